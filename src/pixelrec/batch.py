@@ -1,0 +1,122 @@
+"""The seam: what the rooms hand to each other, and nothing else.
+
+One alphabet of shapes, used in every docstring and trailing comment:
+
+| letter | counts |
+|---|---|
+| B | users, or windows of users, in a batch |
+| L | events of a history (left padded: the latest is the last) |
+| T | positions with a vector and perhaps a target: L, or 1 |
+| K | negatives of one target |
+| S | negatives that all targets of a batch share |
+| U | rows of a table |
+| N | items in the catalogue |
+| M | real targets in a batch |
+| D | width of a vector |
+
+The **table** is `Float[U, D]`: row r is the vector of the r-th item in play, row 0 is padding and is zero.
+Histories, targets and negatives are *row numbers into the table*. In training the table holds the distinct
+items of the batch, in evaluation the whole catalogue (then a row number is an item number).
+
+Item and user numbers are dense and start at 1; 0 is padding, and the user nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+Payload = Mapping[str, "Tensor"]
+"""What an item encoder asks to have loaded for some items, by name; each tensor has U rows."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the data dictates to a model; recipes have no say in it.
+
+    `folder` and `history` are absent where a model is only loaded to recommend.
+    """
+
+    users: int  # users are numbered 1 … users
+    items: int  # N; items are numbered 1 … N
+    length: int  # L: latest events a user model sees
+    folder: Path | None = None  # the prepared data set
+    history: Histories | None = None  # training events
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Time-ordered events of all users, as flat arrays that may be memory-mapped.
+
+    The events of user u are `items[starts[u]:stops[u]]`, oldest first; user 0 has none.
+    """
+
+    items: np.ndarray  # int32[events]
+    times: np.ndarray  # int64[events]
+    starts: np.ndarray  # int64[users + 1]
+    stops: np.ndarray  # int64[users + 1]
+
+
+class Moves:
+    """Moves every tensor of a dataclass to a device; other fields stay as they are."""
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
+        values = {f.name: _moved(getattr(self, f.name), device, non_blocking) for f in fields(self)}  # type: ignore[arg-type]
+        return type(self)(**values)
+
+
+def _moved(value: Any, device: torch.device | str, non_blocking: bool) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _moved(v, device, non_blocking) for name, v in value.items()}
+    if value is None or isinstance(value, int):
+        return value
+    return value.to(device, non_blocking=non_blocking)
+
+
+@dataclass(frozen=True)
+class Items(Moves):
+    """Distinct items in play. `ids[0]` is 0, the padding."""
+
+    ids: Tensor  # U: item numbers
+    payload: Payload  # what the item encoder asked for, U rows each
+
+
+@dataclass(frozen=True)
+class Events(Moves):
+    """Histories of B users, as rows of a table."""
+
+    users: Tensor  # B: user numbers; 0 for a user nobody knows
+    history: Tensor  # B, L: rows, left padded with 0
+    times: Tensor  # B, L: unix seconds, 0 where padded
+    hidden: Tensor | None = None  # B, L: true where the model must not look (cloze)
+
+
+@dataclass(frozen=True)
+class Batch(Moves):
+    """One training batch. *Where `target` is 0 there is nothing to predict.*
+
+    `negative` is `B, T, K` (each target has its own) or `S` (all targets share them). `log_q` belongs to
+    shared negatives only: the log of how often each was expected among the S.
+    """
+
+    items: Items
+    events: Events
+    target: Tensor  # B, T: rows
+    negative: Tensor  # B, T, K or S: rows; 0 is no negative
+    log_q: Tensor | None = None  # S
+
+
+@dataclass(frozen=True)
+class Scores(Moves):
+    """Scores of M real targets and of what competes with them; −inf where nothing competes."""
+
+    positive: Tensor  # M
+    negative: Tensor  # M, K
+    windows: int  # how many windows the targets come from

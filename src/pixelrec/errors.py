@@ -1,0 +1,59 @@
+"""Every error a user can mend, as one tree.
+
+```
+PixelrecError
+├── DataError        interactions, item information, a prepared data set
+├── ImageError       covers and the picture store
+├── RecipeError      a recipe or an option on the command line
+├── RunError         a run folder or a checkpoint
+├── RequestError     what is asked of a trained recommender: unknown user, unknown item
+└── DivergedError    training met a loss that is not a number
+```
+
+A message is one line: what is wrong, what was found, what was expected, how to mend it.
+The command line prints it and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class PixelrecError(Exception):
+    """Root of the tree; never raised itself."""
+
+    exit_code = 2
+
+
+class DataError(PixelrecError):
+    """Interactions, item information or a prepared data set cannot be used."""
+
+
+class ImageError(PixelrecError):
+    """Covers or the picture store cannot be used."""
+
+
+class RecipeError(PixelrecError):
+    """A recipe or an option is unknown, of the wrong type, or contradicts another."""
+
+
+class RunError(PixelrecError):
+    """A run folder or a checkpoint is missing, incomplete or of another version."""
+
+
+class RequestError(PixelrecError):
+    """A trained recommender is asked about something it does not know."""
+
+
+class DivergedError(PixelrecError):
+    """Training met a loss or a gradient that is not a finite number."""
+
+    exit_code = 3
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint for an unknown `word`: the nearest known one, or else all of them."""
+    known = sorted(known)
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
