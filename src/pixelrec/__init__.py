@@ -1,0 +1,108 @@
+"""pixelrec trains, evaluates and serves recommenders from the pictures of the items.
+
+Everything here loads where it is first used, so importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pixelrec.api import (
+        check_images,
+        demo,
+        evaluate,
+        pack_images,
+        prepare,
+        recommend,
+        report,
+        resume,
+        train,
+    )
+    from pixelrec.data.dataset import Dataset
+    from pixelrec.data.demo import generate_world
+    from pixelrec.errors import (
+        DataError,
+        DivergedError,
+        ImageError,
+        PixelrecError,
+        RecipeError,
+        RequestError,
+        RunError,
+    )
+    from pixelrec.images.store import PictureStore
+    from pixelrec.recipe import Recipe, read_recipe, recipes
+    from pixelrec.recommender import Recommender
+    from pixelrec.run import Run
+    from pixelrec.version import VERSION as __version__
+
+_HOMES = {
+    "pixelrec.api": (
+        "check_images",
+        "demo",
+        "evaluate",
+        "pack_images",
+        "prepare",
+        "recommend",
+        "report",
+        "resume",
+        "train",
+    ),
+    "pixelrec.data.dataset": ("Dataset",),
+    "pixelrec.data.demo": ("generate_world",),
+    "pixelrec.errors": (
+        "DataError",
+        "DivergedError",
+        "ImageError",
+        "PixelrecError",
+        "RecipeError",
+        "RequestError",
+        "RunError",
+    ),
+    "pixelrec.images.store": ("PictureStore",),
+    "pixelrec.recipe": ("Recipe", "read_recipe", "recipes"),
+    "pixelrec.recommender": ("Recommender",),
+    "pixelrec.run": ("Run",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DataError",
+    "Dataset",
+    "DivergedError",
+    "ImageError",
+    "PictureStore",
+    "PixelrecError",
+    "Recipe",
+    "RecipeError",
+    "Recommender",
+    "RequestError",
+    "Run",
+    "RunError",
+    "__version__",
+    "check_images",
+    "demo",
+    "evaluate",
+    "generate_world",
+    "pack_images",
+    "prepare",
+    "read_recipe",
+    "recipes",
+    "recommend",
+    "report",
+    "resume",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("pixelrec.version").VERSION
+    if name not in _HOME:
+        raise AttributeError(f"module 'pixelrec' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

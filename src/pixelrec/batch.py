@@ -102,14 +102,14 @@ class Events(Moves):
 class Batch(Moves):
     """One training batch. *Where `target` is 0 there is nothing to predict.*
 
-    `negative` is `B, T, K` (each target has its own) or `S` (all targets share them). `log_q` belongs to
-    shared negatives only: the log of how often each was expected among the S.
+    `negative` is `B, T, K` (each target has its own), `S` (all targets share them) or none (every row competes).
+    `log_q` belongs to shared negatives only: the log of how often each was expected among the S.
     """
 
     items: Items
     events: Events
     target: Tensor  # B, T: rows
-    negative: Tensor  # B, T, K or S: rows; 0 is no negative
+    negative: Tensor | None  # B, T, K or S: rows; 0 is no negative
     log_q: Tensor | None = None  # S
 
 
@@ -119,4 +119,5 @@ class Scores(Moves):
 
     positive: Tensor  # M
     negative: Tensor  # M, K
-    windows: int  # how many windows the targets come from
+    windows: int  # B: how many windows the targets come from
+    catalogue: int  # N

@@ -1,0 +1,305 @@
+"""The verbs of pixelrec as functions: what the command line calls, and what `import pixelrec` offers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from rich.console import Console
+
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.prepare import prepare as prepare_interactions
+from pixelrec.errors import RequestError
+from pixelrec.images.pack import PackReport, pack
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pixelrec.images.doctor import CheckReport
+    from pixelrec.recipe import Recipe
+    from pixelrec.run import Run
+
+Fit = Literal["stretch", "crop", "pad"]
+Missing = Literal["error", "grey", "drop-item"]
+Split = Literal["validation", "test"]
+QUIET = Console(quiet=True)
+COVERS = "covers.lmdb"  # the picture store, within a data set
+
+
+def prepare(
+    interactions: Path | str,
+    *,
+    out: Path | str,
+    items: Path | str | None = None,
+    covers: Path | str | None = None,
+    size: int = 224,
+    fit: Fit = "stretch",
+    missing: Missing = "error",
+    item_column: str = "item_id",
+    user_column: str = "user_id",
+    time_column: str = "timestamp",
+    overwrite: bool = False,
+) -> Dataset:
+    """Turns interactions, and covers if given, into a data set folder.
+
+    Args:
+        interactions: CSV, CSV.gz, Parquet or a folder of Parquet parts.
+        out: the data set folder to make.
+        items: CSV or Parquet with a row per item: title, tag, description, counters.
+        covers: folder of pictures, `<item_id>.jpg`; packed as `images pack` does.
+        size: pixels of a side of a packed picture.
+        fit: how a cover becomes square.
+        missing: what becomes of items without a usable cover.
+        item_column: name of the column of item ids.
+        user_column: name of the column of user ids.
+        time_column: name of the column of unix seconds.
+        overwrite: replace a data set that is there already.
+
+    Raises:
+        DataError, ImageError: the input cannot be used; the message says where and how to mend it.
+    """
+    dataset = prepare_interactions(
+        Path(interactions),
+        out=Path(out),
+        items=None if items is None else Path(items),
+        item_column=item_column,
+        user_column=user_column,
+        time_column=time_column,
+        overwrite=overwrite,
+    )
+    if covers is None:
+        return dataset
+    return pack_images(covers, data=dataset.folder, size=size, fit=fit, missing=missing)[0]
+
+
+def pack_images(
+    covers: Path | str,
+    *,
+    data: Path | str,
+    size: int = 224,
+    fit: Fit = "stretch",
+    missing: Missing = "error",
+    threads: int | None = None,
+    progress: bool = False,
+    overwrite: bool = False,
+) -> tuple[Dataset, PackReport]:
+    """Packs the covers of a data set's items into its picture store; killed, it continues where it was.
+
+    Args:
+        covers: folder of pictures, `<item_id>.jpg`.
+        data: the data set.
+        size: pixels of a side.
+        fit: `stretch` to a square, `crop` to the centre square, or `pad` to a square.
+        missing: items without a usable cover are an `error`, get a `grey` picture, or are dropped (`drop-item`).
+        threads: that decode; all cores by default.
+        progress: draw a progress bar.
+        overwrite: start the store anew, as another size or fit needs.
+
+    Returns:
+        The data set, without the items that were dropped, and what was packed.
+
+    Raises:
+        ImageError: a cover is missing or broken (with `missing="error"`), or the store is of other choices.
+    """
+    from pixelrec.data.dataset import drop_items
+
+    dataset = Dataset.open(Path(data))
+    report = pack(
+        Path(covers),
+        dataset.folder / COVERS,
+        list(dataset.item_ids),
+        size=size,
+        fit=fit,
+        missing=missing,
+        threads=threads,
+        progress=progress,
+        overwrite=overwrite,
+    )
+    if missing == "drop-item" and report.unusable:
+        dataset = drop_items(dataset, [u.item_id for u in report.unusable])
+    return dataset, report
+
+
+def check_images(
+    covers: Path | str,
+    *,
+    data: Path | str | None = None,
+    duplicates: bool = True,
+    threads: int | None = None,
+    progress: bool = False,
+) -> CheckReport:
+    """What packing would meet, without writing: unusable covers, sizes, near-duplicates.
+
+    Args:
+        covers: folder of pictures.
+        data: a data set whose items need covers; else every picture of the folder is looked at.
+        duplicates: look for covers that look alike.
+        threads: that decode; all cores by default.
+        progress: draw a progress bar.
+    """
+    from pixelrec.images.doctor import check
+
+    item_ids = None if data is None else list(Dataset.open(Path(data)).item_ids)
+    return check(Path(covers), item_ids, threads=threads, duplicates=duplicates, progress=progress)
+
+
+def train(
+    recipe: str | Path | Recipe,
+    *,
+    data: Path | str,
+    out: Path | str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    console: Console = QUIET,
+) -> Run:
+    """Trains a recipe and returns its run folder.
+
+    Args:
+        recipe: a name that `recipes` lists, a YAML file, or a `Recipe`.
+        data: a data set that `prepare` made.
+        out: the run folder; `runs/<time>-<recipe>` by default.
+        overrides: dotted key → value, such as `{"users.layers": 3}`.
+        console: where epochs are reported.
+
+    Raises:
+        RecipeError, DataError, RunError: before anything is written.
+        DivergedError: the loss is no number.
+        InterruptedError: by a signal, whose number it carries; the run can be resumed.
+    """
+    from pixelrec.recipe import Recipe as RecipeClass
+    from pixelrec.recipe import read_recipe, resolve
+    from pixelrec.train import train_recipe
+
+    if isinstance(recipe, RecipeClass):
+        chosen = resolve(recipe.name, recipe.choices, overrides or {})
+    else:
+        chosen = read_recipe(recipe, overrides)
+    run, signal = train_recipe(chosen, Dataset.open(Path(data)), None if out is None else Path(out), console)
+    return _finished(run, signal)
+
+
+def resume(run: Run | Path | str, *, data: Path | str | None = None, console: Console = QUIET) -> Run:
+    """Continues an interrupted run to the same result as if it had not been.
+
+    Raises:
+        RunError: there is nothing to continue from.
+        InterruptedError: by a signal, as in `train`.
+    """
+    from pixelrec.train import resume_run
+
+    opened = _opened(run)
+    return _finished(opened, resume_run(opened, opened.dataset(data), console))
+
+
+def _finished(run: Run, signal: int | None) -> Run:
+    if signal is not None:
+        raise InterruptedError(signal, f"stopped; go on with: pixelrec train --resume {run.folder}", str(run.folder))
+    return run
+
+
+def _opened(run: Run | Path | str) -> Run:
+    from pixelrec.run import Run as RunClass
+
+    return run if isinstance(run, RunClass) else RunClass.open(run)
+
+
+def evaluate(
+    run: Run | Path | str, *, split: Split = "test", data: Path | str | None = None
+) -> dict[str, dict[str, float]]:
+    """Metrics of a run's best checkpoint and of the popularity baseline, in fractions.
+
+    Writes `ranks-<split>.parquet` (a row per user) and `metrics-<split>.json` into the run folder.
+
+    Args:
+        run: a run folder.
+        split: `test` opens the held-out events; nothing else does.
+        data: where the data set lies now, if it moved.
+
+    Returns:
+        `{"sasrec-id": {"Recall@10": …, …}, "popularity": {…}}`.
+    """
+    from pixelrec.evaluation.measure import measure
+
+    opened = _opened(run)
+    return measure(opened, opened.dataset(data), split)
+
+
+def report(run: Run | Path | str, *, split: Split = "test", data: Path | str | None = None) -> Path:
+    """Writes `report.html` into the run folder and returns its path; evaluates first where that is not done."""
+    from pixelrec.run_report import write_run_report
+
+    opened = _opened(run)
+    dataset = opened.dataset(data)
+    if not (opened.folder / f"metrics-{split}.json").exists():
+        evaluate(opened, split=split, data=data)
+    return write_run_report(opened, dataset, split)
+
+
+def recommend(
+    run: Run | Path | str,
+    *,
+    users: Sequence[str] = (),
+    history: Sequence[str] = (),
+    k: int = 10,
+    data: Path | str | None = None,
+) -> pl.DataFrame:
+    """The k best items for known users, or for a history of item ids, without what was seen.
+
+    Args:
+        run: a run folder.
+        users: user ids of the data set; everything they are known to have taken counts as seen.
+        history: item ids, oldest first, of somebody the data set does not know.
+        k: how many.
+        data: where the data set lies now, if it moved.
+
+    Returns:
+        Columns `user_id` (if users were asked for), `place` (1 is best), `item_id`, `score`, and `title` if known.
+
+    Raises:
+        RequestError: an id is unknown, or nothing was asked.
+    """
+    from pixelrec.recommendation import for_history, for_users
+
+    if bool(users) == bool(history):
+        raise RequestError("ask for users or for a history of item ids: exactly one of the two")
+    if k < 1:
+        raise RequestError(f"k is {k}; at least 1 recommendation must be asked for")
+    opened = _opened(run)
+    if users:
+        return for_users(opened, opened.dataset(data), users, k)
+    return for_history(opened, history, k)
+
+
+def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -> Run:
+    """Generates a world, prepares it, packs its covers, trains SASRec, tests it and writes the report.
+
+    Args:
+        out: the folder for all of it; must be new or empty.
+        seed: of the world and of training.
+        console: where steps are reported.
+    """
+    from pixelrec.data.demo import generate_world
+
+    out = Path(out)
+    world = generate_world(out / "world", seed=seed)
+    console.print(f"world      {world.folder}: interactions, item information and covers, drawn by code")
+    dataset = prepare(world.interactions, out=out / "data", items=world.items)
+    _, packed = pack_images(world.covers, data=dataset.folder, size=96)
+    console.print(f"data set   {dataset.folder}: {dataset.users:,} users, {dataset.items:,} items, {packed.packed} covers")
+    run = train(
+        "sasrec-id", data=dataset.folder, out=out / "run", overrides={"seed": seed, **DEMO}, console=console
+    )
+    report(run, split="test")
+    return run
+
+
+DEMO = {"length": 20, "items.width": 64, "users.heads": 2, "training.epochs": 30, "training.patience": 5}
+
+
+def load_metrics(run: Run | Path | str, split: Split) -> dict[str, Any]:
+    """What `evaluate` wrote for a split."""
+    path = _opened(run).folder / f"metrics-{split}.json"
+    return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+

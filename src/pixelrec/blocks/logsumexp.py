@@ -1,0 +1,192 @@
+"""Log-sum-exp over thousands of competing items, or all, without a matrix targets × items.
+
+Forward passes over the table in chunks and keeps one number a target; backward computes the chunks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from pixelrec.blocks.tiles import split_by_tile
+
+_TARGETS = 1024  # targets of one tile: with a chunk of 1,024 rows its float32 scores take 4 MiB
+
+
+def competing_logsumexp(
+    vectors: Tensor,
+    table: Tensor,
+    target_rows: Tensor,
+    negative_rows: Tensor | None = None,
+    log_q: Tensor | None = None,
+    *,
+    chunk: int = 1024,
+) -> Tensor:
+    """log Σ exp(v · t_r − log q_r) over the rows r that compete with each target, [M]; −inf where none does.
+
+    Its own row and row 0 never compete. So softmax over {positive, this as the only negative} is exactly the
+    softmax over the target and all its competitors; `negative_rows=None` makes that the whole catalogue.
+
+    vectors: M, D. table: U, D. target_rows: M. negative_rows: S, a row counts as often as it stands there;
+    None for every row. log_q: S (U − 1 for every row), finite; gets no gradient. chunk: rows at a time.
+
+    Products follow autocast, or else the wider dtype of the two; sums and the result are float32 (float64 for
+    float64 input). Differentiable once, in `vectors` and `table`.
+    """
+    device = vectors.device.type
+    dtype = torch.promote_types(vectors.dtype, table.dtype)
+    if torch.is_autocast_enabled(device) and dtype != torch.float64:
+        dtype = torch.get_autocast_dtype(device)
+    plan = _Plan(target_rows, negative_rows, log_q, chunk, dtype)
+    result: Tensor = _CompetingLogSumExp.apply(vectors, table, plan)  # type: ignore[no-untyped-call]
+    return result
+
+
+@final
+@dataclass(frozen=True)
+class _Plan:
+    """Who competes with whom, and how it is computed."""
+
+    target_rows: Tensor  # M
+    negative_rows: Tensor | None  # S
+    log_q: Tensor | None  # S
+    chunk: int
+    dtype: torch.dtype  # of the matrix products
+
+    @property
+    def sums(self) -> torch.dtype:
+        return torch.promote_types(self.dtype, torch.float32)
+
+    def tiles(self, vectors: Tensor, table: Tensor) -> Iterator[_Tile]:
+        """Scores of every block of targets with every chunk of rows; each overwrites the one before."""
+        rows = len(table) - 1 if self.negative_rows is None else len(self.negative_rows)
+        room = torch.empty(
+            min(_TARGETS, len(vectors)) * min(self.chunk, rows), dtype=self.sums, device=table.device
+        )
+        for first in range(0, len(vectors), _TARGETS):
+            block = slice(first, min(first + _TARGETS, len(vectors)))
+            queries = vectors[block].to(self.dtype)
+            own = split_by_tile(*_own_columns(self.target_rows[block], self.negative_rows), self.chunk, rows)
+            for number, hits in enumerate(own):
+                columns = slice(number * self.chunk, min((number + 1) * self.chunk, rows))
+                yield self._tile(block, queries, table, columns, hits, room)
+
+    def _tile(
+        self,
+        block: slice,
+        queries: Tensor,
+        table: Tensor,
+        columns: slice,
+        own: tuple[Tensor, Tensor],
+        room: Tensor,
+    ) -> _Tile:
+        if self.negative_rows is None:
+            place: slice | Tensor = slice(columns.start + 1, columns.stop + 1)
+        else:
+            place = self.negative_rows[columns]
+        keys = table[place].to(self.dtype)
+        scores = room[: len(queries) * len(keys)].view(len(queries), len(keys))
+        if self.dtype == self.sums:
+            torch.mm(queries, keys.T, out=scores)
+        else:
+            scores.copy_(queries @ keys.T)
+        self._correct(scores, columns)
+        scores[own] = -torch.inf
+        return _Tile(block, place, queries, keys, scores)
+
+    def _correct(self, scores: Tensor, columns: slice) -> None:
+        """Subtracts log q, and takes out the rows that are padding."""
+        if self.log_q is not None:
+            scores.sub_(self.log_q[columns].to(self.sums))
+        if self.negative_rows is not None:
+            scores[:, self.negative_rows[columns] == 0] = -torch.inf
+
+
+@final
+@dataclass(frozen=True)
+class _Tile:
+    block: slice  # which targets
+    place: slice | Tensor  # which rows of the table
+    queries: Tensor  # m, D
+    keys: Tensor  # c, D
+    scores: Tensor  # m, c
+
+
+def _own_columns(target_rows: Tensor, negative_rows: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Pairs (target, column) where the column is the target's own row."""
+    if negative_rows is None:
+        own = target_rows.nonzero()[:, 0]
+        return own, target_rows[own] - 1
+    rows, order = negative_rows.sort()
+    first = torch.searchsorted(rows, target_rows)
+    sizes = torch.searchsorted(rows, target_rows, right=True) - first
+    own = torch.arange(len(target_rows), device=rows.device).repeat_interleave(sizes)
+    place = torch.arange(len(own), device=rows.device) - (sizes.cumsum(0) - sizes)[own]
+    return own, order[first[own] + place]
+
+
+@final
+class _CompetingLogSumExp(Function):
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, table: Tensor, plan: _Plan) -> Tensor:
+        top = torch.full((len(vectors),), -torch.inf, dtype=plan.sums, device=vectors.device)
+        total = torch.zeros_like(top)
+        with _as_planned(vectors):
+            for tile in plan.tiles(vectors, table):
+                _add_tile(top[tile.block], total[tile.block], tile.scores)
+        result = total.log_().add_(_finite(top))
+        ctx.save_for_backward(vectors, table, result)
+        ctx.plan = plan
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, None]:
+        vectors, table, result = ctx.saved_tensors
+        plan: _Plan = ctx.plan
+        for_vectors = torch.zeros_like(vectors, dtype=plan.sums)
+        for_table = torch.zeros_like(table, dtype=plan.sums)
+        level = _finite(result)[:, None]
+        with _as_planned(vectors):
+            for tile in plan.tiles(vectors, table):
+                share = (
+                    tile.scores.sub_(level[tile.block]).exp_().mul_(slope[tile.block, None]).to(plan.dtype)
+                )
+                _add_product(for_vectors[tile.block], share, tile.keys)
+                if isinstance(tile.place, slice):
+                    _add_product(for_table[tile.place], share.T, tile.queries)
+                else:
+                    for_table.index_add_(0, tile.place, (share.T @ tile.queries).to(plan.sums))
+        return for_vectors.to(vectors.dtype), for_table.to(table.dtype), None
+
+
+def _as_planned(vectors: Tensor) -> AbstractContextManager[Any]:
+    """The plan has chosen the dtypes; autocast must not choose again."""
+    return torch.autocast(vectors.device.type, enabled=False)
+
+
+def _add_tile(top: Tensor, total: Tensor, scores: Tensor) -> None:
+    """Adds scores[m, c] to the running log Σ exp = top + log(total), both [m]; overwrites all three."""
+    higher = torch.maximum(top, scores.amax(dim=1))
+    level = _finite(higher)
+    total.mul_(top.sub(level).exp_()).add_(scores.sub_(level[:, None]).exp_().sum(dim=1))
+    top.copy_(higher)
+
+
+def _finite(level: Tensor) -> Tensor:
+    """0 in place of −inf: what is subtracted from scores that may all be −inf must be a number."""
+    return level.masked_fill(level == -torch.inf, 0)
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    if left.dtype == total.dtype:
+        total.addmm_(left, right)
+    else:
+        total.add_(left @ right)

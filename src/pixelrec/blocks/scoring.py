@@ -1,0 +1,57 @@
+"""How vectors are compared: made ready here, so that a plain dot product follows."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class AbstractScoring(nn.Module, ABC):
+    """Prepares user vectors and item vectors, so that their dot product is the score."""
+
+    @abstractmethod
+    def users(self, vectors: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def items(self, table: Tensor) -> Tensor: ...
+
+
+@final
+class Dot(AbstractScoring):
+    """The dot product as it is."""
+
+    def users(self, vectors: Tensor) -> Tensor:
+        return vectors
+
+    def items(self, table: Tensor) -> Tensor:
+        return table
+
+
+@final
+class Cosine(AbstractScoring):
+    """Cosine similarity divided by a temperature.
+
+    Args:
+        temperature: at the start.
+        learn: whether it is trained.
+    """
+
+    def __init__(self, *, temperature: float = 0.07, learn: bool = True) -> None:
+        super().__init__()
+        # The logarithm keeps it positive; it is the inverse temperature that is scaled by, as in CLIP.
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learn)
+
+    def users(self, vectors: Tensor) -> Tensor:
+        return F.normalize(vectors, dim=-1) * self.log_scale.exp()
+
+    def items(self, table: Tensor) -> Tensor:
+        return F.normalize(table, dim=-1)
+
+
+SCORINGS: Mapping[str, type[AbstractScoring]] = {"dot": Dot, "cosine": Cosine}

@@ -1,0 +1,120 @@
+"""The only collate: view → negatives → distinct items → payload → `Batch`, by array operations.
+
+Batch k of an epoch is a pure function of (seed, epoch, k, process), so batches may be built ahead on threads,
+and a run that was stopped in the middle of an epoch goes on with the very next batch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import final
+
+import numpy as np
+import torch
+
+from pixelrec.batch import Batch, Events, Items, Payload
+from pixelrec.data.sampling import AbstractNegatives
+from pixelrec.data.views import Reader
+
+
+@final
+class Batcher:
+    """Batches of shuffled rows, the same for the same seed.
+
+    Args:
+        reader: the rows of a view.
+        negatives: what targets compete with.
+        load: the item encoder's wish: item numbers U → payload.
+        items: N, the size of the catalogue.
+        whole_catalogue: the table of every batch holds all items (a model that propagates over all of them).
+        batch_size: B, rows per batch and process.
+        seed: of the recipe.
+        threads: batches built ahead; 0 builds each when asked for.
+        process, processes: this process takes every `processes`-th row.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        negatives: AbstractNegatives,
+        load: Callable[[np.ndarray], Payload],
+        items: int,
+        whole_catalogue: bool = False,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        threads: int = 1,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.reader, self.negatives, self.load, self.items = reader, negatives, load, items
+        self.whole_catalogue = whole_catalogue or negatives.whole_catalogue
+        self.batch_size, self.seed, self.threads = batch_size, seed, threads
+        self.process, self.processes = process, processes
+
+    def __len__(self) -> int:
+        """Batches per epoch, the same in every process."""
+        share = -(-len(self.reader) // self.processes)
+        return -(-share // self.batch_size)
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch in order, from number `first` on."""
+        order = self._order(epoch)
+        tasks = ((epoch, k, order[k * self.batch_size :][: self.batch_size]) for k in range(first, len(self)))
+        if self.threads == 0:
+            yield from (self.build(*task) for task in tasks)
+            return
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="batcher") as pool:
+            ahead: deque[Future[Batch]] = deque()
+            try:
+                for task in tasks:
+                    ahead.append(pool.submit(self.build, *task))
+                    if len(ahead) > self.threads + 1:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for waiting in ahead:
+                    waiting.cancel()
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """This process's rows; processes get equally many, so some rows come twice where they don't divide."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.reader))
+        even = -(-len(order) // self.processes) * self.processes
+        return np.resize(order, even)[self.process :: self.processes]
+
+    def build(self, epoch: int, number: int, index: np.ndarray) -> Batch:
+        """Batch `number` of an epoch, from the rows of `index` (B)."""
+        rng = np.random.default_rng((self.seed, epoch, number, self.process))
+        rows = self.reader.read(index, rng)
+        drawn = self.negatives.draw(rows, rng)
+        negatives = () if drawn.items is None else (drawn.items,)
+        ids, (history, target, *negative) = self._table(rows.history, rows.target, *negatives)
+        return Batch(
+            items=Items(torch.from_numpy(ids), self.load(ids)),
+            events=Events(
+                users=torch.from_numpy(rows.users),
+                history=torch.from_numpy(history),
+                times=torch.from_numpy(rows.times),
+                hidden=None if rows.hidden is None else torch.from_numpy(rows.hidden),
+            ),
+            target=torch.from_numpy(target),
+            negative=torch.from_numpy(negative[0]) if negative else None,
+            log_q=None if drawn.log_q is None else torch.from_numpy(drawn.log_q),
+        )
+
+    def _table(self, *numbers: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The distinct item numbers, 0 first, and `numbers` as rows among them."""
+        if self.whole_catalogue:
+            return np.arange(self.items + 1), list(numbers)
+        # Marks instead of a sort: a pass over N bits is cheaper than sorting the batch's numbers.
+        present = np.zeros(self.items + 1, bool)
+        present[0] = True
+        for some in numbers:
+            present[some] = True
+        ids = np.flatnonzero(present)
+        row = np.empty(self.items + 1, np.int64)
+        row[ids] = np.arange(len(ids))
+        return ids, [row[some] for some in numbers]

@@ -1,0 +1,87 @@
+"""Where a CSV text cannot be used: a slow look, line by line, taken only when something is wrong."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pixelrec.data.timestamps import FIRST, LAST, PER_SECOND, TimeUnit, expected, out_of_range
+
+_NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SHOWN = 40  # characters of a wrong value
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first thing wrong in a text."""
+
+    line: int  # from 0
+    what: str
+
+
+def first_fault(
+    body: bytes, header: list[str], ids: Sequence[int], time: int | None, unit: TimeUnit = "s"
+) -> Fault | None:
+    """The first line that is no UTF-8, no CSV, not as wide as the header, or lacks an id or a usable time.
+
+    Args:
+        body: whole lines, without the header.
+        ids: places of columns that must not be empty.
+        time: place of the column that must hold a time; none where there is no such column.
+    """
+    text, undecodable = _decode(body)
+    lines, line = text.split("\n"), 0
+    records = csv.reader((each + "\n" for each in lines), strict=True)
+    try:
+        for fields in records:
+            what = _wrong_record(fields, header, ids, time, unit) if fields else None
+            what = what or _lone_quote(lines[line : records.line_num])
+            if what:
+                return Fault(line, what)
+            line = records.line_num
+    except csv.Error as error:
+        return undecodable or Fault(line, f"not readable as CSV ({error}); mend its quotes")
+    return undecodable
+
+
+def _decode(body: bytes) -> tuple[str, Fault | None]:
+    """The text up to the line that is no UTF-8, and what is wrong with that line."""
+    try:
+        return body.decode("utf-8"), None
+    except UnicodeDecodeError as error:
+        begin = body.rfind(b"\n", 0, error.start) + 1
+        place = f"byte 0x{body[error.start]:02x} at place {error.start - begin + 1}"
+        what = f"{place} is not UTF-8; save the file as UTF-8"
+        return body[:begin].decode("utf-8"), Fault(body.count(b"\n", 0, begin), what)
+
+
+def _wrong_record(
+    fields: list[str], header: list[str], ids: Sequence[int], time: int | None, unit: TimeUnit
+) -> str | None:
+    if len(fields) != len(header):
+        return f"{len(fields)} fields, but the header has {len(header)}; quote fields that hold commas"
+    for place in (*ids, *(() if time is None else (time,))):
+        if not fields[place]:
+            return f"{header[place]} is empty; fill it in or remove the line"
+    return None if time is None else _wrong_time(header[time], fields[time], unit)
+
+
+def _wrong_time(name: str, value: str, unit: TimeUnit) -> str | None:
+    if not _NUMBER.fullmatch(value) or not math.isfinite(float(value)):
+        return f"{name} {_shortened(value)!r} is not a number; expected {expected(unit)}"
+    if not FIRST <= float(value) // PER_SECOND[unit] <= LAST:
+        return f"{name} {out_of_range(_shortened(value), unit)}"
+    return None
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
+
+
+def _lone_quote(record: list[str]) -> str | None:
+    """Python's reader takes a quote inside an unquoted field as it is, Polars refuses it."""
+    odd = sum(line.count('"') for line in record) % 2
+    return 'an odd number of quotes ("); quote the field and double the quotes in it' if odd else None

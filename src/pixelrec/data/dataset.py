@@ -1,0 +1,262 @@
+"""A prepared data set: what happened, as dense arrays in a folder.
+
+| file | holds |
+|---|---|
+| `manifest.json` | format, counts, sources, options |
+| `users.parquet` | `user_id`: row r is user number r + 1 |
+| `items.parquet` | `item_id` and what else is known of the items: row r is item number r + 1 |
+| `events/offsets.npy` | int64[users + 2]: user u's events are [offsets[u]:offsets[u + 1]]; user 0 has none |
+| `events/items.npy`, `times.npy` | int32, int64[events]: oldest first; **all events but the test events** |
+| `events/evaluated.npy` | bool[users + 1]: the user has at least 3 events, the last of which is held out |
+| `held_out/items.npy`, `times.npy` | int32, int64[users + 1]: the test events, 0 where there is none |
+| `stats.png` | a picture of the statistics |
+
+Times are unix seconds. The test events lie apart so that nothing that trains ever opens them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, final
+
+import numpy as np
+
+from pixelrec.data.sequences import Sequences
+from pixelrec.data.vocabulary import numbers_of
+from pixelrec.errors import DataError, RequestError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FORMAT, VERSION = "pixelrec data set", 1
+ENTRIES = frozenset({"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.png"})
+_MEND = "make it anew with `pixelrec prepare`"
+_NAMED = 5  # unknown ids that a message names
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The test event of every user: 0 where the user is not evaluated."""
+
+    items: np.ndarray  # int32[users + 1]
+    times: np.ndarray  # int64[users + 1]: unix seconds
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """An opened data set; arrays are memory-mapped and read-only."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    users: int  # users are numbered 1 … users
+    items: int  # items are numbered 1 … items
+    interactions: int  # with the held out
+    offsets: np.ndarray  # int64[users + 2]
+    event_items: np.ndarray  # int32[events]
+    event_times: np.ndarray  # int64[events]: unix seconds
+    evaluated: np.ndarray  # bool[users + 1]
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Self:
+        """Opens a folder that `prepare` wrote; the held-out events stay closed.
+
+        Raises:
+            DataError: it is missing, no data set, of another format version, or damaged.
+        """
+        folder = Path(folder)
+        manifest = _manifest(folder)
+        users, items, interactions, evaluated = _counts(folder, manifest)
+        events = folder / "events"
+        dataset = cls(
+            folder,
+            manifest,
+            users,
+            items,
+            interactions,
+            _array(events / "offsets.npy", np.int64, users + 2),
+            _array(events / "items.npy", np.int32, interactions - evaluated),
+            _array(events / "times.npy", np.int64, interactions - evaluated),
+            _array(events / "evaluated.npy", np.bool_, users + 1),
+        )
+        if dataset.offsets[1] != 0 or dataset.offsets[-1] != interactions - evaluated:
+            raise DataError(f"{events / 'offsets.npy'}: does not belong to the other files; {_MEND}")
+        return dataset
+
+    def held_out(self) -> HeldOut:
+        """Opens the test events. Only what evaluates may call this."""
+        apart = self.folder / "held_out"
+        return HeldOut(
+            _array(apart / "items.npy", np.int32, self.users + 1),
+            _array(apart / "times.npy", np.int64, self.users + 1),
+        )
+
+    @cached_property
+    def user_ids(self) -> pl.Series:
+        """String[users]: the id of user number r + 1 in row r."""
+        return _table(self.folder / "users.parquet", ["user_id"], self.users)["user_id"]
+
+    @cached_property
+    def item_ids(self) -> pl.Series:
+        """String[items]: the id of item number r + 1 in row r."""
+        return _table(self.folder / "items.parquet", ["item_id"], self.items)["item_id"]
+
+    @cached_property
+    def information(self) -> pl.DataFrame:
+        """A row for each item: `item_id` and the columns of the item file, null where nothing is known."""
+        return _table(self.folder / "items.parquet", None, self.items)
+
+    def user_numbers(self, ids: Sequence[str]) -> np.ndarray:
+        """int64: the number of each user.
+
+        Raises:
+            RequestError: naming the unknown ones.
+        """
+        return _numbers("user", self.user_ids, ids)
+
+    def item_numbers(self, ids: Sequence[str]) -> np.ndarray:
+        """int64: the number of each item.
+
+        Raises:
+            RequestError: naming the unknown ones.
+        """
+        return _numbers("item", self.item_ids, ids)
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether `folder` says of itself that it is a data set, of whatever version."""
+    try:
+        _manifest(folder, any_version=True)
+    except DataError:
+        return False
+    return True
+
+
+def write_dataset(
+    folder: Path,
+    sequences: Sequences,
+    user_ids: pl.Series,
+    information: pl.DataFrame,
+    *,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Writes all files but the picture into the empty `folder`, the manifest last."""
+    for name, values in {
+        "events/offsets": sequences.offsets,
+        "events/items": sequences.items,
+        "events/times": sequences.times,
+        "events/evaluated": sequences.evaluated,
+        "held_out/items": sequences.held_items,
+        "held_out/times": sequences.held_times,
+    }.items():
+        path = folder / f"{name}.npy"
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, values, allow_pickle=False)
+    user_ids.to_frame("user_id").write_parquet(folder / "users.parquet")
+    information.write_parquet(folder / "items.parquet")
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "pixelrec": version("pixelrec"),
+        "counts": _count(sequences, information.height),
+        **provenance,
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def _count(sequences: Sequences, items: int) -> dict[str, int]:
+    users, evaluated = len(sequences.evaluated) - 1, int(sequences.evaluated.sum())
+    return {
+        "users": users,
+        "items": items,
+        "interactions": len(sequences.items) + evaluated,
+        "evaluated_users": evaluated,
+        "users_with_fewer_than_3_events": users - evaluated,
+    }
+
+
+def _manifest(folder: Path, *, any_version: bool = False) -> Mapping[str, Any]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such data set; make one with `pixelrec prepare … --out {folder}`")
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{folder}: not a data set: it holds no manifest.json; {_MEND}") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); {_MEND}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise DataError(f"{folder}: not a data set: its manifest.json is of something else; {_MEND}")
+    if manifest.get("version") != VERSION and not any_version:
+        found = manifest.get("version")
+        raise DataError(f"{folder}: a data set of format version {found}, expected {VERSION}; {_MEND}")
+    return manifest
+
+
+def _counts(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    try:
+        counts = manifest["counts"]
+        users, items = int(counts["users"]), int(counts["items"])
+        return users, items, int(counts["interactions"]), int(counts["evaluated_users"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{folder / 'manifest.json'}: its counts are incomplete; {_MEND}") from error
+
+
+def _array(path: Path, kind: type[np.generic], length: int) -> np.ndarray:
+    """A memory-mapped array that is whole and of the right kind."""
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing; {_MEND}") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cut off or damaged ({error}); {_MEND}") from error
+    if array.dtype != kind or array.shape != (length,):
+        found = f"{array.dtype}{list(array.shape)}"
+        raise DataError(f"{path}: holds {found}, expected {np.dtype(kind)}[{length}]; {_MEND}")
+    return array
+
+
+def _table(path: Path, columns: list[str] | None, rows: int) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        table = pl.read_parquet(path, columns=columns, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        first_line = str(error).strip().split("\n")[0]
+        raise DataError(f"{path}: missing or damaged ({first_line}); {_MEND}") from error
+    if table.height != rows:
+        raise DataError(f"{path}: holds {table.height} rows, expected {rows}; {_MEND}")
+    return table
+
+
+def _numbers(noun: str, known: pl.Series, ids: Sequence[str]) -> np.ndarray:
+    import polars as pl
+
+    asked = pl.Series("id", ids, dtype=pl.String)
+    numbers = numbers_of(known, asked)
+    if numbers.null_count():
+        raise RequestError(_unknown(noun, known, asked.filter(numbers.is_null()).unique(maintain_order=True)))
+    return numbers.to_numpy().astype(np.int64)
+
+
+def _unknown(noun: str, known: pl.Series, unknown: pl.Series) -> str:
+    named = ", ".join(repr(each) for each in unknown.head(_NAMED))
+    if len(unknown) > _NAMED:
+        return f"unknown {noun}s {named} and {len(unknown) - _NAMED:,} more; ids look like {known[0]!r}"
+    return f"unknown {noun}{'s' if len(unknown) > 1 else ''} {named}; {_hint(str(unknown[0]), known)}"
+
+
+def _hint(word: str, known: pl.Series) -> str:
+    """The nearest id among some that begin alike: of all of them there may be millions."""
+    for shared in range(min(len(word), 40), 0, -1):
+        alike = known.filter(known.str.starts_with(word[:shared])).head(1_000)
+        if close := get_close_matches(word, alike.to_list(), n=1):
+            return f"did you mean {close[0]!r}?"
+    return f"ids look like {known[0]!r}"

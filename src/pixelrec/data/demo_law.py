@@ -1,0 +1,201 @@
+"""The law of the generated world: how looks, tastes and the last choice decide the next one.
+
+Every item has three looks: a hue on a colour wheel, a shape and a texture. A user keeps favourite shapes and
+a favourite texture for life; the hue moves along the wheel from one choice to the next and the texture tends
+to stay. The chance of item j among those released and not yet chosen is
+
+    (1 − JUMP) · softmax(quality_j + hue step + texture kept + taste)_j + JUMP · uniform_j
+
+so the best possible recommender is known exactly. Counts of single items cannot express it, sequences can,
+and an item released yesterday obeys it as any other: only its picture tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+HUES, SHAPES, TEXTURES = 10, 8, 6
+JUMP = 0.05  # chance that a choice follows nothing but curiosity
+HUE_STEP = {0: 2.0, 1: 4.4, 2: 2.4}  # log weight of moving so many hues along the wheel; else 0
+TEXTURE_KEPT = 2.4  # log weight of the texture of the last choice
+FAVOURITE_SHAPES = (3.4, 2.5)  # log weights of a user's favourite and second favourite shape
+FAVOURITE_TEXTURE = 1.0
+TAIL = 0.85  # exponent of Zipf's law of quality
+NEW_SHARE = 0.25  # of the items, released in the last days
+
+DAY = 86_400
+END = 1_735_689_600  # the log ends at 2025-01-01 00:00 UTC
+LAST_DAYS = 3.0  # every user's last event lies in them
+RELEASE_DAYS = 5.0  # new items are released in them
+LONGEST = 1000  # events of a user
+SAME_SITTING = 0.35  # share of events that follow the one before within minutes
+
+_BLOCK = 1024  # users that walk together: bounds memory at a few times _BLOCK · items numbers
+
+
+@final
+@dataclass(frozen=True)
+class Catalogue:
+    """What the law knows of N items."""
+
+    looks: NDArray[np.int64]  # N, 3: hue, shape, texture
+    quality: NDArray[np.float64]  # N: log weight of being chosen
+    released: NDArray[np.int64]  # N: unix seconds
+
+
+@final
+@dataclass(frozen=True)
+class Walks:
+    """The events of all users, user after user, each in the order of time."""
+
+    lengths: NDArray[np.int64]  # users
+    items: NDArray[np.int64]  # events: 0 … N − 1
+    times: NDArray[np.int64]  # events: unix seconds
+    chances: NDArray[np.float32]  # users, N: of every item at a user's last event
+
+    @property
+    def users(self) -> NDArray[np.int64]:
+        """The user of every event."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """The item of every user's last event."""
+        return self.items[np.cumsum(self.lengths) - 1]
+
+
+def draw_catalogue(rng: np.random.Generator, items: int, *, random: bool) -> Catalogue:
+    """Looks spread evenly over all combinations; in a `random` world all items are equally good and old."""
+    combinations = np.stack(
+        np.unravel_index(np.arange(HUES * SHAPES * TEXTURES), (HUES, SHAPES, TEXTURES)), axis=1
+    )
+    decks = [rng.permutation(combinations) for _ in range(-(-items // len(combinations)))]
+    looks = np.concatenate(decks)[:items]
+    quality = -TAIL * np.log(rng.permutation(items) + 1 + items / 50)  # the shift flattens the very top
+    new = rng.permutation(items) < NEW_SHARE * items
+    released = np.where(new, END - DAY * RELEASE_DAYS * rng.random(items), 0).astype(np.int64)
+    if random:
+        quality, released = np.zeros(items), np.zeros(items, dtype=np.int64)
+    return Catalogue(looks, quality, released)
+
+
+def draw_walks(
+    rng: np.random.Generator, catalogue: Catalogue, users: int, mean_length: float, *, random: bool
+) -> Walks:
+    """Lets every user choose; in a `random` world uniformly among what is not yet chosen."""
+    items = len(catalogue.quality)
+    lengths = _draw_lengths(rng, users, mean_length, most=min(items // 2, LONGEST))
+    blocks = []
+    for start in range(0, users, _BLOCK):
+        block = lengths[start : start + _BLOCK]
+        times = _draw_times(rng, block)
+        chosen, chances = _walk(rng, catalogue, block, times, jump=1.0 if random else JUMP)
+        blocks.append((chosen[times > 0], times[times > 0], chances))
+    chosen, times, chances = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return Walks(lengths, chosen, times, chances)
+
+
+def _draw_lengths(rng: np.random.Generator, users: int, mean: float, *, most: int) -> NDArray[np.int64]:
+    """Skewed as real ones: log-normal from 3 up, and about one user in a hundred with less than 3 events."""
+    sigma = 0.7
+    above = rng.lognormal(np.log(max(mean - 3.0, 0.5)) - sigma**2 / 2, sigma, users)
+    lengths = 3 + np.round(above).astype(np.int64)
+    lengths[rng.random(users) < 0.01] = 2
+    lengths[rng.random(users) < 0.005] = 1
+    return np.minimum(lengths, most)
+
+
+def _draw_times(rng: np.random.Generator, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """users, longest: unix seconds, aligned at the last event, 0 before the first; sittings with pauses."""
+    shape = (len(lengths), int(lengths.max()))
+    sitting = rng.random(shape) < SAME_SITTING
+    gaps = np.where(sitting, rng.exponential(240.0, shape), DAY * rng.lognormal(1.2, 0.9, shape)).astype(
+        np.int64
+    )
+    gaps[rng.random(shape) < 0.01] = 0  # a double click: two events in one second
+    gaps[:, -1] = DAY * LAST_DAYS * rng.random(len(lengths))
+    times: NDArray[np.int64] = END - 1 - gaps[:, ::-1].cumsum(axis=1)[:, ::-1]
+    times[np.arange(shape[1]) < shape[1] - lengths[:, None]] = 0
+    return times
+
+
+def _walk(
+    rng: np.random.Generator,
+    catalogue: Catalogue,
+    lengths: NDArray[np.int64],
+    times: NDArray[np.int64],
+    *,
+    jump: float,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """All users of a block choose at once, event by event, aligned at the last.
+
+    Returns the choices (users, longest) and the chances of the last one (users, N).
+    """
+    pull = _Pull.of(catalogue, _draw_tastes(rng, catalogue.looks, len(lengths)))
+    taken = np.zeros((len(lengths), len(catalogue.quality)), dtype=bool)
+    chosen = np.full(times.shape, -1)
+    chances = np.empty((0, 0))
+    for step in range(times.shape[1]):
+        active = np.flatnonzero(times[:, step])
+        last = chosen[active, step - 1] if step else np.full(len(active), -1)
+        shut = taken[active] | (catalogue.released > times[active, step, None])
+        chances = _chances(pull.towards_items(active, last), shut, jump)
+        chosen[active, step] = _draw(rng, chances)
+        taken[active, chosen[active, step]] = True
+    return chosen, chances.astype(np.float32)
+
+
+def _draw_tastes(rng: np.random.Generator, looks: NDArray[np.int64], users: int) -> NDArray[np.float32]:
+    """users, N: the stable part of the log weights."""
+    everyone = np.arange(users)
+    shapes = np.argsort(rng.random((users, SHAPES)), axis=1)
+    by_shape, by_texture = np.zeros((users, SHAPES)), np.zeros((users, TEXTURES))
+    for place, weight in enumerate(FAVOURITE_SHAPES):
+        by_shape[everyone, shapes[:, place]] = weight
+    by_texture[everyone, rng.integers(TEXTURES, size=users)] = FAVOURITE_TEXTURE
+    return (by_shape[:, looks[:, 1]] + by_texture[:, looks[:, 2]]).astype(np.float32)
+
+
+@final
+@dataclass(frozen=True)
+class _Pull:
+    """Log weights of all items, as a sum of three: of the user, of the last hue and of the last texture."""
+
+    tastes: NDArray[np.float32]  # users, N; includes quality
+    after: NDArray[np.float32]  # N + 1, N: after each item; the last row, reached by −1, is after nothing
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, tastes: NDArray[np.float32]) -> _Pull:
+        hue, _, texture = catalogue.looks.T
+        step = np.zeros(HUES)
+        for hues, weight in HUE_STEP.items():
+            step[hues] = weight
+        after = step[(hue[None, :] - hue[:, None]) % HUES] + TEXTURE_KEPT * (
+            texture[None, :] == texture[:, None]
+        )
+        after = np.vstack([after, np.zeros(len(hue))])
+        return cls((tastes + catalogue.quality).astype(np.float32), after.astype(np.float32))
+
+    def towards_items(self, users: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.tastes[users] + self.after[last]
+
+
+def _chances(pull: NDArray[np.float32], shut: NDArray[np.bool_], jump: float) -> NDArray[np.float64]:
+    """users, N: rows sum to 1, zero where shut."""
+    weight = np.where(shut, 0.0, np.exp(pull - pull.max(axis=1, keepdims=True)))
+    follow = weight / weight.sum(axis=1, keepdims=True)
+    anywhere = ~shut / (~shut).sum(axis=1, keepdims=True)
+    chances: NDArray[np.float64] = (1 - jump) * follow + jump * anywhere
+    return chances
+
+
+def _draw(rng: np.random.Generator, chances: NDArray[np.float64]) -> NDArray[np.int64]:
+    """One item a row. The draw stays below the total, so that rounding never picks an item of no chance."""
+    total = chances.cumsum(axis=1)
+    draw = rng.random(len(chances)) * total[:, -1] * (1 - 1e-12)
+    number: NDArray[np.int64] = (total <= draw[:, None]).sum(axis=1)
+    return number

@@ -1,0 +1,106 @@
+"""Who took which item when: interactions from CSV, CSV.gz, Parquet or a folder of Parquet parts.
+
+Files are read block by block and ids are replaced by numbers at once, so that memory holds 16 bytes an event
+and the strings of one block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixelrec.data.csv_file import is_csv, read_csv_blocks
+from pixelrec.data.parquet_file import is_parquet, parts, read_parquet_blocks
+from pixelrec.data.timestamps import PER_SECOND, TimeUnit
+from pixelrec.data.vocabulary import Vocabulary
+from pixelrec.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of the interactions are called, and what their times count."""
+
+    item: str = "item_id"
+    user: str = "user_id"
+    time: str = "timestamp"
+    time_unit: TimeUnit = "s"
+
+    def __post_init__(self) -> None:
+        if len({self.item, self.user, self.time}) < 3:
+            names = f"{self.item!r}, {self.user!r}, {self.time!r}"
+            raise DataError(f"item, user and time must be three different columns, not {names}")
+        if self.time_unit not in PER_SECOND:
+            raise DataError(f"unknown time unit {self.time_unit!r}; {nearest(self.time_unit, PER_SECOND)}")
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Events in the order of the file, and the two vocabularies.
+
+    `events` has the columns `user` and `item` (Int32, from 1, by first appearance), `seconds` (Int64) and,
+    where times are finer than seconds, `fraction` (Float64, in [0, 1)).
+    """
+
+    events: pl.DataFrame
+    user_ids: pl.Series
+    item_ids: pl.Series
+
+
+def source_files(interactions: Path) -> list[Path]:
+    """The file itself, or the Parquet parts of a folder by name.
+
+    Raises:
+        DataError: it does not exist, is of an unknown kind, or the folder holds no Parquet file.
+    """
+    if interactions.is_dir():
+        return parts(interactions)
+    if not interactions.is_file():
+        raise DataError(
+            f"{interactions}: {_absence(interactions)}; give a CSV file, a Parquet file or a folder"
+        )
+    if not (is_csv(interactions) or is_parquet(interactions)):
+        raise DataError(
+            f"{interactions}: unknown kind of file {interactions.suffix!r}; "
+            "expected .csv, .csv.gz, .parquet or a folder of .parquet files"
+        )
+    return [interactions]
+
+
+def read_interactions(files: list[Path], columns: Columns) -> Interactions:
+    """Reads all `files` in turn and numbers users and items by first appearance.
+
+    Raises:
+        DataError: naming file, line or row and column of the first value that cannot be used.
+    """
+    import polars as pl
+
+    users, items = Vocabulary(), Vocabulary()
+    blocks = []
+    for block in _blocks(files, columns):
+        numbered = {"user": users.encode(block["user"]), "item": items.encode(block["item"])}
+        blocks.append(block.drop("user", "item").with_columns(**numbered))
+    if not blocks:
+        raise DataError(f"{files[0]}: no interactions: there is a header, but not a single row below it")
+    events = pl.concat(blocks, how="diagonal")
+    if "fraction" in events.columns:
+        events = events.with_columns(pl.col("fraction").fill_null(0.0))
+    return Interactions(events, users.ids, items.ids)
+
+
+def _blocks(files: list[Path], columns: Columns) -> Iterator[pl.DataFrame]:
+    """Frames with `user` and `item` (String), `seconds` and perhaps `fraction`; never empty."""
+    for file in files:
+        read = read_csv_blocks if is_csv(file) else read_parquet_blocks
+        try:
+            yield from read(file, columns.item, columns.user, columns.time, columns.time_unit)
+        except OSError as error:
+            raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
+
+
+def _absence(path: Path) -> str:
+    return "is neither a file nor a folder" if path.exists() else "no such file or folder"

@@ -1,0 +1,195 @@
+"""Interactions become a data set; items that cannot be used leave it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pixelrec.data.dataset import ENTRIES, Dataset, is_dataset, write_dataset
+from pixelrec.data.folder import published, recover
+from pixelrec.data.information import check_shared_items, described, read_information
+from pixelrec.data.interactions import Columns, read_interactions, source_files
+from pixelrec.data.sequences import SHORTEST, Sequences, all_events, hold_out, in_order
+from pixelrec.data.statistics import save_picture
+from pixelrec.data.timestamps import TimeUnit
+from pixelrec.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def prepare(
+    interactions: Path | str,
+    *,
+    out: Path | str,
+    items: Path | str | None = None,
+    item_column: str = "item_id",
+    user_column: str = "user_id",
+    time_column: str = "timestamp",
+    time_unit: TimeUnit = "s",
+    overwrite: bool = False,
+) -> Dataset:
+    """Writes the data set `out` and opens it.
+
+    Users and items are numbered by first appearance in the file. Events are ordered by user, time and place
+    in the file; the last of every user with at least three is held out.
+
+    Args:
+        interactions: a CSV, CSV.gz or Parquet file, or a folder of Parquet parts, which are read by name.
+        out: the data set's folder.
+        items: item information, CSV or Parquet, with a column named `item_column` too.
+        item_column: column of item ids, text or integers.
+        user_column: column of user ids, text or integers.
+        time_column: column of times: numbers, or datetimes in Parquet. Stored as whole unix seconds, rounded
+            down; finer times order the events first.
+        time_unit: what the numbers in `time_column` count.
+        overwrite: replace `out` where it is a data set; files in it that are not the data set's own stay.
+
+    Raises:
+        DataError: the first thing wrong, by file and line or row. Nothing is left behind.
+    """
+    source, out, information = Path(interactions), Path(out), None if items is None else Path(items)
+    columns = Columns(item_column, user_column, time_column, time_unit)
+    files = source_files(source)
+    recover(out, ENTRIES)
+    _check_place(out, [source, *([information] if information else [])], overwrite)
+    with (
+        published(out, ENTRIES) as folder,
+        _fingerprints([*files, *([information] if information else [])]) as prints,
+    ):
+        known = None if information is None else read_information(information, item_column)
+        read = read_interactions(files, columns)
+        sequences = hold_out(in_order(read.events), len(read.user_ids))
+        _check_evaluated(sequences, source)
+        options = {
+            "item_column": item_column,
+            "user_column": user_column,
+            "time_column": time_column,
+            "time_unit": time_unit,
+        }
+        provenance = {"options": options, "sources": [each.result() for each in prints]}
+        _write(folder, sequences, read.user_ids, described(read.item_ids, known), provenance)
+    return Dataset.open(out)
+
+
+def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | None = None) -> Dataset:
+    """Rebuilds a data set without some items and all their events: for items that lack a cover.
+
+    The others keep their order and are numbered anew, as are the users who have events left; of what is left,
+    the last event is held out. `out` defaults to the data set's own folder, which is replaced as a whole;
+    files in it that are not the data set's own stay.
+
+    Raises:
+        RequestError: an id is unknown.
+        DataError: no user with at least three events is left, or `out` exists.
+    """
+    place = dataset.folder if out is None else Path(out)
+    recover(place, ENTRIES)
+    if out is not None:
+        _check_place(place, [], overwrite=False)
+    kept_items = np.ones(dataset.items + 1, bool)
+    kept_items[dataset.item_numbers(item_ids)] = False
+    events, kept_users = _kept(dataset, kept_items)
+    sequences = hold_out(events, int(kept_users.sum()))
+    _check_evaluated(sequences, dataset.folder)
+    dropped = dataset.manifest.get("dropped_items", 0) + int((~kept_items).sum())
+    provenance = {key: dataset.manifest[key] for key in ("options", "sources") if key in dataset.manifest}
+    with published(place, ENTRIES) as folder:
+        user_ids = dataset.user_ids.filter(_mask(kept_users))
+        information = dataset.information.filter(_mask(kept_items[1:]))
+        _write(folder, sequences, user_ids, information, {**provenance, "dropped_items": dropped})
+    return Dataset.open(place)
+
+
+def _write(
+    folder: Path,
+    sequences: Sequences,
+    user_ids: pl.Series,
+    information: pl.DataFrame,
+    provenance: dict[str, Any],
+) -> None:
+    write_dataset(folder, sequences, user_ids, information, provenance=provenance)
+    save_picture(Dataset.open(folder), folder / "stats.png")
+
+
+def _kept(dataset: Dataset, items: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
+    """The events of the kept `items` (bool[items + 1]) in new numbers, and bool[users] of who has any."""
+    import polars as pl
+
+    held = dataset.held_out()
+    events = all_events(
+        Sequences(
+            dataset.offsets,
+            dataset.event_items,
+            dataset.event_times,
+            dataset.evaluated,
+            held.items,
+            held.times,
+        )
+    )
+    events = events.filter(_mask(items[events["item"].to_numpy()]))
+    users = np.bincount(events["user"].to_numpy(), minlength=dataset.users + 1) > 0
+    events = events.with_columns(
+        user=pl.Series(_new_numbers(users)[events["user"].to_numpy()]),
+        item=pl.Series(_new_numbers(items)[events["item"].to_numpy()]),
+    )
+    return events, users[1:]
+
+
+def _new_numbers(kept: np.ndarray) -> np.ndarray:
+    """int32: the new number of each old one that is kept; number 0 stays 0."""
+    return np.cumsum(kept[1:], dtype=np.int32).take(np.arange(len(kept)) - 1) * (np.arange(len(kept)) > 0)
+
+
+def _mask(values: np.ndarray) -> pl.Series:
+    import polars as pl
+
+    return pl.Series(values)
+
+
+def _check_evaluated(sequences: Sequences, source: Path) -> None:
+    if not sequences.evaluated.any():
+        longest = int(np.diff(sequences.offsets).max(initial=0))
+        raise DataError(
+            f"{source}: zero users left to evaluate: the longest history is of {longest} events, "
+            f"and at least {SHORTEST} are needed (train, validate, test); give more interactions"
+        )
+
+
+def _check_place(out: Path, sources: list[Path], overwrite: bool) -> None:
+    """`out` is free, or a data set that may be replaced and holds none of the sources."""
+    if not (out.exists() or out.is_symlink()):
+        return
+    if not is_dataset(out):
+        raise DataError(f"{out}: exists and is no data set, so it is not touched; choose another place")
+    if not overwrite:
+        raise DataError(
+            f"{out}: there is a data set already; replace it with overwrite, or choose another place"
+        )
+    for source in sources:
+        if source.resolve().is_relative_to(out.resolve()):
+            raise DataError(
+                f"{source}: lies inside {out}, which would be replaced; move it, or choose another place"
+            )
+
+
+@contextmanager
+def _fingerprints(files: list[Path]) -> Iterator[list[Future[dict[str, Any]]]]:
+    """Name, size and SHA-256 of the sources, computed on a thread beside the reading."""
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            yield [thread.submit(_fingerprint, file) for file in files]
+        finally:
+            thread.shutdown(wait=True, cancel_futures=True)
+
+
+def _fingerprint(file: Path) -> dict[str, Any]:
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"name": file.name, "bytes": file.stat().st_size, "sha256": digest}

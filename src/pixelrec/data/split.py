@@ -1,0 +1,72 @@
+"""Leave-one-out: which events train, which one validates, which one tests (arXiv 2309.06789, section 5.1).
+
+A user's last event is the test event, the last but one validates, the rest train. The test events lie in
+files of their own, which only `test_questions` opens: whatever trains or selects a model never holds them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixelrec.batch import Histories
+from pixelrec.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Q questions: what does this user take next, given all that came before? `histories` hold just that."""
+
+    name: str
+    users: np.ndarray  # int64[Q]
+    targets: np.ndarray  # int64[Q]: item numbers
+    histories: Histories
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+def training_events(dataset: Dataset) -> Histories:
+    """All events but the last two of every user who is evaluated."""
+    starts, stops = _known(dataset)
+    return Histories(dataset.event_items, dataset.event_times, starts, stops - dataset.evaluated)
+
+
+def validation_questions(dataset: Dataset) -> Questions:
+    """The last event of `training_events`' continuation: the last but one of each evaluated user."""
+    histories = training_events(dataset)
+    users = np.flatnonzero(dataset.evaluated)
+    targets = dataset.event_items[histories.stops[users]].astype(np.int64)
+    return Questions("validation", users, targets, histories)
+
+
+def test_questions(dataset: Dataset) -> Questions:
+    """The last event of each evaluated user; the only reader of the held-out files."""
+    starts, stops = _known(dataset)
+    histories = Histories(dataset.event_items, dataset.event_times, starts, stops)
+    users = np.flatnonzero(dataset.evaluated)
+    targets = dataset.held_out().items[users].astype(np.int64)
+    return Questions("test", users, targets, histories)
+
+
+test_questions.__test__ = False  # type: ignore[attr-defined]  # the name looks like a test to pytest
+
+
+def all_events(dataset: Dataset) -> Histories:
+    """Every event, the test events at their place: what is known of users when recommending to them for real.
+
+    This is for serving a model whose training and selection are over; it copies the events.
+    """
+    held = dataset.held_out()
+    users = np.flatnonzero(dataset.evaluated)
+    ends = dataset.offsets[users + 1]
+    items = np.insert(dataset.event_items, ends, held.items[users])
+    times = np.insert(dataset.event_times, ends, held.times[users])
+    starts, stops = _known(dataset)
+    added = np.cumsum(dataset.evaluated)
+    return Histories(items, times, starts + added - dataset.evaluated, stops + added)
+
+
+def _known(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    return dataset.offsets[:-1].astype(np.int64), dataset.offsets[1:].astype(np.int64)

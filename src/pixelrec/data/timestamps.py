@@ -1,0 +1,64 @@
+"""Timestamps of many kinds become whole unix seconds, and what is lost is kept for ordering.
+
+Whatever the source holds, an event's time is stored as the unix second it falls in. Where sources are finer
+than a second, the rest is kept as a `fraction` in [0, 1) until the events are ordered: no order is lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+TimeUnit = Literal["s", "ms", "us", "ns"]
+
+PER_SECOND: dict[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+FIRST, LAST = -62_135_596_800, 253_402_300_799  # the years 1 and 9999
+_DAY = 86_400
+
+
+def expected(unit: TimeUnit) -> str:
+    """What a column of timestamps should hold, for messages."""
+    return f"unix {'seconds' if unit == 's' else unit}"
+
+
+def out_of_range(value: object, unit: TimeUnit) -> str:
+    """Says that `value` is no time between the years 1 and 9999, and what may be meant."""
+    finer = {"s": "ms", "ms": "us", "us": "ns"}.get(unit)
+    hint = f'are they in {finer}? then pass time_unit="{finer}"' if finer else "mend the value"
+    return f"{value} {expected(unit)} lie outside the years 1 to 9999; {hint}"
+
+
+def seconds_and_fraction(ticks: pl.Series, unit: TimeUnit) -> pl.DataFrame:
+    """Splits finite numbers, dates or datetimes into `seconds` Int64 and `fraction` Float64.
+
+    `fraction` is absent when all are whole. Datetimes without a time zone are taken as UTC.
+    Seconds out of range are null.
+    """
+    import polars as pl
+
+    if ticks.dtype == pl.Date:
+        ticks, per_second = ticks.to_physical().cast(pl.Int64) * _DAY, 1
+    elif isinstance(kind := ticks.dtype, pl.Datetime):
+        ticks, per_second = ticks.to_physical(), PER_SECOND[kind.time_unit]
+    else:
+        per_second = PER_SECOND[unit]
+    return _split(ticks, per_second)
+
+
+def _split(ticks: pl.Series, per_second: int) -> pl.DataFrame:
+    import polars as pl
+
+    if ticks.dtype.is_integer():
+        whole = ticks if per_second == 1 else ticks // per_second
+    else:
+        whole = (ticks / per_second).floor()
+    within = whole.is_between(FIRST, LAST)
+    if not within.all():
+        whole = whole.to_frame("whole").select(pl.when(within).then("whole"))["whole"]
+    frame = pl.DataFrame({"seconds": whole.cast(pl.Int64)})
+    rest = None if whole is ticks else (ticks - whole * per_second) / per_second
+    if rest is not None and (rest != 0).any():
+        frame = frame.with_columns(fraction=rest.cast(pl.Float64))
+    return frame

@@ -1,0 +1,229 @@
+"""The five ways to read training rows out of a user's line of events (arXiv 2309.06789, section 4).
+
+| view | one row | width of `history`, of `target` |
+|---|---|---|
+| `pairs` | one event of a user | 0, 1 |
+| `next_item` | a window; every event but the first is a target | L, L |
+| `prefix` | the start of a window, and the event after it | L, 1 |
+| `leave_one_out` | a window without one event, and that event | L, 1 |
+| `cloze` | a window with some events hidden, which are the targets | L + 1, L + 1 |
+
+A view is two pure functions: `cut` lists the stretches of events that make a row, once; `read` gathers some
+of them, for a batch. Both are array operations; nothing is copied per prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from pixelrec.batch import Histories
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """W stretches `items[starts:stops]` of the flat events, and the place within each that a view singles out."""
+
+    users: np.ndarray  # int64[W]
+    starts: np.ndarray  # int64[W]
+    stops: np.ndarray  # int64[W]
+    left_out: np.ndarray | None = None  # int64[W]: flat position of the event left out
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, index: np.ndarray) -> Cuts:
+        left_out = None if self.left_out is None else self.left_out[index]
+        return Cuts(self.users[index], self.starts[index], self.stops[index], left_out)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """B training rows in item numbers (not rows of a table); 0 is padding."""
+
+    users: np.ndarray  # B
+    history: np.ndarray  # B, L
+    times: np.ndarray  # B, L
+    target: np.ndarray  # B, T
+    window: np.ndarray  # B, W: every item of the row: what a negative must not be
+    hidden: np.ndarray | None = None  # B, L
+
+
+@dataclass(frozen=True)
+class Windowing:
+    """How a line of events longer than a window is cut, from its end.
+
+    Args:
+        overlap: events that neighbouring windows share. With 1 every event but a user's first is a target
+            exactly once; the published code has 0, so that the first event of each window is never one.
+        leftover: what becomes of the oldest events that fill no window: kept as a shorter one, or dropped as
+            in the published code.
+        hide: `cloze` only: the share of a window that is hidden.
+    """
+
+    overlap: int = 1
+    leftover: Literal["keep", "drop"] = "keep"
+    hide: float = 0.6
+
+
+@dataclass(frozen=True)
+class View:
+    """A named way to read training rows; `avoids` says what a row's negatives must not be."""
+
+    cut: Callable[[Histories, int, Windowing], Cuts]
+    read: Callable[[Histories, Cuts, int, Windowing, np.random.Generator], Rows]
+    avoids: Literal["window", "history"] = "window"
+
+
+def gather(values: np.ndarray, starts: np.ndarray, stops: np.ndarray, width: int) -> np.ndarray:
+    """The last `width` of each `values[start:stop]`, left padded with 0: B, width."""
+    position = stops[:, None] + np.arange(-width, 0)
+    inside = position >= starts[:, None]
+    return np.where(inside, values[np.where(inside, position, 0)], 0) if len(values) else np.zeros_like(position)
+
+
+def latest(histories: Histories, users: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """The last `length` items and times of some users, left padded with 0: two arrays B, L."""
+    starts, stops = histories.starts[users], histories.stops[users]
+    return gather(histories.items, starts, stops, length), gather(histories.times, starts, stops, length)
+
+
+def seen_items(histories: Histories, users: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """All items of these users' histories, flat, and to which of the users (0 … B − 1) each belongs."""
+    lengths = histories.stops[users] - histories.starts[users]
+    owners, nth = _enumerate(lengths)
+    seen = histories.items[histories.starts[users][owners] + nth]
+    return torch.from_numpy(seen.astype(np.int64)), torch.from_numpy(owners)
+
+
+def cut_windows(histories: Histories, width: int, windowing: Windowing) -> Cuts:
+    """Windows of at most `width` events and at least two, cut from the end of each user's line."""
+    lengths = histories.stops - histories.starts
+    stride = width - windowing.overlap
+    if windowing.leftover == "keep":
+        counts = np.ceil(np.maximum(lengths - windowing.overlap, 0) / stride).astype(np.int64)
+    else:
+        counts = np.where(lengths <= width, lengths > 0, (lengths - windowing.overlap) // stride).astype(np.int64)
+    users, nth = _enumerate(counts)
+    stops = histories.stops[users] - nth * stride
+    starts = np.maximum(stops - width, histories.starts[users])
+    real = stops - starts >= 2
+    return Cuts(users[real], starts[real], stops[real])
+
+
+def _enumerate(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each owner its number, `counts` times, beside 0, 1, 2, …."""
+    owners = np.repeat(np.arange(len(counts)), counts)
+    return owners, np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _cut_pairs(histories: Histories, _length: int, _windowing: Windowing) -> Cuts:
+    users, nth = _enumerate(histories.stops - histories.starts)
+    starts = histories.starts[users] + nth
+    return Cuts(users, starts, starts + 1)
+
+
+def _read_pairs(
+    histories: Histories, cuts: Cuts, _length: int, _windowing: Windowing, _rng: np.random.Generator
+) -> Rows:
+    target = histories.items[cuts.starts].astype(np.int64)[:, None]
+    nothing = np.zeros((len(cuts), 0), np.int64)
+    return Rows(cuts.users, nothing, nothing, target, window=target)
+
+
+def _cut_next_item(histories: Histories, length: int, windowing: Windowing) -> Cuts:
+    return cut_windows(histories, length + 1, windowing)
+
+
+def _read_next_item(
+    histories: Histories, cuts: Cuts, length: int, _windowing: Windowing, _rng: np.random.Generator
+) -> Rows:
+    window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
+    times = gather(histories.times, cuts.starts, cuts.stops - 1, length)
+    history = window[:, :-1]
+    # The first event of a short window has nothing before it: it is no target.
+    target = np.where(history != 0, window[:, 1:], 0)
+    return Rows(cuts.users, history, times, target, window)
+
+
+def _cut_prefix(histories: Histories, length: int, windowing: Windowing) -> Cuts:
+    windows = cut_windows(histories, length + 1, windowing)
+    owner, nth = _enumerate(windows.stops - windows.starts - 1)
+    starts = windows.starts[owner]
+    return Cuts(windows.users[owner], starts, starts + nth + 2)
+
+
+def _read_prefix(
+    histories: Histories, cuts: Cuts, length: int, _windowing: Windowing, _rng: np.random.Generator
+) -> Rows:
+    window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
+    times = gather(histories.times, cuts.starts, cuts.stops - 1, length)
+    return Rows(cuts.users, window[:, :-1], times, window[:, -1:], window)
+
+
+def _cut_leave_one_out(histories: Histories, length: int, windowing: Windowing) -> Cuts:
+    windows = cut_windows(histories, length + 1, windowing)
+    owner, nth = _enumerate(windows.stops - windows.starts)
+    starts = windows.starts[owner]
+    return Cuts(windows.users[owner], starts, windows.stops[owner], left_out=starts + nth)
+
+
+def _read_leave_one_out(
+    histories: Histories, cuts: Cuts, length: int, _windowing: Windowing, _rng: np.random.Generator
+) -> Rows:
+    assert cuts.left_out is not None
+    window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
+    # Events up to the one left out move one place to the right, over it.
+    position = cuts.stops[:, None] + np.arange(-length, 0)
+    position = position - (position <= cuts.left_out[:, None])
+    inside = position >= cuts.starts[:, None]
+    position = np.where(inside, position, 0)
+    history = np.where(inside, histories.items[position], 0).astype(np.int64)
+    times = np.where(inside, histories.times[position], 0)
+    target = histories.items[cuts.left_out].astype(np.int64)[:, None]
+    return Rows(cuts.users, history, times, target, window)
+
+
+def _read_cloze(
+    histories: Histories, cuts: Cuts, length: int, windowing: Windowing, rng: np.random.Generator
+) -> Rows:
+    window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
+    times = gather(histories.times, cuts.starts, cuts.stops, length + 1)
+    hidden = (rng.random(window.shape) < windowing.hide) & (window != 0)
+    # A row must ask something: where chance hid nothing, the last event is hidden, as at inference.
+    hidden[~hidden.any(axis=1), -1] = True
+    return Rows(cuts.users, np.where(hidden, 0, window), times, np.where(hidden, window, 0), window, hidden)
+
+
+VIEWS: Mapping[str, View] = {
+    "pairs": View(_cut_pairs, _read_pairs, avoids="history"),
+    "next_item": View(_cut_next_item, _read_next_item),
+    "prefix": View(_cut_prefix, _read_prefix),
+    "leave_one_out": View(_cut_leave_one_out, _read_leave_one_out),
+    "cloze": View(_cut_next_item, _read_cloze),
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A view of some histories, ready to be read by row number."""
+
+    view: View
+    histories: Histories
+    cuts: Cuts
+    length: int
+    windowing: Windowing
+
+    @classmethod
+    def over(cls, view: View, histories: Histories, length: int, windowing: Windowing) -> Reader:
+        return cls(view, histories, view.cut(histories, length, windowing), length, windowing)
+
+    def __len__(self) -> int:
+        return len(self.cuts)
+
+    def read(self, index: np.ndarray, rng: np.random.Generator) -> Rows:
+        return self.view.read(self.histories, self.cuts.take(index), self.length, self.windowing, rng)

@@ -1,0 +1,67 @@
+"""Ranks of many questions with a trained recommender: the only loop over evaluated users."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelrec.batch import Histories
+from pixelrec.data.views import latest, seen_items
+from pixelrec.evaluation.ranks import count_ranks
+from pixelrec.recommender import Catalogue, Recommender, latest_events
+
+USERS = 1024  # at a time
+
+
+class Asks(Protocol):
+    """Questions: what did these users take next, given just these histories?"""
+
+    @property
+    def users(self) -> np.ndarray: ...
+    @property
+    def targets(self) -> np.ndarray: ...
+    @property
+    def histories(self) -> Histories: ...
+
+
+def rank_questions(recommender: Recommender, questions: Asks) -> np.ndarray:
+    """The rank of each question's target among all items that the user has not seen: int64[Q].
+
+    Memory grows with neither users × items nor the number of questions.
+    """
+    catalogue = recommender.catalogue()
+    ranks = np.empty(len(questions.users), np.int64)
+    for start in range(0, len(ranks), USERS):
+        part = slice(start, start + USERS)
+        ranks[part] = _rank(recommender, catalogue, questions, part).cpu().numpy()
+    return ranks
+
+
+def popularity_ranks(counts: np.ndarray, questions: Asks) -> np.ndarray:
+    """Ranks if everyone were recommended the items with the most events: the baseline of every table.
+
+    Args:
+        counts: training events per item number, int64[N + 1].
+        questions: as above.
+    """
+    table = torch.from_numpy(counts.astype(np.float32))[:, None]
+    ranks = np.empty(len(questions.users), np.int64)
+    for start in range(0, len(ranks), USERS):
+        part = slice(start, start + USERS)
+        targets = torch.from_numpy(questions.targets[part])
+        ones = torch.ones(len(targets), 1)
+        ranks[part] = count_ranks(ones, table, targets, *seen_items(questions.histories, questions.users[part]))
+    return ranks
+
+
+def _rank(recommender: Recommender, catalogue: Catalogue, questions: Asks, part: slice) -> Tensor:
+    device = recommender.device
+    users = questions.users[part]
+    history, times = latest(questions.histories, users, recommender.facts.length)
+    vectors = recommender.vectors(catalogue, latest_events(users, history, times, device))
+    targets = torch.from_numpy(questions.targets[part]).to(device)
+    seen, owners = (t.to(device) for t in seen_items(questions.histories, users))
+    return count_ranks(vectors, catalogue.candidates, targets, seen, owners)

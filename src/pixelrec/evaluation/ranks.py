@@ -1,0 +1,184 @@
+"""Ranks of targets in the whole catalogue: one integer a user, exact, without a matrix users × items.
+
+The catalogue passes in tiles. Where the error bound of the tile's matrix product leaves no doubt, an item is
+counted by its float32 score; the few in doubt are settled in float64. So the ranks are those of a full sort
+by `blocks.tiles.exact_dot`, whatever the tiles and the device, at little more than the product's cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from pixelrec.blocks.tiles import (
+    error_bound,
+    exact_dot,
+    full_precision,
+    norm_bounds,
+    product,
+    product_dtype,
+    split_by_tile,
+    tile_width,
+)
+from pixelrec.errors import DataError
+
+_USERS = 1024  # users of one block
+_DENSE = 16  # doubtful items of a user and a tile from which a float64 matrix product is the cheaper judge
+
+
+def count_ranks(
+    vectors: Tensor,
+    table: Tensor,
+    targets: Tensor,
+    seen: Tensor,
+    seen_owner: Tensor,
+    *,
+    tile: int | None = None,
+) -> Tensor:
+    """Rank of each user's target among the items the user has not seen, int64[B] from 1 to N.
+
+    rank = 1 + the number of unseen items, other than the target, that score at least as much: a tie counts
+    against the target. A target that the user has already seen cannot be recommended and gets rank N.
+
+    vectors: B, D. table: N + 1, D with the padding in row 0. targets: B item numbers.
+    seen: item numbers of all histories in a row, repeats and padding welcome; seen_owner: whose, 0 … B − 1.
+    tile: items compared at a time, by default what suits the device; it changes the speed, never a rank.
+    Raises `DataError` for an item outside the catalogue, `DivergedError` for vectors that are not finite.
+    """
+    items = len(table) - 1
+    _check_items(targets, 1, items, "target")
+    _check_items(seen, 0, items, "history item")
+    if not len(targets):
+        return targets.new_zeros(0, dtype=torch.int64)
+    everyone = torch.arange(len(targets), device=targets.device)
+    hidden = _Hidden(torch.cat([seen_owner, everyone]), torch.cat([seen, targets]))
+    with full_precision(table.device):
+        catalogue = _Catalogue(
+            table, norm_bounds(table, "vectors of items"), tile or tile_width(table.device)
+        )
+        norms = norm_bounds(vectors, "vectors of users")
+        blocks = [
+            _count_block(catalogue, vectors[users], norms[users], targets[users], hidden.of(users))
+            for users in torch.split(everyone, _USERS)
+        ]
+    ranks = torch.cat(blocks) + 1
+    ranks[seen_owner[targets[seen_owner] == seen]] = items
+    return ranks
+
+
+def _check_items(numbers: Tensor, first: int, last: int, what: str) -> None:
+    if len(numbers) and not (first <= int(numbers.min()) and int(numbers.max()) <= last):
+        wrong = numbers[(numbers < first) | (numbers > last)]
+        raise DataError(
+            f"{what} {int(wrong[0])} is not in the catalogue of items {first} to {last}: "
+            "rank with the data set that the table was made from"
+        )
+
+
+@final
+@dataclass(frozen=True)
+class _Catalogue:
+    table: Tensor  # N + 1, D
+    norms: Tensor  # N + 1
+    tile: int
+
+
+@final
+@dataclass(frozen=True)
+class _Hidden:
+    """Pairs of a user and an item that must not count; item 0 never does."""
+
+    owner: Tensor
+    item: Tensor
+
+    def of(self, users: Tensor) -> _Hidden:
+        """The pairs of a run of users, numbered from its start."""
+        first, last = int(users[0]), int(users[-1])
+        mine = (self.owner >= first) & (self.owner <= last) & (self.item > 0)
+        return _Hidden(self.owner[mine] - first, self.item[mine])
+
+
+@final
+@dataclass(frozen=True)
+class _Asked:
+    """Who asks: B users, the score that their target has and how wrong a product with the tile can be."""
+
+    vectors: Tensor  # B, D
+    norms: Tensor  # B
+    score: Tensor  # B: float64
+
+    def band(self, row_norms: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Below the first nothing reaches the target, from the second on everything does; each B, 1."""
+        doubt = error_bound(self.norms, row_norms, self.vectors.shape[1], dtype)
+        low, high = (self.score - doubt).to(dtype), (self.score + doubt).to(dtype)
+        return low.clamp_(min=torch.finfo(dtype).min)[:, None], high[:, None]  # hidden items are −inf
+
+
+def _count_block(
+    catalogue: _Catalogue, vectors: Tensor, norms: Tensor, targets: Tensor, hidden: _Hidden
+) -> Tensor:
+    """How many items are at least as good as each user's target, int64[B]."""
+    table, tile = catalogue.table, catalogue.tile
+    dtype = product_dtype(vectors, table, float(norms.max() * catalogue.norms.max()))
+    everyone = torch.arange(len(vectors), device=vectors.device)
+    asked = _Asked(vectors.to(dtype), norms, exact_dot(vectors, table, everyone, targets))
+    room = _Room(len(vectors) * min(tile, len(table) - 1), dtype, table.device)
+    counts = torch.zeros(len(vectors), dtype=torch.int64, device=table.device)
+    pairs = split_by_tile(hidden.owner, hidden.item - 1, tile, len(table) - 1)
+    for number, out_of_play in enumerate(pairs):
+        rows = slice(1 + number * tile, 1 + (number + 1) * tile)
+        counts += _count_tile(asked, table[rows].to(dtype), catalogue.norms[rows], out_of_play, room)
+    return counts
+
+
+@final
+class _Room:
+    """Buffers that every tile reuses: fresh memory would cost more than counting in it."""
+
+    def __init__(self, size: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.scores = torch.empty(size, dtype=dtype, device=device)
+        self.sure = torch.empty(size, dtype=torch.bool, device=device)
+        self.near = torch.empty(size, dtype=torch.bool, device=device)
+
+    def shaped(self, users: int, items: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores and two masks, each contiguous [users, items]."""
+        size = users * items
+        shaped = [flat[:size].view(users, items) for flat in (self.scores, self.sure, self.near)]
+        return shaped[0], shaped[1], shaped[2]
+
+
+def _count_tile(
+    asked: _Asked, rows: Tensor, norms: Tensor, hidden: tuple[Tensor, Tensor], room: _Room
+) -> Tensor:
+    scores, sure, near = room.shaped(len(asked.vectors), len(rows))
+    product(asked.vectors, rows, scores)
+    scores[hidden] = -torch.inf
+    low, high = asked.band(norms, rows.dtype)
+    torch.ge(scores, high, out=sure)
+    torch.ge(scores, low, out=near)
+    users, items = _true_pairs(near.logical_xor_(sure))
+    if len(users) > _DENSE * len(near) and rows.dtype == torch.float32:
+        return _count_tile_again(asked, rows, norms, hidden)
+    counts = sure.count_nonzero(dim=1)
+    good = exact_dot(asked.vectors, rows, users, items) >= asked.score[users]
+    return counts.index_add_(0, users, good.long())
+
+
+def _count_tile_again(asked: _Asked, rows: Tensor, norms: Tensor, hidden: tuple[Tensor, Tensor]) -> Tensor:
+    """The same in float64: for vectors so alike that float32 can hardly tell them apart."""
+    room = _Room(len(asked.vectors) * len(rows), torch.float64, rows.device)
+    sharper = _Asked(asked.vectors.double(), asked.norms, asked.score)
+    return _count_tile(sharper, rows.double(), norms, hidden, room)
+
+
+def _true_pairs(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and columns where a contiguous mask is true; looks at eight at a time, for they are rare."""
+    if mask.shape[1] % 8:
+        row, column = mask.nonzero(as_tuple=True)
+        return row, column
+    row, word = mask.view(torch.int64).nonzero(as_tuple=True)
+    hit, byte = mask.view(len(mask), -1, 8)[row, word].nonzero(as_tuple=True)
+    return row[hit], word[hit] * 8 + byte

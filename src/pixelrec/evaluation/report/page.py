@@ -1,0 +1,125 @@
+"""The report of a run: one self-contained HTML page, readable anywhere, without scripts and without network.
+
+Fill a `Report`, then `write` it. Whatever the data holds may stand in it: titles with markup, in any script,
+of any length; numbers that are missing or not finite are shown as a dash.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, final
+
+from pixelrec.errors import RunError
+
+if TYPE_CHECKING:
+    import jinja2
+    import numpy as np
+
+Role = Literal["model", "baseline", "ceiling"]
+
+
+@final
+@dataclass(frozen=True)
+class Cover:
+    """An item as it is shown; without a picture its id stands on a coloured tile."""
+
+    item_id: str
+    title: str | None = None
+    picture: np.ndarray | None = None  # uint8[H, W, 3]
+    note: str | None = None  # a few words under the title, such as "12 events"
+
+
+@final
+@dataclass(frozen=True)
+class UserStory:
+    """What one user had chosen, what was recommended, and what the user really chose next."""
+
+    user_id: str
+    history: Sequence[Cover]  # the latest is the last
+    recommended: Sequence[Cover]  # the best is the first
+    answer: Cover
+    rank: int  # of the answer, from 1
+    catalogue: int  # items that were ranked
+
+
+@final
+@dataclass(frozen=True)
+class MetricRow:
+    """One line of the table of metrics. `values` are fractions by metric name, such as `Recall@10`."""
+
+    split: str
+    model: str
+    values: Mapping[str, float]
+    role: Role = "baseline"  # "model" is what the run trained, "ceiling" what nobody can beat
+
+
+@final
+@dataclass(frozen=True)
+class Report:
+    """All that the page shows; any sequence may be empty and any array absent."""
+
+    name: str
+    when: str
+    metrics: Sequence[MetricRow] = ()
+    summary: Sequence[tuple[str, str]] = ()  # label, value: shown beside the headline numbers
+    epochs: Sequence[Mapping[str, float]] = ()  # of the journal: epoch, loss, seconds, and validation metrics
+    best_epoch: int | None = None
+    watched: str = "NDCG@10"  # the validation metric that chose the best epoch
+    ranks: np.ndarray | None = None  # int[users]: ranks of the test targets, from 1
+    catalogue: int | None = None  # items that were ranked
+    stories: Sequence[UserStory] = ()
+    dataset: Sequence[tuple[str, str]] = ()
+    configuration: Mapping[str, object] | None = None  # the resolved recipe
+
+
+def render(report: Report) -> str:
+    """The whole page as text."""
+    from pixelrec.evaluation.report import figures, tables, thumbnails
+
+    page = _environment().get_template("page.html")
+    return page.render(
+        report=report,
+        headline=tables.headline(report.metrics),
+        tables=tables.metric_tables(report.metrics),
+        pace=tables.pace(report.epochs),
+        curves=figures.learning_curves(report.epochs, report.watched, report.best_epoch),
+        ranks=figures.rank_bars(report.ranks, report.catalogue),
+        gallery=thumbnails.gallery(report.stories),
+        settings=tables.flatten(report.configuration or {}),
+    )
+
+
+def write(report: Report, path: Path) -> None:
+    """Renders to `path`, whole or not at all.
+
+    Raises:
+        RunError: if the folder of `path` does not exist.
+    """
+    if not path.parent.is_dir():
+        raise RunError(f"cannot write {path}: {path.parent} is not a folder; give the folder of a run")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        # A lone surrogate in a title has no UTF-8; it becomes a question mark rather than an error.
+        draft.write_text(render(report), encoding="utf-8", errors="replace")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    from pixelrec.evaluation.report import tables
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = tables.percent
+    return environment

@@ -1,0 +1,126 @@
+"""A folder of covers: which file belongs to an item, and its bytes.
+
+A cover is `<item_id>.<suffix>` directly in the folder, the suffix in any case. Items are looked up in a
+listing of the folder and no path is ever built from an item id, so no id can reach outside.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, final
+
+from pixelrec.errors import ImageError
+from pixelrec.images.decode import Refused
+from pixelrec.images.unusable import Unusable
+
+SUFFIXES = (
+    "jpg",
+    "jpeg",
+    "png",
+    "webp",
+    "gif",
+    "bmp",
+)  # of an item's two files the earlier counts
+MAX_BYTES = 1 << 28  # 256 MiB: no cover is larger, and a file is held in memory whole
+
+
+class Stamp(NamedTuple):
+    """What tells whether a file is still the one that was read."""
+
+    bytes: int
+    modified: int  # nanoseconds since 1970
+
+
+@final
+@dataclass(frozen=True)
+class Covers:
+    """The listing of a folder of covers."""
+
+    folder: Path
+    names: dict[str, str]  # item id → file name
+    notes: tuple[str, ...]  # of two files for one item: which one counts
+    others: tuple[str, ...]  # entries that are no item's cover: wrong suffix, or second choice
+
+    @classmethod
+    def listed(cls, folder: Path) -> Covers:
+        """List `folder`. Raises `ImageError` if it cannot be listed."""
+        names: dict[str, str] = {}
+        notes, others = [], []
+        for name in sorted(_entries(folder), key=_preference):
+            stem, _, suffix = name.rpartition(".")
+            if not stem or suffix.lower() not in SUFFIXES:
+                others.append(name)
+            elif stem in names:
+                notes.append(f"item {stem!r} has two covers: {names[stem]} is used, {name} is not")
+                others.append(name)
+            else:
+                names[stem] = name
+        return cls(folder, names, tuple(notes), tuple(others))
+
+    def path(self, item_id: str) -> Path | None:
+        """The cover of an item, if there is one."""
+        name = self.names.get(item_id)
+        return None if name is None else self.folder / name
+
+    def missing(self, item_ids: Iterable[str]) -> list[Unusable]:
+        """The items that have no cover."""
+        return [Unusable(i, "missing", f"no {i}.jpg") for i in item_ids if i not in self.names]
+
+    def extras(self, item_ids: Iterable[str]) -> list[str]:
+        """Names of the files that no item asks for."""
+        asked = set(item_ids)
+        return sorted([*self.others, *(name for stem, name in self.names.items() if stem not in asked)])
+
+
+def read_cover(path: Path) -> tuple[bytes, Stamp]:
+    """The bytes of a cover, and the stamp of what was read. Raises `Refused`."""
+    try:
+        found = path.stat()
+        _check_file(found)
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise Refused("missing", f"no {path.name}") from None
+    except OSError as error:
+        raise Refused("unreadable", error.strerror or str(error)) from None
+    if not data:
+        raise Refused("empty", "0 bytes")
+    return data, Stamp(found.st_size, found.st_mtime_ns)
+
+
+def stamp(path: Path) -> Stamp | None:
+    """The stamp of a file as it is now; None if it cannot be had."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return Stamp(found.st_size, found.st_mtime_ns)
+
+
+def _check_file(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+        raise Refused("not-a-file", f"{what}, not a file")
+    if found.st_size > MAX_BYTES:
+        raise Refused("too-large", f"{found.st_size:,} bytes, at most {MAX_BYTES:,} are read")
+
+
+def _entries(folder: Path) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry.name for entry in entries)
+    except FileNotFoundError:
+        raise ImageError(f"no folder of covers at {folder}: expected one with <item_id>.jpg") from None
+    except NotADirectoryError:
+        raise ImageError(f"{folder} is a file, expected a folder of covers <item_id>.jpg") from None
+    except OSError as error:
+        raise ImageError(f"cannot list the covers in {folder}: {error.strerror}") from None
+
+
+def _preference(name: str) -> tuple[int, bool, str]:
+    suffix = name.rpartition(".")[2]
+    rank = SUFFIXES.index(suffix.lower()) if suffix.lower() in SUFFIXES else len(SUFFIXES)
+    return rank, suffix != suffix.lower(), name

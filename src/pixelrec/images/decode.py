@@ -1,0 +1,240 @@
+"""One encoded picture → a square of pixels, or the reason why not.
+
+Pillow has the last word on what is a picture. simplejpeg, where installed, is a faster way to the same
+pixels: both decode with libjpeg-turbo, are asked for the same scale, and share `square`. Whatever simplejpeg
+declines (CMYK, damage) is Pillow's to judge, so the outcome does not depend on what is installed.
+
+Outcomes that are not refusals: an animation gives its first frame; transparency is laid on white; 16-bit grey
+keeps its upper byte; CMYK and Adobe's inverted CMYK become RGB; the EXIF orientation is applied; colour
+profiles are ignored. The bytes decide the format, not the file's name.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+
+from pixelrec.images.square import Fit, square
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+Reason: TypeAlias = Literal[
+    "missing", "not-a-file", "unreadable", "empty", "not-a-picture", "truncated", "too-large", "damaged"
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+MAX_PIXELS = 1 << 26  # 8,192 × 8,192: about 0.5 GB while one is decoded
+FORMATS = {  # Pillow's name → how a file of that format starts
+    "JPEG": b"\xff\xd8\xff",
+    "PNG": b"\x89PNG",
+    "WEBP": b"RIFF",
+    "GIF": b"GIF8",
+    "BMP": b"BM",
+}
+_QUICK_COLOURS = frozenset({"YCbCr", "Gray", "RGB"})  # of a JPEG, in simplejpeg's words
+_MODES = {"YCbCr": "RGB", "Gray": "L"}  # simplejpeg's word → Pillow's
+_ORIENTATION = 0x0112  # the EXIF tag
+
+
+class Refused(Exception):
+    """A cover that cannot be used: `reason` for counting, `detail` for the reader."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class Decoded(NamedTuple):
+    """A picture as the store keeps it, and what it was."""
+
+    pixels: np.ndarray  # uint8[size, size, 3], RGB
+    width: int  # as seen, orientation applied
+    height: int
+    format: str  # one of FORMATS
+    mode: str  # Pillow's word: RGB, L, P, CMYK, …
+    decoder: str  # "simplejpeg" or "pillow"
+
+
+@dataclass(frozen=True)
+class _Raster:
+    """A picture at its own shape, perhaps scaled down while decoding."""
+
+    pixels: np.ndarray  # uint8[height, width, 3]
+    width: int  # of the file, before scaling and orientation
+    height: int
+    mode: str
+    orientation: int
+
+
+def decode(data: bytes, *, size: int, fit: Fit) -> Decoded:
+    """Decode one picture to uint8[size, size, 3]. Raises `Refused`. Safe to call from many threads.
+
+    From threads, enter `ready()` around them first.
+    """
+    raster = _quick(data, size, fit) if data.startswith(FORMATS["JPEG"]) else None
+    if raster is not None:
+        return _decoded(raster, "JPEG", "simplejpeg", size, fit)
+    name, raster = _thorough(data, size, fit)
+    return _decoded(raster, name, "pillow", size, fit)
+
+
+@contextmanager
+def ready() -> Iterator[None]:
+    """Load the decoders once and silence Pillow, before threads share them.
+
+    Python's warning filters belong to the whole process, so they are set around the threads, never in one.
+    """
+    import torch.nn.functional  # noqa: F401
+    from PIL import Image
+
+    Image.init()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+def decoder_versions() -> dict[str, str]:
+    """The decoders at hand and their versions, for the record."""
+    import PIL
+
+    quick = _simplejpeg()
+    return {"pillow": PIL.__version__} | ({"simplejpeg": quick.__version__} if quick else {})
+
+
+def _decoded(raster: _Raster, name: str, decoder: str, size: int, fit: Fit) -> Decoded:
+    upright = _upright(raster.pixels, raster.orientation)
+    turned = raster.orientation >= 5
+    width, height = (raster.height, raster.width) if turned else (raster.width, raster.height)
+    return Decoded(square(upright, size, fit), width, height, name, raster.mode, decoder)
+
+
+def _quick(data: bytes, size: int, fit: Fit) -> _Raster | None:
+    """A JPEG by simplejpeg; None where Pillow should look instead."""
+    simplejpeg = _simplejpeg()
+    if simplejpeg is None:
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        if colours not in _QUICK_COLOURS:
+            return None
+        _check_pixels(width, height)
+        f = _reduction(width, height, size, fit)
+        pixels = simplejpeg.decode_jpeg(data, min_height=-(-height // f), min_width=-(-width // f))
+    except ValueError:  # what it says of damage, and of harmless oddities
+        return None
+    return _Raster(pixels, width, height, _MODES.get(colours, colours), _jpeg_orientation(data))
+
+
+def _thorough(data: bytes, size: int, fit: Fit) -> tuple[str, _Raster]:
+    """Any picture by Pillow, with the name of its format."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(BytesIO(data), formats=list(FORMATS)) as image:
+            _check_pixels(*image.size)
+            name = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: a JPEG with more behind it
+            return name, _raster(image, size, fit)
+    except Refused:
+        raise
+    except UnidentifiedImageError:
+        raise _unidentified(data) from None
+    except Image.DecompressionBombError as error:
+        raise Refused("too-large", str(error)) from None
+    except Exception as error:  # broken files make Pillow raise almost anything
+        reason: Reason = "truncated" if "truncated" in str(error) else "damaged"
+        raise Refused(reason, f"{type(error).__name__}: {error}") from None
+
+
+def _raster(image: Image, size: int, fit: Fit) -> _Raster:
+    width, height = image.size
+    f = _reduction(width, height, size, fit)
+    image.draft("RGB", (max(1, width // f), max(1, height // f)))
+    mode = image.mode
+    orientation = _orientation(image)
+    return _Raster(_rgb(image), width, height, mode, orientation)
+
+
+def _rgb(image: Image) -> np.ndarray:
+    """The first frame as uint8[height, width, 3]."""
+    import numpy as np
+    from PIL import Image as pillow
+
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it to white
+        grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return np.array(pillow.alpha_composite(pillow.new("RGBA", layer.size, "white"), layer).convert("RGB"))
+    return np.array(image.convert("RGB"))
+
+
+def _reduction(width: int, height: int, size: int, fit: Fit) -> int:
+    """How much a JPEG may shrink while decoding: 1, 2, 4 or 8.
+
+    The result keeps at least twice the pixels that `square` needs a side, so that its filter, not the
+    decoder's coarse one, decides what is seen.
+    """
+    side = max(width, height) if fit == "pad" else min(width, height)
+    return next((f for f in (8, 4, 2) if side >= 2 * size * f), 1)
+
+
+def _check_pixels(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise Refused("too-large", f"{width} × {height} pixels, at most {MAX_PIXELS:,} are read")
+
+
+def _unidentified(data: bytes) -> Refused:
+    for name, start in FORMATS.items():
+        if data.startswith(start):
+            return Refused("damaged", f"it starts like a {name} file, but its header cannot be read")
+    return Refused("not-a-picture", f"it starts with {data[:12]!r}; read are {', '.join(FORMATS)}")
+
+
+def _jpeg_orientation(data: bytes) -> int:
+    """The EXIF orientation of a JPEG, opened a second time only if it may have one."""
+    if data.find(b"\xff\xe1", 0, 1 << 16) < 0:  # the marker of EXIF and XMP
+        return 1
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(data), formats=["JPEG"]) as image:
+            return _orientation(image)
+    except Exception:  # the pixels are sound: no reason to refuse them for their EXIF
+        return 1
+
+
+def _orientation(image: Image) -> int:
+    """1 … 8; 1, as it is, also where EXIF is absent or broken."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # broken EXIF makes Pillow raise almost anything
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo an EXIF orientation (TIFF 6.0 / EXIF 2.3, tag 0x0112)."""
+    if orientation == 1:
+        return pixels
+    if orientation >= 5:  # rows and columns are swapped
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):  # upside down
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):  # mirrored
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _simplejpeg() -> Any:
+    """The module, or None where it is not installed."""
+    try:
+        import simplejpeg
+    except ImportError:
+        return None
+    return simplejpeg

@@ -1,0 +1,71 @@
+"""What a picture store says of itself, as JSON under one reserved key.
+
+The LMDB environment holds three things: the manifest in the main database, the pictures (raw uint8, height ×
+width × 3) and the stamps of the covers they were made from in a database each. A picture without a stamp is
+grey, or is not to be relied on: packing makes it again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from pixelrec.errors import ImageError
+
+FORMAT = "pixelrec pictures"
+VERSION = 1
+KEY = b"manifest"
+PICTURES = b"pictures"
+STAMPS = b"stamps"
+_LONGEST_KEY = 511  # of LMDB as it is built everywhere
+_HASHED = b"\xff"  # no UTF-8 text starts with this byte
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The options of a store and how far it is."""
+
+    size: int  # height and width of every picture, pixels
+    fit: str  # stretch, crop or pad
+    expected: int  # pictures asked for by the last packing
+    complete: bool  # false while packing, and after it was cut short
+    source: str  # name of the folder of covers
+    count: int = 0  # pictures when it was completed
+    grey: dict[str, str] = field(default_factory=dict)  # item id → why it has a grey picture
+    decoders: dict[str, str] = field(default_factory=dict)  # name → version
+    channels: str = "RGB"
+    filter: str = "bilinear, antialiased"
+    format: str = FORMAT
+    version: int = VERSION
+
+    @property
+    def picture_bytes(self) -> int:
+        return self.size * self.size * len(self.channels)
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
+
+    @classmethod
+    def from_json(cls, text: bytes, path: Path) -> Manifest:
+        """Raises `ImageError` if this is another program's or another version's manifest."""
+        try:
+            values = json.loads(text.decode("utf-8", "surrogatepass"))
+            if values["format"] == FORMAT and values["version"] == VERSION:
+                return cls(**values)
+            version = values["version"] if values["format"] == FORMAT else None
+        except (ValueError, KeyError, TypeError):
+            version = None
+        if version is None:
+            raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`")
+        raise ImageError(
+            f"the picture store {path} has format version {version}, this pixelrec reads {VERSION}: "
+            "pack the covers again, with --overwrite"
+        )
+
+
+def key_of(item_id: str) -> bytes:
+    """The key of an item: its id in UTF-8, or a hash where that is too long for LMDB."""
+    key = item_id.encode("utf-8", "surrogatepass")
+    return key if len(key) <= _LONGEST_KEY else _HASHED + sha256(key).digest()

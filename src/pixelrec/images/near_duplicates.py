@@ -1,0 +1,120 @@
+"""Pictures that look alike: a perceptual hash, and groups of those a few bits apart.
+
+The hash is pHash (Zauner, 2010): the signs, about their median, of the 64 lowest frequencies of a 32 × 32 grey
+picture but the mean. As that is blind to colour and to plain surfaces, two pictures must also have about the
+same mean colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import combinations
+
+import numpy as np
+
+SIDE = 32  # of the square that is hashed
+THRESHOLD = 3  # bits of 64 that near duplicates may differ in
+_SHADE = 12  # levels of 255 that their mean colour may differ in, each channel
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+_FLAT = 1e-2  # below this a frequency is rounding, not picture
+
+
+def perceptual_hash(pixels: np.ndarray) -> tuple[int, tuple[int, int, int]]:
+    """The 64-bit hash and the mean colour of uint8[32, 32, 3]."""
+    red, green, blue = (round(float(level)) for level in pixels.mean((0, 1)))
+    waves = _cosines()
+    low = (waves @ (pixels @ _LUMA) @ waves.T).ravel()  # 64
+    low[np.abs(low) < _FLAT] = 0
+    bits = low > np.median(low[1:])
+    bits[0] = False  # the mean
+    return int(np.packbits(bits).view(">u8")[0]), (red, green, blue)
+
+
+def near_duplicates(
+    hashes: np.ndarray, colours: np.ndarray, *, threshold: int = THRESHOLD
+) -> list[np.ndarray]:
+    """Groups of two or more pictures connected by near duplicates, each as ascending positions; largest first.
+
+    `hashes` is uint64[n], `colours` uint8[n, 3]. Of `threshold` + 3 bands of the hash, two pictures at most
+    `threshold` bits apart agree wholly on some three (pigeonhole), so only pictures that do are compared.
+    """
+    kinds, kind = _distinct(hashes, colours)  # copies of one file would share every band: fold them first
+    hashes, colours = hashes[kinds], colours[kinds]
+    edges = [np.empty((2, 0), np.int64)]
+    for left, right in _candidates(hashes, threshold):
+        shades = np.abs(colours[left].astype(np.int16) - colours[right]).max(1)
+        near = (_differing_bits(hashes[left], hashes[right]) <= threshold) & (shades <= _SHADE)
+        edges.append(np.stack((left[near], right[near])))
+    return _groups(_connected(np.concatenate(edges, 1), len(kinds))[kind])
+
+
+@cache
+def _cosines() -> np.ndarray:
+    """The 8 lowest waves of the DCT-II: float32[8, SIDE]."""
+    waves = np.cos(np.pi / SIDE * np.outer(np.arange(8), np.arange(SIDE) + 0.5))
+    return (waves / SIDE).astype(np.float32)
+
+
+def _distinct(hashes: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One position for each distinct (hash, colour), and the number of its kind for every picture."""
+    colour = colours.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    both = np.rec.fromarrays((hashes, colour))
+    _, first, kind = np.unique(both, return_index=True, return_inverse=True)
+    return first, kind
+
+
+def _candidates(hashes: np.ndarray, threshold: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of positions that share three bands of the hash; a pair may come again for other bands.
+
+    Three of more bands, not one of fewer: the keys are longer, and pictures that are alike in part, such as
+    products on white, do not all meet under one key.
+    """
+    bits = np.unpackbits(hashes.astype(">u8").view(np.uint8)).reshape(-1, 64)
+    bands = threshold + 3
+    powers = np.uint64(1) << np.arange(64, dtype=np.uint64)
+    parts = [bits[:, band::bands] @ powers[band::bands] for band in range(bands)]
+    for first, second, third in combinations(parts, 3):
+        keys = first | second | third
+        order = np.argsort(keys, kind="stable")
+        yield from _equal_pairs(keys[order], order)
+
+
+def _equal_pairs(keys: np.ndarray, order: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """All pairs of `order` with the same key, the keys being sorted: neighbours, next but one, …"""
+    here, step = np.arange(len(keys)), 1
+    while len(here := here[here + step < len(keys)]):
+        here = here[keys[here] == keys[here + step]]
+        yield order[here], order[here + step]
+        step += 1
+
+
+def _differing_bits(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Hamming distance of uint64[n] and uint64[n] (Warren, Hacker's Delight, 5-1)."""
+    x = left ^ right
+    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+def _connected(edges: np.ndarray, n: int) -> np.ndarray:
+    """The least position each of n is connected to, by edges int64[2, m]."""
+    labels = np.arange(n)
+    while True:
+        low = labels[edges].min(0)
+        before = labels.copy()
+        np.minimum.at(labels, before[edges[0]], low)  # hook whole trees, not only their leaves
+        np.minimum.at(labels, before[edges[1]], low)
+        while not np.array_equal(labels, labels[labels]):
+            labels = labels[labels]
+        if np.array_equal(labels, before):
+            return labels
+
+
+def _groups(labels: np.ndarray) -> list[np.ndarray]:
+    """Positions of equal label, where there are several."""
+    order = np.argsort(labels, kind="stable")
+    borders = np.flatnonzero(np.diff(labels[order])) + 1
+    groups = [group for group in np.split(order, borders) if len(group) > 1]
+    return sorted(groups, key=lambda group: (-len(group), group[0]))

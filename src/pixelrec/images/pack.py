@@ -1,0 +1,240 @@
+"""A folder of covers → a picture store, by threads, continued wherever it was cut short.
+
+Packing is to pictures what make is to programs: the store becomes what the folder, the items and the options
+say. A cover whose size and modification time are those it was packed with is left alone, any other is decoded
+again. Pictures of items that are not asked for stay.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, final, get_args
+
+from pixelrec.errors import ImageError, nearest
+from pixelrec.images.covers import Covers, Stamp, read_cover, stamp
+from pixelrec.images.decode import Refused, decode, decoder_versions, ready
+from pixelrec.images.manifest import Manifest, key_of
+from pixelrec.images.pool import in_threads, thread_count
+from pixelrec.images.progress import progress_line
+from pixelrec.images.square import Fit, grey_square
+from pixelrec.images.store import is_open
+from pixelrec.images.unusable import Unusable, reasons, refusal, write_unusable
+from pixelrec.images.writer import StoreWriter, check_place
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Missing: TypeAlias = Literal["error", "grey", "drop-item"]
+LARGEST_SIZE = 4096
+
+
+@final
+@dataclass(frozen=True)
+class PackReport:
+    """What a packing did. Everything asked for is packed, resumed or unusable."""
+
+    store: Path
+    packed: int  # decoded and stored now
+    resumed: int  # in the store already
+    unusable: tuple[Unusable, ...]  # grey in the store, or to be dropped by the caller
+    missing: Missing  # what was done about them
+    notes: tuple[str, ...]
+    bytes: int  # of the store on the disk
+    seconds: float
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many items are unusable for each reason, most frequent first."""
+        return reasons(self.unusable)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON can hold it."""
+        return {
+            "store": str(self.store),
+            "packed": self.packed,
+            "resumed": self.resumed,
+            "missing": self.missing,
+            "unusable": [u._asdict() for u in self.unusable],
+            "reasons": self.reasons,
+            "notes": list(self.notes),
+            "bytes": self.bytes,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class _Task(NamedTuple):
+    item_id: str
+    path: Path
+
+
+class _Made(NamedTuple):
+    item_id: str
+    pixels: np.ndarray
+    stamp: Stamp
+
+
+def pack(
+    covers: Path,
+    out: Path,
+    item_ids: Sequence[str],
+    *,
+    size: int = 224,
+    fit: Fit = "stretch",
+    missing: Missing = "error",
+    threads: int | None = None,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> PackReport:
+    """Pack the covers of `item_ids` into a store of uint8[size, size, 3] pictures at `out`.
+
+    `missing` says what becomes of an item without a usable cover: "error" refuses, "grey" stores a mid-grey
+    picture and lists the item in the store's manifest, "drop-item" leaves it out and reports it. With
+    `overwrite` a store at `out` is replaced, once the new one is complete. Killed or interrupted, the
+    same call continues. Raises `ImageError`; a CSV file beside the store lists every unusable item.
+    """
+    started = time.perf_counter()
+    asked = _asked(item_ids)
+    _check_options(size, fit, missing)
+    found = Covers.listed(covers)
+    absent = _absent(found, asked, out, missing)
+    target = _target(out, overwrite)
+    wanted = Manifest(size, fit, len(asked), False, covers.name, decoders=decoder_versions())
+    with StoreWriter(target, wanted) as writer:
+        tasks = _outstanding(found, asked, writer)
+        broken = _pack_all(writer, tasks, thread_count(threads), progress)
+        unusable = [*absent, *broken]
+        if broken and missing == "error":
+            raise refusal(broken, len(asked), out, "the others are packed and kept")
+        _settle(writer, unusable, asked, missing)
+    if target != out:
+        _replace(out, target)
+    write_unusable(unusable, out)
+    packed = len(tasks) - len(broken)
+    resumed = len(asked) - len(unusable) - packed
+    size_on_disk = (out / "data.mdb").stat().st_size
+    seconds = time.perf_counter() - started
+    return PackReport(out, packed, resumed, tuple(unusable), missing, found.notes, size_on_disk, seconds)
+
+
+def _asked(item_ids: Sequence[str]) -> list[str]:
+    asked = list(dict.fromkeys(item_ids))
+    if not asked:
+        raise ImageError("no items to pack: expected at least one item id")
+    if wrong := [i for i in asked if not isinstance(i, str) or not i]:
+        raise ImageError(f"{len(wrong):,} item ids are not names, such as {wrong[0]!r}: expected text")
+    return asked
+
+
+def _check_options(size: int, fit: str, missing: str) -> None:
+    if not 1 <= size <= LARGEST_SIZE:
+        raise ImageError(f"size is {size}, expected 1 … {LARGEST_SIZE} pixels")
+    for name, value, known in (("fit", fit, get_args(Fit)), ("missing", missing, get_args(Missing))):
+        if value not in known:
+            raise ImageError(f"unknown {name} {value!r}: {nearest(str(value), known)}")
+
+
+def _absent(found: Covers, asked: Sequence[str], out: Path, missing: Missing) -> list[Unusable]:
+    """The items that no file belongs to; refused here, before any work, if they are to be refused."""
+    absent = found.missing(asked)
+    if len(absent) == len(asked):
+        seen = next(iter([*found.names.values(), *found.others]), None)
+        holds = f"it holds files such as {seen!r}" if seen else "it is empty"
+        raise ImageError(
+            f"none of the {len(asked):,} items has a cover in {found.folder}: expected files such as "
+            f"'{asked[0]}.jpg', {holds}: give the folder of covers that belongs to these items"
+        )
+    if absent and missing == "error":
+        raise refusal(absent, len(asked), out, "nothing was packed")
+    return absent
+
+
+def _pack_all(writer: StoreWriter, tasks: list[_Task], threads: int, progress: bool) -> list[Unusable]:
+    """Decode and store every task; returns those that cannot be. Keeps what is done if interrupted."""
+    broken: list[Unusable] = []
+    if not tasks:
+        return broken
+    writer.begin(len(tasks))
+    work = partial(_make, size=writer.manifest.size, fit=cast(Fit, writer.manifest.fit))
+    line = progress_line("packing covers", len(tasks), shown=progress)
+    with ready(), line as advance, closing(in_threads(work, tasks, threads=threads)) as results:
+        try:
+            for result in results:
+                if isinstance(result, Unusable):
+                    broken.append(result)
+                else:
+                    writer.add(*result)
+                advance()
+        except KeyboardInterrupt:
+            writer.commit()
+            raise
+    writer.commit()
+    return broken
+
+
+def _make(task: _Task, *, size: int, fit: Fit) -> _Made | Unusable:
+    try:
+        data, read = read_cover(task.path)
+        return _Made(task.item_id, decode(data, size=size, fit=fit).pixels, read)
+    except Refused as refused:
+        return Unusable(task.item_id, refused.reason, refused.detail)
+
+
+def _outstanding(found: Covers, asked: Iterable[str], writer: StoreWriter) -> list[_Task]:
+    """The items with a cover that the store has no picture of, or a picture of another state of the file."""
+    stamps = writer.stamps()
+    tasks = []
+    for item_id in asked:
+        path = found.path(item_id)
+        known = stamps.get(key_of(item_id))
+        if path is not None and (known is None or known != stamp(path)):
+            tasks.append(_Task(item_id, path))
+    return tasks
+
+
+def _settle(writer: StoreWriter, unusable: list[Unusable], asked: Sequence[str], missing: Missing) -> None:
+    """Make what is unusable grey, or remove it, and mark the store complete. Does nothing if it is all so."""
+    asked_now = set(asked)
+    grey = {item_id: why for item_id, why in writer.manifest.grey.items() if item_id not in asked_now}
+    if missing == "grey":
+        grey |= {u.item_id: u.reason for u in unusable}
+    settled = writer.manifest.complete and grey == writer.manifest.grey
+    if settled and (missing == "grey" or not unusable):
+        return
+    writer.begin(len(unusable))
+    if missing == "grey":
+        for item in unusable:
+            writer.add(item.item_id, grey_square(writer.manifest.size), None)
+    else:
+        writer.drop(u.item_id for u in unusable)
+    writer.finish(grey=grey)
+
+
+def _target(out: Path, overwrite: bool) -> Path:
+    """Where to write: beside a store that is to be replaced, so that it stays whole until the new one is."""
+    if is_open(out):
+        raise ImageError(f"the picture store {out} is open in this process: close it before packing into it")
+    old = _beside(out, "old")
+    if old.exists() and not out.exists():  # an earlier replacement was cut short between its two renames
+        old.rename(out)
+    if not (overwrite and out.exists()):
+        return out
+    check_place(out)
+    return _beside(out, "new")
+
+
+def _replace(out: Path, new: Path) -> None:
+    old = _beside(out, "old")
+    shutil.rmtree(old, ignore_errors=True)
+    out.rename(old)
+    new.rename(out)
+    shutil.rmtree(old)
+
+
+def _beside(out: Path, what: str) -> Path:
+    return out.with_name(f"{out.name}.{what}")

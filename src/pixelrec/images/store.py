@@ -1,0 +1,231 @@
+"""Reading pictures: a memory-mapped store shared by threads and safe across forks.
+
+A picture is read by one copy, from the page cache into its row of the batch.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, final
+from weakref import WeakValueDictionary
+
+from pixelrec.errors import ImageError
+from pixelrec.images.manifest import KEY, PICTURES, Manifest, key_of
+from pixelrec.images.writer import MAX_READERS
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_NAMED = 3  # so many items an error names
+
+
+@final
+class PictureStore:
+    """The pictures of a packed store, by item id. Make one with `open`.
+
+    May be used by many threads at once, after a fork, and sent to other processes: they open it anew.
+    """
+
+    def __init__(self, mapping: _Mapping) -> None:
+        self._mapping = mapping
+        self.manifest = mapping.manifest
+
+    @classmethod
+    def open(cls, path: Path | str) -> PictureStore:
+        """Open a complete store. Raises `ImageError` if it is absent, unfinished or of another version."""
+        return cls(_mapping_of(Path(path)))
+
+    @property
+    def path(self) -> Path:
+        return self._mapping.path
+
+    @property
+    def size(self) -> int:
+        """Height and width of every picture, in pixels."""
+        return self.manifest.size
+
+    @property
+    def fit(self) -> str:
+        """How covers of another shape became square: stretch, crop or pad."""
+        return self.manifest.fit
+
+    @property
+    def grey(self) -> Mapping[str, str]:
+        """The items with a grey picture instead of a cover, and why."""
+        return self.manifest.grey
+
+    def __len__(self) -> int:
+        env, pictures = self._mapping.opened()
+        with env.begin() as txn:
+            return int(txn.stat(pictures)["entries"])
+
+    def __contains__(self, item_id: str) -> bool:
+        env, pictures = self._mapping.opened()
+        with env.begin(db=pictures, buffers=True) as txn:
+            return txn.get(key_of(item_id)) is not None
+
+    def read(self, item_ids: Sequence[str], *, out: np.ndarray | None = None) -> np.ndarray:
+        """The pictures of n items, in the order asked, as uint8[n, size, size, 3], RGB, contiguous.
+
+        `out` is filled and returned where given: memory that is pinned, shared or used again. Raises
+        `ImageError` naming the items that are not in the store.
+        """
+        import numpy as np
+
+        shape = (len(item_ids), self.size, self.size, 3)
+        if out is None:
+            out = np.empty(shape, np.uint8)
+        _check_out(out, shape)
+        absent = self._fill(out.reshape(len(item_ids), self.manifest.picture_bytes), item_ids)
+        if absent:
+            raise ImageError(_absence(self.path, absent, len(item_ids)))
+        return out
+
+    def _fill(self, rows: np.ndarray, item_ids: Sequence[str]) -> list[str]:
+        """Copy the pictures into `rows` uint8[n, bytes of a picture]; returns the items there are none of."""
+        import numpy as np
+
+        env, pictures = self._mapping.opened()
+        uint8, frombuffer, absent = np.uint8, np.frombuffer, []
+        with env.begin(db=pictures, buffers=True) as txn:
+            get = txn.get
+            for row, item_id in enumerate(item_ids):
+                found = get(key_of(item_id))
+                if found is None:
+                    absent.append(item_id)
+                else:
+                    rows[row] = frombuffer(found, uint8)
+        return absent
+
+    def close(self) -> None:
+        """Close the store for everybody in this process; needed only before packing into it again."""
+        self._mapping.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, tuple[Path]]:
+        return PictureStore.open, (self.path,)
+
+    def __repr__(self) -> str:
+        return f"PictureStore({str(self.path)!r}, size={self.size}, fit={self.fit!r})"
+
+
+@final
+class _Mapping:
+    """The LMDB environment of a path in this process; LMDB allows one, and none to be used across a fork."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._opened: tuple[Any, Any] | None = _environment(path)
+        self._pid = os.getpid()
+        self.manifest = self._read_manifest()
+
+    def opened(self) -> tuple[Any, Any]:
+        """The environment and the handle of its pictures, opened anew in a forked process."""
+        if self._pid != os.getpid():
+            self._reopen()
+        if self._opened is None:
+            raise ImageError(f"the picture store {self.path} was closed: open it again")
+        return self._opened
+
+    @property
+    def is_open(self) -> bool:
+        return self._opened is not None
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened[0].close()
+            self._opened = None
+
+    def _reopen(self) -> None:
+        with self._lock:
+            if self._pid != os.getpid():
+                if self._opened is not None:
+                    self._opened[0].close()  # the child's copy; the parent's stays as it is
+                    self._opened = _environment(self.path)
+                self._pid = os.getpid()
+
+    def _read_manifest(self) -> Manifest:
+        env, pictures = self.opened()
+        try:
+            with env.begin() as txn:
+                count = txn.stat(pictures)["entries"]
+                manifest = Manifest.from_json(txn.get(KEY) or b"", self.path)
+            if not manifest.complete:
+                raise ImageError(
+                    f"packing of {self.path} is unfinished, {count:,} of {manifest.expected:,} pictures: run "
+                    "`pixelrec images pack` again with the same options to continue"
+                )
+        except BaseException:
+            self.close()
+            raise
+        return manifest
+
+
+_mappings: WeakValueDictionary[Path, _Mapping] = WeakValueDictionary()
+_mappings_lock = threading.Lock()
+
+
+def _mapping_of(path: Path) -> _Mapping:
+    resolved = path.resolve()
+    with _mappings_lock:
+        mapping = _mappings.get(resolved)
+        if mapping is None or not mapping.is_open:
+            mapping = _mappings[resolved] = _Mapping(resolved)
+        return mapping
+
+
+def is_open(path: Path) -> bool:
+    """Whether this process has the store at `path` open for reading."""
+    with _mappings_lock:
+        mapping = _mappings.get(path.resolve())
+        return mapping is not None and mapping.is_open
+
+
+def _environment(path: Path) -> tuple[Any, Any]:
+    """A read-only environment and the handle of its pictures."""
+    if not path.exists():
+        raise ImageError(f"no picture store at {path}: pack one with `pixelrec images pack`")
+    if not (path / "data.mdb").is_file():
+        raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`")
+    import lmdb
+
+    try:
+        env = _open_shared(path)
+    except lmdb.Error as error:
+        raise ImageError(f"cannot open the picture store {path}: {error}") from None
+    try:
+        return env, env.open_db(PICTURES, create=False)
+    except lmdb.Error:
+        env.close()
+        raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`") from None
+
+
+def _open_shared(path: Path) -> Any:
+    """With a lock, so that packing more never reuses what is read; without one where none may be made."""
+    import lmdb
+
+    lock = path / "lock.mdb"
+    writable = os.access(lock if lock.exists() else path, os.W_OK)
+    return lmdb.open(str(path), readonly=True, lock=writable, max_dbs=2, max_readers=MAX_READERS)
+
+
+def _check_out(out: np.ndarray, shape: tuple[int, ...]) -> None:
+    if out.shape != shape or out.dtype != "uint8" or not out.flags.c_contiguous:
+        raise ValueError(f"out is {out.dtype}{list(out.shape)}, expected contiguous uint8{list(shape)}")
+
+
+def _absence(path: Path, absent: list[str], asked: int) -> str:
+    named = ", ".join(map(repr, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
+    return (
+        f"{len(absent):,} of {asked:,} items are not in the picture store {path}: {named}; pack "
+        "the covers of all items with `pixelrec images pack`"
+    )

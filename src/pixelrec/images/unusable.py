@@ -1,0 +1,57 @@
+"""Items without a usable cover: their list, the file that holds it, and the refusal that points to it."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pixelrec.errors import ImageError
+from pixelrec.images.decode import Reason
+
+_NAMED = 3  # so many items a message names
+
+
+class Unusable(NamedTuple):
+    """An item without a usable cover."""
+
+    item_id: str
+    reason: Reason
+    detail: str
+
+
+def reasons(unusable: Iterable[Unusable]) -> dict[str, int]:
+    """How many items for each reason, most frequent first."""
+    return dict(Counter(u.reason for u in unusable).most_common())
+
+
+def list_path(store: Path) -> Path:
+    """Where the list of unusable items of a store lies: beside it."""
+    return store.with_name(store.name + ".unusable.csv")
+
+
+def write_unusable(unusable: Sequence[Unusable], store: Path) -> None:
+    """Write the list beside the store, or remove an earlier one if there is nothing to list."""
+    path = list_path(store)
+    if not unusable:
+        path.unlink(missing_ok=True)
+        return
+    half = path.with_name(path.name + ".part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with half.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        csv.writer(file).writerows([Unusable._fields, *unusable])
+    half.replace(path)
+
+
+def refusal(unusable: Sequence[Unusable], asked: int, store: Path, kept: str) -> ImageError:
+    """The error for unusable covers, in one line; the whole list is written beside the store."""
+    write_unusable(unusable, store)
+    counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons(unusable).items())
+    named = ", ".join(f"{u.item_id} ({u.detail})" for u in unusable[:_NAMED])
+    more = ", …" if len(unusable) > _NAMED else ""
+    return ImageError(
+        f"{len(unusable):,} of {asked:,} items have no usable cover [{counts}]: {named}{more}; all are "
+        f"listed in {list_path(store)}; {kept}; mend the covers, or use --missing grey or --missing drop-item"
+    )

@@ -1,0 +1,192 @@
+"""The only writer of a picture store: batches, each committed whole or not at all.
+
+LMDB writes a batch to new pages, flushes them, and only then writes the page that points to them. Killed at
+any moment, the store is as it was after the last batch. `metasync=False` may lose the last batch when the
+power goes, never more, and saves a flush.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, final
+
+from pixelrec.errors import ImageError
+from pixelrec.images.covers import Stamp
+from pixelrec.images.manifest import KEY, PICTURES, STAMPS, Manifest, key_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_BATCH_BYTES = 32 << 20
+_SPARE = 16 << 20  # for the manifest, the tree and the free list
+_STAMP = struct.Struct(">Qq")
+MAX_READERS = 1024  # threads and processes that read at once; whoever opens first decides for all
+
+
+@final
+class StoreWriter:
+    """A picture store open for writing. Use as a context manager; leaving it keeps what is committed."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        """Open or create the store at `path` for pictures as `manifest` says.
+
+        Raises `ImageError` if something else lies at `path`, or a store with other options.
+        """
+        import lmdb
+
+        check_place(path)
+        self.path = path
+        self._waiting: list[tuple[bytes, np.ndarray, Stamp | None]] = []
+        try:
+            self._env = lmdb.open(
+                str(path), map_size=_SPARE, max_dbs=2, max_readers=MAX_READERS, metasync=False, meminit=False
+            )
+        except (lmdb.Error, OSError) as error:
+            raise ImageError(
+                f"cannot write the picture store {path}: {error}; close it first if this process has it open"
+            ) from None
+        try:
+            self.manifest = self._agreed(manifest)
+            self._pictures = self._env.open_db(PICTURES)
+            self._stamps = self._env.open_db(STAMPS)
+        except BaseException:
+            self._env.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting.clear()
+        self._env.close()
+
+    def stamps(self) -> dict[bytes, Stamp]:
+        """Key → stamp of every picture that was made from a cover."""
+        with self._env.begin() as txn, closing(txn.cursor(self._stamps)) as cursor:
+            return {key: Stamp(*_STAMP.unpack(value)) for key, value in cursor}
+
+    def count(self) -> int:
+        """Pictures in the store."""
+        with self._env.begin() as txn:
+            return int(txn.stat(self._pictures)["entries"])
+
+    def begin(self, pictures: int) -> None:
+        """Mark the store unfinished, make room for `pictures` more. Raises `ImageError` if there is none."""
+        page = self._env.stat()["psize"]
+        needed = pictures * (-(-(self.manifest.picture_bytes + 16) // page) * page + 1024) + _SPARE
+        free = shutil.disk_usage(self.path).free
+        if needed > free:
+            raise ImageError(
+                f"the disk of {self.path} has {_gigabytes(free)} free, {pictures:,} pictures need "
+                f"{_gigabytes(needed)}: make room or give another --out, then run the same command again"
+            )
+        self._env.set_mapsize(max(self._env.info()["map_size"], self._used() + needed))
+        self._save(replace(self.manifest, complete=False))
+
+    def add(self, item_id: str, pixels: np.ndarray, stamp: Stamp | None) -> None:
+        """Put a picture in the batch; no stamp marks it as not made from a cover."""
+        self._waiting.append((key_of(item_id), pixels, stamp))
+        if len(self._waiting) * self.manifest.picture_bytes >= _BATCH_BYTES:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write the batch. If this is cut short nothing of it is written, and it can be tried again."""
+        if self._waiting:
+            self._write(self._put_waiting)
+            self._waiting.clear()
+
+    def drop(self, item_ids: Iterable[str]) -> None:
+        """Remove the pictures of these items, if there are any."""
+        keys = [key_of(item_id) for item_id in item_ids]
+
+        def delete(txn: Any) -> None:
+            for key in keys:
+                txn.delete(key, db=self._pictures)
+                txn.delete(key, db=self._stamps)
+
+        if keys:
+            self._write(delete)
+
+    def finish(self, *, grey: dict[str, str]) -> None:
+        """Mark the store complete, and flush it to the disk."""
+        self.commit()
+        self._save(replace(self.manifest, complete=True, grey=grey, count=self.count()))
+        self._env.sync(True)
+
+    def _put_waiting(self, txn: Any) -> None:
+        for key, pixels, stamp in self._waiting:
+            txn.put(key, pixels, db=self._pictures)
+            if stamp is None:
+                txn.delete(key, db=self._stamps)
+            else:
+                txn.put(key, _STAMP.pack(*stamp), db=self._stamps)
+
+    def _save(self, manifest: Manifest) -> None:
+        self._write(lambda txn: txn.put(KEY, manifest.to_json()))
+        self.manifest = manifest
+
+    def _write(self, change: Any) -> None:
+        """Run `change` in one transaction, with a larger map as often as it needs one."""
+        import lmdb
+
+        while True:
+            try:
+                with self._env.begin(write=True) as txn:
+                    change(txn)
+                return
+            except lmdb.MapFullError:
+                self._env.set_mapsize(int(self._env.info()["map_size"] * 1.5))
+            except lmdb.Error as error:
+                raise ImageError(
+                    f"cannot write the picture store {self.path}: {error} ({_gigabytes(self._free())} free "
+                    "on its disk); mend that and run the same command again: what is packed is kept"
+                ) from None
+
+    def _agreed(self, wanted: Manifest) -> Manifest:
+        """The manifest to go on with: the store's, brought up to date, or `wanted` if the store is new."""
+        with self._env.begin() as txn:
+            text = txn.get(KEY)
+            if text is None and txn.stat()["entries"]:
+                raise ImageError(f"{self.path} is an LMDB but not a picture store: give another --out")
+        if text is None:
+            return wanted
+        found = Manifest.from_json(text, self.path)
+        if (found.size, found.fit) != (wanted.size, wanted.fit):
+            raise ImageError(
+                f"the store {self.path} holds pictures of size {found.size}, fit {found.fit!r}; asked for "
+                f"are size {wanted.size}, fit {wanted.fit!r}: give another --out, or --overwrite"
+            )
+        return replace(
+            wanted, complete=found.complete, grey=found.grey, decoders=found.decoders | wanted.decoders
+        )
+
+    def _used(self) -> int:
+        return int((self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"])
+
+    def _free(self) -> int:
+        with suppress(OSError):
+            return shutil.disk_usage(self.path).free
+        return 0
+
+
+def check_place(path: Path) -> None:
+    """Make the folder of a store; raises `ImageError` rather than write among somebody's files."""
+    if path.exists() and not path.is_dir():
+        raise ImageError(f"{path} is a file, expected a folder for the picture store: give another --out")
+    if path.is_dir() and (strangers := {p.name for p in path.iterdir()} - {"data.mdb", "lock.mdb"}):
+        raise ImageError(
+            f"{path} is not a picture store (it holds {sorted(strangers)[0]!r}): give another --out"
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

@@ -1,0 +1,30 @@
+"""IDNet: an item is its number, and its vector is learned."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import Tensor
+
+from pixelrec.batch import Facts, Items
+from pixelrec.blocks.row_table import Init, RowTable
+from pixelrec.items.encoder import AbstractItemEncoder
+
+
+@final
+class IdTable(AbstractItemEncoder):
+    """One learned vector per item.
+
+    Args:
+        facts: what the data dictates.
+        width: D, the width of a vector.
+        init: how vectors start: N(0, 0.02), or Xavier's normal.
+    """
+
+    def __init__(self, facts: Facts, *, width: int = 128, init: Init = "normal") -> None:
+        super().__init__()
+        self.width = width
+        self.rows = RowTable(facts.items, width, init=init)
+
+    def forward(self, items: Items) -> Tensor:
+        return self.rows(items.ids)  # type: ignore[no-any-return]

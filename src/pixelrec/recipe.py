@@ -1,0 +1,274 @@
+"""The only reader of recipes: YAML and `key=value` in, checked choices and ready objects out.
+
+The signature of a class is its schema: what stands right of the `*` may be chosen, with that default.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+from pixelrec.batch import Facts, Histories
+from pixelrec.blocks.scoring import SCORINGS
+from pixelrec.data.batcher import Batcher
+from pixelrec.data.sampling import NEGATIVES
+from pixelrec.data.views import VIEWS, Reader, Windowing
+from pixelrec.errors import RecipeError, nearest
+from pixelrec.items import ITEM_ENCODERS
+from pixelrec.recommender import Recommender
+from pixelrec.training.losses import LOSSES
+from pixelrec.training.loop import Loss, TrainingChoices
+from pixelrec.training.optimiser import OptimiserChoices
+from pixelrec.users import USER_MODELS
+
+NAMED: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "items": ITEM_ENCODERS,
+    "users": USER_MODELS,
+    "scoring": SCORINGS,
+    "negatives": NEGATIVES,
+    "loss": LOSSES,
+}
+PLAIN: Mapping[str, type] = {
+    "windowing": Windowing,
+    "optimiser": OptimiserChoices,
+    "training": TrainingChoices,
+}
+DEFAULT_NAMES = {"items": "id_table", "users": "sasrec", "scoring": "dot", "negatives": "shared", "loss": "softmax"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every choice of a run, checked and complete.
+
+    Args:
+        name: of the file it came from.
+        choices: by section; `items`, `users`, `scoring`, `negatives` and `loss` have a `name` each.
+    """
+
+    name: str
+    choices: Mapping[str, Any]
+
+    def __getitem__(self, section: str) -> Any:
+        return self.choices[section]
+
+    @property
+    def training(self) -> TrainingChoices:
+        return TrainingChoices(**self.choices["training"])
+
+    def dump(self) -> str:
+        """As YAML, which reads back as the same recipe."""
+        return yaml.safe_dump(dict(self.choices), sort_keys=False, allow_unicode=True, width=110)
+
+
+def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """A recipe by its name or from a YAML file, with some choices replaced.
+
+    Args:
+        source: a name that `recipes` lists, or a path.
+        overrides: dotted key → value, such as `{"users.layers": 3}`.
+
+    Raises:
+        RecipeError: no such recipe, unknown key, wrong type.
+    """
+    name, values = _load(source)
+    return resolve(name, values, overrides or {})
+
+
+def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
+    """Fills in every default and checks every key and type."""
+    merged = _merge(values, overrides)
+    parser = schema(merged)
+    _check_keys(merged, parser, name)
+    try:
+        resolved: Namespace = parser.parse_object(merged)
+    except Exception as error:  # jsonargparse raises its own and argparse's, by version
+        raise RecipeError(f"recipe {name}: {_one_line(error)}") from None
+    return Recipe(name, resolved.as_dict())
+
+
+def recipes() -> dict[str, str]:
+    """Every shipped recipe by name, and what it says about itself."""
+    found = {}
+    for folder, prefix in ((files("pixelrec") / "recipes", ""), (files("pixelrec") / "recipes/published", "published/")):
+        for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else []:
+            if file.name.endswith(".yaml"):
+                about = yaml.safe_load(file.read_text(encoding="utf-8")).get("about", "")
+                found[prefix + file.name.removesuffix(".yaml")] = about
+    return found
+
+
+def _load(source: str | Path) -> tuple[str, dict[str, Any]]:
+    path = Path(source)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists")
+        name, text = path.stem, path.read_text(encoding="utf-8")
+    else:
+        known = recipes()
+        if str(source) not in known:
+            raise RecipeError(f"no recipe is called {str(source)!r}; {nearest(str(source), known)}")
+        name, text = str(source), (files("pixelrec") / "recipes" / f"{source}.yaml").read_text(encoding="utf-8")
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"recipe {source}: not YAML: {_one_line(error)}") from None
+    if not isinstance(values, dict):
+        raise RecipeError(f"recipe {source}: expected sections such as users: {{name: sasrec}}, got {values!r}")
+    return name, values
+
+
+def _merge(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for key, value in values.items():
+        merged[key] = dict(value) if isinstance(value, Mapping) else value
+    # Another name is another class: what was chosen for the former one does not carry over.
+    for key, value in sorted(overrides.items(), key=lambda pair: not pair[0].endswith(".name")):
+        section, _, word = key.partition(".")
+        if not word:
+            merged[section] = value
+            continue
+        before = merged.get(section)
+        before = before if isinstance(before, dict) else {}
+        if word == "name" and section in NAMED and before.get("name", DEFAULT_NAMES[section]) != value:
+            before = {}
+        merged[section] = {**before, word: value}
+    for section, default in DEFAULT_NAMES.items():
+        chosen = merged.setdefault(section, {})
+        if not isinstance(chosen, dict):
+            raise RecipeError(f"{section} is {chosen!r}; expected {section}: {{name: {default}, …}}")
+        chosen.setdefault("name", default)
+    return merged
+
+
+def schema(values: Mapping[str, Any]) -> ArgumentParser:
+    """The parser of all choices, for the classes that `values` names."""
+    parser = ArgumentParser(exit_on_error=False, add_help=False)
+    parser.add_argument("--about", type=str, default="", help="what this recipe is, in a line")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order of training and negatives")
+    parser.add_argument("--length", type=int, default=10, help="latest events of a history that are looked at")
+    for section, known in NAMED.items():
+        name = values.get(section, {}).get("name", DEFAULT_NAMES[section])
+        if name not in known:
+            raise RecipeError(f"{section}.name is {name!r}; {nearest(str(name), known)}")
+        parser.add_argument(f"--{section}.name", type=str, default=name, help=f"one of {', '.join(known)}")
+        chosen = known[name]
+        add = parser.add_class_arguments if inspect.isclass(chosen) else parser.add_function_arguments
+        add(chosen, section, skip=_dictated(chosen), fail_untyped=False)
+    for section, plain in PLAIN.items():
+        parser.add_class_arguments(plain, section)
+    return parser
+
+
+def _dictated(chosen: Callable[..., Any]) -> set[str]:
+    """The parameters left of the `*`."""
+    parameters = inspect.signature(chosen).parameters.values()
+    return {p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY}
+
+
+def _check_keys(values: Mapping[str, Any], parser: ArgumentParser, recipe: str) -> None:
+    known = [action.dest for action in parser._actions]
+    for key in _flat(values):
+        if key not in known:
+            raise RecipeError(f"recipe {recipe}: unknown key {key!r}; {_near(key, known)}")
+
+
+def _near(key: str, known: Iterable[str]) -> str:
+    section = key.partition(".")[0] + "."
+    inside = [k for k in known if k.startswith(section)]
+    return nearest(key, inside or known)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    keys: list[str] = []
+    for key, value in values.items():
+        keys += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [f"{prefix}{key}"]
+    return keys
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
+    """`--users.layers 3`, `--users.layers=3` and `users.layers=3` as dotted keys and values.
+
+    Raises:
+        RecipeError: a key without a value, or a word that is no key.
+    """
+    found: dict[str, Any] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not equals:
+            if not word.startswith("--"):
+                raise RecipeError(f"{word!r} is no choice; expected --section.word VALUE or section.word=VALUE")
+            if not rest:
+                raise RecipeError(f"{word} has no value; expected {word} VALUE")
+            value = rest.pop(0)
+        found[key] = _scalar(value)
+    return found
+
+
+def _scalar(text: str) -> Any:
+    """As YAML reads it, but 1e-3 is a number too."""
+    try:
+        return float(text) if "e" in text.lower() else yaml.safe_load(text)
+    except ValueError:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def build_recommender(recipe: Recipe, facts: Facts) -> Recommender:
+    return Recommender(recipe["items"], recipe["users"], recipe["scoring"], facts)
+
+
+def build_batcher(
+    recipe: Recipe, recommender: Recommender, histories: Histories, *, process: int = 0, processes: int = 1
+) -> Batcher:
+    """The batches that the recommender's user model asks for, over the training events."""
+    users, items = recommender.users, recommender.facts.items
+    view = VIEWS[users.view]
+    reader = Reader.over(view, histories, recipe["length"], Windowing(**recipe["windowing"]))
+    name, choices = _named(recipe["negatives"])
+    negatives = NEGATIVES[name](histories, items, view.avoids, **choices)  # type: ignore[call-arg]
+    return Batcher(
+        reader,
+        negatives,
+        recommender.items.load,
+        items,
+        users.needs_catalogue,
+        batch_size=recipe["training"]["batch_size"],
+        seed=recipe["seed"],
+        threads=recipe["training"]["loader_threads"],
+        process=process,
+        processes=processes,
+    )
+
+
+def build_loss(recipe: Recipe) -> Loss:
+    """The loss, with its choices filled in.
+
+    Raises:
+        RecipeError: the negatives are of a kind that the loss cannot use.
+    """
+    name, choices = _named(recipe["loss"])
+    negatives = recipe["negatives"]["name"]
+    if NEGATIVES[negatives].whole_catalogue and name != "softmax":
+        raise RecipeError(f"negatives.name {negatives} goes with loss.name softmax only, not {name}")
+    loss: Callable[..., Any] = partial(LOSSES[name], **choices)
+    return loss
+
+
+def _named(section: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    return section["name"], {key: value for key, value in section.items() if key != "name"}
+

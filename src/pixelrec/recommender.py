@@ -1,0 +1,204 @@
+"""A recommender is an item encoder and a user model; they meet in the table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from pixelrec.batch import Batch, Events, Facts, Items, Scores
+from pixelrec.blocks.competition import correct_sampling, mask_accidental_hits
+from pixelrec.blocks.logsumexp import competing_logsumexp
+from pixelrec.blocks.scoring import SCORINGS
+from pixelrec.blocks.top_k import top_k
+from pixelrec.errors import RunError
+from pixelrec.items import ITEM_ENCODERS
+from pixelrec.users import USER_MODELS
+
+FORMAT = 1
+Choices = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All items, as a trained recommender sees them. Row r is item r, row 0 is padding."""
+
+    table: Tensor  # N + 1, D: what histories gather from
+    candidates: Tensor  # N + 1, D: what user vectors are multiplied with, fp32
+
+
+@final
+class Recommender(nn.Module):
+    """An item encoder, a user model, and how their vectors are compared.
+
+    Args:
+        items: choices of the item encoder, with its `name`.
+        users: choices of the user model, with its `name`.
+        scoring: choices of the comparison, with its `name`.
+        facts: what the data dictates.
+    """
+
+    def __init__(self, items: Choices, users: Choices, scoring: Choices, facts: Facts) -> None:
+        super().__init__()
+        self.recipe = {"items": dict(items), "users": dict(users), "scoring": dict(scoring)}
+        self.facts = facts
+        self.items = ITEM_ENCODERS[items["name"]](facts, **_choices(items))  # type: ignore[arg-type]
+        self.users = USER_MODELS[users["name"]](facts, self.items.width, **_choices(users))  # type: ignore[arg-type]
+        self.scoring = SCORINGS[scoring["name"]](**_choices(scoring))
+
+    def forward(self, batch: Batch) -> Scores:
+        """Scores of the batch's real targets and of their negatives.
+
+        Where the whole catalogue competes, it comes as one negative whose score is the log-sum-exp of all: what
+        a softmax needs to know of them.
+        """
+        table = self.users.refine(self.items(batch.items))  # U, D
+        vectors = self.users(table, batch.events)  # B, T, D
+        candidates = self.scoring.items(table)
+        real = batch.target != 0
+        targets = batch.target[real]  # M
+        vectors = self.scoring.users(vectors[real])  # M, D
+        positive = self.users.score(vectors, candidates[targets].unsqueeze(1)).squeeze(1)
+        return Scores(positive, self._negative(vectors, candidates, targets, batch, real), len(real), self.facts.items)
+
+    def _negative(
+        self, vectors: Tensor, candidates: Tensor, targets: Tensor, batch: Batch, real: Tensor
+    ) -> Tensor:
+        rows = batch.negative
+        if rows is None:
+            return competing_logsumexp(vectors, candidates, targets).unsqueeze(1)
+        if rows.dim() == 3:
+            rows = rows[real]  # M, K
+            return mask_accidental_hits(self.users.score(vectors, candidates[rows]), rows, targets)
+        scores = self.users.score(vectors, candidates[rows])  # M, S
+        if batch.log_q is not None:
+            scores = correct_sampling(scores, batch.log_q)
+        return mask_accidental_hits(scores, rows, targets)
+
+    @torch.no_grad()
+    def catalogue(self, *, chunk: int = 8192) -> Catalogue:
+        """Encodes every item, `chunk` at a time; no gradient, evaluation mode, fp32."""
+        with self._evaluating():
+            parts = [self.items(self._items(ids)).float() for ids in self._numbers().split(chunk)]
+            table = self.users.refine(torch.cat(parts))
+            return Catalogue(table, self.scoring.items(table).float())
+
+    @torch.no_grad()
+    def vectors(self, catalogue: Catalogue, events: Events) -> Tensor:
+        """The vectors (B, D), fp32, that follow whole histories; rows of `events` are item numbers."""
+        with self._evaluating():
+            return self.scoring.users(self.users(catalogue.table, events)[:, -1]).float()
+
+    def recommend(
+        self, catalogue: Catalogue, events: Events, seen: Tensor, owners: Tensor, k: int
+    ) -> tuple[Tensor, Tensor]:
+        """The k best items for each of B histories, without those already seen.
+
+        Args:
+            catalogue: from `catalogue`.
+            events: rows are item numbers.
+            seen: flat item numbers that are not recommended …
+            owners: … to these rows of `events`.
+            k: how many.
+
+        Returns:
+            Scores and item numbers, each B, k, best first; −inf and 0 where fewer are left.
+        """
+        return top_k(self.vectors(catalogue, events), catalogue.candidates, k, seen, owners)
+
+    def _numbers(self) -> Tensor:
+        return torch.arange(self.facts.items + 1)
+
+    def _items(self, ids: Tensor) -> Items:
+        return Items(ids, self.items.load(ids.numpy())).to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        before = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(before)
+
+    def save(self, folder: Path) -> None:
+        """Writes `model.safetensors` and `recommender.json` into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        save_file(tensors, folder / "model.safetensors")
+        facts = {"users": self.facts.users, "items": self.facts.items, "length": self.facts.length}
+        text = json.dumps({"format": FORMAT, **self.recipe, "facts": facts}, indent=2)
+        (folder / "recommender.json").write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str, *, data: Facts | None = None) -> Self:
+        """Loads what `save` wrote, in evaluation mode.
+
+        Args:
+            folder: a checkpoint, such as `best` of a run.
+            data: facts of the data set, for encoders that read it again (pictures).
+
+        Raises:
+            RunError: the folder is no checkpoint, or incomplete, or of another format.
+        """
+        folder = Path(folder)
+        saved = _read_json(folder / "recommender.json")
+        if saved.get("format") != FORMAT:
+            raise RunError(
+                f"{folder}: checkpoint format {saved.get('format')!r}, this version reads {FORMAT}; train again"
+            )
+        facts = data or Facts(**saved["facts"])
+        recommender = cls(saved["items"], saved["users"], saved["scoring"], facts)
+        recommender.load_state_dict(read_tensors(folder / "model.safetensors"))
+        return recommender.eval()
+
+
+def _choices(section: Choices) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key != "name"}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file; expected a checkpoint folder, such as RUN/best") from None
+    except json.JSONDecodeError as error:
+        raise RunError(f"{path}: not JSON ({error}); the checkpoint is damaged") from None
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file.
+
+    Raises:
+        RunError: missing or damaged.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file; the checkpoint is incomplete") from None
+    except SafetensorError as error:
+        raise RunError(f"{path}: not a readable safetensors file ({error}); the checkpoint is damaged") from None
+
+
+def latest_events(
+    users: np.ndarray, history: np.ndarray, times: np.ndarray, device: torch.device | str = "cpu"
+) -> Events:
+    """`Events` over the catalogue's table, from arrays B, (B, L) and (B, L) of item numbers."""
+    return Events(
+        torch.from_numpy(users.astype(np.int64)),
+        torch.from_numpy(history.astype(np.int64)),
+        torch.from_numpy(times.astype(np.int64)),
+    ).to(device)

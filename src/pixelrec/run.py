@@ -1,0 +1,129 @@
+"""A run folder: everything about one training, readable by people.
+
+```
+recipe.yaml         every choice, resolved
+run.json            which data set, when, with which versions
+items.parquet       the vocabulary of the item numbers that the checkpoints use
+metrics.jsonl       a line per epoch
+tensorboard/
+best/               the recommender of the best epoch
+last/               the state to resume from
+ranks-<split>.parquet, metrics-<split>.json
+report.html
+```
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from pixelrec.batch import Facts
+from pixelrec.data.dataset import Dataset
+from pixelrec.errors import RunError
+from pixelrec.recipe import Recipe, read_recipe
+from pixelrec.recommender import Recommender
+from pixelrec.training.checkpoint import whole
+from pixelrec.version import VERSION
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """An existing run folder."""
+
+    folder: Path
+    recipe: Recipe
+    about: Mapping[str, Any]  # run.json
+
+    @property
+    def name(self) -> str:
+        """What the run's recommender is called in tables."""
+        return self.recipe.name
+
+    @classmethod
+    def create(cls, folder: Path, recipe: Recipe, dataset: Dataset) -> Self:
+        """Makes the folder of a new run.
+
+        Raises:
+            RunError: the folder holds something already.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError(f"{folder} is not empty; choose another --out, or continue it with --resume {folder}")
+        folder.mkdir(parents=True, exist_ok=True)
+        about = {
+            "format": FORMAT,
+            "recipe": recipe.name,
+            "data": str(dataset.folder.resolve()),
+            "users": dataset.users,
+            "items": dataset.items,
+            "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "pixelrec": VERSION,
+            "torch": torch.__version__,
+        }
+        shutil.copyfile(dataset.folder / "items.parquet", folder / "items.parquet")
+        (folder / "recipe.yaml").write_text(recipe.dump(), encoding="utf-8")
+        (folder / "run.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        return cls(folder, recipe, about)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Self:
+        """Opens a run.
+
+        Raises:
+            RunError: the folder is no run, or of another format.
+        """
+        folder = Path(folder)
+        try:
+            about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(
+                f"{folder} is no run: it has no run.json; give a folder that `pixelrec train` made"
+            ) from None
+        except json.JSONDecodeError as error:
+            raise RunError(f"{folder / 'run.json'}: not JSON ({error}); the run is damaged") from None
+        if about.get("format") != FORMAT:
+            raise RunError(f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again")
+        recipe = read_recipe(folder / "recipe.yaml")
+        return cls(folder, Recipe(about["recipe"], recipe.choices), about)
+
+    def dataset(self, data: Path | str | None = None) -> Dataset:
+        """The data set it was trained on, or the same one at another place.
+
+        Raises:
+            RunError: `data` is another data set.
+        """
+        dataset = Dataset.open(Path(data or self.about["data"]))
+        counts = (dataset.users, dataset.items)
+        if counts != (self.about["users"], self.about["items"]):
+            raise RunError(
+                f"{dataset.folder} has {counts[0]:,} users and {counts[1]:,} items, {self.folder} was trained on "
+                f"{self.about['users']:,} and {self.about['items']:,}; give the data set of the run with --data"
+            )
+        return dataset
+
+    def recommender(self, facts: Facts | None = None) -> Recommender:
+        """The recommender of the best epoch.
+
+        Raises:
+            RunError: no epoch has ended yet.
+        """
+        best = whole(self.folder / "best")
+        if not best.exists():
+            raise RunError(f"{self.folder} has no best checkpoint yet: its first epoch has not ended; train on")
+        return Recommender.from_pretrained(best, data=facts)
+
+
+def new_folder(recipe: Recipe, runs: Path = Path("runs")) -> Path:
+    """`runs/<date>-<time>-<recipe>`, with a number where that is taken."""
+    name = f"{datetime.now():%Y-%m-%d-%H%M%S}-{recipe.name.replace('/', '-')}"
+    taken = (f"{name}-{n}" if n > 1 else name for n in range(1, 10**6))
+    return next(runs / name for name in taken if not (runs / name).exists())

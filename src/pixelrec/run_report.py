@@ -1,0 +1,121 @@
+"""Collects what the report of a run shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pixelrec.batch import Facts
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import Questions
+from pixelrec.data.views import latest, seen_items
+from pixelrec.evaluation.measure import POPULARITY, Split, questions_of
+from pixelrec.evaluation.report.page import Cover, MetricRow, Report, UserStory, write
+from pixelrec.images.store import PictureStore
+from pixelrec.recommender import latest_events
+from pixelrec.run import Run
+from pixelrec.training.journal import read_journal
+
+STORIES = 12  # users shown
+SHOWN = 10  # items of a history, and of recommendations
+COVERS = "covers.lmdb"
+
+
+def write_run_report(run: Run, dataset: Dataset, split: Split) -> Path:
+    """Writes `report.html` for an evaluated split; the users shown are drawn at random, not picked."""
+    questions = questions_of(dataset, split)
+    ranks = pl.read_parquet(run.folder / f"ranks-{split}.parquet")["rank"].to_numpy()
+    epochs = read_journal(run.folder / "metrics.jsonl")
+    monitor = run.recipe.training.monitor
+    best = max(epochs, key=lambda row: row[monitor])["epoch"] if epochs else None
+    report = Report(
+        name=run.name,
+        when=str(run.about["created"])[:16].replace("T", " "),
+        metrics=_metrics(run, split),
+        summary=_summary(run, dataset, split, len(questions)),
+        epochs=epochs,
+        best_epoch=best,
+        watched=monitor,
+        ranks=ranks,
+        catalogue=dataset.items,
+        stories=_stories(run, dataset, questions, ranks),
+        dataset=_facts(dataset),
+        configuration=run.recipe.choices,
+    )
+    path = run.folder / "report.html"
+    write(report, path)
+    return path
+
+
+def _metrics(run: Run, split: Split) -> list[MetricRow]:
+    found: Mapping[str, Mapping[str, float]] = json.loads(
+        (run.folder / f"metrics-{split}.json").read_text(encoding="utf-8")
+    )
+    return [
+        MetricRow(split, model, values, role="baseline" if model == POPULARITY else "model")
+        for model, values in found.items()
+    ]
+
+
+def _summary(run: Run, dataset: Dataset, split: Split, users: int) -> list[tuple[str, str]]:
+    return [
+        ("data set", dataset.folder.name),
+        ("split", split),
+        ("users evaluated", f"{users:,}"),
+        ("items ranked", f"{dataset.items:,}"),
+        ("item encoder", str(run.recipe["items"]["name"])),
+        ("user model", str(run.recipe["users"]["name"])),
+    ]
+
+
+def _facts(dataset: Dataset) -> list[tuple[str, str]]:
+    counts: Mapping[str, Any] = dataset.manifest["counts"]
+    return [(name.replace("_", " "), f"{value:,}") for name, value in counts.items()]
+
+
+@dataclass(frozen=True)
+class _Gallery:
+    """Covers by item number."""
+
+    information: pl.DataFrame
+    store: PictureStore | None
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> _Gallery:
+        path = dataset.folder / COVERS
+        return cls(dataset.information, PictureStore.open(path) if path.exists() else None)
+
+    def covers(self, numbers: Sequence[int]) -> list[Cover]:
+        rows = self.information[[int(n) - 1 for n in numbers]]
+        ids = rows["item_id"].to_list()
+        titles = rows["title"].to_list() if "title" in rows.columns else [None] * len(ids)
+        pictures = [None] * len(ids) if self.store is None or not ids else list(self.store.read(ids))
+        return [Cover(*each) for each in zip(ids, titles, pictures, strict=True)]
+
+
+def _stories(run: Run, dataset: Dataset, questions: Questions, ranks: np.ndarray) -> list[UserStory]:
+    chosen = np.sort(np.random.default_rng(0).permutation(len(questions))[:STORIES])
+    users, histories = questions.users[chosen], questions.histories
+    recommender = run.recommender(Facts(dataset.users, dataset.items, run.recipe["length"], dataset.folder))
+    items, times = latest(histories, users, recommender.facts.length)
+    events = latest_events(users, items, times, recommender.device)
+    _, best = recommender.recommend(recommender.catalogue(), events, *seen_items(histories, users), SHOWN)
+    shown, _ = latest(histories, users, SHOWN)
+    gallery = _Gallery.of(dataset)
+    return [
+        UserStory(
+            user_id=str(dataset.user_ids[int(user) - 1]),
+            history=gallery.covers([n for n in shown[row] if n]),
+            recommended=gallery.covers([n for n in best[row].tolist() if n]),
+            answer=gallery.covers([questions.targets[question]])[0],
+            rank=int(ranks[question]),
+            catalogue=dataset.items,
+        )
+        for row, (user, question) in enumerate(zip(users, chosen, strict=True))
+    ]

@@ -1,0 +1,123 @@
+"""Puts a recipe, a data set and a run folder together, and trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
+from rich.console import Console
+
+from pixelrec.batch import Facts
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import Questions, training_events, validation_questions
+from pixelrec.errors import DataError, RecipeError
+from pixelrec.evaluation.evaluate import rank_questions
+from pixelrec.evaluation.metrics import metrics
+from pixelrec.recipe import Recipe, build_batcher, build_loss, build_recommender
+from pixelrec.recommender import Recommender
+from pixelrec.run import Run, new_folder
+from pixelrec.training.checkpoint import Progress, load_state
+from pixelrec.training.interruption import Interruption
+from pixelrec.training.journal import Journal
+from pixelrec.training.loop import Metrics, Parts, fit
+from pixelrec.training.optimiser import Optimiser, OptimiserChoices
+
+
+def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Console) -> tuple[Run, int | None]:
+    """Trains a recipe in a new run folder.
+
+    Returns:
+        The run, and the signal that interrupted it, if one did.
+    """
+    accelerator = _accelerator(recipe)
+    parts = _parts(recipe, dataset, accelerator)
+    folder = [str(out or new_folder(recipe))]
+    broadcast_object_list(folder)  # processes must not each name one by their own clock
+    if accelerator.is_main_process:
+        Run.create(Path(folder[0]), recipe, dataset)
+    accelerator.wait_for_everyone()
+    run = Run.open(folder[0])
+    return run, _fit(parts, run, Progress(), console)
+
+
+def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
+    """Goes on where a run stopped, as if it had not; the signal that interrupted it again, if one did."""
+    state = load_state(run.folder / "last")
+    if state.progress.finished:
+        console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {state.progress.best_epoch}")
+        return None
+    parts = _parts(run.recipe, dataset, _accelerator(run.recipe))
+    state.restore(parts.recommender, parts.optimiser)
+    return _fit(parts, run, state.progress, console)
+
+
+def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | None:
+    journal = Journal(run.folder, progress.epoch, console if parts.leads else Console(quiet=True))
+    try:
+        with Interruption() as interruption:
+            fit(parts, run.folder, journal, progress, interruption)
+    finally:
+        journal.close()
+    return interruption.signal
+
+
+def _accelerator(recipe: Recipe) -> Accelerator:
+    choices = recipe.training
+    precision = "bf16" if choices.precision == "bf16" else "no"
+    return Accelerator(cpu=choices.device == "cpu", mixed_precision=precision)
+
+
+def _parts(recipe: Recipe, dataset: Dataset, accelerator: Accelerator) -> Parts:
+    """Everything that trains, made from the same seed in every process."""
+    histories = training_events(dataset)
+    facts = Facts(dataset.users, dataset.items, recipe["length"], dataset.folder, histories)
+    torch.manual_seed(recipe["seed"])
+    recommender = build_recommender(recipe, facts).to(accelerator.device)
+    process, processes = accelerator.process_index, accelerator.num_processes
+    loss = build_loss(recipe)
+    batcher = build_batcher(recipe, recommender, histories, process=process, processes=processes)
+    if not len(batcher):
+        raise DataError(f"{dataset.folder}: no user has events to train on; {len(batcher)} training rows")
+    questions = validation_questions(dataset)
+    _check_monitor(recipe.training.monitor)
+    choices = OptimiserChoices(**recipe["optimiser"])
+    touched = choices.touches(accelerator.device.type, processes)
+    optimiser = Optimiser(recommender, choices, touched)
+    # Dropout differs between processes; weights must not.
+    torch.manual_seed(recipe["seed"] * processes + process)
+    module = recommender if processes == 1 else accelerator.prepare_model(recommender)
+    return Parts(
+        recommender,
+        module,
+        batcher,
+        loss,
+        optimiser,
+        lambda trained: _validate(trained, questions, accelerator),
+        accelerator,
+        recipe.training,
+    )
+
+
+def _check_monitor(monitor: str) -> None:
+    known = metrics(np.ones(1, np.int64))
+    if monitor not in known:
+        raise RecipeError(f"training.monitor is {monitor!r}; expected one of {', '.join(known)}")
+
+
+def _validate(recommender: Recommender, questions: Questions, accelerator: Accelerator) -> Metrics:
+    """Metrics over all questions, each process ranking its share."""
+    process, processes = accelerator.process_index, accelerator.num_processes
+    share = Questions(
+        questions.name,
+        questions.users[process::processes],
+        questions.targets[process::processes],
+        questions.histories,
+    )
+    ranks = np.empty(len(questions), np.int64)
+    for part, some in enumerate(gather_object([rank_questions(recommender, share)])):
+        ranks[part::processes] = some
+    return metrics(ranks)
+

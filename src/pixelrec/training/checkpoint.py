@@ -1,0 +1,128 @@
+"""Folders that are replaced as a whole: a reader sees the old one or the new one, never a mixture."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from pixelrec.errors import RunError
+from pixelrec.recommender import Recommender, read_tensors
+from pixelrec.training.optimiser import Optimiser
+
+
+@dataclass
+class Progress:
+    """Where training stands; all that a resumed run needs beside weights, moments and random state."""
+
+    epoch: int = 0  # epochs finished
+    batch: int = 0  # batches finished in the epoch under way
+    loss: float = 0.0  # sum over them
+    windows: int = 0  # in them
+    seconds: float = 0.0  # spent on them
+    best: float | None = None  # of the monitored metric
+    best_epoch: int = 0
+    finished: bool = False  # all epochs done, or stopped early
+
+    @property
+    def stale(self) -> int:
+        """Epochs since the best one."""
+        return self.epoch - self.best_epoch
+
+
+@dataclass(frozen=True)
+class State:
+    """A checkpoint to go on from."""
+
+    progress: Progress
+    steps: int
+    moments: dict[str, Tensor] = field(repr=False)
+    random: dict[str, Tensor] = field(repr=False)
+    folder: Path
+
+    def restore(self, recommender: Recommender, optimiser: Optimiser) -> None:
+        """Puts weights, moments and random state back."""
+        recommender.load_state_dict(read_tensors(self.folder / "model.safetensors"))
+        optimiser.load(self.moments, self.steps)
+        torch.set_rng_state(self.random["cpu"])
+        if "cuda" in self.random and torch.cuda.is_available():
+            torch.cuda.set_rng_state(self.random["cuda"])
+
+
+def save_state(folder: Path, recommender: Recommender, optimiser: Optimiser, progress: Progress) -> None:
+    """Replaces `folder` by the state of training right now."""
+    tensors = optimiser.state()
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    with replaced(folder) as new:
+        recommender.save(new)
+        save_file({name: t.contiguous() for name, t in tensors.items()}, new / "optimiser.safetensors")
+        text = json.dumps({"steps": optimiser.steps, **asdict(progress)}, indent=2)
+        (new / "progress.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load_state(folder: Path) -> State:
+    """Reads what `save_state` wrote.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    folder = whole(folder)
+    path = folder / "progress.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        steps = values.pop("steps")
+        progress = Progress(**values)
+    except FileNotFoundError:
+        raise RunError(
+            f"{path}: no such file; nothing to resume: the run stopped before its first epoch ended; train again"
+        ) from None
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: not a training state ({error}); the checkpoint is damaged") from None
+    tensors = read_tensors(folder / "optimiser.safetensors")
+    moments = {name: t for name, t in tensors.items() if not name.startswith("random.")}
+    random = {name.removeprefix("random."): t for name, t in tensors.items() if name.startswith("random.")}
+    return State(progress, steps, moments, random, folder)
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A new folder to write into, which takes the place of `folder` once written without error."""
+    new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    yield new
+    _sync(new)
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def whole(folder: Path) -> Path:
+    """`folder`, or what it was before, where a replacement was killed between its two renames."""
+    return _old(folder) if not folder.exists() and _old(folder).exists() else folder
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _sync(folder: Path) -> None:
+    """Hands the files to the disk before they are relied on."""
+    for path in folder.iterdir():
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

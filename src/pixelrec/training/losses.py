@@ -1,0 +1,100 @@
+"""What training minimises: pure functions of the scores of real targets and of what competes with them.
+
+Every loss is computed in float32 at least, whatever the scores are. A negative of −inf does not compete: it
+adds nothing to the value and gets no gradient. Without targets a loss is 0, and still has a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from pixelrec.batch import Scores
+from pixelrec.errors import RecipeError, nearest
+
+Reduction = Literal["mean", "window"]
+
+
+def bpr(scores: Scores, *, reduction: Reduction = "mean", epsilon: float = 0.0) -> Tensor:
+    """Bayesian personalised ranking, −log σ(s⁺ − s⁻), the mean over the competing negatives of a target.
+
+    reduction: "mean" over targets, or "window": summed over the targets of a window, mean over windows.
+    epsilon: above 0 it is added to σ inside the logarithm, as the published benchmark does with 1e-8.
+    Source: Rendle et al., BPR (UAI 2009), arXiv 1205.2618, BPR-Opt.
+    """
+    positive, negative, competes = _competition(scores)
+    margin = positive[:, None] - negative
+    gain = torch.log(torch.sigmoid(margin) + epsilon) if epsilon > 0 else logsigmoid(margin)
+    per_target = -_masked_sum(gain, competes) / competes.sum(dim=1).clamp(min=1)
+    return _reduced(per_target, scores, reduction)
+
+
+def bce(scores: Scores, *, reduction: Reduction = "mean") -> Tensor:
+    """Binary cross-entropy, −log σ(s⁺) − Σ log(1 − σ(s⁻)): *summed* over the competing negatives of a target.
+
+    Source: Kang and McAuley, SASRec, arXiv 1808.09781, eq. 6, which samples one negative.
+    """
+    positive, negative, competes = _competition(scores)
+    per_target = -logsigmoid(positive) - _masked_sum(logsigmoid(-negative), competes)
+    return _reduced(per_target, scores, reduction)
+
+
+def gbce(scores: Scores, *, calibration: float = 0.75) -> Tensor:
+    """Generalised binary cross-entropy, −(log σ(s⁺)^β + Σ log(1 − σ(s⁻))) / (K + 1), the mean over targets.
+
+    β = α(t(1 − 1/α) + 1/α) with α = K / (N − 1), K the competing negatives of the target, sampled uniformly.
+    calibration: t from 0 (plain cross-entropy) to 1 (scores are calibrated probabilities).
+    Source: Petrov and Macdonald, gSASRec, arXiv 2308.07192, eqs. 7 and 12.
+    """
+    if not 0 <= calibration <= 1:
+        raise RecipeError(f"calibration of gbce is {calibration}; expected a number from 0 to 1")
+    positive, negative, competes = _competition(scores)
+    count = competes.sum(dim=1)
+    rate = (count / max(1, scores.catalogue - 1)).clamp(max=1)
+    power = calibration * (rate - 1) + 1  # β, without its division by α
+    per_target = -(power * logsigmoid(positive) + _masked_sum(logsigmoid(-negative), competes)) / (count + 1)
+    return _reduced(per_target, scores, "mean")
+
+
+def softmax(scores: Scores) -> Tensor:
+    """Cross-entropy of the target against its competitors, −s⁺ + log(exp s⁺ + Σ exp s⁻); mean over targets.
+
+    Sampled softmax if the negatives come through the steps of `blocks.competition`; the whole catalogue's
+    softmax if the one negative is `blocks.logsumexp.competing_logsumexp` of it.
+    """
+    positive = _wide(scores.positive)
+    everything = torch.cat([positive[:, None], _wide(scores.negative)], dim=1)
+    return _reduced(everything.logsumexp(dim=1) - positive, scores, "mean")
+
+
+LOSSES: Mapping[str, Callable[..., Tensor]] = {"bpr": bpr, "bce": bce, "gbce": gbce, "softmax": softmax}
+
+
+def _wide(scores: Tensor) -> Tensor:
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+
+def _competition(scores: Scores) -> tuple[Tensor, Tensor, Tensor]:
+    """Positive[M], negative[M, K] with a harmless number where nothing competes, and where something does.
+
+    The −inf are replaced before any formula sees them: 0 · inf in a gradient would be no number.
+    """
+    negative = _wide(scores.negative)
+    competes = negative != -torch.inf
+    return _wide(scores.positive), negative.masked_fill(~competes, 0), competes
+
+
+def _masked_sum(values: Tensor, mask: Tensor) -> Tensor:
+    return values.masked_fill(~mask, 0).sum(dim=1)
+
+
+def _reduced(per_target: Tensor, scores: Scores, reduction: Reduction) -> Tensor:
+    """One number from one of each target; dividing by at least 1 keeps an empty batch at 0."""
+    counts = {"mean": len(per_target), "window": scores.windows}
+    if reduction not in counts:
+        raise RecipeError(f"reduction {reduction!r} is unknown; {nearest(reduction, counts)}")
+    return per_target.sum() / max(1, counts[reduction])

@@ -1,0 +1,64 @@
+"""SASRec: causal self-attention over the history (Kang and McAuley, arXiv 1808.09781)."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelrec.batch import Events, Facts
+from pixelrec.blocks.transformer import EPSILON, Transformer, causal
+from pixelrec.errors import RecipeError
+from pixelrec.users.user_model import AbstractUserModel
+
+
+@final
+class SASRec(AbstractUserModel):
+    """Item + position → layer norm → dropout → post-norm causal transformer; a vector after every event.
+
+    Args:
+        facts: what the data dictates.
+        width: D.
+        layers: transformer layers.
+        heads: attention heads; they divide D.
+        expansion: the feed-forward layer is this many times D wide.
+        dropout: on the input and on what each sub-layer adds.
+        attention_dropout: on attention weights.
+    """
+
+    view = "next_item"
+
+    def __init__(
+        self,
+        facts: Facts,
+        width: int,
+        *,
+        layers: int = 2,
+        heads: int = 4,
+        expansion: float = 2.0,
+        dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise RecipeError(f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it")
+        self.positions = nn.Parameter(torch.empty(facts.length, width))
+        nn.init.normal_(self.positions, std=0.02)
+        self.norm = nn.LayerNorm(width, eps=EPSILON)
+        self.dropout = nn.Dropout(dropout)
+        self.transformer = Transformer(
+            width,
+            layers=layers,
+            heads=heads,
+            inner=int(expansion * width),
+            attention_dropout=attention_dropout,
+            hidden_dropout=dropout,
+        )
+
+    def forward(self, table: Tensor, events: Events) -> Tensor:
+        history = events.history  # B, L
+        # Positions count from the latest event, so padding on the left changes nothing.
+        x = F.embedding(history, table) + self.positions[-history.shape[1] :]  # B, L, D
+        return self.transformer(self.dropout(self.norm(x)), causal(history))  # type: ignore[no-any-return]

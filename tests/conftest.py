@@ -1,0 +1,40 @@
+"""Generated worlds that many tests share; each is made once a session and only read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.demo import World, generate_world
+from pixelrec.data.prepare import prepare
+
+
+@pytest.fixture(autouse=True)
+def _same_chance() -> Iterator[None]:
+    """Every test starts from the same random state."""
+    torch.manual_seed(0)
+    yield
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A small world with pictures, from which something can be learnt."""
+    return generate_world(tmp_path_factory.mktemp("world") / "world", users=400, items=120, picture_size=32)
+
+
+@pytest.fixture(scope="session")
+def dataset(world: World) -> Dataset:
+    """`world`, prepared."""
+    return prepare(world.interactions, out=world.folder.parent / "data", items=world.items)
+
+
+@pytest.fixture(scope="session")
+def random_dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A world in which nothing can be learnt."""
+    folder: Path = tmp_path_factory.mktemp("random")
+    found = generate_world(folder / "world", users=400, items=120, random=True, pictures=False)
+    return prepare(found.interactions, out=folder / "data")

@@ -1,0 +1,305 @@
+"""Every input that cannot be used gets one line: what, where, what was found, how to mend it. Nothing is left."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pixelrec.data import csv_file
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.prepare import prepare
+from pixelrec.errors import DataError
+
+HEADER = "item_id,user_id,timestamp\n"
+GOOD = HEADER + "a,u,1\nb,u,2\nc,u,3\n"
+LONG = HEADER + "".join(f"i{n},u{n % 7},{n}\n" for n in range(5_000))
+
+
+@pytest.fixture(autouse=True)
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixelrec.data.prepare.save_picture", lambda _, path: path.touch())
+
+
+def refusal(tmp_path: Path, source: Path, **options: object) -> str:
+    """The message of a refused `prepare`, once it is sure that nothing was left behind."""
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DataError) as caught:
+        prepare(source, out=tmp_path / "new" / "out", **options)  # type: ignore[arg-type]
+    assert sorted(tmp_path.rglob("*")) == before
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 900
+    assert message.startswith(str(tmp_path))
+    return message.removeprefix(str(tmp_path))
+
+
+CSV = {
+    "empty file": (b"", "/x.csv: the file is empty"),
+    "only a line end": (b"\n", "/x.csv: the file is empty"),
+    "only a mark": (b"\xef\xbb\xbf", "/x.csv: the file is empty"),
+    "header only": (HEADER, "/x.csv: no interactions: there is a header, but"),
+    "header and blank lines": (HEADER + "\n\n\r\n", "/x.csv: no interactions"),
+    "missing column": (
+        "item,user_id,timestamp\na,u,1\n",
+        "no column 'item_id'; the columns are 'item', 'user_id', 'timestamp'; .* name it with item_column",
+    ),
+    "no header": ("a,u,1\nb,u,2\n", "no column 'item_id'; the columns are 'a', 'u', '1'"),
+    "tabs": ("item_id\tuser_id\ttimestamp\na\tu\t1\n", "separated by tabs: expected commas"),
+    "semicolons": ("item_id;user_id;timestamp\na;u;1\n", "separated by semicolons: expected commas"),
+    "doubled column": ("item_id,user_id,item_id,timestamp\n", "names column 'item_id' twice"),
+    "old line ends": (GOOD.replace("\n", "\r"), "line 1: the header is not CSV .* mend its quotes and line ends"),
+    "header not UTF-8": (b"item_id,user_id,\xe9\n", "line 1: byte 0xe9 is not UTF-8; save the file as UTF-8"),
+    "UTF-16": (GOOD.encode("utf-16"), "line 1: byte 0xff is not UTF-8"),
+    "empty user": (GOOD + "d,,4\n", "line 5: user_id is empty; fill it in or remove the line"),
+    "empty item": (HEADER + ",u,4\n", "line 2: item_id is empty"),
+    "empty quoted item": (GOOD + '"",u,4\n', "line 5: item_id is empty"),
+    "empty time": (GOOD + "d,u,\n" + "e,u,1\n", "line 5: timestamp is empty"),
+    "only commas": (GOOD + ",,\n", "line 5: item_id is empty"),
+    "text for a time": (GOOD + "d,u,soon\n", "line 5: timestamp 'soon' is not a number; expected unix seconds"),
+    "date for a time": (GOOD + "d,u,2020-01-01\n", "line 5: timestamp '2020-01-01' is not a number"),
+    "time with a space": (GOOD + "d,u,4 \n", "line 5: timestamp '4 ' is not a number"),
+    "nan": (GOOD + "d,u,nan\n", "line 5: timestamp 'nan' is not a number"),
+    "infinite": (GOOD + "d,u,-inf\n", "line 5: timestamp '-inf' is not a number"),
+    "very long time": (GOOD + f"d,u,{'x' * 5000}\n", "line 5: timestamp 'x{39}…' is not a number"),
+    "milliseconds": (
+        GOOD + "d,u,1700000000000\n",
+        "line 5: timestamp 1700000000000 unix seconds lie outside the years 1 to 9999; "
+        'are they in ms\\? then pass time_unit="ms"',
+    ),
+    "too large for 64 bits": (GOOD + "d,u,99999999999999999999\n", "line 5: timestamp 99999999999999999999"),
+    "too large a fraction": (GOOD + "d,u,1e300\n", "line 5: timestamp 1e300 unix seconds lie outside"),
+    "short line": (GOOD + "d,u\n", "line 5: 2 fields, but the header has 3"),
+    "short first line": (HEADER + "d\na,b,1\n", "line 2: 1 fields, but the header has 3"),
+    "long line": (GOOD + "d,u,4,5\n", "line 5: 4 fields, but the header has 3; quote fields that hold commas"),
+    "short and long line": (
+        "item_id,user_id,timestamp,stars\na,u,1,1\nb,u,2\nc,u,3,4,5\n",
+        "line 3: 3 fields, but the header has 4",
+    ),
+    "short line among quotes": (
+        'item_id,user_id,timestamp,stars\n"a",u,1,1\nb,u,2\n',
+        "line 3: 3 fields, but the header has 4",
+    ),
+    "after blank lines": (GOOD + "\n\r\n\nd,u,x\n", "line 8: timestamp 'x'"),
+    "after a line end in quotes": (GOOD + '"two\nlines",u,3\nd,u,x\n', "line 7: timestamp 'x'"),
+    "not UTF-8": (GOOD.encode() + b"caf\xe9,u,4\n", "line 5: byte 0xe9 at place 4 is not UTF-8; save the file as"),
+    "a fault before the one that is not UTF-8": (GOOD.encode() + b"d,u,\ncaf\xe9,u,4\n", "line 5: timestamp is"),
+    "lone quote": (GOOD + 'd" e,u,4\nf,u,5\n', 'line 5: an odd number of quotes \\("\\)'),
+    "quote never closed": (GOOD + '"d,u,4\nf,u,5\n', "line 5: not readable as CSV .* mend its quotes"),
+    "text after a quote": (GOOD + '"d"e,u,4\n', "line 5: not readable as CSV"),
+    "far down": (LONG.replace("i4321,", ","), "line 4323: item_id is empty"),
+    "far down, a time": (LONG + "a,b,c\n", "line 5002: timestamp 'c'"),
+    "nobody to evaluate": (
+        HEADER + "a,u,1\nb,u,2\nc,v,3\n",
+        "/x.csv: zero users left to evaluate: the longest history is of 2 events, and at least 3 are needed",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), CSV.values(), ids=CSV)
+def test_csv(tmp_path: Path, content: str | bytes, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "x.csv"
+    source.write_bytes(content if isinstance(content, bytes) else content.encode())
+    message = refusal(tmp_path, source)
+    assert re.search(expected, message), message
+    monkeypatch.setattr(csv_file, "BLOCK", 1_000)  # what is wrong is the same however the file is read
+    assert refusal(tmp_path, source) == message
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (gzip.compress(LONG.encode())[:-500], "the gzip file is cut off or damaged .* write or download it anew"),
+        (gzip.compress(LONG.encode())[:-4], "the gzip file is cut off or damaged"),
+        (gzip.compress(LONG.encode())[:400] + bytes(400), "the gzip file is cut off or damaged"),
+        (gzip.compress(LONG.encode()) + b"more", "the gzip file is cut off or damaged"),
+        (GOOD.encode(), "named .gz, but not gzip-compressed; .* rename it to .csv"),
+        (b"", "named .gz, but not gzip-compressed"),
+        (gzip.compress(b""), "the file is empty"),
+        (gzip.compress((GOOD + "d,,4\n").encode()), "line 5: user_id is empty"),
+    ],
+)
+def test_gzip(tmp_path: Path, data: bytes, expected: str) -> None:
+    source = tmp_path / "x.csv.gz"
+    source.write_bytes(data)
+    assert re.search(expected, refusal(tmp_path, source))
+
+
+def table(**columns: object) -> pl.DataFrame:
+    return pl.DataFrame({"item_id": ["a", "b", "c"], "user_id": ["u"] * 3, "timestamp": [1, 2, 3]} | columns)
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (table().drop("user_id"), "no column 'user_id'; the columns are 'item_id', 'timestamp'"),
+        (table().clear(), "no interactions"),
+        (table(item_id=["a", None, "c"]), "row 2: item_id is empty"),
+        (table(user_id=["u", "u", ""]), "row 3: user_id is empty"),
+        (table(user_id=[1.0, 2.0, 3.0]), "column 'user_id' holds Float64, expected text or integers"),
+        (table(user_id=[None, None, None]), "column 'user_id' holds Null"),
+        (table(timestamp=[1, None, 3]), "row 2: timestamp is empty"),
+        (table(timestamp=[1.0, 2.0, float("nan")]), "row 3: timestamp nan is not a number"),
+        (table(timestamp=["1", "x", "3"]), "row 2: timestamp 'x' is not a number; expected unix seconds"),
+        (table(timestamp=["1", "inf", "3"]), "row 2: timestamp 'inf' is not a number"),
+        (table(timestamp=[True, False, True]), "column 'timestamp' holds Boolean, expected numbers or datetimes"),
+        (table(timestamp=[1, 2, 10**15]), "row 3: timestamp 1000000000000000 unix seconds lie outside"),
+        (table(timestamp=pl.Series([1, 2, 2**64 - 1], dtype=pl.UInt64)), "row 3: timestamp 18446744073709551615"),
+    ],
+)
+def test_parquet(tmp_path: Path, frame: pl.DataFrame, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame.write_parquet(tmp_path / "x.parquet")
+    message = refusal(tmp_path, tmp_path / "x.parquet")
+    assert expected in message
+    monkeypatch.setattr("pixelrec.data.parquet_file.ROWS", 1)
+    assert refusal(tmp_path, tmp_path / "x.parquet") == message
+
+
+@pytest.mark.parametrize("damage", [lambda d: b"", lambda d: d[:-20], lambda d: b"PAR1" + d[4:60], lambda d: d[::-1]])
+def test_damaged_parquet(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    source = tmp_path / "x.parquet"
+    table().write_parquet(source)
+    source.write_bytes(damage(source.read_bytes()))
+    assert "not a readable Parquet file" in refusal(tmp_path, source)
+
+
+def test_parquet_damaged_inside(tmp_path: Path) -> None:
+    source = tmp_path / "x.parquet"
+    table(item_id=[f"{n}" * 50 for n in range(3)]).write_parquet(source)
+    data = bytearray(source.read_bytes())
+    data[4:80] = bytes(76)
+    source.write_bytes(data)
+    assert "not a readable Parquet file" in refusal(tmp_path, source)
+
+
+def test_the_part_with_the_fault_is_named(tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    table().write_parquet(parts / "a.parquet")
+    table(item_id=["a", "", "c"]).write_parquet(parts / "b.parquet")
+    assert refusal(tmp_path, parts).startswith("/parts/b.parquet, row 2: item_id is empty")
+
+
+def test_what_is_no_source(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "x.csv").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "x.xlsx").touch()
+    assert "no such file or folder" in refusal(tmp_path, tmp_path / "nothing.csv")
+    assert "the folder holds no .parquet file" in refusal(tmp_path, tmp_path / "folder")
+    assert "unknown kind of file '.xlsx'; expected .csv" in refusal(tmp_path, tmp_path / "x.xlsx")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_file(tmp_path: Path) -> None:
+    source = tmp_path / "x.csv"
+    source.write_text(GOOD, encoding="utf-8")
+    source.chmod(0)
+    assert "cannot be read: Permission denied" in refusal(tmp_path, source)
+
+
+def test_one_column_for_two_things(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must be three different columns"):
+        prepare(tmp_path / "x.csv", out=tmp_path / "out", user_column="item_id")
+
+
+def test_a_time_unit_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="unknown time unit 'min'; known: ms, ns, s, us"):
+        prepare(tmp_path / "x.csv", out=tmp_path / "out", time_unit="min")  # type: ignore[arg-type]
+
+
+ITEMS = {
+    "no ids": ("id,title\na,A\n", "no column 'item_id'; the columns are 'id', 'title'"),
+    "empty": ("", "the file is empty"),
+    "doubled ids": (
+        "item_id,title\na,A\nb,B\na,C\nb,D\na,E\n",
+        "item_id 'a' occurs 3 times \\(1 other id is doubled too\\); keep one line for each item",
+    ),
+    "doubled column": ("item_id,title,title\na,A,B\n", "names column 'title' twice"),
+    "missing id": ("item_id,title\na,A\n,B\n", "line 3: item_id is empty"),
+    "long line": ("item_id,title\na,A, and more\n", "line 2: 3 fields, but the header has 2"),
+    "short line": ("item_id,title\nb,B\na\n", "line 3: 1 fields, but the header has 2"),
+    "not UTF-8": (b"item_id,title\na,\xff\n", "line 2: byte 0xff at place 3 is not UTF-8"),
+    "of another shop": ("item_id,title\nx1,A\n", "no item of the interactions .* ids like 'x1', .* like 'a'"),
+    "header only": ("item_id,title\n", "no item of the interactions .* holds nothing"),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), ITEMS.values(), ids=ITEMS)
+def test_item_information(tmp_path: Path, content: str | bytes, expected: str) -> None:
+    source, items = tmp_path / "x.csv", tmp_path / "items.csv"
+    source.write_text(GOOD, encoding="utf-8")
+    items.write_bytes(content if isinstance(content, bytes) else content.encode())
+    message = refusal(tmp_path, source, items=items)
+    assert message.startswith("/items.csv")
+    assert re.search(expected, message), message
+
+
+def test_item_information_of_other_kinds(tmp_path: Path) -> None:
+    source, items = tmp_path / "x.csv", tmp_path / "items.parquet"
+    source.write_text(GOOD, encoding="utf-8")
+    assert "no such file" in refusal(tmp_path, source, items=items)
+    items.write_bytes(b"PAR1")
+    assert "not a readable Parquet file" in refusal(tmp_path, source, items=items)
+    pl.DataFrame({"item_id": [1.5]}).write_parquet(items)
+    assert "holds Float64, expected text or integers" in refusal(tmp_path, source, items=items)
+    pl.DataFrame({"item_id": ["a", None]}).write_parquet(items)
+    assert "row 2: item_id is empty" in refusal(tmp_path, source, items=items)
+    (tmp_path / "items.json").touch()
+    assert "unknown kind of file '.json'" in refusal(tmp_path, source, items=tmp_path / "items.json")
+
+
+def test_what_exists_is_never_touched_unless_it_is_a_data_set_and_asked_for(tmp_path: Path) -> None:
+    source, out = tmp_path / "x.csv", tmp_path / "out"
+    source.write_text(GOOD, encoding="utf-8")
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work", encoding="utf-8")
+    with pytest.raises(DataError, match="exists and is no data set, so it is not touched"):
+        prepare(source, out=out, overwrite=True)
+    assert (out / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+    with pytest.raises(DataError, match="exists and is no data set"):
+        prepare(source, out=source, overwrite=True)
+    folder = prepare(source, out=tmp_path / "set").folder
+    with pytest.raises(DataError, match="a data set already; replace it with overwrite"):
+        prepare(source, out=folder)
+    source.rename(folder / "x.csv")
+    with pytest.raises(DataError, match="lies inside .* move it"):
+        prepare(folder / "x.csv", out=folder, overwrite=True)
+    assert Dataset.open(folder).interactions == 3
+
+
+def test_a_refused_replacement_leaves_the_old_data_set(tmp_path: Path) -> None:
+    source, out = tmp_path / "x.csv", tmp_path / "out"
+    source.write_text(GOOD, encoding="utf-8")
+    prepare(source, out=out)
+    source.write_text(GOOD + "d,u,x\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 5"):
+        prepare(source, out=out, overwrite=True)
+    assert Dataset.open(out).interactions == 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "x.csv"]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    source = tmp_path / "x.csv"
+    source.write_text(GOOD, encoding="utf-8")
+    monkeypatch.setattr("numpy.save", full)
+    assert "out: cannot be written: No space left on device; make room" in refusal(tmp_path, source)
+
+
+def test_interrupted_it_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    source = tmp_path / "x.csv"
+    source.write_text(GOOD, encoding="utf-8")
+    monkeypatch.setattr("numpy.save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, out=tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.csv"]

@@ -1,0 +1,88 @@
+"""Batches: rows of a table instead of items, the same for the same seed, whoever builds them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pixelrec.batch import Batch
+from pixelrec.data.batcher import Batcher
+from pixelrec.data.sampling import Catalogue, PerTarget, Shared
+from pixelrec.data.views import VIEWS, Reader, Windowing
+
+from .test_views import histories
+
+RANDOM = np.random.default_rng(5)
+LINES = [RANDOM.integers(1, 41, size=RANDOM.integers(2, 20)).tolist() for _ in range(50)]
+HELD = histories(*LINES)
+
+
+def batcher(negatives: str = "per_target", view: str = "next_item", **choices: int) -> Batcher:
+    kinds = {"per_target": PerTarget, "shared": Shared, "catalogue": Catalogue}
+    sampler = kinds[negatives](HELD, 40, VIEWS[view].avoids)
+    reader = Reader.over(VIEWS[view], HELD, 6, Windowing())
+    return Batcher(reader, sampler, lambda ids: {"doubled": torch.from_numpy(2 * ids)}, 40, **{"batch_size": 16, **choices})
+
+
+def same(a: Batch, b: Batch) -> bool:
+    pairs = [(a.items.ids, b.items.ids), (a.events.history, b.events.history), (a.target, b.target)]
+    return all(torch.equal(x, y) for x, y in [*pairs, (a.negative, b.negative)])
+
+
+@pytest.mark.parametrize("view", list(VIEWS))
+@pytest.mark.parametrize("negatives", ["per_target", "shared"])
+def test_rows_of_the_table_are_the_items(view: str, negatives: str) -> None:
+    made = batcher(negatives, view)
+    order = made._order(3)
+    for number, batch in enumerate(made.epoch(3)):
+        index = order[number * 16 :][:16]
+        rows = made.reader.read(index, np.random.default_rng((0, 3, number, 0)))
+        ids = batch.items.ids
+        assert ids[0] == 0 and len(ids.unique()) == len(ids)
+        assert torch.equal(ids[batch.events.history], torch.from_numpy(rows.history))
+        assert torch.equal(ids[batch.target], torch.from_numpy(rows.target))
+        assert torch.equal(batch.items.payload["doubled"], 2 * ids)
+        used = torch.cat([t.flatten() for t in (batch.events.history, batch.target, batch.negative)])
+        assert len(ids) == len(set(used.tolist()) | {0}), "nothing is in the table that no one asks for"
+
+
+def test_an_epoch_is_every_row_once() -> None:
+    made = batcher("shared")
+    targets = [int(b.items.ids[t]) for b in made.epoch(0) for t in b.target[b.target != 0]]
+    assert sorted(targets) == sorted(item for line in LINES for item in line[1:])
+
+
+def test_threads_change_nothing_and_epochs_differ() -> None:
+    plain, ahead = list(batcher(threads=0).epoch(1)), list(batcher(threads=3).epoch(1))
+    assert len(plain) == len(ahead) == len(batcher())
+    assert all(map(same, plain, ahead))
+    assert not same(plain[0], next(batcher().epoch(2)))
+    assert not same(plain[0], next(batcher(seed=1).epoch(1)))
+
+
+def test_an_epoch_goes_on_from_any_batch() -> None:
+    whole = list(batcher().epoch(4))
+    assert all(map(same, whole[2:], batcher().epoch(4, first=2)))
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_share_the_rows(processes: int) -> None:
+    parts = [batcher("shared", processes=processes, process=p) for p in range(processes)]
+    assert len({len(part) for part in parts}) == 1
+    taken = np.concatenate([part._order(0) for part in parts])
+    assert set(taken) == set(range(len(parts[0].reader)))
+    assert len(taken) - len(parts[0].reader) < processes
+
+
+def test_the_whole_catalogue_keeps_its_numbers() -> None:
+    batch = next(batcher("catalogue").epoch(0))
+    assert batch.negative is None
+    assert torch.equal(batch.items.ids, torch.arange(41))
+
+
+def test_a_failing_payload_is_raised_where_batches_are_used() -> None:
+    made = batcher()
+    made.load = lambda ids: 1 / 0  # type: ignore[assignment, return-value]
+    with pytest.raises(ZeroDivisionError):
+        list(made.epoch(0))

@@ -1,0 +1,66 @@
+"""Statistics against counts by hand; the table and the picture."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.prepare import prepare
+from pixelrec.data.statistics import item_popularity, print_statistics, save_picture, statistics, user_lengths
+
+# u: a b a a (two repeats, one of them held out), v: b a, w: c a b
+EVENTS = ["a,u,0", "b,u,10", "a,u,20", "a,u,90000", "b,v,30", "a,v,40", "c,w,50", "a,w,60", "b,w,70"]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    (tmp_path / "x.csv").write_text("\n".join(["item_id,user_id,timestamp", *EVENTS]), encoding="utf-8")
+    (tmp_path / "items.csv").write_text("item_id,title,likes\na,A,1\nb,,\n", encoding="utf-8")
+    return prepare(tmp_path / "x.csv", out=tmp_path / "out", items=tmp_path / "items.csv")
+
+
+def test_counts_by_hand(dataset: Dataset) -> None:
+    assert user_lengths(dataset).tolist() == [4, 2, 3]
+    assert item_popularity(dataset).tolist() == [5, 3, 1]
+    found = statistics(dataset)
+    assert (found.users, found.items, found.interactions, found.not_evaluated) == (3, 3, 9, 1)
+    assert found.sparsity == pytest.approx(0)
+    assert found.repeats == pytest.approx(2 / 9)
+    assert found.undescribed == 2
+    assert (found.first, found.last) == (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 2, 1, tzinfo=UTC))
+    assert (found.length.mean, found.length.median, found.length.largest) == (3, 3, 4)
+    assert (found.popularity.mean, found.popularity.median, found.popularity.largest) == (3, 3, 5)
+    assert found.popularity.quantiles == pytest.approx(np.quantile([5, 3, 1], (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)))
+
+
+def test_the_table_says_it_all_in_eighty_columns(dataset: Dataset) -> None:
+    console = Console(width=80, record=True, file=None, quiet=False)
+    with console.capture() as captured:
+        print_statistics(statistics(dataset), console)
+    text = captured.get()
+    for part in ("users", "sparsity", "22.22 %", "not evaluated", "1970-01-02 01:00", "events an item", "3.00", "99 %"):
+        assert part in text
+    assert "…" not in text
+
+
+def test_the_picture_is_drawn_and_small(dataset: Dataset) -> None:
+    path = dataset.folder / "stats.png"
+    with Image.open(path) as picture:
+        assert picture.size == (1200, 480)
+        colours = np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)
+    assert len(colours) > 20
+    assert path.stat().st_size < 100_000
+
+
+def test_a_picture_of_the_least_there_can_be(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("item_id,user_id,timestamp\na,u,1\na,u,1\na,u,1\n", encoding="utf-8")
+    dataset = prepare(tmp_path / "x.csv", out=tmp_path / "out")
+    save_picture(dataset, tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (dataset.folder / "stats.png").read_bytes()
+    assert statistics(dataset).repeats == pytest.approx(2 / 3)

@@ -1,0 +1,347 @@
+"""The report page: whole, valid, harmless, whatever stands in it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelrec.errors import RunError
+from pixelrec.evaluation.report import figures, page, tables
+from pixelrec.evaluation.report.page import Cover, MetricRow, Report, UserStory, render, write
+
+NASTY = '</style><script>alert("x")</script> <b>&amp;</b> שלום 🎉 ' + "long" * 200
+VOID = {"meta", "br", "wbr", "line", "rect", "circle", "polyline", "path", "use", "image"}
+
+
+class Page(HTMLParser):
+    """Every start tag with its attributes, the text, and the tags that are not balanced."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.feed(text)
+        self.close()
+        self.faults += [f"<{tag}> is never closed" for tag in self.open]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        self.faults += [f"<{tag}> has {name} twice" for name in names if names.count(name) > 1]
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+        else:
+            self.faults.append(f"</{tag}> closes {self.open[-1:]}")
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.text.append(data)
+
+    def words(self) -> str:
+        return " ".join("".join(self.text).split())
+
+    def classes(self) -> Counter[str]:
+        return Counter(name for _, attrs in self.tags for name in attrs.get("class", "").split())
+
+
+def picture(seed: int, height: int = 160, width: int = 160) -> np.ndarray:
+    """Coloured clouds with grain, which compress about as badly as film posters."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
+    clouds = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), dtype=float)
+    return np.clip(clouds + rng.normal(0, 12, clouds.shape), 0, 255).astype(np.uint8)
+
+
+def covers(*numbers: int, pictures: bool = True) -> list[Cover]:
+    return [Cover(f"i{n}", f"Title {n}", picture(n) if pictures else None) for n in numbers]
+
+
+def story(*, answer: int = 3, rank: int = 2, pictures: bool = True) -> UserStory:
+    history, recommended = covers(1, 2, pictures=pictures), covers(4, 3, 5, pictures=pictures)
+    return UserStory("u7", history, recommended, covers(answer, pictures=pictures)[0], rank, 600)
+
+
+@pytest.fixture
+def report() -> Report:
+    return Report(
+        name="a run",
+        when="2025-01-01",
+        metrics=[
+            MetricRow("test", "sasrec", {"Recall@10": 0.30, "NDCG@10": 0.20}, "model"),
+            MetricRow("test", "popularity", {"Recall@10": 0.06, "NDCG@10": 0.25}),
+            MetricRow("test", "oracle", {"Recall@10": 0.60, "NDCG@10": 0.40}, "ceiling"),
+        ],
+        summary=[("device", "CPU")],
+        epochs=[{"epoch": e, "loss": 1 / e, "NDCG@10": 0.02 * e, "seconds": 2.0} for e in range(1, 6)],
+        best_epoch=5,
+        ranks=np.array([1, 1, 4, 8, 30, 600]),
+        catalogue=600,
+        stories=[story()],
+        dataset=[("users", "2,000")],
+        configuration={"users": {"kind": "sasrec", "layers": 2}, "seed": 0},
+    )
+
+
+VARIANTS = {
+    "whole": {},
+    "no epoch": {"epochs": [], "best_epoch": None},
+    "one epoch": {"epochs": [{"epoch": 1, "loss": 0.7, "NDCG@10": 0.1}], "best_epoch": 1},
+    "no validation": {"epochs": [{"epoch": 1, "loss": 0.7}], "best_epoch": None},
+    "nothing finite": {"epochs": [{"epoch": 1, "loss": math.nan, "NDCG@10": math.inf, "seconds": math.nan}]},
+    "constant loss": {
+        "epochs": [{"epoch": e, "loss": 0.0, "NDCG@10": 0.0} for e in range(3)],
+        "best_epoch": 0,
+    },
+    "no numbers": {"metrics": [], "summary": []},
+    "undefined metric": {"metrics": [MetricRow("test", "m", {"Recall@10": math.nan}, "model")]},
+    "no ranks": {"ranks": None},
+    "empty ranks": {"ranks": np.array([], dtype=int)},
+    "no stories": {"stories": []},
+    "answer not listed": {"stories": [story(answer=9, rank=37)]},
+    "no pictures": {"stories": [story(pictures=False)]},
+    "nobody": {"stories": [UserStory("u", [], [], Cover("i1"), 1, 1)]},
+    "no facts": {"dataset": [], "configuration": None},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_every_page_is_valid_and_self_contained(report: Report, variant: dict[str, object]) -> None:
+    text = render(replace(report, **variant))
+    parsed = Page(text)
+    assert parsed.faults == []
+    targets = [
+        attrs[key] for _, attrs in parsed.tags for key in ("href", "src", "srcset", "data") if key in attrs
+    ]
+    assert all(
+        target.startswith(("#", "data:image/webp;base64,", "data:image/jpeg;base64,")) for target in targets
+    )
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in parsed.tags}
+    assert "url(" not in text
+    assert "@import" not in text
+    ids = [attrs["id"] for _, attrs in parsed.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {target[1:] for target in targets if target.startswith("#")} <= set(ids)
+    assert not re.search(r"\b(nan|inf|None|undefined)\b", parsed.words(), flags=re.IGNORECASE)
+    assert not re.search(r'="[^"]*\b(nan|inf)\b', text)
+
+
+def test_nothing_in_the_data_becomes_markup(report: Report) -> None:
+    cover = Cover(NASTY, NASTY, None, NASTY)
+    nasty = Report(
+        name=NASTY,
+        when=NASTY,
+        metrics=[MetricRow(NASTY, NASTY, {NASTY: 0.5}, "model"), MetricRow(NASTY, NASTY * 2, {NASTY: 0.4})],
+        summary=[(NASTY, NASTY)],
+        epochs=[{"epoch": 1, "loss": 0.5, NASTY: 0.1}],
+        best_epoch=1,
+        watched=NASTY,
+        stories=[UserStory(NASTY, [cover], [cover], Cover("other", NASTY), 11, 20)],
+        dataset=[(NASTY, NASTY)],
+        configuration={NASTY: {NASTY: NASTY}, "list": [NASTY]},
+    )
+    parsed = Page(render(nasty))
+    assert parsed.faults == []
+    assert not {"script", "b"} & {tag for tag, _ in parsed.tags}
+    assert {tag for tag, _ in parsed.tags} <= {tag for tag, _ in Page(render(report)).tags} | {
+        "p",
+        "div",
+        "strong",
+        "br",
+    }
+    assert '<script>alert("x")</script>' in parsed.words()  # shown as it is written
+
+
+def test_the_choice_is_framed_where_it_was_recommended(report: Report) -> None:
+    parsed = Page(render(report))
+    assert parsed.classes()["right"] == 1
+    assert "✓ chosen next" in parsed.words()
+    assert "rank 2 of 600" in parsed.words()
+    assert "What came next" not in parsed.words()
+
+
+def test_the_choice_stands_apart_where_it_was_not_recommended(report: Report) -> None:
+    parsed = Page(render(replace(report, stories=[story(answer=9, rank=1037)])))
+    assert parsed.classes()["right"] == 1
+    assert "✓ chosen next" not in parsed.words()
+    assert "What came next is not among these 3: it has rank 1,037 of 600." in parsed.words()
+    assert "Title 9" in parsed.words()
+
+
+def test_a_long_history_shows_its_last_ten(report: Report) -> None:
+    long = replace(story(), history=covers(*range(100, 123), pictures=False))
+    words = Page(render(replace(report, stories=[long]))).words()
+    assert "the last 10 of 23" in words
+    assert "Title 122 latest" in words
+    assert "Title 112" not in words
+
+
+def test_every_cover_is_embedded_once_and_described(report: Report) -> None:
+    parsed = Page(render(replace(report, stories=[story()] * 3)))
+    assert sum(tag == "image" for tag, _ in parsed.tags) == 5
+    drawn = [attrs for tag, attrs in parsed.tags if attrs.get("class") == "picture"]
+    assert len(drawn) == 3 * 5
+    assert all(attrs["role"] == "img" and attrs["aria-label"].startswith("Cover of Title") for attrs in drawn)
+
+
+def test_a_page_of_many_covers_stays_small(report: Report) -> None:
+    stories = [
+        UserStory(
+            f"u{u}", covers(*range(u * 21, u * 21 + 10)), covers(*range(u * 21 + 10, u * 21 + 20)), c, 50, 600
+        )
+        for u, c in enumerate(covers(*range(1000, 1012)))
+    ]
+    assert 300_000 < len(render(replace(report, stories=stories)).encode()) < 1_500_000
+
+
+@pytest.mark.parametrize(("height", "width", "aspect"), [(160, 160, 1.0), (240, 160, 0.667), (80, 800, 1.5)])
+def test_tiles_take_the_shape_of_the_covers(report: Report, height: int, width: int, aspect: float) -> None:
+    cover = Cover("i1", "one", picture(0, height, width))
+    parsed = Page(render(replace(report, stories=[UserStory("u", [cover], [cover], cover, 1, 2)])))
+    body = next(attrs for tag, attrs in parsed.tags if tag == "body")
+    assert float(body["style"].removeprefix("--aspect:")) == pytest.approx(aspect, abs=0.01)
+
+
+def test_a_single_pixel_is_a_picture(report: Report) -> None:
+    cover = Cover("i1", "one", np.zeros((1, 1, 3), dtype=np.uint8))
+    assert Page(render(replace(report, stories=[UserStory("u", [cover], [], cover, 1, 2)]))).faults == []
+
+
+def test_headline_compares_with_the_best_baseline_and_not_with_the_ceiling(report: Report) -> None:
+    recall, ndcg = tables.headline(report.metrics)
+    assert (recall.metric, recall.split, recall.value) == ("Recall@10", "test", 0.30)
+    assert recall.comparison == "5.00 × popularity"
+    assert ndcg.comparison == "0.80 × popularity"
+    assert tables.headline(report.metrics[1:]) == []
+
+
+def test_the_best_of_each_column_is_marked_and_the_ceiling_never(report: Report) -> None:
+    (table,) = tables.metric_tables(report.metrics)
+    assert [[cell.best for cell in line.cells] for line in table.lines] == [
+        [True, False],
+        [False, True],
+        [False] * 2,
+    ]
+    assert [round(line.cells[0].share, 2) for line in table.lines] == [0.5, 0.1, 1.0]
+
+
+def test_a_metric_that_a_model_lacks_is_a_dash() -> None:
+    (table,) = tables.metric_tables(
+        [MetricRow("test", "a", {"x": 0.5}), MetricRow("test", "b", {"y": 0.123456})]
+    )
+    shown = [[tables.percent(cell.value) for cell in line.cells] for line in table.lines]
+    assert shown == [["50.00", "–"], ["–", "12.35"]]
+
+
+def test_configuration_is_flattened_in_order() -> None:
+    nested = {"users": {"kind": "sasrec", "layers": 2, "extra": {}}, "seed": None, "parts": ["é", 1]}
+    assert tables.flatten(nested) == [
+        ("users.kind", "sasrec"),
+        ("users.layers", "2"),
+        ("users.extra", "{}"),
+        ("seed", "null"),
+        ("parts", '["é", 1]'),
+    ]
+
+
+def test_curves_stay_in_their_frame_and_mark_the_best_epoch(report: Report) -> None:
+    loss, metric = figures.learning_curves(report.epochs, "NDCG@10", 5)
+    assert loss.mark == loss.points[4]
+    assert metric.mark_label == "best epoch 5: 10"
+    for curve in (loss, metric):
+        assert all(58 <= x <= 460 and 18 <= y <= 252 for x, y in curve.points)
+        assert [x for x, _ in curve.points] == sorted(x for x, _ in curve.points)
+        assert 3 <= len(curve.up) <= 7
+    assert [y for _, y in loss.points] == sorted(
+        y for _, y in loss.points
+    )  # y grows downwards, the loss falls
+    assert metric.up[0].label == "0"
+
+
+def test_an_epoch_written_twice_counts_as_written_last() -> None:
+    epochs = [{"epoch": 1, "loss": 9.0}, {"epoch": 2, "loss": 8.0}, {"epoch": 2, "loss": 4.0}]
+    (loss,) = figures.learning_curves(epochs, "NDCG@10", None)
+    assert loss.description == "Training loss: 9 in epoch 1, 4 in epoch 2"
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 1), (0.69, 0.71), (-3, 1e6), (5, 5), (0, 0), (1e-9, 2e-9), (1, 200)]
+)
+def test_steps_enclose_the_values_in_round_numbers(low: float, high: float) -> None:
+    steps = figures._steps(low, high, most=5)
+    assert steps[0] <= low + 1e-12
+    assert steps[-1] >= high - 1e-12
+    assert 2 <= len(steps) <= 7
+
+
+def test_rank_bars_count_every_user_once(report: Report) -> None:
+    bars = figures.rank_bars(report.ranks, 600)
+    assert bars is not None
+    labels = ["1", "2–5", "6–10", "11–20", "21–50", "51–100", "101–200", "201–500", "501–600"]
+    assert [bar.label for bar in bars.bars] == labels
+    assert [round(6 * bar.share) for bar in bars.bars] == [2, 1, 1, 0, 1, 0, 0, 0, 1]
+    assert sum(bar.chance for bar in bars.bars) == pytest.approx(1)
+    assert bars.bars[1].chance == pytest.approx(4 / 600)
+    assert [bar.listed for bar in bars.bars] == [True] * 3 + [False] * 6
+    assert (bars.within_ten, bars.median, bars.users) == (pytest.approx(4 / 6), 6, 6)
+
+
+@pytest.mark.parametrize("catalogue", [1, 2, 5, 10, 11, 1_000_000])
+def test_rank_bars_fit_any_catalogue(catalogue: int) -> None:
+    bars = figures.rank_bars(np.array([1, catalogue]), catalogue)
+    assert bars is not None
+    assert sum(bar.share for bar in bars.bars) == pytest.approx(1)
+    assert sum(bar.chance for bar in bars.bars) == pytest.approx(1)
+    assert all(bar.chance_at <= 408 and bar.length <= 296 for bar in bars.bars)
+
+
+def test_written_whole_or_not_at_all(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.html"
+    write(report, path)
+    assert path.read_text(encoding="utf-8") == render(report)
+
+    def broken(_: Report) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr(page, "render", broken)
+    with pytest.raises(MemoryError):
+        write(replace(report, name="another"), path)
+    assert "another" not in path.read_text(encoding="utf-8")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_failed_write_leaves_no_draft(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write(report, tmp_path / "report.html")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_text_that_has_no_utf8_is_written_all_the_same(report: Report, tmp_path: Path) -> None:
+    write(replace(report, name="half \ud83c emoji"), tmp_path / "report.html")
+    assert "half ? emoji" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_missing_folder_is_told_in_one_line(report: Report, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"is not a folder; give the folder of a run$"):
+        write(report, tmp_path / "nowhere" / "report.html")

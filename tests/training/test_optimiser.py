@@ -1,0 +1,91 @@
+"""Row-wise AdamW walks the path of dense AdamW."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from pixelrec.blocks.row_table import RowTable
+from pixelrec.training.optimiser import Optimiser, OptimiserChoices
+
+
+class Model(nn.Module):
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.items = RowTable(rows, 4)
+        self.head = nn.Linear(4, 1)
+
+
+def run(
+    touched: bool, steps: int, rows: int = 40, resume_at: int | None = None, same: bool = False, **choices: float
+) -> Model:
+    torch.manual_seed(0)
+    model = Model(rows).double()
+    optimiser = Optimiser(model, OptimiserChoices(**choices), touched)
+    random = torch.Generator().manual_seed(1)
+    for step in range(steps):
+        # Low rows are touched often, high ones almost never; a warm-up and a slow fall of the learning rate.
+        ids = (torch.rand(5, generator=random).pow(4) * rows).long().unique() + 1
+        share = min(1.0, (step + 1) / 20) * (1 - 0.5 * step / steps)
+        want = torch.randn(len(ids), 1, generator=random, dtype=torch.float64)
+        loss = (model.head(model.items(ids)) * 3 - want).pow(2).sum()
+        loss.backward()
+        optimiser.clip(5.0)
+        optimiser.step(share)
+        if step + 1 == resume_at:
+            if not same:
+                optimiser.catch_up()
+            state, steps_done = {k: v.clone() for k, v in optimiser.state().items()}, optimiser.steps
+            other = Model(rows).double()
+            other.load_state_dict(model.state_dict())
+            model, optimiser = other, Optimiser(other, OptimiserChoices(**choices), touched is same)
+            optimiser.load(state, steps_done)
+    optimiser.catch_up()
+    return model
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("steps", [1, 7, 400])
+def test_touched_rows_walk_the_dense_path(steps: int, decay: float) -> None:
+    dense = run(False, steps, learning_rate=1e-2, weight_decay=decay)
+    touched = run(True, steps, learning_rate=1e-2, weight_decay=decay)
+    moved = (dense.items.weight - Model(40).items.weight).abs().max()
+    assert moved > 1e-3
+    difference = (dense.items.weight - touched.items.weight).abs().max()
+    assert difference < 1e-9 * max(1, steps), difference
+
+
+def test_dense_takes_over_from_touched() -> None:
+    dense = run(False, 200, learning_rate=1e-2, weight_decay=0.1)
+    handed_over = run(True, 200, learning_rate=1e-2, weight_decay=0.1, resume_at=90)
+    torch.testing.assert_close(dense.items.weight, handed_over.items.weight, atol=1e-7, rtol=0)
+
+
+def test_a_state_between_catch_ups_continues_bit_for_bit() -> None:
+    whole = run(True, 120, learning_rate=1e-2, weight_decay=0.1)
+    resumed = run(True, 120, learning_rate=1e-2, weight_decay=0.1, resume_at=70, same=True)
+    assert torch.equal(whole.items.weight, resumed.items.weight)
+
+
+def test_padding_stays_zero() -> None:
+    model = run(True, 50, learning_rate=1e-2, weight_decay=0.1)
+    assert not model.items.weight[0].any()
+
+
+def test_rooms_have_their_own_rates() -> None:
+    still = run(True, 5, learning_rate=1e-2, items_learning_rate=0.0)
+    torch.manual_seed(0)
+    torch.testing.assert_close(still.items.weight, Model(40).double().items.weight)
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_clipping_measures_the_joint_norm(touched: bool) -> None:
+    torch.manual_seed(0)
+    model = Model(10).double()
+    optimiser = Optimiser(model, OptimiserChoices(), touched)
+    model.head(model.items(torch.tensor([1, 2, 2]))).sum().backward()
+    gradients = [p.grad.to_dense() if p.grad.is_sparse else p.grad for p in model.parameters()]
+    expected = math.sqrt(sum(float(g.pow(2).sum()) for g in gradients))
+    assert optimiser.clip(expected / 2) == pytest.approx(expected)
+    assert optimiser.clip(expected) == pytest.approx(expected / 2)
