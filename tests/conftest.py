@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # models of the tests are tiny; threads that wait for each other cost more
+
+from collections.abc import Iterator  # noqa: E402
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,8 @@ import torch
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.demo import World, generate_world
 from pixelrec.data.prepare import prepare
+
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pixelrec.arguments import parse
 from pixelrec.errors import PixelrecError, RequestError, nearest
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Split = Literal["validation", "test"]
 Form = Literal["table", "csv", "json"]
 
 
-def demo(out: Path = Path("demo"), seed: int = 0) -> None:
+def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
     """See all of it at once: a generated shop is prepared, trained on, tested and pictured.
 
     Args:
@@ -241,20 +242,25 @@ def train(words: Sequence[str]) -> None:
 
 def _train_options(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """The verb's own options, and the recipe's words that are left."""
-    import argparse
-
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--data")
-    parser.add_argument("--out")
-    parser.add_argument("--resume")
-    parser.add_argument("-h", "--help", action="store_true")
-    words = list(words)
-    recipe = words.pop(0) if words and not words[0].startswith("-") else None
-    try:
-        options, rest = parser.parse_known_args(words)
-    except argparse.ArgumentError as error:
-        raise RequestError(f"train: {error}") from None
-    return {**vars(options), "recipe": recipe}, rest
+    found: dict[str, Any] = {"recipe": None, "data": None, "out": None, "resume": None, "help": False}
+    rest = list(words)
+    if rest and not rest[0].startswith("-") and "=" not in rest[0]:
+        found["recipe"] = rest.pop(0)
+    left: list[str] = []
+    while rest:
+        word, equals, value = rest.pop(0).partition("=")
+        if word in {"-h", "--help"}:
+            found["help"] = True
+        elif word in {"--data", "--out", "--resume"}:
+            if not equals and not rest:
+                raise RequestError(f"train: {word} has no value; expected {word} FOLDER")
+            found[word.removeprefix("--")] = value if equals else rest.pop(0)
+        else:
+            # Everything else is the recipe's; a key that stands alone has the next word as its value.
+            left.append(word + equals + value)
+            if word.startswith("--") and not equals and rest:
+                left.append(rest.pop(0))
+    return found, left
 
 
 def _train_help(recipe: str | None, schema: Callable[[dict[str, Any]], ArgumentParser]) -> None:
@@ -269,7 +275,8 @@ def _train_help(recipe: str | None, schema: Callable[[dict[str, Any]], ArgumentP
         "RECIPE is a name that `pixelrec recipes` lists, or a YAML file. Ctrl-C finishes the step, saves and\n"
         f"stops; --resume goes on. The words of {chosen.name}, with their values:\n"
     )
-    print(parser.format_help().partition("options:")[2].strip("\n"))
+    words_only = parser.format_help().partition("options:")[2].splitlines()
+    print("\n".join(line for line in words_only if "configuration file" not in line).strip("\n"))
 
 
 def _flat_defaults(choices: Any, prefix: str = "") -> dict[str, Any]:
@@ -329,8 +336,7 @@ def _run(words: list[str]) -> int:
     if verb == "train":
         train(rest)
         return 0
-    parser = _parser(verb)
-    VERBS[verb](**_parsed(parser, verb, rest))
+    VERBS[verb](**parse(VERBS[verb], f"pixelrec {verb}", rest))
     return 0
 
 
@@ -340,23 +346,6 @@ def _verb(words: list[str]) -> tuple[str, list[str]]:
             return " ".join(words[:length]), words[length:]
     asked = " ".join(words[:2]) if words[0] == "images" else words[0]
     raise RequestError(f"there is no verb {asked!r}; {nearest(asked, VERBS)}")
-
-
-def _parser(verb: str) -> ArgumentParser:
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(prog=f"pixelrec {verb}", exit_on_error=False, description=_first_line(VERBS[verb]))
-    parser.add_function_arguments(VERBS[verb], as_group=False, as_positional=True)
-    return parser
-
-
-def _parsed(parser: ArgumentParser, verb: str, words: list[str]) -> dict[str, Any]:
-    import argparse
-
-    try:
-        return parser.parse_args(words).as_dict()
-    except argparse.ArgumentError as error:
-        raise RequestError(f"{verb}: {' '.join(str(error).split())}; see pixelrec {verb} --help") from None
 
 
 def _overview() -> str:

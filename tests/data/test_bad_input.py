@@ -1,4 +1,4 @@
-"""Every input that cannot be used gets one line: what, where, what was found, how to mend it. Nothing is left."""
+"""Every input that cannot be used gets one line: what, where, how to mend it. Nothing is left behind."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ CSV = {
     "tabs": ("item_id\tuser_id\ttimestamp\na\tu\t1\n", "separated by tabs: expected commas"),
     "semicolons": ("item_id;user_id;timestamp\na;u;1\n", "separated by semicolons: expected commas"),
     "doubled column": ("item_id,user_id,item_id,timestamp\n", "names column 'item_id' twice"),
-    "old line ends": (GOOD.replace("\n", "\r"), "line 1: the header is not CSV .* mend its quotes and line ends"),
+    "old line ends": (
+        GOOD.replace("\n", "\r"),
+        "line 1: the header is not CSV .* mend its quotes and line ends",
+    ),
     "header not UTF-8": (b"item_id,user_id,\xe9\n", "line 1: byte 0xe9 is not UTF-8; save the file as UTF-8"),
     "UTF-16": (GOOD.encode("utf-16"), "line 1: byte 0xff is not UTF-8"),
     "empty user": (GOOD + "d,,4\n", "line 5: user_id is empty; fill it in or remove the line"),
@@ -61,7 +64,10 @@ CSV = {
     "empty quoted item": (GOOD + '"",u,4\n', "line 5: item_id is empty"),
     "empty time": (GOOD + "d,u,\n" + "e,u,1\n", "line 5: timestamp is empty"),
     "only commas": (GOOD + ",,\n", "line 5: item_id is empty"),
-    "text for a time": (GOOD + "d,u,soon\n", "line 5: timestamp 'soon' is not a number; expected unix seconds"),
+    "text for a time": (
+        GOOD + "d,u,soon\n",
+        "line 5: timestamp 'soon' is not a number; expected unix seconds",
+    ),
     "date for a time": (GOOD + "d,u,2020-01-01\n", "line 5: timestamp '2020-01-01' is not a number"),
     "time with a space": (GOOD + "d,u,4 \n", "line 5: timestamp '4 ' is not a number"),
     "nan": (GOOD + "d,u,nan\n", "line 5: timestamp 'nan' is not a number"),
@@ -76,9 +82,16 @@ CSV = {
     "too large a fraction": (GOOD + "d,u,1e300\n", "line 5: timestamp 1e300 unix seconds lie outside"),
     "short line": (GOOD + "d,u\n", "line 5: 2 fields, but the header has 3"),
     "short first line": (HEADER + "d\na,b,1\n", "line 2: 1 fields, but the header has 3"),
-    "long line": (GOOD + "d,u,4,5\n", "line 5: 4 fields, but the header has 3; quote fields that hold commas"),
+    "long line": (
+        GOOD + "d,u,4,5\n",
+        "line 5: 4 fields, but the header has 3; quote fields that hold commas",
+    ),
     "short and long line": (
         "item_id,user_id,timestamp,stars\na,u,1,1\nb,u,2\nc,u,3,4,5\n",
+        "line 3: 3 fields, but the header has 4",
+    ),
+    "short line that lacks nothing needed": (
+        "item_id,user_id,timestamp,stars\na,u,1,1\nb,u,2\n",
         "line 3: 3 fields, but the header has 4",
     ),
     "short line among quotes": (
@@ -87,8 +100,14 @@ CSV = {
     ),
     "after blank lines": (GOOD + "\n\r\n\nd,u,x\n", "line 8: timestamp 'x'"),
     "after a line end in quotes": (GOOD + '"two\nlines",u,3\nd,u,x\n', "line 7: timestamp 'x'"),
-    "not UTF-8": (GOOD.encode() + b"caf\xe9,u,4\n", "line 5: byte 0xe9 at place 4 is not UTF-8; save the file as"),
-    "a fault before the one that is not UTF-8": (GOOD.encode() + b"d,u,\ncaf\xe9,u,4\n", "line 5: timestamp is"),
+    "not UTF-8": (
+        GOOD.encode() + b"caf\xe9,u,4\n",
+        "line 5: byte 0xe9 at place 4 is not UTF-8; save the file as",
+    ),
+    "a fault before the one that is not UTF-8": (
+        GOOD.encode() + b"d,u,\ncaf\xe9,u,4\n",
+        "line 5: timestamp is",
+    ),
     "lone quote": (GOOD + 'd" e,u,4\nf,u,5\n', 'line 5: an odd number of quotes \\("\\)'),
     "quote never closed": (GOOD + '"d,u,4\nf,u,5\n', "line 5: not readable as CSV .* mend its quotes"),
     "text after a quote": (GOOD + '"d"e,u,4\n', "line 5: not readable as CSV"),
@@ -114,7 +133,10 @@ def test_csv(tmp_path: Path, content: str | bytes, expected: str, monkeypatch: p
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (gzip.compress(LONG.encode())[:-500], "the gzip file is cut off or damaged .* write or download it anew"),
+        (
+            gzip.compress(LONG.encode())[:-500],
+            "the gzip file is cut off or damaged .* write or download it anew",
+        ),
         (gzip.compress(LONG.encode())[:-4], "the gzip file is cut off or damaged"),
         (gzip.compress(LONG.encode())[:400] + bytes(400), "the gzip file is cut off or damaged"),
         (gzip.compress(LONG.encode()) + b"more", "the gzip file is cut off or damaged"),
@@ -147,9 +169,15 @@ def table(**columns: object) -> pl.DataFrame:
         (table(timestamp=[1.0, 2.0, float("nan")]), "row 3: timestamp nan is not a number"),
         (table(timestamp=["1", "x", "3"]), "row 2: timestamp 'x' is not a number; expected unix seconds"),
         (table(timestamp=["1", "inf", "3"]), "row 2: timestamp 'inf' is not a number"),
-        (table(timestamp=[True, False, True]), "column 'timestamp' holds Boolean, expected numbers or datetimes"),
+        (
+            table(timestamp=[True, False, True]),
+            "column 'timestamp' holds Boolean, expected numbers or datetimes",
+        ),
         (table(timestamp=[1, 2, 10**15]), "row 3: timestamp 1000000000000000 unix seconds lie outside"),
-        (table(timestamp=pl.Series([1, 2, 2**64 - 1], dtype=pl.UInt64)), "row 3: timestamp 18446744073709551615"),
+        (
+            table(timestamp=pl.Series([1, 2, 2**64 - 1], dtype=pl.UInt64)),
+            "row 3: timestamp 18446744073709551615",
+        ),
     ],
 )
 def test_parquet(tmp_path: Path, frame: pl.DataFrame, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +188,9 @@ def test_parquet(tmp_path: Path, frame: pl.DataFrame, expected: str, monkeypatch
     assert refusal(tmp_path, tmp_path / "x.parquet") == message
 
 
-@pytest.mark.parametrize("damage", [lambda d: b"", lambda d: d[:-20], lambda d: b"PAR1" + d[4:60], lambda d: d[::-1]])
+@pytest.mark.parametrize(
+    "damage", [lambda d: d[:0], lambda d: d[:-20], lambda d: b"PAR1" + d[4:60], lambda d: d[::-1]]
+)
 def test_damaged_parquet(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     source = tmp_path / "x.parquet"
     table().write_parquet(source)
@@ -225,7 +255,7 @@ ITEMS = {
     "short line": ("item_id,title\nb,B\na\n", "line 3: 1 fields, but the header has 2"),
     "not UTF-8": (b"item_id,title\na,\xff\n", "line 2: byte 0xff at place 3 is not UTF-8"),
     "of another shop": ("item_id,title\nx1,A\n", "no item of the interactions .* ids like 'x1', .* like 'a'"),
-    "header only": ("item_id,title\n", "no item of the interactions .* holds nothing"),
+    "header only": ("item_id,title\n", "no item of the interactions .* holds no ids"),
 }
 
 

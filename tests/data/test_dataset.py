@@ -66,7 +66,10 @@ def test_numbers_of_ids(shop: Path) -> None:
         (["nobody"], "unknown user 'nobody'; ids look like 'user0'"),
         ([""], "unknown user ''; ids look like 'user0'"),
         (["a", "b"], "unknown users 'a', 'b'; ids look like 'user0'"),
-        ([f"x{n}" for n in range(2_000)], "unknown users 'x0', 'x1', 'x2', 'x3', 'x4' and 1,995 more; ids look like"),
+        (
+            [f"x{n}" for n in range(2_000)],
+            "unknown users 'x0', 'x1', 'x2', 'x3', 'x4' and 1,995 more; ids look like",
+        ),
     ],
 )
 def test_unknown_ids_are_named_but_not_by_the_thousand(shop: Path, ids: list[str], expected: str) -> None:
@@ -92,8 +95,14 @@ DAMAGES = {
     "gone": (shutil.rmtree, "no such data set; make one with `pixelrec prepare"),
     "no manifest": (lambda f: (f / "manifest.json").unlink(), "not a data set: it holds no manifest.json"),
     "cut manifest": (cut("manifest.json"), "manifest.json: cannot be read"),
-    "list": (lambda f: (f / "manifest.json").write_text("[]", encoding="utf-8"), "not a data set: its manifest"),
-    "another format": (edit("manifest.json", format="something"), "not a data set: its manifest.json is of something"),
+    "list": (
+        lambda f: (f / "manifest.json").write_text("[]", encoding="utf-8"),
+        "not a data set: its manifest",
+    ),
+    "another format": (
+        edit("manifest.json", format="something"),
+        "not a data set: its manifest.json is of something",
+    ),
     "later version": (edit("manifest.json", version=2), "of format version 2, expected 1; make it anew"),
     "no counts": (edit("manifest.json", counts={"users": 3}), "its counts are incomplete"),
     "other counts": (
@@ -103,7 +112,10 @@ DAMAGES = {
     "no offsets": (lambda f: (f / "events" / "offsets.npy").unlink(), "offsets.npy: missing; make it anew"),
     "cut items": (cut("events/items.npy"), "events/items.npy: cut off or damaged"),
     "cut times": (cut("events/times.npy"), "events/times.npy: cut off or damaged"),
-    "empty": (lambda f: (f / "events" / "evaluated.npy").write_bytes(b""), "evaluated.npy: cut off or damaged"),
+    "empty": (
+        lambda f: (f / "events" / "evaluated.npy").write_bytes(b""),
+        "evaluated.npy: cut off or damaged",
+    ),
     "another type": (
         lambda f: np.save(f / "events" / "items.npy", np.zeros(89, np.int64)),
         "items.npy: holds int64[89], expected int32[89]",

@@ -157,7 +157,7 @@ def test_equals_a_plain_reimplementation_whatever_the_blocks(
 
 def test_line_ends_inside_quotes_end_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_file, "BLOCK", 16)
-    rows = [(f"two\nlines ""{n % 3}", f'"{n % 2}"\n\n', n) for n in range(20)]
+    rows = [(f"two\nlines {n % 3}", f'"{n % 2}"\n\n', n) for n in range(20)]
     assert arrays(prepared(tmp_path, as_csv(rows))) == plainly(rows)
 
 
@@ -208,10 +208,25 @@ def write_bytes(folder: Path, data: bytes) -> Path:
         lambda folder, rows: write_bytes(folder, b"\xef\xbb\xbf" + as_csv(rows).encode()),
         lambda folder, rows: write_bytes(folder, as_csv(rows).rstrip().encode()),
         lambda folder, rows: write_bytes(folder, as_csv(rows).replace("\n", "\n\n").encode() + b"\r\n\r\n"),
-        lambda folder, rows: write_bytes(folder, as_csv(rows).replace("\n", ".0\n").replace("p.0", "p").encode()),
-        lambda folder, rows: write_bytes(folder, "\n".join(f'"{a}",{b}' for a, b in split(as_csv(rows))).encode()),
+        lambda folder, rows: write_bytes(
+            folder, as_csv(rows).replace("\n", ".0\n").replace("p.0", "p").encode()
+        ),
+        lambda folder, rows: write_bytes(
+            folder, "\n".join(f'"{a}",{b}' for a, b in split(as_csv(rows))).encode()
+        ),
     ],
-    ids=["gz", "parts", "parquet", "datetime", "crlf", "bom", "no-last-end", "blank-lines", "floats", "quoted"],
+    ids=[
+        "gz",
+        "parts",
+        "parquet",
+        "datetime",
+        "crlf",
+        "bom",
+        "no-last-end",
+        "blank-lines",
+        "floats",
+        "quoted",
+    ],
 )
 def test_every_format_gives_the_same(tmp_path: Path, write: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_file, "ROWS", 33)
@@ -273,7 +288,10 @@ def test_time_units(tmp_path: Path, unit: str, scale: int) -> None:
 @pytest.mark.parametrize(
     ("times", "expected"),
     [
-        ([datetime.date(1970, 1, 3), datetime.date(1970, 1, 2), datetime.date(1969, 12, 31)], [-86_400, 86_400]),
+        (
+            [datetime.date(1970, 1, 3), datetime.date(1970, 1, 2), datetime.date(1969, 12, 31)],
+            [-86_400, 86_400],
+        ),
         (
             [
                 datetime.datetime(1970, 1, 1, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=1))),

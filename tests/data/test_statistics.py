@@ -33,10 +33,15 @@ def test_counts_by_hand(dataset: Dataset) -> None:
     assert found.sparsity == pytest.approx(0)
     assert found.repeats == pytest.approx(2 / 9)
     assert found.undescribed == 2
-    assert (found.first, found.last) == (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 2, 1, tzinfo=UTC))
+    assert (found.first, found.last) == (
+        datetime(1970, 1, 1, tzinfo=UTC),
+        datetime(1970, 1, 2, 1, tzinfo=UTC),
+    )
     assert (found.length.mean, found.length.median, found.length.largest) == (3, 3, 4)
     assert (found.popularity.mean, found.popularity.median, found.popularity.largest) == (3, 3, 5)
-    assert found.popularity.quantiles == pytest.approx(np.quantile([5, 3, 1], (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)))
+    assert found.popularity.quantiles == pytest.approx(
+        np.quantile([5, 3, 1], (0.1, 0.25, 0.5, 0.75, 0.9, 0.99))
+    )
 
 
 def test_the_table_says_it_all_in_eighty_columns(dataset: Dataset) -> None:
@@ -44,7 +49,16 @@ def test_the_table_says_it_all_in_eighty_columns(dataset: Dataset) -> None:
     with console.capture() as captured:
         print_statistics(statistics(dataset), console)
     text = captured.get()
-    for part in ("users", "sparsity", "22.22 %", "not evaluated", "1970-01-02 01:00", "events an item", "3.00", "99 %"):
+    for part in (
+        "users",
+        "sparsity",
+        "22.22 %",
+        "not evaluated",
+        "1970-01-02 01:00",
+        "events an item",
+        "3.00",
+        "99 %",
+    ):
         assert part in text
     assert "…" not in text
 

@@ -56,6 +56,17 @@ def test_every_width(width: int) -> None:
     check(draw(9, 60, width), tile=16)
 
 
+@pytest.mark.parametrize("items", [1024, 2047, 2048, 3100])
+def test_more_items_than_a_tile_by_default(items: int) -> None:
+    table = torch.arange(items + 1.0)[:, None]
+    targets = torch.tensor([1, 2, items // 2, items - 1, items])
+    got = count_ranks(torch.ones(5, 1), table, targets, NOBODY, NOBODY)
+    assert got.tolist() == (items + 1 - targets).tolist()
+    table[1:] = 1
+    table[-1] = 0
+    assert count_ranks(torch.ones(1, 1), table, targets[4:], NOBODY, NOBODY).tolist() == [items]
+
+
 def test_users_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     case = draw(41, 50, 8)
     expected = sorted_ranks(*case)
@@ -112,6 +123,19 @@ def test_ties_of_different_vectors() -> None:
 def test_huge_and_tiny_numbers(scale: float, other: float) -> None:
     vectors, table, targets, seen, owners = draw(10, 80, 16)
     check((vectors * scale, table * other, targets, seen, owners), tile=32)
+
+
+def test_products_that_the_processor_flushes_to_zero() -> None:
+    vectors, table, targets, seen, owners = draw(10, 80, 16)
+    case = (vectors * 3e-20, table * 3e-20, targets, seen, owners)
+    expected = sorted_ranks(*case)
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor does not flush denormal numbers")
+    try:
+        got = count_ranks(*case, tile=32)
+    finally:
+        torch.set_flush_denormal(False)
+    np.testing.assert_array_equal(got.numpy(), expected)
 
 
 def test_lengths_of_all_sizes_in_one_catalogue() -> None:

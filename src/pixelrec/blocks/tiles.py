@@ -17,7 +17,7 @@ from torch import Tensor
 from pixelrec.errors import DivergedError
 
 _INNER = 512  # terms summed by one matrix product: the error bound grows with it, not with the width
-_PAIR_NUMBERS = 1 << 17  # numbers of one block of pairs: 1 MiB of float64, the second-level cache
+_PAIR_NUMBERS = 1 << 18  # numbers of one block of pairs: 2 MiB of float64, about the second-level cache
 _MANY = 8  # pairs per row from which looking for identical rows pays
 
 
@@ -44,7 +44,9 @@ def product_dtype(vectors: Tensor, table: Tensor, largest: float) -> torch.dtype
     Raises `DivergedError` where a score may overflow float64 too.
     """
     if not largest < torch.finfo(torch.float64).max / 4:
-        raise DivergedError("scores overflow float64, nothing can be ranked by them: train at a lower learning rate")
+        raise DivergedError(
+            "scores overflow float64, nothing can be ranked by them: train at a lower learning rate"
+        )
     narrow = torch.float64 not in (vectors.dtype, table.dtype)
     return torch.float32 if narrow and largest < torch.finfo(torch.float32).max / 4 else torch.float64
 

@@ -6,12 +6,13 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from pixelrec.data.columns import Columns, check_columns
 from pixelrec.data.csv_faults import first_fault
 from pixelrec.data.timestamps import TimeUnit, seconds_and_fraction
 from pixelrec.errors import DataError
@@ -48,7 +49,7 @@ class Block:
     line: int  # of the file, from 1, that the body begins at
 
 
-def read_csv_blocks(path: Path, item: str, user: str, time: str, unit: TimeUnit) -> Iterator[pl.DataFrame]:
+def read_csv_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
     """Frames with `user` and `item` (String), `seconds` and perhaps `fraction`.
 
     Raises:
@@ -56,8 +57,9 @@ def read_csv_blocks(path: Path, item: str, user: str, time: str, unit: TimeUnit)
     """
     with opened(path) as stream:
         header = read_header(path, stream)
-        check_columns(path, header, {"item": item, "user": user, "time": time})
-        layout = Layout(path, header, header.index(item), header.index(user), header.index(time), unit)
+        check_columns(path, header, columns.roles)
+        item, user, time = map(header.index, columns.roles.values())
+        layout = Layout(path, header, item, user, time, columns.time_unit)
         for block in _blocks(stream):
             frame = _parse(layout, block)
             if frame.height:
@@ -102,32 +104,6 @@ def read_header(path: Path, stream: IO[bytes]) -> list[str]:
     return names
 
 
-def check_columns(path: Path, present: Iterable[str], wanted: Mapping[str, str]) -> None:
-    """Every column of `wanted` (role → name) is `present` once.
-
-    Raises:
-        DataError: one is missing or doubled; lists the columns that exist.
-    """
-    present = list(present)
-    for role, name in wanted.items():
-        if name not in present:
-            shown = ", ".join(repr(p) for p in present[:20]) + (", …" if len(present) > 20 else "")
-            raise DataError(
-                f"{path}: no column {name!r}; the columns are {shown[:500]}; "
-                f"if one of them holds it, name it with {role}_column{_separator_hint(present)}"
-            )
-        if present.count(name) > 1:
-            raise DataError(f"{path}: the header names column {name!r} twice; rename or remove one")
-
-
-def _separator_hint(present: list[str]) -> str:
-    only = present[0] if len(present) == 1 else ""
-    found = next(
-        (name for sign, name in (("\t", "tabs"), (";", "semicolons"), ("|", "bars")) if sign in only), ""
-    )
-    return f" (the columns seem to be separated by {found}: expected commas)" if found else ""
-
-
 def _blocks(stream: IO[bytes]) -> Iterator[Block]:
     line, carry = 2, b""
     while data := stream.read(BLOCK):
@@ -161,7 +137,7 @@ def _parse(layout: Layout, block: Block) -> pl.DataFrame:
     body = block.body.lstrip(b"\r\n")
     if not quoted and (b"\n\n" in body or b"\n\r\n" in body):
         body = _BLANK_LINES.sub(b"\n", body)
-    if not body.rstrip(b"\r\n"):
+    if not body:
         return pl.DataFrame({"item": [], "user": [], "seconds": []})
     try:
         table = _table(layout, body)

@@ -25,7 +25,9 @@ def recover(out: Path, ours: frozenset[str]) -> None:
     """
     try:
         if out.parent.is_dir():
-            _each_stale(out, "replaced", lambda old: _retire(old, out, ours) if out.exists() else old.rename(out))
+            _each_stale(
+                out, "replaced", lambda old: _retire(old, out, ours) if out.exists() else old.rename(out)
+            )
             _each_stale(out, "partial", shutil.rmtree)
     except OSError as error:
         raise _unwritable(out, error) from error

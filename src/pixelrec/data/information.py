@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelrec.data.columns import check_columns
 from pixelrec.data.csv_faults import first_fault
-from pixelrec.data.csv_file import check_columns, is_csv, opened, read_header
+from pixelrec.data.csv_file import is_csv, opened, read_header
 from pixelrec.data.parquet_file import damage_named, is_parquet
 from pixelrec.errors import DataError
 
@@ -18,8 +20,16 @@ TEXTS = frozenset({"title", "tag", "description"})  # never numbers, even where 
 _WHOLE, _DECIMAL = r"^(0|-?[1-9][0-9]{0,17})$", r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
 
 
-def read_information(path: Path, item_column: str) -> pl.DataFrame:
-    """One row an item: `item_id` (String) first, then all other columns of the file.
+@dataclass(frozen=True)
+class Information:
+    """One row an item: `item_id` (String) first, then all other columns of the file."""
+
+    path: Path
+    table: pl.DataFrame
+
+
+def read_information(path: Path, item_column: str) -> Information:
+    """Reads a CSV, CSV.gz or Parquet file.
 
     A CSV column becomes numbers where every value is one; codes with leading zeros or more digits than a
     number can hold, and the columns `title`, `tag` and `description`, stay text.
@@ -39,32 +49,27 @@ def read_information(path: Path, item_column: str) -> pl.DataFrame:
         )
     table = table.rename({item_column: "item_id"})
     _refuse_duplicates(path, table["item_id"], item_column)
-    return table.select("item_id", *(name for name in table.columns if name != "item_id"))
+    table = table.select("item_id", *(name for name in table.columns if name != "item_id"))
+    return Information(path, table)
 
 
-def check_shared_items(path: Path, information: pl.DataFrame, item_ids: pl.Series) -> None:
-    """Information on none of the items is of something else.
+def described(item_ids: pl.Series, information: Information | None) -> pl.DataFrame:
+    """A row for each of `item_ids`, in their order; nulls where nothing is known.
 
     Raises:
-        DataError: showing an id of each side.
+        DataError: none of the items is known, so the information is of something else.
     """
-    if information["item_id"].is_in(item_ids.implode()).any():
-        return
-    found = f"ids like {information['item_id'][0]!r}" if information.height else "no ids"
-    raise DataError(
-        f"{path}: no item of the interactions occurs here: the file holds {found}, "
-        f"the interactions ids like {item_ids[0]!r}; give the two files of one data set"
-    )
-
-
-def described(item_ids: pl.Series, information: pl.DataFrame | None) -> pl.DataFrame:
-    """A row for each of `item_ids`, in their order; nulls where nothing is known."""
     items = item_ids.to_frame("item_id")
-    return (
-        items
-        if information is None
-        else items.join(information, on="item_id", how="left", maintain_order="left")
-    )
+    if information is None:
+        return items
+    table = information.table
+    if not table["item_id"].is_in(item_ids.implode()).any():
+        found = f"ids like {table['item_id'][0]!r}" if table.height else "no ids"
+        raise DataError(
+            f"{information.path}: no item of the interactions occurs here: the file holds {found}, "
+            f"the interactions ids like {item_ids[0]!r}; give the two files of one data set"
+        )
+    return items.join(table, on="item_id", how="left", maintain_order="left")
 
 
 def _read(path: Path, item_column: str) -> pl.DataFrame:
@@ -80,7 +85,7 @@ def _read_parquet(path: Path, item_column: str) -> pl.DataFrame:
 
     with damage_named(path):
         table = pl.read_parquet(path, glob=False)
-    check_columns(path, table.columns, {"item": item_column})
+    check_columns(path, table.columns, {"item_column": item_column})
     ids = table[item_column]
     if not (ids.dtype.is_integer() or ids.dtype in (pl.String, pl.Categorical, pl.Enum)):
         raise DataError(f"{path}: column {item_column!r} holds {ids.dtype}, expected text or integers")
@@ -97,7 +102,7 @@ def _read_csv(path: Path, item_column: str) -> pl.DataFrame:
     with opened(path) as stream:
         header = read_header(path, stream)
         body = stream.read()
-    check_columns(path, header, {"item": item_column})
+    check_columns(path, header, {"item_column": item_column})
     if len(set(header)) < len(header):
         raise DataError(
             f"{path}: the header names column {_first_double(header)!r} twice; rename or remove one"

@@ -11,31 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelrec.data.columns import Columns
 from pixelrec.data.csv_file import is_csv, read_csv_blocks
 from pixelrec.data.parquet_file import is_parquet, parts, read_parquet_blocks
-from pixelrec.data.timestamps import PER_SECOND, TimeUnit
 from pixelrec.data.vocabulary import Vocabulary
-from pixelrec.errors import DataError, nearest
+from pixelrec.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What the columns of the interactions are called, and what their times count."""
-
-    item: str = "item_id"
-    user: str = "user_id"
-    time: str = "timestamp"
-    time_unit: TimeUnit = "s"
-
-    def __post_init__(self) -> None:
-        if len({self.item, self.user, self.time}) < 3:
-            names = f"{self.item!r}, {self.user!r}, {self.time!r}"
-            raise DataError(f"item, user and time must be three different columns, not {names}")
-        if self.time_unit not in PER_SECOND:
-            raise DataError(f"unknown time unit {self.time_unit!r}; {nearest(self.time_unit, PER_SECOND)}")
 
 
 @dataclass(frozen=True)
@@ -97,7 +80,7 @@ def _blocks(files: list[Path], columns: Columns) -> Iterator[pl.DataFrame]:
     for file in files:
         read = read_csv_blocks if is_csv(file) else read_parquet_blocks
         try:
-            yield from read(file, columns.item, columns.user, columns.time, columns.time_unit)
+            yield from read(file, columns)
         except OSError as error:
             raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
 

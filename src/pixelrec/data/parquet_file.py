@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelrec.data.csv_file import check_columns
+from pixelrec.data.columns import Columns, check_columns
 from pixelrec.data.timestamps import TimeUnit, expected, out_of_range, seconds_and_fraction
 from pixelrec.errors import DataError
 
@@ -31,9 +31,7 @@ def parts(folder: Path) -> list[Path]:
     return found
 
 
-def read_parquet_blocks(
-    path: Path, item: str, user: str, time: str, unit: TimeUnit
-) -> Iterator[pl.DataFrame]:
+def read_parquet_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
     """Frames with `user` and `item` (String), `seconds` and perhaps `fraction`.
 
     Raises:
@@ -41,16 +39,17 @@ def read_parquet_blocks(
     """
     import polars as pl
 
+    item, user, time = columns.roles.values()
     with damage_named(path):
         table = pl.scan_parquet(path, glob=False)
         schema = table.collect_schema()
-        check_columns(path, schema.names(), {"item": item, "user": user, "time": time})
+        check_columns(path, schema.names(), columns.roles)
         rows = table.select(pl.len()).collect().item()
     for start in range(0, rows, ROWS):
         with damage_named(path):
             block = table.select(item, user, time).slice(start, ROWS).collect()
         ids = {"item": _ids(path, block[item], start), "user": _ids(path, block[user], start)}
-        yield _seconds(path, block[time], unit, start).with_columns(**ids)
+        yield _seconds(path, block[time], columns.time_unit, start).with_columns(**ids)
 
 
 @contextmanager
@@ -93,7 +92,9 @@ def _seconds(path: Path, column: pl.Series, unit: TimeUnit, start: int) -> pl.Da
     _refuse(path, column, start, column.is_null(), "is empty; fill it in or remove the row")
     unusable = ticks.is_null() | (~ticks.is_finite() if ticks.dtype.is_float() else False)
     _refuse(path, column, start, unusable, f"is not a number; expected {expected(unit)}")
-    split = seconds_and_fraction(ticks.cast(pl.Int64, strict=False) if ticks.dtype.is_unsigned_integer() else ticks, unit)
+    split = seconds_and_fraction(
+        ticks.cast(pl.Int64, strict=False) if ticks.dtype.is_unsigned_integer() else ticks, unit
+    )
     wrong = split["seconds"].is_null()
     if wrong.any():
         row = int(wrong.arg_true()[0])

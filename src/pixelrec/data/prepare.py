@@ -6,15 +6,17 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pixelrec.data.columns import Columns
 from pixelrec.data.dataset import ENTRIES, Dataset, is_dataset, write_dataset
 from pixelrec.data.folder import published, recover
-from pixelrec.data.information import check_shared_items, described, read_information
-from pixelrec.data.interactions import Columns, read_interactions, source_files
+from pixelrec.data.information import described, read_information
+from pixelrec.data.interactions import read_interactions, source_files
 from pixelrec.data.sequences import SHORTEST, Sequences, all_events, hold_out, in_order
 from pixelrec.data.statistics import save_picture
 from pixelrec.data.timestamps import TimeUnit
@@ -54,27 +56,20 @@ def prepare(
     Raises:
         DataError: the first thing wrong, by file and line or row. Nothing is left behind.
     """
-    source, out, information = Path(interactions), Path(out), None if items is None else Path(items)
     columns = Columns(item_column, user_column, time_column, time_unit)
+    source, out, described_by = Path(interactions), Path(out), None if items is None else Path(items)
     files = source_files(source)
+    inputs = files if described_by is None else [*files, described_by]
     recover(out, ENTRIES)
-    _check_place(out, [source, *([information] if information else [])], overwrite)
-    with (
-        published(out, ENTRIES) as folder,
-        _fingerprints([*files, *([information] if information else [])]) as prints,
-    ):
-        known = None if information is None else read_information(information, item_column)
+    _check_place(out, inputs, overwrite)
+    with published(out, ENTRIES) as folder, _fingerprints(inputs) as prints:
+        known = None if described_by is None else read_information(described_by, item_column)
         read = read_interactions(files, columns)
         sequences = hold_out(in_order(read.events), len(read.user_ids))
         _check_evaluated(sequences, source)
-        options = {
-            "item_column": item_column,
-            "user_column": user_column,
-            "time_column": time_column,
-            "time_unit": time_unit,
-        }
-        provenance = {"options": options, "sources": [each.result() for each in prints]}
-        _write(folder, sequences, read.user_ids, described(read.item_ids, known), provenance)
+        information = described(read.item_ids, known)
+        provenance = {"options": asdict(columns), "sources": [each.result() for each in prints]}
+        _write(folder, sequences, read.user_ids, information, provenance)
     return Dataset.open(out)
 
 

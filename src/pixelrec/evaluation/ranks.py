@@ -162,7 +162,7 @@ def _count_tile(
     users, items = _true_pairs(near.logical_xor_(sure))
     if len(users) > _DENSE * len(near) and rows.dtype == torch.float32:
         return _count_tile_again(asked, rows, norms, hidden)
-    counts = sure.count_nonzero(dim=1)
+    counts = _true_per_row(sure)
     good = exact_dot(asked.vectors, rows, users, items) >= asked.score[users]
     return counts.index_add_(0, users, good.long())
 
@@ -172,6 +172,14 @@ def _count_tile_again(asked: _Asked, rows: Tensor, norms: Tensor, hidden: tuple[
     room = _Room(len(asked.vectors) * len(rows), torch.float64, rows.device)
     sharper = _Asked(asked.vectors.double(), asked.norms, asked.score)
     return _count_tile(sharper, rows.double(), norms, hidden, room)
+
+
+def _true_per_row(mask: Tensor) -> Tensor:
+    """How many of each row of a contiguous mask are true; adds eight at a time where it can."""
+    if mask.shape[1] % 1024:
+        return mask.count_nonzero(dim=1)
+    sums = mask.view(torch.int64).view(len(mask), -1, 128).sum(dim=2)  # each byte counts to 128: none carries
+    return sums.view(torch.uint8).sum(dim=1)
 
 
 def _true_pairs(mask: Tensor) -> tuple[Tensor, Tensor]:

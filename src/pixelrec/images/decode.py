@@ -147,8 +147,9 @@ def _thorough(data: bytes, size: int, fit: Fit) -> tuple[str, _Raster]:
     except Image.DecompressionBombError as error:
         raise Refused("too-large", str(error)) from None
     except Exception as error:  # broken files make Pillow raise almost anything
-        reason: Reason = "truncated" if "truncated" in str(error) else "damaged"
-        raise Refused(reason, f"{type(error).__name__}: {error}") from None
+        if "truncated" in str(error):
+            raise Refused("truncated", "the file ends before the picture does") from None
+        raise Refused("damaged", f"{type(error).__name__}: {error}") from None
 
 
 def _raster(image: Image, size: int, fit: Fit) -> _Raster:

@@ -66,6 +66,6 @@ class Manifest:
 
 
 def key_of(item_id: str) -> bytes:
-    """The key of an item: its id in UTF-8, or a hash where that is too long for LMDB."""
+    """The key of an item: its id in UTF-8, or a hash where LMDB could not take that."""
     key = item_id.encode("utf-8", "surrogatepass")
-    return key if len(key) <= _LONGEST_KEY else _HASHED + sha256(key).digest()
+    return key if 0 < len(key) <= _LONGEST_KEY else _HASHED + sha256(key).digest()

@@ -1,8 +1,7 @@
 """Pictures that look alike: a perceptual hash, and groups of those a few bits apart.
 
-The hash is pHash (Zauner, 2010): the signs, about their median, of the 64 lowest frequencies of a 32 × 32 grey
-picture but the mean. As that is blind to colour and to plain surfaces, two pictures must also have about the
-same mean colour.
+The hash is pHash (Zauner, 2010): which of the 64 lowest frequencies of a 32 × 32 grey picture lie above their
+median. As that is blind to colour and to plain surfaces, their mean colours must be about the same, too.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def perceptual_hash(pixels: np.ndarray) -> tuple[int, tuple[int, int, int]]:
 def near_duplicates(
     hashes: np.ndarray, colours: np.ndarray, *, threshold: int = THRESHOLD
 ) -> list[np.ndarray]:
-    """Groups of two or more pictures connected by near duplicates, each as ascending positions; largest first.
+    """Groups of two or more pictures connected by near duplicates, as ascending positions; largest first.
 
     `hashes` is uint64[n], `colours` uint8[n, 3]. Of `threshold` + 3 bands of the hash, two pictures at most
     `threshold` bits apart agree wholly on some three (pigeonhole), so only pictures that do are compared.
@@ -95,7 +94,8 @@ def _differing_bits(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+    count: np.ndarray = (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+    return count
 
 
 def _connected(edges: np.ndarray, n: int) -> np.ndarray:

@@ -105,7 +105,7 @@ def pack(
     absent = _absent(found, asked, out, missing)
     target = _target(out, overwrite)
     wanted = Manifest(size, fit, len(asked), False, covers.name, decoders=decoder_versions())
-    with StoreWriter(target, wanted) as writer:
+    with _opened(target, wanted, spare=target != out) as writer:
         tasks = _outstanding(found, asked, writer)
         broken = _pack_all(writer, tasks, thread_count(threads), progress)
         unusable = [*absent, *broken]
@@ -226,6 +226,17 @@ def _target(out: Path, overwrite: bool) -> Path:
         return out
     check_place(out)
     return _beside(out, "new")
+
+
+def _opened(target: Path, wanted: Manifest, *, spare: bool) -> StoreWriter:
+    """The writer of a store; a spare one, left by a replacement with other options, is removed."""
+    try:
+        return StoreWriter(target, wanted)
+    except ImageError:
+        if not spare:
+            raise
+    shutil.rmtree(target)
+    return StoreWriter(target, wanted)
 
 
 def _replace(out: Path, new: Path) -> None:

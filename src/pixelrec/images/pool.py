@@ -19,8 +19,8 @@ _AHEAD = 32  # chunks in flight, or two for every thread: the pool's work while 
 def in_threads(work: Callable[[T], R], tasks: Sequence[T], *, threads: int) -> Generator[R, None, None]:
     """`work` of every task, in order, by `threads` threads.
 
-    At most 256 results, or 16 a thread, wait to be consumed. Closing the iterator, also by an exception where it is
-    consumed, cancels what has not started.
+    At most 256 results, or 16 a thread, wait to be consumed. Closing the generator cancels what has not
+    started and waits for what has.
     """
     chunks = (tasks[start : start + _CHUNK] for start in range(0, len(tasks), _CHUNK))
     flying: deque[Future[list[R]]] = deque()

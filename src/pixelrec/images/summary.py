@@ -22,11 +22,14 @@ def print_pack(report: PackReport, console: Console) -> None:
     """Say what a packing did."""
     rate = f", {report.packed / report.seconds:,.0f} a second" if report.packed and report.seconds else ""
     earlier = f", {report.resumed:,} were there already" if report.resumed else ""
-    _line(console, f"{report.packed:,} covers packed in {report.seconds:.1f} s{rate}{earlier}")
+    _line(console, f"{_counted(report.packed, 'cover')} packed in {report.seconds:.1f} s{rate}{earlier}")
     _line(console, f"store: {report.store}, {_size(report.bytes)}")
     _print_notes(report.notes, console)
     if report.unusable:
-        _line(console, f"{_items(len(report.unusable))} without a usable cover, {_DONE[report.missing]}:")
+        _line(
+            console,
+            f"{_counted(len(report.unusable), 'item')} without a usable cover, {_DONE[report.missing]}:",
+        )
         _print_unusable(report.unusable, report.reasons, console)
         _line(console, f"all of them: {list_path(report.store)}")
 
@@ -41,7 +44,7 @@ def print_check(report: CheckReport, console: Console) -> None:
         _print_measures(report, console)
     if report.extras:
         named = _some(report.extras)
-        _line(console, f"{len(report.extras):,} files that no item asks for: {named}")
+        _line(console, f"{_counted(len(report.extras), 'file')} that no item asks for: {named}")
     if report.duplicates is not None:
         _print_duplicates(report.duplicates, console)
     _line(console, f"looked at in {report.seconds:.1f} s")
@@ -74,11 +77,14 @@ def _print_duplicates(groups: Sequence[Sequence[str]], console: Console) -> None
     if not groups:
         _line(console, "no two covers look alike")
         return
-    _line(console, f"{_items(sum(map(len, groups)))} have covers that look alike, in {len(groups):,} groups:")
+    _line(
+        console,
+        f"{sum(map(len, groups)):,} items have covers that look alike, in {_counted(len(groups), 'group')}:",
+    )
     for group in groups[:_SHOWN]:
         _line(console, f"  {_some(group)}")
     if len(groups) > _SHOWN:
-        _line(console, f"  … and {len(groups) - _SHOWN:,} more groups")
+        _line(console, f"  … and {len(groups) - _SHOWN:,} more")
 
 
 def _print_notes(notes: Sequence[str], console: Console) -> None:
@@ -115,8 +121,8 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f", … {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")
 
 
-def _items(count: int) -> str:
-    return f"{count:,} item{'' if count == 1 else 's'}"
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _size(count: float) -> str:

@@ -51,9 +51,10 @@ class StoreWriter:
                 f"cannot write the picture store {path}: {error}; close it first if this process has it open"
             ) from None
         try:
-            self.manifest = self._agreed(manifest)
-            self._pictures = self._env.open_db(PICTURES)
-            self._stamps = self._env.open_db(STAMPS)
+            self._set_up(manifest)
+        except lmdb.Error as error:
+            self._env.close()
+            raise ImageError(f"cannot write the picture store {path}: {error}; is its disk full?") from None
         except BaseException:
             self._env.close()
             raise
@@ -147,14 +148,20 @@ class StoreWriter:
                     "on its disk); mend that and run the same command again: what is packed is kept"
                 ) from None
 
-    def _agreed(self, wanted: Manifest) -> Manifest:
-        """The manifest to go on with: the store's, brought up to date, or `wanted` if the store is new."""
-        with self._env.begin() as txn:
+    def _set_up(self, manifest: Manifest) -> None:
+        """Manifest and databases in one transaction: a new store has them all or is empty."""
+        with self._env.begin(write=True) as txn:
             text = txn.get(KEY)
             if text is None and txn.stat()["entries"]:
                 raise ImageError(f"{self.path} is an LMDB but not a picture store: give another --out")
-        if text is None:
-            return wanted
+            if text is None:
+                txn.put(KEY, manifest.to_json())
+            self.manifest = manifest if text is None else self._agreed(text, manifest)
+            self._pictures = self._env.open_db(PICTURES, txn=txn)
+            self._stamps = self._env.open_db(STAMPS, txn=txn)
+
+    def _agreed(self, text: bytes, wanted: Manifest) -> Manifest:
+        """The manifest to go on with: the store's, brought up to date."""
         found = Manifest.from_json(text, self.path)
         if (found.size, found.fit) != (wanted.size, wanted.fit):
             raise ImageError(

@@ -32,7 +32,7 @@ UNREAD = 16  # losses left on an accelerator before they are read: each reading 
 
 @dataclass(frozen=True)
 class TrainingChoices:
-    """What a recipe chooses about parts.
+    """What a recipe chooses about training.
 
     Args:
         epochs: at most.

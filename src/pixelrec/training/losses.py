@@ -53,7 +53,7 @@ def gbce(scores: Scores, *, calibration: float = 0.75) -> Tensor:
     if not 0 <= calibration <= 1:
         raise RecipeError(f"calibration of gbce is {calibration}; expected a number from 0 to 1")
     positive, negative, competes = _competition(scores)
-    count = competes.sum(dim=1)
+    count = competes.sum(dim=1).to(positive.dtype)
     rate = (count / max(1, scores.catalogue - 1)).clamp(max=1)
     power = calibration * (rate - 1) + 1  # β, without its division by α
     per_target = -(power * logsigmoid(positive) + _masked_sum(logsigmoid(-negative), competes)) / (count + 1)

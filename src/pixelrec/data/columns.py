@@ -1,0 +1,64 @@
+"""What the columns of a file of interactions are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelrec.data.timestamps import PER_SECOND, TimeUnit
+from pixelrec.errors import DataError, nearest
+
+_SHOWN = 20  # columns that a message lists
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the three columns, and what the numbers in the column of times count."""
+
+    item_column: str = "item_id"
+    user_column: str = "user_id"
+    time_column: str = "timestamp"
+    time_unit: TimeUnit = "s"
+
+    def __post_init__(self) -> None:
+        names = list(self.roles.values())
+        if len(set(names)) < len(names):
+            raise DataError(f"item, user and time must be three different columns, not {', '.join(names)}")
+        if self.time_unit not in PER_SECOND:
+            raise DataError(f"unknown time unit {self.time_unit!r}; {nearest(self.time_unit, PER_SECOND)}")
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Option → name of the column: item, user, time."""
+        return {
+            "item_column": self.item_column,
+            "user_column": self.user_column,
+            "time_column": self.time_column,
+        }
+
+
+def check_columns(path: Path, present: Iterable[str], wanted: Mapping[str, str]) -> None:
+    """Every column of `wanted` (option → name) is `present` once.
+
+    Raises:
+        DataError: one is missing or doubled; lists the columns that exist.
+    """
+    present = list(present)
+    for option, name in wanted.items():
+        if name not in present:
+            shown = ", ".join(repr(p) for p in present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
+            raise DataError(
+                f"{path}: no column {name!r}; the columns are {shown[:500]}; "
+                f"if one of them holds it, name it with {option}{_separator_hint(present)}"
+            )
+        if present.count(name) > 1:
+            raise DataError(f"{path}: the header names column {name!r} twice; rename or remove one")
+
+
+def _separator_hint(present: list[str]) -> str:
+    only = present[0] if len(present) == 1 else ""
+    found = next(
+        (name for sign, name in (("\t", "tabs"), (";", "semicolons"), ("|", "bars")) if sign in only), ""
+    )
+    return f" (the columns seem to be separated by {found}: expected commas)" if found else ""

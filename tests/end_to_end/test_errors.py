@@ -1,0 +1,82 @@
+"""Mistakes are answered in one line that says how to mend them, and leave nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pixelrec.cli import main
+from pixelrec.data.dataset import Dataset
+
+TINY = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--users.layers", "1"]
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 2) -> str:
+    assert main([str(word) for word in words]) == code
+    out = capsys.readouterr()
+    assert len(out.err.strip().splitlines()) == 1, out.err
+    return out.err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--users.layer", "3"], "did you mean 'users.layers'"),
+        (["--users.layers", "three"], "users.layers"),
+        (["--users.name", "sasrecc"], "did you mean 'sasrec'"),
+        (["--items.width", "30"], "heads"),
+        (["--loss.name", "bce", "--negatives.name", "catalogue"], "softmax only"),
+        (["--training.monitor", "NDCG@7"], "NDCG@10"),
+        (["--training.precision", "fp16"], "precision"),
+        (["--nonsense", "1"], "nonsense"),
+        (["--users.layers"], "no value"),
+        (["users"], "section.word"),
+    ],
+)
+def test_a_wrong_word(
+    words: list[str], says: str, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert says in said(capsys, "train", "sasrec-id", "--data", dataset.folder, "--out", out, *words)
+    assert not out.exists()
+
+
+def test_an_unknown_recipe_and_an_unknown_verb(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean 'sasrec-id'" in said(capsys, "train", "sasrec-ids", "--data", dataset.folder)
+    assert "did you mean 'evaluate'" in said(capsys, "evalute")
+    assert "--data" in said(capsys, "train", "sasrec-id")
+
+
+def test_a_folder_that_is_no_run_or_no_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "run.json" in said(capsys, "evaluate", tmp_path)
+    assert "manifest.json" in said(capsys, "train", "sasrec-id", "--data", tmp_path)
+
+
+def test_a_run_folder_is_never_written_over(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
+    assert "not empty" in said(capsys, "train", "sasrec-id", "--data", dataset.folder, "--out", tmp_path, *TINY)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_loss_that_is_no_number_keeps_the_best(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    words = ["train", "sasrec-id", "--data", dataset.folder, "--out", out, *TINY, "--training.epochs", "3"]
+    warmup = ["--training.warmup", "100000", "--optimiser.learning_rate", "1e38"]
+    message = said(capsys, *words, *warmup, code=3)
+    assert "step" in message and "learning_rate" in message
+    assert not (out / "best").exists() or (out / "best" / "model.safetensors").stat().st_size > 0
+
+
+def test_a_damaged_checkpoint_is_named(dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    assert main(["train", "mf-id", "--data", str(dataset.folder), "--out", str(out), "--training.epochs", "1"]) == 0
+    capsys.readouterr()
+    assert "known user" in said(capsys, "recommend", out, "--history", "i1")
+    weights = out / "best" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    assert "damaged" in said(capsys, "evaluate", out)

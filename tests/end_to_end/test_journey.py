@@ -1,0 +1,121 @@
+"""The whole way through the real command line, as a new user goes it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pixelrec.data.demo import World
+
+SMALL = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--users.layers", "1"]
+
+
+def pixelrec(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Runs the installed command; its exit status must be `code`."""
+    command = [str(Path(sys.executable).with_name("pixelrec")), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="module")
+def data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("journey") / "shop"
+    done = pixelrec(
+        "prepare", world.interactions, "--items", world.items, "--covers", world.covers, "--size", 32, "--out", out
+    )
+    assert "sparsity" in done.stdout and "pixelrec train" in done.stdout
+    return out
+
+
+@pytest.fixture(scope="module")
+def run(data: Path) -> Path:
+    out = data.parent / "run"
+    done = pixelrec("train", "sasrec-id", "--data", data, "--out", out, *SMALL, "--training.epochs", 2)
+    assert done.stdout.count("NDCG@10") == 2 and "pixelrec evaluate" in done.stdout
+    return out
+
+
+def test_a_data_set_has_all_its_parts(data: Path) -> None:
+    names = {path.name for path in data.iterdir()}
+    assert {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.png"} <= names
+    assert (data / "covers.lmdb").exists()
+
+
+def test_a_run_has_all_its_parts(run: Path) -> None:
+    assert {p.name for p in run.iterdir()} >= {"recipe.yaml", "run.json", "items.parquet", "best", "last"}
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert {"loss", "windows_per_second", "Recall@5", "NDCG@10", "MRR@10"} <= rows[0].keys()
+    assert list((run / "tensorboard").iterdir())
+    assert not [p for p in run.rglob("*") if p.suffix in {".pt", ".pkl", ".bin"}]
+
+
+def test_evaluation_prints_and_keeps_what_it_found(run: Path) -> None:
+    done = pixelrec("evaluate", run)
+    assert "sasrec-id" in done.stdout and "popularity" in done.stdout and "Recall@10" in done.stdout
+    ranks = pl.read_parquet(run / "ranks-test.parquet")
+    found = json.loads((run / "metrics-test.json").read_text(encoding="utf-8"))
+    assert found["sasrec-id"]["Recall@10"] == pytest.approx(float((ranks["rank"] <= 10).mean()))
+    assert (run / "report.html").read_text(encoding="utf-8").startswith("<!")
+    validation = pixelrec("evaluate", run, "--split", "validation", "--no-report").stdout
+    assert "validation" in validation
+
+
+def test_validation_during_training_is_validation_afterwards(run: Path) -> None:
+    pixelrec("evaluate", run, "--split", "validation", "--no-report")
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    best = max(rows, key=lambda row: row["NDCG@10"])
+    found = json.loads((run / "metrics-validation.json").read_text(encoding="utf-8"))["sasrec-id"]
+    assert found == {name: best[name] for name in found}
+
+
+def test_recommendations_by_user_and_by_history(run: Path, world: World) -> None:
+    csv = pixelrec("recommend", run, "--user", "u1", "u2", "-k", 5, "--form", "csv").stdout
+    lines = csv.splitlines()
+    assert lines[0] == "user_id,place,item_id,score,title" and len(lines) == 11
+    taken = pl.read_csv(world.interactions).filter(pl.col("user_id") == "u1")["item_id"]
+    assert not set(taken) & {line.split(",")[2] for line in lines[1:6]}
+    history = taken.to_list()[-3:]
+    found = json.loads(pixelrec("recommend", run, "--history", *history, "-k", 3, "--form", "json").stdout)
+    assert [row["place"] for row in found] == [1, 2, 3]
+    assert not set(history) & {row["item_id"] for row in found}
+    assert np.all(np.diff([row["score"] for row in found]) <= 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--user", "u999999"], "u999999"),
+        (["--history", "nothing"], "'nothing'"),
+        ([], "exactly one"),
+        (["--user", "u1", "-k", "0"], "at least 1"),
+    ],
+)
+def test_what_cannot_be_recommended_is_said_in_a_line(run: Path, words: list[str], says: str) -> None:
+    from pixelrec.cli import main
+
+    done = pixelrec("recommend", run, *words, code=2) if words else None
+    if done is None:
+        assert main(["recommend", str(run)]) == 2
+        return
+    assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_training_needs_no_test_events(data: Path, run: Path, tmp_path: Path) -> None:
+    """A data set without its held-out files trains to the very same weights."""
+    blind = tmp_path / "blind"
+    blind.mkdir()
+    for path in data.iterdir():
+        if path.name != "held_out":
+            (blind / path.name).symlink_to(path)
+    pixelrec("train", "sasrec-id", "--data", blind, "--out", tmp_path / "run", *SMALL, "--training.epochs", 2)
+    same = [p / "best" / "model.safetensors" for p in (run, tmp_path / "run")]
+    assert same[0].read_bytes() == same[1].read_bytes()
+    assert "held_out" in pixelrec("evaluate", tmp_path / "run", code=2).stderr

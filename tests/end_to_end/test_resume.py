@@ -1,0 +1,69 @@
+"""A run that was killed or interrupted ends as if it had not been."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pixelrec.data.dataset import Dataset
+
+TINY = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--users.layers", "1"]
+WORDS = [*TINY, "--training.batch_size", "16", "--training.epochs", "4", "--optimiser.weight_decay", "0.1"]
+
+
+def command(*words: object) -> list[str]:
+    return [str(Path(sys.executable).with_name("pixelrec")), *map(str, words)]
+
+
+def rows(run: Path) -> list[dict[str, float]]:
+    path = run / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    timing = ("seconds", "windows_per_second")
+    return [{k: v for k, v in json.loads(line).items() if k not in timing} for line in lines]
+
+
+def weights(run: Path, which: str = "best") -> bytes:
+    return (run / which / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    subprocess.run(command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS), check=True)
+    assert len(rows(out)) == 4
+    return out
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_it_ends_the_same(dataset: Dataset, whole: Path, tmp_path: Path, how: signal.Signals) -> None:
+    out = tmp_path / "run"
+    words = command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    patience = time.monotonic() + 120
+    while len(rows(out)) < 1 and process.poll() is None and time.monotonic() < patience:
+        time.sleep(0.01)
+    os.kill(process.pid, how)
+    _, said = process.communicate(timeout=60)
+    if how != signal.SIGKILL:
+        assert process.returncode == 128 + how
+        assert f"pixelrec train --resume {out}" in said
+    assert len(rows(out)) < 4, "it was over before it could be disturbed"
+    subprocess.run(command("train", "--resume", out), check=True, capture_output=True)
+    assert rows(out) == rows(whole)
+    assert weights(out) == weights(whole)
+    assert weights(out, "last") == weights(whole, "last")
+
+
+def test_a_finished_run_has_nothing_to_resume(whole: Path) -> None:
+    before = weights(whole)
+    done = subprocess.run(command("train", "--resume", whole), check=True, capture_output=True, text=True)
+    assert "finished" in done.stdout
+    assert weights(whole) == before

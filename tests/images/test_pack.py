@@ -1,0 +1,459 @@
+"""Packing: what is stored, what is refused, and that nothing is lost or corrupt however it is cut short."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import lmdb
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelrec.errors import ImageError
+from pixelrec.images import pack as packing
+from pixelrec.images import writer as writing
+from pixelrec.images.covers import Covers
+from pixelrec.images.manifest import PICTURES, STAMPS
+from pixelrec.images.pack import pack
+from pixelrec.images.pool import in_threads
+from pixelrec.images.store import PictureStore
+from pixelrec.images.unusable import list_path
+
+SIZE = 16
+
+
+def colour(n: int) -> tuple[int, int, int]:
+    return n % 256, n // 256 * 40, 99
+
+
+def draw(folder: Path, count: int, side: int = 20) -> list[str]:
+    folder.mkdir(exist_ok=True)
+    for n in range(count):
+        Image.new("RGB", (side, side), colour(n)).save(folder / f"i{n}.png")
+    return [f"i{n}" for n in range(count)]
+
+
+def packed(covers: Path, out: Path, item_ids, **options):
+    return pack(covers, out, item_ids, **({"size": SIZE, "progress": False, "threads": 2} | options))
+
+
+def contents(store: Path) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Everything but the manifest, read without any of our code."""
+    with lmdb.open(str(store), readonly=True, max_dbs=2) as env, env.begin() as txn:
+        return tuple(dict(txn.cursor(env.open_db(name, txn=txn))) for name in (PICTURES, STAMPS))
+
+
+@pytest.fixture
+def covers(tmp_path: Path) -> Path:
+    return tmp_path / "covers"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def test_every_picture_is_stored_under_its_item(covers: Path, out: Path):
+    ids = draw(covers, 30)
+    report = packed(covers, out, ids)
+    assert (report.packed, report.resumed, report.unusable) == (30, 0, ())
+    pictures = PictureStore.open(out).read(ids)
+    assert all((pictures[n] == colour(n)).all() for n in range(30))
+
+
+def test_packing_again_does_nothing(covers: Path, out: Path):
+    ids = draw(covers, 5)
+    packed(covers, out, ids)
+    before = (out / "data.mdb").read_bytes()
+    report = packed(covers, out, ids)
+    assert (report.packed, report.resumed) == (0, 5)
+    assert (out / "data.mdb").read_bytes() == before
+
+
+def test_changed_and_new_covers_are_packed_again(covers: Path, out: Path):
+    ids = draw(covers, 4)
+    packed(covers, out, ids)
+    Image.new("RGB", (9, 9), "white").save(covers / "i2.png")
+    Image.new("RGB", (9, 9), "white").save(covers / "new.png")
+    report = packed(covers, out, [*ids, "new"])
+    assert (report.packed, report.resumed) == (2, 3)
+    with PictureStore.open(out) as store:
+        assert (store.read(["i2", "new"]) == 255).all()
+        assert (store.read(["i1"]) == colour(1)).all()
+
+
+def test_an_item_listed_twice_is_packed_once(covers: Path, out: Path):
+    draw(covers, 2)
+    assert packed(covers, out, ["i0", "i1", "i0"]).packed == 2
+
+
+def test_missing_covers_are_refused_before_any_work(covers: Path, out: Path):
+    draw(covers, 3)
+    with pytest.raises(ImageError, match=r"2 of 4 items .*\[2 missing\]: x .*y.*nothing was packed"):
+        packed(covers, out, ["i0", "x", "i1", "y"])
+    assert not out.exists()
+    assert list_path(out).read_text("utf-8").splitlines()[1:] == ["x,missing,no x.jpg", "y,missing,no y.jpg"]
+
+
+def test_broken_covers_are_refused_after_all_are_seen(covers: Path, out: Path):
+    ids = draw(covers, 6)
+    (covers / "i1.png").write_bytes(b"nonsense")
+    (covers / "i4.png").write_bytes(b"")
+    with pytest.raises(ImageError, match="2 of 6 .*1 not-a-picture, 1 empty.*--missing grey"):
+        packed(covers, out, ids)
+    with pytest.raises(ImageError, match="unfinished, 4 of 6 pictures"):
+        PictureStore.open(out)
+    draw(covers, 6)
+    mended = packed(covers, out, ids)
+    assert len(PictureStore.open(out)) == 6
+    assert mended.packed >= 2
+    assert not list_path(out).exists()
+
+
+def test_grey_stands_for_what_is_missing(covers: Path, out: Path):
+    ids = draw(covers, 3)
+    (covers / "i1.png").write_bytes(b"nonsense")
+    report = packed(covers, out, [*ids, "gone"], missing="grey")
+    assert report.reasons == {"missing": 1, "not-a-picture": 1}
+    assert (report.packed, report.resumed) == (2, 0)
+    with PictureStore.open(out) as store:
+        assert (store.read(["i1", "gone"]) == 128).all()
+        assert store.grey == {"i1": "not-a-picture", "gone": "missing"}
+        assert len(store) == 4
+
+
+def test_grey_gives_way_to_a_cover_that_comes_later(covers: Path, out: Path):
+    ids = draw(covers, 2)
+    packed(covers, out, [*ids, "late"], missing="grey")
+    Image.new("RGB", (9, 9), "white").save(covers / "late.png")
+    packed(covers, out, [*ids, "late"])
+    with PictureStore.open(out) as store:
+        assert (store.read(["late"]) == 255).all()
+        assert store.grey == {}
+
+
+def test_grey_again_changes_nothing(covers: Path, out: Path):
+    draw(covers, 2)
+    packed(covers, out, ["i0", "gone"], missing="grey")
+    before = (out / "data.mdb").read_bytes()
+    assert len(packed(covers, out, ["i0", "gone"], missing="grey").unusable) == 1
+    assert (out / "data.mdb").read_bytes() == before
+
+
+def test_dropped_items_are_reported_and_leave_the_store(covers: Path, out: Path):
+    ids = draw(covers, 3)
+    packed(covers, out, [*ids, "gone"], missing="grey")
+    (covers / "i2.png").unlink()
+    report = packed(covers, out, [*ids, "gone"], missing="drop-item")
+    assert [u.item_id for u in report.unusable] == ["i2", "gone"]
+    with PictureStore.open(out) as store:
+        assert ("i2" in store, "gone" in store, "i0" in store, len(store)) == (False, False, True, 2)
+        assert store.grey == {}
+
+
+def test_a_folder_of_other_items_is_named(covers: Path, out: Path):
+    draw(covers, 2)
+    with pytest.raises(ImageError, match="none of the 2 items .*'a.jpg', it holds files such as 'i0.png'"):
+        packed(covers, out, ["a", "b"], missing="drop-item")
+
+
+@pytest.mark.parametrize("item", ["../secret", "/etc/passwd", "a/b", "..", "sub/../i0", "i0\x00"])
+def test_no_item_id_reaches_outside_the_folder(covers: Path, out: Path, tmp_path: Path, item: str):
+    draw(covers, 1)
+    draw(tmp_path, 1)
+    Image.new("RGB", (4, 4)).save(tmp_path / "secret.png")
+    report = packed(covers, out, ["i0", item], missing="drop-item")
+    assert [(u.item_id, u.reason) for u in report.unusable] == [(item, "missing")]
+
+
+def test_odd_files_have_an_outcome(covers: Path, out: Path, tmp_path: Path):
+    draw(covers, 1)
+    (covers / "folder.jpg").mkdir()
+    os.mkfifo(covers / "pipe.jpg")
+    (covers / "dangling.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (covers / "linked.JPeG").symlink_to(covers / "i0.png")
+    ids = ["i0", "folder", "pipe", "dangling", "linked"]
+    report = packed(covers, out, ids, missing="drop-item")
+    reasons = {u.item_id: u.reason for u in report.unusable}
+    assert reasons == {"folder": "not-a-file", "pipe": "not-a-file", "dangling": "missing"}
+
+
+def test_a_cover_that_may_not_be_read_is_named(covers: Path, out: Path, monkeypatch):
+    ids = draw(covers, 2)
+    read = Path.read_bytes
+
+    def forbidden(path: Path) -> bytes:  # tests may run as root, whom no permission stops
+        if path.name == "i1.png":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    (bad,) = packed(covers, out, ids, missing="drop-item").unusable
+    assert bad == ("i1", "unreadable", "Permission denied")
+
+
+def test_of_two_covers_jpg_counts_and_a_note_says_so(covers: Path, out: Path):
+    covers.mkdir()
+    Image.new("RGB", (8, 8), "blue").save(covers / "a.png")
+    Image.new("RGB", (8, 8), "white").save(covers / "a.jpg")
+    report = packed(covers, out, ["a"])
+    assert report.notes == ("item 'a' has two covers: a.jpg is used, a.png is not",)
+    assert (PictureStore.open(out).read(["a"]) == 255).all()
+    assert Covers.listed(covers).extras(["a"]) == ["a.png"]
+
+
+@pytest.mark.parametrize("changed", [{"size": 8}, {"fit": "crop"}])
+def test_other_options_need_overwrite(covers: Path, out: Path, changed: dict):
+    ids = draw(covers, 2)
+    packed(covers, out, ids)
+    with pytest.raises(ImageError, match="size 16, fit 'stretch'; asked for .*--overwrite"):
+        packed(covers, out, ids, **changed)
+    packed(covers, out, ids, overwrite=True, **changed)
+    store = PictureStore.open(out)
+    assert (store.size, store.fit) == (changed.get("size", SIZE), changed.get("fit", "stretch"))
+    assert sorted(p.name for p in out.parent.iterdir()) == ["covers", "store"]
+
+
+def test_a_failed_overwrite_leaves_the_old_store(covers: Path, out: Path):
+    ids = draw(covers, 2)
+    packed(covers, out, ids)
+    (covers / "i0.png").write_bytes(b"nonsense")
+    with pytest.raises(ImageError, match="1 of 2"):
+        packed(covers, out, ids, size=8, overwrite=True)
+    assert PictureStore.open(out).size == SIZE
+
+
+def test_an_overwrite_cut_short_between_its_renames_is_mended(covers: Path, out: Path):
+    ids = draw(covers, 2)
+    packed(covers, out, ids)
+    out.rename(out.with_name("store.old"))
+    assert packed(covers, out, ids).resumed == 2
+    assert not out.with_name("store.old").exists()
+
+
+def test_a_killed_overwrite_does_not_stand_in_the_way_of_another(covers: Path, out: Path):
+    ids = draw(covers, 3)
+    packed(covers, out, ids)
+    (covers / "i0.png").write_bytes(b"nonsense")
+    for size in (8, 4):
+        with pytest.raises(ImageError, match="1 of 3"):
+            packed(covers, out, ids, size=size, overwrite=True)
+    assert packed(covers, out, ids, size=4, overwrite=True, missing="drop-item").resumed == 2
+    assert PictureStore.open(out).size == 4
+
+
+def test_strangers_files_are_left_alone(covers: Path, out: Path):
+    ids = draw(covers, 1)
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine", "utf-8")
+    for overwrite in (False, True):
+        with pytest.raises(ImageError, match="not a picture store .*thesis.txt"):
+            packed(covers, out, ids, overwrite=overwrite)
+    assert (out / "thesis.txt").exists()
+
+
+def test_packing_into_an_open_store_is_refused(covers: Path, out: Path):
+    ids = draw(covers, 1)
+    packed(covers, out, ids)
+    with PictureStore.open(out), pytest.raises(ImageError, match="open in this process"):
+        packed(covers, out, ids)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "size is 0"),
+        ({"fit": "strech"}, "unknown fit 'strech': did you mean 'stretch'"),
+        ({"missing": "drop"}, "unknown missing 'drop'"),
+        ({"threads": 0}, "threads is 0"),
+    ],
+)
+def test_wrong_options_are_named(covers: Path, out: Path, options: dict, message: str):
+    ids = draw(covers, 1)
+    with pytest.raises(ImageError, match=message):
+        packed(covers, out, ids, **options)
+
+
+def test_no_folder_of_covers(tmp_path: Path, out: Path):
+    with pytest.raises(ImageError, match="no folder of covers"):
+        packed(tmp_path / "nowhere", out, ["a"])
+    (tmp_path / "file").touch()
+    with pytest.raises(ImageError, match="is a file"):
+        packed(tmp_path / "file", out, ["a"])
+
+
+def test_the_map_grows_when_it_is_full(covers: Path, out: Path, monkeypatch):
+    monkeypatch.setattr(writing, "_SPARE", 1 << 16)
+    monkeypatch.setattr(packing.StoreWriter, "begin", lambda *_: None)  # no room made in advance
+    ids = draw(covers, 60)
+    packed(covers, out, ids, size=64)
+    store = PictureStore.open(out)
+    assert (store.read(ids)[:, 0, 0] == [colour(n) for n in range(60)]).all()
+
+
+def test_a_small_disk_is_noticed_before_any_work(covers: Path, out: Path, monkeypatch):
+    ids = draw(covers, 3)
+    monkeypatch.setattr(writing.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    with pytest.raises(ImageError, match="has 0.0 GB free, 3 pictures need"):
+        packed(covers, out, ids)
+
+
+_PACK = """
+import sys
+from pathlib import Path
+import pixelrec.images.writer as writing
+writing._BATCH_BYTES = 5 * {size} * {size} * 3
+{before}
+from pixelrec.images.pack import pack
+folder = Path(sys.argv[1])
+ids = sorted(p.stem for p in (folder / "covers").iterdir())
+print("packing", flush=True)
+pack(folder / "covers", folder / "store", ids, size={size}, threads=2, progress=False)
+print("done", flush=True)
+"""
+
+
+def started(folder: Path, before: str = "", size: int = SIZE) -> subprocess.Popen:
+    """A real packing in a process of its own, with small batches."""
+    code = _PACK.format(before=before.format(size=size), size=size)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+SLOW = """
+import time, pixelrec.images.pack as packing
+quick = packing.read_cover
+def slow(path):
+    time.sleep(0.002)
+    return quick(path)
+packing.read_cover = slow
+"""
+
+
+KILLED = """
+import os, signal
+from pixelrec.images.manifest import Manifest
+from pixelrec.images.pack import pack
+folder = Path(sys.argv[1])
+ids = sorted(p.stem for p in (folder / "covers").iterdir())
+pack(folder / "covers", folder / "warm", ids[:2], size={size}, threads=1, progress=False)
+for turn in range(10):
+    child = os.fork()  # of a process that has everything imported, so that every kill hits the packing
+    if not child:
+        pack(folder / "covers", folder / "store", ids, size={size}, threads=2, progress=False)
+        os._exit(0)
+    time.sleep(0.03 + 0.02 * turn)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with writing.StoreWriter(folder / "store", Manifest({size}, "stretch", 400, False, "covers")) as writer:
+        print(writer.count())
+        complete = writer.manifest.complete
+    if complete:
+        break
+sys.exit()
+"""
+
+
+def test_disk_full_is_one_line_and_what_is_packed_is_kept(covers: Path, out: Path, tmp_path: Path):
+    ids = draw(covers, 200)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"
+    _, error = started(tmp_path, limit, size=64).communicate(timeout=60)
+    assert "ImageError: cannot write the picture store" in error.splitlines()[-1]
+    assert "run the same command again" in error
+    report = packed(covers, out, ids, size=64)
+    assert report.resumed > 0 and report.packed > 0
+    assert len(PictureStore.open(out)) == 200
+
+
+def test_killed_at_any_moment_it_continues_to_the_same_store(covers: Path, out: Path, tmp_path: Path):
+    ids = draw(covers, 400)
+    packed(covers, tmp_path / "whole", ids)
+    with started(tmp_path, SLOW + KILLED) as process:
+        output, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error
+    progress = [int(line) for line in output.splitlines()]
+    assert progress == sorted(progress)
+    assert any(0 < count < 400 for count in progress)
+    report = packed(covers, out, ids)
+    assert report.resumed == progress[-1]
+    assert contents(out) == contents(tmp_path / "whole")
+
+
+def test_interrupted_it_keeps_what_is_decoded(covers: Path, out: Path, monkeypatch):
+    ids = draw(covers, 50)
+    add = packing.StoreWriter.add
+
+    def interrupted(self, item_id, pixels, stamp):
+        add(self, item_id, pixels, stamp)
+        if item_id == "i20":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing.StoreWriter, "add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            packed(covers, out, ids)
+    report = packed(covers, out, ids)
+    assert (report.resumed, report.packed) == (21, 29)
+
+
+def test_ctrl_c_in_a_real_process(covers: Path, out: Path, tmp_path: Path):
+    ids = draw(covers, 400)
+    process = started(tmp_path, SLOW)
+    process.stdout.readline()
+    deadline = time.monotonic() + 20
+    while not (out / "data.mdb").exists() or (out / "data.mdb").stat().st_size < 1 << 16:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    assert error.splitlines()[-1].startswith("KeyboardInterrupt")
+    assert packed(covers, out, ids).resumed > 0
+    assert len(PictureStore.open(out)) == 400
+
+
+def test_results_come_in_order_and_do_not_pile_up():
+    begun = []
+
+    def work(n: int) -> int:
+        begun.append(n)
+        return n * n
+
+    results = in_threads(work, range(5000), threads=2)
+    assert [next(results) for _ in range(10)] == [n * n for n in range(10)]
+    time.sleep(0.05)
+    assert len(begun) <= 300
+    results.close()
+
+
+def test_report_can_be_json(covers: Path, out: Path):
+    import json
+
+    draw(covers, 1)
+    report = packed(covers, out, ["i0", "gone"], missing="drop-item").to_dict()
+    assert json.loads(json.dumps(report))["unusable"] == [
+        {"item_id": "gone", "reason": "missing", "detail": "no gone.jpg"}
+    ]
+
+
+def test_a_bad_cover_lets_no_warning_out(covers: Path, out: Path, recwarn):
+    covers.mkdir()
+    image = Image.new("P", (8, 8))
+    image.save(covers / "a.png", transparency=bytes(range(256)))
+    exif = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff" + bytes(20)
+    Image.new("RGB", (8, 8)).save(covers / "b.jpg", exif=exif)
+    packed(covers, out, ["a", "b"])
+    assert not recwarn.list
+
+
+def test_pixels_equal_a_plain_decode(covers: Path, out: Path):
+    covers.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(covers / "a.png")
+    packed(covers, out, ["a"])
+    assert (PictureStore.open(out).read(["a"])[0] == noise).all()

@@ -1,0 +1,197 @@
+"""Reading a picture store: exact, by name, from threads and across forks."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import lmdb
+import numpy as np
+import pytest
+
+from pixelrec.errors import ImageError
+from pixelrec.images.covers import Stamp
+from pixelrec.images.manifest import KEY, PICTURES, Manifest, key_of
+from pixelrec.images.store import PictureStore
+from pixelrec.images.writer import StoreWriter
+
+SIZE = 6
+LONG = "ä" * 400  # 800 bytes of UTF-8, more than LMDB takes
+IDS = ["manifest", "pictures", "ünïcode 🖼", LONG, LONG + "x", *(f"i{n}" for n in range(200))]
+
+
+def picture(n: int) -> np.ndarray:
+    return np.random.default_rng(n).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "store"
+    with StoreWriter(path, Manifest(SIZE, "crop", len(IDS), False, "covers")) as writer:
+        writer.begin(len(IDS))
+        for n, item_id in enumerate(IDS):
+            writer.add(item_id, picture(n), Stamp(n, n))
+        writer.finish(grey={"i7": "missing"})
+    return path
+
+
+def test_pictures_come_in_the_order_asked(path: Path):
+    store = PictureStore.open(path)
+    order = np.random.default_rng(0).integers(0, len(IDS), 300)
+    got = store.read([IDS[n] for n in order])
+    assert got.shape == (300, SIZE, SIZE, 3) and got.dtype == np.uint8 and got.flags.c_contiguous
+    assert (got == np.stack([picture(n) for n in order])).all()
+    got[:] = 0  # the batch is the caller's: the store does not change
+    assert (store.read([IDS[3]])[0] == picture(3)).all()
+
+
+def test_what_a_store_says_of_itself(path: Path):
+    store = PictureStore.open(str(path))
+    assert (store.size, store.fit, len(store), dict(store.grey)) == (SIZE, "crop", 205, {"i7": "missing"})
+    assert (store.manifest.count, store.manifest.channels, store.manifest.source) == (205, "RGB", "covers")
+    assert LONG in store and "i0" in store
+    assert "nobody" not in store and LONG + "y" not in store and "" not in store
+
+
+def test_no_items_give_an_empty_batch(path: Path):
+    assert PictureStore.open(path).read([]).shape == (0, SIZE, SIZE, 3)
+
+
+def test_a_batch_can_be_used_again(path: Path):
+    store = PictureStore.open(path)
+    out = np.zeros((2, SIZE, SIZE, 3), np.uint8)
+    assert store.read(IDS[:2], out=out) is out
+    assert (out[1] == picture(1)).all()
+    for wrong in (np.zeros((3, SIZE, SIZE, 3), np.uint8), out.astype(float), out.transpose(0, 2, 1, 3)):
+        with pytest.raises(ValueError, match="expected contiguous uint8"):
+            store.read(IDS[:2], out=wrong)
+
+
+def test_missing_items_are_named(path: Path):
+    with pytest.raises(ImageError, match=r"5 of 6 items are not in the .*'a', 'b', 'c', …; pack the covers"):
+        PictureStore.open(path).read(["a", "b", "i1", "c", "d", "e"])
+
+
+def test_many_threads_read_at_once(path: Path):
+    store = PictureStore.open(path)
+    expected = store.read(IDS)
+
+    def read(seed: int) -> bool:
+        order = np.random.default_rng(seed).permutation(len(IDS))
+        return bool((store.read([IDS[n] for n in order]) == expected[order]).all())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(read, range(64)))
+
+
+def test_opening_twice_shares_the_mapping(path: Path):
+    first, second = PictureStore.open(path), PictureStore.open(path.parent / "." / "store")
+    assert (first.read(["i3"]) == second.read(["i3"])).all()
+    del first
+    gc.collect()
+    assert "i3" in second
+
+
+def test_closed_it_says_so_and_can_be_opened_again(path: Path):
+    store = PictureStore.open(path)
+    store.close()
+    with pytest.raises(ImageError, match="was closed"):
+        store.read(["i1"])
+    assert "i1" in PictureStore.open(path)
+
+
+def _sum_in_child(store: PictureStore, answers) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        sums = {int(s) for s in pool.map(lambda _: store.read(IDS).sum(), range(8))}
+    answers.put(sums)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_other_processes_read_too(path: Path, method: str):
+    store = PictureStore.open(path)
+    expected = int(store.read(IDS).sum())
+    context = multiprocessing.get_context(method)
+    answers = context.Queue()
+    children = [context.Process(target=_sum_in_child, args=(store, answers)) for _ in range(2)]
+    for child in children:
+        child.start()
+    assert [answers.get(timeout=30) for _ in children] == [{expected}] * 2
+    for child in children:
+        child.join(30)
+        assert child.exitcode == 0
+    assert int(store.read(IDS).sum()) == expected
+
+
+def test_sent_elsewhere_it_is_opened_there(path: Path):
+    store = PictureStore.open(path)
+    again = pickle.loads(pickle.dumps(store))
+    assert (again.read(["i5"]) == store.read(["i5"])).all()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="no permission stops root")
+def test_a_store_that_may_not_be_written_is_read(path: Path):
+    (path / "lock.mdb").unlink(missing_ok=True)
+    path.chmod(0o555)
+    try:
+        assert "i1" in PictureStore.open(path)
+    finally:
+        path.chmod(0o755)
+
+
+def test_read_without_a_lock_where_none_may_be_made(path: Path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (path / "lock.mdb").unlink()
+    assert "i1" in PictureStore.open(path)
+    assert not (path / "lock.mdb").exists()
+
+
+def test_what_is_no_store(tmp_path: Path):
+    with pytest.raises(ImageError, match="no picture store at"):
+        PictureStore.open(tmp_path / "nowhere")
+    with pytest.raises(ImageError, match="is not a picture store"):
+        PictureStore.open(tmp_path)
+    (tmp_path / "data.mdb").write_bytes(b"something else" * 1000)
+    with pytest.raises(ImageError, match="cannot open the picture store"):
+        PictureStore.open(tmp_path)
+
+
+def test_another_programs_lmdb(tmp_path: Path):
+    with lmdb.open(str(tmp_path / "other"), max_dbs=1) as env, env.begin(write=True) as txn:
+        txn.put(b"key", b"value")
+    with pytest.raises(ImageError, match="is not a picture store"):
+        PictureStore.open(tmp_path / "other")
+    with pytest.raises(ImageError, match="an LMDB but not a picture store"):
+        StoreWriter(tmp_path / "other", Manifest(SIZE, "crop", 1, False, "covers"))
+    with lmdb.open(str(tmp_path / "other"), max_dbs=1) as env:
+        env.open_db(PICTURES)
+    with pytest.raises(ImageError, match="is not a picture store"):
+        PictureStore.open(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ((b'"version": 1', b'"version": 99'), "format version 99, this pixelrec reads 1: pack .*--overwrite"),
+        ((b'"pixelrec pictures"', b'"holiday"'), "is not a picture store"),
+        ((b'{"', b'"'), "is not a picture store"),
+        ((b'"complete": true', b'"complete": false'), "unfinished, 205 of 205 pictures: run"),
+    ],
+)
+def test_manifests_that_are_not_ours(path: Path, change: tuple[bytes, bytes], message: str):
+    with lmdb.open(str(path), max_dbs=2) as env, env.begin(write=True) as txn:
+        before = bytes(txn.get(KEY))
+        assert change[0] in before
+        txn.put(KEY, before.replace(*change))
+    with pytest.raises(ImageError, match=message):
+        PictureStore.open(path)
+
+
+def test_keys_are_short_and_distinct():
+    assert max(len(key_of(item_id)) for item_id in IDS) <= 511
+    assert len({key_of(item_id) for item_id in IDS}) == len(IDS)
+    assert key_of("a\udcff")  # a file name that is not UTF-8
