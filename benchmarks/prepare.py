@@ -17,20 +17,9 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from pixel200k import items, lengths
 
-ITEMS = 96_282
 BASE = 4_000_000
-# users by length of history: (longer than, up to, share of users)
-LENGTHS = (
-    (4, 10, 47_084), (10, 20, 97_047), (20, 30, 28_027), (30, 40, 12_145), (40, 50, 6_028), (50, 60, 3_341),
-    (60, 80, 3_292), (80, 100, 1_389), (100, 200, 1_472), (200, 300, 154), (300, 500, 21),
-)  # fmt: skip
-POPULARITY = (
-    (1, 560),
-    (20_000, 65),
-    (40_000, 25),
-    (ITEMS, 4),
-)  # rank, events: straight lines between logarithms
 RUN = """
 import resource, sys
 from pathlib import Path
@@ -91,15 +80,11 @@ def _generate(rows: int, path: Path) -> Path:
     import polars as pl
 
     chance = np.random.default_rng(0)
-    users = np.repeat(np.arange(rows // 10), _lengths(rows // 10, chance))[:rows]
+    users = np.repeat(np.arange(rows // 10), lengths(rows // 10, chance))[:rows]
     chance.shuffle(users)
-    ranks, events = np.array(POPULARITY).T
-    weights = np.exp(np.interp(np.log(np.arange(1, ITEMS + 1)), np.log(ranks), np.log(events)))
-    items = chance.permutation(ITEMS)[
-        np.searchsorted(np.cumsum(weights / weights.sum()), chance.random(len(users)))
-    ]
+    taken = items(len(users), chance)
     times = chance.integers(1_577_836_800, 1_672_531_200, len(users))
-    table = pl.DataFrame({"item_id": items, "user_id": users, "timestamp": times}).with_columns(
+    table = pl.DataFrame({"item_id": taken, "user_id": users, "timestamp": times}).with_columns(
         item_id="i" + pl.col("item_id").cast(pl.String), user_id="u" + pl.col("user_id").cast(pl.String)
     )
     if path.suffix == ".parquet":
@@ -110,12 +95,6 @@ def _generate(rows: int, path: Path) -> Path:
         if path.suffix == ".gz":
             subprocess.run(["gzip", "-1", str(plain)], check=True)
     return path
-
-
-def _lengths(users: int, chance: np.random.Generator) -> np.ndarray:
-    longer, up_to, shares = np.array(LENGTHS).T
-    group = chance.choice(len(shares), users, p=shares / shares.sum())
-    return chance.integers(longer[group], up_to[group], endpoint=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-os.environ["OMP_NUM_THREADS"] = "1"  # models of the tests are tiny; threads that wait for each other cost more
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # models of the tests are tiny; threads that wait for each other cost more
+)
 
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Fit = Literal["stretch", "crop", "pad"]
 Missing = Literal["error", "grey", "drop-item"]
 Split = Literal["validation", "test"]
+TimeUnit = Literal["s", "ms", "us", "ns"]
 QUIET = Console(quiet=True)
-COVERS = "covers.lmdb"  # the picture store, within a data set
 
 
 def prepare(
@@ -40,6 +40,7 @@ def prepare(
     item_column: str = "item_id",
     user_column: str = "user_id",
     time_column: str = "timestamp",
+    time_unit: TimeUnit = "s",
     overwrite: bool = False,
 ) -> Dataset:
     """Turns interactions, and covers if given, into a data set folder.
@@ -54,7 +55,8 @@ def prepare(
         missing: what becomes of items without a usable cover.
         item_column: name of the column of item ids.
         user_column: name of the column of user ids.
-        time_column: name of the column of unix seconds.
+        time_column: name of the column of times.
+        time_unit: what numbers there count since 1970; they are kept as seconds.
         overwrite: replace a data set that is there already.
 
     Raises:
@@ -67,6 +69,7 @@ def prepare(
         item_column=item_column,
         user_column=user_column,
         time_column=time_column,
+        time_unit=time_unit,
         overwrite=overwrite,
     )
     if covers is None:
@@ -108,7 +111,7 @@ def pack_images(
     dataset = Dataset.open(Path(data))
     report = pack(
         Path(covers),
-        dataset.folder / COVERS,
+        dataset.covers,
         list(dataset.item_ids),
         size=size,
         fit=fit,
@@ -194,7 +197,9 @@ def resume(run: Run | Path | str, *, data: Path | str | None = None, console: Co
 
 def _finished(run: Run, signal: int | None) -> Run:
     if signal is not None:
-        raise InterruptedError(signal, f"stopped; go on with: pixelrec train --resume {run.folder}", str(run.folder))
+        raise InterruptedError(
+            signal, f"stopped; go on with: pixelrec train --resume {run.folder}", str(run.folder)
+        )
     return run
 
 
@@ -286,7 +291,9 @@ def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -
     console.print(f"world      {world.folder}: interactions, item information and covers, drawn by code")
     dataset = prepare(world.interactions, out=out / "data", items=world.items)
     _, packed = pack_images(world.covers, data=dataset.folder, size=96)
-    console.print(f"data set   {dataset.folder}: {dataset.users:,} users, {dataset.items:,} items, {packed.packed} covers")
+    console.print(
+        f"data set   {dataset.folder}: {dataset.users:,} users, {dataset.items:,} items, {packed.packed} covers"
+    )
     run = train(
         "sasrec-id", data=dataset.folder, out=out / "run", overrides={"seed": seed, **DEMO}, console=console
     )
@@ -301,5 +308,3 @@ def load_metrics(run: Run | Path | str, split: Split) -> dict[str, Any]:
     """What `evaluate` wrote for a split."""
     path = _opened(run).folder / f"metrics-{split}.json"
     return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-
-

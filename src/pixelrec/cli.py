@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Fit = Literal["stretch", "crop", "pad"]
 Missing = Literal["error", "grey", "drop-item"]
 Split = Literal["validation", "test"]
+TimeUnit = Literal["s", "ms", "us", "ns"]
 Form = Literal["table", "csv", "json"]
 
 
@@ -35,7 +36,9 @@ def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
 
     run = api.demo(out=out, seed=seed, console=_console())
     _print_metrics(api.load_metrics(run, "test"), "test")
-    _console().print(f"\nreport     {run.folder / 'report.html'}\n\nNow with your own files: pixelrec prepare --help")
+    _console().print(
+        f"\nreport     {run.folder / 'report.html'}\n\nNow with your own files: pixelrec prepare --help"
+    )
 
 
 def prepare(
@@ -50,6 +53,7 @@ def prepare(
     item_column: str = "item_id",
     user_column: str = "user_id",
     time_column: str = "timestamp",
+    time_unit: TimeUnit = "s",
     overwrite: bool = False,
 ) -> None:
     """Turn interactions, and covers if given, into a data set folder.
@@ -64,7 +68,8 @@ def prepare(
         missing: items without a usable cover are an error, get a grey picture, or are dropped.
         item_column: name of the column of item ids.
         user_column: name of the column of user ids.
-        time_column: name of the column of unix seconds.
+        time_column: name of the column of times.
+        time_unit: what numbers there count since 1970.
         overwrite: replace a data set that is there already.
     """
     from pixelrec import api
@@ -77,6 +82,7 @@ def prepare(
         item_column=item_column,
         user_column=user_column,
         time_column=time_column,
+        time_unit=time_unit,
         overwrite=overwrite,
     )
     if covers is not None:
@@ -108,16 +114,28 @@ def pack(
         overwrite: start anew, as another size or fit needs.
     """
     from pixelrec import api
-    from pixelrec.images.printing import print_pack
+    from pixelrec.images.summary import print_pack
 
     _, report = api.pack_images(
-        covers, data=data, size=size, fit=fit, missing=missing, threads=threads, progress=True, overwrite=overwrite
+        covers,
+        data=data,
+        size=size,
+        fit=fit,
+        missing=missing,
+        threads=threads,
+        progress=True,
+        overwrite=overwrite,
     )
     print_pack(report, _console())
 
 
 def check(
-    covers: Path, *, data: Path | None = None, duplicates: bool = True, threads: int | None = None, json: bool = False
+    covers: Path,
+    *,
+    data: Path | None = None,
+    duplicates: bool = True,
+    threads: int | None = None,
+    json: bool = False,
 ) -> None:
     """Look at covers without writing: what is unusable, sizes, near-duplicates.
 
@@ -131,7 +149,7 @@ def check(
     from json import dumps
 
     from pixelrec import api
-    from pixelrec.images.printing import print_check
+    from pixelrec.images.summary import print_check
 
     report = api.check_images(covers, data=data, duplicates=duplicates, threads=threads, progress=not json)
     if json:
@@ -235,7 +253,11 @@ def train(words: Sequence[str]) -> None:
     else:
         overrides = parse_overrides(rest)
         run = api.train(
-            options["recipe"], data=options["data"], out=options["out"], overrides=overrides, console=_console()
+            options["recipe"],
+            data=options["data"],
+            out=options["out"],
+            overrides=overrides,
+            console=_console(),
         )
     _console().print(f"\nrun        {run.folder}\nnext       pixelrec evaluate {run.folder}", highlight=False)
 
@@ -282,7 +304,9 @@ def _train_help(recipe: str | None, schema: Callable[[dict[str, Any]], ArgumentP
 def _flat_defaults(choices: Any, prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in choices.items():
-        flat |= _flat_defaults(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat |= (
+            _flat_defaults(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        )
     return flat
 
 

@@ -24,8 +24,8 @@ from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.errors import RecipeError, nearest
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.recommender import Recommender
-from pixelrec.training.losses import LOSSES
 from pixelrec.training.loop import Loss, TrainingChoices
+from pixelrec.training.losses import LOSSES
 from pixelrec.training.optimiser import OptimiserChoices
 from pixelrec.users import USER_MODELS
 
@@ -41,7 +41,13 @@ PLAIN: Mapping[str, type] = {
     "optimiser": OptimiserChoices,
     "training": TrainingChoices,
 }
-DEFAULT_NAMES = {"items": "id_table", "users": "sasrec", "scoring": "dot", "negatives": "shared", "loss": "softmax"}
+DEFAULT_NAMES = {
+    "items": "id_table",
+    "users": "sasrec",
+    "scoring": "dot",
+    "negatives": "shared",
+    "loss": "softmax",
+}
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,10 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
 def recipes() -> dict[str, str]:
     """Every shipped recipe by name, and what it says about itself."""
     found = {}
-    for folder, prefix in ((files("pixelrec") / "recipes", ""), (files("pixelrec") / "recipes/published", "published/")):
+    for folder, prefix in (
+        (files("pixelrec") / "recipes", ""),
+        (files("pixelrec") / "recipes/published", "published/"),
+    ):
         for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else []:
             if file.name.endswith(".yaml"):
                 about = yaml.safe_load(file.read_text(encoding="utf-8")).get("about", "")
@@ -109,19 +118,26 @@ def _load(source: str | Path) -> tuple[str, dict[str, Any]]:
     path = Path(source)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
-            raise RecipeError(f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists")
+            raise RecipeError(
+                f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists"
+            )
         name, text = path.stem, path.read_text(encoding="utf-8")
     else:
         known = recipes()
         if str(source) not in known:
             raise RecipeError(f"no recipe is called {str(source)!r}; {nearest(str(source), known)}")
-        name, text = str(source), (files("pixelrec") / "recipes" / f"{source}.yaml").read_text(encoding="utf-8")
+        name, text = (
+            str(source),
+            (files("pixelrec") / "recipes" / f"{source}.yaml").read_text(encoding="utf-8"),
+        )
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"recipe {source}: not YAML: {_one_line(error)}") from None
     if not isinstance(values, dict):
-        raise RecipeError(f"recipe {source}: expected sections such as users: {{name: sasrec}}, got {values!r}")
+        raise RecipeError(
+            f"recipe {source}: expected sections such as users: {{name: sasrec}}, got {values!r}"
+        )
     return name, values
 
 
@@ -153,7 +169,9 @@ def schema(values: Mapping[str, Any]) -> ArgumentParser:
     parser = ArgumentParser(exit_on_error=False, add_help=False)
     parser.add_argument("--about", type=str, default="", help="what this recipe is, in a line")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order of training and negatives")
-    parser.add_argument("--length", type=int, default=10, help="latest events of a history that are looked at")
+    parser.add_argument(
+        "--length", type=int, default=10, help="latest events of a history that are looked at"
+    )
     for section, known in NAMED.items():
         name = values.get(section, {}).get("name", DEFAULT_NAMES[section])
         if name not in known:
@@ -210,7 +228,9 @@ def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
         key, equals, value = word.removeprefix("--").partition("=")
         if not equals:
             if not word.startswith("--"):
-                raise RecipeError(f"{word!r} is no choice; expected --section.word VALUE or section.word=VALUE")
+                raise RecipeError(
+                    f"{word!r} is no choice; expected --section.word VALUE or section.word=VALUE"
+                )
             if not rest:
                 raise RecipeError(f"{word} has no value; expected {word} VALUE")
             value = rest.pop(0)
@@ -271,4 +291,3 @@ def build_loss(recipe: Recipe) -> Loss:
 
 def _named(section: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return section["name"], {key: value for key, value in section.items() if key != "name"}
-

@@ -93,4 +93,3 @@ def _table(run: Run, scores: np.ndarray, items: np.ndarray) -> pl.DataFrame:
     columns = {"row": row, "place": column + 1, "item_id": chosen["item_id"], "score": scores[row, column]}
     table = pl.DataFrame(columns)
     return table.with_columns(chosen["title"]) if "title" in chosen.columns else table
-

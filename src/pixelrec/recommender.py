@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from pixelrec.batch import Batch, Events, Facts, Items, Scores
 from pixelrec.blocks.competition import correct_sampling, mask_accidental_hits
 from pixelrec.blocks.logsumexp import competing_logsumexp
+from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.blocks.top_k import top_k
 from pixelrec.errors import RunError
@@ -64,20 +65,22 @@ class Recommender(nn.Module):
         table = self.users.refine(self.items(batch.items))  # U, D
         vectors = self.users(table, batch.events)  # B, T, D
         candidates = self.scoring.items(table)
-        real = batch.target != 0
-        targets = batch.target[real]  # M
-        vectors = self.scoring.users(vectors[real])  # M, D
+        real = Packing.of(batch.target != 0)
+        targets = real.pack(batch.target)  # M
+        vectors = self.scoring.users(real.pack(vectors))  # M, D
         positive = self.users.score(vectors, candidates[targets].unsqueeze(1)).squeeze(1)
-        return Scores(positive, self._negative(vectors, candidates, targets, batch, real), len(real), self.facts.items)
+        return Scores(
+            positive, self._negative(vectors, candidates, targets, batch, real), len(batch.target), self.facts.items
+        )
 
     def _negative(
-        self, vectors: Tensor, candidates: Tensor, targets: Tensor, batch: Batch, real: Tensor
+        self, vectors: Tensor, candidates: Tensor, targets: Tensor, batch: Batch, real: Packing
     ) -> Tensor:
         rows = batch.negative
         if rows is None:
             return competing_logsumexp(vectors, candidates, targets).unsqueeze(1)
         if rows.dim() == 3:
-            rows = rows[real]  # M, K
+            rows = real.pack(rows)  # M, K
             return mask_accidental_hits(self.users.score(vectors, candidates[rows]), rows, targets)
         scores = self.users.score(vectors, candidates[rows])  # M, S
         if batch.log_q is not None:
@@ -190,7 +193,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise RunError(f"{path}: no such file; the checkpoint is incomplete") from None
     except SafetensorError as error:
-        raise RunError(f"{path}: not a readable safetensors file ({error}); the checkpoint is damaged") from None
+        raise RunError(
+            f"{path}: not a readable safetensors file ({error}); the checkpoint is damaged"
+        ) from None
 
 
 def latest_events(

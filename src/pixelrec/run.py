@@ -57,7 +57,9 @@ class Run:
             RunError: the folder holds something already.
         """
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunError(f"{folder} is not empty; choose another --out, or continue it with --resume {folder}")
+            raise RunError(
+                f"{folder} is not empty; choose another --out, or continue it with --resume {folder}"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         about = {
             "format": FORMAT,
@@ -91,7 +93,9 @@ class Run:
         except json.JSONDecodeError as error:
             raise RunError(f"{folder / 'run.json'}: not JSON ({error}); the run is damaged") from None
         if about.get("format") != FORMAT:
-            raise RunError(f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again")
+            raise RunError(
+                f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"
+            )
         recipe = read_recipe(folder / "recipe.yaml")
         return cls(folder, Recipe(about["recipe"], recipe.choices), about)
 
@@ -118,7 +122,9 @@ class Run:
         """
         best = whole(self.folder / "best")
         if not best.exists():
-            raise RunError(f"{self.folder} has no best checkpoint yet: its first epoch has not ended; train on")
+            raise RunError(
+                f"{self.folder} has no best checkpoint yet: its first epoch has not ended; train on"
+            )
         return Recommender.from_pretrained(best, data=facts)
 
 

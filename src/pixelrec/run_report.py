@@ -24,7 +24,6 @@ from pixelrec.training.journal import read_journal
 
 STORIES = 12  # users shown
 SHOWN = 10  # items of a history, and of recommendations
-COVERS = "covers.lmdb"
 
 
 def write_run_report(run: Run, dataset: Dataset, split: Split) -> Path:
@@ -88,8 +87,8 @@ class _Gallery:
 
     @classmethod
     def of(cls, dataset: Dataset) -> _Gallery:
-        path = dataset.folder / COVERS
-        return cls(dataset.information, PictureStore.open(path) if path.exists() else None)
+        store = PictureStore.open(dataset.covers) if dataset.covers.exists() else None
+        return cls(dataset.information, store)
 
     def covers(self, numbers: Sequence[int]) -> list[Cover]:
         rows = self.information[[int(n) - 1 for n in numbers]]

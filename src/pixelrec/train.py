@@ -26,7 +26,9 @@ from pixelrec.training.loop import Metrics, Parts, fit
 from pixelrec.training.optimiser import Optimiser, OptimiserChoices
 
 
-def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Console) -> tuple[Run, int | None]:
+def train_recipe(
+    recipe: Recipe, dataset: Dataset, out: Path | None, console: Console
+) -> tuple[Run, int | None]:
     """Trains a recipe in a new run folder.
 
     Returns:
@@ -47,7 +49,9 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     """Goes on where a run stopped, as if it had not; the signal that interrupted it again, if one did."""
     state = load_state(run.folder / "last")
     if state.progress.finished:
-        console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {state.progress.best_epoch}")
+        console.print(
+            f"{run.folder} has finished: {state.progress.epoch} epochs, best {state.progress.best_epoch}"
+        )
         return None
     parts = _parts(run.recipe, dataset, _accelerator(run.recipe))
     state.restore(parts.recommender, parts.optimiser)
@@ -120,4 +124,3 @@ def _validate(recommender: Recommender, questions: Questions, accelerator: Accel
     for part, some in enumerate(gather_object([rank_questions(recommender, share)])):
         ranks[part::processes] = some
     return metrics(ranks)
-

@@ -27,7 +27,9 @@ over_all_pairs = pytest.mark.parametrize(("items", "users"), PAIRS)
 
 def build(dataset: Dataset, items: str, users: str, scoring: str = "dot") -> Recommender:
     facts = Facts(dataset.users, dataset.items, LENGTH, dataset.folder, training_events(dataset))
-    made = Recommender({"name": items, "width": 16}, {"name": users}, {"name": scoring}, facts).double().eval()
+    made = (
+        Recommender({"name": items, "width": 16}, {"name": users}, {"name": scoring}, facts).double().eval()
+    )
     with torch.no_grad():  # far from the small start, so that a difference shows
         for parameter in made.parameters():
             if parameter.dim() > 1:
@@ -42,7 +44,9 @@ def one_batch(made: Recommender, negatives: str = "per_target") -> Batch:
     reader = Reader.over(view, held, LENGTH, Windowing())
     sampler = NEGATIVES[negatives](held, made.facts.items, view.avoids)  # type: ignore[call-arg]
     items = made.facts.items
-    return next(Batcher(reader, sampler, made.items.load, items, made.users.needs_catalogue, batch_size=32).epoch(0))
+    return next(
+        Batcher(reader, sampler, made.items.load, items, made.users.needs_catalogue, batch_size=32).epoch(0)
+    )
 
 
 def events_of(dataset: Dataset, users: np.ndarray, length: int = LENGTH) -> Events:
@@ -124,13 +128,17 @@ def test_saved_and_loaded_is_the_same(
     events = events_of(dataset, np.arange(1, 30))
     assert torch.equal(
         made.vectors(made.catalogue(), events), loaded.vectors(loaded.catalogue(chunk=7), events)
-    ) or torch.allclose(made.vectors(made.catalogue(), events), loaded.vectors(loaded.catalogue(chunk=7), events))
+    ) or torch.allclose(
+        made.vectors(made.catalogue(), events), loaded.vectors(loaded.catalogue(chunk=7), events)
+    )
     assert all(torch.equal(v, loaded.state_dict()[k]) for k, v in made.state_dict().items())
 
 
 @over_all_pairs
 @pytest.mark.parametrize("negatives", list(NEGATIVES))
-def test_gradients_reach_everything_but_padding(dataset: Dataset, items: str, users: str, negatives: str) -> None:
+def test_gradients_reach_everything_but_padding(
+    dataset: Dataset, items: str, users: str, negatives: str
+) -> None:
     made = build(dataset, items, users)
     scores = made(one_batch(made, negatives))
     (scores.positive.sum() - scores.negative[scores.negative.isfinite()].sum()).backward()

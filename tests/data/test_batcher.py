@@ -22,7 +22,13 @@ def batcher(negatives: str = "per_target", view: str = "next_item", **choices: i
     kinds = {"per_target": PerTarget, "shared": Shared, "catalogue": Catalogue}
     sampler = kinds[negatives](HELD, 40, VIEWS[view].avoids)
     reader = Reader.over(VIEWS[view], HELD, 6, Windowing())
-    return Batcher(reader, sampler, lambda ids: {"doubled": torch.from_numpy(2 * ids)}, 40, **{"batch_size": 16, **choices})
+    return Batcher(
+        reader,
+        sampler,
+        lambda ids: {"doubled": torch.from_numpy(2 * ids)},
+        40,
+        **{"batch_size": 16, **choices},
+    )
 
 
 def same(a: Batch, b: Batch) -> bool:

@@ -87,7 +87,9 @@ def test_cloze_hides_what_it_asks() -> None:
     assert read.hidden[:300].mean() == pytest.approx(0.6, abs=0.03)
 
 
-@pytest.mark.parametrize("windowing", [Windowing(), Windowing(overlap=0), Windowing(overlap=0, leftover="drop")])
+@pytest.mark.parametrize(
+    "windowing", [Windowing(), Windowing(overlap=0), Windowing(overlap=0, leftover="drop")]
+)
 @pytest.mark.parametrize("length", [1, 3, 7])
 def test_windows_against_a_plain_reading(length: int, windowing: Windowing) -> None:
     random = np.random.default_rng(length)

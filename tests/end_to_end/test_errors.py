@@ -57,7 +57,9 @@ def test_a_run_folder_is_never_written_over(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
-    assert "not empty" in said(capsys, "train", "sasrec-id", "--data", dataset.folder, "--out", tmp_path, *TINY)
+    assert "not empty" in said(
+        capsys, "train", "sasrec-id", "--data", dataset.folder, "--out", tmp_path, *TINY
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -72,9 +74,14 @@ def test_a_loss_that_is_no_number_keeps_the_best(
     assert not (out / "best").exists() or (out / "best" / "model.safetensors").stat().st_size > 0
 
 
-def test_a_damaged_checkpoint_is_named(dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_checkpoint_is_named(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
-    assert main(["train", "mf-id", "--data", str(dataset.folder), "--out", str(out), "--training.epochs", "1"]) == 0
+    assert (
+        main(["train", "mf-id", "--data", str(dataset.folder), "--out", str(out), "--training.epochs", "1"])
+        == 0
+    )
     capsys.readouterr()
     assert "known user" in said(capsys, "recommend", out, "--history", "i1")
     weights = out / "best" / "model.safetensors"

@@ -28,7 +28,16 @@ def pixelrec(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
 def data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("journey") / "shop"
     done = pixelrec(
-        "prepare", world.interactions, "--items", world.items, "--covers", world.covers, "--size", 32, "--out", out
+        "prepare",
+        world.interactions,
+        "--items",
+        world.items,
+        "--covers",
+        world.covers,
+        "--size",
+        32,
+        "--out",
+        out,
     )
     assert "sparsity" in done.stdout and "pixelrec train" in done.stdout
     return out

@@ -87,6 +87,16 @@ def test_changed_and_new_covers_are_packed_again(covers: Path, out: Path):
         assert (store.read(["i1"]) == colour(1)).all()
 
 
+def test_a_complete_store_with_new_work_to_do_is_unfinished(covers: Path, out: Path):
+    ids = draw(covers, 4)
+    packed(covers, out, ids[:2])
+    (covers / "i3.png").write_bytes(b"nonsense")
+    with pytest.raises(ImageError, match="1 of 4"):
+        packed(covers, out, ids)
+    with pytest.raises(ImageError, match="unfinished, 3 of 4"):
+        PictureStore.open(out)
+
+
 def test_an_item_listed_twice_is_packed_once(covers: Path, out: Path):
     draw(covers, 2)
     assert packed(covers, out, ["i0", "i1", "i0"]).packed == 2

@@ -107,6 +107,7 @@ def test_closed_it_says_so_and_can_be_opened_again(path: Path):
 def _sum_in_child(store: PictureStore, answers) -> None:
     with ThreadPoolExecutor(4) as pool:
         sums = {int(s) for s in pool.map(lambda _: store.read(IDS).sum(), range(8))}
+    assert store._mapping._pid == os.getpid()  # LMDB forbids the parent's environment
     answers.put(sums)
 
 

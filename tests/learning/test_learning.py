@@ -61,7 +61,9 @@ def test_factors_of_users_learn_tastes(dataset: Dataset, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("recipe", ["sasrec-id", "mf-id"])
-def test_nothing_is_learnt_where_there_is_nothing(random_dataset: Dataset, tmp_path: Path, recipe: str) -> None:
+def test_nothing_is_learnt_where_there_is_nothing(
+    random_dataset: Dataset, tmp_path: Path, recipe: str
+) -> None:
     overrides = {**(SEQUENTIAL if recipe == "sasrec-id" else PAIRS), "training.epochs": 6}
     found, _ = outcome(random_dataset, tmp_path / "run", recipe, overrides)
     # Chance is Σ 1/log2(rank + 1) / N over the first ten ranks: 4.54 / 120 ≈ 0.038 for 400 users.

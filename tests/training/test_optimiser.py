@@ -18,7 +18,12 @@ class Model(nn.Module):
 
 
 def run(
-    touched: bool, steps: int, rows: int = 40, resume_at: int | None = None, same: bool = False, **choices: float
+    touched: bool,
+    steps: int,
+    rows: int = 40,
+    resume_at: int | None = None,
+    same: bool = False,
+    **choices: float,
 ) -> Model:
     torch.manual_seed(0)
     model = Model(rows).double()

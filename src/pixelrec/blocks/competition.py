@@ -10,7 +10,7 @@ def correct_sampling(negative_scores: Tensor, log_q: Tensor) -> Tensor:
     """Scores[M, S] less the log of how often each negative was expected, log_q[S]: finite, also for padding.
 
     Makes the sampled softmax estimate the whole one. Apply it before `mask_accidental_hits`.
-    Source: Bengio and Senécal, Adaptive importance sampling (2008), §3.
+    Source: Bengio and Senécal, Adaptive importance sampling (2008).
     """
     return negative_scores - log_q
 

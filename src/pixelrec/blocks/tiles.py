@@ -65,7 +65,7 @@ def error_bound(vector_norms: Tensor, row_norms: Tensor, width: int, dtype: torc
     """How far `product` can be from `exact_dot`, float64[B]; norms as `norm_bounds` gives them.
 
     Summing n products in any order errs by at most n·u / (1 − n·u) · Σ|vᵢ||wᵢ|, and Σ|vᵢ||wᵢ| ≤ ‖v‖‖w‖
-    (Higham, Accuracy and Stability of Numerical Algorithms, §3.1). 32 more roundings pay for `exact_dot`
+    (Higham, Accuracy and Stability of Numerical Algorithms). 32 more roundings pay for `exact_dot`
     and for comparing in `dtype`; the last term pays for numbers too small for it, even if flushed to zero.
     """
     limits = torch.finfo(dtype)

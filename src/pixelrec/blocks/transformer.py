@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelrec.blocks.dropout import Dropout
+from pixelrec.blocks.packing import Packing
+
 EPSILON = 1e-12  # of every layer norm
 BLOCKED = -1e9  # added to the score of what must not be looked at
 
@@ -28,16 +31,16 @@ class Attention(nn.Module):
         self.heads, self.attention_dropout = heads, attention_dropout
         self.query_key_value = nn.Linear(width, 3 * width)
         self.dense = nn.Linear(width, width)
-        self.dropout = nn.Dropout(hidden_dropout)
+        self.dropout = Dropout(hidden_dropout)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """`x` is B, L, D; `mask` is B, 1, L, L, added to the attention scores."""
-        B, L, D = x.shape
-        q, k, v = self.query_key_value(x).view(B, L, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
+    def forward(self, x: Tensor, mask: Tensor, packing: Packing) -> Tensor:
+        """`x` is P, D, packed; `mask` is B, 1, L, L, added to the attention scores."""
+        whole = packing.unpack(self.query_key_value(x))  # B, L, 3D
+        q, k, v = whole.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         dropout = self.attention_dropout if self.training else 0.0
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype), dropout_p=dropout)
-        mixed = self.dense(attended.transpose(1, 2).reshape(B, L, D))
+        mixed = self.dense(packing.pack(attended.transpose(1, 2).flatten(2)))
         return self.norm(x + self.dropout(mixed))  # type: ignore[no-any-return]
 
 
@@ -55,7 +58,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.into = nn.Linear(width, inner)
         self.out = nn.Linear(inner, width)
-        self.dropout = nn.Dropout(hidden_dropout)
+        self.dropout = Dropout(hidden_dropout)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,8 +73,8 @@ class Layer(nn.Module):
         super().__init__()
         self.attention, self.feed_forward = attention, feed_forward
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        return self.feed_forward(self.attention(x, mask))  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, mask: Tensor, packing: Packing) -> Tensor:
+        return self.feed_forward(self.attention(x, mask, packing))  # type: ignore[no-any-return]
 
 
 @final
@@ -98,11 +101,11 @@ class Transformer(nn.Module):
         )
         self.apply(normal_linear)
 
-    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
-        """`x` is B, L, D; `visible` is B, L, L: may position i look at position j?"""
+    def forward(self, x: Tensor, visible: Tensor, packing: Packing) -> Tensor:
+        """`x` is P, D, packed; `visible` is B, L, L: may position i look at position j?"""
         mask = torch.zeros(visible.shape, device=x.device).masked_fill(~visible, BLOCKED).unsqueeze(1)
         for layer in self.layers:
-            x = layer(x, mask)
+            x = layer(x, mask, packing)
         return x
 
 
@@ -114,8 +117,7 @@ def normal_linear(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def causal(history: Tensor) -> Tensor:
-    """B, L, L: a position sees the real events up to itself."""
-    L = history.shape[1]
-    earlier = torch.ones(L, L, dtype=torch.bool, device=history.device).tril()
-    return (history != 0)[:, None, :] & earlier
+def causal(real: Tensor) -> Tensor:
+    """B, L, L: a position sees the real events (B, L) up to itself."""
+    L = real.shape[1]
+    return real[:, None, :] & torch.ones(L, L, dtype=torch.bool, device=real.device).tril()

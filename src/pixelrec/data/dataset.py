@@ -63,6 +63,11 @@ class Dataset:
     event_times: np.ndarray  # int64[events]: unix seconds
     evaluated: np.ndarray  # bool[users + 1]
 
+    @property
+    def covers(self) -> Path:
+        """Where the picture store of its items lies, if covers were packed."""
+        return self.folder / "covers.lmdb"
+
     @classmethod
     def open(cls, folder: Path | str) -> Self:
         """Opens a folder that `prepare` wrote; the held-out events stay closed.

@@ -7,10 +7,6 @@ covers, and returns what no user could know: the exact chances of the event to p
 from __future__ import annotations
 
 import csv
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -19,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelrec.data.demo_law import Catalogue, Walks, draw_catalogue, draw_walks
+from pixelrec.data.folder import published
 from pixelrec.errors import DataError
 
 FEWEST_EVENTS = 3  # of a user with a test event: one to train on, one to validate, one to test
@@ -100,7 +97,8 @@ def generate_world(
     law, words, brush = (np.random.default_rng([seed, stream]) for stream in range(3))
     catalogue = draw_catalogue(law, items, random=random)
     walks = draw_walks(law, catalogue, users, mean_length, random=random)
-    with _new_folder(folder) as draft:
+    _check_empty(folder)
+    with published(folder, frozenset()) as draft:
         _write_interactions(draft / "interactions.csv", walks)
         _write_items(draft / "items.csv", catalogue, words)
         if pictures:
@@ -117,24 +115,11 @@ def _check_sizes(**sizes: float) -> None:
             raise DataError(f"a generated world needs {name} of at least {least[name]}, got {size}")
 
 
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """A draft beside `folder` that takes its name once it is whole; on failure nothing is left."""
-    folder = folder.resolve()
+def _check_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(
             f"{folder} exists and is not an empty folder: remove it or generate the world elsewhere"
         )
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
-        yield draft
-        if folder.exists():
-            folder.rmdir()
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _write_interactions(path: Path, walks: Walks) -> None:

@@ -83,7 +83,9 @@ def gather(values: np.ndarray, starts: np.ndarray, stops: np.ndarray, width: int
     """The last `width` of each `values[start:stop]`, left padded with 0: B, width."""
     position = stops[:, None] + np.arange(-width, 0)
     inside = position >= starts[:, None]
-    return np.where(inside, values[np.where(inside, position, 0)], 0) if len(values) else np.zeros_like(position)
+    return (
+        np.where(inside, values[np.where(inside, position, 0)], 0) if len(values) else np.zeros_like(position)
+    )
 
 
 def latest(histories: Histories, users: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +109,9 @@ def cut_windows(histories: Histories, width: int, windowing: Windowing) -> Cuts:
     if windowing.leftover == "keep":
         counts = np.ceil(np.maximum(lengths - windowing.overlap, 0) / stride).astype(np.int64)
     else:
-        counts = np.where(lengths <= width, lengths > 0, (lengths - windowing.overlap) // stride).astype(np.int64)
+        counts = np.where(lengths <= width, lengths > 0, (lengths - windowing.overlap) // stride).astype(
+            np.int64
+        )
     users, nth = _enumerate(counts)
     stops = histories.stops[users] - nth * stride
     starts = np.maximum(stops - width, histories.starts[users])

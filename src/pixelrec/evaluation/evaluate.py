@@ -53,7 +53,9 @@ def popularity_ranks(counts: np.ndarray, questions: Asks) -> np.ndarray:
         part = slice(start, start + USERS)
         targets = torch.from_numpy(questions.targets[part])
         ones = torch.ones(len(targets), 1)
-        ranks[part] = count_ranks(ones, table, targets, *seen_items(questions.histories, questions.users[part]))
+        ranks[part] = count_ranks(
+            ones, table, targets, *seen_items(questions.histories, questions.users[part])
+        )
     return ranks
 
 

@@ -36,7 +36,7 @@ def bpr(scores: Scores, *, reduction: Reduction = "mean", epsilon: float = 0.0) 
 def bce(scores: Scores, *, reduction: Reduction = "mean") -> Tensor:
     """Binary cross-entropy, −log σ(s⁺) − Σ log(1 − σ(s⁻)): *summed* over the competing negatives of a target.
 
-    Source: Kang and McAuley, SASRec, arXiv 1808.09781, eq. 6, which samples one negative.
+    Source: Kang and McAuley, SASRec, arXiv 1808.09781, which samples one negative.
     """
     positive, negative, competes = _competition(scores)
     per_target = -logsigmoid(positive) - _masked_sum(logsigmoid(-negative), competes)
@@ -48,7 +48,7 @@ def gbce(scores: Scores, *, calibration: float = 0.75) -> Tensor:
 
     β = α(t(1 − 1/α) + 1/α) with α = K / (N − 1), K the competing negatives of the target, sampled uniformly.
     calibration: t from 0 (plain cross-entropy) to 1 (scores are calibrated probabilities).
-    Source: Petrov and Macdonald, gSASRec, arXiv 2308.07192, eqs. 7 and 12.
+    Source: Petrov and Macdonald, gSASRec, arXiv 2308.07192.
     """
     if not 0 <= calibration <= 1:
         raise RecipeError(f"calibration of gbce is {calibration}; expected a number from 0 to 1")

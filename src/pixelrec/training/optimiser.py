@@ -64,10 +64,19 @@ class Optimiser:
     def __init__(self, model: nn.Module, choices: OptimiserChoices, touched: bool) -> None:
         self.names = {p: name for name, p in model.named_parameters() if p.requires_grad}
         betas = (choices.beta1, choices.beta2)
-        tables = [m for m in model.modules() if isinstance(m, RowTable) and m.weight in self.names] if touched else []
+        tables = (
+            [m for m in model.modules() if isinstance(m, RowTable) and m.weight in self.names]
+            if touched
+            else []
+        )
         owned = {id(table.weight) for table in tables}
         groups = [
-            {"params": [p for p in some if id(p) not in owned], "lr": rate, "peak": rate, "weight_decay": decay}
+            {
+                "params": [p for p in some if id(p) not in owned],
+                "lr": rate,
+                "peak": rate,
+                "weight_decay": decay,
+            }
             for some, rate, decay in _rooms(self.names, choices)
         ]
         fused = all(p.is_floating_point() for p in self.names)

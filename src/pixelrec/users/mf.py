@@ -8,6 +8,7 @@ from typing import final
 from torch import Tensor, nn
 
 from pixelrec.batch import Events, Facts
+from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.row_table import Init, RowTable
 from pixelrec.users.user_model import AbstractUserModel
 
@@ -55,5 +56,5 @@ def _tower(width: int, widths: tuple[int, ...], dropout: float) -> nn.Sequential
         linear = nn.Linear(before, after)
         nn.init.xavier_normal_(linear.weight)
         nn.init.zeros_(linear.bias)
-        layers += [nn.Dropout(dropout), linear, nn.BatchNorm1d(after), nn.Tanh()]
+        layers += [Dropout(dropout), linear, nn.BatchNorm1d(after), nn.Tanh()]
     return nn.Sequential(*layers)

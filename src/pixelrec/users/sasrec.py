@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelrec.batch import Events, Facts
+from pixelrec.blocks.dropout import Dropout
+from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.transformer import EPSILON, Transformer, causal
 from pixelrec.errors import RecipeError
 from pixelrec.users.user_model import AbstractUserModel
@@ -43,11 +45,13 @@ class SASRec(AbstractUserModel):
     ) -> None:
         super().__init__()
         if width % heads:
-            raise RecipeError(f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it")
+            raise RecipeError(
+                f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it"
+            )
         self.positions = nn.Parameter(torch.empty(facts.length, width))
         nn.init.normal_(self.positions, std=0.02)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.transformer = Transformer(
             width,
             layers=layers,
@@ -58,7 +62,10 @@ class SASRec(AbstractUserModel):
         )
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
-        history = events.history  # B, L
+        real = events.history != 0  # B, L
+        packing = Packing.of(real)
         # Positions count from the latest event, so padding on the left changes nothing.
-        x = F.embedding(history, table) + self.positions[-history.shape[1] :]  # B, L, D
-        return self.transformer(self.dropout(self.norm(x)), causal(history))  # type: ignore[no-any-return]
+        place = packing.columns + len(self.positions) - real.shape[1]
+        x = F.embedding(packing.pack(events.history), table) + F.embedding(place, self.positions)  # P, D
+        x = self.transformer(self.dropout(self.norm(x)), causal(real), packing)
+        return packing.unpack(x)

@@ -1,0 +1,153 @@
+"""Speed of batches and of training steps of SASRec over ids, on events shaped like Pixel200K.
+
+    python benchmarks/training.py               # all of it, a few minutes on 2 cores
+    python benchmarks/training.py --profile     # where the time of the last step goes
+
+All steps use the library's own batches, recommender, loss and optimiser, in one process, one after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from statistics import median
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from pixel200k import ITEMS, USERS, items, lengths
+
+from pixelrec.batch import Batch, Facts, Histories
+from pixelrec.recipe import build_batcher, build_loss, build_recommender, resolve
+from pixelrec.recommender import Recommender
+from pixelrec.training.loop import Loss
+from pixelrec.training.optimiser import Optimiser, OptimiserChoices
+
+WIDTH, LENGTH = 512, 10
+PUBLISHED = MappingProxyType(
+    {
+        "negatives.name": "per_target",
+        "loss.name": "bpr",
+        "loss.reduction": "window",
+        "training.batch_size": 64,
+        "optimiser.rows": "dense",
+    }
+)
+STEPS = (
+    ("published: BPR, B 64, fp32, dense AdamW", PUBLISHED),
+    ("the same, touched rows", {**PUBLISHED, "optimiser.rows": "touched"}),
+    ("the same, B 512", {**PUBLISHED, "optimiser.rows": "touched", "training.batch_size": 512}),
+    ("softmax over 512 shared, B 512, fp32", {"training.batch_size": 512}),
+    ("softmax over 512 shared, B 512, bf16", {"training.batch_size": 512, "training.precision": "bf16"}),
+)
+
+
+def main() -> None:
+    arguments = _arguments()
+    torch.set_num_threads(arguments.threads)
+    facts = _facts()
+    print(f"{facts.users:,} users, {facts.items:,} items, D {WIDTH}, L {LENGTH}, {arguments.threads} threads")
+    _report_batcher(facts, "next_item, one negative per target", PUBLISHED)
+    batcher = _report_batcher(facts, "next_item, 512 shared negatives", {"training.batch_size": 512})
+    first = None
+    for title, choices in STEPS:
+        rate = _steps(facts, choices, arguments.steps, arguments.profile and title == STEPS[-1][0])
+        first = first or rate
+        share = rate / batcher
+        print(
+            f"{title:<45} {rate:8,.0f} windows/s  {rate / first:5.2f} x   batcher {100 * share:.1f} % of it"
+        )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--steps", type=int, default=9, help="the median of these counts, after two more")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--profile", action="store_true")
+    return parser.parse_args()
+
+
+def _facts() -> Facts:
+    rng = np.random.default_rng(0)
+    counts = np.concatenate([[0], lengths(USERS, rng)])
+    stops = np.cumsum(counts)
+    taken = items(int(stops[-1]), rng).astype(np.int32) + 1
+    history = Histories(taken, np.arange(len(taken)), stops - counts, stops)
+    return Facts(USERS, ITEMS, LENGTH, None, history)
+
+
+def _recipe(choices: Any) -> Any:
+    fixed = {"length": LENGTH, "items.width": WIDTH, "training.loader_threads": 0}
+    return resolve("benchmark", {}, {**fixed, **choices})
+
+
+def _report_batcher(facts: Facts, title: str, choices: Any) -> float:
+    """Windows per second of one thread."""
+    assert facts.history is not None
+    recipe = _recipe(choices)
+    batcher = build_batcher(
+        recipe, build_recommender(recipe, Facts(facts.users, facts.items, 1)), facts.history
+    )
+    batches = batcher.epoch(0)
+    next(batches)
+    rates = []
+    for _ in range(5):
+        started, windows = time.perf_counter(), 0
+        for _ in range(40):
+            windows += len(next(batches).target)
+        rates.append(windows / (time.perf_counter() - started))
+    print(f"{'batcher: ' + title:<45} {median(rates):8,.0f} windows/s in one thread")
+    return median(rates)
+
+
+def _steps(facts: Facts, choices: Any, steps: int, profile: bool) -> float:
+    """Windows per second of whole steps, batches included."""
+    assert facts.history is not None
+    recipe = _recipe(choices)
+    torch.manual_seed(0)
+    recommender = build_recommender(recipe, facts).train()
+    chosen = OptimiserChoices(**{**recipe["optimiser"], "weight_decay": 0.1})
+    optimiser = Optimiser(recommender, chosen, chosen.touches("cpu", 1))
+    loss = build_loss(recipe)
+    batches = build_batcher(recipe, recommender, facts.history).epoch(0)
+    bf16 = recipe.training.precision == "bf16"
+    for _ in range(2):
+        _step(recommender, loss, optimiser, batches, bf16)
+    rates = []
+    for _ in range(steps):
+        started = time.perf_counter()
+        windows = _step(recommender, loss, optimiser, batches, bf16)
+        rates.append(windows / (time.perf_counter() - started))
+    if profile:
+        _profile(recommender, loss, optimiser, batches, bf16)
+    return median(rates)
+
+
+def _step(
+    recommender: Recommender, loss: Loss, optimiser: Optimiser, batches: Iterator[Batch], bf16: bool
+) -> int:
+    batch = next(batches)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        scores = recommender(batch)
+    loss(scores).backward()  # type: ignore[no-untyped-call]
+    optimiser.step(1.0)
+    return len(batch.target)
+
+
+def _profile(
+    recommender: Recommender, loss: Loss, optimiser: Optimiser, batches: Iterator[Batch], bf16: bool
+) -> None:
+    with torch.profiler.profile() as profiler:
+        for _ in range(3):
+            _step(recommender, loss, optimiser, batches, bf16)
+    print(
+        profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=40)
+    )
+
+
+if __name__ == "__main__":
+    main()

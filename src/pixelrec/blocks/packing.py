@@ -1,0 +1,36 @@
+"""Histories without their padding: real events end to end, so that no layer computes what nobody reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Which positions of B histories of L events are real: P of them."""
+
+    places: Tensor  # P: of B · L
+    shape: tuple[int, int]  # B, L
+
+    @classmethod
+    def of(cls, real: Tensor) -> Packing:
+        """From B, L: is there an event?"""
+        return cls(real.flatten().nonzero().squeeze(1), (real.shape[0], real.shape[1]))
+
+    @property
+    def columns(self) -> Tensor:
+        """P: the position of each real event in its history."""
+        return self.places % self.shape[1]
+
+    def pack(self, x: Tensor) -> Tensor:
+        """B, L, … → P, …"""
+        return x.flatten(0, 1).index_select(0, self.places)
+
+    def unpack(self, x: Tensor) -> Tensor:
+        """P, … → B, L, …; zero where there is no event."""
+        B, L = self.shape
+        whole = torch.zeros(B * L, *x.shape[1:], dtype=x.dtype, device=x.device)
+        return whole.index_copy(0, self.places, x).unflatten(0, self.shape)
