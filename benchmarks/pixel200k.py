@@ -1,4 +1,4 @@
-"""The shape of Pixel200K (arXiv 2309.06789, table 2 and figure 3): how long histories are, how popular items."""
+"""The shape of Pixel200K (arXiv 2309.06789): how long histories are and how popular items."""
 
 from __future__ import annotations
 

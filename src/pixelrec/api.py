@@ -95,7 +95,7 @@ def pack_images(
         data: the data set.
         size: pixels of a side.
         fit: `stretch` to a square, `crop` to the centre square, or `pad` to a square.
-        missing: items without a usable cover are an `error`, get a `grey` picture, or are dropped (`drop-item`).
+        missing: items without a usable cover are an `error`, get a `grey` picture, or go (`drop-item`).
         threads: that decode; all cores by default.
         progress: draw a progress bar.
         overwrite: start the store anew, as another size or fit needs.
@@ -106,7 +106,7 @@ def pack_images(
     Raises:
         ImageError: a cover is missing or broken (with `missing="error"`), or the store is of other choices.
     """
-    from pixelrec.data.dataset import drop_items
+    from pixelrec.data.prepare import drop_items
 
     dataset = Dataset.open(Path(data))
     report = pack(
@@ -231,7 +231,7 @@ def evaluate(
 
 
 def report(run: Run | Path | str, *, split: Split = "test", data: Path | str | None = None) -> Path:
-    """Writes `report.html` into the run folder and returns its path; evaluates first where that is not done."""
+    """Writes `report.html` into the run folder and returns its path; evaluates first if need be."""
     from pixelrec.run_report import write_run_report
 
     opened = _opened(run)
@@ -259,7 +259,7 @@ def recommend(
         data: where the data set lies now, if it moved.
 
     Returns:
-        Columns `user_id` (if users were asked for), `place` (1 is best), `item_id`, `score`, and `title` if known.
+        Columns `user_id` (if users were asked for), `place` (1 is best), `item_id`, `score`, perhaps `title`.
 
     Raises:
         RequestError: an id is unknown, or nothing was asked.
@@ -291,9 +291,8 @@ def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -
     console.print(f"world      {world.folder}: interactions, item information and covers, drawn by code")
     dataset = prepare(world.interactions, out=out / "data", items=world.items)
     _, packed = pack_images(world.covers, data=dataset.folder, size=96)
-    console.print(
-        f"data set   {dataset.folder}: {dataset.users:,} users, {dataset.items:,} items, {packed.packed} covers"
-    )
+    counts = f"{dataset.users:,} users, {dataset.items:,} items, {packed.packed} covers"
+    console.print(f"data set   {dataset.folder}: {counts}")
     run = train(
         "sasrec-id", data=dataset.folder, out=out / "run", overrides={"seed": seed, **DEMO}, console=console
     )
@@ -307,4 +306,4 @@ DEMO = {"length": 20, "items.width": 64, "users.heads": 2, "training.epochs": 30
 def load_metrics(run: Run | Path | str, split: Split) -> dict[str, Any]:
     """What `evaluate` wrote for a split."""
     path = _opened(run).folder / f"metrics-{split}.json"
-    return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return json.loads(path.read_text(encoding="utf-8"))

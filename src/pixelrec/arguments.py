@@ -20,7 +20,8 @@ class _Parser(argparse.ArgumentParser):
         unknown = re.match(r"unrecognized arguments: (--\S+)", message)
         if unknown:
             known = [option for action in self._actions for option in action.option_strings]
-            message = f"unknown option {unknown[1].partition('=')[0]}; {nearest(unknown[1].partition('=')[0], known)}"
+            word = unknown[1].partition("=")[0]
+            message = f"unknown option {word}; {nearest(word, known)}"
         raise RequestError(f"{self.prog}: {message}; see {self.prog} --help")
 
 

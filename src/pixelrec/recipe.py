@@ -185,7 +185,7 @@ def schema(values: Mapping[str, Any]) -> ArgumentParser:
     return parser
 
 
-def _dictated(chosen: Callable[..., Any]) -> set[str]:
+def _dictated(chosen: Callable[..., Any]) -> set[str | int]:
     """The parameters left of the `*`."""
     parameters = inspect.signature(chosen).parameters.values()
     return {p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY}

@@ -52,15 +52,15 @@ class Recommender(nn.Module):
         super().__init__()
         self.recipe = {"items": dict(items), "users": dict(users), "scoring": dict(scoring)}
         self.facts = facts
-        self.items = ITEM_ENCODERS[items["name"]](facts, **_choices(items))  # type: ignore[arg-type]
-        self.users = USER_MODELS[users["name"]](facts, self.items.width, **_choices(users))  # type: ignore[arg-type]
+        self.items = ITEM_ENCODERS[items["name"]](facts, **_choices(items))
+        self.users = USER_MODELS[users["name"]](facts, self.items.width, **_choices(users))
         self.scoring = SCORINGS[scoring["name"]](**_choices(scoring))
 
     def forward(self, batch: Batch) -> Scores:
         """Scores of the batch's real targets and of their negatives.
 
-        Where the whole catalogue competes, it comes as one negative whose score is the log-sum-exp of all: what
-        a softmax needs to know of them.
+        Where the whole catalogue competes, it comes as one negative whose score is the log-sum-exp of all:
+        what a softmax needs to know of them.
         """
         table = self.users.refine(self.items(batch.items))  # U, D
         vectors = self.users(table, batch.events)  # B, T, D
@@ -70,7 +70,10 @@ class Recommender(nn.Module):
         vectors = self.scoring.users(real.pack(vectors))  # M, D
         positive = self.users.score(vectors, candidates[targets].unsqueeze(1)).squeeze(1)
         return Scores(
-            positive, self._negative(vectors, candidates, targets, batch, real), len(batch.target), self.facts.items
+            positive,
+            self._negative(vectors, candidates, targets, batch, real),
+            len(batch.target),
+            self.facts.items,
         )
 
     def _negative(
@@ -161,7 +164,7 @@ class Recommender(nn.Module):
         saved = _read_json(folder / "recommender.json")
         if saved.get("format") != FORMAT:
             raise RunError(
-                f"{folder}: checkpoint format {saved.get('format')!r}, this version reads {FORMAT}; train again"
+                f"{folder}: a checkpoint of format {saved.get('format')!r}, expected {FORMAT}; train again"
             )
         facts = data or Facts(**saved["facts"])
         recommender = cls(saved["items"], saved["users"], saved["scoring"], facts)
@@ -175,7 +178,7 @@ def _choices(section: Choices) -> dict[str, Any]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path}: no such file; expected a checkpoint folder, such as RUN/best") from None
     except json.JSONDecodeError as error:

@@ -48,6 +48,8 @@ def train_recipe(
 def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     """Goes on where a run stopped, as if it had not; the signal that interrupted it again, if one did."""
     state = load_state(run.folder / "last")
+    if state is None:  # it was killed in its first epoch
+        return _fit(_parts(run.recipe, dataset, _accelerator(run.recipe)), run, Progress(), console)
     if state.progress.finished:
         console.print(
             f"{run.folder} has finished: {state.progress.epoch} epochs, best {state.progress.best_epoch}"

@@ -89,6 +89,6 @@ def test_the_whole_catalogue_keeps_its_numbers() -> None:
 
 def test_a_failing_payload_is_raised_where_batches_are_used() -> None:
     made = batcher()
-    made.load = lambda ids: 1 / 0  # type: ignore[assignment, return-value]
+    made.load = lambda _ids: 1 / 0  # type: ignore[assignment, return-value]
     with pytest.raises(ZeroDivisionError):
         list(made.epoch(0))

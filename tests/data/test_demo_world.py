@@ -275,6 +275,6 @@ def test_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise OSError("no space left on device")
 
     monkeypatch.setattr(demo, "_write_items", disk_full)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(DataError, match="no space"):
         generate_world(tmp_path / "world", **TINY)
     assert not list(tmp_path.iterdir())

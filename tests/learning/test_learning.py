@@ -1,4 +1,4 @@
-"""On a world with a law every recipe learns it and none learns more than there is; on a lawless one none learns."""
+"""Every recipe learns the law of a world, none more than there is; in a lawless world none learns."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_default_learns_the_law(dataset: Dataset, world: World, tmp_path: Pa
     [
         {"loss.name": "bpr", "negatives.name": "per_target"},
         {"loss.name": "bce", "negatives.name": "per_target"},
-        {"loss.name": "gbce", "negatives.name": "per_target", "negatives.count": 2},
+        {"loss.name": "gbce", "negatives.name": "per_target", "negatives.count": 2, "training.patience": 12},
         {"negatives.name": "catalogue"},
         {"negatives.drawn": 0, "negatives.in_batch": True},
         {"negatives.drawn": 64, "negatives.in_batch": True},

@@ -24,7 +24,8 @@ ORDER = [
     {"run"},
     {"train", "recommendation", "run_report"},
     {"api"},
-    {"cli", "__init__"},
+    {"verbs", "__init__"},
+    {"cli"},
 ]
 # Evaluation reads histories and questions, training asks the batcher: both stand above data and say so.
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

@@ -15,8 +15,8 @@ LEVELS = 2**16  # of a probability: random bits come in 16s
 class Dropout(nn.Module):
     """Zeroes a share of the elements in training and scales the others up (Srivastava et al. 2014).
 
-    On a CPU, drawing 64 random bits for four elements is eight times faster than a Bernoulli number for each; the
-    share is then a multiple of 1/65,536, and what is kept is scaled by just that.
+    On a CPU, drawing 64 random bits for four elements is eight times faster than a Bernoulli number for
+    each; the share is then a multiple of 1/65,536, and what is kept is scaled by just that.
 
     Args:
         share: of elements zeroed, from 0 to below 1.

@@ -112,7 +112,7 @@ def exact_dot(vectors: Tensor, rows: Tensor, owner: Tensor, column: Tensor) -> T
     """
     if len(owner) <= _MANY * len(rows):
         return _pairwise(vectors, rows, owner, column)
-    pairs, place = (owner * len(rows) + _first_identical(rows)[column]).unique(return_inverse=True)  # type: ignore[no-untyped-call]
+    pairs, place = (owner * len(rows) + _first_identical(rows)[column]).unique(return_inverse=True)
     return _pairwise(vectors, rows, pairs // len(rows), pairs % len(rows))[place]
 
 
@@ -138,7 +138,7 @@ def _first_identical(rows: Tensor) -> Tensor:
     number = torch.arange(len(rows), device=rows.device)
     words = rows.contiguous().view(torch.int64 if rows.element_size() == 8 else torch.int32)
     odd = torch.arange(1, 2 * rows.shape[1], 2, device=rows.device) * 0x1E3779B97F4A7C15  # wraps: a hash
-    _, group = (words * odd).sum(dim=1).unique(return_inverse=True)  # type: ignore[no-untyped-call]
+    _, group = (words * odd).sum(dim=1).unique(return_inverse=True)
     first = torch.full_like(number, len(rows)).scatter_reduce(0, group, number, "amin")[group]
     return first.where((rows == rows[first]).all(dim=1), number)  # a collision stays on its own
 

@@ -41,7 +41,7 @@ class Attention(nn.Module):
         dropout = self.attention_dropout if self.training else 0.0
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype), dropout_p=dropout)
         mixed = self.dense(packing.pack(attended.transpose(1, 2).flatten(2)))
-        return self.norm(x + self.dropout(mixed))  # type: ignore[no-any-return]
+        return self.norm(x + self.dropout(mixed))
 
 
 @final
@@ -62,7 +62,7 @@ class FeedForward(nn.Module):
         self.norm = nn.LayerNorm(width, eps=EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(x + self.dropout(self.out(F.gelu(self.into(x)))))  # type: ignore[no-any-return]
+        return self.norm(x + self.dropout(self.out(F.gelu(self.into(x)))))
 
 
 @final
@@ -74,7 +74,7 @@ class Layer(nn.Module):
         self.attention, self.feed_forward = attention, feed_forward
 
     def forward(self, x: Tensor, mask: Tensor, packing: Packing) -> Tensor:
-        return self.feed_forward(self.attention(x, mask, packing))  # type: ignore[no-any-return]
+        return self.feed_forward(self.attention(x, mask, packing))
 
 
 @final

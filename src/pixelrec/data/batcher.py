@@ -80,7 +80,7 @@ class Batcher:
                     waiting.cancel()
 
     def _order(self, epoch: int) -> np.ndarray:
-        """This process's rows; processes get equally many, so some rows come twice where they don't divide."""
+        """This process's rows. All get equally many: where they don't divide, some rows come twice."""
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.reader))
         even = -(-len(order) // self.processes) * self.processes
         return np.resize(order, even)[self.process :: self.processes]

@@ -7,6 +7,7 @@ covers, and returns what no user could know: the exact chances of the event to p
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -93,7 +94,7 @@ def generate_world(
     Raises:
         DataError: for a size too small to make a world, or a folder that holds something already.
     """
-    _check_sizes(users=users, items=items, mean_length=mean_length, picture_size=picture_size)
+    _check_sizes({"users": users, "items": items, "mean_length": mean_length, "picture_size": picture_size})
     law, words, brush = (np.random.default_rng([seed, stream]) for stream in range(3))
     catalogue = draw_catalogue(law, items, random=random)
     walks = draw_walks(law, catalogue, users, mean_length, random=random)
@@ -108,7 +109,7 @@ def generate_world(
     return World(folder, catalogue, walks)
 
 
-def _check_sizes(**sizes: float) -> None:
+def _check_sizes(sizes: Mapping[str, float]) -> None:
     least = {"users": 1, "items": 4, "mean_length": 3, "picture_size": 8}
     for name, size in sizes.items():
         if not size >= least[name]:

@@ -1,10 +1,11 @@
 """Negatives: what a target competes with.
 
-A sampler is built from what the data dictates and yields, per batch, item numbers: `B, T, K` (each target has
-its own) or `S` (all targets share them). For shared ones it also says how often each item was *expected* among
-them, so that a softmax over the sample estimates the softmax over the catalogue (log-Q correction, Bengio and
-Senécal 2008). Samples are mixed before they are corrected: an item's expected count is the sum over all ways by
-which it could have come in (the balance heuristic), which never blows up where one way is unlikely.
+A sampler is built from what the data dictates and yields, per batch, item numbers: `B, T, K` (each target
+has its own) or `S` (all targets share them). For shared ones it also says how often each item was *expected*
+among them, so that a softmax over the sample estimates the softmax over the catalogue (log-Q correction,
+Bengio and Senécal 2008). Samples are mixed before they are corrected: an item's expected count is the sum
+over all ways by which it could have come in (the balance heuristic), which never blows up where one way is
+unlikely.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ROUNDS = 50  # of rejection; what still clashes then (a user who has seen nearly
 
 @dataclass(frozen=True)
 class Drawn:
-    """`items` is `B, T, K` or `S`; 0 is no negative; none: all compete. `log_q` (S) belongs to shared ones only."""
+    """`items` is `B, T, K` or `S`; 0 is no negative; none: all compete. `log_q` (S): of shared ones only."""
 
     items: np.ndarray | None
     log_q: np.ndarray | None = None
@@ -145,7 +146,7 @@ def _only(rows: Rows, index: np.ndarray) -> Rows:
 
 @final
 class Shared(AbstractNegatives):
-    """Negatives that all targets of a batch share: drawn from the catalogue, the batch's own targets, or both.
+    """Negatives that all targets of a batch share: drawn from the catalogue, the batch's targets, or both.
 
     Args:
         drawn: how many are drawn from the catalogue.
@@ -167,8 +168,8 @@ class Shared(AbstractNegatives):
     ) -> None:
         if drawn < 1 and not in_batch:
             raise RecipeError(
-                f"negatives.drawn is {drawn} and negatives.in_batch is false: a target would compete with nothing; "
-                "draw some, or set negatives.in_batch"
+                f"negatives.drawn is {drawn} and negatives.in_batch is false: a target would compete with "
+                "nothing; draw some, or set negatives.in_batch"
             )
         self.count, self.in_batch, self.correct = drawn, in_batch, correct
         self.source = Popularity(histories, items, alpha)

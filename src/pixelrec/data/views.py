@@ -26,7 +26,7 @@ from pixelrec.batch import Histories
 
 @dataclass(frozen=True)
 class Cuts:
-    """W stretches `items[starts:stops]` of the flat events, and the place within each that a view singles out."""
+    """W stretches `items[starts:stops]` of the flat events, and the place in each that a view singles out."""
 
     users: np.ndarray  # int64[W]
     starts: np.ndarray  # int64[W]

@@ -39,7 +39,8 @@ def in_threads(work: Callable[[T], R], tasks: Sequence[T], *, threads: int) -> G
 def thread_count(threads: int | None) -> int:
     """The threads to use: as asked, or one for every core this process may use."""
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        mine = getattr(os, "sched_getaffinity", None)  # Linux alone knows it
+        return len(mine(0)) if mine else os.cpu_count() or 1
     if threads < 1:
         raise ImageError(f"threads is {threads}, expected at least 1, or nothing for one a core")
     return threads

@@ -1,8 +1,8 @@
 """The only writer of a picture store: batches, each committed whole or not at all.
 
-LMDB writes a batch to new pages and only then the page that points to them. Killed at any moment, the store is
-as it was after the last batch, for what a process has written outlives it. Nothing waits for the disk, which
-would cost a quarter of the speed: where the *power* went within a minute of packing, pack anew.
+LMDB writes a batch to new pages and only then the page that points to them. Killed at any moment, the store
+is as it was after the last batch, for what a process has written outlives it. Nothing waits for the disk,
+which would cost a quarter of the speed: where the *power* went within a minute of packing, pack anew.
 """
 
 from __future__ import annotations

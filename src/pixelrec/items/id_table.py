@@ -27,4 +27,4 @@ class IdTable(AbstractItemEncoder):
         self.rows = RowTable(facts.items, width, init=init)
 
     def forward(self, items: Items) -> Tensor:
-        return self.rows(items.ids)  # type: ignore[no-any-return]
+        return self.rows(items.ids)

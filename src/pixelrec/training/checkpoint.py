@@ -70,23 +70,21 @@ def save_state(folder: Path, recommender: Recommender, optimiser: Optimiser, pro
         (new / "progress.json").write_text(text + "\n", encoding="utf-8")
 
 
-def load_state(folder: Path) -> State:
-    """Reads what `save_state` wrote.
+def load_state(folder: Path) -> State | None:
+    """Reads what `save_state` wrote; none where no epoch has ended yet.
 
     Raises:
-        RunError: there is none, or it is damaged.
+        RunError: it is damaged.
     """
     folder = whole(folder)
+    if not folder.exists():
+        return None
     path = folder / "progress.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         steps = values.pop("steps")
         progress = Progress(**values)
-    except FileNotFoundError:
-        raise RunError(
-            f"{path}: no such file; nothing to resume: the run stopped before its first epoch ended; train again"
-        ) from None
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise RunError(f"{path}: not a training state ({error}); the checkpoint is damaged") from None
     tensors = read_tensors(folder / "optimiser.safetensors")
     moments = {name: t for name, t in tensors.items() if not name.startswith("random.")}

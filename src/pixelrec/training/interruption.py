@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Self, final
 
@@ -18,10 +19,8 @@ class Interruption:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        try:
+        with suppress(ValueError):  # signals belong to the main thread; in another one, nobody interrupts
             self._before = {s: signal.signal(s, self._note) for s in SIGNALS}
-        except ValueError:
-            pass  # signals belong to the main thread; in another one, nobody interrupts
         return self
 
     def __exit__(

@@ -28,7 +28,7 @@ class Journal:
 
         self.path, self.console = run / "metrics.jsonl", console
         self._keep(epochs_done)
-        self.board = SummaryWriter(run / "tensorboard", purge_step=epochs_done + 1)  # type: ignore[no-untyped-call]
+        self.board = SummaryWriter(run / "tensorboard", purge_step=epochs_done + 1)
 
     def _keep(self, epochs: int) -> None:
         rows = [row for row in read_journal(self.path) if row["epoch"] <= epochs]
@@ -44,14 +44,14 @@ class Journal:
             os.fsync(file.fileno())
         for name, value in row.items():
             if isinstance(value, int | float) and name != "epoch":
-                self.board.add_scalar(name, value, row["epoch"])  # type: ignore[no-untyped-call]
-        self.board.flush()  # type: ignore[no-untyped-call]
+                self.board.add_scalar(name, value, row["epoch"])
+        self.board.flush()
 
     def say(self, line: str) -> None:
         self.console.print(line, highlight=False)
 
     def close(self) -> None:
-        self.board.close()  # type: ignore[no-untyped-call]
+        self.board.close()
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

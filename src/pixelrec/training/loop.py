@@ -160,9 +160,9 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
         if not math.isfinite(value):
             number = progress.batch - len(unread) + back + 1
             raise DivergedError(
-                f"the loss is {value} at epoch {progress.epoch + 1}, step {number}: training cannot go on; the best "
-                "checkpoint so far is kept. Lower optimiser.learning_rate, set training.clip (1.0, say), "
-                "or use training.precision fp32"
+                f"the loss is {value} at epoch {progress.epoch + 1}, step {number}: training cannot go on; "
+                "the best checkpoint so far is kept. Lower optimiser.learning_rate, set training.clip "
+                "(1.0, say), or use training.precision fp32"
             )
         progress.loss += value * windows
         progress.windows += windows

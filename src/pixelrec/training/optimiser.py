@@ -1,8 +1,8 @@
-"""AdamW with a group per room, and for tables of rows an AdamW whose work is proportional to the rows touched.
+"""AdamW with a group per room, and for tables of rows an AdamW whose work grows with the rows touched.
 
-Dense AdamW moves every row of a table at every step: momentum carries on and weight decay shrinks also where the
-gradient is zero. Those steps have a closed form, so `RowAdamW` skips them and replays them when a row is next
-read. Both follow the same trajectory and write the same state, so one can take over from the other.
+Dense AdamW moves every row of a table at every step: momentum carries on and weight decay shrinks also where
+the gradient is zero. Those steps have a closed form, so `RowAdamW` skips them and replays them when a row is
+next read. Both follow the same trajectory and write the same state, so one can take over from the other.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class Optimiser:
             table.catch_up_all()
 
     def state(self) -> dict[str, Tensor]:
-        """Moments by parameter name, `mean.<name>` and `square.<name>`, and what tables have yet to replay."""
-        state = {}
+        """Moments by parameter name, `mean.<name>` and `square.<name>`, and what tables must yet replay."""
+        state: dict[str, Tensor] = {}
         for table in self.rows:
             state |= {f"{key}.{self.names[table.weight]}": value for key, value in table.state().items()}
         for parameter, moments in self._dense_state().items():
@@ -151,8 +151,8 @@ class Optimiser:
                 continue
             if f"upto.{name}" in state and int(state[f"upto.{name}"].min()) < steps:
                 raise RunError(
-                    f"the run was stopped within an epoch that updates {name} by touched rows; resume it with "
-                    "optimiser.rows touched (on a CPU)"
+                    f"the run was stopped within an epoch that updates {name} by touched rows; resume it "
+                    "where it was trained (a CPU), with optimiser.rows touched"
                 )
             self.dense.state[parameter] = {
                 "step": torch.tensor(float(steps)),
@@ -188,7 +188,7 @@ class RowAdamW:
 
     because m and v only shrink by β1 and β2. G depends on s and t alone, so it is a number per step, not per
     row, kept up to date as steps pass. The one approximation is ε, whose share is taken at the first skipped
-    step (where nearly all of the movement is). Reading a row (`forward` of the table) brings it up to date first.
+    step (where nearly all of the movement is). Reading a row (`forward` of the table) brings it up to date.
 
     Args:
         table: whose gradient becomes sparse from now on.

@@ -44,10 +44,10 @@ class MF(AbstractUserModel):
         self.item_tower = _tower(width, towers, dropout)
 
     def refine(self, table: Tensor) -> Tensor:
-        return self.item_tower(table)  # type: ignore[no-any-return]
+        return self.item_tower(table)
 
     def forward(self, table: Tensor, events: Events) -> Tensor:  # noqa: ARG002
-        return self.user_tower(self.rows(events.users)).unsqueeze(1)  # type: ignore[no-any-return]
+        return self.user_tower(self.rows(events.users)).unsqueeze(1)
 
 
 def _tower(width: int, widths: tuple[int, ...], dropout: float) -> nn.Sequential:

@@ -11,7 +11,7 @@ from pixelrec.batch import Events
 
 
 class AbstractUserModel(nn.Module, ABC):
-    """Turns histories into vectors that are compared with rows of the table. It cannot know what an item looks like.
+    """Turns histories into vectors, to compare with rows of the table. It cannot know what items look like.
 
     A user model is built as `UserModel(facts, width, *, choices)`, where `width` is D of the item encoder.
     """

@@ -1,0 +1,353 @@
+"""What each verb of the command line does: one call of `pixelrec.api`, and what came of it printed.
+
+Nothing heavy is imported before a verb runs. A verb's signature and docstring are its command line.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pixelrec.errors import RequestError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+    from rich.console import Console
+
+Fit = Literal["stretch", "crop", "pad"]
+Missing = Literal["error", "grey", "drop-item"]
+Split = Literal["validation", "test"]
+TimeUnit = Literal["s", "ms", "us", "ns"]
+Form = Literal["table", "csv", "json"]
+
+
+def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
+    """See all of it at once: a generated shop is prepared, trained on, tested and pictured.
+
+    Args:
+        out: folder for everything; new or empty.
+        seed: of the generated world and of training.
+    """
+    from pixelrec import api
+
+    run = api.demo(out=out, seed=seed, console=_console())
+    _print_metrics(api.load_metrics(run, "test"), "test")
+    _console().print(
+        f"\nreport     {run.folder / 'report.html'}\n\nNow with your own files: pixelrec prepare --help"
+    )
+
+
+def prepare(
+    interactions: Path,
+    *,
+    out: Path,
+    items: Path | None = None,
+    covers: Path | None = None,
+    size: int = 224,
+    fit: Fit = "stretch",
+    missing: Missing = "error",
+    item_column: str = "item_id",
+    user_column: str = "user_id",
+    time_column: str = "timestamp",
+    time_unit: TimeUnit = "s",
+    overwrite: bool = False,
+) -> None:
+    """Turn interactions, and covers if given, into a data set folder.
+
+    Args:
+        interactions: CSV, CSV.gz, Parquet, or a folder of Parquet parts.
+        out: data set folder to make.
+        items: CSV or Parquet with a row per item: title, tag, description, counters.
+        covers: folder of pictures, <item_id>.jpg, packed as `pixelrec images pack` does.
+        size: pixels of a side of a packed picture.
+        fit: how a cover becomes square: stretched, its centre cropped, or padded.
+        missing: items without a usable cover are an error, get a grey picture, or are dropped.
+        item_column: name of the column of item ids.
+        user_column: name of the column of user ids.
+        time_column: name of the column of times.
+        time_unit: what numbers there count since 1970.
+        overwrite: replace a data set that is there already.
+    """
+    from pixelrec import api
+    from pixelrec.data.statistics import print_statistics, statistics
+
+    dataset = api.prepare(
+        interactions,
+        out=out,
+        items=items,
+        item_column=item_column,
+        user_column=user_column,
+        time_column=time_column,
+        time_unit=time_unit,
+        overwrite=overwrite,
+    )
+    if covers is not None:
+        pack(covers, data=out, size=size, fit=fit, missing=missing)
+        dataset = type(dataset).open(out)
+    print_statistics(statistics(dataset), _console())
+    _console().print(f"\ndata set   {out}\nnext       pixelrec train sasrec-id --data {out}", highlight=False)
+
+
+def pack(
+    covers: Path,
+    *,
+    data: Path,
+    size: int = 224,
+    fit: Fit = "stretch",
+    missing: Missing = "error",
+    threads: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Pack the covers of a data set's items for training; killed, it continues where it was.
+
+    Args:
+        covers: folder of pictures, <item_id>.jpg.
+        data: data set folder.
+        size: pixels of a side.
+        fit: how a cover becomes square: stretched, its centre cropped, or padded.
+        missing: items without a usable cover are an error, get a grey picture, or are dropped.
+        threads: that decode; all cores by default.
+        overwrite: start anew, as another size or fit needs.
+    """
+    from pixelrec import api
+    from pixelrec.images.summary import print_pack
+
+    _, report = api.pack_images(
+        covers,
+        data=data,
+        size=size,
+        fit=fit,
+        missing=missing,
+        threads=threads,
+        progress=True,
+        overwrite=overwrite,
+    )
+    print_pack(report, _console())
+
+
+def check(
+    covers: Path,
+    *,
+    data: Path | None = None,
+    duplicates: bool = True,
+    threads: int | None = None,
+    json: bool = False,
+) -> None:
+    """Look at covers without writing: what is unusable, sizes, near-duplicates.
+
+    Args:
+        covers: folder of pictures.
+        data: data set whose items need covers; else every picture of the folder is looked at.
+        duplicates: look for covers that look alike.
+        threads: that decode; all cores by default.
+        json: print the report as JSON.
+    """
+    from json import dumps
+
+    from pixelrec import api
+    from pixelrec.images.summary import print_check
+
+    report = api.check_images(covers, data=data, duplicates=duplicates, threads=threads, progress=not json)
+    if json:
+        print(dumps(report.to_dict(), indent=2))
+    else:
+        print_check(report, _console())
+
+
+def evaluate(run: Path, *, split: Split = "test", data: Path | None = None, report: bool = True) -> None:
+    """Rank the whole catalogue for every user and print the metrics.
+
+    Args:
+        run: run folder.
+        split: the last event of every user, or the one before.
+        data: where the data set lies now, if it moved.
+        report: write report.html too.
+    """
+    from pixelrec import api
+
+    _print_metrics(api.evaluate(run, split=split, data=data), split)
+    _console().print(f"\nranks      {run / f'ranks-{split}.parquet'}", highlight=False)
+    if report:
+        _console().print(f"report     {api.report(run, split=split, data=data)}", highlight=False)
+
+
+def recommend(
+    run: Path,
+    *,
+    user: list[str] | None = None,
+    history: list[str] | None = None,
+    k: int = 10,
+    form: Form = "table",
+    out: Path | None = None,
+    data: Path | None = None,
+) -> None:
+    """Recommend items to known users, or to somebody with a history.
+
+    Args:
+        run: run folder.
+        user: user ids of the data set.
+        history: item ids, oldest first.
+        k: how many items.
+        form: how they are printed.
+        out: write there, as CSV or JSON, instead of printing.
+        data: where the data set lies now, if it moved.
+    """
+    from pixelrec import api
+
+    table = api.recommend(run, users=user or (), history=history or (), k=k, data=data)
+    if out is None and form == "table":
+        _print_table(table)
+        return
+    json = form == "json" or (out is not None and out.suffix == ".json")
+    text = _json(table) if json else table.write_csv()
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+def report(run: Path, *, split: Split = "test", data: Path | None = None) -> None:
+    """Write report.html: curves, metrics, and what a dozen users were recommended.
+
+    Args:
+        run: run folder.
+        split: whose metrics and users are shown.
+        data: where the data set lies now, if it moved.
+    """
+    from pixelrec import api
+
+    _console().print(api.report(run, split=split, data=data), highlight=False)
+
+
+def recipes() -> None:
+    """List the recipes that `train` knows by name."""
+    from rich.table import Table
+
+    from pixelrec.recipe import recipes as listed
+
+    table = Table("recipe", "what it is", box=None, header_style="bold")
+    for name, about in listed().items():
+        table.add_row(name, about)
+    _console().print(table)
+
+
+def train(words: Sequence[str]) -> None:
+    """Train a recipe and keep everything in a run folder."""
+    from pixelrec import api
+    from pixelrec.recipe import parse_overrides, schema
+
+    options, rest = _train_options(words)
+    if options["help"]:
+        _train_help(options["recipe"], schema)
+        return
+    if options["resume"]:
+        if options["recipe"] or rest:
+            raise RequestError("--resume goes on with the run's own recipe; give nothing else but --data")
+        run = api.resume(Path(options["resume"]), data=options["data"], console=_console())
+    elif not options["recipe"] or not options["data"]:
+        raise RequestError("train needs a recipe and a data set: pixelrec train sasrec-id --data DATA")
+    else:
+        overrides = parse_overrides(rest)
+        run = api.train(
+            options["recipe"],
+            data=options["data"],
+            out=options["out"],
+            overrides=overrides,
+            console=_console(),
+        )
+    _console().print(f"\nrun        {run.folder}\nnext       pixelrec evaluate {run.folder}", highlight=False)
+
+
+def _train_options(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """The verb's own options, and the recipe's words that are left."""
+    found: dict[str, Any] = {"recipe": None, "data": None, "out": None, "resume": None, "help": False}
+    rest = list(words)
+    if rest and not rest[0].startswith("-") and "=" not in rest[0]:
+        found["recipe"] = rest.pop(0)
+    left: list[str] = []
+    while rest:
+        word, equals, value = rest.pop(0).partition("=")
+        if word in {"-h", "--help"}:
+            found["help"] = True
+        elif word in {"--data", "--out", "--resume"}:
+            if not equals and not rest:
+                raise RequestError(f"train: {word} has no value; expected {word} FOLDER")
+            found[word.removeprefix("--")] = value if equals else rest.pop(0)
+        else:
+            # Everything else is the recipe's; a key that stands alone has the next word as its value.
+            left.append(word + equals + value)
+            if word.startswith("--") and not equals and rest:
+                left.append(rest.pop(0))
+    return found, left
+
+
+def _train_help(recipe: str | None, schema: Callable[[dict[str, Any]], ArgumentParser]) -> None:
+    from pixelrec.recipe import read_recipe
+
+    chosen = read_recipe(recipe or "sasrec-id")
+    parser = schema(dict(chosen.choices))
+    parser.set_defaults(_flat_defaults(chosen.choices))
+    print(
+        "usage: pixelrec train RECIPE --data DATA [--out RUN] [--section.word VALUE …]\n"
+        "       pixelrec train --resume RUN [--data DATA]\n\n"
+        "RECIPE is a name that `pixelrec recipes` lists, or a YAML file. Ctrl-C finishes the step, saves\n"
+        f"and stops; --resume goes on. The words of {chosen.name}, with their values:\n"
+    )
+    words_only = parser.format_help().partition("options:")[2].splitlines()
+    print("\n".join(line for line in words_only if "configuration file" not in line).strip("\n"))
+
+
+def _flat_defaults(choices: Any, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in choices.items():
+        flat |= (
+            _flat_defaults(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        )
+    return flat
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(soft_wrap=True)
+
+
+def _print_metrics(found: dict[str, dict[str, float]], split: str) -> None:
+    from rich.table import Table
+
+    names = list(next(iter(found.values())))
+    table = Table(f"{split}, %", *names, box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for model, values in found.items():
+        table.add_row(model, *(f"{100 * values[name]:.2f}" for name in names))
+    _console().print()
+    _console().print(table)
+
+
+def _print_table(table: Any) -> None:
+    from rich.table import Table
+
+    drawn = Table(*table.columns, box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for row in table.iter_rows():
+        drawn.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value or "") for value in row))
+    _console().print(drawn, highlight=False)
+
+
+def _json(table: Any) -> str:
+    from json import dumps
+
+    return dumps(table.to_dicts(), indent=2, ensure_ascii=False) + "\n"
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "prepare": prepare,
+    "images pack": pack,
+    "images check": check,
+    "recipes": recipes,
+    "train": train,
+    "evaluate": evaluate,
+    "recommend": recommend,
+    "report": report,
+}
