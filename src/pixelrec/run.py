@@ -109,8 +109,8 @@ class Run:
         counts = (dataset.users, dataset.items)
         if counts != (self.about["users"], self.about["items"]):
             raise RunError(
-                f"{dataset.folder} has {counts[0]:,} users and {counts[1]:,} items, {self.folder} was "
-                f"trained on {self.about['users']:,} and {self.about['items']:,}; give its data set with --data"
+                f"{dataset.folder} has {counts[0]:,} users and {counts[1]:,} items, the run was trained on "
+                f"{self.about['users']:,} and {self.about['items']:,}; give its data set with --data"
             )
         return dataset
 

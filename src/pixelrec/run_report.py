@@ -22,12 +22,18 @@ from pixelrec.recommender import latest_events
 from pixelrec.run import Run
 from pixelrec.training.journal import read_journal
 
+BEST_POSSIBLE = "law of the world"
 STORIES = 12  # users shown
 SHOWN = 10  # items of a history, and of recommendations
 
 
-def write_run_report(run: Run, dataset: Dataset, split: Split) -> Path:
-    """Writes `report.html` for an evaluated split; the users shown are drawn at random, not picked."""
+def write_run_report(
+    run: Run, dataset: Dataset, split: Split, ceiling: Mapping[str, float] | None = None
+) -> Path:
+    """Writes `report.html` for an evaluated split; the users shown are drawn at random, not picked.
+
+    Where the law of the data is known, `ceiling` holds the metrics that nobody can beat.
+    """
     questions = questions_of(dataset, split)
     ranks = pl.read_parquet(run.folder / f"ranks-{split}.parquet")["rank"].to_numpy()
     epochs = read_journal(run.folder / "metrics.jsonl")
@@ -36,7 +42,7 @@ def write_run_report(run: Run, dataset: Dataset, split: Split) -> Path:
     report = Report(
         name=run.name,
         when=str(run.about["created"])[:16].replace("T", " "),
-        metrics=_metrics(run, split),
+        metrics=_metrics(run, split, ceiling),
         summary=_summary(run, dataset, split, len(questions)),
         epochs=epochs,
         best_epoch=best,
@@ -52,14 +58,15 @@ def write_run_report(run: Run, dataset: Dataset, split: Split) -> Path:
     return path
 
 
-def _metrics(run: Run, split: Split) -> list[MetricRow]:
+def _metrics(run: Run, split: Split, ceiling: Mapping[str, float] | None) -> list[MetricRow]:
     found: Mapping[str, Mapping[str, float]] = json.loads(
         (run.folder / f"metrics-{split}.json").read_text(encoding="utf-8")
     )
-    return [
+    rows = [
         MetricRow(split, model, values, role="baseline" if model == POPULARITY else "model")
         for model, values in found.items()
     ]
+    return rows if ceiling is None else [*rows, MetricRow(split, BEST_POSSIBLE, ceiling, role="ceiling")]
 
 
 def _summary(run: Run, dataset: Dataset, split: Split, users: int) -> list[tuple[str, str]]:

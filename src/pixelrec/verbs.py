@@ -32,8 +32,8 @@ def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
     """
     from pixelrec import api
 
-    run = api.demo(out=out, seed=seed, console=_console())
-    _print_metrics(api.load_metrics(run, "test"), "test")
+    run, ceiling = api.demo(out=out, seed=seed, console=_console())
+    _print_metrics({**api.load_metrics(run, "test"), "best possible": ceiling}, "test")
     _console().print(
         f"\nreport     {run.folder / 'report.html'}\n\nNow with your own files: pixelrec prepare --help"
     )
@@ -320,7 +320,7 @@ def _print_metrics(found: dict[str, dict[str, float]], split: str) -> None:
     names = list(next(iter(found.values())))
     table = Table(f"{split}, %", *names, box=None, header_style="bold", padding=(0, 2, 0, 0))
     for model, values in found.items():
-        table.add_row(model, *(f"{100 * values[name]:.2f}" for name in names))
+        table.add_row(model, *(f"{100 * values[name]:.2f}" if name in values else "–" for name in names))
     _console().print()
     _console().print(table)
 
