@@ -67,13 +67,18 @@ def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | 
             fit(parts, run.folder, journal, progress, interruption)
     finally:
         journal.close()
+    if parts.accelerator.num_processes > 1:  # one that leaves early takes the others' connection along
+        parts.accelerator.wait_for_everyone()
+        parts.accelerator.end_training()
     return interruption.signal
 
 
 def _accelerator(recipe: Recipe) -> Accelerator:
     choices = recipe.training
     precision = "bf16" if choices.precision == "bf16" else "no"
-    return Accelerator(cpu=choices.device == "cpu", mixed_precision=precision)
+    # Processes on a machine without an accelerator find each other only if told that they run on CPUs.
+    on_cpu = choices.device == "cpu" or not torch.accelerator.is_available()
+    return Accelerator(cpu=on_cpu, mixed_precision=precision)
 
 
 def _parts(recipe: Recipe, dataset: Dataset, accelerator: Accelerator) -> Parts:

@@ -5,6 +5,7 @@ Nothing heavy is imported before a verb runs. A verb's signature and docstring a
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -309,9 +310,10 @@ def _flat_defaults(choices: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _console() -> Console:
+    """Where people read; of several processes only the first one speaks."""
     from rich.console import Console
 
-    return Console(soft_wrap=True)
+    return Console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
 
 
 def _print_metrics(found: dict[str, dict[str, float]], split: str) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelrec.blocks.row_table import RowTable
-from pixelrec.errors import RunError
+from pixelrec.errors import RecipeError, RunError
 
 EPSILON = 1e-8
 CHUNK = 2048  # rows worked on at a time, so that they stay in the processor's cache
@@ -47,7 +47,16 @@ class OptimiserChoices:
     rows: Literal["auto", "touched", "dense"] = "auto"
 
     def touches(self, device: str, processes: int) -> bool:
-        """Whether tables are updated by touched rows on a device of this type."""
+        """Whether tables are updated by touched rows on a device of this type.
+
+        Raises:
+            RecipeError: asked for with several processes, which share dense gradients only.
+        """
+        if self.rows == "touched" and processes > 1:
+            raise RecipeError(
+                f"optimiser.rows is touched, and {processes} processes train together: they share dense "
+                "gradients only; use optimiser.rows dense"
+            )
         return self.rows == "touched" or (self.rows == "auto" and device == "cpu" and processes == 1)
 
 
