@@ -1,6 +1,6 @@
 """How long a user waits before anything happens: import, help, and the modules they load.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 from __future__ import annotations

@@ -64,17 +64,15 @@ class Recommender(nn.Module):
         """
         table = self.users.refine(self.items(batch.items))  # U, D
         vectors = self.users(table, batch.events)  # B, T, D
-        candidates = self.scoring.items(table)
         real = Packing.of(batch.target != 0)
         targets = real.pack(batch.target)  # M
-        vectors = self.scoring.users(real.pack(vectors))  # M, D
-        positive = self.users.score(vectors, candidates[targets].unsqueeze(1)).squeeze(1)
-        return Scores(
-            positive,
-            self._negative(vectors, candidates, targets, batch, real),
-            len(batch.target),
-            self.facts.items,
-        )
+        # Scores differ in late digits: they are computed in full precision, whatever came before.
+        with torch.autocast(targets.device.type, enabled=False):
+            candidates = self.scoring.items(_full(table))
+            vectors = self.scoring.users(_full(real.pack(vectors)))  # M, D
+            positive = self.users.score(vectors, candidates[targets].unsqueeze(1)).squeeze(1)
+            negative = self._negative(vectors, candidates, targets, batch, real)
+        return Scores(positive, negative, len(batch.target), self.facts.items)
 
     def _negative(
         self, vectors: Tensor, candidates: Tensor, targets: Tensor, batch: Batch, real: Packing
@@ -170,6 +168,11 @@ class Recommender(nn.Module):
         recommender = cls(saved["items"], saved["users"], saved["scoring"], facts)
         recommender.load_state_dict(read_tensors(folder / "model.safetensors"))
         return recommender.eval()
+
+
+def _full(x: Tensor) -> Tensor:
+    """At least fp32."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _choices(section: Choices) -> dict[str, Any]:

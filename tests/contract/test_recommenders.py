@@ -146,3 +146,14 @@ def test_gradients_reach_everything_but_padding(
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
         if name.endswith("rows.weight"):
             assert not parameter.grad[0].any(), f"{name}: padding is trained"
+
+
+@over_all_pairs
+@pytest.mark.parametrize("negatives", list(NEGATIVES))
+def test_scores_stay_in_full_precision(dataset: Dataset, items: str, users: str, negatives: str) -> None:
+    made = build(dataset, items, users).float()
+    batch = one_batch(made, negatives)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        scores = made(batch)
+    assert scores.positive.dtype == scores.negative.dtype == torch.float32
+    assert (scores.positive.bfloat16().float() != scores.positive).any(), "they were rounded before"

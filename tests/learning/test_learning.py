@@ -47,8 +47,9 @@ def test_the_default_learns_the_law(dataset: Dataset, world: World, tmp_path: Pa
         {"negatives.drawn": 0, "negatives.in_batch": True},
         {"negatives.drawn": 64, "negatives.in_batch": True},
         {"scoring.name": "cosine"},
+        {"training.precision": "bf16", "training.accumulate": 2, "training.clip": 1.0},
     ],
-    ids=["bpr", "bce", "gbce", "full softmax", "in-batch", "mixed", "cosine"],
+    ids=["bpr", "bce", "gbce", "full softmax", "in-batch", "mixed", "cosine", "bf16"],
 )
 def test_every_loss_learns(dataset: Dataset, tmp_path: Path, choices: dict[str, object]) -> None:
     found, popularity = outcome(dataset, tmp_path / "run", "sasrec-id", {**SEQUENTIAL, **choices})
