@@ -170,9 +170,9 @@ def train(
         DivergedError: the loss is no number.
         InterruptedError: by a signal, whose number it carries; the run can be resumed.
     """
+    from pixelrec.fitting import train_recipe
     from pixelrec.recipe import Recipe as RecipeClass
     from pixelrec.recipe import read_recipe, resolve
-    from pixelrec.train import train_recipe
 
     if isinstance(recipe, RecipeClass):
         chosen = resolve(recipe.name, recipe.choices, overrides or {})
@@ -189,7 +189,7 @@ def resume(run: Run | Path | str, *, data: Path | str | None = None, console: Co
         RunError: there is nothing to continue from.
         InterruptedError: by a signal, as in `train`.
     """
-    from pixelrec.train import resume_run
+    from pixelrec.fitting import resume_run
 
     opened = _opened(run)
     return _finished(opened, resume_run(opened, opened.dataset(data), console))
@@ -236,9 +236,14 @@ def report(run: Run | Path | str, *, split: Split = "test", data: Path | str | N
 
     opened = _opened(run)
     dataset = opened.dataset(data)
-    if not (opened.folder / f"metrics-{split}.json").exists():
+    if not _is_current(opened.folder / f"metrics-{split}.json", opened.folder / "best"):
         evaluate(opened, split=split, data=data)
     return write_run_report(opened, dataset, split)
+
+
+def _is_current(path: Path, source: Path) -> bool:
+    """Whether `path` was made after `source`."""
+    return path.exists() and path.stat().st_mtime_ns >= source.stat().st_mtime_ns
 
 
 def recommend(
@@ -273,7 +278,8 @@ def recommend(
     opened = _opened(run)
     if users:
         return for_users(opened, opened.dataset(data), users, k)
-    return for_history(opened, history, k)
+    here = data is not None or Path(opened.about["data"]).exists()
+    return for_history(opened, opened.dataset(data) if here else None, history, k)
 
 
 def demo(

@@ -50,6 +50,39 @@ DEFAULT_NAMES = {
 }
 
 
+# What types cannot say: the least and the most of a number, both allowed.
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "seed": (0, 2**63 - 1),
+    "length": (1, 100_000),
+    "items.width": (1, 1_000_000),
+    "users.layers": (1, 1000),
+    "users.heads": (1, 10_000),
+    "users.expansion": (0.01, 1000),
+    "users.dropout": (0, 0.99),
+    "users.attention_dropout": (0, 0.99),
+    "scoring.temperature": (1e-4, 1e4),
+    "windowing.hide": (0, 1),
+    "negatives.count": (1, 1_000_000),
+    "negatives.drawn": (0, 10_000_000),
+    "negatives.alpha": (0, 10),
+    "loss.epsilon": (0, 1),
+    "loss.calibration": (0, 1),
+    "optimiser.learning_rate": (0, 1e6),
+    "optimiser.items_learning_rate": (0, 1e6),
+    "optimiser.weight_decay": (0, 100),
+    "optimiser.items_weight_decay": (0, 100),
+    "optimiser.beta1": (0, 0.9999),
+    "optimiser.beta2": (0.1, 0.999999),
+    "training.epochs": (1, 1_000_000),
+    "training.batch_size": (1, 100_000_000),
+    "training.patience": (0, 1_000_000),
+    "training.accumulate": (1, 1_000_000),
+    "training.clip": (0, 1e9),
+    "training.warmup": (0, 1e9),
+    "training.loader_threads": (0, 1000),
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Every choice of a run, checked and complete.
@@ -97,7 +130,9 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
         resolved: Namespace = parser.parse_object(merged)
     except Exception as error:  # jsonargparse raises its own and argparse's, by version
         raise RecipeError(f"recipe {name}: {_one_line(error)}") from None
-    return Recipe(name, resolved.as_dict())
+    recipe = Recipe(name, resolved.as_dict())
+    _check_values(recipe)
+    return recipe
 
 
 def recipes() -> dict[str, str]:
@@ -156,6 +191,9 @@ def _merge(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str,
         if word == "name" and section in NAMED and before.get("name", DEFAULT_NAMES[section]) != value:
             before = {}
         merged[section] = {**before, word: value}
+    for section in PLAIN:
+        if not isinstance(merged.setdefault(section, {}), dict):
+            raise RecipeError(f"{section} is {merged[section]!r}; expected words with values below it")
     for section, default in DEFAULT_NAMES.items():
         chosen = merged.setdefault(section, {})
         if not isinstance(chosen, dict):
@@ -174,7 +212,7 @@ def schema(values: Mapping[str, Any]) -> ArgumentParser:
     )
     for section, known in NAMED.items():
         name = values.get(section, {}).get("name", DEFAULT_NAMES[section])
-        if name not in known:
+        if str(name) not in known:
             raise RecipeError(f"{section}.name is {name!r}; {nearest(str(name), known)}")
         parser.add_argument(f"--{section}.name", type=str, default=name, help=f"one of {', '.join(known)}")
         chosen = known[name]
@@ -196,6 +234,30 @@ def _check_keys(values: Mapping[str, Any], parser: ArgumentParser, recipe: str) 
     for key in _flat(values):
         if key not in known:
             raise RecipeError(f"recipe {recipe}: unknown key {key!r}; {_near(key, known)}")
+
+
+def _check_values(recipe: Recipe) -> None:
+    for key, (least, most) in LIMITS.items():
+        section, _, word = key.rpartition(".")
+        value = (recipe[section] if section else recipe.choices).get(word)
+        if value is not None and not least <= value <= most:
+            raise RecipeError(
+                f"recipe {recipe.name}: {key} is {value}; expected a number from {least:g} to {most:g}"
+            )
+    chosen = recipe["optimiser"]
+    rate, decay = (
+        max(chosen[word], chosen[f"items_{word}"] or 0) for word in ("learning_rate", "weight_decay")
+    )
+    if rate * decay >= 1:
+        raise RecipeError(
+            f"recipe {recipe.name}: learning_rate {rate:g} times weight_decay {decay:g} is {rate * decay:g}: a step "
+            "would shrink weights past zero; expected less than 1"
+        )
+    overlap = recipe["windowing"]["overlap"]
+    if not 0 <= overlap <= recipe["length"]:
+        raise RecipeError(
+            f"recipe {recipe.name}: windowing.overlap is {overlap}; expected 0 to length, {recipe['length']}"
+        )
 
 
 def _near(key: str, known: Iterable[str]) -> str:
@@ -260,6 +322,8 @@ def build_batcher(
     view = VIEWS[users.view]
     reader = Reader.over(view, histories, recipe["length"], Windowing(**recipe["windowing"]))
     name, choices = _named(recipe["negatives"])
+    if "correct" in choices and recipe["loss"]["name"] != "softmax":
+        choices["correct"] = False  # it makes a sample estimate a softmax, and means nothing to other losses
     negatives = NEGATIVES[name](histories, items, view.avoids, **choices)  # type: ignore[call-arg]
     return Batcher(
         reader,

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pixelrec.batch import Facts
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import all_events
+from pixelrec.data.split import all_events, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import RequestError
 from pixelrec.recommender import latest_events
@@ -27,7 +26,7 @@ def for_users(run: Run, dataset: Dataset, users: Sequence[str], k: int) -> pl.Da
     import polars as pl
 
     numbers = dataset.user_numbers(list(users))
-    recommender = run.recommender(_facts(run, dataset))
+    recommender = run.recommender(dataset.facts(run.length, training_events(dataset)))
     histories = all_events(dataset)
     scores, items = [], []
     catalogue = recommender.catalogue()
@@ -43,9 +42,13 @@ def for_users(run: Run, dataset: Dataset, users: Sequence[str], k: int) -> pl.Da
     return table.drop("row").insert_column(0, asked)
 
 
-def for_history(run: Run, history: Sequence[str], k: int) -> pl.DataFrame:
-    """`place, item_id, score` (and `title`) for somebody who took these items, oldest first."""
-    recommender = run.recommender()
+def for_history(run: Run, dataset: Dataset | None, history: Sequence[str], k: int) -> pl.DataFrame:
+    """`place, item_id, score` (and `title`) for somebody who took these items, oldest first.
+
+    Item encoders that read pictures need the data set; an id table does without.
+    """
+    facts = None if dataset is None else dataset.facts(run.length, training_events(dataset))
+    recommender = run.recommender(facts)
     if recommender.users.needs_known_user:
         raise RequestError(
             f"{run.recipe['users']['name']} has a vector per known user and cannot answer for a history; "
@@ -59,10 +62,6 @@ def for_history(run: Run, history: Sequence[str], k: int) -> pl.DataFrame:
     seen, owners = torch.from_numpy(numbers), torch.zeros(len(numbers), dtype=torch.int64)
     scores, items = recommender.recommend(recommender.catalogue(), events, seen, owners, k)
     return _table(run, scores.cpu().numpy(), items.cpu().numpy()).drop("row")
-
-
-def _facts(run: Run, dataset: Dataset) -> Facts:
-    return Facts(dataset.users, dataset.items, run.recipe["length"], dataset.folder)
 
 
 def _numbers(run: Run, item_ids: Sequence[str]) -> np.ndarray:

@@ -117,7 +117,14 @@ class Recommender(nn.Module):
         Returns:
             Scores and item numbers, each B, k, best first; −inf and 0 where fewer are left.
         """
-        return top_k(self.vectors(catalogue, events), catalogue.candidates, k, seen, owners)
+        k = min(k, self.facts.items)
+        return top_k(
+            self.vectors(catalogue, events),
+            catalogue.candidates,
+            k,
+            seen.to(self.device),
+            owners.to(self.device),
+        )
 
     def _numbers(self) -> Tensor:
         return torch.arange(self.facts.items + 1)

@@ -49,6 +49,11 @@ class Run:
         """What the run's recommender is called in tables."""
         return self.recipe.name
 
+    @property
+    def length(self) -> int:
+        """L: latest events that its user model looks at."""
+        return self.recipe["length"]
+
     @classmethod
     def create(cls, folder: Path, recipe: Recipe, dataset: Dataset) -> Self:
         """Makes the folder of a new run.
@@ -65,8 +70,7 @@ class Run:
             "format": FORMAT,
             "recipe": recipe.name,
             "data": str(dataset.folder.resolve()),
-            "users": dataset.users,
-            "items": dataset.items,
+            "data_fingerprint": dataset.fingerprint,
             "created": datetime.now().astimezone().isoformat(timespec="seconds"),
             "pixelrec": VERSION,
             "torch": torch.__version__,
@@ -105,12 +109,15 @@ class Run:
         Raises:
             RunError: `data` is another data set.
         """
-        dataset = Dataset.open(Path(data or self.about["data"]))
-        counts = (dataset.users, dataset.items)
-        if counts != (self.about["users"], self.about["items"]):
+        if data is None and not Path(self.about["data"]).exists():
             raise RunError(
-                f"{dataset.folder} has {counts[0]:,} users and {counts[1]:,} items, the run was trained on "
-                f"{self.about['users']:,} and {self.about['items']:,}; give its data set with --data"
+                f"the data set of {self.folder} is no longer at {self.about['data']}; give it with --data"
+            )
+        dataset = Dataset.open(Path(data or self.about["data"]))
+        if dataset.fingerprint != self.about["data_fingerprint"]:
+            raise RunError(
+                f"{dataset.folder} is not the data set that {self.folder} was trained on: its users, "
+                "items or histories differ; give that one with --data, or train again"
             )
         return dataset
 
@@ -125,7 +132,8 @@ class Run:
             raise RunError(
                 f"{self.folder} has no best checkpoint yet: its first epoch has not ended; train on"
             )
-        return Recommender.from_pretrained(best, data=facts)
+        device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        return Recommender.from_pretrained(best, data=facts).to(device)
 
 
 def new_folder(recipe: Recipe, runs: Path = Path("runs")) -> Path:

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pixelrec.batch import Facts
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import Questions
+from pixelrec.data.split import Questions, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.evaluation.measure import POPULARITY, Split, questions_of
 from pixelrec.evaluation.report.page import Cover, MetricRow, Report, UserStory, write
@@ -108,7 +107,7 @@ class _Gallery:
 def _stories(run: Run, dataset: Dataset, questions: Questions, ranks: np.ndarray) -> list[UserStory]:
     chosen = np.sort(np.random.default_rng(0).permutation(len(questions))[:STORIES])
     users, histories = questions.users[chosen], questions.histories
-    recommender = run.recommender(Facts(dataset.users, dataset.items, run.recipe["length"], dataset.folder))
+    recommender = run.recommender(dataset.facts(run.length, training_events(dataset)))
     items, times = latest(histories, users, recommender.facts.length)
     events = latest_events(users, items, times, recommender.device)
     _, best = recommender.recommend(recommender.catalogue(), events, *seen_items(histories, users), SHOWN)

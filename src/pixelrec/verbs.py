@@ -206,6 +206,7 @@ def recommend(
     if out is None:
         sys.stdout.write(text)
     else:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
 
 
@@ -265,8 +266,6 @@ def _train_options(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """The verb's own options, and the recipe's words that are left."""
     found: dict[str, Any] = {"recipe": None, "data": None, "out": None, "resume": None, "help": False}
     rest = list(words)
-    if rest and not rest[0].startswith("-") and "=" not in rest[0]:
-        found["recipe"] = rest.pop(0)
     left: list[str] = []
     while rest:
         word, equals, value = rest.pop(0).partition("=")
@@ -276,6 +275,8 @@ def _train_options(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
             if not equals and not rest:
                 raise RequestError(f"train: {word} has no value; expected {word} FOLDER")
             found[word.removeprefix("--")] = value if equals else rest.pop(0)
+        elif found["recipe"] is None and not word.startswith("-") and not equals:
+            found["recipe"] = word
         else:
             # Everything else is the recipe's; a key that stands alone has the next word as its value.
             left.append(word + equals + value)
@@ -313,7 +314,7 @@ def _console() -> Console:
     """Where people read; of several processes only the first one speaks."""
     from rich.console import Console
 
-    return Console(soft_wrap=True, quiet=os.environ.get("RANK", "0") != "0")
+    return Console(soft_wrap=True, markup=False, emoji=False, quiet=os.environ.get("RANK", "0") != "0")
 
 
 def _print_metrics(found: dict[str, dict[str, float]], split: str) -> None:

@@ -42,7 +42,7 @@ def test_rows_of_the_table_are_the_items(view: str, negatives: str) -> None:
     made = batcher(negatives, view)
     order = made._order(3)
     for number, batch in enumerate(made.epoch(3)):
-        index = order[number * 16 :][:16]
+        index = order[number * 16 :][: len(batch.target)]
         rows = made.reader.read(index, np.random.default_rng((0, 3, number, 0)))
         ids = batch.items.ids
         assert ids[0] == 0 and len(ids.unique()) == len(ids)
@@ -57,6 +57,17 @@ def test_an_epoch_is_every_row_once() -> None:
     made = batcher("shared")
     targets = [int(b.items.ids[t]) for b in made.epoch(0) for t in b.target[b.target != 0]]
     assert sorted(targets) == sorted(item for line in LINES for item in line[1:])
+
+
+@pytest.mark.parametrize(
+    ("size", "sizes"), [(2, [2, 2, 3]), (3, [3, 4]), (4, [4, 3]), (7, [7]), (6, [7]), (9, [7])]
+)
+def test_no_batch_is_a_single_row(size: int, sizes: list[int]) -> None:
+    seven = histories(*[[1, 2]] * 7)
+    reader = Reader.over(VIEWS["next_item"], seven, 3, Windowing())
+    made = Batcher(reader, Shared(seven, 2, "window"), lambda _ids: {}, 2, batch_size=size)
+    assert [len(batch.target) for batch in made.epoch(0)] == sizes
+    assert len(made) == len(sizes)
 
 
 def test_threads_change_nothing_and_epochs_differ() -> None:

@@ -118,3 +118,8 @@ def test_latest_and_seen() -> None:
     assert times.tolist() == [[20, 30], [0, 10], [0, 0]]
     seen, owners = seen_items(held, np.array([3, 1]))
     assert list(zip(seen.tolist(), owners.tolist(), strict=True)) == [(4, 0), (1, 1), (2, 1), (3, 1)]
+
+
+def test_a_short_line_is_a_window_whatever_the_overlap() -> None:
+    read = read_all("next_item", histories([1, 2, 3]), 10, Windowing(overlap=5))
+    assert rows(read.target)[0][0][-2:] == [2, 3]

@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
+from pixelrec.batch import Scores
 from pixelrec.cli import main
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import training_events
+from pixelrec.data.views import Windowing, cut_windows
+from pixelrec.recommender import Recommender
+from pixelrec.training.losses import LOSSES
 
 TINY = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--users.layers", "1"]
 
@@ -25,13 +31,20 @@ def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 2) -> s
         (["--users.layer", "3"], "did you mean 'users.layers'"),
         (["--users.layers", "three"], "users.layers"),
         (["--users.name", "sasrecc"], "did you mean 'sasrec'"),
-        (["--items.width", "30"], "heads"),
+        (["--items.width", "31"], "heads"),
         (["--loss.name", "bce", "--negatives.name", "catalogue"], "softmax only"),
         (["--training.monitor", "NDCG@7"], "NDCG@10"),
         (["--training.precision", "fp16"], "precision"),
         (["--nonsense", "1"], "nonsense"),
         (["--users.layers"], "no value"),
         (["users"], "section.word"),
+        (["--training.batch_size", "0"], "from 1"),
+        (["--users.dropout", "1"], "0.99"),
+        (["--windowing.overlap", "51"], "expected 0 to length"),
+        (["--training", "null"], "below it"),
+        (["--optimiser.weight_decay", "100", "--optimiser.learning_rate", "1"], "less than 1"),
+        (["--users.name", "[mf]"], "users.name"),
+        (["--optimiser.learning_rate", "-1"], "learning_rate"),
     ],
 )
 def test_a_wrong_word(
@@ -64,14 +77,33 @@ def test_a_run_folder_is_never_written_over(
 
 
 def test_a_loss_that_is_no_number_keeps_the_best(
-    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "run"
-    words = ["train", "sasrec-id", "--data", dataset.folder, "--out", out, *TINY, "--training.epochs", "3"]
-    warmup = ["--training.warmup", "100000", "--optimiser.learning_rate", "1e38"]
-    message = said(capsys, *words, *warmup, code=3)
-    assert "step" in message and "learning_rate" in message
-    assert not (out / "best").exists() or (out / "best" / "model.safetensors").stat().st_size > 0
+    out, steps = tmp_path / "run", 0
+    softmax = LOSSES["softmax"]
+
+    def failing(scores: Scores) -> Tensor:
+        nonlocal steps
+        steps += 1
+        return softmax(scores) * (float("nan") if steps == per_epoch + 3 else 1.0)
+
+    words = [
+        "train",
+        "sasrec-id",
+        "--data",
+        dataset.folder,
+        "--out",
+        out,
+        *TINY,
+        "--training.batch_size",
+        "64",
+    ]
+    per_epoch = -(-len(cut_windows(training_events(dataset), 7, Windowing())) // 64)
+    monkeypatch.setitem(LOSSES, "softmax", failing)  # type: ignore[arg-type]
+    message = said(capsys, *words, "--training.epochs", "3", code=3)
+    assert "nan at epoch 2, step 3" in message and "learning_rate" in message
+    assert Recommender.from_pretrained(out / "best").facts.items == dataset.items
+    assert len((out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 1
 
 
 def test_a_damaged_checkpoint_is_named(

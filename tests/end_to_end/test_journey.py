@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pixelrec.data.dataset import Dataset
 from pixelrec.data.demo import World
 
 SMALL = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--users.layers", "1"]
@@ -115,6 +118,28 @@ def test_what_cannot_be_recommended_is_said_in_a_line(run: Path, words: list[str
         assert main(["recommend", str(run)]) == 2
         return
     assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_another_data_set_is_refused(run: Path, random_dataset: Dataset) -> None:
+    assert "not the data set" in pixelrec("evaluate", run, "--data", random_dataset.folder, code=2).stderr
+
+
+def test_titles_are_text_and_not_markup(run: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "run"
+    shutil.copytree(run, odd)
+    items = pl.read_parquet(odd / "items.parquet").with_columns(title=pl.lit("[MV] a [/b]"))
+    items.write_parquet(odd / "items.parquet")
+    assert pixelrec("recommend", odd, "--user", "u1").stdout.count("[MV] a [/b]") == 10
+
+
+def test_the_report_follows_the_best_checkpoint(run: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "run"
+    shutil.copytree(run, mine)
+    pixelrec("evaluate", mine, "--no-report")
+    (mine / "metrics-test.json").write_text("{}", encoding="utf-8")
+    os.utime(mine / "metrics-test.json", ns=(0, 0))
+    pixelrec("report", mine)
+    assert "Recall@10" in (mine / "metrics-test.json").read_text(encoding="utf-8")
 
 
 def test_training_needs_no_test_events(data: Path, run: Path, tmp_path: Path) -> None:

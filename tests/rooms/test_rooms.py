@@ -22,7 +22,7 @@ ORDER = [
     {"training", "evaluation"},
     {"recipe"},
     {"run"},
-    {"train", "recommendation", "run_report"},
+    {"fitting", "recommendation", "run_report"},
     {"api"},
     {"verbs", "__init__"},
     {"cli"},

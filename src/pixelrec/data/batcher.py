@@ -55,14 +55,18 @@ class Batcher:
         self.process, self.processes = process, processes
 
     def __len__(self) -> int:
-        """Batches per epoch, the same in every process."""
+        """Batches per epoch, the same in every process. A single row left over joins the batch before it.
+
+        A batch of one has no variance, which batch norm needs.
+        """
         share = -(-len(self.reader) // self.processes)
-        return -(-share // self.batch_size)
+        return max(min(share, 1), -(-(share - 1) // self.batch_size))
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch in order, from number `first` on."""
         order = self._order(epoch)
-        tasks = ((epoch, k, order[k * self.batch_size :][: self.batch_size]) for k in range(first, len(self)))
+        cuts = [k * self.batch_size for k in range(len(self))] + [len(order)]
+        tasks = ((epoch, k, order[cuts[k] : cuts[k + 1]]) for k in range(first, len(self)))
         if self.threads == 0:
             yield from (self.build(*task) for task in tasks)
             return

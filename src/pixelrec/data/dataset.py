@@ -21,12 +21,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
+from pixelrec.batch import Facts, Histories
 from pixelrec.data.sequences import Sequences
 from pixelrec.data.vocabulary import numbers_of
 from pixelrec.errors import DataError, RequestError
@@ -93,6 +95,19 @@ class Dataset:
         if dataset.offsets[1] != 0 or dataset.offsets[-1] != interactions - evaluated:
             raise DataError(f"{events / 'offsets.npy'}: does not belong to the other files; {_MEND}")
         return dataset
+
+    def facts(self, length: int, history: Histories) -> Facts:
+        """What this data set dictates to a model that looks at `length` events and learns from `history`."""
+        return Facts(self.users, self.items, length, self.folder, history)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What a trained model depends on: who is which number, and how long histories are."""
+        digest = sha256("\n".join(self.item_ids).encode())
+        for name in ("users.parquet", "events/offsets.npy"):
+            with (self.folder / name).open("rb") as file:
+                digest.update(file_digest(file, "sha256").digest())
+        return digest.hexdigest()
 
     def held_out(self) -> HeldOut:
         """Opens the test events. Only what evaluates may call this."""

@@ -152,7 +152,7 @@ class Shared(AbstractNegatives):
         drawn: how many are drawn from the catalogue.
         alpha: 0 draws them uniformly; 1 in proportion to popularity.
         in_batch: whether the targets of the batch compete with each other too.
-        correct: whether scores are corrected for how often a negative was expected (log-Q).
+        correct: whether a softmax's scores are corrected for how often a negative was expected (log-Q).
     """
 
     def __init__(

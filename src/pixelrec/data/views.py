@@ -107,7 +107,7 @@ def cut_windows(histories: Histories, width: int, windowing: Windowing) -> Cuts:
     lengths = histories.stops - histories.starts
     stride = width - windowing.overlap
     if windowing.leftover == "keep":
-        counts = np.ceil(np.maximum(lengths - windowing.overlap, 0) / stride).astype(np.int64)
+        counts = np.maximum(np.ceil((lengths - windowing.overlap) / stride), lengths > 0).astype(np.int64)
     else:
         counts = np.where(lengths <= width, lengths > 0, (lengths - windowing.overlap) // stride).astype(
             np.int64

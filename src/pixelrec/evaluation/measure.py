@@ -28,6 +28,8 @@ class Trained(Protocol):
     def folder(self) -> Path: ...
     @property
     def name(self) -> str: ...
+    @property
+    def length(self) -> int: ...
     def recommender(self, facts: Facts | None = None) -> Recommender: ...
 
 
@@ -45,8 +47,9 @@ def measure(run: Trained, dataset: Dataset, split: Split) -> dict[str, dict[str,
     questions = questions_of(dataset, split)
     if not len(questions):
         raise DataError(f"{dataset.folder}: no user has 3 events, so nobody can be evaluated")
-    recommender = run.recommender()
-    counts = item_counts(training_events(dataset), dataset.items)
+    training = training_events(dataset)
+    recommender = run.recommender(dataset.facts(run.length, training))
+    counts = item_counts(training, dataset.items)
     ranks = {
         run.name: rank_questions(recommender, questions),
         POPULARITY: popularity_ranks(counts, questions),

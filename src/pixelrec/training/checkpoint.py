@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,21 +48,40 @@ class State:
     random: dict[str, Tensor] = field(repr=False)
     folder: Path
 
-    def restore(self, recommender: Recommender, optimiser: Optimiser) -> None:
-        """Puts weights, moments and random state back."""
+    def restore(self, recommender: Recommender, optimiser: Optimiser, process: int, processes: int) -> None:
+        """Puts weights, moments and this process's random state back.
+
+        Raises:
+            RunError: it was saved by another number of processes.
+        """
+        if f"{processes - 1}.cpu" not in self.random or f"{processes}.cpu" in self.random:
+            raise RunError(
+                f"{self.folder} was not saved by {processes} processes; resume with as many as trained"
+            )
         recommender.load_state_dict(read_tensors(self.folder / "model.safetensors"))
         optimiser.load(self.moments, self.steps)
-        torch.set_rng_state(self.random["cpu"])
-        if "cuda" in self.random and torch.cuda.is_available():
-            torch.cuda.set_rng_state(self.random["cuda"])
+        torch.set_rng_state(self.random[f"{process}.cpu"])
+        if f"{process}.cuda" in self.random and torch.cuda.is_available():
+            torch.cuda.set_rng_state(self.random[f"{process}.cuda"])
 
 
-def save_state(folder: Path, recommender: Recommender, optimiser: Optimiser, progress: Progress) -> None:
-    """Replaces `folder` by the state of training right now."""
+def random_state() -> dict[str, Tensor]:
+    """Where the random numbers of this process stand."""
+    state = {"cpu": torch.get_rng_state()}
+    return {**state, "cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else state
+
+
+def save_state(
+    folder: Path,
+    recommender: Recommender,
+    optimiser: Optimiser,
+    progress: Progress,
+    random: Sequence[Mapping[str, Tensor]],
+) -> None:
+    """Replaces `folder` by the state of training right now; `random` is of every process, in order."""
     tensors = optimiser.state()
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    for process, state in enumerate(random):
+        tensors |= {f"random.{process}.{device}": value for device, value in state.items()}
     with replaced(folder) as new:
         recommender.save(new)
         save_file({name: t.contiguous() for name, t in tensors.items()}, new / "optimiser.safetensors")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
@@ -13,8 +14,38 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 
+class AbstractJournal(ABC):
+    """Where the loop reports to."""
+
+    console: Console
+
+    @abstractmethod
+    def write(self, row: Mapping[str, Any]) -> None:
+        """One epoch's facts."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def say(self, line: str) -> None:
+        self.console.print(line, highlight=False)
+
+
 @final
-class Journal:
+class Silence(AbstractJournal):
+    """The journal of a process that leaves writing to the leading one."""
+
+    def __init__(self) -> None:
+        self.console = Console(quiet=True)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@final
+class Journal(AbstractJournal):
     """Writes `metrics.jsonl` and TensorBoard events into a run folder, and tells the terminal.
 
     Args:
@@ -46,9 +77,6 @@ class Journal:
             if isinstance(value, int | float) and name != "epoch":
                 self.board.add_scalar(name, value, row["epoch"])
         self.board.flush()
-
-    def say(self, line: str) -> None:
-        self.console.print(line, highlight=False)
 
     def close(self) -> None:
         self.board.close()

@@ -9,15 +9,17 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
+import torch
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Scores
 from pixelrec.data.batcher import Batcher
 from pixelrec.errors import DivergedError
 from pixelrec.recommender import Recommender
-from pixelrec.training.checkpoint import Progress, replaced, save_state
+from pixelrec.training.checkpoint import Progress, random_state, replaced, save_state
 from pixelrec.training.interruption import Interruption
-from pixelrec.training.journal import Bar, Journal
+from pixelrec.training.journal import AbstractJournal, Bar
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.schedule import Schedule, share
 
@@ -80,7 +82,7 @@ class Parts:
 
 
 def fit(
-    parts: Parts, run: Path, journal: Journal, progress: Progress, interruption: Interruption
+    parts: Parts, run: Path, journal: AbstractJournal, progress: Progress, interruption: Interruption
 ) -> Progress:
     """Trains from `progress` on until the epochs are done, nothing gets better, or somebody interrupts.
 
@@ -91,13 +93,22 @@ def fit(
         if not train_epoch(parts, run, journal, progress, interruption):
             break
         end_epoch(parts, run, journal, progress)
-        if interruption.asked:
+        if stopping(parts, interruption):
             break
     return progress
 
 
+def stopping(parts: Parts, interruption: Interruption) -> bool:
+    """Whether somebody interrupted one of the processes: all of them stop at the same step or none."""
+    if parts.accelerator.num_processes == 1:
+        return interruption.asked
+    if interruption.asked:
+        parts.accelerator.set_trigger()
+    return bool(parts.accelerator.check_trigger())
+
+
 def train_epoch(
-    parts: Parts, run: Path, journal: Journal, progress: Progress, interruption: Interruption
+    parts: Parts, run: Path, journal: AbstractJournal, progress: Progress, interruption: Interruption
 ) -> bool:
     """One epoch from batch `progress.batch` on. Interrupted, it saves the state after the step under way.
 
@@ -118,7 +129,7 @@ def train_epoch(
             if len(unread) >= (1 if parts.accelerator.device.type == "cpu" else UNREAD):
                 _read_losses(unread, progress)
             bar.advance(progress.loss / max(progress.windows, 1), windows)
-            if interruption.asked and progress.batch < total and at_step(parts, progress.batch):
+            if progress.batch < total and at_step(parts, progress.batch) and stopping(parts, interruption):
                 _read_losses(unread, progress)
                 progress.seconds = before + perf_counter() - started
                 save(parts, run, progress)
@@ -130,7 +141,8 @@ def train_epoch(
 
 def train_batch(parts: Parts, batch: Batch, number: int) -> Tensor:
     """Gradients of batch `number` of the epoch, and a step where enough have been summed; the loss."""
-    with parts.accelerator.autocast():
+    bf16 = parts.choices.precision == "bf16"
+    with torch.autocast(parts.accelerator.device.type, torch.bfloat16, enabled=bf16):
         scores: Scores = parts.module(batch)
     loss = parts.loss(scores)
     parts.accelerator.backward(loss / parts.choices.accumulate)
@@ -169,7 +181,7 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
     unread.clear()
 
 
-def end_epoch(parts: Parts, run: Path, journal: Journal, progress: Progress) -> None:
+def end_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:
     """Validates, notes, and saves: `best` where this epoch is, `last` always."""
     choices = parts.choices
     parts.optimiser.catch_up()
@@ -193,8 +205,9 @@ def end_epoch(parts: Parts, run: Path, journal: Journal, progress: Progress) -> 
 
 def save(parts: Parts, run: Path, progress: Progress) -> None:
     """Replaces `last` by the present state."""
+    random = gather_object([random_state()])
     if parts.leads:
-        save_state(run / "last", parts.recommender, parts.optimiser, progress)
+        save_state(run / "last", parts.recommender, parts.optimiser, progress, random)
     parts.accelerator.wait_for_everyone()
 
 

@@ -164,7 +164,7 @@ class Optimiser:
                     "where it was trained (a CPU), with optimiser.rows touched"
                 )
             self.dense.state[parameter] = {
-                "step": torch.tensor(float(steps)),
+                "step": torch.tensor(float(steps), device=parameter.device),
                 "exp_avg": state[f"mean.{name}"].to(parameter.device).clone(),
                 "exp_avg_sq": state[f"square.{name}"].to(parameter.device).clone(),
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from rich.console import Console
 
-from pixelrec.batch import Facts
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import Questions, training_events, validation_questions
 from pixelrec.errors import DataError, RecipeError
@@ -21,7 +21,7 @@ from pixelrec.recommender import Recommender
 from pixelrec.run import Run, new_folder
 from pixelrec.training.checkpoint import Progress, load_state
 from pixelrec.training.interruption import Interruption
-from pixelrec.training.journal import Journal
+from pixelrec.training.journal import Journal, Silence
 from pixelrec.training.loop import Metrics, Parts, fit
 from pixelrec.training.optimiser import Optimiser, OptimiserChoices
 
@@ -56,12 +56,13 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
         )
         return None
     parts = _parts(run.recipe, dataset, _accelerator(run.recipe))
-    state.restore(parts.recommender, parts.optimiser)
+    accelerator = parts.accelerator
+    state.restore(parts.recommender, parts.optimiser, accelerator.process_index, accelerator.num_processes)
     return _fit(parts, run, state.progress, console)
 
 
 def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | None:
-    journal = Journal(run.folder, progress.epoch, console if parts.leads else Console(quiet=True))
+    journal = Journal(run.folder, progress.epoch, console) if parts.leads else Silence()
     try:
         with Interruption() as interruption:
             fit(parts, run.folder, journal, progress, interruption)
@@ -70,21 +71,19 @@ def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | 
     if parts.accelerator.num_processes > 1:  # one that leaves early takes the others' connection along
         parts.accelerator.wait_for_everyone()
         parts.accelerator.end_training()
-    return interruption.signal
+    return None if progress.finished else interruption.signal or signal.SIGTERM
 
 
 def _accelerator(recipe: Recipe) -> Accelerator:
-    choices = recipe.training
-    precision = "bf16" if choices.precision == "bf16" else "no"
     # Processes on a machine without an accelerator find each other only if told that they run on CPUs.
-    on_cpu = choices.device == "cpu" or not torch.accelerator.is_available()
-    return Accelerator(cpu=on_cpu, mixed_precision=precision)
+    on_cpu = recipe.training.device == "cpu" or not torch.accelerator.is_available()
+    return Accelerator(cpu=on_cpu)
 
 
 def _parts(recipe: Recipe, dataset: Dataset, accelerator: Accelerator) -> Parts:
     """Everything that trains, made from the same seed in every process."""
     histories = training_events(dataset)
-    facts = Facts(dataset.users, dataset.items, recipe["length"], dataset.folder, histories)
+    facts = dataset.facts(recipe["length"], histories)
     torch.manual_seed(recipe["seed"])
     recommender = build_recommender(recipe, facts).to(accelerator.device)
     process, processes = accelerator.process_index, accelerator.num_processes
