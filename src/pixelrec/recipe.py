@@ -250,8 +250,8 @@ def _check_values(recipe: Recipe) -> None:
     )
     if rate * decay >= 1:
         raise RecipeError(
-            f"recipe {recipe.name}: learning_rate {rate:g} times weight_decay {decay:g} is {rate * decay:g}: a step "
-            "would shrink weights past zero; expected less than 1"
+            f"recipe {recipe.name}: learning_rate {rate:g} times weight_decay {decay:g} is {rate * decay:g}: "
+            "a step would shrink weights past zero; expected less than 1"
         )
     overlap = recipe["windowing"]["overlap"]
     if not 0 <= overlap <= recipe["length"]:
