@@ -3,7 +3,9 @@
     python benchmarks/training.py               # all of it, a few minutes on 2 cores
     python benchmarks/training.py --profile     # where the time of the last step goes
 
-All steps use the library's own batches, recommender, loss and optimiser, in one process, one after the other.
+The first step is what one writes with PyTorch's own layers and its AdamW: every position computed, every row
+of the table stepped. The others use the library's recommender, loss and optimiser. All get the library's
+batches, in one process, one after the other.
 """
 
 from __future__ import annotations
@@ -51,10 +53,10 @@ def main() -> None:
     print(f"{facts.users:,} users, {facts.items:,} items, D {WIDTH}, L {LENGTH}, {arguments.threads} threads")
     _report_batcher(facts, "next_item, one negative per target", PUBLISHED)
     batcher = _report_batcher(facts, "next_item, 512 shared negatives", {"training.batch_size": 512})
-    first = None
+    first = _plain_steps(facts, arguments.steps)
+    print(f"{'plain PyTorch: BPR, B 64, fp32, AdamW':<45} {first:8,.0f} windows/s  {1:5.2f} x")
     for title, choices in STEPS:
         rate = _steps(facts, choices, arguments.steps, arguments.profile and title == STEPS[-1][0])
-        first = first or rate
         share = rate / batcher
         print(
             f"{title:<45} {rate:8,.0f} windows/s  {rate / first:5.2f} x   batcher {100 * share:.1f} % of it"
@@ -102,6 +104,49 @@ def _report_batcher(facts: Facts, title: str, choices: Any) -> float:
         rates.append(windows / (time.perf_counter() - started))
     print(f"{'batcher: ' + title:<45} {median(rates):8,.0f} windows/s in one thread")
     return median(rates)
+
+
+class Plain(torch.nn.Module):
+    """SASRec of PyTorch's own layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(ITEMS + 1, WIDTH, padding_idx=0)
+        self.positions = torch.nn.Embedding(LENGTH, WIDTH)
+        layer = torch.nn.TransformerEncoderLayer(
+            WIDTH, 4, 2 * WIDTH, dropout=0.1, activation="gelu", batch_first=True
+        )
+        self.layers = torch.nn.TransformerEncoder(layer, 2)
+        self.mask = torch.nn.Transformer.generate_square_subsequent_mask(LENGTH)
+
+    def forward(self, history: torch.Tensor) -> torch.Tensor:
+        return self.layers(self.table(history) + self.positions.weight, mask=self.mask, is_causal=True)
+
+
+def _plain_steps(facts: Facts, steps: int) -> float:
+    """Windows per second of whole steps in plain PyTorch."""
+    assert facts.history is not None
+    recipe = _recipe(PUBLISHED)
+    batches = build_batcher(
+        recipe, build_recommender(recipe, Facts(facts.users, facts.items, 1)), facts.history
+    ).epoch(0)
+    model = Plain().train()
+    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=0.1)
+    rates = []
+    for _ in range(steps + 2):
+        started = time.perf_counter()
+        batch = next(batches)
+        assert batch.negative is not None
+        ids, real = batch.items.ids, batch.target != 0
+        vectors = model(ids[batch.events.history])[real]
+        targets, negatives = ids[batch.target][real], ids[batch.negative[..., 0]][real]
+        margin = (vectors * (model.table(targets) - model.table(negatives))).sum(-1)
+        loss = -torch.nn.functional.logsigmoid(margin).sum() / len(real)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        rates.append(len(real) / (time.perf_counter() - started))
+    return median(rates[2:])
 
 
 def _steps(facts: Facts, choices: Any, steps: int, profile: bool) -> float:
