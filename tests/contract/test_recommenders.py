@@ -157,3 +157,23 @@ def test_scores_stay_in_full_precision(dataset: Dataset, items: str, users: str,
         scores = made(batch)
     assert scores.positive.dtype == scores.negative.dtype == torch.float32
     assert (scores.positive.bfloat16().float() != scores.positive).any(), "they were rounded before"
+
+
+@over_all_pairs
+def test_a_target_never_competes_with_itself(dataset: Dataset, items: str, users: str) -> None:
+    made = build(dataset, items, users)
+    batch = one_batch(made, "shared")
+    targets = batch.target[batch.target != 0]
+    assert batch.negative is not None
+    itself = batch.negative == targets[:, None]
+    assert itself.any(), "no accident to be seen"
+    negative = made(batch).negative
+    assert (negative[itself] == -torch.inf).all() and negative[~itself].isfinite().all()
+
+
+@over_all_pairs
+def test_the_whole_catalogue_competes_as_one_negative(dataset: Dataset, items: str, users: str) -> None:
+    made = build(dataset, items, users)
+    scores = made(one_batch(made, "catalogue"))
+    shared = replace(one_batch(made, "catalogue"), negative=torch.arange(1, dataset.items + 1))
+    torch.testing.assert_close(scores.negative[:, 0], made(shared).negative.logsumexp(1))

@@ -1,0 +1,50 @@
+"""Leave-one-out, on lines worked by hand: who trains on what, and what is asked about whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pixelrec.batch import Histories
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.prepare import prepare
+from pixelrec.data.split import all_events, test_questions, training_events, validation_questions
+
+LINES = {"a": "p q r s", "b": "q p", "c": "s r q", "d": "p"}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Dataset:
+    rows = [f"{item},{user},{time}" for user, line in LINES.items() for time, item in enumerate(line.split())]
+    source = tmp_path / "interactions.csv"
+    source.write_text("item_id,user_id,timestamp\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return prepare(source, out=tmp_path / "data")
+
+
+def lines(dataset: Dataset, histories: Histories) -> dict[str, str]:
+    return {
+        user: " ".join(
+            str(dataset.item_ids[int(n) - 1])
+            for n in histories.items[histories.starts[number] : histories.stops[number]]
+        )
+        for number, user in enumerate(dataset.user_ids, start=1)
+    }
+
+
+def test_what_trains_and_what_is_asked(small: Dataset) -> None:
+    assert lines(small, training_events(small)) == {"a": "p q", "b": "q p", "c": "s", "d": "p"}
+    for ask, targets, known in (
+        (validation_questions, ["r", "r"], {"a": "p q", "c": "s"}),
+        (test_questions, ["s", "q"], {"a": "p q r", "c": "s r"}),
+    ):
+        questions = ask(small)
+        assert [small.user_ids[int(u) - 1] for u in questions.users] == ["a", "c"]
+        assert [small.item_ids[int(t) - 1] for t in questions.targets] == targets
+        assert lines(small, questions.histories).items() >= known.items()
+
+
+def test_recommending_knows_everything(small: Dataset) -> None:
+    assert lines(small, all_events(small)) == LINES
+    times = all_events(small).times
+    assert times.tolist() == [0, 1, 2, 3, 0, 1, 0, 1, 2, 0]
