@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 
-os.environ["OMP_NUM_THREADS"] = (
-    "1"  # models of the tests are tiny; threads that wait for each other cost more
-)
+# The models of the tests are tiny: threads that wait for each other would cost more than they do.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path
@@ -19,6 +19,8 @@ from pixelrec.data.demo import World, generate_world
 from pixelrec.data.prepare import prepare
 
 torch.set_num_threads(1)
+# Started in the background by a shell, this process and its children would ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
