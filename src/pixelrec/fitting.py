@@ -90,7 +90,10 @@ def _parts(recipe: Recipe, dataset: Dataset, accelerator: Accelerator) -> Parts:
     loss = build_loss(recipe)
     batcher = build_batcher(recipe, recommender, histories, process=process, processes=processes)
     if not len(batcher):
-        raise DataError(f"{dataset.folder}: no user has events to train on; {len(batcher)} training rows")
+        raise DataError(
+            f"{dataset.folder}: no user has events enough to train {recipe['users']['name']}: a target needs an "
+            "event before it that neither validates nor tests; give longer histories"
+        )
     questions = validation_questions(dataset)
     _check_monitor(recipe.training.monitor)
     choices = OptimiserChoices(**recipe["optimiser"])
