@@ -91,8 +91,8 @@ def _parts(recipe: Recipe, dataset: Dataset, accelerator: Accelerator) -> Parts:
     batcher = build_batcher(recipe, recommender, histories, process=process, processes=processes)
     if not len(batcher):
         raise DataError(
-            f"{dataset.folder}: no user has events enough to train {recipe['users']['name']}: a target needs an "
-            "event before it that neither validates nor tests; give longer histories"
+            f"{dataset.folder}: no user has events enough to train {recipe['users']['name']}: a target "
+            "needs an event before it that neither validates nor tests; give longer histories"
         )
     questions = validation_questions(dataset)
     _check_monitor(recipe.training.monitor)
