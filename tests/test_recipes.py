@@ -33,7 +33,7 @@ def test_published_values_are_kept() -> None:
     assert (published["items"]["width"], published["length"]) == (512, 10)
     assert (published["optimiser"]["learning_rate"], published["optimiser"]["weight_decay"]) == (5e-5, 0.1)
     assert (published["training"]["batch_size"], published["training"]["patience"]) == (64, 30)
-    assert published["windowing"] == {"overlap": 0, "leftover": "drop", "hide": 0.6}
+    assert published["windowing"] == {"overlap": 0, "leftover": "drop", "hide": 0.6, "rows": "windows"}
     assert published["loss"] == {"name": "bpr", "reduction": "window", "epsilon": 1e-8}
 
 

@@ -11,7 +11,7 @@ One alphabet of shapes, used in every docstring and trailing comment:
 | S | negatives that all targets of a batch share |
 | U | rows of a table |
 | N | items in the catalogue |
-| M | real targets in a batch |
+| M | vectors asked for: real targets of a batch, or a user each |
 | D | width of a vector |
 
 The **table** is `Float[U, D]`: row r is the vector of the r-th item in play, row 0 is padding and is zero.
@@ -90,12 +90,12 @@ class Items(Moves):
 
 @dataclass(frozen=True)
 class Events(Moves):
-    """Histories of B users, as rows of a table."""
+    """Histories of B users, as rows of a table, and after which events a vector is wanted."""
 
     users: Tensor  # B: user numbers; 0 for a user nobody knows
     history: Tensor  # B, L: rows, left padded with 0
     times: Tensor  # B, L: unix seconds, 0 where padded
-    hidden: Tensor | None = None  # B, L: true where the model must not look (cloze)
+    asked: Tensor | None = None  # B, T: true where there is a target; none: what follows the whole history
 
 
 @dataclass(frozen=True)

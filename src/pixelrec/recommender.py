@@ -17,15 +17,16 @@ from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Events, Facts, Items, Scores
 from pixelrec.blocks.competition import correct_sampling, mask_accidental_hits
-from pixelrec.blocks.logsumexp import competing_logsumexp
+from pixelrec.blocks.logsumexp import competing_logsumexp, scored_logsumexp
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.scoring import SCORINGS
-from pixelrec.blocks.top_k import top_k
-from pixelrec.errors import RunError
+from pixelrec.blocks.top_k import dense_top_k, top_k
+from pixelrec.errors import RecipeError, RunError
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.users import USER_MODELS
 
 FORMAT = 1
+CANDIDATES = 256  # that a model looks at together: their pairs with the users are all held at once
 Choices = Mapping[str, Any]
 
 
@@ -33,8 +34,8 @@ Choices = Mapping[str, Any]
 class Catalogue:
     """All items, as a trained recommender sees them. Row r is item r, row 0 is padding."""
 
-    table: Tensor  # N + 1, D: what histories gather from
-    candidates: Tensor  # N + 1, D: what user vectors are multiplied with, fp32
+    table: Tensor  # N + 1, D and perhaps rows of the user model's own: what histories gather from
+    candidates: Tensor  # N + 1, D: what user vectors are compared with, fp32
 
 
 @final
@@ -55,6 +56,11 @@ class Recommender(nn.Module):
         self.items = ITEM_ENCODERS[items["name"]](facts, **_choices(items))
         self.users = USER_MODELS[users["name"]](facts, self.items.width, **_choices(users))
         self.scoring = SCORINGS[scoring["name"]](**_choices(scoring))
+        if self.users.looks_at_candidates and scoring["name"] != "dot":
+            raise RecipeError(
+                f"scoring.name is {scoring['name']}, but {users['name']} scores candidates itself; "
+                "leave scoring.name at dot"
+            )
 
     def forward(self, batch: Batch) -> Scores:
         """Scores of the batch's real targets and of their negatives.
@@ -62,14 +68,14 @@ class Recommender(nn.Module):
         Where the whole catalogue competes, it comes as one negative whose score is the log-sum-exp of all:
         what a softmax needs to know of them.
         """
-        table = self.users.refine(self.items(batch.items))  # U, D
-        vectors = self.users(table, batch.events)  # B, T, D
+        table = self.users.refine(self.items(batch.items))  # U, D and perhaps more rows
+        vectors = self.users(table, batch.events)  # M, D
         real = Packing.of(batch.target != 0)
         targets = real.pack(batch.target)  # M
         # Scores differ in late digits: they are computed in full precision, whatever came before.
         with torch.autocast(targets.device.type, enabled=False):
-            candidates = self.scoring.items(_full(table))
-            vectors = self.scoring.users(_full(real.pack(vectors)))  # M, D
+            candidates = self.scoring.items(_full(table[: len(batch.items.ids)]))
+            vectors = self.scoring.users(_full(vectors))
             positive = self.users.score(vectors, candidates[targets].unsqueeze(1)).squeeze(1)
             negative = self._negative(vectors, candidates, targets, batch, real)
         return Scores(positive, negative, len(batch.target), self.facts.items)
@@ -79,6 +85,8 @@ class Recommender(nn.Module):
     ) -> Tensor:
         rows = batch.negative
         if rows is None:
+            if self.users.looks_at_candidates:
+                return scored_logsumexp(self.users.score, vectors, candidates, targets).unsqueeze(1)
             return competing_logsumexp(vectors, candidates, targets).unsqueeze(1)
         if rows.dim() == 3:
             rows = real.pack(rows)  # M, K
@@ -94,13 +102,22 @@ class Recommender(nn.Module):
         with self._evaluating():
             parts = [self.items(self._items(ids)).float() for ids in self._numbers().split(chunk)]
             table = self.users.refine(torch.cat(parts))
-            return Catalogue(table, self.scoring.items(table).float())
+            return Catalogue(table, self.scoring.items(table[: self.facts.items + 1]).float())
 
     @torch.no_grad()
     def vectors(self, catalogue: Catalogue, events: Events) -> Tensor:
         """The vectors (B, D), fp32, that follow whole histories; rows of `events` are item numbers."""
         with self._evaluating():
-            return self.scoring.users(self.users(catalogue.table, events)[:, -1]).float()
+            return self.scoring.users(self.users(catalogue.table, events)).float()
+
+    @torch.no_grad()
+    def scores(self, catalogue: Catalogue, vectors: Tensor) -> Tensor:
+        """Scores (B, N + 1), fp32, of every item: for a few users, where the score is no dot product."""
+        with self._evaluating():
+            parts = [
+                self.users.score(vectors, some).float() for some in catalogue.candidates.split(CANDIDATES)
+            ]
+            return torch.cat(parts, dim=1)
 
     def recommend(
         self, catalogue: Catalogue, events: Events, seen: Tensor, owners: Tensor, k: int
@@ -118,13 +135,11 @@ class Recommender(nn.Module):
             Scores and item numbers, each B, k, best first; −inf and 0 where fewer are left.
         """
         k = min(k, self.facts.items)
-        return top_k(
-            self.vectors(catalogue, events),
-            catalogue.candidates,
-            k,
-            seen.to(self.device),
-            owners.to(self.device),
-        )
+        vectors = self.vectors(catalogue, events)
+        seen, owners = seen.to(self.device), owners.to(self.device)
+        if self.users.looks_at_candidates:
+            return dense_top_k(self.scores(catalogue, vectors), k, seen, owners)
+        return top_k(vectors, catalogue.candidates, k, seen, owners)
 
     def _numbers(self) -> Tensor:
         return torch.arange(self.facts.items + 1)

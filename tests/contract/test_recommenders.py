@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelrec.batch import Batch, Events, Facts
+from pixelrec.batch import Batch, Events, Facts, Items
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.dataset import Dataset
@@ -54,8 +54,17 @@ def events_of(dataset: Dataset, users: np.ndarray, length: int = LENGTH) -> Even
     return latest_events(users, *latest(held, users, length))
 
 
-@over_all_pairs
-@pytest.mark.parametrize("scoring", list(SCORINGS))
+def with_scorings(users: str) -> list[str]:
+    """A model that looks at candidates scores them itself."""
+    return ["dot"] if USER_MODELS[users].looks_at_candidates else list(SCORINGS)
+
+
+over_all_scorings = pytest.mark.parametrize(
+    ("items", "users", "scoring"), [(i, u, s) for i, u in PAIRS for s in with_scorings(u)]
+)
+
+
+@over_all_scorings
 def test_table_of_the_batch_is_the_table_of_the_catalogue(
     dataset: Dataset, items: str, users: str, scoring: str
 ) -> None:
@@ -85,40 +94,70 @@ def test_padding_on_the_left_changes_nothing(dataset: Dataset, items: str, users
     padded = replace(padded, history=history, times=torch.where(history == 0, 0, padded.times))
     table = made.catalogue(chunk=50).table.double()
     with torch.no_grad():
-        torch.testing.assert_close(made.users(table, short)[:, -1], made.users(table, padded)[:, -1])
+        torch.testing.assert_close(made.users(table, short), made.users(table, padded))
 
 
 @over_all_pairs
-def test_a_vector_knows_only_what_came_before(dataset: Dataset, items: str, users: str) -> None:
-    if USER_MODELS[users].view != "next_item":
-        pytest.skip("this view has no vector before the last event")
+def test_a_vector_knows_what_its_view_shows(dataset: Dataset, items: str, users: str) -> None:
+    """Change an event: only vectors that may know of it change, and those do."""
+    view = USER_MODELS[users].view
+    if view == "pairs":
+        pytest.skip("no event is looked at")
     made = build(dataset, items, users)
-    now = events_of(dataset, np.flatnonzero(np.diff(dataset.offsets) > LENGTH)[:20])
-    later = replace(now, history=now.history.clone())
-    later.history[:, 5:] = later.history[:, 5:] % dataset.items + 1
+    width = LENGTH if view == "next_item" else LENGTH + 1
+    some = np.flatnonzero(np.diff(dataset.offsets) > width)[:20]
+    now = events_of(dataset, some, width)
+    place = torch.arange(width)
+    changed = 4 if view == "cloze" else 5
+    asked = (place >= 2) & ((place % 2 == 1) | (view != "cloze"))
+    history = now.history.masked_fill(asked, 0) if view == "cloze" else now.history
+    now = replace(now, history=history, asked=asked.expand_as(history).clone())
+    later = replace(now, history=history.clone())
+    later.history[:, changed] = later.history[:, changed] % dataset.items + 1
     table = made.catalogue().table.double()
     with torch.no_grad():
-        a, b = made.users(table, now), made.users(table, later)
-    torch.testing.assert_close(a[:, :5], b[:, :5])
-    assert not torch.allclose(a[:, 5:], b[:, 5:])
+        difference = (made.users(table, now) - made.users(table, later)).flatten(1).abs().amax(1)
+    difference = difference.view(len(some), -1)
+    knows = {"next_item": place >= changed, "leave_one_out": place != changed, "cloze": place >= 0}[view]
+    assert (difference[:, knows[asked]] > 1e-9).all()
+    assert not difference[:, ~knows[asked]].any() or difference[:, ~knows[asked]].max() < 1e-9
 
 
 @over_all_pairs
 def test_the_training_scores_are_the_scores_that_rank(dataset: Dataset, items: str, users: str) -> None:
+    """What follows L events, asked as training asks and as evaluation does."""
     made = build(dataset, items, users)
-    batch = one_batch(made)
-    ids, last = batch.items.ids, batch.target[:, -1] != 0
+    batch, events, target = what_follows(dataset, USER_MODELS[users].view)
+    batch = replace(batch, items=made._items(batch.items.ids))
     catalogue = made.catalogue()
-    events = replace(batch.events, history=ids[batch.events.history])
-    vectors = made.vectors(catalogue, events)[last]
-    expected = (vectors * catalogue.candidates[ids[batch.target[:, -1]]][last]).sum(1)
-    flat = (batch.target != 0).flatten().cumsum(0).view_as(batch.target)[:, -1][last] - 1
+    scores = made.scores(catalogue, made.vectors(catalogue, events))
+    expected = scores.gather(1, target[:, None])[:, 0]
     with torch.no_grad():
-        torch.testing.assert_close(made(batch).positive[flat].float(), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(made(batch).positive.float(), expected, rtol=1e-4, atol=1e-4)
 
 
-@over_all_pairs
-@pytest.mark.parametrize("scoring", list(SCORINGS))
+def what_follows(dataset: Dataset, view: str) -> tuple[Batch, Events, torch.Tensor]:
+    """The event after L others: as a training batch, and as evaluation's events and target."""
+    some = np.flatnonzero(np.diff(dataset.offsets) > LENGTH + 4)[:20]
+    line = events_of(dataset, some, LENGTH + 1)
+    before = Events(line.users, line.history[:, :-1], line.times[:, :-1])
+    target = line.history[:, -1]
+    last = torch.arange(LENGTH + 1) == LENGTH
+    as_trained = {
+        "pairs": (line.history[:, :0], torch.ones(1, dtype=torch.bool)),
+        "next_item": (before.history, last[1:]),
+        "leave_one_out": (line.history, last),
+        "cloze": (line.history.masked_fill(last, 0), last),
+    }
+    history, asked = as_trained[view]
+    asked = asked.expand(len(target), -1).clone()
+    events = Events(line.users, history, line.times[:, : history.shape[1]], asked)
+    targets = torch.where(asked, target[:, None], 0)
+    everything = Items(torch.arange(dataset.items + 1), {})
+    return Batch(everything, events, targets, torch.ones(1, dtype=torch.int64)), before, target
+
+
+@over_all_scorings
 def test_saved_and_loaded_is_the_same(
     dataset: Dataset, items: str, users: str, scoring: str, tmp_path: Path
 ) -> None:

@@ -53,38 +53,49 @@ def test_pairs_are_all_events() -> None:
     assert read.history.shape == (3, 0)
 
 
-def test_prefixes_of_a_window() -> None:
-    read = read_all("prefix", histories([1, 2, 3, 4, 5]), 3)
-    assert rows(read.history, read.target) == [
-        ([0, 0, 1], [2]),
-        ([0, 0, 2], [3]),
-        ([0, 2, 3], [4]),
-        ([2, 3, 4], [5]),
+def test_prefixes_are_windows_with_one_target_a_row() -> None:
+    read = read_all("next_item", histories([1, 2, 3, 4, 5]), 3, Windowing(rows="targets"))
+    assert rows(read.history, read.target, read.window) == [
+        ([0, 0, 1], [0, 0, 2], [0, 0, 1, 2]),
+        ([0, 0, 2], [0, 0, 3], [0, 0, 2, 3]),
+        ([0, 2, 3], [0, 0, 4], [0, 2, 3, 4]),
+        ([2, 3, 4], [0, 0, 5], [2, 3, 4, 5]),
     ]
 
 
-def test_leave_one_out_keeps_the_order_of_the_others() -> None:
+def test_leave_one_out_asks_for_every_event() -> None:
     read = read_all("leave_one_out", histories([1, 2, 3, 4], [5, 6]), 3)
-    assert rows(read.history, read.times, read.target) == sorted(
-        [
-            ([2, 3, 4], [20, 30, 40], [1]),
-            ([1, 3, 4], [10, 30, 40], [2]),
-            ([1, 2, 4], [10, 20, 40], [3]),
-            ([1, 2, 3], [10, 20, 30], [4]),
-            ([0, 0, 6], [0, 0, 20], [5]),
-            ([0, 0, 5], [0, 0, 10], [6]),
-        ]
+    assert rows(read.history, read.times, read.target) == [
+        ([0, 0, 5, 6], [0, 0, 10, 20], [0, 0, 5, 6]),
+        ([1, 2, 3, 4], [10, 20, 30, 40], [1, 2, 3, 4]),
+    ]
+
+
+def test_leave_one_out_with_one_target_a_row() -> None:
+    read = read_all("leave_one_out", histories([1, 2, 3], [5, 6]), 3, Windowing(rows="targets"))
+    assert rows(read.history, read.target) == sorted(
+        [([0, 1, 2, 3], [0, *(i if i == target else 0 for i in (1, 2, 3))]) for target in (1, 2, 3)]
+        + [([0, 0, 5, 6], [0, 0, 5, 0]), ([0, 0, 5, 6], [0, 0, 0, 6])]
     )
 
 
 def test_cloze_hides_what_it_asks() -> None:
     held = histories(*[list(range(1, 12))] * 300, [1, 2])
     read = read_all("cloze", held, 10)
-    assert read.hidden is not None
-    assert ((read.target != 0) == read.hidden).all()
-    assert (np.where(read.hidden, read.target, read.history) == read.window).all()
-    assert read.hidden.any(axis=1).all()
-    assert read.hidden[:300].mean() == pytest.approx(0.6, abs=0.03)
+    hidden = read.target != 0
+    assert not read.history[hidden].any()
+    assert (read.history + read.target == read.window).all()
+    assert hidden.any(axis=1).all()
+    assert hidden[:300].mean() == pytest.approx(0.6, abs=0.03)
+
+
+@pytest.mark.parametrize("view", ["next_item", "leave_one_out"])
+def test_one_target_a_row_asks_the_same(view: str) -> None:
+    random = np.random.default_rng(3)
+    held = histories(*[random.integers(1, 50, size=random.integers(0, 25)).tolist() for _ in range(60)])
+    whole, single = read_all(view, held, 5), read_all(view, held, 5, Windowing(rows="targets"))
+    assert ((single.target != 0).sum(axis=1) == 1).all()
+    assert sorted(whole.target[whole.target != 0]) == sorted(single.target[single.target != 0])
 
 
 @pytest.mark.parametrize(

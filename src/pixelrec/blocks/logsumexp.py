@@ -5,7 +5,7 @@ Forward passes over the table in chunks and keeps one number a target; backward 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, final
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
 from pixelrec.blocks.tiles import split_by_tile
 
@@ -47,6 +48,35 @@ def competing_logsumexp(
     plan = _Plan(target_rows, negative_rows, log_q, chunk, dtype)
     result: Tensor = _CompetingLogSumExp.apply(vectors, table, plan)  # type: ignore[no-untyped-call]
     return result
+
+
+def scored_logsumexp(
+    score: Callable[[Tensor, Tensor], Tensor],
+    vectors: Tensor,
+    table: Tensor,
+    target_rows: Tensor,
+    *,
+    chunk: int = 64,
+) -> Tensor:
+    """The same over the whole table for a `score` that is no dot product: vectors (M, …), rows (n, D) → M, n.
+
+    Backward computes each chunk of rows again, so memory holds the scores of one chunk only.
+    """
+    starts = range(1, len(table), chunk)
+    parts = [
+        checkpoint(_scored_part, score, vectors, table[s : s + chunk], target_rows - s, use_reentrant=False)
+        for s in starts
+    ]
+    return torch.stack(parts, dim=1).logsumexp(dim=1)
+
+
+def _scored_part(
+    score: Callable[[Tensor, Tensor], Tensor], vectors: Tensor, rows: Tensor, own: Tensor
+) -> Tensor:
+    scores = score(vectors, rows)
+    itself = torch.arange(len(rows), device=rows.device) == own[:, None]
+    # A finite floor: a chunk may hold nothing but the target, and −inf alone has no gradient.
+    return scores.masked_fill(itself, torch.finfo(scores.dtype).min / 2).logsumexp(dim=1)
 
 
 @final

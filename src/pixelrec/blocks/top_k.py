@@ -49,6 +49,18 @@ def top_k(
     return scores.to(torch.promote_types(vectors.dtype, torch.float32)), best
 
 
+def dense_top_k(scores: Tensor, k: int, seen: Tensor, seen_owner: Tensor) -> tuple[Tensor, Tensor]:
+    """The same from scores (B, N + 1) that are all there, for models that are no dot product."""
+    _check_request(k, seen, scores.shape[1] - 1)
+    scores = scores.clone()
+    scores[:, 0] = -torch.inf
+    scores[seen_owner, seen] = -torch.inf
+    # stable: of equal scores the smaller item number comes first
+    best, items = scores.sort(dim=1, descending=True, stable=True)
+    best, items = best[:, :k], items[:, :k]
+    return best, items.masked_fill(best == -torch.inf, 0)
+
+
 def _check_request(k: int, seen: Tensor, items: int) -> None:
     if k < 1:
         raise RequestError(f"{k} items were asked for; expected at least 1")

@@ -102,7 +102,7 @@ class Batcher:
                 users=torch.from_numpy(rows.users),
                 history=torch.from_numpy(history),
                 times=torch.from_numpy(rows.times),
-                hidden=None if rows.hidden is None else torch.from_numpy(rows.hidden),
+                asked=torch.from_numpy(rows.target != 0),
             ),
             target=torch.from_numpy(target),
             negative=torch.from_numpy(negative[0]) if negative else None,

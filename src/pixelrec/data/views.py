@@ -1,15 +1,18 @@
-"""The five ways to read training rows out of a user's line of events (arXiv 2309.06789, section 4).
+"""The four ways to read training rows out of a user's line of events (arXiv 2309.06789, section 4).
 
-| view | one row | width of `history`, of `target` |
-|---|---|---|
-| `pairs` | one event of a user | 0, 1 |
-| `next_item` | a window; every event but the first is a target | L, L |
-| `prefix` | the start of a window, and the event after it | L, 1 |
-| `leave_one_out` | a window without one event, and that event | L, 1 |
-| `cloze` | a window with some events hidden, which are the targets | L + 1, L + 1 |
+| view | targets of a window | width of `history`, of `target` | a target is predicted from |
+|---|---|---|---|
+| `pairs` | one event of a user: there is no window | 0, 1 | the user |
+| `next_item` | every event but the first | L, L | the events before it |
+| `leave_one_out` | every event | L + 1, L + 1 | all the others |
+| `cloze` | events drawn at random, which are hidden | L + 1, L + 1 | all that are not hidden |
+
+A window is one row with all its targets: what they share is read, and by many models computed, once. The
+published code makes a row of each target where it trains on prefixes or on all but one event; so does
+`Windowing(rows="targets")`.
 
 A view is two pure functions: `cut` lists the stretches of events that make a row, once; `read` gathers some
-of them, for a batch. Both are array operations; nothing is copied per prefix.
+of them, for a batch. Both are array operations; nothing is copied per target.
 """
 
 from __future__ import annotations
@@ -26,19 +29,19 @@ from pixelrec.batch import Histories
 
 @dataclass(frozen=True)
 class Cuts:
-    """W stretches `items[starts:stops]` of the flat events, and the place in each that a view singles out."""
+    """W stretches `items[starts:stops]` of the flat events, and perhaps the only target in each."""
 
     users: np.ndarray  # int64[W]
     starts: np.ndarray  # int64[W]
     stops: np.ndarray  # int64[W]
-    left_out: np.ndarray | None = None  # int64[W]: flat position of the event left out
+    only: np.ndarray | None = None  # int64[W]: flat position of the target; none: all that the view makes one
 
     def __len__(self) -> int:
         return len(self.users)
 
     def take(self, index: np.ndarray) -> Cuts:
-        left_out = None if self.left_out is None else self.left_out[index]
-        return Cuts(self.users[index], self.starts[index], self.stops[index], left_out)
+        only = None if self.only is None else self.only[index]
+        return Cuts(self.users[index], self.starts[index], self.stops[index], only)
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,8 @@ class Rows:
     users: np.ndarray  # B
     history: np.ndarray  # B, L
     times: np.ndarray  # B, L
-    target: np.ndarray  # B, T
+    target: np.ndarray  # B, T; 0 where nothing is asked
     window: np.ndarray  # B, W: every item of the row: what a negative must not be
-    hidden: np.ndarray | None = None  # B, L
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,14 @@ class Windowing:
         leftover: what becomes of the oldest events that fill no window: kept as a shorter one, or dropped as
             in the published code.
         hide: `cloze` only: the share of a window that is hidden.
+        rows: a training row is a window with all its targets, or, for `next_item` and `leave_one_out`, one of
+            the targets with what it is predicted from (the published code of prefix models).
     """
 
     overlap: int = 1
     leftover: Literal["keep", "drop"] = "keep"
     hide: float = 0.6
+    rows: Literal["windows", "targets"] = "windows"
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,12 @@ def _read_pairs(
 
 
 def _cut_next_item(histories: Histories, length: int, windowing: Windowing) -> Cuts:
-    return cut_windows(histories, length + 1, windowing)
+    windows = cut_windows(histories, length + 1, windowing)
+    if windowing.rows == "windows":
+        return windows
+    owner, nth = _enumerate(windows.stops - windows.starts - 1)
+    starts = windows.starts[owner]
+    return Cuts(windows.users[owner], starts, starts + nth + 2, only=starts + nth + 1)
 
 
 def _read_next_item(
@@ -151,45 +161,36 @@ def _read_next_item(
     history = window[:, :-1]
     # The first event of a short window has nothing before it: it is no target.
     target = np.where(history != 0, window[:, 1:], 0)
-    return Rows(cuts.users, history, times, target, window)
-
-
-def _cut_prefix(histories: Histories, length: int, windowing: Windowing) -> Cuts:
-    windows = cut_windows(histories, length + 1, windowing)
-    owner, nth = _enumerate(windows.stops - windows.starts - 1)
-    starts = windows.starts[owner]
-    return Cuts(windows.users[owner], starts, starts + nth + 2)
-
-
-def _read_prefix(
-    histories: Histories, cuts: Cuts, length: int, _windowing: Windowing, _rng: np.random.Generator
-) -> Rows:
-    window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
-    times = gather(histories.times, cuts.starts, cuts.stops - 1, length)
-    return Rows(cuts.users, window[:, :-1], times, window[:, -1:], window)
+    return Rows(cuts.users, history, times, _only_target(cuts, target), window)
 
 
 def _cut_leave_one_out(histories: Histories, length: int, windowing: Windowing) -> Cuts:
     windows = cut_windows(histories, length + 1, windowing)
+    if windowing.rows == "windows":
+        return windows
     owner, nth = _enumerate(windows.stops - windows.starts)
     starts = windows.starts[owner]
-    return Cuts(windows.users[owner], starts, windows.stops[owner], left_out=starts + nth)
+    return Cuts(windows.users[owner], starts, windows.stops[owner], only=starts + nth)
 
 
 def _read_leave_one_out(
     histories: Histories, cuts: Cuts, length: int, _windowing: Windowing, _rng: np.random.Generator
 ) -> Rows:
-    assert cuts.left_out is not None
     window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
-    # Events up to the one left out move one place to the right, over it.
-    position = cuts.stops[:, None] + np.arange(-length, 0)
-    position = position - (position <= cuts.left_out[:, None])
-    inside = position >= cuts.starts[:, None]
-    position = np.where(inside, position, 0)
-    history = np.where(inside, histories.items[position], 0).astype(np.int64)
-    times = np.where(inside, histories.times[position], 0)
-    target = histories.items[cuts.left_out].astype(np.int64)[:, None]
-    return Rows(cuts.users, history, times, target, window)
+    times = gather(histories.times, cuts.starts, cuts.stops, length + 1)
+    return Rows(cuts.users, window, times, _only_target(cuts, window), window)
+
+
+def _only_target(cuts: Cuts, target: np.ndarray) -> np.ndarray:
+    """`target` (B, T), which ends with the cuts' last events, without those that are not asked."""
+    if cuts.only is None:
+        return target
+    position = cuts.stops[:, None] + np.arange(-target.shape[1], 0)
+    return np.where(position == cuts.only[:, None], target, 0)
+
+
+def _cut_cloze(histories: Histories, length: int, windowing: Windowing) -> Cuts:
+    return cut_windows(histories, length + 1, windowing)
 
 
 def _read_cloze(
@@ -200,15 +201,14 @@ def _read_cloze(
     hidden = (rng.random(window.shape) < windowing.hide) & (window != 0)
     # A row must ask something: where chance hid nothing, the last event is hidden, as at inference.
     hidden[~hidden.any(axis=1), -1] = True
-    return Rows(cuts.users, np.where(hidden, 0, window), times, np.where(hidden, window, 0), window, hidden)
+    return Rows(cuts.users, np.where(hidden, 0, window), times, np.where(hidden, window, 0), window)
 
 
 VIEWS: Mapping[str, View] = {
     "pairs": View(_cut_pairs, _read_pairs, avoids="history"),
     "next_item": View(_cut_next_item, _read_next_item),
-    "prefix": View(_cut_prefix, _read_prefix),
     "leave_one_out": View(_cut_leave_one_out, _read_leave_one_out),
-    "cloze": View(_cut_next_item, _read_cloze),
+    "cloze": View(_cut_cloze, _read_cloze),
 }
 
 

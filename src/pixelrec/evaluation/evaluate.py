@@ -10,10 +10,13 @@ from torch import Tensor
 
 from pixelrec.batch import Histories
 from pixelrec.data.views import latest, seen_items
+from pixelrec.evaluation.dense_ranks import count_dense_ranks
 from pixelrec.evaluation.ranks import count_ranks
 from pixelrec.recommender import Catalogue, Recommender, latest_events
 
 USERS = 1024  # at a time
+FEW_USERS = 64  # at a time, where a model looks at every candidate
+FP32 = 1e-5  # of the largest score: what a network may be wrong by
 
 
 class Asks(Protocol):
@@ -34,8 +37,9 @@ def rank_questions(recommender: Recommender, questions: Asks) -> np.ndarray:
     """
     catalogue = recommender.catalogue()
     ranks = np.empty(len(questions.users), np.int64)
-    for start in range(0, len(ranks), USERS):
-        part = slice(start, start + USERS)
+    users = FEW_USERS if recommender.users.looks_at_candidates else USERS
+    for start in range(0, len(ranks), users):
+        part = slice(start, start + users)
         ranks[part] = _rank(recommender, catalogue, questions, part).cpu().numpy()
     return ranks
 
@@ -66,4 +70,7 @@ def _rank(recommender: Recommender, catalogue: Catalogue, questions: Asks, part:
     vectors = recommender.vectors(catalogue, latest_events(users, history, times, device))
     targets = torch.from_numpy(questions.targets[part]).to(device)
     seen, owners = (t.to(device) for t in seen_items(questions.histories, users))
+    if recommender.users.looks_at_candidates:
+        scores = recommender.scores(catalogue, vectors)
+        return count_dense_ranks(scores, targets, seen, owners, tolerance=FP32)
     return count_ranks(vectors, catalogue.candidates, targets, seen, owners)

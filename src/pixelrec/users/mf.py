@@ -47,7 +47,7 @@ class MF(AbstractUserModel):
         return self.item_tower(table)
 
     def forward(self, table: Tensor, events: Events) -> Tensor:  # noqa: ARG002
-        return self.user_tower(self.rows(events.users)).unsqueeze(1)
+        return self.user_tower(self.rows(events.users))
 
 
 def _tower(width: int, widths: tuple[int, ...], dropout: float) -> nn.Sequential:

@@ -68,4 +68,4 @@ class SASRec(AbstractUserModel):
         place = packing.columns + len(self.positions) - real.shape[1]
         x = F.embedding(packing.pack(events.history), table) + F.embedding(place, self.positions)  # P, D
         x = self.transformer(self.dropout(self.norm(x)), causal(real), packing)
-        return packing.unpack(x)
+        return packing.pick(x, events.asked)

@@ -1,0 +1,33 @@
+"""Ranks from scores that are all there, for models whose score is no dot product: some users at a time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pixelrec.errors import DivergedError
+
+
+def count_dense_ranks(
+    scores: Tensor, targets: Tensor, seen: Tensor, seen_owner: Tensor, *, tolerance: float = 1e-9
+) -> Tensor:
+    """Rank of each user's target among the items the user has not seen, int64[B] from 1 to N.
+
+    As `ranks.count_ranks` defines it: a tie counts against the target, a target already seen gets rank N.
+    Scores closer than `tolerance` times the largest of their row tie, so that rounding decides nothing.
+
+    scores: B, N + 1; column 0 is no item. targets: B. seen: item numbers of all histories; seen_owner:
+    whose, 0 … B − 1. Raises `DivergedError` for scores that are not finite.
+    """
+    items = scores.shape[1] - 1
+    sizes = scores[:, 1:].abs().amax(dim=1)
+    if not bool(sizes.isfinite().all()):
+        raise DivergedError("scores are not finite numbers, nothing can be ranked by them: train again")
+    everyone = torch.arange(len(targets), device=scores.device)
+    reached = scores >= (scores[everyone, targets] - tolerance * sizes)[:, None]
+    reached[:, 0] = False
+    reached[seen_owner, seen] = False
+    reached[everyone, targets] = False
+    ranks = 1 + reached.sum(dim=1)
+    ranks[seen_owner[targets[seen_owner] == seen]] = items
+    return ranks
