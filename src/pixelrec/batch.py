@@ -103,7 +103,7 @@ class Batch(Moves):
     """One training batch. *Where `target` is 0 there is nothing to predict.*
 
     `negative` is `B, T, K` (each target has its own), `S` (all share them) or none (every row competes).
-    `log_q` belongs to shared negatives only: the log of how often each was expected among the S.
+    `log_q` belongs to shared negatives that a softmax corrects: the log of how often each was expected.
     """
 
     items: Items

@@ -65,8 +65,8 @@ class Recommender(nn.Module):
     def forward(self, batch: Batch) -> Scores:
         """Scores of the batch's real targets and of their negatives.
 
-        Where the whole catalogue competes, it comes as one negative whose score is the log-sum-exp of all:
-        what a softmax needs to know of them.
+        Where the whole catalogue competes, or a sample whose log-Q is known, it comes as one negative whose
+        score is the log-sum-exp of all: what a softmax needs to know of them.
         """
         table = self.users.refine(self.items(batch.items))  # U, D and perhaps more rows
         vectors = self.users(table, batch.events)  # M, D
@@ -83,17 +83,24 @@ class Recommender(nn.Module):
     def _negative(
         self, vectors: Tensor, candidates: Tensor, targets: Tensor, batch: Batch, real: Packing
     ) -> Tensor:
-        rows = batch.negative
-        if rows is None:
-            if self.users.looks_at_candidates:
-                return scored_logsumexp(self.users.score, vectors, candidates, targets).unsqueeze(1)
-            return competing_logsumexp(vectors, candidates, targets).unsqueeze(1)
-        if rows.dim() == 3:
+        rows, log_q = batch.negative, batch.log_q
+        if rows is not None and rows.dim() == 3:
             rows = real.pack(rows)  # M, K
             return mask_accidental_hits(self.users.score(vectors, candidates[rows]), rows, targets)
+        if self.users.looks_at_candidates:
+            return self._looked_at(vectors, candidates, targets, rows, log_q)
+        if rows is None or log_q is not None:
+            return competing_logsumexp(vectors, candidates, targets, rows, log_q).unsqueeze(1)
+        return mask_accidental_hits(self.users.score(vectors, candidates[rows]), rows, targets)
+
+    def _looked_at(
+        self, vectors: Tensor, candidates: Tensor, targets: Tensor, rows: Tensor | None, log_q: Tensor | None
+    ) -> Tensor:
+        if rows is None:
+            return scored_logsumexp(self.users.score, vectors, candidates, targets).unsqueeze(1)
         scores = self.users.score(vectors, candidates[rows])  # M, S
-        if batch.log_q is not None:
-            scores = correct_sampling(scores, batch.log_q)
+        if log_q is not None:
+            scores = correct_sampling(scores, log_q)
         return mask_accidental_hits(scores, rows, targets)
 
     @torch.no_grad()

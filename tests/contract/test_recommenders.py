@@ -201,7 +201,7 @@ def test_scores_stay_in_full_precision(dataset: Dataset, items: str, users: str,
 @over_all_pairs
 def test_a_target_never_competes_with_itself(dataset: Dataset, items: str, users: str) -> None:
     made = build(dataset, items, users)
-    batch = one_batch(made, "shared")
+    batch = replace(one_batch(made, "shared"), log_q=None)
     targets = batch.target[batch.target != 0]
     assert batch.negative is not None
     itself = batch.negative == targets[:, None]
@@ -216,3 +216,13 @@ def test_the_whole_catalogue_competes_as_one_negative(dataset: Dataset, items: s
     scores = made(one_batch(made, "catalogue"))
     shared = replace(one_batch(made, "catalogue"), negative=torch.arange(1, dataset.items + 1))
     torch.testing.assert_close(scores.negative[:, 0], made(shared).negative.logsumexp(1))
+
+
+@over_all_pairs
+def test_a_corrected_sample_competes_as_one_negative(dataset: Dataset, items: str, users: str) -> None:
+    made = build(dataset, items, users)
+    batch = one_batch(made, "shared")
+    assert batch.log_q is not None
+    found = made(batch).negative.logsumexp(1)
+    plain = made(replace(batch, log_q=None)).negative - batch.log_q
+    torch.testing.assert_close(found, plain.logsumexp(1))
