@@ -2,9 +2,9 @@
 
     python benchmarks/models.py                       # all, about half an hour on 2 cores
     python benchmarks/models.py --only mf,sasrec      # some
-    python benchmarks/models.py --which published     # as published: BPR, one negative a target, own D
-
     python benchmarks/models.py --which published     # as published: BPR, one negative a target
+
+Each line is a process of its own. Steps are those of training: batch, model and loss forward and backward and
 optimiser; an epoch is the median step times their number. `default` takes the model's own structure at D 512
 with 512 shared negatives and 512 windows (or pairs) a step; `published` the shipped recipe as it is.
 """
