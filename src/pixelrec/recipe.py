@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -23,6 +23,7 @@ from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.errors import RecipeError, nearest
 from pixelrec.items import ITEM_ENCODERS
+from pixelrec.published import check_published
 from pixelrec.recommender import Recommender
 from pixelrec.training.loop import Loss, TrainingChoices
 from pixelrec.training.losses import LOSSES
@@ -57,7 +58,14 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "items.width": (1, 1_000_000),
     "users.layers": (1, 1000),
     "users.heads": (1, 10_000),
+    "users.steps": (1, 1000),
+    "users.interests": (1, 10_000),
+    "users.init_std": (1e-6, 100),
     "users.expansion": (0.01, 1000),
+    "users.hidden": (0.01, 1000),
+    "users.blocks": (1, 1000),
+    "users.kernel": (1, 1000),
+    "users.time_buckets": (1, 1000),
     "users.dropout": (0, 0.99),
     "users.attention_dropout": (0, 0.99),
     "scoring.temperature": (1e-4, 1e4),
@@ -90,10 +98,12 @@ class Recipe:
     Args:
         name: of the file it came from.
         choices: by section; `items`, `users`, `scoring`, `negatives` and `loss` have a `name` each.
+        published: what a paper reports for it: `data`, and metrics in %. No choice: nothing trains by it.
     """
 
     name: str
     choices: Mapping[str, Any]
+    published: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, section: str) -> Any:
         return self.choices[section]
@@ -102,9 +112,14 @@ class Recipe:
     def training(self) -> TrainingChoices:
         return TrainingChoices(**self.choices["training"])
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """All that a recipe file holds."""
+        return {**self.choices, **({"published": dict(self.published)} if self.published else {})}
+
     def dump(self) -> str:
         """As YAML, which reads back as the same recipe."""
-        return yaml.safe_dump(dict(self.choices), sort_keys=False, allow_unicode=True, width=110)
+        return yaml.safe_dump(self.values, sort_keys=False, allow_unicode=True, width=110)
 
 
 def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -124,13 +139,14 @@ def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
 def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
     """Fills in every default and checks every key and type."""
     merged = _merge(values, overrides)
+    published = check_published(name, merged.pop("published", None))
     parser = schema(merged)
     _check_keys(merged, parser, name)
     try:
         resolved: Namespace = parser.parse_object(merged)
     except Exception as error:  # jsonargparse raises its own and argparse's, by version
         raise RecipeError(f"recipe {name}: {_one_line(error)}") from None
-    recipe = Recipe(name, resolved.as_dict())
+    recipe = Recipe(name, resolved.as_dict(), published)
     _check_values(recipe)
     return recipe
 

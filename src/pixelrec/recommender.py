@@ -105,24 +105,24 @@ class Recommender(nn.Module):
 
     @torch.no_grad()
     def catalogue(self, *, chunk: int = 8192) -> Catalogue:
-        """Encodes every item, `chunk` at a time; no gradient, evaluation mode, fp32."""
+        """Encodes every item, `chunk` at a time; no gradient, evaluation mode, fp32 at least."""
         with self._evaluating():
-            parts = [self.items(self._items(ids)).float() for ids in self._numbers().split(chunk)]
+            parts = [_full(self.items(self._items(ids))) for ids in self._numbers().split(chunk)]
             table = self.users.refine(torch.cat(parts))
-            return Catalogue(table, self.scoring.items(table[: self.facts.items + 1]).float())
+            return Catalogue(table, _full(self.scoring.items(table[: self.facts.items + 1])))
 
     @torch.no_grad()
     def vectors(self, catalogue: Catalogue, events: Events) -> Tensor:
-        """The vectors (B, D), fp32, that follow whole histories; rows of `events` are item numbers."""
+        """The vectors (B, D) that follow whole histories, fp32 at least; rows of `events` are items."""
         with self._evaluating():
-            return self.scoring.users(self.users(catalogue.table, events)).float()
+            return _full(self.scoring.users(self.users(catalogue.table, events)))
 
     @torch.no_grad()
     def scores(self, catalogue: Catalogue, vectors: Tensor) -> Tensor:
-        """Scores (B, N + 1), fp32, of every item: for a few users, where the score is no dot product."""
+        """Scores (B, N + 1) of every item, fp32 at least: for a few users, where it is no dot product."""
         with self._evaluating():
             parts = [
-                self.users.score(vectors, some).float() for some in catalogue.candidates.split(CANDIDATES)
+                _full(self.users.score(vectors, some)) for some in catalogue.candidates.split(CANDIDATES)
             ]
             return torch.cat(parts, dim=1)
 

@@ -133,7 +133,7 @@ def test_the_training_scores_are_the_scores_that_rank(dataset: Dataset, items: s
     scores = made.scores(catalogue, made.vectors(catalogue, events))
     expected = scores.gather(1, target[:, None])[:, 0]
     with torch.no_grad():
-        torch.testing.assert_close(made(batch).positive.float(), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(made(batch).positive, expected, rtol=1e-4, atol=1e-4)
 
 
 def what_follows(dataset: Dataset, view: str) -> tuple[Batch, Events, torch.Tensor]:

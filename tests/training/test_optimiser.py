@@ -94,3 +94,31 @@ def test_clipping_measures_the_joint_norm(touched: bool) -> None:
     expected = math.sqrt(sum(float(g.pow(2).sum()) for g in gradients))
     assert optimiser.clip(expected / 2) == pytest.approx(expected)
     assert optimiser.clip(expected) == pytest.approx(expected / 2)
+
+
+def whole(touched: bool, steps: int) -> Model:
+    """Every row is read at some steps, a few at others."""
+    torch.manual_seed(0)
+    model = Model(40).double()
+    optimiser = Optimiser(model, OptimiserChoices(learning_rate=1e-2, weight_decay=0.1), touched)
+    random = torch.Generator().manual_seed(1)
+    for step in range(steps):
+        some = torch.randint(1, 41, (5,), generator=random)
+        ids = [torch.arange(41), some, torch.arange(41).flip(0)][step % 3]
+        loss = (model.head(model.items(ids)) * 3 - 1).pow(2).sum()
+        if step % 5 == 0:  # a gradient of both kinds
+            loss = loss + model.items(some).pow(2).sum()
+        loss.backward()
+        if touched and step % 15 == 0:
+            assert not model.items.weight.grad.is_sparse, "a whole table needs no list of its rows"
+        optimiser.step(1.0)
+    optimiser.catch_up()
+    return model
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 61])
+def test_a_table_read_whole_walks_the_dense_path(steps: int) -> None:
+    dense, touched = whole(False, steps), whole(True, steps)
+    assert (dense.items.weight - Model(40).items.weight).abs().max() > 1e-3
+    torch.testing.assert_close(dense.items.weight, touched.items.weight, rtol=0, atol=1e-9 * steps)
+    assert not touched.items.weight[0].any(), "padding is trained"

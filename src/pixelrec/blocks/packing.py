@@ -25,6 +25,14 @@ class Packing:
         """P: the position of each real event in its history."""
         return self.places % self.shape[1]
 
+    @property
+    def before(self) -> Tensor:
+        """P: how many events of its history come before each real event."""
+        B, L = self.shape
+        row = self.places // L
+        lengths = row.bincount(minlength=B)
+        return torch.arange(len(row), device=row.device) - (lengths.cumsum(0) - lengths)[row]
+
     def pack(self, x: Tensor) -> Tensor:
         """B, L, … → P, …"""
         return x.flatten(0, 1).index_select(0, self.places)

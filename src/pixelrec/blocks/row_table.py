@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal, final
+import math
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-Init = Literal["normal", "xavier_normal"]
+Init = Literal["normal", "xavier_normal", "uniform", "uniform_by_rows"]
 
 
 @final
 class RowTable(nn.Module):
     """A vector for every number 1 … rows; number 0 is padding: zero, and never trained.
 
-    Its gradient is dense unless `sparse_gradient` is set, which an optimiser that works on touched rows does.
+    Its gradient is dense unless `sparse_gradient` is set, which an optimiser that works on touched rows does,
+    and dense even then where all numbers are asked for at once: every row is touched.
 
     Args:
         rows: how many numbers have a vector.
         width: D.
-        init: N(0, 0.02), or Xavier's normal over the whole table (Glorot and Bengio 2010).
+        init: N(0, 0.02), Xavier's normal over the whole table (Glorot and Bengio 2010), U(±1/√D), or uniform
+            within ±1/√(rows + 1).
     """
 
     def __init__(self, rows: int, width: int, *, init: Init = "normal") -> None:
@@ -30,10 +35,39 @@ class RowTable(nn.Module):
         with torch.no_grad():
             if init == "normal":
                 nn.init.normal_(self.weight, std=0.02)
+            elif init == "uniform":
+                nn.init.uniform_(self.weight, -1 / math.sqrt(width), 1 / math.sqrt(width))
+            elif init == "uniform_by_rows":
+                nn.init.uniform_(self.weight, -1 / math.sqrt(rows + 1), 1 / math.sqrt(rows + 1))
             else:
                 nn.init.xavier_normal_(self.weight)
             self.weight[0] = 0
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Vectors of `numbers` (any shape): that shape, D."""
+        if self.sparse_gradient and self._all(numbers):
+            weight: Tensor = _Whole.apply(self.weight)  # type: ignore[no-untyped-call]
+            return weight
         return F.embedding(numbers, self.weight, padding_idx=0, sparse=self.sparse_gradient)
+
+    def _all(self, numbers: Tensor) -> bool:
+        """Whether `numbers` are all numbers in order."""
+        everything = torch.arange(len(self.weight), device=numbers.device)
+        return numbers.shape == everything.shape and torch.equal(numbers, everything)
+
+
+@final
+class _Whole(Function):
+    """A table as it is: nothing is gathered, and nothing scattered on the way back."""
+
+    @staticmethod
+    def forward(_ctx: Any, weight: Tensor) -> Tensor:
+        return weight.view_as(weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(_ctx: Any, gradient: Tensor) -> Tensor:
+        if gradient[0].any():  # padding is never trained
+            gradient = gradient.clone()
+            gradient[0] = 0
+        return gradient

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import final
+from functools import partial
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelrec.blocks.attention import attend
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 
@@ -28,20 +30,33 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, attention_dropout: float, hidden_dropout: float) -> None:
         super().__init__()
-        self.heads, self.attention_dropout = heads, attention_dropout
+        self.heads = heads
         self.query_key_value = nn.Linear(width, 3 * width)
+        self.weight_dropout = Dropout(attention_dropout)
         self.dense = nn.Linear(width, width)
         self.dropout = Dropout(hidden_dropout)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
 
     def forward(self, x: Tensor, mask: Tensor, packing: Packing) -> Tensor:
-        """`x` is P, D, packed; `mask` is B, 1, L, L, added to the attention scores."""
+        """`x` is P, D, packed; `mask` is B, 1, L or 1, L, added to the attention scores."""
+        return self._add(x, packing.pack(self._mix(x, mask, packing, slice(None))))
+
+    def answer(self, x: Tensor, mask: Tensor, packing: Packing, asked: Tensor | None) -> Tensor:
+        """The same, M, D, for the places of `asked` (B, L) alone; none: for the last of each history."""
+        before = packing.pick(x, asked)
+        if asked is None:
+            return self._add(before, self._mix(x, mask, packing, slice(-1, None)).squeeze(1))
+        return self._add(before, Packing.of(asked).pack(self._mix(x, mask, packing, slice(None))))
+
+    def _mix(self, x: Tensor, mask: Tensor, packing: Packing, queries: slice) -> Tensor:
+        """B, T, D: for some positions, what they see of all."""
         whole = packing.unpack(self.query_key_value(x))  # B, L, 3D
         q, k, v = whole.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        dropout = self.attention_dropout if self.training else 0.0
-        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype), dropout_p=dropout)
-        mixed = self.dense(packing.pack(attended.transpose(1, 2).flatten(2)))
-        return self.norm(x + self.dropout(mixed))
+        attended = attend(q[:, :, queries], k, v, mask[:, :, queries], self.weight_dropout)
+        return attended.transpose(1, 2).flatten(2)
+
+    def _add(self, x: Tensor, mixed: Tensor) -> Tensor:
+        return self.norm(x + self.dropout(self.dense(mixed)))
 
 
 @final
@@ -76,10 +91,14 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor, packing: Packing) -> Tensor:
         return self.feed_forward(self.attention(x, mask, packing))
 
+    def answer(self, x: Tensor, mask: Tensor, packing: Packing, asked: Tensor | None) -> Tensor:
+        """M, D: where it is asked; none: at the last place of each history."""
+        return self.feed_forward(self.attention.answer(x, mask, packing, asked))
+
 
 @final
 class Transformer(nn.Module):
-    """`layers` of attention and feed-forward; all linear weights N(0, 0.02), biases 0."""
+    """`layers` of attention and feed-forward; all linear weights N(0, `init_std`), biases 0."""
 
     def __init__(
         self,
@@ -90,6 +109,7 @@ class Transformer(nn.Module):
         inner: int,
         attention_dropout: float,
         hidden_dropout: float,
+        init_std: float = 0.02,
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
@@ -99,20 +119,27 @@ class Transformer(nn.Module):
             )
             for _ in range(layers)
         )
-        self.apply(normal_linear)
+        self.apply(partial(normal_linear, std=init_std))
 
-    def forward(self, x: Tensor, visible: Tensor, packing: Packing) -> Tensor:
-        """`x` is P, D, packed; `visible` is B, L, L: may position i look at position j?"""
+    def forward(self, x: Tensor, visible: Tensor, packing: Packing, asked: Tensor | None) -> Tensor:
+        """The vectors (M, D) of the places that `asked` (B, L) marks; the last layer computes no others.
+
+        Where nothing is asked, a vector for the last place of each history, zero if there is no event.
+
+        x: P, D, packed. visible: B, L, L, or B, 1, L for all alike: may position i look at position j?
+        """
         mask = torch.zeros(visible.shape, device=x.device).masked_fill(~visible, BLOCKED).unsqueeze(1)
-        for layer in self.layers:
+        *lower, last = self.layers
+        for layer in lower:
             x = layer(x, mask, packing)
-        return x
+        vectors = cast(Layer, last).answer(x, mask, packing, asked)
+        return vectors if asked is not None else vectors * packing.pick(x.new_ones(len(x), 1), None)
 
 
-def normal_linear(module: nn.Module) -> None:
-    """Linear weights N(0, 0.02), biases 0, as BERT starts."""
+def normal_linear(module: nn.Module, std: float = 0.02) -> None:
+    """Linear weights N(0, `std`), biases 0; BERT starts with 0.02."""
     if isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.02)
+        nn.init.normal_(module.weight, std=std)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 

@@ -18,7 +18,7 @@ class IdTable(AbstractItemEncoder):
     Args:
         facts: what the data dictates.
         width: D, the width of a vector.
-        init: how vectors start: N(0, 0.02), or Xavier's normal.
+        init: how vectors start; see `RowTable`.
     """
 
     def __init__(self, facts: Facts, *, width: int = 128, init: Init = "normal") -> None:

@@ -259,26 +259,41 @@ class RowAdamW:
 
     @torch.no_grad()
     def step(self, share: float) -> None:
-        """One AdamW step on the rows that have a gradient."""
+        """One AdamW step on the rows that have a gradient: all of them where it is dense."""
         rate = self.peak * share
         gradient = self.weight.grad
-        rows = values = None
-        if gradient is not None:
+        if gradient is None:
+            self.replay.advance(rate, self.decay)
+        elif gradient.is_sparse:
             gradient = gradient.coalesce()
-            rows, values = gradient.indices()[0], gradient.values()
-            self.catch_up(rows)
+            self._step_some(gradient.indices()[0], gradient.values(), rate)
+        else:
+            self._step_all(gradient, rate)
+
+    def _step_some(self, rows: Tensor, gradient: Tensor, rate: float) -> None:
+        self.catch_up(rows)
         self.replay.advance(rate, self.decay)
-        if rows is None or values is None:
-            return
-        bias1, bias2 = self.replay.biases()
-        for some, g in zip(rows.split(CHUNK), values.split(CHUNK), strict=True):
-            mean = self.mean[some].lerp_(g, 1 - self.beta1)
-            square = self.square[some].mul_(self.beta2).addcmul_(g, g, value=1 - self.beta2)
-            denominator = (square.sqrt() / math.sqrt(bias2)).add_(EPSILON)
-            weight = self.weight[some].mul_(1 - rate * self.decay)
-            self.weight[some] = weight.addcdiv_(mean, denominator, value=-rate / bias1)
-            self.mean[some], self.square[some] = mean, square
+        for some, g in zip(rows.split(CHUNK), gradient.split(CHUNK), strict=True):
+            weight, mean, square = self.weight[some], self.mean[some], self.square[some]
+            self._move(weight, mean, square, g, rate)
+            self.weight[some], self.mean[some], self.square[some] = weight, mean, square
             self.upto[some] = self.replay.now
+
+    def _step_all(self, gradient: Tensor, rate: float) -> None:
+        # Only a table that was read whole has such a gradient, and reading brought its rows up to date.
+        self.replay.advance(rate, self.decay)
+        parts = (x.split(CHUNK) for x in (self.weight, self.mean, self.square, gradient))
+        for weight, mean, square, g in zip(*parts, strict=True):
+            self._move(weight, mean, square, g, rate)
+        self.upto.fill_(self.replay.now)
+
+    def _move(self, weight: Tensor, mean: Tensor, square: Tensor, gradient: Tensor, rate: float) -> None:
+        """One step of some rows, in place."""
+        bias1, bias2 = self.replay.biases()
+        mean.lerp_(gradient, 1 - self.beta1)
+        square.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
+        denominator = (square.sqrt() / math.sqrt(bias2)).add_(EPSILON)
+        weight.mul_(1 - rate * self.decay).addcdiv_(mean, denominator, value=-rate / bias1)
 
 
 @final

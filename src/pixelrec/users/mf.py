@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import final
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from pixelrec.batch import Events, Facts
-from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.row_table import Init, RowTable
+from pixelrec.blocks.tower import tower
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -40,21 +39,11 @@ class MF(AbstractUserModel):
     ) -> None:
         super().__init__()
         self.rows = RowTable(facts.users, width, init=init)
-        self.user_tower = _tower(width, towers, dropout)
-        self.item_tower = _tower(width, towers, dropout)
+        self.user_tower = tower(width, towers, dropout)
+        self.item_tower = tower(width, towers, dropout)
 
     def refine(self, table: Tensor) -> Tensor:
         return self.item_tower(table)
 
     def forward(self, table: Tensor, events: Events) -> Tensor:  # noqa: ARG002
         return self.user_tower(self.rows(events.users))
-
-
-def _tower(width: int, widths: tuple[int, ...], dropout: float) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for before, after in pairwise((width, *widths)):
-        linear = nn.Linear(before, after)
-        nn.init.xavier_normal_(linear.weight)
-        nn.init.zeros_(linear.bias)
-        layers += [Dropout(dropout), linear, nn.BatchNorm1d(after), nn.Tanh()]
-    return nn.Sequential(*layers)

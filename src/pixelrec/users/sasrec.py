@@ -67,5 +67,5 @@ class SASRec(AbstractUserModel):
         # Positions count from the latest event, so padding on the left changes nothing.
         place = packing.columns + len(self.positions) - real.shape[1]
         x = F.embedding(packing.pack(events.history), table) + F.embedding(place, self.positions)  # P, D
-        x = self.transformer(self.dropout(self.norm(x)), causal(real), packing)
-        return packing.pick(x, events.asked)
+        vectors: Tensor = self.transformer(self.dropout(self.norm(x)), causal(real), packing, events.asked)
+        return vectors

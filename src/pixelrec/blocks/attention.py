@@ -1,0 +1,47 @@
+"""Attention in the form that is fastest where it runs: PyTorch's fused kernel, or its steps written out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pixelrec.blocks.dropout import Dropout
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
+    """softmax(q kᵀ / √size + mask), with dropout, times v: B, heads, T, size.
+
+    q: B, heads, T, size. k, v: B, heads, L, size. mask: what broadcasts to B, heads, T, L; it is added and
+    gets no gradient. Source: Vaswani et al. 2017, equation 1.
+    """
+    share = dropout.share if dropout.training else 0.0
+    if steps_win(q, k.shape[2], share):
+        return attend_in_steps(q, k, v, mask, dropout)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype), dropout_p=share)
+
+
+def steps_win(q: Tensor, length: int, share: float) -> bool:
+    """Are the steps faster? A rule drawn from benchmarks/attention.py, whose figures are fused / steps.
+
+    The fused kernel of a CPU has no dropout of its own: with any, 1.1 - 1.6 in fp32 and 1.1 - 3.3 in bf16,
+    L 10 to 200. Without, bf16 3 - 9 to L 50, forward alone 1.0 - 2.2; fp32 to L 20 1.3 - 1.7 with heads of
+    up to 32, 0.9 - 1.1 with wider ones, and about 1 and less from L 50 on.
+    """
+    if q.device.type != "cpu":
+        return False
+    if share > 0:
+        return True
+    if q.dtype == torch.bfloat16:
+        return length <= 128
+    return q.dtype == torch.float32 and length <= 32 and q.shape[-1] <= 32
+
+
+def attend_in_steps(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
+    """The same, step by step, with the cheap masks of `Dropout`."""
+    B, heads, T, size = q.shape
+    flat = mask.to(q.dtype).expand(B, heads, T, k.shape[2]).flatten(0, 1)
+    # One call scales, multiplies and masks.
+    scores = torch.baddbmm(flat, q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2), alpha=size**-0.5)
+    mixed = dropout(scores.softmax(dim=-1)) @ v.flatten(0, 1)
+    return mixed.unflatten(0, (B, heads))

@@ -1,0 +1,53 @@
+"""Linear layers on top of each other: over a vector, or what follows the first layer over a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from pixelrec.blocks.dropout import Dropout
+from pixelrec.errors import RecipeError
+
+
+def tower(width: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
+    """Vectors (R, width) → (R, widths[-1]), each layer dropout → linear → batch norm → tanh; maybe none."""
+    check_widths("users.towers", widths)
+    layers: list[nn.Module] = []
+    for before, after in pairwise((width, *widths)):
+        layers += [
+            Dropout(dropout),
+            xavier_normal(nn.Linear(before, after)),
+            nn.BatchNorm1d(after),
+            nn.Tanh(),
+        ]
+    return nn.Sequential(*layers)
+
+
+def head(widths: Sequence[int], activation: type[nn.Module], dropout: float, *, bias: bool) -> nn.Sequential:
+    """What a first layer yields (…, widths[0]) → a number (…, 1): activations between linear layers.
+
+    widths: of the first layer and of those that follow. dropout: before each layer. bias: of the last layer.
+    """
+    layers: list[nn.Module] = [activation()]
+    for before, after in pairwise(widths):
+        layers += [Dropout(dropout), xavier_normal(nn.Linear(before, after)), activation()]
+    return nn.Sequential(*layers, Dropout(dropout), xavier_normal(nn.Linear(widths[-1], 1, bias=bias)))
+
+
+def xavier_normal(linear: nn.Linear) -> nn.Linear:
+    """The layer, its weights by Xavier's normal and its bias 0 (Glorot and Bengio 2010)."""
+    nn.init.xavier_normal_(linear.weight)
+    bias: Tensor | None = linear.bias
+    if bias is not None:
+        nn.init.zeros_(bias)
+    return linear
+
+
+def check_widths(word: str, widths: Sequence[int], least: int = 0) -> None:
+    """Raises `RecipeError` for fewer than `least` layers, or one without units."""
+    if len(widths) < least or any(width < 1 for width in widths):
+        raise RecipeError(
+            f"{word} is {list(widths)}; expected the widths of at least {least} layers, each 1 or more"
+        )

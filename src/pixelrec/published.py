@@ -1,0 +1,34 @@
+"""What a paper reports for a recipe, under its key `published`: shown beside our figures, nothing more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pixelrec.errors import RecipeError
+
+METRIC = re.compile(r"(Recall|NDCG|MRR)@[1-9]\d*")
+
+
+def check_published(recipe: str, values: Any) -> dict[str, Any]:
+    """`{data: Pixel200K, Recall@10: 2.5}`: the data set of the figures, and the figures in %; empty for none.
+
+    Raises:
+        RecipeError: it is of another form.
+    """
+    if values is None:
+        return {}
+    expected = f"recipe {recipe}: expected published: {{data: NAME, Recall@10: PER CENT, …}}"
+    if not isinstance(values, Mapping):
+        raise RecipeError(f"{expected}, got {values!r}")
+    figures = dict(values)
+    data = figures.pop("data", None)
+    if not isinstance(data, str) or not data.strip():
+        raise RecipeError(f"{expected}, got data: {data!r}; name the data set that the figures are of")
+    for metric, value in figures.items():
+        if not METRIC.fullmatch(str(metric)):
+            raise RecipeError(f"{expected}, got {metric!r}; metrics are Recall@k, NDCG@k and MRR@k")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+            raise RecipeError(f"{expected}, got {metric}: {value!r}; give a number from 0 to 100")
+    return {"data": data, **figures}

@@ -1,0 +1,94 @@
+"""BERT4Rec: hidden events told from both sides (Sun et al., arXiv 1904.06690)."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelrec.batch import Events, Facts
+from pixelrec.blocks.dropout import Dropout
+from pixelrec.blocks.packing import Packing
+from pixelrec.blocks.transformer import EPSILON, Transformer
+from pixelrec.errors import RecipeError
+from pixelrec.users.user_model import AbstractUserModel
+
+
+@final
+class BERT4Rec(AbstractUserModel):
+    """Item or mask token + position → layer norm → dropout → post-norm transformer that looks both ways.
+
+    A vector is what comes out at a mask token. To tell what follows a history, one is put behind it; behind
+    an empty history it says what is likely of anybody.
+
+    Args:
+        facts: what the data dictates.
+        width: D.
+        layers: transformer layers.
+        heads: attention heads; they divide D.
+        expansion: the feed-forward layer is this many times D wide.
+        dropout: on the input and on what each sub-layer adds.
+        attention_dropout: on attention weights.
+        init_std: linear weights start as N(0, `init_std`). A mask token learns of items only through
+            attention, which 0.02, made for wide models, leaves next to nothing in a narrow one: 1 / √D there.
+    """
+
+    view = "cloze"
+
+    def __init__(
+        self,
+        facts: Facts,
+        width: int,
+        *,
+        layers: int = 2,
+        heads: int = 4,
+        expansion: float = 1.0,
+        dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+        init_std: float = 0.02,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise RecipeError(
+                f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it"
+            )
+        self.length = facts.length
+        # deviation: the token is the model's own, so that it works over any item encoder.
+        self.mask_token = nn.Parameter(torch.empty(width))
+        self.positions = nn.Parameter(torch.empty(facts.length + 1, width))
+        nn.init.normal_(self.mask_token, std=0.02)
+        nn.init.normal_(self.positions, std=0.02)
+        self.norm = nn.LayerNorm(width, eps=EPSILON)
+        self.dropout = Dropout(dropout)
+        self.transformer = Transformer(
+            width,
+            layers=layers,
+            heads=heads,
+            inner=int(expansion * width),
+            attention_dropout=attention_dropout,
+            hidden_dropout=dropout,
+            init_std=init_std,
+        )
+
+    def forward(self, table: Tensor, events: Events) -> Tensor:
+        history, hidden = self._with_mask_token(events)
+        real = (history != 0) | hidden  # B, L + 1
+        packing = Packing.of(real)
+        items = F.embedding(packing.pack(history), table)  # P, D
+        items = torch.where(packing.pack(hidden).unsqueeze(1), self.mask_token.to(items.dtype), items)
+        # Positions count from the latest event, so padding on the left changes nothing.
+        place = packing.columns + len(self.positions) - real.shape[1]
+        x = self.dropout(self.norm(items + F.embedding(place, self.positions)))
+        vectors: Tensor = self.transformer(x, real.unsqueeze(1), packing, events.asked)
+        return vectors
+
+    def _with_mask_token(self, events: Events) -> tuple[Tensor, Tensor]:
+        """Histories, and where in them a mask token stands: where asked, or behind the latest event."""
+        if events.asked is not None:
+            return events.history, events.asked
+        history = F.pad(events.history[:, -self.length :], (0, 1))
+        hidden = torch.zeros_like(history, dtype=torch.bool)
+        hidden[:, -1] = True
+        return history, hidden

@@ -1,0 +1,63 @@
+"""CuratorNet: a network over what is pooled of a history (Messina et al., arXiv 2009.04426)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelrec.batch import Events, Facts
+from pixelrec.users.user_model import AbstractUserModel
+
+
+@final
+class CuratorNet(AbstractUserModel):
+    """Items through two SELU layers; [largest ‖ mean] of the history's through three; their dot product.
+
+    Args:
+        facts: what the data dictates.
+        width: D.
+        expansion: the first two of the three layers are this many times D wide.
+    """
+
+    view = "next_item"
+
+    def __init__(self, facts: Facts, width: int, *, expansion: float = 1.0) -> None:  # noqa: ARG002
+        super().__init__()
+        inner = max(1, int(expansion * width))
+        self.item = _selu_layers((width, width, width))
+        self.profile = _selu_layers((2 * width, inner, inner, width))
+
+    def refine(self, table: Tensor) -> Tensor:
+        return self.item(table)
+
+    def forward(self, table: Tensor, events: Events) -> Tensor:
+        if events.asked is None:
+            asked = torch.zeros_like(events.history, dtype=torch.bool)
+            asked[:, -1] = True
+        else:
+            asked = events.asked
+        real = events.history != 0  # B, L
+        x = F.embedding(events.history, table)  # B, L, D
+        # deviation: the published code pools over padding too, of which its layers make a vector of biases.
+        largest = x.masked_fill(~real.unsqueeze(2), -torch.inf).cummax(dim=1).values
+        total = (x.to(torch.promote_types(x.dtype, torch.float32)) * real.unsqueeze(2)).cumsum(dim=1)
+        row, place = asked.nonzero(as_tuple=True)  # M
+        count = real.cumsum(dim=1)[row, place].unsqueeze(1)
+        mean = (total[row, place] / count.clamp(min=1)).to(x.dtype)
+        pooled = torch.cat([largest[row, place].masked_fill(count == 0, 0), mean], dim=1)  # M, 2D
+        return self.profile(pooled).masked_fill(count == 0, 0)
+
+
+def _selu_layers(widths: Sequence[int]) -> nn.Sequential:
+    """Linear → SELU for each neighbouring pair of widths; Xavier's uniform weights, torch's own biases."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        linear = nn.Linear(before, after)
+        nn.init.xavier_uniform_(linear.weight)
+        layers += [linear, nn.SELU()]
+    return nn.Sequential(*layers)

@@ -1,0 +1,113 @@
+"""DIN: how much an event counts depends on the candidate (Zhou et al., arXiv 1706.06978)."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelrec.batch import Events, Facts
+from pixelrec.blocks.pairs import in_chunks
+from pixelrec.blocks.tower import check_widths, head, xavier_normal
+from pixelrec.users.user_model import AbstractUserModel
+
+CANDIDATES = 256  # at a time: for each, the first layer is written out as a linear layer of its own
+
+
+@final
+class DIN(AbstractUserModel):
+    """Score of candidate q = (Σ w(k, q) k / √D) · q over the events k of the history.
+
+    w is a perceptron over [q, k, q − k, q∘k] with sigmoid units, not normalised over the events.
+
+    So a score is a sum over events of what a pair (event, candidate) adds. Candidates that all targets share
+    are compared once with each *distinct* event, whoever's history it is in; the targets of a window then
+    differ by a sum. For this, `forward` hands `score` each event's row number beside its vector.
+
+    Args:
+        facts: what the data dictates.
+        width: D.
+        attention: widths of the perceptron's layers.
+    """
+
+    view = "leave_one_out"
+    looks_at_candidates = True
+
+    def __init__(self, facts: Facts, width: int, *, attention: tuple[int, ...] = (80, 40)) -> None:
+        super().__init__()
+        check_widths("users.attention", attention, least=1)
+        self.width, self.places = width, facts.length + 1
+        self.into = xavier_normal(nn.Linear(4 * width, attention[0]))
+        self.onward = head(attention, nn.Sigmoid, 0.0, bias=True)
+
+    def forward(self, table: Tensor, events: Events) -> Tensor:
+        """M, L + 1, D + 1: the events' vectors, each with its row number behind; what is asked is padding."""
+        history = F.pad(events.history, (max(0, self.places - events.history.shape[1]), 0))
+        if events.asked is not None:
+            row, place = events.asked.nonzero(as_tuple=True)  # M
+            own = place + history.shape[1] - events.asked.shape[1]
+            history = history[row].scatter(1, own.unsqueeze(1), 0)  # M, L + 1
+        # Row numbers must survive: fp32 holds them exactly up to 2²⁴.
+        table = table.to(torch.promote_types(table.dtype, torch.float32))
+        x = F.embedding(history, table, padding_idx=0)
+        return torch.cat([x, history.unsqueeze(2).to(x.dtype)], dim=2)
+
+    def score(self, vectors: Tensor, candidates: Tensor) -> Tensor:
+        events, number = _distinct(vectors)
+        if candidates.dim() == 2:
+            return self._score_shared(events, number, candidates)
+        return self._score_own(events, number, candidates)
+
+    def _score_shared(self, events: Tensor, number: Tensor, candidates: Tensor) -> Tensor:
+        """M, n. Padding is a vector of zeros, which adds nothing."""
+        parts = [
+            in_chunks(lambda some, q=q: self._pairs(some, q), events, len(q))  # type: ignore[misc]
+            for q in candidates.split(CANDIDATES)
+        ]
+        return F.embedding_bag(number, torch.cat(parts, dim=1), mode="sum")
+
+    def _pairs(self, events: Tensor, candidates: Tensor) -> Tensor:
+        """What events k (u, D) add to the scores of candidates q (n, D) → u, n.
+
+        For a given q the first layer is linear in k: weights q∘Wₚ + Wₖ − W_d, bias (W_q + W_d) q + b.
+        """
+        of_q, of_k, crossed = self._first_layer()
+        weights = candidates.unsqueeze(1) * crossed + of_k  # n, H, D
+        bias = F.linear(candidates, of_q, self.into.bias)  # n, H
+        first = F.linear(events, weights.flatten(0, 1), bias.flatten()).unflatten(1, bias.shape)  # u, n, H
+        return self.onward(first).squeeze(2) * (events @ candidates.T) / sqrt(self.width)
+
+    def _score_own(self, events: Tensor, number: Tensor, candidates: Tensor) -> Tensor:
+        """M, K, from candidates (M, K, D) of each target's own; padding is passed over."""
+        of_q, of_k, crossed = self._first_layer()
+        of_events, of_candidates = events @ of_k.T, F.linear(candidates, of_q, self.into.bias)
+        real = events.any(dim=1)[number]  # M, L + 1: a row of zeros adds nothing
+        owner = real.nonzero()[:, 0]  # P: each event of each target
+        number = number[real]
+
+        def added(pairs: Tensor) -> Tensor:
+            k, m = number[pairs], owner[pairs]
+            products = events.index_select(0, k).unsqueeze(1) * candidates.index_select(0, m)  # P, K, D
+            first = of_events.index_select(0, k).unsqueeze(1) + of_candidates.index_select(0, m)
+            weight = self.onward(first + products @ crossed.T).squeeze(2)
+            return weight * products.sum(dim=2) / sqrt(self.width)
+
+        each = in_chunks(added, torch.arange(len(owner), device=owner.device), candidates.shape[1])  # P, K
+        return each.new_zeros(candidates.shape[:2]).index_add(0, owner, each)
+
+    def _first_layer(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Its weights (H, D) of q, of k and of q∘k: what stands on q − k belongs to both."""
+        of_q, of_k, of_difference, crossed = self.into.weight.split(self.width, dim=1)
+        return of_q + of_difference, of_k - of_difference, crossed
+
+
+def _distinct(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct events (u, D) of what `forward` returned, and which of them stands where: M, L + 1."""
+    rows, number = vectors[..., -1].unique(return_inverse=True)
+    flat = number.flatten()
+    place = torch.empty_like(rows, dtype=torch.int64)
+    place.scatter_(0, flat, torch.arange(len(flat), device=flat.device))  # any: the same row, the same vector
+    return vectors.flatten(0, 1).index_select(0, place)[:, :-1], number

@@ -1,0 +1,29 @@
+"""Factorisation machine over a history and a candidate (Rendle, ICDM 2010)."""
+
+from __future__ import annotations
+
+from typing import final
+
+from torch import Tensor
+
+from pixelrec.batch import Events, Facts
+from pixelrec.blocks.pooling import pool_others
+from pixelrec.users.user_model import AbstractUserModel
+
+
+@final
+class FM(AbstractUserModel):
+    """The sum of the history's item vectors.
+
+    A machine of second order over the events and the candidate adds up the dot products of all pairs. Those
+    of two events are the same for every candidate and cancel in every loss here, as they do in a ranking;
+    what is left is (Σ events) · candidate.
+    """
+
+    view = "leave_one_out"
+
+    def __init__(self, facts: Facts, width: int) -> None:  # noqa: ARG002 - it has no weights of its own
+        super().__init__()
+
+    def forward(self, table: Tensor, events: Events) -> Tensor:
+        return pool_others(table, events.history, events.asked, mean=False)

@@ -1,0 +1,131 @@
+"""HSTU: gated, pointwise attention that also knows when events happened (Zhai et al., arXiv 2402.17152)."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelrec.batch import Events, Facts
+from pixelrec.blocks.dropout import Dropout
+from pixelrec.blocks.packing import Packing
+from pixelrec.errors import RecipeError
+from pixelrec.users.user_model import AbstractUserModel
+
+EPSILON = 1e-6  # of every layer norm
+
+
+@final
+class HSTU(AbstractUserModel):
+    """√D · item + position → dropout → layers of gated attention; a vector after every event.
+
+    Where the paper is silent (starting weights, positions, ε of the layer norms), its published code is
+    followed.
+
+    Args:
+        facts: what the data dictates.
+        width: D.
+        layers: of gated attention.
+        heads: of attention; they divide D.
+        dropout: on the input and on what each layer adds.
+        time_buckets: time differences are told apart by their powers of two, in seconds, up to so many.
+    """
+
+    view = "next_item"
+
+    def __init__(
+        self,
+        facts: Facts,
+        width: int,
+        *,
+        layers: int = 2,
+        heads: int = 2,
+        dropout: float = 0.2,
+        time_buckets: int = 32,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise RecipeError(
+                f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it"
+            )
+        self.length, self.time_buckets = facts.length, time_buckets
+        self.positions = nn.Parameter(torch.empty(facts.length, width).normal_(std=0.02))
+        self.dropout = Dropout(dropout)
+        self.layers = nn.ModuleList(
+            Layer(width, heads, dropout, facts.length, time_buckets) for _ in range(layers)
+        )
+
+    def forward(self, table: Tensor, events: Events) -> Tensor:
+        packing = Packing.of(events.history != 0)
+        L = events.history.shape[1]
+        # Positions count from the latest event, so padding on the left changes nothing.
+        place = packing.columns + self.length - L
+        x = F.embedding(packing.pack(events.history), table) * sqrt(table.shape[1])  # P, D
+        x = self.dropout(x + F.embedding(place, self.positions))
+        buckets = powers_of_two(events.times, self.time_buckets)
+        for layer in self.layers:
+            x = layer(x, buckets, packing)
+        return packing.pick(x, events.asked)
+
+
+def powers_of_two(times: Tensor, buckets: int) -> Tensor:
+    """For events i and j of times (B, L) the bucket of timeᵢ − timeⱼ: B, L, L.
+
+    0 below a second, then k for 2ᵏ⁻¹ to below 2ᵏ seconds; differences too long go to the last bucket.
+    """
+    seconds = (times[:, :, None] - times[:, None, :]).clamp(min=0)
+    # float32 is exact enough, and its exponent exact, on every device: no logarithm is rounded
+    return torch.frexp(seconds.float()).exponent.clamp(max=buckets - 1)
+
+
+@final
+class Layer(nn.Module):
+    """x + W(norm(A v) · u), where u, v, q, k = SiLU(W′ norm(x)) and Aᵢⱼ = SiLU(qᵢ·kⱼ + biasᵢⱼ) / L for j ≤ i.
+
+    The bias is learned for every distance i − j, plus for every bucket of the time between the two events.
+    The paper's equations 1 to 3; weights of W′ and the biases N(0, 0.02), of W Xavier's uniform.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float, length: int, time_buckets: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.into = nn.Linear(width, 4 * width, bias=False)
+        self.distances = nn.Parameter(torch.empty(length).normal_(std=0.02))
+        self.seconds = nn.Parameter(torch.empty(time_buckets).normal_(std=0.02))
+        self.dropout = Dropout(dropout)
+        self.out = nn.Linear(width, width)
+        nn.init.normal_(self.into.weight, std=0.02)
+        nn.init.xavier_uniform_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, x: Tensor, buckets: Tensor, packing: Packing) -> Tensor:
+        """`x` is P, D, packed; `buckets` is B, L, L."""
+        mixed = F.silu(self.into(_normed(x)))
+        gate, rest = mixed.split([x.shape[1], 3 * x.shape[1]], dim=1)
+        v, q, k = packing.unpack(rest).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # B, H, L, d
+        attention = F.silu(q @ k.transpose(-1, -2) + self._bias(buckets)) * self._share(buckets)  # B, H, L, L
+        attended = packing.pack((attention @ v).transpose(1, 2).flatten(2))  # P, D
+        return x + self.out(self.dropout(_normed(attended) * gate))
+
+    def _bias(self, buckets: Tensor) -> Tensor:
+        """B, 1, L, L. What stands after the diagonal or belongs to padding means nothing."""
+        L = buckets.shape[1]
+        place = torch.arange(L, device=buckets.device)
+        distance = self.distances[(place[:, None] - place).clamp(min=0)]
+        # deviation: the time between the two events; the published code measures to the event to predict.
+        seconds = self.seconds.index_select(0, buckets.flatten()).view(buckets.shape)
+        return (seconds + distance).unsqueeze(1)
+
+    def _share(self, buckets: Tensor) -> Tensor:
+        """L, L: what an event of weight 1 adds: 1 / L of the longest history, nothing to earlier events."""
+        # Padding has no value, so it needs no mask.
+        L = buckets.shape[1]
+        return torch.ones(L, L, device=buckets.device).tril() / len(self.distances)
+
+
+def _normed(x: Tensor) -> Tensor:
+    """Layer norm without weights: the linear layer behind it has some."""
+    return F.layer_norm(x, x.shape[-1:], eps=EPSILON)

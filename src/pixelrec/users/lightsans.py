@@ -1,0 +1,271 @@
+"""LightSANs: attention of events to a few interests (Fan et al., SIGIR 2021), as PixelRec trains it."""
+
+from __future__ import annotations
+
+from typing import cast, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelrec.batch import Events, Facts
+from pixelrec.blocks.dropout import Dropout
+from pixelrec.blocks.packing import Packing
+from pixelrec.blocks.transformer import EPSILON, FeedForward, normal_linear
+from pixelrec.errors import RecipeError
+from pixelrec.users.user_model import AbstractUserModel
+
+
+@final
+class LightSANs(AbstractUserModel):
+    """Layer norm → dropout → layers of attention to interests; the vector is that of the latest event.
+
+    It is not causal: an event's vector changes with what follows, and padding takes part like an event. So
+    the vector after event t is that of the events up to t, padded to L. With one layer all such prefixes of
+    a window share what they can; with more, each prefix is computed by itself, L times the work.
+
+    Args:
+        facts: what the data dictates.
+        width: D.
+        layers: of attention and feed-forward.
+        heads: attention heads; they divide D.
+        interests: that the events are pooled to, k.
+        expansion: the feed-forward layer is this many times D wide.
+        dropout: on the input and on what each sub-layer adds.
+        attention_dropout: on the weights of interests.
+    """
+
+    view = "next_item"
+
+    def __init__(
+        self,
+        facts: Facts,
+        width: int,
+        *,
+        layers: int = 1,
+        heads: int = 4,
+        interests: int = 3,
+        expansion: float = 2.0,
+        dropout: float = 0.1,
+        attention_dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise RecipeError(
+                f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it"
+            )
+        self.positions = nn.Parameter(torch.empty(facts.length, width))
+        nn.init.normal_(self.positions, std=0.02)
+        self.norm = nn.LayerNorm(width, eps=EPSILON)
+        self.dropout = Dropout(dropout)
+        inner = int(expansion * width)
+        self.layers = nn.ModuleList(
+            LightLayer(width, heads, interests, inner, dropout, attention_dropout) for _ in range(layers)
+        )
+        self.apply(normal_linear)
+
+    def forward(self, table: Tensor, events: Events) -> Tensor:
+        real = events.history != 0  # B, L
+        packing = Packing.of(real)
+        asked = events.asked
+        if asked is None:
+            asked = torch.zeros_like(real)
+            asked[:, -1] = True
+        items = F.embedding(packing.pack(events.history), table)  # P, D
+        padding = items.new_zeros(len(real), items.shape[1])  # one for each history
+        # deviation: the input's dropout is drawn once an event, and once for all padding of a history, not
+        # once for each prefix of a window.
+        x = self.dropout(self.norm(torch.cat([items, padding])))  # P + B, D
+        places = Packing.of(asked)
+        if len(self.layers) == 1 and len(places.places) > len(real):
+            return cast(LightLayer, self.layers[0]).after_every(x, self.positions, packing, places)
+        vectors = self._of_prefixes(x, packing, places)
+        return vectors * places.pack(real).unsqueeze(1)  # of no event, nothing is known
+
+    def _of_prefixes(self, x: Tensor, packing: Packing, places: Packing) -> Tensor:
+        """M, D: each asked prefix is a row of its own."""
+        rows: Tensor | None = _prefixes(packing, places, len(self.positions), len(x))  # M, L
+        *lower, last = self.layers
+        for layer in lower:
+            x, rows = layer(x, self.positions, rows, slice(None)), None
+        vectors: Tensor = last(x, self.positions, rows, slice(-1, None))
+        return vectors.squeeze(1)
+
+
+@final
+class LightLayer(nn.Module):
+    """Attention to interests, then feed-forward."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        interests: int,
+        inner: int,
+        dropout: float,
+        attention_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.attention = InterestAttention(width, heads, interests, attention_dropout, dropout)
+        self.feed_forward = FeedForward(width, inner, dropout)
+
+    def forward(self, x: Tensor, positions: Tensor, rows: Tensor | None, wanted: slice) -> Tensor:
+        """M, T, D: see `InterestAttention`."""
+        return self.feed_forward(self.attention(x, positions, rows, wanted))
+
+    def after_every(self, x: Tensor, positions: Tensor, packing: Packing, places: Packing) -> Tensor:
+        """M, D: the vectors of the prefixes that end at `places`."""
+        return self.feed_forward(self.attention.after_every(x, positions, packing, places))
+
+
+@final
+class InterestAttention(nn.Module):
+    """Attention of events to pooled events, plus attention of positions → dense → residual → layer norm.
+
+    Keys and values are pooled to k interests: a softmax over the places of x · θ, with a θ for each. All
+    weights of attention are a softmax over the places that look, not over what is looked at.
+
+    Args:
+        width: D.
+        heads: attention heads; they divide D.
+        interests: k.
+        attention_dropout: on the weights of interests.
+        hidden_dropout: on the output.
+    """
+
+    def __init__(
+        self, width: int, heads: int, interests: int, attention_dropout: float, hidden_dropout: float
+    ) -> None:
+        super().__init__()
+        self.heads, self.interests, self.size = heads, interests, width // heads
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.key_interests = nn.Parameter(torch.randn(width, interests))  # θ
+        self.value_interests = nn.Parameter(torch.randn(width, interests))
+        self.position_norm = nn.LayerNorm(width, eps=EPSILON)
+        self.position_query_key = nn.Linear(width, 2 * width)
+        self.weight_dropout = Dropout(attention_dropout)
+        self.dense = nn.Linear(width, width)
+        self.dropout = Dropout(hidden_dropout)
+        self.norm = nn.LayerNorm(width, eps=EPSILON)
+
+    def forward(self, x: Tensor, positions: Tensor, rows: Tensor | None, wanted: slice) -> Tensor:
+        """M, T, D, for the T `wanted` of L places.
+
+        x: M, L, D; or with `rows` (M, L), places that rows share: each is projected once. positions: L, D.
+        """
+        projected = self.query_key_value(x)
+        if rows is not None:
+            projected, x = projected[rows], x[rows[:, wanted]]
+        else:
+            x = x[:, wanted]
+        query, key, value = projected.chunk(3, dim=-1)  # M, L, D
+        interests = self._split(_pool(key, key @ self.key_interests))  # M, heads, k, size
+        scores = self._split(query) @ interests.transpose(-1, -2) * self.size**-0.5  # M, heads, L, k
+        weights = _softmax(scores, dim=-2)[:, :, wanted]
+        mixed = self.weight_dropout(weights) @ self._split(_pool(value, value @ self.value_interests))
+        mixed = mixed + self._position_weights(positions)[:, wanted] @ self._split(value)
+        return self._add(x, mixed.transpose(1, 2).flatten(2))
+
+    def after_every(self, x: Tensor, positions: Tensor, packing: Packing, places: Packing) -> Tensor:
+        """M, D: the same for the last place of every prefix that ends at `places`, with a row for no prefix.
+
+        All padding of a prefix is alike, so it is one place with a count: its score gains log count.
+
+        x: P + B, D: packed events, then what stands for the padding of each history. positions: L, D.
+        """
+        projected = self.query_key_value(x)
+        B, L = packing.shape
+        events = packing.unpack(projected[:-B])  # B, L, 3D
+        whole = torch.cat([projected[-B:].unsqueeze(1), events], dim=1)  # B, 1 + L, 3D
+        seen, padding = _held_by_prefixes(packing, len(positions))  # B, L, L and B, L
+        once = torch.zeros_like(seen, dtype=_full(whole.dtype)).masked_fill(~seen, -torch.inf)
+        log_count = torch.cat([padding.unsqueeze(-1).to(once.dtype).log(), once], dim=-1)  # B, L, 1 + L
+        mixed = self._mix_interests(whole, log_count) + self._mix_positions(whole, positions, padding)
+        return self._add(packing.pick(x[:-B], _mask(places)), places.pack(mixed.flatten(2)))
+
+    def _mix_interests(self, whole: Tensor, log_count: Tensor) -> Tensor:
+        """B, L, heads, size: what the last event of each prefix takes from the prefix's interests."""
+        query, key, value = whole.chunk(3, dim=-1)  # B, 1 + L, D
+        keys = _pool_prefixes(key, key @ self.key_interests, log_count).flatten(1, 2) * self.size**-0.5
+        scores = self._split(keys) @ self._split(query).transpose(-1, -2)  # B, heads, L · k, 1 + L
+        scores = scores.unflatten(2, (-1, self.interests)).add_(log_count[:, None, :, None])
+        weights = _softmax(scores, dim=-1)[..., 1:].diagonal(dim1=2, dim2=4)  # B, heads, k, L
+        weights = self.weight_dropout(weights).permute(0, 3, 2, 1).unsqueeze(-1)  # B, L, k, heads, 1
+        values = _pool_prefixes(value, value @ self.value_interests, log_count)  # B, L, k, D
+        return (weights * values.unflatten(-1, (self.heads, -1))).sum(2)
+
+    def _mix_positions(self, whole: Tensor, positions: Tensor, padding: Tensor) -> Tensor:
+        """B, L, heads, size: the values of each prefix, weighted by their positions, for its last place."""
+        value = self._split(whole[..., -whole.shape[-1] // 3 :])  # B, heads, 1 + L, size
+        weights = self._position_weights(positions)[:, -1]  # heads, L
+        age = _ages(value.shape[2] - 1, value.device)  # L, L
+        inside = (age >= 0) & (age < len(positions))
+        by_age = weights.flip(1)[:, age.clamp(0, len(positions) - 1)] * inside  # heads, L, L
+        before = F.pad(weights.cumsum(1), (1, 0))[:, padding]  # heads, B, L
+        mixed = (by_age @ value[:, :, 1:]).transpose(1, 2)  # B, L, heads, size
+        return mixed + before.permute(1, 2, 0).unsqueeze(-1) * value[:, None, :, 0]
+
+    def _position_weights(self, positions: Tensor) -> Tensor:
+        """heads, L, L."""
+        both = self.position_query_key(self.position_norm(positions))  # L, 2D
+        query, key = both.unflatten(-1, (2, self.heads, -1)).permute(1, 2, 0, 3)
+        # Scaled twice, as published.
+        scores = query * (2 * self.size) ** -0.5 @ key.transpose(-1, -2) * self.size**-0.5
+        return _softmax(scores, dim=-2)
+
+    def _split(self, x: Tensor) -> Tensor:
+        """B, L, D → B, heads, L, size."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def _add(self, x: Tensor, mixed: Tensor) -> Tensor:
+        return self.norm(x + self.dropout(self.dense(mixed)))
+
+
+def _softmax(scores: Tensor, dim: int) -> Tensor:
+    """At least in fp32."""
+    return scores.softmax(dim, dtype=_full(scores.dtype))
+
+
+def _full(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _pool(x: Tensor, scores: Tensor) -> Tensor:
+    """M, L, D and M, L, k → M, k, D."""
+    return _softmax(scores, dim=1).transpose(1, 2).to(x.dtype) @ x
+
+
+def _pool_prefixes(x: Tensor, scores: Tensor, log_count: Tensor) -> Tensor:
+    """The pools of every prefix: B, S, D and B, S, k and B, L, S → B, L, k, D."""
+    weights = _softmax(scores.transpose(1, 2).unsqueeze(1) + log_count.unsqueeze(2), dim=-1)  # B, L, k, S
+    return (weights.flatten(1, 2).to(x.dtype) @ x).unflatten(1, weights.shape[1:3])
+
+
+def _ages(length: int, device: torch.device) -> Tensor:
+    """L, L: how many places before place t stands place s."""
+    place = torch.arange(length, device=device)
+    return place[:, None] - place
+
+
+def _mask(packing: Packing) -> Tensor:
+    """B, L."""
+    return packing.unpack(torch.ones_like(packing.places, dtype=torch.bool))
+
+
+def _held_by_prefixes(packing: Packing, length: int) -> tuple[Tensor, Tensor]:
+    """Which events the prefix ending at each place holds, B, L, L, and how much padding to `length`, B, L."""
+    real = _mask(packing)
+    age = _ages(real.shape[1], real.device)
+    seen = real[:, None] & (age >= 0) & (age < length)
+    return seen, length - seen.sum(-1)
+
+
+def _prefixes(packing: Packing, places: Packing, length: int, rows: int) -> Tensor:
+    """M, length: for each prefix the rows of its events, padded on the left with the row of its history."""
+    B, L = packing.shape
+    own = torch.arange(rows - B, rows, device=places.places.device)
+    number = own[:, None].expand(B, L).flatten()
+    number = number.index_copy(0, packing.places, torch.arange(rows - B, device=own.device)).view(B, L)
+    number = torch.cat([own[:, None].expand(B, length - 1), number], dim=1)
+    user, last = places.places // L, places.columns
+    return number[user[:, None], last[:, None] + torch.arange(length, device=own.device)]

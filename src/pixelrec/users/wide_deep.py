@@ -1,0 +1,72 @@
+"""Wide & Deep: a linear model of crossed features beside a network (Cheng et al., arXiv 1606.07792)."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelrec.batch import Events, Facts
+from pixelrec.blocks.pairs import in_chunks
+from pixelrec.blocks.pooling import pool_others
+from pixelrec.blocks.tower import check_widths, head, xavier_normal
+from pixelrec.users.user_model import AbstractUserModel
+
+
+@final
+class WideDeep(AbstractUserModel):
+    """Score = wide + deep, over the mean h of the history's item vectors and the candidate q.
+
+    The paper's features map to the table so: apps a user has installed → h, the app that is shown → q, a
+    cross-product transformation of two of them → the product hᵢqⱼ of a coordinate of each. Wide is linear in
+    q and in all products, w·q + hᵀWq; deep is a perceptron with ReLU over [h, q]. Terms of h alone and a bias
+    are left out: they are the same for every candidate, so no loss and no ranking sees them.
+
+    Args:
+        facts: what the data dictates.
+        width: D.
+        deep: widths of the perceptron's layers.
+        dropout: before each of its layers but the first.
+    """
+
+    view = "leave_one_out"
+    looks_at_candidates = True
+
+    def __init__(
+        self,
+        facts: Facts,  # noqa: ARG002 - nothing depends on how many users or items there are
+        width: int,
+        *,
+        deep: tuple[int, ...] = (64, 32),
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        check_widths("users.deep", deep, least=1)
+        self.cross = nn.Parameter(torch.empty(width, width))
+        self.linear = nn.Parameter(torch.zeros(width))
+        nn.init.xavier_normal_(self.cross)
+        self.into = xavier_normal(nn.Linear(2 * width, deep[0]))
+        self.onward = head(deep, nn.ReLU, dropout, bias=False)
+
+    def forward(self, table: Tensor, events: Events) -> Tensor:
+        return pool_others(table, events.history, events.asked, mean=True)
+
+    def score(self, vectors: Tensor, candidates: Tensor) -> Tensor:
+        return self._wide(vectors, candidates) + self._deep(vectors, candidates)
+
+    def _wide(self, vectors: Tensor, candidates: Tensor) -> Tensor:
+        return super().score(vectors @ self.cross + self.linear, candidates)
+
+    def _deep(self, vectors: Tensor, candidates: Tensor) -> Tensor:
+        """The first layer is a sum: what is the user's and what is the candidate's are each computed once."""
+        of_user, of_candidate = self.into.weight.chunk(2, dim=1)
+        users = vectors @ of_user.T  # M, H
+        items = F.linear(candidates, of_candidate, self.into.bias)  # n, H or M, K, H
+
+        def scored(rows: Tensor) -> Tensor:
+            theirs = items if items.dim() == 2 else items.index_select(0, rows)
+            return self.onward(users.index_select(0, rows).unsqueeze(1) + theirs).squeeze(2)
+
+        return in_chunks(scored, torch.arange(len(vectors), device=vectors.device), items.shape[-2])

@@ -1,0 +1,180 @@
+"""LightSANs against a reading of PixelRec's arXiv 2309.06789 in plain float64 NumPy, prefix by prefix."""
+
+from __future__ import annotations
+
+from math import erf, sqrt
+
+import numpy as np
+import pytest
+import torch
+
+from pixelrec.batch import Events, Facts
+from pixelrec.errors import RecipeError
+from pixelrec.users.lightsans import LightSANs
+
+WIDTH, LENGTH, HEADS, INTERESTS = 8, 5, 2, 3
+SIZE = WIDTH // HEADS
+Weights = dict[str, np.ndarray]
+
+
+def normed(x: np.ndarray, w: Weights, name: str) -> np.ndarray:
+    mean = x.mean()
+    return (x - mean) / sqrt(((x - mean) ** 2).mean() + 1e-12) * w[f"{name}.weight"] + w[f"{name}.bias"]
+
+
+def linear(w: Weights, name: str, x: np.ndarray) -> np.ndarray:
+    return w[f"{name}.weight"] @ x + w[f"{name}.bias"]
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+def pool(x: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """k interests: weighted means of all places."""
+    return np.stack([softmax(x @ theta[:, i]) @ x for i in range(theta.shape[1])])
+
+
+def layer(x: np.ndarray, positions: np.ndarray, w: Weights, name: str) -> np.ndarray:
+    """All L places of one line, padding among them."""
+    at = f"{name}.attention"
+    q, k, v = np.split(np.stack([linear(w, f"{at}.query_key_value", e) for e in x]), 3, axis=1)
+    keys, values = pool(k, w[f"{at}.key_interests"]), pool(v, w[f"{at}.value_interests"])
+    places = np.stack(
+        [linear(w, f"{at}.position_query_key", normed(p, w, f"{at}.position_norm")) for p in positions]
+    )
+    pq, pk = np.split(places, 2, axis=1)
+    mixed = np.zeros_like(x)
+    for head in range(HEADS):
+        part = slice(head * SIZE, (head + 1) * SIZE)
+        for i in range(INTERESTS):
+            weight = softmax(np.array([q[a, part] @ keys[i, part] / sqrt(SIZE) for a in range(LENGTH)]))
+            for a in range(LENGTH):
+                mixed[a, part] += weight[a] * values[i, part]
+        for b in range(LENGTH):
+            scores = [pq[a, part] / sqrt(2 * SIZE) @ pk[b, part] / sqrt(SIZE) for a in range(LENGTH)]
+            weight = softmax(np.array(scores))
+            for a in range(LENGTH):
+                mixed[a, part] += weight[a] * v[b, part]
+    out = []
+    for event, taken in zip(x, mixed, strict=True):
+        a = normed(event + linear(w, f"{at}.dense", taken), w, f"{at}.norm")
+        inner = linear(w, f"{name}.feed_forward.into", a)
+        assert len(inner) == 2 * WIDTH
+        inner = np.array([0.5 * z * (1 + erf(z / sqrt(2))) for z in inner])
+        out.append(normed(a + linear(w, f"{name}.feed_forward.out", inner), w, f"{name}.feed_forward.norm"))
+    return np.stack(out)
+
+
+def lightsans(prefix: list[int], table: np.ndarray, w: Weights, layers: int) -> np.ndarray:
+    padded = [0] * (LENGTH - len(prefix)) + prefix
+    x = np.stack([normed(table[item], w, "norm") for item in padded])
+    for number in range(layers):
+        x = layer(x, w["positions"], w, f"layers.{number}")
+    return x[-1]
+
+
+def random_model(layers: int) -> tuple[LightSANs, Weights, torch.Tensor]:
+    model = LightSANs(Facts(users=3, items=9, length=LENGTH), WIDTH, layers=layers, heads=HEADS)
+    model = model.double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    table = torch.randn(10, WIDTH, dtype=torch.float64)
+    table[0] = 0
+    return model, {name: p.detach().numpy() for name, p in model.named_parameters()}, table
+
+
+def events_of(lines: list[list[int]], width: int, asked: torch.Tensor | None = None) -> Events:
+    history = torch.tensor([[0] * (width - len(line)) + line for line in lines])
+    return Events(torch.zeros(len(lines), dtype=torch.int64), history, torch.zeros_like(history), asked)
+
+
+LINES = [[3], [1, 2], [4, 4, 4, 2], [9, 8, 7, 6, 5], [2, 5, 2, 5, 2]]
+
+
+def prefixes_of(asked: torch.Tensor) -> list[list[int]]:
+    return [
+        line[: place - asked.shape[1] + len(line) + 1]
+        for line, row in zip(LINES, asked.tolist(), strict=True)
+        for place, wanted in enumerate(row)
+        if wanted
+    ]
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("pattern", ["every", "last", "one", "some"])
+def test_asked_prefixes_by_hand(layers: int, pattern: str) -> None:
+    """Windows with all their targets, or a row for each target."""
+    model, weights, table = random_model(layers)
+    real = events_of(LINES, LENGTH).history != 0
+    place = torch.arange(LENGTH)
+    one = torch.tensor([4, 3, 2, 1, 0])[:, None] == place  # the third is the second of its events, …
+    asked = {
+        "every": real,
+        "last": (place == LENGTH - 1).expand_as(real),
+        "one": one,
+        "some": real & (place != 3),
+    }[pattern]
+    with torch.no_grad():
+        found = model(table, events_of(LINES, LENGTH, asked)).numpy()
+    expected = [lightsans(prefix, table.numpy(), weights, layers) for prefix in prefixes_of(asked)]
+    np.testing.assert_allclose(found, np.stack(expected), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("width", [2, LENGTH, LENGTH + 3])
+def test_what_follows_by_hand(layers: int, width: int) -> None:
+    model, weights, table = random_model(layers)
+    lines = [[], [7], [1, 1], [8, 7, 6, 5, 4, 3, 2, 1][-width:]]
+    with torch.no_grad():
+        found = model(table, events_of(lines, width)).numpy()
+    assert not found[0].any(), "nothing is known of nobody"
+    expected = [lightsans(line[-LENGTH:], table.numpy(), weights, layers) for line in lines[1:]]
+    np.testing.assert_allclose(found[1:], np.stack(expected), rtol=1e-9, atol=1e-9)
+
+
+def test_longer_windows_give_the_vectors_of_the_latest_events() -> None:
+    model, weights, table = random_model(1)
+    line = [1, 2, 3, 4, 5, 6, 7, 8]
+    with torch.no_grad():
+        found = model(table, events_of([line], 8, torch.ones(1, 8, dtype=torch.bool))).numpy()
+    for place in range(8):
+        prefix = line[: place + 1][-LENGTH:]
+        np.testing.assert_allclose(found[place], lightsans(prefix, table.numpy(), weights, 1), rtol=1e-9)
+
+
+def test_the_gradient_of_windows_is_that_of_their_prefixes() -> None:
+    """What a window's prefixes share changes no gradient; nor does padding make any of them infinite."""
+    gradients = []
+    for rows in ("windows", "prefixes"):
+        torch.manual_seed(5)
+        model, _, table = random_model(1)
+        table.requires_grad_()
+        lines = LINES if rows == "windows" else prefixes_of(events_of(LINES, LENGTH).history != 0)
+        events = events_of(lines, LENGTH)
+        last = torch.arange(LENGTH) == LENGTH - 1
+        asked = events.history != 0 if rows == "windows" else last.expand_as(events.history)
+        vectors = model(table, Events(events.users, events.history, events.times, asked))
+        (vectors * torch.arange(WIDTH)).square().sum().backward()
+        gradients.append([table.grad, *(p.grad for p in model.parameters())])
+    for shared, own in zip(*gradients, strict=True):
+        torch.testing.assert_close(shared, own, rtol=1e-8, atol=1e-8)
+
+
+def test_weights_start_as_published() -> None:
+    model = LightSANs(Facts(3, 9, 50), 128)
+    for name, parameter in model.named_parameters():
+        if name.endswith("norm.weight"):
+            assert (parameter == 1).all()
+        elif name.endswith("bias"):
+            assert not parameter.any(), name
+        else:
+            expected = 1 if name.endswith("_interests") else 0.02
+            assert float(parameter.detach().std()) == pytest.approx(expected, rel=0.1), name
+
+
+def test_heads_divide_the_width() -> None:
+    with pytest.raises(RecipeError, match=r"users\.heads 3"):
+        LightSANs(Facts(3, 9, 5), 8, heads=3)
