@@ -1,0 +1,199 @@
+"""Published weights of CLIP's ResNets: a file of tensors in, a network out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from math import isqrt
+from pathlib import Path
+from typing import TypeGuard
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from pixelrec.errors import RecipeError
+from pixelrec.items.backbones.backbone import Provenance
+from pixelrec.items.backbones.clip_resnet import (
+    LAYERS,
+    STRIDE,
+    Architecture,
+    CLIPResNet,
+    CLIPResNetChoices,
+    ModifiedResNet,
+    fitted_positions,
+)
+
+VISUAL = "visual."  # how names of the picture's half of CLIP start
+POSITIONS = "attnpool.positional_embedding"
+TELLING = {"conv1.weight": 4, POSITIONS: 2, "attnpool.c_proj.weight": 2}  # shapes tell sizes; dimensions
+COUNTER = ".num_batches_tracked"  # of a batch norm; absent in some files, and of no use in others
+Tensors = dict[str, Tensor]
+
+
+def load_clip_resnet(path: Path, choices: CLIPResNetChoices | None = None) -> CLIPResNet:
+    """The network whose published weights are in `path`, in fp32.
+
+    Args:
+        path: safetensors, or a state dict that `torch.save` wrote; OpenAI's names, with or without `visual.`
+        choices: of the recipe.
+
+    Raises:
+        RecipeError: no such file, not a checkpoint, not of a CLIP ResNet; a tensor that is missing,
+            unknown or of the wrong shape; choices that do not fit.
+    """
+    choices = choices or CLIPResNetChoices()
+    tensors = read_visual(path)
+    architecture = recognised(tensors, path)
+    with torch.device("meta"):
+        _demand_fit(ModifiedResNet(architecture, architecture.native), tensors, path)
+        network = ModifiedResNet(architecture, choices.size)
+    tensors[POSITIONS] = fitted_positions(tensors[POSITIONS], choices.size // STRIDE)
+    counters = {name: torch.tensor(0) for name in network.state_dict() if name.endswith(COUNTER)}
+    network.to_empty(device="cpu").load_state_dict(counters | tensors)
+    return CLIPResNet(network, choices, Provenance(str(path), _digest(path))).eval()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def read_visual(path: Path) -> Tensors:
+    """Tensors of the picture's half of a checkpoint, without their `visual.`.
+
+    Raises:
+        RecipeError: no such file, or not a checkpoint.
+    """
+    if not path.is_file():
+        raise RecipeError(f"{path}: no file is there; expected weights of a CLIP ResNet, .safetensors or .pt")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    found = _read_saved(path)
+    return {name.removeprefix(VISUAL): found[name] for name in _visual(found)}
+
+
+def _read_safetensors(path: Path) -> Tensors:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name.removeprefix(VISUAL): file.get_tensor(name) for name in _visual(file.keys())}
+    except SafetensorError as error:
+        raise RecipeError(
+            f"{path}: not a readable safetensors file ({error}); copy or convert it again"
+        ) from None
+
+
+def _read_saved(path: Path) -> Mapping[str, Tensor]:
+    if _is_torchscript(path):
+        new = path.with_suffix(".safetensors").name
+        raise RecipeError(
+            f"{path}: a TorchScript archive, a program, not only weights; if you trust it, convert it once: "
+            "safetensors.torch.save_file({name: t.contiguous() for name, t in "
+            f"torch.jit.load({path.name!r}, map_location='cpu').state_dict().items() "
+            f"if name.startswith({VISUAL!r})}}, {new!r})"
+        )
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what is no checkpoint makes an unpickler raise almost anything
+        # Its own text would advise to load with less safety.
+        raise RecipeError(
+            f"{path}: not a checkpoint of weights alone ({type(error).__name__}); "
+            "expected .safetensors, or torch.save of a state dict"
+        ) from None
+    if not _is_state_dict(found):
+        inside = (
+            f"a mapping of {_some(map(str, found))}" if isinstance(found, Mapping) else type(found).__name__
+        )
+        raise RecipeError(f"{path}: holds {inside}; expected a state dict, names to tensors: save just that")
+    return found
+
+
+def _is_state_dict(found: object) -> TypeGuard[Mapping[str, Tensor]]:
+    return isinstance(found, Mapping) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
+    )
+
+
+def _is_torchscript(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _visual(names: Iterable[str]) -> list[str]:
+    """Names of the picture's half: those that say so, or all where none does."""
+    names = list(names)
+    return [name for name in names if name.startswith(VISUAL)] or names
+
+
+def recognised(tensors: Mapping[str, Tensor], path: Path) -> Architecture:
+    """Which CLIP ResNet `tensors` are of, from their names and shapes; `path` is for messages.
+
+    Raises:
+        RecipeError: of none.
+    """
+    if "class_embedding" in tensors:
+        raise RecipeError(
+            f"{path}: weights of a CLIP vision transformer; expected a CLIP ResNet, such as RN50"
+        )
+    needed = [*TELLING, *(f"{layer}.0.conv1.weight" for layer in LAYERS)]
+    if missing := [name for name in needed if name not in tensors]:
+        raise RecipeError(
+            f"{path}: not weights of a CLIP ResNet: no {_some(missing)} among {len(tensors)} tensors; "
+            "expected OpenAI's names, such as visual.conv1.weight"
+        )
+    for name, dimensions in TELLING.items():
+        if tensors[name].dim() != dimensions or not tensors[name].numel():
+            shape = tuple(tensors[name].shape)
+            raise RecipeError(
+                f"{path}: {name} has shape {shape}; expected {dimensions} dimensions, none empty"
+            )
+    places = len(tensors[POSITIONS]) - 1
+    grid = isqrt(places)
+    if grid**2 != places or not places:
+        raise RecipeError(f"{path}: {POSITIONS} has {places + 1} rows; expected 1 + a square number")
+    return Architecture(
+        blocks=tuple(_blocks(tensors, layer) for layer in LAYERS),
+        width=2 * len(tensors["conv1.weight"]),
+        output=len(tensors["attnpool.c_proj.weight"]),
+        native=STRIDE * grid,
+    )
+
+
+def _blocks(names: Iterable[str], layer: str) -> int:
+    return len({found[1] for name in names if (found := re.match(rf"{layer}\.(\d+)\.", name))})
+
+
+def _demand_fit(network: ModifiedResNet, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuses tensors that are not exactly those of `network`."""
+    expected = network.state_dict()
+    if missing := [name for name in expected if name not in tensors and not name.endswith(COUNTER)]:
+        raise RecipeError(
+            f"{path}: lacks {_some(missing)}; the checkpoint is incomplete: copy or convert it again"
+        )
+    if unknown := [name for name in tensors if name not in expected]:
+        raise RecipeError(
+            f"{path}: {_some(unknown)} is in no CLIP ResNet; expected OpenAI's tensors and no others"
+        )
+    for name, tensor in expected.items():
+        found = tensors.get(name, tensor)
+        if found.shape != tensor.shape:
+            raise RecipeError(
+                f"{path}: {name} has shape {tuple(found.shape)}; expected {tuple(tensor.shape)}, "
+                "as the other tensors have it"
+            )
+        if found.is_floating_point() != tensor.is_floating_point():
+            raise RecipeError(
+                f"{path}: {name} is {found.dtype}; expected floating point: undo the quantisation"
+            )
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first few names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

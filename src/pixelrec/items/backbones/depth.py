@@ -1,0 +1,76 @@
+"""How much of a picture network is trained, as one word of a recipe.
+
+A network is a row of parts: stem, block 1 … block n, head. What is trained lies on top, so a word comes down
+to one number, the **boundary**: how many parts, counted from the pixels, are frozen.
+
+| word | trained | boundary |
+|---|---|---|
+| all | everything | 0 |
+| 2 | the top two blocks and the head | n − 1 |
+| stages 3-4 | the blocks of stages 3 and 4, which is the last, and the head | 1 + blocks below stage 3 |
+| head | what comes after the last block | n + 1 |
+| none | nothing | n + 2 |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pixelrec.errors import RecipeError, nearest
+
+_STAGES = re.compile(r"stages? (\d+)(?:-(\d+))?")
+
+
+def boundary_of(word: str, *, blocks: int, stages: Sequence[int] = ()) -> int:
+    """How many parts `word` freezes in a network of so many blocks; `stages` are the blocks of each stage.
+
+    Raises:
+        RecipeError: an unknown word, or more blocks or other stages than there are.
+    """
+    fixed = {"all": 0, "head": blocks + 1, "none": blocks + 2}
+    word = word.strip()
+    if word in fixed:
+        return fixed[word]
+    if re.fullmatch(r"\d+", word):
+        return _top_blocks(int(word), blocks)
+    asked = _STAGES.fullmatch(word)
+    if asked:
+        first = int(asked[1])
+        return _top_stages(word, first, int(asked[2] or first), stages, blocks)
+    raise RecipeError(
+        f"items.trainable is {word!r}: expected none, head, all, a number of top blocks (1 to {blocks})"
+        f"{_or_stages(stages)}; {nearest(word, [*fixed, 'stages'])}"
+    )
+
+
+def _or_stages(stages: Sequence[int]) -> str:
+    return f", or top stages such as 'stages {max(1, len(stages) - 1)}-{len(stages)}'" if stages else ""
+
+
+def _top_blocks(asked: int, blocks: int) -> int:
+    if not 1 <= asked <= blocks:
+        raise RecipeError(
+            f"items.trainable is {asked} top blocks, and the network has {blocks}; choose 1 to {blocks}, "
+            "or head, none or all"
+        )
+    return 1 + blocks - asked
+
+
+def _top_stages(word: str, first: int, last: int, stages: Sequence[int], blocks: int) -> int:
+    if not stages:
+        raise RecipeError(
+            f"items.trainable is {word!r}, and this network has no stages; say how many of its {blocks} "
+            "top blocks to train, such as 2"
+        )
+    if not 1 <= first <= last or last > len(stages):
+        raise RecipeError(
+            f"items.trainable is {word!r}, and the network has stages 1 to {len(stages)}; "
+            f"write the lower one first, as in 'stages {max(1, len(stages) - 1)}-{len(stages)}'"
+        )
+    if last < len(stages):
+        raise RecipeError(
+            f"items.trainable is {word!r}, which leaves stage {len(stages)} out: what is trained must reach "
+            f"the top; write 'stages {first}-{len(stages)}'"
+        )
+    return 1 + sum(stages[: first - 1])

@@ -1,0 +1,43 @@
+"""CLIP's vision transformers (Radford et al., arXiv 2103.00020)."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+from torch import nn
+
+from pixelrec.items.backbones.backbone import Anatomy
+from pixelrec.items.backbones.families.blocks import Unmasked
+from pixelrec.items.backbones.families.family import AbstractFamily
+from pixelrec.items.backbones.families.stems import PatchStem
+from pixelrec.items.backbones.picture_input import CLIP_MEAN, CLIP_STD, PictureSizes
+from pixelrec.items.backbones.pooling import FirstToken, Pooling, pooled
+
+
+@final
+class CLIP(AbstractFamily):
+    """As the published benchmark uses it: every token, without the layer norm after the last block.
+
+    That norm belongs to the class token alone, so it is part of `pooler` and of nothing else.
+    """
+
+    model_types = ("clip", "clip_vision_model")
+    poolings = ("tokens", "mean", "cls", "pooler")
+    pooling = "tokens"
+    mean, std = CLIP_MEAN, CLIP_STD
+
+    def model_class(self) -> Any:
+        from transformers import CLIPVisionModel
+
+        return CLIPVisionModel
+
+    def sizes(self, config: Any) -> PictureSizes:
+        return PictureSizes(step=config.patch_size, least=config.patch_size)
+
+    def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
+        pooler = nn.Sequential(FirstToken(), model.post_layernorm)
+        return Anatomy(
+            stem=PatchStem(model.embeddings, model.pre_layrnorm),
+            blocks=[Unmasked(layer) for layer in model.encoder.layers],
+            head=pooled(nn.Identity(), pooling, pooler),
+        )

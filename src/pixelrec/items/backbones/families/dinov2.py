@@ -1,0 +1,37 @@
+"""DINOv2 (Oquab et al., arXiv 2304.07193)."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+from pixelrec.items.backbones.backbone import Anatomy
+from pixelrec.items.backbones.families.blocks import Unmasked
+from pixelrec.items.backbones.families.family import AbstractFamily
+from pixelrec.items.backbones.picture_input import IMAGENET_MEAN, IMAGENET_STD, PictureSizes
+from pixelrec.items.backbones.pooling import FirstToken, Pooling, pooled
+
+
+@final
+class DINOv2(AbstractFamily):
+    """Positions were learned at 518 pixels and are interpolated to the usual 224."""
+
+    model_types = ("dinov2",)
+    poolings = ("tokens", "mean", "cls", "pooler")
+    pooling = "pooler"
+    mean, std = IMAGENET_MEAN, IMAGENET_STD
+
+    def model_class(self) -> Any:
+        from transformers import Dinov2Model
+
+        return Dinov2Model
+
+    def sizes(self, config: Any) -> PictureSizes:
+        return PictureSizes(step=config.patch_size, least=config.patch_size)
+
+    def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
+        model.embeddings.mask_token = None  # of pre-training; it would never see a gradient
+        return Anatomy(
+            stem=model.embeddings,
+            blocks=[Unmasked(layer) for layer in model.encoder.layer],
+            head=pooled(model.layernorm, pooling, FirstToken()),
+        )

@@ -1,0 +1,54 @@
+"""The encoder of masked autoencoders (He et al., arXiv 2111.06377), shown the whole picture."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from pixelrec.items.backbones.backbone import Anatomy
+from pixelrec.items.backbones.families.blocks import Unmasked
+from pixelrec.items.backbones.families.family import AbstractFamily
+from pixelrec.items.backbones.picture_input import IMAGENET_MEAN, IMAGENET_STD, PictureSizes
+from pixelrec.items.backbones.pooling import Pooling, pooled
+
+
+@final
+class UnmaskedStem(nn.Module):
+    """Patches and their fixed positions, in order and all of them, after the class token: B, T, W."""
+
+    def __init__(self, embeddings: Any) -> None:
+        super().__init__()
+        self.embeddings = embeddings
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        patches = self.embeddings.patch_embeddings(pixels)  # B, T − 1, W
+        first = self.embeddings.cls_token.expand(len(pixels), -1, -1)
+        tokens = torch.cat([first, patches], dim=1)
+        return tokens + self.embeddings.interpolate_pos_encoding(tokens, *pixels.shape[2:])
+
+
+@final
+class ViTMAE(AbstractFamily):
+    """No masking, so no chance: the same picture has the same features."""
+
+    model_types = ("vit_mae",)
+    poolings = ("tokens", "mean", "cls")
+    pooling = "mean"
+    mean, std = IMAGENET_MEAN, IMAGENET_STD
+
+    def model_class(self) -> Any:
+        from transformers import ViTMAEModel
+
+        return ViTMAEModel
+
+    def sizes(self, config: Any) -> PictureSizes:
+        return PictureSizes(step=config.patch_size, least=config.patch_size)
+
+    def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
+        return Anatomy(
+            stem=UnmaskedStem(model.embeddings),
+            blocks=[Unmasked(layer) for layer in model.layers],
+            head=pooled(model.layernorm, pooling, None),
+        )

@@ -1,0 +1,121 @@
+"""What a picture network eats: the size of the picture, and the mean and spread it was trained with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias
+
+import torch
+from torch import Tensor
+
+from pixelrec.errors import RecipeError
+
+Colour: TypeAlias = tuple[float, float, float]  # of red, green and blue, where white is 1
+DEFAULT_SIZE = 224
+
+IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
+IMAGENET_STD: Colour = (0.229, 0.224, 0.225)
+CLIP_MEAN: Colour = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD: Colour = (0.26862954, 0.26130258, 0.27577711)
+HALF: Colour = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class PictureInput:
+    """Square RGB pictures of `size` pixels, normalised per colour by mean and std."""
+
+    size: int
+    mean: Colour
+    std: Colour
+
+    def normalise(self, pictures: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """uint8 B, S, S, 3, as a picture store reads them → `dtype` B, 3, S, S, channels last in memory."""
+        mean = torch.tensor(self.mean, dtype=torch.float64)
+        std = torch.tensor(self.std, dtype=torch.float64)
+        scale, shift = (1 / (255 * std)), (-mean / std)
+        pixels = pictures.to(dtype) * scale.to(pictures.device, dtype) + shift.to(pictures.device, dtype)
+        return pixels.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class PictureSizes:
+    """The picture sizes that fit a network: multiples of `step` from `least` on."""
+
+    step: int
+    least: int
+
+    def check(self, size: int, network: str) -> None:
+        """Raises `RecipeError`, naming the sizes nearby that fit, unless pictures of `size` pixels do."""
+        if size >= self.least and size % self.step == 0:
+            return
+        below = size // self.step * self.step
+        fitting = sorted({max(below, self._smallest), max(below + self.step, self._smallest)})
+        which = (
+            f"multiples of {self.step} from {self._smallest} on"
+            if self.step > 1
+            else f"{self.least} and more"
+        )
+        raise RecipeError(
+            f"pictures of {size} pixels do not fit {network}: it takes {which}; "
+            f"choose {' or '.join(map(str, fitting))}"
+        )
+
+    @property
+    def _smallest(self) -> int:
+        return math.ceil(self.least / self.step) * self.step
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a checkpoint's `preprocessor_config.json` says; none where it is silent."""
+
+    size: int | None = None
+    mean: Colour | None = None
+    std: Colour | None = None
+
+    @classmethod
+    def of(cls, written: Mapping[str, Any]) -> Self:
+        """Reads old and new forms of the file; scaling other than by 1/255 becomes part of mean and std.
+
+        Raises:
+            RecipeError: pictures that are not square, or colours that are not three numbers.
+        """
+        mean, std = _colour(written, "image_mean"), _colour(written, "image_std")
+        if not written.get("do_normalize", True):
+            mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+        factor = float(written.get("rescale_factor") or 1 / 255) if written.get("do_rescale", True) else 1.0
+        return cls(_size(written), _divided(mean, 255 * factor), _divided(std, 255 * factor))
+
+
+def _size(written: Mapping[str, Any]) -> int | None:
+    # Without the word, a checkpoint crops if it names what to crop to: CLIP's first files did.
+    crops = written.get("do_center_crop", "crop_size" in written) and written.get("crop_size") is not None
+    size = written.get("crop_size") if crops else written.get("size")
+    if size is None or isinstance(size, int):
+        return size
+    if isinstance(size, list):
+        size = dict(zip(("height", "width"), size, strict=True))
+    height, width = size.get("height"), size.get("width")
+    if height != width:
+        raise RecipeError(
+            f"preprocessor_config.json asks for pictures of {height} × {width} pixels; expected a square: "
+            "give the size in the recipe and correct the file"
+        )
+    return height or size.get("shortest_edge")
+
+
+def _colour(written: Mapping[str, Any], name: str) -> Colour | None:
+    values = written.get(name)
+    if values is None:
+        return None
+    if not isinstance(values, list) or len(values) != 3:
+        raise RecipeError(f"preprocessor_config.json: {name} is {values}, expected three numbers")
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+def _divided(colour: Colour | None, by: float) -> Colour | None:
+    if colour is None or math.isclose(by, 1.0):
+        return colour
+    return colour[0] / by, colour[1] / by, colour[2] / by
