@@ -53,7 +53,7 @@ def dense_top_k(scores: Tensor, k: int, seen: Tensor, seen_owner: Tensor) -> tup
     """The same from scores (B, N + 1) that are all there, for models that are no dot product."""
     _check_request(k, seen, scores.shape[1] - 1)
     scores = scores.clone()
-    pass
+    scores[:, 0] = -torch.inf
     scores[seen_owner, seen] = -torch.inf
     # stable: of equal scores the smaller item number comes first
     best, items = scores.sort(dim=1, descending=True, stable=True)
