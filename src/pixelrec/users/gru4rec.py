@@ -27,6 +27,8 @@ class GRU4Rec(AbstractUserModel):
         layers: of recurrent units, one over the other.
         hidden: the state is this many times D wide.
         dropout: on the items that are read.
+        norm: layer norm on the items that are read and on the vectors that come out, which attention models
+            have by their structure; the published model has none.
     """
 
     view = "next_item"
@@ -39,10 +41,13 @@ class GRU4Rec(AbstractUserModel):
         layers: int = 1,
         hidden: float = 1.0,
         dropout: float = 0.0,
+        norm: bool = False,
     ) -> None:
         super().__init__()
         state = max(1, int(hidden * width))
         self.dropout = Dropout(dropout)
+        self.norm_in = nn.LayerNorm(width) if norm else nn.Identity()
+        self.norm_out = nn.LayerNorm(width) if norm else nn.Identity()
         self.units = nn.GRU(width, state, layers, bias=False)
         for weight in self.units.parameters():
             nn.init.xavier_uniform_(weight)
@@ -51,8 +56,8 @@ class GRU4Rec(AbstractUserModel):
     def forward(self, table: Tensor, events: Events) -> Tensor:
         # Without bias a state of zero stays zero over padding: leaving padding out changes nothing.
         packing = Packing.of(events.history != 0)
-        x = self.dropout(F.embedding(packing.pack(events.history), table))  # P, D
-        return packing.pick(self.dense(self._read(x, packing)), events.asked)
+        x = self.dropout(self.norm_in(F.embedding(packing.pack(events.history), table)))  # P, D
+        return packing.pick(self.norm_out(self.dense(self._read(x, packing))), events.asked)
 
     def _read(self, x: Tensor, packing: Packing) -> Tensor:
         """The states (P, state) after every event."""

@@ -28,6 +28,8 @@ class NextItNet(AbstractUserModel):
         kernel: events that a convolution looks at.
         dilations: a residual block each; its second convolution has twice the dilation.
         dropout: on the items that are read.
+        norm: layer norm on the items that are read and on the vectors that come out, which attention models
+            have by their structure; the published model has none.
     """
 
     view = "next_item"
@@ -41,6 +43,7 @@ class NextItNet(AbstractUserModel):
         kernel: int = 3,
         dilations: tuple[int, ...] = (1, 4),
         dropout: float = 0.0,
+        norm: bool = False,
     ) -> None:
         super().__init__()
         if not dilations or min(dilations) < 1:
@@ -48,6 +51,8 @@ class NextItNet(AbstractUserModel):
                 f"users.dilations is {list(dilations)}; expected distances of at least 1, such as [1, 4]"
             )
         self.dropout = Dropout(dropout)
+        self.norm_in = nn.LayerNorm(width) if norm else nn.Identity()
+        self.norm_out = nn.LayerNorm(width) if norm else nn.Identity()
         self.blocks = nn.ModuleList(
             ResidualBlock(width, kernel, dilation) for _ in range(blocks) for dilation in dilations
         )
@@ -58,10 +63,10 @@ class NextItNet(AbstractUserModel):
         # into the first events of short histories.
         packing = Packing.of(events.history != 0)
         known = followers(packing, self.distances)
-        x = self.dropout(F.embedding(packing.pack(events.history), table))  # P, D
+        x = self.dropout(self.norm_in(F.embedding(packing.pack(events.history), table)))  # P, D
         for block in self.blocks:
             x = block(x, known)
-        return packing.pick(x, events.asked)
+        return packing.pick(self.norm_out(x), events.asked)
 
 
 @final

@@ -1,0 +1,27 @@
+"""`users.norm` of GRU4Rec and NextItNet: the published network between two layer norms, on packed events."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from pixelrec.batch import Events, Facts
+from pixelrec.users.gru4rec import GRU4Rec
+from pixelrec.users.nextitnet import NextItNet
+
+WIDTH = 8
+
+
+@pytest.mark.parametrize("model", [GRU4Rec, NextItNet])
+def test_norm_wraps_the_published_network(model: type[GRU4Rec] | type[NextItNet]) -> None:
+    facts = Facts(3, 9, 5)
+    plain, normed = model(facts, WIDTH).double(), model(facts, WIDTH, norm=True).double()
+    missing = normed.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert {key.split(".")[0] for key in missing} == {"norm_in", "norm_out"}
+    table = 5 + 3 * torch.randn(10, WIDTH, dtype=torch.float64)
+    table[0] = 0
+    history = torch.tensor([[0, 0, 3, 1, 1], [2, 9, 4, 5, 6], [0, 0, 0, 0, 7]])
+    events = Events(torch.zeros(3, dtype=torch.int64), history, torch.zeros_like(history), history != 0)
+    inside = plain(F.layer_norm(table, (WIDTH,)), events)
+    torch.testing.assert_close(normed(table, events), F.layer_norm(inside, (WIDTH,)))
