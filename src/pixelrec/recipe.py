@@ -270,9 +270,10 @@ def _check_values(recipe: Recipe) -> None:
             "a step would shrink weights past zero; expected less than 1"
         )
     overlap = recipe["windowing"]["overlap"]
-    if not 0 <= overlap <= recipe["length"]:
+    if not 0 <= overlap <= recipe["length"] or (overlap >= 1 and overlap != int(overlap)):
         raise RecipeError(
-            f"recipe {recipe.name}: windowing.overlap is {overlap}; expected 0 to length, {recipe['length']}"
+            f"recipe {recipe.name}: windowing.overlap is {overlap}; expected 0 to length, {recipe['length']}: "
+            "a whole number, or a share below 1"
         )
 
 

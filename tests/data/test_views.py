@@ -99,7 +99,8 @@ def test_one_target_a_row_asks_the_same(view: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "windowing", [Windowing(), Windowing(overlap=0), Windowing(overlap=0, leftover="drop")]
+    "windowing",
+    [Windowing(), Windowing(overlap=0), Windowing(overlap=0, leftover="drop"), Windowing(overlap=0.5)],
 )
 @pytest.mark.parametrize("length", [1, 3, 7])
 def test_windows_against_a_plain_reading(length: int, windowing: Windowing) -> None:
@@ -117,7 +118,7 @@ def test_windows_against_a_plain_reading(length: int, windowing: Windowing) -> N
             expected.append((pad + window[:-1], pad + window[1:]))
             if start == 0:
                 break
-            stop = start + windowing.overlap
+            stop = start + (length // 2 if windowing.overlap == 0.5 else windowing.overlap)
     read = read_all("next_item", histories(*lines), length, windowing)
     assert rows(read.history, read.target) == sorted(expected)
 

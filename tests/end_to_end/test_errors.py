@@ -41,6 +41,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 2) -> s
         (["--training.batch_size", "0"], "from 1"),
         (["--users.dropout", "1"], "0.99"),
         (["--windowing.overlap", "51"], "expected 0 to length"),
+        (["--windowing.overlap", "1.5"], "a whole number, or a share below 1"),
         (["--training", "null"], "below it"),
         (["--optimiser.weight_decay", "100", "--optimiser.learning_rate", "1"], "less than 1"),
         (["--users.name", "[mf]"], "users.name"),

@@ -60,8 +60,9 @@ class Windowing:
     """How a line of events longer than a window is cut, from its end.
 
     Args:
-        overlap: events that neighbouring windows share. With 1 every event but a user's first is a target
-            exactly once; the published code has 0, so that the first event of each window is never one.
+        overlap: events that neighbouring windows share; below 1 it is a share of the recipe's length. With 1
+            every event but a user's first is a target exactly once; the published code has 0, so that the
+            first event of each window is never one.
         leftover: what becomes of the oldest events that fill no window: kept as a shorter one, or dropped as
             in the published code.
         hide: `cloze` only: the share of a window that is hidden.
@@ -69,10 +70,14 @@ class Windowing:
             the targets with what it is predicted from (the published code of prefix models).
     """
 
-    overlap: int = 1
+    overlap: int | float = 1
     leftover: Literal["keep", "drop"] = "keep"
     hide: float = 0.6
     rows: Literal["windows", "targets"] = "windows"
+
+    def shared(self, length: int) -> int:
+        """Events that neighbouring windows share, where `length` are looked at."""
+        return int(self.overlap * length) if self.overlap < 1 else int(self.overlap)
 
 
 @dataclass(frozen=True)
@@ -110,13 +115,12 @@ def seen_items(histories: Histories, users: np.ndarray) -> tuple[torch.Tensor, t
 def cut_windows(histories: Histories, width: int, windowing: Windowing) -> Cuts:
     """Windows of at most `width` events and at least two, cut from the end of each user's line."""
     lengths = histories.stops - histories.starts
-    stride = width - windowing.overlap
+    overlap = windowing.shared(width - 1)
+    stride = width - overlap
     if windowing.leftover == "keep":
-        counts = np.maximum(np.ceil((lengths - windowing.overlap) / stride), lengths > 0).astype(np.int64)
+        counts = np.maximum(np.ceil((lengths - overlap) / stride), lengths > 0).astype(np.int64)
     else:
-        counts = np.where(lengths <= width, lengths > 0, (lengths - windowing.overlap) // stride).astype(
-            np.int64
-        )
+        counts = np.where(lengths <= width, lengths > 0, (lengths - overlap) // stride).astype(np.int64)
     users, nth = _enumerate(counts)
     stops = histories.stops[users] - nth * stride
     starts = np.maximum(stops - width, histories.starts[users])
