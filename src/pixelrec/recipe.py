@@ -272,8 +272,8 @@ def _check_values(recipe: Recipe) -> None:
     overlap = recipe["windowing"]["overlap"]
     if not 0 <= overlap <= recipe["length"] or (overlap >= 1 and overlap != int(overlap)):
         raise RecipeError(
-            f"recipe {recipe.name}: windowing.overlap is {overlap}; expected 0 to length, {recipe['length']}: "
-            "a whole number, or a share below 1"
+            f"recipe {recipe.name}: windowing.overlap is {overlap}; expected 0 to length, "
+            f"{recipe['length']}: a whole number, or a share below 1"
         )
 
 
