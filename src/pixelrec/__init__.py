@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pixelrec.api import (
+        bench,
         check_images,
         demo,
         evaluate,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pixelrec.errors import (
         DataError,
         DivergedError,
+        GridError,
         ImageError,
         PixelrecError,
         RecipeError,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pixelrec.api": (
+        "bench",
         "check_images",
         "demo",
         "evaluate",
@@ -54,6 +57,7 @@ _HOMES = {
     "pixelrec.errors": (
         "DataError",
         "DivergedError",
+        "GridError",
         "ImageError",
         "PixelrecError",
         "RecipeError",
@@ -71,6 +75,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "DivergedError",
+    "GridError",
     "ImageError",
     "PictureStore",
     "PixelrecError",
@@ -81,6 +86,7 @@ __all__ = [
     "Run",
     "RunError",
     "__version__",
+    "bench",
     "check_images",
     "demo",
     "evaluate",

@@ -17,6 +17,7 @@ from pixelrec.images.pack import PackReport, pack
 if TYPE_CHECKING:
     import polars as pl
 
+    from pixelrec.grid.outcome import Outcome
     from pixelrec.images.doctor import CheckReport
     from pixelrec.recipe import Recipe
     from pixelrec.run import Run
@@ -175,7 +176,7 @@ def train(
     from pixelrec.recipe import read_recipe, resolve
 
     if isinstance(recipe, RecipeClass):
-        chosen = resolve(recipe.name, recipe.choices, overrides or {})
+        chosen = resolve(recipe.name, recipe.values, overrides or {})
     else:
         chosen = read_recipe(recipe, overrides)
     run, signal = train_recipe(chosen, Dataset.open(Path(data)), None if out is None else Path(out), console)
@@ -210,33 +211,84 @@ def _opened(run: Run | Path | str) -> Run:
 
 
 def evaluate(
-    run: Run | Path | str, *, split: Split = "test", data: Path | str | None = None
+    run: Run | Path | str,
+    *,
+    split: Split = "test",
+    data: Path | str | None = None,
+    console: Console = QUIET,
 ) -> dict[str, dict[str, float]]:
-    """Metrics of a run's best checkpoint and of the popularity baseline, in fractions.
+    """Metrics of a run's best checkpoint and of every baseline, in fractions.
 
-    Writes `ranks-<split>.parquet` (a row per user) and `metrics-<split>.json` into the run folder.
+    Writes `ranks-<split>.parquet` (a row per user), `metrics-<split>.json` and `baselines-<split>.json` into
+    the run folder. Baselines are fitted once for a data set and kept inside it.
 
     Args:
         run: a run folder.
         split: `test` opens the held-out events; nothing else does.
         data: where the data set lies now, if it moved.
+        console: where it is shown what is being ranked, if that is a terminal.
 
     Returns:
-        `{"sasrec-id": {"Recall@10": …, …}, "popularity": {…}}`.
+        `{"sasrec-id": {"Recall@10": …, …}, "popularity": {…}, …}`.
     """
     from pixelrec.evaluation.measure import measure
 
     opened = _opened(run)
-    return measure(opened, opened.dataset(data), split)
+    dataset = opened.dataset(data)
+    with console.status("ranking") as status:
+        return measure(opened, dataset, split, lambda name: status.update(f"ranking by {name}"))
+
+
+def bench(
+    data: Path | str,
+    recipes: Sequence[str | Path | Recipe],
+    *,
+    seeds: int = 3,
+    split: Split = "test",
+    out: Path | str = "bench",
+    overrides: Mapping[str, Any] | None = None,
+    jobs: int = 1,
+    console: Console = QUIET,
+) -> Outcome:
+    """Trains and tests recipes × seeds and writes one table; what is done already is kept.
+
+    Args:
+        data: a data set that `prepare` made.
+        recipes: names, YAML files or `Recipe`s, in the order of the table.
+        seeds: runs of each recipe, with the seeds 0, 1, …
+        split: what models are compared on.
+        out: for the runs, `<recipe>/seed-<k>`, and the tables, `results-<split>.md`, `.csv` and `.html`.
+        overrides: dotted key → value, for every recipe.
+        jobs: runs at a time, each in a process with its share of the cores.
+        console: where progress is reported.
+
+    Returns:
+        The comparison, the tables, and which runs failed: one that fails does not stop the others.
+
+    Raises:
+        RecipeError, DataError, RunError, RequestError: before anything starts.
+        InterruptedError: by a signal, whose number it carries; the same call goes on.
+    """
+    from pixelrec.grid.outcome import run_grid
+    from pixelrec.grid.plan import plan
+
+    dataset = Dataset.open(Path(data))
+    grid = plan(dataset, recipes, seeds=seeds, split=split, out=Path(out), overrides=overrides or {})
+    outcome, signal = run_grid(grid, jobs, console)
+    if signal is not None:
+        raise InterruptedError(signal, f"stopped; {outcome.progress}; the same command goes on", str(out))
+    return outcome
 
 
 def report(run: Run | Path | str, *, split: Split = "test", data: Path | str | None = None) -> Path:
     """Writes `report.html` into the run folder and returns its path; evaluates first if need be."""
+    from pixelrec.evaluation.measured import measured_files
     from pixelrec.run_report import write_run_report
 
     opened = _opened(run)
     dataset = opened.dataset(data)
-    if not _is_current(opened.folder / f"metrics-{split}.json", opened.folder / "best"):
+    files = measured_files(opened.folder, split)
+    if not all(_is_current(path, opened.folder / "best") for path in files):
         evaluate(opened, split=split, data=data)
     return write_run_report(opened, dataset, split)
 

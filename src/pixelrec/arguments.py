@@ -21,7 +21,12 @@ class _Parser(argparse.ArgumentParser):
         if unknown:
             known = [option for action in self._actions for option in action.option_strings]
             word = unknown[1].partition("=")[0]
-            message = f"unknown option {word}; {nearest(word, known)}"
+            choice = word.removeprefix("--")
+            is_choice = "." in choice and "--set" in known
+            hint = (
+                f"a recipe's choice is given as --set {choice}=VALUE" if is_choice else nearest(word, known)
+            )
+            message = f"unknown option {word}; {hint}"
         raise RequestError(f"{self.prog}: {message}; see {self.prog} --help")
 
 
@@ -73,5 +78,5 @@ def _kind(hint: Any, parameter: inspect.Parameter) -> dict[str, Any]:
     if get_origin(hint) is Literal:
         return {"choices": get_args(hint)}
     if get_origin(hint) is list:
-        return {"nargs": "+", "action": "extend", "metavar": "ID"}
+        return {"nargs": "+", "action": "extend", "metavar": parameter.name.upper()}
     return {"type": hint, "metavar": "PATH" if hint is Path else hint.__name__.upper()}

@@ -52,6 +52,12 @@ class DivergedError(PixelrecError):
     exit_code = 3
 
 
+class GridError(PixelrecError):
+    """Some runs of a grid failed; the others are done."""
+
+    exit_code = 1
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for an unknown `word`: the nearest known one, or else all of them."""
     known = sorted(known)

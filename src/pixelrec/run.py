@@ -8,7 +8,7 @@ metrics.jsonl       a line per epoch
 tensorboard/
 best/               the recommender of the best epoch
 last/               the state to resume from
-ranks-<split>.parquet, metrics-<split>.json
+ranks-<split>.parquet, metrics-<split>.json, baselines-<split>.json
 report.html
 ```
 """

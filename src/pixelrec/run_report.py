@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ import polars as pl
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import Questions, training_events
 from pixelrec.data.views import latest, seen_items
-from pixelrec.evaluation.measure import POPULARITY, Split, questions_of
-from pixelrec.evaluation.report.page import Cover, MetricRow, Report, UserStory, write
+from pixelrec.evaluation.measure import Split, questions_of
+from pixelrec.evaluation.measured import Measured
+from pixelrec.evaluation.report.page import Cover, MetricRow, Report, Role, Standing, UserStory, write
 from pixelrec.images.store import PictureStore
 from pixelrec.recommender import latest_events
 from pixelrec.run import Run
@@ -34,6 +34,7 @@ def write_run_report(
     Where the law of the data is known, `ceiling` holds the metrics that nobody can beat.
     """
     questions = questions_of(dataset, split)
+    measured = Measured.read(run.folder, split)
     ranks = pl.read_parquet(run.folder / f"ranks-{split}.parquet")["rank"].to_numpy()
     epochs = read_journal(run.folder / "metrics.jsonl")
     monitor = run.recipe.training.monitor
@@ -41,7 +42,9 @@ def write_run_report(
     report = Report(
         name=run.name,
         when=str(run.about["created"])[:16].replace("T", " "),
-        metrics=_metrics(run, split, ceiling),
+        metrics=_metrics(measured, {} if ceiling is None else {BEST_POSSIBLE: ceiling}),
+        standing=_standing(measured),
+        baselines=list(measured.notes.items()),
         summary=_summary(run, dataset, split, len(questions)),
         epochs=epochs,
         best_epoch=best,
@@ -57,15 +60,19 @@ def write_run_report(
     return path
 
 
-def _metrics(run: Run, split: Split, ceiling: Mapping[str, float] | None) -> list[MetricRow]:
-    found: Mapping[str, Mapping[str, float]] = json.loads(
-        (run.folder / f"metrics-{split}.json").read_text(encoding="utf-8")
-    )
-    rows = [
-        MetricRow(split, model, values, role="baseline" if model == POPULARITY else "model")
-        for model, values in found.items()
+def _metrics(measured: Measured, ceiling: Mapping[str, Mapping[str, float]]) -> list[MetricRow]:
+    """From the best to the worst."""
+    roles: dict[str, Role] = {measured.model: "model", **dict.fromkeys(ceiling, "ceiling")}
+    values = {**ceiling, **measured.metrics}
+    return [
+        MetricRow(measured.split, model, values[model], roles.get(model, "baseline"))
+        for model in measured.ordered(ceiling)
     ]
-    return rows if ceiling is None else [*rows, MetricRow(split, BEST_POSSIBLE, ceiling, role="ceiling")]
+
+
+def _standing(measured: Measured) -> Standing | None:
+    found = measured.comparison
+    return None if found is None else Standing(found.verdict, found.sentence(measured.model))
 
 
 def _summary(run: Run, dataset: Dataset, split: Split, users: int) -> list[tuple[str, str]]:

@@ -32,9 +32,11 @@ def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
         seed: of the generated world and of training.
     """
     from pixelrec import api
+    from pixelrec.evaluation.measured import Measured
+    from pixelrec.evaluation.printed import print_measured
 
     run, ceiling = api.demo(out=out, seed=seed, console=_console())
-    _print_metrics({**api.load_metrics(run, "test"), "best possible": ceiling}, "test")
+    print_measured(Measured.read(run.folder, "test"), _console(), {"best possible": ceiling})
     _console().print(
         f"\nreport     {run.folder / 'report.html'}\n\nNow with your own files: pixelrec prepare --help"
     )
@@ -167,11 +169,63 @@ def evaluate(run: Path, *, split: Split = "test", data: Path | None = None, repo
         report: write report.html too.
     """
     from pixelrec import api
+    from pixelrec.evaluation.measured import Measured
+    from pixelrec.evaluation.printed import print_measured
 
-    _print_metrics(api.evaluate(run, split=split, data=data), split)
+    api.evaluate(run, split=split, data=data, console=_console())
+    print_measured(Measured.read(run, split), _console())
     _console().print(f"\nranks      {run / f'ranks-{split}.parquet'}", highlight=False)
     if report:
         _console().print(f"report     {api.report(run, split=split, data=data)}", highlight=False)
+
+
+def bench(
+    data: Path,
+    *,
+    recipes: list[str],
+    seeds: int = 3,
+    split: Split = "test",
+    out: Path = Path("bench"),
+    set: list[str] | None = None,
+    jobs: int = 1,
+) -> None:
+    """Train and test several recipes with several seeds, beside baselines, and write one table.
+
+    Ctrl-C saves and stops, and the same command goes on; what is done is never done again.
+
+    Args:
+        data: data set folder.
+        recipes: names that `pixelrec recipes` lists, or YAML files, in the order of the table.
+        seeds: runs of each recipe, with the seeds 0, 1, …
+        split: whose events the table is about.
+        out: folder for the runs and the tables.
+        set: choices for every recipe, such as training.epochs=50 items.width=64.
+        jobs: runs at a time, each with its share of the cores.
+    """
+    from pixelrec import api
+    from pixelrec.errors import GridError
+    from pixelrec.grid.terminal import draw
+    from pixelrec.grid.wording import plural
+    from pixelrec.recipe import parse_overrides
+
+    found = api.bench(
+        data,
+        recipes,
+        seeds=seeds,
+        split=split,
+        out=out,
+        overrides=parse_overrides(set or ()),
+        jobs=jobs,
+        console=_console(),
+    )
+    draw(found.results, _console())
+    _console().print(
+        f"\ntable      {found.html}\n           {found.markdown}\n           {found.csv}", highlight=False
+    )
+    if found.failed:
+        reasons = "; ".join(f"{name}: {why}" for name, why in found.failed.items())
+        count = plural(len(found.failed), "run")
+        raise GridError(f"{count} failed; the same command tries again: {reasons}")
 
 
 def recommend(
@@ -317,17 +371,6 @@ def _console() -> Console:
     return Console(soft_wrap=True, markup=False, emoji=False, quiet=os.environ.get("RANK", "0") != "0")
 
 
-def _print_metrics(found: dict[str, dict[str, float]], split: str) -> None:
-    from rich.table import Table
-
-    names = list(next(iter(found.values())))
-    table = Table(f"{split}, %", *names, box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for model, values in found.items():
-        table.add_row(model, *(f"{100 * values[name]:.2f}" if name in values else "–" for name in names))
-    _console().print()
-    _console().print(table)
-
-
 def _print_table(table: Any) -> None:
     from rich.table import Table
 
@@ -351,6 +394,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "recipes": recipes,
     "train": train,
     "evaluate": evaluate,
+    "bench": bench,
     "recommend": recommend,
     "report": report,
 }

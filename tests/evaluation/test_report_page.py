@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from pixelrec.errors import RunError
+from pixelrec.evaluation.comparison import Verdict
 from pixelrec.evaluation.report import figures, page, tables
-from pixelrec.evaluation.report.page import Cover, MetricRow, Report, UserStory, render, write
+from pixelrec.evaluation.report.page import Cover, MetricRow, Report, Standing, UserStory, render, write
 
 NASTY = '</style><script>alert("x")</script> <b>&amp;</b> שלום 🎉 ' + "long" * 200
 VOID = {"meta", "br", "wbr", "line", "rect", "circle", "polyline", "path", "use", "image"}
@@ -92,6 +93,8 @@ def report() -> Report:
             MetricRow("test", "popularity", {"Recall@10": 0.06, "NDCG@10": 0.25}),
             MetricRow("test", "oracle", {"Recall@10": 0.60, "NDCG@10": 0.40}, "ceiling"),
         ],
+        standing=Standing("behind", "sasrec is behind popularity"),
+        baselines=[("item-kNN", "half-life 1"), ("EASE", "left out: too many items")],
         summary=[("device", "CPU")],
         epochs=[{"epoch": e, "loss": 1 / e, "NDCG@10": 0.02 * e, "seconds": 2.0} for e in range(1, 6)],
         best_epoch=5,
@@ -114,6 +117,7 @@ VARIANTS = {
         "best_epoch": 0,
     },
     "no numbers": {"metrics": [], "summary": []},
+    "no baselines": {"standing": None, "baselines": []},
     "undefined metric": {"metrics": [MetricRow("test", "m", {"Recall@10": math.nan}, "model")]},
     "no ranks": {"ranks": None},
     "empty ranks": {"ranks": np.array([], dtype=int)},
@@ -152,6 +156,8 @@ def test_nothing_in_the_data_becomes_markup(report: Report) -> None:
         name=NASTY,
         when=NASTY,
         metrics=[MetricRow(NASTY, NASTY, {NASTY: 0.5}, "model"), MetricRow(NASTY, NASTY * 2, {NASTY: 0.4})],
+        standing=Standing("level", NASTY),
+        baselines=[(NASTY, NASTY), (NASTY, NASTY)],
         summary=[(NASTY, NASTY)],
         epochs=[{"epoch": 1, "loss": 0.5, NASTY: 0.1}],
         best_epoch=1,
@@ -232,7 +238,32 @@ def test_headline_compares_with_the_best_baseline_and_not_with_the_ceiling(repor
     assert (recall.metric, recall.split, recall.value) == ("Recall@10", "test", 0.30)
     assert recall.comparison == "5.00 × popularity"
     assert ndcg.comparison == "0.80 × popularity"
+    assert (recall.behind, ndcg.behind) == (False, True)
     assert tables.headline(report.metrics[1:]) == []
+    assert Page(render(report)).classes()["against"] == 2
+    assert render(report).count('class="against behind"') == 1
+
+
+@pytest.mark.parametrize("verdict", ["ahead", "level", "behind"])
+def test_how_the_model_stands_is_said_and_coloured(report: Report, verdict: Verdict) -> None:
+    text = render(replace(report, standing=Standing(verdict, "sasrec is somewhere")))
+    assert f'<p class="standing {verdict}">sasrec is somewhere</p>' in text
+    assert f".standing.{verdict} {{" in text
+    assert "standing" not in Page(render(replace(report, standing=None))).classes()
+
+
+def test_what_was_chosen_for_baselines_stands_under_the_table(report: Report) -> None:
+    said = "Baselines: item-kNN (half-life 1), EASE (left out: too many items); chosen on validation"
+    assert said in Page(render(report)).words()
+    assert "chosen on validation" not in Page(render(replace(report, baselines=[]))).words()
+
+
+def test_a_narrow_table_has_a_column_for_each_metric_and_keeps_its_roles(report: Report) -> None:
+    parsed = Page(render(report))
+    table = next(attrs for tag, attrs in parsed.tags if tag == "table")
+    assert table["style"] == "--metrics:2"
+    roles = Counter(attrs.get("role") for _, attrs in parsed.tags)
+    assert (roles["table"], roles["row"], roles["rowheader"], roles["cell"]) == (1, 4, 3, 6)
 
 
 def test_the_best_of_each_column_is_marked_and_the_ceiling_never(report: Report) -> None:

@@ -10,6 +10,7 @@
 | `events/evaluated.npy` | bool[users + 1]: the user has at least 3 events, the last of which is held out |
 | `held_out/items.npy`, `times.npy` | int32, int64[users + 1]: the test events, 0 where there is none |
 | `stats.png` | a picture of the statistics |
+| `baselines/` | ranks of baselines, once a model was evaluated; they can be made again |
 
 Times are unix seconds. The test events lie apart so that nothing that trains ever opens them.
 """
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 FORMAT, VERSION = "pixelrec data set", 1
-ENTRIES = frozenset({"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.png"})
+ENTRIES = frozenset(
+    {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.png", "baselines"}
+)
 _MEND = "make it anew with `pixelrec prepare`"
 _NAMED = 5  # unknown ids that a message names
 
@@ -69,6 +72,11 @@ class Dataset:
     def covers(self) -> Path:
         """Where the picture store of its items lies, if covers were packed."""
         return self.folder / "covers.lmdb"
+
+    @property
+    def baselines(self) -> Path:
+        """Where ranks of baselines are kept; who reads them sees whether they are of these events."""
+        return self.folder / "baselines"
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 from pixelrec.errors import DivergedError
+from pixelrec.evaluation.ranks import true_per_row
+
+_COUNTED = 1024  # columns that `true_per_row` counts quickly
 
 
 def count_dense_ranks(
@@ -20,14 +23,17 @@ def count_dense_ranks(
     whose, 0 … B − 1. Raises `DivergedError` for scores that are not finite.
     """
     items = scores.shape[1] - 1
-    sizes = scores[:, 1:].abs().amax(dim=1)
+    sizes = torch.maximum(scores[:, 1:].amax(dim=1), -scores[:, 1:].amin(dim=1))
     if not bool(sizes.isfinite().all()):
         raise DivergedError("scores are not finite numbers, nothing can be ranked by them: train again")
     everyone = torch.arange(len(targets), device=scores.device)
-    reached = scores >= (scores[everyone, targets] - tolerance * sizes)[:, None]
+    width = -(-scores.shape[1] // _COUNTED) * _COUNTED
+    reached = torch.zeros(len(scores), width, dtype=torch.bool, device=scores.device)
+    enough = (scores[everyone, targets] - tolerance * sizes)[:, None]
+    torch.ge(scores, enough, out=reached[:, : scores.shape[1]])
     reached[:, 0] = False
     reached[seen_owner, seen] = False
     reached[everyone, targets] = False
-    ranks = 1 + reached.sum(dim=1)
+    ranks = 1 + true_per_row(reached)
     ranks[seen_owner[targets[seen_owner] == seen]] = items
     return ranks

@@ -44,25 +44,6 @@ def rank_questions(recommender: Recommender, questions: Asks) -> np.ndarray:
     return ranks
 
 
-def popularity_ranks(counts: np.ndarray, questions: Asks) -> np.ndarray:
-    """Ranks if everyone were recommended the items with the most events: the baseline of every table.
-
-    Args:
-        counts: training events per item number, int64[N + 1].
-        questions: as above.
-    """
-    table = torch.from_numpy(counts.astype(np.float32))[:, None]
-    ranks = np.empty(len(questions.users), np.int64)
-    for start in range(0, len(ranks), USERS):
-        part = slice(start, start + USERS)
-        targets = torch.from_numpy(questions.targets[part])
-        ones = torch.ones(len(targets), 1)
-        ranks[part] = count_ranks(
-            ones, table, targets, *seen_items(questions.histories, questions.users[part])
-        )
-    return ranks
-
-
 def _rank(recommender: Recommender, catalogue: Catalogue, questions: Asks, part: slice) -> Tensor:
     device = recommender.device
     users = questions.users[part]

@@ -162,7 +162,7 @@ def _count_tile(
     users, items = _true_pairs(near.logical_xor_(sure))
     if len(users) > _DENSE * len(near) and rows.dtype == torch.float32:
         return _count_tile_again(asked, rows, norms, hidden)
-    counts = _true_per_row(sure)
+    counts = true_per_row(sure)
     good = exact_dot(asked.vectors, rows, users, items) >= asked.score[users]
     return counts.index_add_(0, users, good.long())
 
@@ -174,7 +174,7 @@ def _count_tile_again(asked: _Asked, rows: Tensor, norms: Tensor, hidden: tuple[
     return _count_tile(sharper, rows.double(), norms, hidden, room)
 
 
-def _true_per_row(mask: Tensor) -> Tensor:
+def true_per_row(mask: Tensor) -> Tensor:
     """How many of each row of a contiguous mask are true; adds eight at a time where it can."""
     if mask.shape[1] % 1024:
         return mask.count_nonzero(dim=1)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
 
 from pixelrec.errors import RunError
+from pixelrec.evaluation.comparison import Verdict
 
 if TYPE_CHECKING:
     import jinja2
@@ -58,12 +59,23 @@ class MetricRow:
 
 @final
 @dataclass(frozen=True)
+class Standing:
+    """How the trained model stands beside the best baseline, in a sentence."""
+
+    verdict: Verdict
+    sentence: str
+
+
+@final
+@dataclass(frozen=True)
 class Report:
     """All that the page shows; any sequence may be empty and any array absent."""
 
     name: str
     when: str
-    metrics: Sequence[MetricRow] = ()
+    metrics: Sequence[MetricRow] = ()  # in the order of the table
+    standing: Standing | None = None
+    baselines: Sequence[tuple[str, str]] = ()  # name, what was chosen for it or why it is absent
     summary: Sequence[tuple[str, str]] = ()  # label, value: shown beside the headline numbers
     epochs: Sequence[Mapping[str, float]] = ()  # of the journal: epoch, loss, seconds, and validation metrics
     best_epoch: int | None = None

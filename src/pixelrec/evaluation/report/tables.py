@@ -25,6 +25,7 @@ class Headline:
     split: str
     value: float
     comparison: str | None
+    behind: bool = False  # less than what it is compared with
 
 
 @final
@@ -68,17 +69,17 @@ def headline(rows: Sequence[MetricRow]) -> list[Headline]:
         return []
     names = [name for name in HEADLINE_METRICS if name in chosen.values] or list(chosen.values)[:2]
     rivals = [row for row in rows if row.split == chosen.split and row.role == "baseline"]
-    return [
-        Headline(name, chosen.split, chosen.values[name], _comparison(chosen, rivals, name)) for name in names
-    ]
+    return [_headline(chosen, rivals, name) for name in names]
 
 
-def _comparison(row: MetricRow, rivals: Sequence[MetricRow], metric: str) -> str | None:
+def _headline(row: MetricRow, rivals: Sequence[MetricRow], metric: str) -> Headline:
+    value = row.values[metric]
     known = [rival for rival in rivals if _finite(rival.values.get(metric))]
     best = max(known, key=lambda rival: rival.values[metric], default=None)
-    if best is None or not best.values[metric] or not _finite(row.values[metric]):
-        return None
-    return f"{row.values[metric] / best.values[metric]:.2f} × {best.model}"
+    if best is None or not best.values[metric] or not _finite(value):
+        return Headline(metric, row.split, value, None)
+    share = value / best.values[metric]
+    return Headline(metric, row.split, value, f"{share:.2f} × {best.model}", behind=share < 1)
 
 
 def metric_tables(rows: Sequence[MetricRow]) -> list[MetricTable]:

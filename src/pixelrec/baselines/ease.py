@@ -1,0 +1,91 @@
+"""Every item predicted from all the others, linearly: EASE (Steck 2019, arXiv 1905.03375)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, final
+
+import numpy as np
+
+from pixelrec.baselines.baseline import AbstractBaseline
+from pixelrec.baselines.events import FlatEvents
+from pixelrec.batch import Histories
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+RIDGES = (20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
+MOST_ITEMS = 15_000  # beyond, N × N numbers take gigabytes and N³ steps take minutes, for every ridge
+_ROWS = 512  # of the Gram matrix at a time
+
+
+@final
+@dataclass(frozen=True)
+class EASE(AbstractBaseline):
+    """An item's score is the sum of its weights for the items of the history.
+
+    The weights B, zero on the diagonal, are least squares with a penalty: with P = (XᵀX + ridge · I)⁻¹,
+    B_ij = −P_ij / P_jj (equation 8). X is 1 where a user took an item, however often.
+    """
+
+    weights: np.ndarray  # float64[N + 1, N + 1]: row i says what speaks for whoever took item i
+    ridge: float
+
+    @classmethod
+    def fit(cls, histories: Histories, items: int, *, ridge: float = 100.0) -> Self:
+        return cls(_solve(_gram(FlatEvents.all(histories).taken(items)), ridge), ridge)
+
+    @classmethod
+    def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
+        gram = _gram(FlatEvents.all(histories).taken(items))
+        for ridge in RIDGES:
+            yield cls(_solve(gram, ridge), ridge)
+
+    @classmethod
+    def obstacle(cls, items: int) -> str | None:
+        if items <= MOST_ITEMS:
+            return None
+        return f"left out: it is solved for up to {MOST_ITEMS:,} items, here are {items:,}"
+
+    @property
+    def choice(self) -> str:
+        return f"ridge {self.ridge:g}"
+
+    def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:
+        return FlatEvents.of(histories, users).taken(len(self.weights) - 1) @ self.weights
+
+
+def _gram(taken: csr_array) -> np.ndarray:
+    """How many users took both of two items: int32[N + 1, N + 1]."""
+    by_item = taken.T.tocsr()
+    gram = np.empty((by_item.shape[0],) * 2, np.int32)
+    for start in range(0, len(gram), _ROWS):
+        gram[start : start + _ROWS] = (by_item[start : start + _ROWS] @ taken).toarray()
+    return gram
+
+
+def _solve(gram: np.ndarray, ridge: float) -> np.ndarray:
+    """B, float64[N + 1, N + 1], by Cholesky: half the steps of a general inverse, and in place."""
+    from scipy.linalg.lapack import dpotrf, dpotri
+
+    matrix = gram.astype(np.float64, order="F")
+    matrix[np.diag_indices_from(matrix)] += ridge
+    factor, failed = dpotrf(matrix, lower=True, clean=False, overwrite_a=True)
+    assert not failed, "a Gram matrix with a ridge is positive definite"
+    inverse, failed = dpotri(factor, lower=True, overwrite_c=True)
+    assert not failed
+    weights = inverse.T  # row-major, as its products with histories want it; the upper half is solved
+    _mirror(weights)
+    weights /= -np.diag(weights).copy()
+    np.fill_diagonal(weights, 0.0)
+    return weights
+
+
+def _mirror(matrix: np.ndarray) -> None:
+    """Copies what is above the diagonal to below it."""
+    for start in range(0, len(matrix), _ROWS):
+        stop = start + _ROWS
+        square = np.triu(matrix[start:stop, start:stop])
+        matrix[start:stop, start:stop] = square + np.triu(square, 1).T
+        matrix[stop:, start:stop] = matrix[start:stop, stop:].T

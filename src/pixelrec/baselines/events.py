@@ -1,0 +1,73 @@
+"""Events of some users, flat: what baselines count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, final
+
+import numpy as np
+
+from pixelrec.batch import Histories
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+@final
+@dataclass(frozen=True)
+class FlatEvents:
+    """E events of B users, user after user, in the order of time."""
+
+    owners: np.ndarray  # int64[E]: whose, as a place in the users asked for
+    items: np.ndarray  # int64[E]
+    times: np.ndarray  # int64[E]
+    users: int  # B
+
+    @classmethod
+    def of(cls, histories: Histories, users: np.ndarray) -> Self:
+        """All events of `users` (B)."""
+        lengths = histories.stops[users] - histories.starts[users]
+        owners = np.repeat(np.arange(len(users)), lengths)
+        places = np.arange(len(owners)) + (histories.stops[users] - np.cumsum(lengths))[owners]
+        return cls(owners, histories.items[places].astype(np.int64), histories.times[places], len(users))
+
+    @classmethod
+    def all(cls, histories: Histories) -> Self:
+        """All events of everyone; the owners are user numbers."""
+        return cls.of(histories, np.arange(len(histories.starts)))
+
+    def latest_of_each_item(self) -> Self:
+        """Without the events that the same user repeated later."""
+        pairs = self.owners * (self.items.max(initial=0) + 1) + self.items
+        _, from_the_end = np.unique(pairs[::-1], return_index=True)
+        kept = np.sort(len(pairs) - 1 - from_the_end)
+        return type(self)(self.owners[kept], self.items[kept], self.times[kept], self.users)
+
+    def lengths(self) -> np.ndarray:
+        """Events of each user: int64[B]."""
+        return np.bincount(self.owners, minlength=self.users)
+
+    def moments(self) -> np.ndarray:
+        """At which moment each event happened, counted on through all users: int64[E].
+
+        Events of one user at the same time are one moment: in what order they happened nobody knows.
+        """
+        new = (self.owners[1:] != self.owners[:-1]) | (self.times[1:] != self.times[:-1])
+        return np.cumsum(np.append(0, new))[: len(self.owners)]
+
+    def ages(self) -> np.ndarray:
+        """How many moments before its user's latest each event happened: int64[E], 0 is the latest."""
+        moments = self.moments()
+        return moments[np.cumsum(self.lengths())[self.owners] - 1] - moments
+
+    def matrix(self, items: int, weights: np.ndarray) -> csr_array:
+        """Users by items, float64[B, N + 1]: the sum of the weights (E) of a user's events with an item."""
+        from scipy.sparse import coo_array
+
+        shape = (self.users, items + 1)
+        return coo_array((weights, (self.owners, self.items)), shape=shape).tocsr()
+
+    def taken(self, items: int) -> csr_array:
+        """Users by items, float64[B, N + 1]: 1 where the user took the item, however often."""
+        once = self.latest_of_each_item()
+        return once.matrix(items, np.ones(len(once.owners)))

@@ -1,0 +1,154 @@
+"""The columns of the table, written once: every form of the table picks from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import final
+
+from pixelrec.evaluation.comparison import METRIC
+from pixelrec.grid.cell import Costs
+from pixelrec.grid.results import Results, Row, average, most
+from pixelrec.grid.wording import DASH, percent, short, signed, size
+
+QUOTED = ("Recall@5", "Recall@10", "NDCG@5", "NDCG@10")
+MARKS = {"ahead": "▲ ahead", "level": "≈ no clear difference", "behind": "▼ behind"}
+
+
+@final
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Args:
+        value: what it is sorted by; not a number where it is empty.
+        text: what is written, a dash where it is empty.
+        about: a sentence for those who wonder.
+        best: whether the largest value is the best one, and shown so.
+        extra: whether a narrow screen goes without it.
+    """
+
+    title: str
+    value: Callable[[Row], float]
+    text: Callable[[Row], str]
+    about: str
+    best: bool = False
+    extra: bool = False
+
+    def top(self, rows: Sequence[Row]) -> float:
+        """The best value of all rows; not a number, which equals nothing, where there is no best."""
+        values = [self.value(row) for row in rows if math.isfinite(self.value(row))] if self.best else []
+        return max(values, default=math.nan)
+
+
+def quality(results: Results) -> list[Column]:
+    """How well models recommend."""
+    return [*(_metric(name) for name in QUOTED), _spread(), against(results)]
+
+
+def _metric(name: str) -> Column:
+    def text(row: Row) -> str:
+        if name not in row.metrics:
+            return DASH
+        found = row.metrics[name]
+        return f"{percent(found.mean)} ± {percent(found.high - found.mean)}"
+
+    about = "in %, ± half the width of its 95 % interval over users"
+    return Column(name, lambda row: row.value(name), text, about, best=True, extra=name.endswith("@5"))
+
+
+def _spread() -> Column:
+    return Column(
+        "sd of seeds",
+        lambda row: row.spread(METRIC),
+        lambda row: percent(row.spread(METRIC)),
+        f"standard deviation of {METRIC} over seeds, in points",
+        extra=True,
+    )
+
+
+def against(results: Results) -> Column:
+    def value(row: Row) -> float:
+        return math.nan if row.against is None else row.against.difference
+
+    def text(row: Row) -> str:
+        if row.model == results.rival and row.role == "baseline":
+            return "best baseline"
+        if row.against is None:
+            return DASH
+        low, high = signed(row.against.low), signed(row.against.high)
+        return f"{signed(row.against.difference)} [{low}, {high}] {MARKS[row.against.verdict]}"
+
+    return Column(
+        f"{METRIC} vs {results.rival}",
+        value,
+        text,
+        f"{METRIC} less that of {results.rival}, the best baseline: the same users, pair by pair; 95 % "
+        "interval, in points",
+    )
+
+
+def cost(results: Results) -> list[Column]:
+    """What training took."""
+    on_device = any(c.device_memory is not None for row in results.rows for c in row.costs())
+    return [
+        _cost("s/epoch", average, lambda c: c.seconds_per_epoch, "seconds of training an epoch"),
+        _cost(
+            "best epoch", average, lambda c: c.best_epoch, "epochs until the best on validation", extra=True
+        ),
+        _cost("min/run", average, lambda c: c.seconds / 60, "minutes of training, all epochs of a run"),
+        _cost("memory", most, lambda c: c.memory, "the most main memory that a run held", text=size),
+        *([_DEVICE_MEMORY] if on_device else []),
+        _cost("parameters", most, lambda c: c.parameters, "of the recommender", text=_count, extra=True),
+    ]
+
+
+def _cost(
+    title: str,
+    over_seeds: Callable[[Iterable[float | None]], float],
+    pick: Callable[[Costs], float | None],
+    about: str,
+    *,
+    text: Callable[[float], str] = short,
+    extra: bool = False,
+) -> Column:
+    def value(row: Row) -> float:
+        return over_seeds(pick(costs) for costs in row.costs())
+
+    return Column(title, value, lambda row: text(value(row)), about, extra=extra)
+
+
+def _count(number: float) -> str:
+    return size(number, unit="")
+
+
+_DEVICE_MEMORY = _cost(
+    "device memory",
+    most,
+    lambda c: c.device_memory,
+    "the most that tensors took on the accelerator",
+    text=size,
+)
+
+
+def published(results: Results) -> list[Column]:
+    """A column for what papers report, where a recipe says so."""
+    if not any(row.published for row in results.rows):
+        return []
+
+    def value(row: Row) -> float:
+        return row.published.get(METRIC, math.nan)
+
+    about = "what the paper of the recipe reports, in %, on the data set named: no other compares"
+    return [Column("published", value, published_words, about)]
+
+
+def published_words(row: Row) -> str:
+    figures = [f"{name} {value:.2f}" for name, value in row.published.items() if name != "data"]
+    return f"{', '.join(figures)} ({row.published['data']})" if row.published else DASH
+
+
+def columns(results: Results) -> list[Column]:
+    """All of them, in order."""
+    return [*quality(results), *cost(results), *published(results)]

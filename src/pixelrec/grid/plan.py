@@ -1,0 +1,126 @@
+"""What a grid consists of, read and checked as a whole before any of it starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import Questions
+from pixelrec.errors import DataError, RecipeError, RequestError
+from pixelrec.evaluation.measure import Split, questions_of
+from pixelrec.grid.cell import Cell
+from pixelrec.recipe import Recipe, build_loss, read_recipe, resolve
+
+
+@final
+@dataclass(frozen=True)
+class Grid:
+    """Recipes × seeds on a data set.
+
+    Args:
+        cells: by recipe, in the order in which they were given, then by seed.
+    """
+
+    dataset: Dataset
+    split: Split
+    out: Path
+    recipes: Sequence[Recipe]
+    cells: Sequence[Sequence[Cell]]
+
+    def in_turn(self) -> list[Cell]:
+        """The order of work: every recipe's first seed, then every recipe's second, and so on.
+
+        So a grid that is cut short compares all recipes on fewer seeds, rather than a few on all.
+        """
+        return [cell for same_seed in zip(*self.cells, strict=True) for cell in same_seed]
+
+    def questions(self) -> Questions:
+        return questions_of(self.dataset, self.split)
+
+    def check(self) -> None:
+        """Refuses an `out` whose cells come from other recipes or another data set.
+
+        Raises:
+            RunError: naming the first of them.
+        """
+        for cell in self.in_turn():
+            cell.check(self.dataset)
+
+
+def plan(
+    dataset: Dataset,
+    recipes: Sequence[str | Path | Recipe],
+    *,
+    seeds: int,
+    split: Split,
+    out: Path,
+    overrides: Mapping[str, Any],
+) -> Grid:
+    """Reads everything.
+
+    Raises:
+        RecipeError, DataError, RunError, RequestError: nothing has been written.
+    """
+    if not recipes:
+        raise RequestError("a grid needs at least one recipe; `pixelrec recipes` lists them")
+    if seeds < 1:
+        raise RequestError(f"seeds is {seeds}; expected how many runs each recipe gets, at least 1")
+    if "seed" in overrides:
+        raise RequestError("seed cannot be set for a grid: its seeds are 0, 1, …; say how many with --seeds")
+    if out.exists() and not out.is_dir():
+        raise RequestError(f"{out} is a file; give a folder as --out")
+    chosen = [_read(recipe, overrides) for recipe in recipes]
+    folders = _folders(chosen, out)
+    cells = [
+        [
+            Cell(replace(recipe, choices={**recipe.choices, "seed": seed}), folder / f"seed-{seed}")
+            for seed in range(seeds)
+        ]
+        for recipe, folder in zip(chosen, folders, strict=True)
+    ]
+    grid = Grid(dataset, split, out, chosen, cells)
+    if len(grid.questions()) < 2:
+        raise DataError(
+            f"{dataset.folder}: {len(grid.questions())} users have 3 events and can be evaluated; models are "
+            "compared over users, so give a data set with at least 2"
+        )
+    grid.check()
+    return grid
+
+
+def _read(recipe: str | Path | Recipe, overrides: Mapping[str, Any]) -> Recipe:
+    if isinstance(recipe, Recipe):
+        chosen = resolve(recipe.name, recipe.values, overrides)
+    else:
+        chosen = read_recipe(recipe, overrides)
+    build_loss(chosen)  # it refuses negatives that the loss cannot use
+    return chosen
+
+
+def _folders(recipes: Sequence[Recipe], out: Path) -> list[Path]:
+    """A folder for each recipe.
+
+    Raises:
+        RecipeError: two recipes would share one.
+    """
+    found: dict[Path, Recipe] = {}
+    for recipe in recipes:
+        folder = out / slug(recipe.name)
+        # Some file systems take Name and name for the same.
+        for other, before in found.items():
+            if other.name.casefold() == folder.name.casefold():
+                raise RecipeError(
+                    f"recipes {before.name!r} and {recipe.name!r} would share {folder}; give each recipe "
+                    "once, and its file a name of its own"
+                )
+        found[folder] = recipe
+    return list(found)
+
+
+def slug(name: str) -> str:
+    """`published/mf-id` → `published-mf-id`: a name that any file system takes, and no hidden one."""
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "recipe"

@@ -1,0 +1,11 @@
+"""What several tests of baselines share."""
+
+from __future__ import annotations
+
+import pytest
+from baselines.pasts import Past, drawn_past
+
+
+@pytest.fixture(scope="session")
+def past() -> Past:
+    return drawn_past()

@@ -1,0 +1,92 @@
+"""What every baseline promises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from baselines.pasts import Past, drawn_past, histories_of
+
+from pixelrec.baselines import BASELINES
+from pixelrec.baselines.baseline import AbstractBaseline
+from pixelrec.baselines.ease import MOST_ITEMS
+from pixelrec.batch import Histories
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import training_events, validation_questions
+
+N = 12
+kinds = pytest.mark.parametrize("kind", BASELINES.values(), ids=BASELINES)
+
+
+def scores_of(
+    kind: type[AbstractBaseline], training: Histories, shown: Histories, asked: np.ndarray
+) -> np.ndarray:
+    """Of every candidate: C, B, N + 1."""
+    return np.array([each.scores(shown, asked) for each in kind.candidates(training, N)])
+
+
+@kinds
+def test_scores_are_whole_and_finite(kind: type[AbstractBaseline], past: Past) -> None:
+    asked = np.array([4, 3, 40])
+    found = scores_of(kind, histories_of(past), histories_of(drawn_past(seed=1)), asked)
+    assert found.shape[1:] == (3, N + 1) and found.dtype == np.float64
+    assert np.isfinite(found).all()
+
+
+@kinds
+def test_nobody_changes_what_others_get(kind: type[AbstractBaseline], past: Past) -> None:
+    training, shown, everyone = histories_of(past), histories_of(drawn_past(seed=1)), np.arange(1, 41)
+    together = scores_of(kind, training, shown, everyone)
+    backwards = scores_of(kind, training, shown, everyone[::-1])[:, ::-1]
+    alone = np.concatenate([scores_of(kind, training, shown, everyone[n : n + 1]) for n in range(40)], axis=1)
+    np.testing.assert_allclose(together, backwards, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-15)
+    none = scores_of(kind, training, shown, everyone[:0])
+    assert none.shape[1:] == (0, N + 1)
+
+
+@kinds
+def test_candidates_are_different_and_say_how(kind: type[AbstractBaseline], past: Past) -> None:
+    candidates = list(kind.candidates(histories_of(past), N))
+    choices = [each.choice for each in candidates]
+    assert len(set(choices)) == len(choices)
+    assert len(choices) == 1 or all(choices)
+    shown = histories_of(drawn_past(seed=1))
+    found = [each.scores(shown, np.arange(1, 41)).tobytes() for each in candidates]
+    assert len(set(found)) == len(found)
+
+
+@kinds
+def test_only_training_events_are_learnt_from(kind: type[AbstractBaseline], dataset: Dataset) -> None:
+    """Whatever the events after the training events are, what is fitted is the same."""
+    training, questions = training_events(dataset), validation_questions(dataset)
+    asked = questions.users[:50]
+    changed = np.array(training.items)
+    later = training.stops[dataset.evaluated]
+    changed[later] = changed[later] % dataset.items + 1
+    times = np.array(training.times)
+    times[later] += 10**9
+    blind = replace(training, items=changed, times=times)
+    for one, other in zip(
+        kind.candidates(training, dataset.items), kind.candidates(blind, dataset.items), strict=True
+    ):
+        np.testing.assert_array_equal(one.scores(training, asked), other.scores(training, asked))
+
+
+@kinds
+def test_what_is_shown_is_enough(kind: type[AbstractBaseline], dataset: Dataset) -> None:
+    """Events after those shown change no score."""
+    training, asked = training_events(dataset), validation_questions(dataset).users[:50]
+    later = np.array(training.items)
+    later[training.stops[dataset.evaluated]] = 1
+    fitted = next(kind.candidates(training, dataset.items))
+    np.testing.assert_array_equal(
+        fitted.scores(training, asked), fitted.scores(replace(training, items=later), asked)
+    )
+
+
+def test_ease_says_when_a_catalogue_is_too_large() -> None:
+    assert BASELINES["EASE"].obstacle(MOST_ITEMS) is None
+    assert "96,282" in str(BASELINES["EASE"].obstacle(96_282))
+    assert all(kind.obstacle(10**6) is None for name, kind in BASELINES.items() if name != "EASE")

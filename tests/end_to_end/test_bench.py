@@ -1,0 +1,215 @@
+"""A grid through the real command line: stopped, killed, shared, failing, it ends as if nothing had been."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import pixelrec
+from pixelrec.cli import main
+from pixelrec.data.dataset import Dataset
+
+TINY = {"items.width": 8, "training.epochs": 3, "training.batch_size": 16}
+SET = ["--set", *(f"{key}={value}" for key, value in TINY.items())]
+PATIENCE = 120  # seconds that a busy machine may take
+
+
+def words(dataset: Dataset, out: Path, *more: object) -> list[str]:
+    command = [str(Path(sys.executable).with_name("pixelrec")), "bench", dataset.folder, *more, "--out", out]
+    return [str(word) for word in [*command, *SET]]
+
+
+def start(command: list[str]) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, process_group=0)
+
+
+def end(process: subprocess.Popen[str], code: int) -> tuple[str, str]:
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == code, f"{process.returncode}\n{out}\n{err}"
+    return out, err
+
+
+def wait_until(true: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not true():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def rows(run: Path) -> list[dict[str, float]]:
+    """The journal without what clocks say."""
+    path = run / "metrics.jsonl"
+    found = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    return [{k: v for k, v in row.items() if k not in {"seconds", "windows_per_second"}} for row in found]
+
+
+def untouched(out: Path) -> Mapping[str, int]:
+    """When the files of finished cells were last written."""
+    return {
+        str(path.relative_to(out)): path.stat().st_mtime_ns
+        for cell in out.glob("*/seed-*/cell.json")
+        for path in cell.parent.rglob("*")
+    }
+
+
+def weights(run: Path) -> bytes:
+    return (run / "best" / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the first seed of mf-id comes to when nothing disturbs it."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return pixelrec.train("mf-id", data=dataset.folder, out=out, overrides={**TINY, "seed": 0}).folder
+
+
+def test_a_grid_with_a_recipe_that_fails_and_is_mended(
+    dataset: Dataset, tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd, out = tmp_path / "odd.yaml", tmp_path / "out"
+    odd.write_text("users: {name: sasrec, heads: 3, layers: 1}\nlength: 5\n", encoding="utf-8")
+    command = words(dataset, out, "--recipes", "mf-id", odd, "--seeds", 1)
+    done, failed = end(start(command), 1)
+    assert "mf-id  seed 0  NDCG@10" in done and "▼" in done and "results-test.html" in done
+    assert failed.startswith("pixelrec: 1 run failed") and len(failed.splitlines()) == 1
+    assert "odd seed 0: " in failed and "heads" in failed
+    assert "odd (0 of 1 seed, 1 failed)" in (out / "results-test.md").read_text("utf-8")
+    assert weights(out / "mf-id" / "seed-0") == weights(whole)
+    assert rows(out / "mf-id" / "seed-0") == rows(whole)
+    before = untouched(out)
+
+    odd.write_text("users: {name: sasrec, heads: 2, layers: 1}\nlength: 5\n", encoding="utf-8")
+    again, _ = end(start(command), 0)
+    assert "1 done already, 1 to go" in again and "again      odd seed 0, which failed" in again
+    after = untouched(out)
+    assert before == {name: after[name] for name in before}
+    assert not list(out.glob("*/*.failed"))
+    check_changes_are_refused(command, out, capsys)
+
+
+def check_tables(out: Path, model: str) -> None:
+    """The quoted metric of both tables, from the ranks alone."""
+    ranks = [pl.read_parquet(path)["rank"].to_numpy() for path in sorted(out.glob(f"{model}/*/ranks-*"))]
+    assert len(ranks) == 2
+    value = np.mean([np.where(one <= 10, 1 / np.log2(one + 1.0), 0) for one in ranks])
+    lines = list(csv.DictReader((out / "results-test.csv").read_text("utf-8").splitlines()))
+    found = [x for x in lines if (x["model"], x["seed"], x["quantity"]) == (model, "", "NDCG@10")]
+    assert [float(line["value"]) for line in found] == [pytest.approx(value, rel=1e-12)]
+    table = (out / "results-test.md").read_text("utf-8").splitlines()
+    row = next(line for line in table if line.startswith(f"| {model} "))
+    assert f" {100 * value:.2f} ± " in row
+    page = (out / "results-test.html").read_text("utf-8")
+    assert f"{100 * value:.2f}" in page and "src=" not in page and "@import" not in page
+    costs = json.loads((out / model / "seed-1" / "cell.json").read_text("utf-8"))
+    journal = (out / model / "seed-1" / "metrics.jsonl").read_text("utf-8").splitlines()
+    assert costs["seconds"] == pytest.approx(sum(json.loads(line)["seconds"] for line in journal))
+    assert costs["epochs"] == 3 and 50e6 < costs["memory"] < 5e9
+
+
+def check_changes_are_refused(command: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = untouched(out)
+    capsys.readouterr()
+    assert main([*command[1:], "training.epochs=4"]) == 2
+    assert "training.epochs 3, now 4" in capsys.readouterr().err
+    assert main([*command[1:], "users.layers=2"]) == 2
+    assert "recipe mf-id: unknown key 'users.layers'" in capsys.readouterr().err
+    assert main([*command[1:], "--training.epochs", "4"]) == 2
+    assert "--set training.epochs=VALUE" in capsys.readouterr().err
+    assert untouched(out) == before
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()]
+
+
+def is_running(pid: int) -> bool:
+    """Whether it is there and not just waiting to be buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the child in /proc")
+@pytest.mark.parametrize("how", ["runner and child killed", "runner killed", "child killed", "Ctrl-C"])
+def test_it_ends_the_same(dataset: Dataset, whole: Path, tmp_path: Path, how: str) -> None:
+    out = tmp_path / "out"
+    run = out / "mf-id" / "seed-0"
+    command = words(dataset, out, "--recipes", "mf-id", "--seeds", 1)
+    process = start(command)
+    wait_until((run / "last").exists, process)  # the first epoch is over
+    (child,) = children_of(process.pid)
+    if how == "Ctrl-C":
+        assert os.getpgid(child) != os.getpgid(process.pid), (
+            "Ctrl-C is for the runner alone, or it comes twice"
+        )
+        asked = time.time_ns()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said, why = end(process, 130)
+        assert "stopping   mf-id seed 0" in said and "Traceback" not in why
+        assert why == "pixelrec: stopped; 0 of 1 runs done; the same command goes on\n"
+        assert (run / "last" / "progress.json").stat().st_mtime_ns > asked, "it saved before it stopped"
+        assert "0 of 1 seed)" in (out / "results-test.md").read_text("utf-8")
+    elif how == "child killed":
+        os.kill(child, signal.SIGKILL)
+        assert "mf-id seed 0: its process was ended by SIGKILL" in end(process, 1)[1]
+    else:
+        process.kill()
+        if how == "runner and child killed":
+            os.kill(child, signal.SIGKILL)
+        end(process, -signal.SIGKILL)
+    until = time.monotonic() + PATIENCE
+    while is_running(child) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(rows(run)) < 3, "it went on by itself, or was over before it could be disturbed"
+    again, _ = end(start(command), 0)
+    assert rows(run) == rows(whole)
+    assert weights(run) == weights(whole)
+    log = run.with_name("seed-0.log").read_text("utf-8")
+    assert log.count("epoch   1 ") == 1, "an epoch that was done is not done again"
+    assert "1 of 1  mf-id  seed 0" in again
+
+
+def test_two_runners_share_the_work(dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = words(dataset, out, "--recipes", "mf-id", "--seeds", 2)
+    runners = [start(command), start(command)]
+    said = [end(runner, 0)[0] for runner in runners]
+    for seed in range(2):
+        log = (out / "mf-id" / f"seed-{seed}.log").read_text("utf-8")
+        assert log.count("epoch   1 ") == 1, "each run is trained once"
+    tables = [text.partition("test, %")[2].partition("table ")[0] for text in said]
+    assert tables[0] == tables[1] != ""
+    assert rows(out / "mf-id" / "seed-0") != rows(out / "mf-id" / "seed-1")
+    check_tables(out, "mf-id")
+
+
+def test_a_grid_in_python_and_jobs_at_a_time(dataset: Dataset, tmp_path: Path) -> None:
+    found = pixelrec.bench(
+        dataset.folder, ["mf-id"], seeds=2, split="validation", out=tmp_path / "out", overrides=TINY, jobs=2
+    )
+    assert found.failed == {} and found.markdown.name == "results-validation.md"
+    (row,) = found.results.recipes
+    run = tmp_path / "out" / "mf-id" / "seed-1"
+    measured = json.loads((run / "metrics-validation.json").read_text("utf-8"))["mf-id"]
+    assert row.seeds[1].metrics == pytest.approx(measured)
+    assert {costs.jobs for costs in row.costs()} == {2}
+    assert "2 runs at a time" in found.markdown.read_text("utf-8")
+    assert not (run / "ranks-test.parquet").exists(), "nobody asked for the test events"
+    before = (run / "cell.json").stat().st_mtime_ns
+    tested = pixelrec.bench(dataset.folder, ["mf-id"], seeds=2, out=tmp_path / "out", overrides=TINY)
+    assert len(tested.results.recipes[0].seeds) == 2 and (run / "ranks-test.parquet").exists()
+    assert (run / "cell.json").stat().st_mtime_ns == before, "another split needs no training"

@@ -1,0 +1,49 @@
+"""A model against the best baseline: the right one, user by user, and said in the right words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pixelrec.evaluation.comparison import Comparison, compare
+from pixelrec.evaluation.metrics import per_user
+from pixelrec.evaluation.significance import paired
+
+
+def test_the_best_baseline_by_ndcg_is_compared() -> None:
+    rng = np.random.default_rng(0)
+    ranks = rng.integers(1, 20, 500)
+    rivals = {"weak": ranks + 5, "best": np.maximum(ranks - 1, 1), "other": np.maximum(ranks, 2)}
+    found = compare(ranks, rivals)
+    expected = paired(per_user(ranks)["NDCG@10"], per_user(rivals["best"])["NDCG@10"])
+    assert found == Comparison("best", expected.difference, expected.low, expected.high)
+    assert found.verdict == "behind"
+
+
+@pytest.mark.parametrize(
+    ("points", "verdict", "place"),
+    [
+        ((2.0, 1.0, 3.0), "ahead", "ahead of b"),
+        ((2.0, -1.0, 5.0), "level", "not clearly apart from b"),
+        ((-2.0, -5.0, 0.0), "level", "not clearly apart from b"),
+        ((-2.0, -3.0, -1.0), "behind", "behind b"),
+    ],
+)
+def test_verdicts(points: tuple[float, float, float], verdict: str, place: str) -> None:
+    found = Comparison("b", *(value / 100 for value in points))
+    difference, low, high = (f"{value:+.2f}".replace("-", "−") for value in points)
+    assert found.verdict == verdict
+    assert found.sentence("m") == (
+        f"m is {place}, the best baseline: NDCG@10 {difference} points (95 % interval {low} to {high})"
+    )
+
+
+def test_the_same_ranks_are_level() -> None:
+    ranks = np.array([1, 5, 30])
+    found = compare(ranks, {"twin": ranks})
+    assert found == Comparison("twin", 0.0, 0.0, 0.0) and found.verdict == "level"
+
+
+def test_nothing_is_said_of_a_single_user_or_without_baselines() -> None:
+    assert compare(np.array([3]), {"b": np.array([1])}) is None
+    assert compare(np.array([3, 4]), {}) is None

@@ -1,0 +1,74 @@
+"""A run is measured beside every baseline, on the same questions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pixelrec.baselines import BASELINES
+from pixelrec.batch import Facts
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import test_questions, training_events
+from pixelrec.evaluation.measure import baseline_ranks, measure
+from pixelrec.evaluation.measured import Measured
+from pixelrec.evaluation.metrics import metrics
+from pixelrec.recommender import Recommender
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A run whose recommender knows nothing."""
+
+    folder: Path
+    name: str
+    facts: Facts
+    length: int = 5
+
+    def recommender(self, facts: Facts | None = None) -> Recommender:
+        items = {"name": "id_table", "width": 8}
+        return Recommender(items, {"name": "mf"}, {"name": "dot"}, facts or self.facts)
+
+
+@pytest.fixture
+def run(dataset: Dataset, tmp_path: Path) -> Untrained:
+    return Untrained(tmp_path, "mine", dataset.facts(5, training_events(dataset)))
+
+
+def test_the_run_comes_first_and_every_baseline_after_it(run: Untrained, dataset: Dataset) -> None:
+    told: list[str] = []
+    found = measure(run, dataset, "test", told.append)
+    assert list(found) == ["mine", *BASELINES]
+    assert told[0] == "mine"
+    assert json.loads((run.folder / "metrics-test.json").read_text(encoding="utf-8")) == found
+    for name, ranks in baseline_ranks(dataset, "test").items():
+        assert found[name] == metrics(ranks), name
+    kept = pl.read_parquet(run.folder / "ranks-test.parquet")["rank"].to_numpy()
+    assert found["mine"] == metrics(kept) and len(kept) == len(test_questions(dataset))
+    measured = Measured.read(run.folder, "test")
+    assert measured.model == "mine" and measured.metrics == found
+    assert measured.comparison is not None and measured.comparison.verdict == "behind"
+    best = max(BASELINES, key=lambda name: found[name]["NDCG@10"])
+    assert measured.comparison.baseline == best
+    expected = found["mine"]["NDCG@10"] - found[best]["NDCG@10"]
+    assert measured.comparison.difference == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["popularity", "EASE"])
+def test_a_recipe_may_be_called_like_a_baseline(run: Untrained, dataset: Dataset, name: str) -> None:
+    namesake = Untrained(run.folder, name, run.facts)
+    found = measure(namesake, dataset, "validation")
+    assert len(found) == 6 and f"{name} (baseline)" in found
+    ranks = pl.read_parquet(run.folder / "ranks-validation.parquet")["rank"].to_numpy()
+    assert found[name] == metrics(ranks)
+    assert found[f"{name} (baseline)"] == metrics(baseline_ranks(dataset, "validation")[name])
+
+
+def test_the_order_of_users_is_the_questions(dataset: Dataset) -> None:
+    questions = test_questions(dataset)
+    assert all(ranks.shape == questions.users.shape for ranks in baseline_ranks(dataset, "test").values())
+    assert np.all(np.diff(questions.users) > 0)

@@ -1,0 +1,61 @@
+"""Grids whose cells are written by hand: no training, just what training would have left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pixelrec.data.dataset import Dataset
+from pixelrec.evaluation.measured import measured_files
+from pixelrec.grid.cell import Cell, Costs
+from pixelrec.grid.plan import Grid, plan
+
+Finish = Callable[..., np.ndarray]
+
+
+@pytest.fixture
+def grid(dataset: Dataset, tmp_path: Path) -> Grid:
+    """Two recipes with three seeds each, none of them begun."""
+    recipes = ["mf-id", "published/sasrec-id"]
+    return plan(dataset, recipes, seeds=3, split="test", out=tmp_path / "out", overrides={})
+
+
+@pytest.fixture
+def finish(grid: Grid) -> Finish:
+    """Makes a cell look done; its ranks, drawn at random, the better the higher `skill`."""
+
+    def finish(
+        cell: Cell, *, skill: float = 0.3, memory: int | None = 300_000_000, jobs: int = 1
+    ) -> np.ndarray:
+        questions = grid.questions()
+        chance = np.random.default_rng([cell.seed, int(1000 * skill)])
+        hit = chance.random(len(questions)) < skill
+        ranks = np.where(hit, chance.integers(1, 11, len(hit)), chance.integers(11, 100, len(hit)))
+        write(grid, cell, ranks)
+        Costs(
+            epochs=10,
+            best_epoch=4 + cell.seed,
+            seconds=20.0 + 10 * cell.seed,
+            parameters=12_345,
+            memory=memory,
+            device_memory=None,
+            machine="a processor",
+            threads=2,
+            jobs=jobs,
+        ).write(cell.folder)
+        return ranks
+
+    return finish
+
+
+def write(grid: Grid, cell: Cell, ranks: np.ndarray) -> None:
+    """The files of an evaluated run that the grid looks at."""
+    users = grid.dataset.user_ids[grid.questions().users - 1]
+    cell.folder.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame({"user_id": users, "rank": ranks}).write_parquet(cell.ranks(grid.split))
+    for path in measured_files(cell.folder, grid.split):
+        path.write_text("{}", encoding="utf-8")

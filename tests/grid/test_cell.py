@@ -1,0 +1,100 @@
+"""Who holds a cell, and for how long; what a child's process is given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixelrec.grid.attempt import Attempt, threads
+from pixelrec.grid.cell import Cell
+from pixelrec.grid.child import Order
+from pixelrec.grid.machine import peak_memory
+from pixelrec.recipe import read_recipe
+
+
+@pytest.fixture
+def cell(tmp_path: Path) -> Cell:
+    return Cell(read_recipe("published/mf-id"), tmp_path / "mf-id" / "seed-0")
+
+
+def test_one_at_a_time(cell: Cell) -> None:
+    first = cell.lock()
+    assert first is not None
+    assert cell.lock() is None
+    os.close(first)
+    second = cell.lock()
+    assert second is not None
+    os.close(second)
+
+
+def test_a_child_holds_what_it_inherits_until_it_dies(cell: Cell) -> None:
+    lock = cell.lock()
+    assert lock is not None
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,), stderr=subprocess.DEVNULL
+    )
+    os.close(lock)
+    assert cell.lock() is None
+    child.kill()
+    child.wait()
+    assert child.stdin is not None
+    child.stdin.close()
+    again = cell.lock()
+    assert again is not None
+    os.close(again)
+
+
+def test_an_attempt_holds_its_cell_and_says_why_it_failed(cell: Cell, tmp_path: Path) -> None:
+    lock = cell.lock()
+    assert lock is not None
+    cell.fail("an earlier reason")
+    attempt = Attempt(cell, lock, Order(cell.recipe, cell.folder, tmp_path / "nothing", "test", 1))
+    assert cell.failure is None
+    os.close(lock)  # as when the runner dies
+    held = cell.lock()
+    attempt.wait()
+    assert held is None, "its process holds the cell too"
+    assert "nothing: no such data set" in (attempt.failure() or "")
+    opened = os.open(os.devnull, os.O_RDONLY)  # takes the number that was closed, or another one
+    os.dup2(opened, lock)
+    attempt.close()
+    if opened != lock:
+        os.close(opened)
+
+
+def test_a_failure_is_kept_until_it_is_forgotten(cell: Cell) -> None:
+    assert cell.state("test") == "new" and cell.failure is None
+    cell.folder.parent.mkdir()
+    cell.fail("the loss is nan")
+    assert cell.state("test") == "failed" and cell.failure == "the loss is nan"
+    cell.forget_failure()
+    assert cell.state("test") == "new"
+
+
+def test_an_order_arrives_as_it_was_given(cell: Cell, tmp_path: Path) -> None:
+    order = Order(cell.recipe, cell.folder, tmp_path, "validation", 3)
+    assert order.to_line().count("\n") == 1
+    assert Order.of_line(order.to_line()) == order
+
+
+def test_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert [threads(jobs) for jobs in (1, 3, 8, 20)] == [8, 2, 1, 1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert [threads(jobs) for jobs in (1, 8)] == [2, 1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "0")
+    assert threads(1) == 8
+
+
+def test_memory_is_the_process_s_own() -> None:
+    """A small child of a large process is small, though the kernel's other count says otherwise."""
+    large = bytes(1) * 300_000_000 + b"x"  # written to, so that it is really there
+    assert peak_memory() > len(large)
+    code = "from pixelrec.grid.machine import peak_memory; print(peak_memory())"
+    small = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+    assert 1_000_000 < small < 100_000_000

@@ -1,0 +1,182 @@
+"""All that can be wrong with a grid is found before any of it starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixelrec.data.dataset import Dataset
+from pixelrec.errors import DataError, PixelrecError, RecipeError, RequestError, RunError
+from pixelrec.grid.cell import Cell
+from pixelrec.grid.plan import Grid, plan, slug
+from pixelrec.recipe import read_recipe
+from pixelrec.run import Run
+
+
+def planned(dataset: Dataset, out: Path, *recipes: Any, **more: Any) -> Grid:
+    settings = {"seeds": 2, "split": "test", "overrides": {}, **more}
+    return plan(dataset, recipes or ["mf-id"], out=out, **settings)
+
+
+def test_the_first_seed_of_all_comes_before_the_second_of_any(dataset: Dataset, tmp_path: Path) -> None:
+    grid = planned(dataset, tmp_path / "out", "mf-id", "sasrec-id")
+    assert [cell.name for cell in grid.in_turn()] == [
+        "mf-id seed 0",
+        "sasrec-id seed 0",
+        "mf-id seed 1",
+        "sasrec-id seed 1",
+    ]
+    assert [cell.recipe["seed"] for cell in grid.in_turn()] == [0, 0, 1, 1]
+    assert grid.cells[1][1].folder == tmp_path / "out" / "sasrec-id" / "seed-1"
+    assert not (tmp_path / "out").exists()
+
+
+def test_overrides_are_of_every_recipe(dataset: Dataset, tmp_path: Path) -> None:
+    ready = read_recipe("sasrec-id", {"users.layers": 1})
+    grid = planned(dataset, tmp_path, "mf-id", ready, overrides={"items.width": 8})
+    assert [recipe["items"]["width"] for recipe in grid.recipes] == [8, 8]
+    assert grid.recipes[1]["users"]["layers"] == 1
+
+
+@pytest.mark.parametrize(
+    ("recipes", "more", "kind", "says"),
+    [
+        ([], {"recipes": []}, RequestError, "at least one recipe"),
+        (["mf-id"], {"seeds": 0}, RequestError, "at least 1"),
+        (["mf-id"], {"overrides": {"seed": 3}}, RequestError, "--seeds"),
+        (["mf-id", "mf-ids"], {}, RecipeError, "did you mean 'mf-id'"),
+        (["mf-id"], {"overrides": {"users.layers": 2}}, RecipeError, "recipe mf-id: unknown key"),
+        (
+            ["mf-id"],
+            {"overrides": {"loss.name": "bpr", "negatives.name": "catalogue"}},
+            RecipeError,
+            "softmax",
+        ),
+        (["mf-id", "mf-id"], {}, RecipeError, "give each recipe once"),
+    ],
+)
+def test_a_wrong_request(
+    recipes: list[str],
+    more: dict[str, Any],
+    kind: type[PixelrecError],
+    says: str,
+    dataset: Dataset,
+    tmp_path: Path,
+) -> None:
+    asked = more.pop("recipes", recipes)
+    settings = {"seeds": 2, "split": "test", "overrides": {}, **more}
+    with pytest.raises(kind, match=says):
+        plan(dataset, asked, out=tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_of_one_name_would_share_a_folder(dataset: Dataset, tmp_path: Path) -> None:
+    for name in ("published-mf-id.yaml", "other.yaml", "Other.yaml"):
+        (tmp_path / name).write_text("users: {name: mf}\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match="published-mf-id"):
+        planned(dataset, tmp_path / "out", "published/mf-id", tmp_path / "published-mf-id.yaml")
+    with pytest.raises(RecipeError, match="name of its own"):
+        planned(dataset, tmp_path / "out", tmp_path / "other.yaml", tmp_path / "Other.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("published/mf-id", "published-mf-id"),
+        ("..", "recipe"),
+        (".hidden", "hidden"),
+        ("été 1", "été-1"),
+        ("a\\b:c", "a-b-c"),
+    ],
+)
+def test_folders_have_harmless_names(name: str, folder: str) -> None:
+    assert slug(name) == folder
+
+
+def test_out_is_a_folder(dataset: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine", encoding="utf-8")
+    with pytest.raises(RequestError, match="is a file"):
+        planned(dataset, tmp_path / "out")
+
+
+@pytest.fixture
+def begun(dataset: Dataset, tmp_path: Path) -> Cell:
+    """A cell whose run folder has been made."""
+    cell = planned(dataset, tmp_path / "out").in_turn()[0]
+    Run.create(cell.folder, cell.recipe, dataset)
+    return cell
+
+
+def test_a_cell_is_gone_on_with(begun: Cell, dataset: Dataset) -> None:
+    out = begun.folder.parents[1]
+    assert planned(dataset, out).in_turn()[0].state("test") == "begun"
+
+
+def test_another_recipe_is_refused(begun: Cell, dataset: Dataset) -> None:
+    out = begun.folder.parents[1]
+    with pytest.raises(RunError, match=r"training.epochs 200, now 3 .* delete .*out/mf-id$"):
+        planned(dataset, out, overrides={"training.epochs": 3})
+
+
+def test_what_a_recipe_says_of_itself_may_change(begun: Cell, dataset: Dataset) -> None:
+    planned(dataset, begun.folder.parents[1], overrides={"about": "something else"})
+
+
+def test_another_data_set_is_refused(begun: Cell, random_dataset: Dataset) -> None:
+    with pytest.raises(RunError, match="another data set"):
+        planned(random_dataset, begun.folder.parents[1])
+
+
+def test_what_is_no_run_is_left_alone(dataset: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "mf-id" / "seed-1"
+    folder.mkdir(parents=True)
+    (folder / "thesis.tex").write_text("mine", encoding="utf-8")
+    with pytest.raises(RunError, match="no run"):
+        planned(dataset, tmp_path / "out")
+    Cell(read_recipe("mf-id"), folder).clear()
+    assert (folder / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize("written", [["items.parquet"], ["items.parquet", "recipe.yaml", "run.json"]])
+def test_a_run_whose_making_was_killed_is_made_anew(
+    written: list[str], begun: Cell, dataset: Dataset
+) -> None:
+    for path in begun.folder.iterdir():
+        if path.name not in written:
+            path.unlink()
+    if "run.json" in written:
+        (begun.folder / "run.json").write_text('{"format"', encoding="utf-8")
+    cell = planned(dataset, begun.folder.parents[1]).in_turn()[0]
+    assert cell.state("test") == "new"
+    cell.clear()
+    assert not cell.folder.exists()
+
+
+def test_a_run_that_is_begun_is_not_cleared(begun: Cell) -> None:
+    begun.clear()
+    assert begun.is_begun()
+
+
+def test_a_recipe_of_another_version_is_named(begun: Cell, dataset: Dataset) -> None:
+    path = begun.folder / "recipe.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "nonsense: 1\n", encoding="utf-8")
+    with pytest.raises(RunError, match=r"seed-0 cannot be gone on with.*nonsense"):
+        planned(dataset, begun.folder.parents[1])
+
+
+def test_users_to_compare_over_are_needed(tmp_path: Path) -> None:
+    from pixelrec.data.prepare import prepare
+
+    path = tmp_path / "few.csv"
+    rows = "".join(f"i{n},u1,{n}\n" for n in range(5)) + "i1,u2,9\n"
+    path.write_text("item_id,user_id,timestamp\n" + rows, encoding="utf-8")
+    with pytest.raises(DataError, match="at least 2"):
+        planned(prepare(path, out=tmp_path / "few"), tmp_path / "out")
+
+
+def test_costs_of_another_version_are_no_costs(begun: Cell) -> None:
+    (begun.folder / "cell.json").write_text(json.dumps({"epochs": 3}), encoding="utf-8")
+    assert begun.state("test") == "begun"
