@@ -12,6 +12,7 @@ from pixelrec.cli import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.data.views import Windowing, cut_windows
+from pixelrec.recipe import read_recipe
 from pixelrec.recommender import Recommender
 from pixelrec.training.losses import LOSSES
 
@@ -99,7 +100,8 @@ def test_a_loss_that_is_no_number_keeps_the_best(
         "--training.batch_size",
         "64",
     ]
-    per_epoch = -(-len(cut_windows(training_events(dataset), 7, Windowing())) // 64)
+    windowing = Windowing(**read_recipe("sasrec-id")["windowing"])
+    per_epoch = -(-len(cut_windows(training_events(dataset), 7, windowing)) // 64)
     monkeypatch.setitem(LOSSES, "softmax", failing)  # type: ignore[arg-type]
     message = said(capsys, *words, "--training.epochs", "3", code=3)
     assert "nan at epoch 2, step 3" in message and "learning_rate" in message
