@@ -15,12 +15,13 @@ from pixelrec.recipe import recipes
 FAST = {
     "length": 12,
     "items.width": 32,
+    "windowing.overlap": 1,
     "training.batch_size": 64,
     "optimiser.learning_rate": 0.003,
     "training.epochs": 40,
     "training.patience": 5,
 }
-SEQUENTIAL = {**FAST, "users.layers": 1, "users.heads": 2, "windowing.overlap": 1}
+SEQUENTIAL = {**FAST, "users.layers": 1, "users.heads": 2}
 SHIPPED = [name for name in recipes() if not name.startswith("published/")]
 OWN: dict[str, dict[str, object]] = {
     "bert4rec-id": {"training.patience": 12},  # its mask token first has to find its neighbours
