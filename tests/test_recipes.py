@@ -64,6 +64,10 @@ def test_another_name_is_another_class_with_its_own_words() -> None:
         ("users: {name: sasrec, depth: 2}\n", "users.depth"),
         ("training: {epochs: many}\n", "training.epochs"),
         ("lenght: 3\n", "did you mean 'length'"),
+        ("users: {layers: }\n", "users.layers is null"),
+        ("seed:\n", "seed is null"),
+        ("optimiser: {learning_rate: null}\n", "optimiser.learning_rate is null"),
+        ("users: {name: mf, towers: [4]}\ntraining: {batch_size: 1}\n", "training.batch_size is 1"),
     ],
 )
 def test_a_wrong_recipe_is_one_clear_line(text: str, says: str, tmp_path: Path) -> None:
@@ -72,6 +76,26 @@ def test_a_wrong_recipe_is_one_clear_line(text: str, says: str, tmp_path: Path) 
     with pytest.raises(RecipeError, match=".") as raised:
         read_recipe(path)
     assert says in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_null_is_a_value_where_it_is_the_default() -> None:
+    recipe = read_recipe("sasrec-id", {"optimiser.items_learning_rate": None})
+    assert recipe["optimiser"]["items_learning_rate"] is None
+
+
+@pytest.mark.parametrize("model", ["sasrec", "bert4rec", "lightsans", "curatornet", "gru4rec"])
+def test_a_narrow_inner_layer_keeps_a_unit(model: str) -> None:
+    word = "users.hidden" if model == "gru4rec" else "users.expansion"
+    recipe = read_recipe("sasrec-id", {"users.name": model, word: 0.01, "items.width": 16})
+    made = build_recommender(recipe, Facts(users=5, items=7, length=4))
+    assert all(parameter.numel() for parameter in made.parameters()), "a layer of no unit learns nothing"
+
+
+@pytest.mark.parametrize("dilations", [[], [0], [1, 10**30]])
+def test_dilations_are_distances(dilations: list[int]) -> None:
+    recipe = read_recipe("nextitnet-id", {"users.dilations": dilations})
+    with pytest.raises(RecipeError, match="users.dilations is .* expected distances from 1"):
+        build_recommender(recipe, Facts(users=5, items=7, length=4))
 
 
 def test_a_missing_file_and_yaml_types(tmp_path: Path) -> None:

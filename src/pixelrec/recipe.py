@@ -147,6 +147,7 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
     except Exception as error:  # jsonargparse raises its own and argparse's, by version
         raise RecipeError(f"recipe {name}: {_one_line(error)}") from None
     recipe = Recipe(name, resolved.as_dict(), published)
+    _check_given(recipe, parser)
     _check_values(recipe)
     return recipe
 
@@ -252,6 +253,14 @@ def _check_keys(values: Mapping[str, Any], parser: ArgumentParser, recipe: str) 
             raise RecipeError(f"recipe {recipe}: unknown key {key!r}; {_near(key, known)}")
 
 
+def _check_given(recipe: Recipe, parser: ArgumentParser) -> None:
+    """A word with nothing behind it has no value, unless that is its default."""
+    for key, default in parser.get_defaults().as_flat().__dict__.items():
+        section, _, word = key.rpartition(".")
+        if default is not None and (recipe[section] if section else recipe.choices)[word] is None:
+            raise RecipeError(f"recipe {recipe.name}: {key} is null; give a value, such as {default!r}")
+
+
 def _check_values(recipe: Recipe) -> None:
     for key, (least, most) in LIMITS.items():
         section, _, word = key.rpartition(".")
@@ -268,6 +277,11 @@ def _check_values(recipe: Recipe) -> None:
         raise RecipeError(
             f"recipe {recipe.name}: learning_rate {rate:g} times weight_decay {decay:g} is {rate * decay:g}: "
             "a step would shrink weights past zero; expected less than 1"
+        )
+    if recipe["users"].get("towers") and recipe["training"]["batch_size"] < 2:
+        raise RecipeError(
+            f"recipe {recipe.name}: training.batch_size is 1; users.towers normalise over a batch: expected "
+            "at least 2"
         )
     overlap = recipe["windowing"]["overlap"]
     if not 0 <= overlap <= recipe["length"] or (overlap >= 1 and overlap != int(overlap)):

@@ -27,6 +27,7 @@ OWN: dict[str, dict[str, object]] = {
     "bert4rec-id": {"training.patience": 12},  # its mask token first has to find its neighbours
     # Each step of it propagates over all events, however few it trains on.
     "lightgcn-id": {"training.batch_size": 256},
+    "mf-id": {"optimiser.learning_rate": 0.01},  # its scores move within ±1/temperature: slower
 }
 # How many times better than popularity: what comes next depends on the order of events; these do not see it.
 BLIND_TO_ORDER = {

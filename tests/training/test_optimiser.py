@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pixelrec.blocks.row_table import RowTable
+from pixelrec.errors import RecipeError
 from pixelrec.training.optimiser import Optimiser, OptimiserChoices
 
 
@@ -59,6 +60,21 @@ def test_touched_rows_walk_the_dense_path(steps: int, decay: float) -> None:
     assert moved > 1e-3
     difference = (dense.items.weight - touched.items.weight).abs().max()
     assert difference < 1e-9 * max(1, steps), difference
+
+
+@pytest.mark.parametrize(("beta1", "beta2"), [(0.9, 0.9), (0.99, 0.99), (0.0, 0.5), (0.99, 0.999)])
+def test_other_decays_walk_the_dense_path(beta1: float, beta2: float) -> None:
+    dense = run(False, 400, learning_rate=1e-2, beta1=beta1, beta2=beta2)
+    touched = run(True, 400, learning_rate=1e-2, beta1=beta1, beta2=beta2)
+    torch.testing.assert_close(dense.items.weight, touched.items.weight, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("beta1", "beta2"), [(0.9, 0.81), (0.9, 0.1), (0.9999, 0.999)])
+def test_what_has_no_closed_form_is_dense(beta1: float, beta2: float) -> None:
+    assert not OptimiserChoices(beta1=beta1, beta2=beta2).touches("cpu", 1)
+    with pytest.raises(RecipeError, match="use optimiser.rows dense"):
+        OptimiserChoices(beta1=beta1, beta2=beta2, rows="touched").touches("cpu", 1)
+    assert OptimiserChoices(beta1=beta1, beta2=beta1).touches("cpu", 1), "equal decays have one"
 
 
 def test_dense_takes_over_from_touched() -> None:

@@ -112,5 +112,5 @@ def test_the_published_table_starts_uniform_by_its_rows() -> None:
 
 @pytest.mark.parametrize("dilations", [(), (1, 0)])
 def test_dilations_are_distances(dilations: tuple[int, ...]) -> None:
-    with pytest.raises(RecipeError, match="at least 1"):
+    with pytest.raises(RecipeError, match="distances from 1"):
         NextItNet(Facts(3, 9, LENGTH), WIDTH, dilations=dilations)

@@ -8,8 +8,7 @@
 | `cloze` | events drawn at random, which are hidden | L + 1, L + 1 | all that are not hidden |
 
 A window is one row with all its targets: what they share is read, and by many models computed, once. The
-published code makes a row of each target where it trains on prefixes or on all but one event; so does
-`Windowing(rows="targets")`.
+published code makes a row of each target where it trains on prefixes; so does `Windowing(rows="targets")`.
 
 A view is two pure functions: `cut` lists the stretches of events that make a row, once; `read` gathers some
 of them, for a batch. Both are array operations; nothing is copied per target.
@@ -61,8 +60,8 @@ class Windowing:
 
     Args:
         overlap: events that neighbouring windows share; below 1 it is a share of the recipe's length. With 1
-            every event but a user's first is a target exactly once; the published code has 0, so that the
-            first event of each window is never one.
+            every event but a user's first is a target of `next_item` exactly once; the published code has 0,
+            so that the first event of each window is never one.
         leftover: what becomes of the oldest events that fill no window: kept as a shorter one, or dropped as
             in the published code.
         hide: `cloze` only: the share of a window that is hidden.

@@ -35,7 +35,8 @@ class OptimiserChoices:
         beta1: decay of the mean of gradients.
         beta2: decay of the mean of squared gradients.
         rows: how tables of rows are updated: `touched` replays skipped steps in closed form, `dense` works on
-            every row at every step, `auto` is `touched` on a CPU and `dense` elsewhere.
+            every row at every step, `auto` is `touched` on a CPU (where beta1 is at most beta2) and `dense`
+            elsewhere.
     """
 
     learning_rate: float = 1e-3
@@ -50,14 +51,24 @@ class OptimiserChoices:
         """Whether tables are updated by touched rows on a device of this type.
 
         Raises:
-            RecipeError: asked for with several processes, which share dense gradients only.
+            RecipeError: asked for with several processes, which share dense gradients only, or with decays
+                whose skipped steps have no closed form.
         """
+        # Momentum must fade at least as fast as the squares below it: else they reach ε while it still moves.
+        replayable = self.beta1 <= self.beta2
+        if self.rows == "touched" and not replayable:
+            raise RecipeError(
+                f"optimiser.rows is touched and optimiser.beta1 {self.beta1} is above optimiser.beta2 "
+                f"{self.beta2}: skipped steps cannot be replayed; use optimiser.rows dense"
+            )
         if self.rows == "touched" and processes > 1:
             raise RecipeError(
                 f"optimiser.rows is touched, and {processes} processes train together: they share dense "
                 "gradients only; use optimiser.rows dense"
             )
-        return self.rows == "touched" or (self.rows == "auto" and device == "cpu" and processes == 1)
+        return self.rows == "touched" or (
+            self.rows == "auto" and replayable and device == "cpu" and processes == 1
+        )
 
 
 @final

@@ -66,7 +66,7 @@ class BERT4Rec(AbstractUserModel):
             width,
             layers=layers,
             heads=heads,
-            inner=int(expansion * width),
+            inner=max(1, int(expansion * width)),
             attention_dropout=attention_dropout,
             hidden_dropout=dropout,
             init_std=init_std,

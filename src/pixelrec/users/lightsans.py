@@ -58,7 +58,7 @@ class LightSANs(AbstractUserModel):
         nn.init.normal_(self.positions, std=0.02)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
         self.dropout = Dropout(dropout)
-        inner = int(expansion * width)
+        inner = max(1, int(expansion * width))
         self.layers = nn.ModuleList(
             LightLayer(width, heads, interests, inner, dropout, attention_dropout) for _ in range(layers)
         )

@@ -15,6 +15,7 @@ from pixelrec.errors import RecipeError
 from pixelrec.users.user_model import AbstractUserModel
 
 EPSILON = 1e-8  # of every layer norm
+FARTHEST = 1_000_000  # distance of a dilation: more than any history has
 
 
 @final
@@ -46,9 +47,10 @@ class NextItNet(AbstractUserModel):
         norm: bool = False,
     ) -> None:
         super().__init__()
-        if not dilations or min(dilations) < 1:
+        if not dilations or not all(1 <= dilation <= FARTHEST for dilation in dilations):
             raise RecipeError(
-                f"users.dilations is {list(dilations)}; expected distances of at least 1, such as [1, 4]"
+                f"users.dilations is {list(dilations)}; expected distances from 1 to {FARTHEST:,}, such as "
+                "[1, 4]"
             )
         self.dropout = Dropout(dropout)
         self.norm_in = nn.LayerNorm(width) if norm else nn.Identity()

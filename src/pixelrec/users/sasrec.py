@@ -56,7 +56,7 @@ class SASRec(AbstractUserModel):
             width,
             layers=layers,
             heads=heads,
-            inner=int(expansion * width),
+            inner=max(1, int(expansion * width)),
             attention_dropout=attention_dropout,
             hidden_dropout=dropout,
         )
