@@ -116,7 +116,7 @@ def test_weights_start_as_published() -> None:
             assert not found.any()
         elif name.endswith("out.weight"):
             assert float(found.abs().max()) == pytest.approx((6 / 128) ** 0.5, rel=0.01)
-        else:
+        else:  # as published, but for the positions
             assert float(found.std()) == pytest.approx(0.02, rel=0.2), name
 
 

@@ -22,7 +22,7 @@ EPSILON = 1e-6  # of every layer norm
 class HSTU(AbstractUserModel):
     """√D · item + position → dropout → layers of gated attention; a vector after every event.
 
-    Where the paper is silent (starting weights, positions, ε of the layer norms), its published code is
+    Where the paper is silent (starting weights of the layers, ε of the layer norms), its published code is
     followed.
 
     Args:
@@ -52,6 +52,7 @@ class HSTU(AbstractUserModel):
                 f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it"
             )
         self.length, self.time_buckets = facts.length, time_buckets
+        # deviation: the published code starts positions with 1 / √D, and counts them from the oldest event.
         self.positions = nn.Parameter(torch.empty(facts.length, width).normal_(std=0.02))
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
