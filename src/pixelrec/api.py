@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -367,9 +366,3 @@ def demo(
 
 
 DEMO = {"length": 20, "items.width": 64, "users.heads": 2, "training.epochs": 60, "training.patience": 5}
-
-
-def load_metrics(run: Run | Path | str, split: Split) -> dict[str, Any]:
-    """What `evaluate` wrote for a split."""
-    path = _opened(run).folder / f"metrics-{split}.json"
-    return json.loads(path.read_text(encoding="utf-8"))
