@@ -17,6 +17,7 @@ import torch
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.demo import World, generate_world
 from pixelrec.data.prepare import prepare
+from pixelrec.images.pack import pack
 
 torch.set_num_threads(1)
 # Started in the background by a shell, this process and its children would ignore Ctrl-C.
@@ -38,8 +39,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def dataset(world: World) -> Dataset:
-    """`world`, prepared."""
-    return prepare(world.interactions, out=world.folder.parent / "data", items=world.items)
+    """`world`, prepared, with its covers at 32 pixels."""
+    found = prepare(world.interactions, out=world.folder.parent / "data", items=world.items)
+    pack(world.covers, found.covers, list(found.item_ids), size=32)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, final
 
 import pytest
 import yaml
+from torch import Tensor
 
-from pixelrec.batch import Facts
+from pixelrec.batch import Facts, Items
+from pixelrec.cli import main
 from pixelrec.errors import RecipeError
-from pixelrec.recipe import build_loss, build_recommender, parse_overrides, read_recipe, recipes
+from pixelrec.items import ITEM_ENCODERS
+from pixelrec.items.encoder import AbstractItemEncoder
+from pixelrec.recipe import (
+    Recipe,
+    build_loss,
+    build_recommender,
+    parse_overrides,
+    read_recipe,
+    recipes,
+    resolve,
+)
 
 
 @pytest.mark.parametrize("name", list(recipes()))
 def test_every_shipped_recipe_builds(name: str) -> None:
-    recipe = read_recipe(name, {"items.width": 16})
+    # Over ids: the weights that picture networks start from are not here.
+    recipe = read_recipe(name, {"items.name": "id_table", "items.width": 16})
     assert recipe["about"], "a recipe says what it is"
     build_recommender(recipe, Facts(users=5, items=7, length=recipe["length"]))
     build_loss(recipe)
@@ -53,6 +68,8 @@ def test_another_name_is_another_class_with_its_own_words() -> None:
     recipe = read_recipe("sasrec-id", {"users.name": "mf", "users.dropout": 0.2})
     assert recipe["users"]["name"] == "mf" and "layers" not in recipe["users"]
     assert recipe["users"]["dropout"] == 0.2
+    unsaid = resolve("mine", {"users": {"layers": 3}}, {"users.name": "mf"})
+    assert "layers" not in unsaid["users"], "they were meant for the default, sasrec"
 
 
 @pytest.mark.parametrize(
@@ -67,6 +84,7 @@ def test_another_name_is_another_class_with_its_own_words() -> None:
         ("users: {layers: }\n", "users.layers is null"),
         ("seed:\n", "seed is null"),
         ("optimiser: {learning_rate: null}\n", "optimiser.learning_rate is null"),
+        ("optimiser: {learning_rate: 0.1, backbone_weight_decay: 20}\n", "weight_decay 20 is 2: a step"),
         ("users: {name: mf, towers: [4]}\ntraining: {batch_size: 1}\n", "training.batch_size is 1"),
     ],
 )
@@ -102,3 +120,158 @@ def test_a_missing_file_and_yaml_types(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="no such recipe file"):
         read_recipe(tmp_path / "none.yaml")
     assert yaml.safe_load(read_recipe("sasrec-id").dump())["users"]["name"] == "sasrec"
+
+
+JOINED = """
+items:
+  name: joined
+  parts:
+    ids: {name: id_table, width: 64}
+    more: {name: id_table, width: 64, init: uniform}
+users: {name: sasrec, heads: 2}
+"""
+
+
+def joined_recipe(folder: Path, overrides: Mapping[str, Any] | None = None, text: str = JOINED) -> Recipe:
+    path = folder / "joined.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_recipe(path, overrides)
+
+
+def test_words_of_parts_are_words_of_the_recipe(tmp_path: Path) -> None:
+    words = parse_overrides(["--items.parts.ids.init", "xavier_normal"])
+    recipe = joined_recipe(tmp_path, words)
+    assert recipe["items"] == {
+        "name": "joined",
+        "width": None,
+        "parts": {
+            "ids": {"name": "id_table", "width": 64, "init": "xavier_normal"},
+            "more": {"name": "id_table", "width": 64, "init": "uniform"},
+        },
+    }
+    assert joined_recipe(tmp_path, text=recipe.dump()).choices == recipe.choices
+    assert build_recommender(recipe, Facts(users=5, items=7, length=4)).items.width == 64
+
+
+def test_another_name_of_a_part_is_another_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ITEM_ENCODERS, "numbered", Numbered)
+    words = {"items.parts.more.top": "stages 3-4", "items.parts.more.name": "numbered", "items.width": 8}
+    recipe = joined_recipe(tmp_path, words)
+    assert recipe["items"]["parts"] == {
+        "ids": {"name": "id_table", "width": 8, "init": "normal"},
+        "more": {"name": "numbered", "width": 8, "top": "stages 3-4", "sizes": None},
+    }
+    alone = joined_recipe(tmp_path, {"items.name": "numbered"})
+    assert alone["items"] == {"name": "numbered", "width": 4, "top": 2, "sizes": None}
+    again = {"items.name": "joined", "items.parts.one.name": "id_table", "items.parts.one.init": "uniform"}
+    assert read_recipe("sasrec-id", again)["items"]["parts"] == {
+        "one": {"name": "id_table", "width": 128, "init": "uniform"}
+    }
+    nameless = "items: {name: joined, parts: {one: {top: all}}}"
+    named = joined_recipe(tmp_path, {"items.parts.one.name": "numbered"}, nameless)
+    assert named["items"]["parts"]["one"]["top"] == "all", "it waited for its class"
+
+
+def test_a_number_or_a_word_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ITEM_ENCODERS, "numbered", Numbered)
+    text = "items: {name: joined, parts: {one: {name: numbered, top: 3}, two: {name: numbered, top: none}}}"
+    recipe = joined_recipe(tmp_path, text=text)
+    assert [part["top"] for part in recipe["items"]["parts"].values()] == [3, "none"]
+    assert joined_recipe(tmp_path, text=recipe.dump()).choices == recipe.choices
+    chosen = joined_recipe(tmp_path, parse_overrides(["items.parts.one.top=stages 3-4"]), text)
+    assert chosen["items"]["parts"]["one"]["top"] == "stages 3-4"
+    with pytest.raises(RecipeError, match="items.parts.one.top"):
+        joined_recipe(tmp_path, {"items.parts.one.top": 1.5}, text)
+
+
+def test_a_word_may_hold_words_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ITEM_ENCODERS, "numbered", Numbered)
+    recipe = read_recipe(
+        "sasrec-id", {"items.name": "numbered", "items.sizes": {"depths": [1, 2], "in": {"a": 1}}}
+    )
+    assert recipe["items"]["sizes"] == {"depths": [1, 2], "in": {"a": 1}}
+    assert joined_recipe(tmp_path, text=recipe.dump()).choices == recipe.choices
+    changed = joined_recipe(tmp_path, {"items.sizes.depths": [3]}, recipe.dump())
+    assert changed["items"]["sizes"] == {"depths": [3], "in": {"a": 1}}
+
+
+def test_the_width_of_a_section_is_that_of_its_parts(tmp_path: Path) -> None:
+    def widths(overrides: Mapping[str, Any], text: str = JOINED) -> list[int | None]:
+        items = joined_recipe(tmp_path, overrides, text)["items"]
+        return [items["width"], *(part["width"] for part in items["parts"].values())]
+
+    once = JOINED.replace(", width: 64", "").replace("name: joined", "name: joined\n  width: 32")
+    assert widths({}, once) == [32, 32, 32]
+    assert widths({"items.width": 16}) == [16, 16, 16], "an override is of all parts, whatever the file says"
+    assert widths({"items.width": None}) == [None, 64, 64]
+    assert widths({"items.width": None}, once) == [None, 128, 128]
+    assert widths({"items.parts.ids.width": 8, "items.width": 16}) == [16, 8, 16]
+    assert widths({"items.width": 16, "items.parts.ids.width": 8}) == [16, 8, 16]
+    dumped = joined_recipe(tmp_path, {"items.width": 16}).dump()
+    assert widths({"items.width": 4}, dumped) == [4, 4, 4]
+    with pytest.raises(RecipeError, match="items.width is 16 and items.parts.ids.width is 8"):
+        recipe = joined_recipe(tmp_path, {"items.width": 16, "items.parts.ids.width": 8})
+        build_recommender(recipe, Facts(users=5, items=7, length=4))
+
+
+def test_what_is_read_is_not_changed() -> None:
+    parts = {"one": {"name": "id_table", "width": 64}}
+    values = {"items": {"name": "joined", "parts": parts}}
+    resolve("mine", values, {"items.width": 8, "items.parts.one.init": "uniform"})
+    assert values == {"items": {"name": "joined", "parts": {"one": {"name": "id_table", "width": 64}}}}
+    resolve("mine", {}, {**values, "items.width": 8, "items.parts.one.init": "uniform"})
+    assert parts == {"one": {"name": "id_table", "width": 64}}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (
+            {"items.parts.ids.widht": 3},
+            "unknown key 'items.parts.ids.widht'; did you mean 'items.parts.ids.width'",
+        ),
+        ({"items.part.ids.width": 3}, "did you mean 'items.parts.ids.width'"),
+        ({"items.parts.idz.width": 3}, "items.parts.idz has no name, .*did you mean 'ids'"),
+        ({"items.parts.ids.width": "many"}, "items.parts.ids.width"),
+        ({"items.parts.ids.width": 0}, "items.parts.ids.width is 0; expected a number from 1"),
+        ({"items.parts.ids.width": None}, "items.parts.ids.width is null"),
+        ({"items.parts.ids.init": "wild"}, "items.parts.ids.init"),
+        ({"items.parts.ids.name": "id_tabel"}, "items.parts.ids.name is 'id_tabel'; did you mean 'id_table'"),
+        ({"items.parts.ids.name": "joined"}, "parts have no parts"),
+        ({"name": "joined"}, "unknown key 'name'"),
+        ({"items.parts": {}}, "items.parts is {}; expected"),
+        ({"items.parts": None}, "items.parts is None; expected"),
+        ({"items.parts": ["id_table"]}, "expected items.parts: {ids: {name"),
+        ({"items.parts.ids": "id_table"}, "items.parts.ids has no name"),
+        ({"items.parts": {True: {"name": "id_table"}}}, "one called True"),
+        ({"items.parts.a-b.name": "id_table"}, "one called 'a-b'"),
+        ({"items.name": "id_table", "items.parts.ids.name": "id_table"}, "unknown key 'items.parts"),
+    ],
+)
+def test_a_wrong_word_of_a_part_is_one_clear_line(
+    overrides: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=says) as raised:
+        joined_recipe(tmp_path, overrides)
+    assert "\n" not in str(raised.value)
+
+
+def test_help_lists_the_words_of_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    joined_recipe(tmp_path)
+    assert main(["train", str(tmp_path / "joined.yaml"), "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--items.parts.more.init" in said and "default: uniform" in said
+    assert "CONFIG" not in said, "a section is no file"
+
+
+@final
+class Numbered(AbstractItemEncoder):
+    """Has a word that is a number or a text, and one that holds words."""
+
+    def __init__(
+        self, facts: Facts, *, width: int = 4, top: int | str = 2, sizes: dict[str, Any] | None = None
+    ) -> None:
+        raise AssertionError(f"recipes build nothing: {facts}, {width}, {top}, {sizes}")
+
+    def forward(self, items: Items) -> Tensor:
+        raise AssertionError(items)

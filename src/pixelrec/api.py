@@ -218,8 +218,9 @@ def evaluate(
 ) -> dict[str, dict[str, float]]:
     """Metrics of a run's best checkpoint and of every baseline, in fractions.
 
-    Writes `ranks-<split>.parquet` (a row per user), `metrics-<split>.json` and `baselines-<split>.json` into
-    the run folder. Baselines are fitted once for a data set and kept inside it.
+    Writes `ranks-<split>.parquet` (a row per user), `metrics-<split>.json`, `baselines-<split>.json` and
+    `slices-<split>.json` (items with few training events, and the others) into the run folder. Baselines
+    are fitted once for a data set and kept inside it.
 
     Args:
         run: a run folder.
@@ -303,6 +304,8 @@ def recommend(
     users: Sequence[str] = (),
     history: Sequence[str] = (),
     k: int = 10,
+    covers: Sequence[Path | str] = (),
+    alone: bool = False,
     data: Path | str | None = None,
 ) -> pl.DataFrame:
     """The k best items for known users, or for a history of item ids, without what was seen.
@@ -312,25 +315,31 @@ def recommend(
         users: user ids of the data set; everything they are known to have taken counts as seen.
         history: item ids, oldest first, of somebody the data set does not know.
         k: how many.
+        covers: pictures of items that are in no data set yet, for models over pixels: they compete with the
+            catalogue, and are called as their files.
+        alone: tell of those only, with the places they would take among all that is not seen.
         data: where the data set lies now, if it moved.
 
     Returns:
         Columns `user_id` (if users were asked for), `place` (1 is best), `item_id`, `score`, perhaps `title`.
 
     Raises:
-        RequestError: an id is unknown, or nothing was asked.
+        RequestError: an id is unknown, nothing was asked, or the model cannot look at pictures.
+        ImageError: a cover is no usable picture.
     """
-    from pixelrec.recommendation import for_history, for_users
+    from pixelrec.recommendation import Wish, for_history, for_users
 
     if bool(users) == bool(history):
         raise RequestError("ask for users or for a history of item ids: exactly one of the two")
     if k < 1:
         raise RequestError(f"k is {k}; at least 1 recommendation must be asked for")
-    opened = _opened(run)
+    if alone and not covers:
+        raise RequestError("alone tells of new pictures only; give their files with --with-cover")
+    opened, wish = _opened(run), Wish(k, [Path(cover) for cover in covers], alone)
     if users:
-        return for_users(opened, opened.dataset(data), users, k)
+        return for_users(opened, opened.dataset(data), users, wish)
     here = data is not None or Path(opened.about["data"]).exists()
-    return for_history(opened, opened.dataset(data) if here else None, history, k)
+    return for_history(opened, opened.dataset(data) if here else None, history, wish)
 
 
 def demo(

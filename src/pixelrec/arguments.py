@@ -78,5 +78,6 @@ def _kind(hint: Any, parameter: inspect.Parameter) -> dict[str, Any]:
     if get_origin(hint) is Literal:
         return {"choices": get_args(hint)}
     if get_origin(hint) is list:
-        return {"nargs": "+", "action": "extend", "metavar": parameter.name.upper()}
+        (kind,) = get_args(hint)
+        return {"nargs": "+", "action": "extend", "type": kind, "metavar": parameter.name.upper()}
     return {"type": hint, "metavar": "PATH" if hint is Path else hint.__name__.upper()}

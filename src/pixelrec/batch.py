@@ -23,7 +23,7 @@ Item and user numbers are dense and start at 1; 0 is padding, and the user nobod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Payload = Mapping[str, "Tensor"]
-"""What an item encoder asks to have loaded for some items, by name; each tensor has U rows."""
+"""What an item encoder asks to have loaded for some items, by name; its own `forward` reads it."""
 
 
 @dataclass(frozen=True)
 class Facts:
     """What the data dictates to a model; recipes have no say in it.
 
-    `folder` and `history` are absent where a model is only loaded to recommend.
+    All but the counts are absent where a model is only loaded to recommend.
     """
 
     users: int  # users are numbered 1 … users
@@ -49,6 +49,8 @@ class Facts:
     length: int  # L: latest events a user model sees
     folder: Path | None = None  # the prepared data set
     history: Histories | None = None  # training events
+    item_ids: Sequence[str] | None = None  # N: item number r + 1 is called item_ids[r]
+    covers: Path | None = None  # where the picture store of the items lies, if covers were packed
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,20 @@ def _moved(value: Any, device: torch.device | str, non_blocking: bool) -> Any:
 
 @dataclass(frozen=True)
 class Items(Moves):
-    """Distinct items in play. `ids[0]` is 0, the padding."""
+    """Distinct items in play. `ids[0]` is 0, the padding.
+
+    Vectors of `stale` items are not computed: they come from the bank, as they were when the catalogue was
+    last encoded, and are the rows of the table after those of `ids`.
+    """
 
     ids: Tensor  # U: item numbers
-    payload: Payload  # what the item encoder asked for, U rows each
+    payload: Payload  # what the item encoder asked for
+    stale: Tensor | None = None  # V: item numbers, none of them in `ids`
+
+    @property
+    def rows(self) -> int:
+        """Rows of the table: U, and V from the bank."""
+        return len(self.ids) + (0 if self.stale is None else len(self.stale))
 
 
 @dataclass(frozen=True)

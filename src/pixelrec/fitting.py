@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from rich.console import Console
+from torch import Tensor
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import Questions, training_events, validation_questions
@@ -17,7 +20,7 @@ from pixelrec.errors import DataError, RecipeError
 from pixelrec.evaluation.evaluate import rank_questions
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.recipe import Recipe, build_batcher, build_loss, build_recommender
-from pixelrec.recommender import Recommender
+from pixelrec.recommender import Catalogue, Recommender, read_description
 from pixelrec.run import Run, new_folder
 from pixelrec.training.checkpoint import Progress, load_state
 from pixelrec.training.interruption import Interruption
@@ -36,6 +39,7 @@ def train_recipe(
     """
     accelerator = _accelerator(recipe)
     parts = _parts(recipe, dataset, accelerator)
+    _prepare(parts, console)
     folder = [str(out or new_folder(recipe))]
     broadcast_object_list(folder)  # processes must not each name one by their own clock
     if accelerator.is_main_process:
@@ -49,20 +53,26 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     """Goes on where a run stopped, as if it had not; the signal that interrupted it again, if one did."""
     state = load_state(run.folder / "last")
     if state is None:  # it was killed in its first epoch
-        return _fit(_parts(run.recipe, dataset, _accelerator(run.recipe)), run, Progress(), console)
+        parts = _parts(run.recipe, dataset, _accelerator(run.recipe))
+        _prepare(parts, console)
+        return _fit(parts, run, Progress(), console)
     if state.progress.finished:
         console.print(
             f"{run.folder} has finished: {state.progress.epoch} epochs, best {state.progress.best_epoch}"
         )
         return None
-    parts = _parts(run.recipe, dataset, _accelerator(run.recipe))
+    described = read_description(state.folder).get("described")
+    parts = _parts(run.recipe, dataset, _accelerator(run.recipe), described)
     accelerator = parts.accelerator
     state.restore(parts.recommender, parts.optimiser, accelerator.process_index, accelerator.num_processes)
+    _prepare(parts, console)
     return _fit(parts, run, state.progress, console)
 
 
 def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | None:
     journal = Journal(run.folder, progress.epoch, console) if parts.leads else Silence()
+    if parts.batcher.negatives.bank and parts.recommender.bank is None:
+        parts.recommender.bank = _catalogue(parts.recommender, parts.accelerator).encoded
     try:
         with Interruption() as interruption:
             fit(parts, run.folder, journal, progress, interruption)
@@ -80,12 +90,20 @@ def _accelerator(recipe: Recipe) -> Accelerator:
     return Accelerator(cpu=on_cpu)
 
 
-def _parts(recipe: Recipe, dataset: Dataset, accelerator: Accelerator) -> Parts:
-    """Everything that trains, made from the same seed in every process."""
+def _parts(
+    recipe: Recipe,
+    dataset: Dataset,
+    accelerator: Accelerator,
+    described: Mapping[str, Any] | None = None,
+) -> Parts:
+    """Everything that trains, made from the same seed in every process.
+
+    described: what the item encoder told of itself when it was saved; none: it reads its sources.
+    """
     histories = training_events(dataset)
     facts = dataset.facts(recipe["length"], histories)
     torch.manual_seed(recipe["seed"])
-    recommender = build_recommender(recipe, facts).to(accelerator.device)
+    recommender = build_recommender(recipe, facts, described).to(accelerator.device)
     process, processes = accelerator.process_index, accelerator.num_processes
     loss = build_loss(recipe)
     batcher = build_batcher(recipe, recommender, histories, process=process, processes=processes)
@@ -108,7 +126,7 @@ def _parts(recipe: Recipe, dataset: Dataset, accelerator: Accelerator) -> Parts:
         batcher,
         loss,
         optimiser,
-        lambda trained: _validate(trained, questions, accelerator),
+        lambda trained: _validate(trained, questions, accelerator, batcher.negatives.bank),
         accelerator,
         recipe.training,
     )
@@ -120,8 +138,22 @@ def _check_monitor(monitor: str) -> None:
         raise RecipeError(f"training.monitor is {monitor!r}; expected one of {', '.join(known)}")
 
 
-def _validate(recommender: Recommender, questions: Questions, accelerator: Accelerator) -> Metrics:
-    """Metrics over all questions, each process ranking its share."""
+def _prepare(parts: Parts, console: Console) -> None:
+    """The item encoder's checks and caches, once its weights are those it trains from."""
+
+    def say(line: str) -> None:
+        if parts.leads:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    parts.recommender.items.prepare(say)
+
+
+def _validate(
+    recommender: Recommender, questions: Questions, accelerator: Accelerator, bank: bool
+) -> Metrics:
+    """Metrics over all questions, each process ranking its share; the catalogue's vectors refill the bank."""
+    catalogue = _catalogue(recommender, accelerator)
+    recommender.bank = catalogue.encoded if bank else None
     process, processes = accelerator.process_index, accelerator.num_processes
     share = Questions(
         questions.name,
@@ -130,6 +162,19 @@ def _validate(recommender: Recommender, questions: Questions, accelerator: Accel
         questions.histories,
     )
     ranks = np.empty(len(questions), np.int64)
-    for part, some in enumerate(gather_object([rank_questions(recommender, share)])):
+    for part, some in enumerate(gather_object([rank_questions(recommender, share, catalogue)])):
         ranks[part::processes] = some
     return metrics(ranks)
+
+
+def _catalogue(recommender: Recommender, accelerator: Accelerator) -> Catalogue:
+    """The catalogue, each process encoding its share of what is dear."""
+    processes = accelerator.num_processes
+    if processes == 1 or not recommender.items.dear:
+        return recommender.catalogue()
+    items = recommender.facts.items + 1
+    share = -(-items // processes)  # all equally many, so that they can be gathered: some item twice
+    mine = torch.arange(share) + accelerator.process_index * share
+    encoded = torch.cat(list(recommender.encode(mine.clamp(max=items - 1))))
+    gathered: Tensor = accelerator.gather(encoded)
+    return recommender.catalogue(encoded=gathered[:items])

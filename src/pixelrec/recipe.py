@@ -6,7 +6,8 @@ The signature of a class is its schema: what stands right of the `*` may be chos
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from argparse import SUPPRESS
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
@@ -17,77 +18,23 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from pixelrec.batch import Facts, Histories
-from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.errors import RecipeError, nearest
-from pixelrec.items import ITEM_ENCODERS
+from pixelrec.limits import check_limits
+from pixelrec.overrides import at, flat, overridden
 from pixelrec.published import check_published
+from pixelrec.recipe_classes import DEFAULT_NAMES, classes, dictated, hand_down, known_classes
 from pixelrec.recommender import Recommender
 from pixelrec.training.loop import Loss, TrainingChoices
 from pixelrec.training.losses import LOSSES
 from pixelrec.training.optimiser import OptimiserChoices
-from pixelrec.users import USER_MODELS
 
-NAMED: Mapping[str, Mapping[str, Callable[..., Any]]] = {
-    "items": ITEM_ENCODERS,
-    "users": USER_MODELS,
-    "scoring": SCORINGS,
-    "negatives": NEGATIVES,
-    "loss": LOSSES,
-}
 PLAIN: Mapping[str, type] = {
     "windowing": Windowing,
     "optimiser": OptimiserChoices,
     "training": TrainingChoices,
-}
-DEFAULT_NAMES = {
-    "items": "id_table",
-    "users": "sasrec",
-    "scoring": "dot",
-    "negatives": "shared",
-    "loss": "softmax",
-}
-
-
-# What types cannot say: the least and the most of a number, both allowed.
-LIMITS: Mapping[str, tuple[float, float]] = {
-    "seed": (0, 2**63 - 1),
-    "length": (1, 100_000),
-    "items.width": (1, 1_000_000),
-    "users.layers": (1, 1000),
-    "users.heads": (1, 10_000),
-    "users.steps": (1, 1000),
-    "users.interests": (1, 10_000),
-    "users.init_std": (1e-6, 100),
-    "users.expansion": (0.01, 1000),
-    "users.hidden": (0.01, 1000),
-    "users.blocks": (1, 1000),
-    "users.kernel": (1, 1000),
-    "users.time_buckets": (1, 1000),
-    "users.dropout": (0, 0.99),
-    "users.attention_dropout": (0, 0.99),
-    "scoring.temperature": (1e-4, 1e4),
-    "windowing.hide": (0, 1),
-    "negatives.count": (1, 1_000_000),
-    "negatives.drawn": (0, 10_000_000),
-    "negatives.alpha": (0, 10),
-    "loss.epsilon": (0, 1),
-    "loss.calibration": (0, 1),
-    "optimiser.learning_rate": (0, 1e6),
-    "optimiser.items_learning_rate": (0, 1e6),
-    "optimiser.weight_decay": (0, 100),
-    "optimiser.items_weight_decay": (0, 100),
-    "optimiser.beta1": (0, 0.9999),
-    "optimiser.beta2": (0.1, 0.999999),
-    "training.epochs": (1, 1_000_000),
-    "training.batch_size": (1, 100_000_000),
-    "training.patience": (0, 1_000_000),
-    "training.accumulate": (1, 1_000_000),
-    "training.clip": (0, 1e9),
-    "training.warmup": (0, 1e9),
-    "training.loader_threads": (0, 1000),
 }
 
 
@@ -148,7 +95,7 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
         raise RecipeError(f"recipe {name}: {_one_line(error)}") from None
     recipe = Recipe(name, resolved.as_dict(), published)
     _check_given(recipe, parser)
-    _check_values(recipe)
+    check_limits(name, recipe.choices)
     return recipe
 
 
@@ -194,20 +141,7 @@ def _load(source: str | Path) -> tuple[str, dict[str, Any]]:
 
 
 def _merge(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    for key, value in values.items():
-        merged[key] = dict(value) if isinstance(value, Mapping) else value
-    # Another name is another class: what was chosen for the former one does not carry over.
-    for key, value in sorted(overrides.items(), key=lambda pair: not pair[0].endswith(".name")):
-        section, _, word = key.partition(".")
-        if not word:
-            merged[section] = value
-            continue
-        before = merged.get(section)
-        before = before if isinstance(before, dict) else {}
-        if word == "name" and section in NAMED and before.get("name", DEFAULT_NAMES[section]) != value:
-            before = {}
-        merged[section] = {**before, word: value}
+    merged = overridden(values, overrides, DEFAULT_NAMES)
     for section in PLAIN:
         if not isinstance(merged.setdefault(section, {}), dict):
             raise RecipeError(f"{section} is {merged[section]!r}; expected words with values below it")
@@ -216,6 +150,7 @@ def _merge(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str,
         if not isinstance(chosen, dict):
             raise RecipeError(f"{section} is {chosen!r}; expected {section}: {{name: {default}, …}}")
         chosen.setdefault("name", default)
+    hand_down(merged)
     return merged
 
 
@@ -227,28 +162,25 @@ def schema(values: Mapping[str, Any]) -> ArgumentParser:
     parser.add_argument(
         "--length", type=int, default=10, help="latest events of a history that are looked at"
     )
-    for section, known in NAMED.items():
-        name = values.get(section, {}).get("name", DEFAULT_NAMES[section])
-        if str(name) not in known:
-            raise RecipeError(f"{section}.name is {name!r}; {nearest(str(name), known)}")
-        parser.add_argument(f"--{section}.name", type=str, default=name, help=f"one of {', '.join(known)}")
-        chosen = known[name]
+    for place, chosen in classes(values):
+        section, within, _ = place.partition(".parts.")
+        known, name = known_classes(section, part=bool(within)), at(values, place)["name"]
+        parser.add_argument(f"--{place}.name", type=str, default=name, help=f"one of {', '.join(known)}")
         add = parser.add_class_arguments if inspect.isclass(chosen) else parser.add_function_arguments
-        add(chosen, section, skip=_dictated(chosen), fail_untyped=False)
+        add(chosen, place, skip=dictated(chosen) | {"parts"}, fail_untyped=False)
     for section, plain in PLAIN.items():
         parser.add_class_arguments(plain, section)
+    whole = {*PLAIN, *(place for place, _ in classes(values))}
+    for action in parser._actions:
+        if action.dest in whole:  # jsonargparse would take a file there, and recipes are files already
+            action.help = SUPPRESS
     return parser
-
-
-def _dictated(chosen: Callable[..., Any]) -> set[str | int]:
-    """The parameters left of the `*`."""
-    parameters = inspect.signature(chosen).parameters.values()
-    return {p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY}
 
 
 def _check_keys(values: Mapping[str, Any], parser: ArgumentParser, recipe: str) -> None:
     known = [action.dest for action in parser._actions]
-    for key in _flat(values):
+    known = [key for key in known if not any(other.startswith(f"{key}.") for other in known)]
+    for key in flat(values, known):
         if key not in known:
             raise RecipeError(f"recipe {recipe}: unknown key {key!r}; {_near(key, known)}")
 
@@ -256,52 +188,19 @@ def _check_keys(values: Mapping[str, Any], parser: ArgumentParser, recipe: str) 
 def _check_given(recipe: Recipe, parser: ArgumentParser) -> None:
     """A word with nothing behind it has no value, unless that is its default."""
     for key, default in parser.get_defaults().as_flat().__dict__.items():
-        section, _, word = key.rpartition(".")
-        if default is not None and (recipe[section] if section else recipe.choices)[word] is None:
+        if default is not None and at(recipe.choices, key) is None:
             raise RecipeError(f"recipe {recipe.name}: {key} is null; give a value, such as {default!r}")
 
 
-def _check_values(recipe: Recipe) -> None:
-    for key, (least, most) in LIMITS.items():
-        section, _, word = key.rpartition(".")
-        value = (recipe[section] if section else recipe.choices).get(word)
-        if value is not None and not least <= value <= most:
-            raise RecipeError(
-                f"recipe {recipe.name}: {key} is {value}; expected a number from {least:g} to {most:g}"
-            )
-    chosen = recipe["optimiser"]
-    rate, decay = (
-        max(chosen[word], chosen[f"items_{word}"] or 0) for word in ("learning_rate", "weight_decay")
-    )
-    if rate * decay >= 1:
-        raise RecipeError(
-            f"recipe {recipe.name}: learning_rate {rate:g} times weight_decay {decay:g} is {rate * decay:g}: "
-            "a step would shrink weights past zero; expected less than 1"
-        )
-    if recipe["users"].get("towers") and recipe["training"]["batch_size"] < 2:
-        raise RecipeError(
-            f"recipe {recipe.name}: training.batch_size is 1; users.towers normalise over a batch: expected "
-            "at least 2"
-        )
-    overlap = recipe["windowing"]["overlap"]
-    if not 0 <= overlap <= recipe["length"] or (overlap >= 1 and overlap != int(overlap)):
-        raise RecipeError(
-            f"recipe {recipe.name}: windowing.overlap is {overlap}; expected 0 to length, "
-            f"{recipe['length']}: a whole number, or a share below 1"
-        )
-
-
-def _near(key: str, known: Iterable[str]) -> str:
-    section = key.partition(".")[0] + "."
-    inside = [k for k in known if k.startswith(section)]
-    return nearest(key, inside or known)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for key, value in values.items():
-        keys += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [f"{prefix}{key}"]
-    return keys
+def _near(key: str, known: Sequence[str]) -> str:
+    """A hint for an unknown key, from the words of the innermost section or part that exists."""
+    above, _, _ = key.rpartition(".")
+    while above:
+        inside = [k for k in known if k.startswith(f"{above}.")]
+        if inside:
+            return nearest(key, inside)
+        above, _, _ = above.rpartition(".")
+    return nearest(key, known)
 
 
 def _one_line(error: Exception) -> str:
@@ -341,8 +240,11 @@ def _scalar(text: str) -> Any:
         return text
 
 
-def build_recommender(recipe: Recipe, facts: Facts) -> Recommender:
-    return Recommender(recipe["items"], recipe["users"], recipe["scoring"], facts)
+def build_recommender(
+    recipe: Recipe, facts: Facts, described: Mapping[str, Any] | None = None
+) -> Recommender:
+    """The recommender, from its sources, or from what its item encoder told of itself when it was saved."""
+    return Recommender(recipe["items"], recipe["users"], recipe["scoring"], facts, described)
 
 
 def build_batcher(

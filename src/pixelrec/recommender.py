@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from pixelrec.blocks.logsumexp import competing_logsumexp, scored_logsumexp
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.blocks.top_k import dense_top_k, top_k
-from pixelrec.errors import RecipeError, RunError
+from pixelrec.errors import RecipeError, RequestError, RunError
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.users import USER_MODELS
 
@@ -34,6 +35,7 @@ Choices = Mapping[str, Any]
 class Catalogue:
     """All items, as a trained recommender sees them. Row r is item r, row 0 is padding."""
 
+    encoded: Tensor  # N + 1, D: what the item encoder says, fp32
     table: Tensor  # N + 1, D and perhaps rows of the user model's own: what histories gather from
     candidates: Tensor  # N + 1, D: what user vectors are compared with, fp32
 
@@ -47,13 +49,22 @@ class Recommender(nn.Module):
         users: choices of the user model, with its `name`.
         scoring: choices of the comparison, with its `name`.
         facts: what the data dictates.
+        described: what the item encoder told of itself when it was saved; with it, no source is read again.
     """
 
-    def __init__(self, items: Choices, users: Choices, scoring: Choices, facts: Facts) -> None:
+    def __init__(
+        self, items: Choices, users: Choices, scoring: Choices, facts: Facts, described: Choices | None = None
+    ) -> None:
         super().__init__()
         self.recipe = {"items": dict(items), "users": dict(users), "scoring": dict(scoring)}
         self.facts = facts
-        self.items = ITEM_ENCODERS[items["name"]](facts, **_choices(items))
+        encoder = ITEM_ENCODERS[items["name"]]
+        self.items = (
+            encoder(facts, **_choices(items))
+            if described is None
+            else encoder.rebuild(facts, described, _choices(items))
+        )
+        self.bank: Tensor | None = None  # N + 1, D: vectors of the catalogue, some steps old; no gradient
         self.users = USER_MODELS[users["name"]](facts, self.items.width, **_choices(users))
         self.scoring = SCORINGS[scoring["name"]](**_choices(scoring))
         if self.users.looks_at_candidates and scoring["name"] != "dot":
@@ -68,17 +79,25 @@ class Recommender(nn.Module):
         Where the whole catalogue competes, or a sample whose log-Q is known, it comes as one negative whose
         score is the log-sum-exp of all: what a softmax needs to know of them.
         """
-        table = self.users.refine(self.items(batch.items))  # U, D and perhaps more rows
+        table = self.users.refine(self._table(batch.items))  # U + V, D and perhaps more rows
         vectors = self.users(table, batch.events)  # M, D
         real = Packing.of(batch.target != 0)
         targets = real.pack(batch.target)  # M
         # Scores differ in late digits: they are computed in full precision, whatever came before.
         with torch.autocast(targets.device.type, enabled=False):
-            candidates = self.scoring.items(_full(table[: len(batch.items.ids)]))
+            candidates = self.scoring.items(_full(table[: batch.items.rows]))
             vectors = self.scoring.users(_full(vectors))
             positive = self.users.score(vectors, candidates[targets].unsqueeze(1)).squeeze(1)
             negative = self._negative(vectors, candidates, targets, batch, real)
         return Scores(positive, negative, len(batch.target), self.facts.items)
+
+    def _table(self, items: Items) -> Tensor:
+        encoded = self.items(items)  # U, D
+        if items.stale is None:
+            return encoded
+        if self.bank is None:
+            raise RuntimeError("negatives come from the bank, and it was never filled: set `bank` first")
+        return torch.cat([encoded, self.bank[items.stale].to(encoded.dtype)])
 
     def _negative(
         self, vectors: Tensor, candidates: Tensor, targets: Tensor, batch: Batch, real: Packing
@@ -104,12 +123,56 @@ class Recommender(nn.Module):
         return mask_accidental_hits(scores, rows, targets)
 
     @torch.no_grad()
-    def catalogue(self, *, chunk: int = 8192) -> Catalogue:
-        """Encodes every item, `chunk` at a time; no gradient, evaluation mode, fp32 at least."""
+    def encode(self, ids: Tensor, *, chunk: int | None = None) -> Iterator[Tensor]:
+        """Vectors of the items `ids`, some at a time, D wide, fp32 at least; the next are loaded meanwhile.
+
+        chunk: how many at a time; by default what suits the item encoder.
+        """
+        parts = ids.split(chunk or self.items.rows_at_once)
+        with self._evaluating(), ThreadPoolExecutor(1, thread_name_prefix="catalogue") as pool:
+            ahead = [pool.submit(self._items, part) for part in parts[:1]]
+            for number in range(len(parts)):
+                items = ahead.pop().result()
+                if number + 1 < len(parts):
+                    ahead.append(pool.submit(self._items, parts[number + 1]))
+                yield _full(self.items(items.to(self.device)))
+
+    @torch.no_grad()
+    def catalogue(
+        self, *, chunk: int | None = None, encoded: Tensor | None = None, unseen: Tensor | None = None
+    ) -> Catalogue:
+        """The whole catalogue, without gradient, in evaluation mode, fp32 at least.
+
+        Args:
+            chunk: how many items are encoded at a time; by default what suits the item encoder.
+            encoded: N + 1, D: their vectors, where they are known already.
+            unseen: vectors (n, D) of items beyond the catalogue; they get the numbers N + 1 … N + n.
+
+        Raises:
+            RequestError: unseen items, and the user model knows a fixed catalogue only.
+        """
+        if encoded is None:
+            encoded = torch.cat(list(self.encode(self._numbers(), chunk=chunk)))
+        if unseen is not None:
+            if self.users.needs_catalogue:
+                raise RequestError(
+                    f"{self.recipe['users']['name']} propagates over the items it was trained with and "
+                    "cannot take a new one; train a recipe such as sasrec-mobilenet"
+                )
+            encoded = torch.cat([encoded, unseen.to(encoded)])
         with self._evaluating():
-            parts = [_full(self.items(self._items(ids))) for ids in self._numbers().split(chunk)]
-            table = self.users.refine(torch.cat(parts))
-            return Catalogue(table, _full(self.scoring.items(table[: self.facts.items + 1])))
+            table = self.users.refine(encoded)
+            return Catalogue(encoded, table, _full(self.scoring.items(table[: len(encoded)])))
+
+    @torch.no_grad()
+    def unseen(self, pictures: Tensor) -> Tensor:
+        """Vectors (n, D) of items that no data set has, from their pictures, uint8 n, S, S, 3.
+
+        Raises:
+            RequestError: the item encoder cannot look at pictures.
+        """
+        with self._evaluating():
+            return _full(self.items.unseen(pictures.to(self.device)))
 
     @torch.no_grad()
     def vectors(self, catalogue: Catalogue, events: Events) -> Tensor:
@@ -141,7 +204,7 @@ class Recommender(nn.Module):
         Returns:
             Scores and item numbers, each B, k, best first; −inf and 0 where fewer are left.
         """
-        k = min(k, self.facts.items)
+        k = min(k, len(catalogue.candidates) - 1)
         vectors = self.vectors(catalogue, events)
         seen, owners = seen.to(self.device), owners.to(self.device)
         if self.users.looks_at_candidates:
@@ -152,7 +215,7 @@ class Recommender(nn.Module):
         return torch.arange(self.facts.items + 1)
 
     def _items(self, ids: Tensor) -> Items:
-        return Items(ids, self.items.load(ids.numpy())).to(self.device)
+        return Items(ids, self.items.load(ids.numpy()))
 
     @property
     def device(self) -> torch.device:
@@ -173,7 +236,8 @@ class Recommender(nn.Module):
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
         save_file(tensors, folder / "model.safetensors")
         facts = {"users": self.facts.users, "items": self.facts.items, "length": self.facts.length}
-        text = json.dumps({"format": FORMAT, **self.recipe, "facts": facts}, indent=2)
+        about = {"format": FORMAT, **self.recipe, "facts": facts, "described": self.items.describe()}
+        text = json.dumps(about, indent=2)
         (folder / "recommender.json").write_text(text + "\n", encoding="utf-8")
 
     @classmethod
@@ -188,13 +252,10 @@ class Recommender(nn.Module):
             RunError: the folder is no checkpoint, or incomplete, or of another format.
         """
         folder = Path(folder)
-        saved = _read_json(folder / "recommender.json")
-        if saved.get("format") != FORMAT:
-            raise RunError(
-                f"{folder}: a checkpoint of format {saved.get('format')!r}, expected {FORMAT}; train again"
-            )
+        saved = read_description(folder)
         facts = data or Facts(**saved["facts"])
-        recommender = cls(saved["items"], saved["users"], saved["scoring"], facts)
+        parts = (saved["items"], saved["users"], saved["scoring"])
+        recommender = cls(*parts, facts, saved.get("described", {}))
         recommender.load_state_dict(read_tensors(folder / "model.safetensors"))
         return recommender.eval()
 
@@ -206,6 +267,20 @@ def _full(x: Tensor) -> Tensor:
 
 def _choices(section: Choices) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key != "name"}
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself: choices, facts, and how its item encoder is built again.
+
+    Raises:
+        RunError: it is no checkpoint, or of another format.
+    """
+    saved = _read_json(folder / "recommender.json")
+    if saved.get("format") != FORMAT:
+        raise RunError(
+            f"{folder}: a checkpoint of format {saved.get('format')!r}, expected {FORMAT}; train again"
+        )
+    return saved
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ metrics.jsonl       a line per epoch
 tensorboard/
 best/               the recommender of the best epoch
 last/               the state to resume from
-ranks-<split>.parquet, metrics-<split>.json, baselines-<split>.json
+ranks-<split>.parquet, metrics-<split>.json, baselines-<split>.json, slices-<split>.json
 report.html
 ```
 """
@@ -28,8 +28,9 @@ import torch
 from pixelrec.batch import Facts
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
+from pixelrec.item_vectors import kept_catalogue
 from pixelrec.recipe import Recipe, read_recipe
-from pixelrec.recommender import Recommender
+from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.training.checkpoint import whole
 from pixelrec.version import VERSION
 
@@ -134,6 +135,10 @@ class Run:
             )
         device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
         return Recommender.from_pretrained(best, data=facts).to(device)
+
+    def catalogue(self, recommender: Recommender) -> Catalogue:
+        """All items, as the recommender of the best epoch sees them; what is dear to encode is kept there."""
+        return kept_catalogue(recommender, whole(self.folder / "best"), progress=True)
 
 
 def new_folder(recipe: Recipe, runs: Path = Path("runs")) -> Path:

@@ -13,9 +13,13 @@ import polars as pl
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import Questions, training_events
 from pixelrec.data.views import latest, seen_items
+from pixelrec.errors import RunError
+from pixelrec.evaluation.kept_ranks import read_ranks
 from pixelrec.evaluation.measure import Split, questions_of
 from pixelrec.evaluation.measured import Measured
-from pixelrec.evaluation.report.page import Cover, MetricRow, Report, Role, Standing, UserStory, write
+from pixelrec.evaluation.pairing import compare_runs
+from pixelrec.evaluation.report import rows
+from pixelrec.evaluation.report.page import Cover, Report, UserStory, write
 from pixelrec.images.store import PictureStore
 from pixelrec.recommender import latest_events
 from pixelrec.run import Run
@@ -27,27 +31,37 @@ SHOWN = 10  # items of a history, and of recommendations
 
 
 def write_run_report(
-    run: Run, dataset: Dataset, split: Split, ceiling: Mapping[str, float] | None = None
+    run: Run,
+    dataset: Dataset,
+    split: Split,
+    ceiling: Mapping[str, float] | None = None,
+    beside: Sequence[Run] = (),
 ) -> Path:
     """Writes `report.html` for an evaluated split; the users shown are drawn at random, not picked.
 
-    Where the law of the data is known, `ceiling` holds the metrics that nobody can beat.
+    Where the law of the data is known, `ceiling` holds the metrics that nobody can beat. Runs `beside` it,
+    evaluated on the same split, stand in the same tables, and are compared with it user by user.
+
+    Raises:
+        RunError: a run was not evaluated on the split, or one `beside` it is of other users or items.
     """
     questions = questions_of(dataset, split)
     measured = Measured.read(run.folder, split)
-    ranks = pl.read_parquet(run.folder / f"ranks-{split}.parquet")["rank"].to_numpy()
+    others = _others(run, measured, split, beside)
+    ranks = read_ranks(run.folder, split).ranks
     epochs = read_journal(run.folder / "metrics.jsonl")
     monitor = run.recipe.training.monitor
-    best = max(epochs, key=lambda row: row[monitor])["epoch"] if epochs else None
     report = Report(
         name=run.name,
         when=str(run.about["created"])[:16].replace("T", " "),
-        metrics=_metrics(measured, {} if ceiling is None else {BEST_POSSIBLE: ceiling}),
-        standing=_standing(measured),
+        metrics=rows.metric_rows(measured, {} if ceiling is None else {BEST_POSSIBLE: ceiling}, others),
+        standing=rows.standing(measured),
+        beside=rows.beside(measured, others),
+        slices=rows.slice_parts(measured, others),
         baselines=list(measured.notes.items()),
         summary=_summary(run, dataset, split, len(questions)),
         epochs=epochs,
-        best_epoch=best,
+        best_epoch=max(epochs, key=lambda row: row[monitor])["epoch"] if epochs else None,
         watched=monitor,
         ranks=ranks,
         catalogue=dataset.items,
@@ -60,19 +74,19 @@ def write_run_report(
     return path
 
 
-def _metrics(measured: Measured, ceiling: Mapping[str, Mapping[str, float]]) -> list[MetricRow]:
-    """From the best to the worst."""
-    roles: dict[str, Role] = {measured.model: "model", **dict.fromkeys(ceiling, "ceiling")}
-    values = {**ceiling, **measured.metrics}
-    return [
-        MetricRow(measured.split, model, values[model], roles.get(model, "baseline"))
-        for model in measured.ordered(ceiling)
-    ]
-
-
-def _standing(measured: Measured) -> Standing | None:
-    found = measured.comparison
-    return None if found is None else Standing(found.verdict, found.sentence(measured.model))
+def _others(run: Run, measured: Measured, split: Split, beside: Sequence[Run]) -> list[rows.Other]:
+    """Each under a name that no other row has: its folder's too, where recipes bear the same."""
+    taken = {BEST_POSSIBLE, *measured.metrics}
+    others = []
+    for other in beside:
+        names = (other.name, f"{other.name} ({other.folder.name})", f"{other.name} ({other.folder})")
+        name = next((name for name in names if name not in taken), None)
+        if name is None:
+            raise RunError(f"{other.folder} is to stand beside {run.folder} twice; name each run once")
+        taken.add(name)
+        pairing = compare_runs(run.folder, other.folder, split)
+        others.append(rows.Other(name, Measured.read(other.folder, split), pairing))
+    return others
 
 
 def _summary(run: Run, dataset: Dataset, split: Split, users: int) -> list[tuple[str, str]]:
@@ -117,7 +131,7 @@ def _stories(run: Run, dataset: Dataset, questions: Questions, ranks: np.ndarray
     recommender = run.recommender(dataset.facts(run.length, training_events(dataset)))
     items, times = latest(histories, users, recommender.facts.length)
     events = latest_events(users, items, times, recommender.device)
-    _, best = recommender.recommend(recommender.catalogue(), events, *seen_items(histories, users), SHOWN)
+    _, best = recommender.recommend(run.catalogue(recommender), events, *seen_items(histories, users), SHOWN)
     shown, _ = latest(histories, users, SHOWN)
     gallery = _Gallery.of(dataset)
     return [

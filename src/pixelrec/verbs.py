@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pixelrec.errors import RequestError
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
     from rich.console import Console
 
 Fit = Literal["stretch", "crop", "pad"]
@@ -234,6 +233,8 @@ def recommend(
     user: list[str] | None = None,
     history: list[str] | None = None,
     k: int = 10,
+    with_cover: list[Path] | None = None,
+    alone: bool = False,
     form: Form = "table",
     out: Path | None = None,
     data: Path | None = None,
@@ -245,13 +246,23 @@ def recommend(
         user: user ids of the data set.
         history: item ids, oldest first.
         k: how many items.
+        with_cover: pictures of items that are in no data set yet; they compete with the catalogue.
+        alone: tell of those only, with the places they would take.
         form: how they are printed.
         out: write there, as CSV or JSON, instead of printing.
         data: where the data set lies now, if it moved.
     """
     from pixelrec import api
 
-    table = api.recommend(run, users=user or (), history=history or (), k=k, data=data)
+    table = api.recommend(
+        run,
+        users=user or (),
+        history=history or (),
+        k=k,
+        covers=with_cover or (),
+        alone=alone,
+        data=data,
+    )
     if out is None and form == "table":
         _print_table(table)
         return
@@ -292,11 +303,12 @@ def recipes() -> None:
 def train(words: Sequence[str]) -> None:
     """Train a recipe and keep everything in a run folder."""
     from pixelrec import api
-    from pixelrec.recipe import parse_overrides, schema
+    from pixelrec.recipe import parse_overrides
+    from pixelrec.train_words import train_help, train_options
 
-    options, rest = _train_options(words)
+    options, rest = train_options(words)
     if options["help"]:
-        _train_help(options["recipe"], schema)
+        print(train_help(options["recipe"]))
         return
     if options["resume"]:
         if options["recipe"] or rest:
@@ -314,54 +326,6 @@ def train(words: Sequence[str]) -> None:
             console=_console(),
         )
     _console().print(f"\nrun        {run.folder}\nnext       pixelrec evaluate {run.folder}", highlight=False)
-
-
-def _train_options(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """The verb's own options, and the recipe's words that are left."""
-    found: dict[str, Any] = {"recipe": None, "data": None, "out": None, "resume": None, "help": False}
-    rest = list(words)
-    left: list[str] = []
-    while rest:
-        word, equals, value = rest.pop(0).partition("=")
-        if word in {"-h", "--help"}:
-            found["help"] = True
-        elif word in {"--data", "--out", "--resume"}:
-            if not equals and not rest:
-                raise RequestError(f"train: {word} has no value; expected {word} FOLDER")
-            found[word.removeprefix("--")] = value if equals else rest.pop(0)
-        elif found["recipe"] is None and not word.startswith("-") and not equals:
-            found["recipe"] = word
-        else:
-            # Everything else is the recipe's; a key that stands alone has the next word as its value.
-            left.append(word + equals + value)
-            if word.startswith("--") and not equals and rest:
-                left.append(rest.pop(0))
-    return found, left
-
-
-def _train_help(recipe: str | None, schema: Callable[[dict[str, Any]], ArgumentParser]) -> None:
-    from pixelrec.recipe import read_recipe
-
-    chosen = read_recipe(recipe or "sasrec-id")
-    parser = schema(dict(chosen.choices))
-    parser.set_defaults(_flat_defaults(chosen.choices))
-    print(
-        "usage: pixelrec train RECIPE --data DATA [--out RUN] [--section.word VALUE …]\n"
-        "       pixelrec train --resume RUN [--data DATA]\n\n"
-        "RECIPE is a name that `pixelrec recipes` lists, or a YAML file. Ctrl-C finishes the step, saves\n"
-        f"and stops; --resume goes on. The words of {chosen.name}, with their values:\n"
-    )
-    words_only = parser.format_help().partition("options:")[2].splitlines()
-    print("\n".join(line for line in words_only if "configuration file" not in line).strip("\n"))
-
-
-def _flat_defaults(choices: Any, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in choices.items():
-        flat |= (
-            _flat_defaults(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-        )
-    return flat
 
 
 def _console() -> Console:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pixelrec.evaluation.comparison import Comparison, compare
+from pixelrec.evaluation.comparison import Comparison, best_first, compare
 from pixelrec.evaluation.metrics import per_user
 from pixelrec.evaluation.significance import paired
 
@@ -36,6 +36,8 @@ def test_verdicts(points: tuple[float, float, float], verdict: str, place: str) 
     assert found.sentence("m") == (
         f"m is {place}, the best baseline: NDCG@10 {difference} points (95 % interval {low} to {high})"
     )
+    there = found.sentence("m", "some items")
+    assert there.startswith(f"On some items, m is {place}, the best baseline there: NDCG@10 {difference}")
 
 
 def test_the_same_ranks_are_level() -> None:
@@ -47,3 +49,8 @@ def test_the_same_ranks_are_level() -> None:
 def test_nothing_is_said_of_a_single_user_or_without_baselines() -> None:
     assert compare(np.array([3]), {"b": np.array([1])}) is None
     assert compare(np.array([3, 4]), {}) is None
+
+
+def test_models_go_from_the_best_to_the_worst() -> None:
+    values = {"a": 0.1, "b": 0.3, "c": 0.1, "d": 0.2}
+    assert best_first({name: {"NDCG@10": value} for name, value in values.items()}) == ["b", "d", "a", "c"]

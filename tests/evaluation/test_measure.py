@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import pytest
 from pixelrec.baselines import BASELINES
 from pixelrec.batch import Facts
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.demo import World
 from pixelrec.data.split import test_questions, training_events
 from pixelrec.evaluation.measure import baseline_ranks, measure
 from pixelrec.evaluation.measured import Measured
 from pixelrec.evaluation.metrics import metrics
-from pixelrec.recommender import Recommender
+from pixelrec.recommender import Catalogue, Recommender
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Untrained:
     def recommender(self, facts: Facts | None = None) -> Recommender:
         items = {"name": "id_table", "width": 8}
         return Recommender(items, {"name": "mf"}, {"name": "dot"}, facts or self.facts)
+
+    def catalogue(self, recommender: Recommender) -> Catalogue:
+        return recommender.catalogue()
 
 
 @pytest.fixture
@@ -72,3 +77,36 @@ def test_the_order_of_users_is_the_questions(dataset: Dataset) -> None:
     questions = test_questions(dataset)
     assert all(ranks.shape == questions.users.shape for ranks in baseline_ranks(dataset, "test").values())
     assert np.all(np.diff(questions.users) > 0)
+
+
+def test_training_events_of_items_are_counted_in_the_raw_data(
+    run: Untrained, dataset: Dataset, world: World
+) -> None:
+    """Against the interactions themselves: the last two events of whoever has three do not train."""
+    trained: Counter[str] = Counter()
+    answers: dict[str, str] = {}
+    events = pl.read_csv(world.interactions).sort("timestamp", maintain_order=True)
+    for (user,), taken in events.group_by(["user_id"], maintain_order=True):
+        items = taken["item_id"].to_list()
+        if len(items) >= 3:
+            answers[user] = items[-1]
+        trained.update(items[:-2] if len(items) >= 3 else items)
+    found = measure(run, dataset, "test")
+    table = pl.read_parquet(run.folder / "ranks-test.parquet")
+    assert dict(zip(table["user_id"], table["item_id"], strict=True)) == answers
+    assert table["item_training_events"].to_list() == [trained[item] for item in table["item_id"]]
+    few = np.array([trained[item] < 5 for item in table["item_id"]])
+    assert 0 < few.sum() < len(few) and 0 in table["item_training_events"]
+    part, others = Measured.read(run.folder, "test").slices
+    assert (part.questions, others.questions) == (few.sum(), (~few).sum())
+    everyone = {"mine": table["rank"].to_numpy(), **baseline_ranks(dataset, "test")}
+    assert list(part.metrics) == list(everyone) == list(found)
+    for name, ranks in everyone.items():
+        gain = np.where(ranks <= 10, 1 / np.log2(ranks + 1.0), 0)
+        assert part.metrics[name]["NDCG@10"] == pytest.approx(gain[few].mean(), rel=1e-12)
+        assert others.metrics[name]["NDCG@10"] == pytest.approx(gain[~few].mean(), rel=1e-12)
+    assert part.comparison is not None
+    best = max(BASELINES, key=lambda name: part.metrics[name]["NDCG@10"])
+    assert part.comparison.baseline == best
+    difference = part.metrics["mine"]["NDCG@10"] - part.metrics[best]["NDCG@10"]
+    assert part.comparison.difference == pytest.approx(difference)

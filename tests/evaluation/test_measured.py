@@ -13,6 +13,7 @@ from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Comparison
 from pixelrec.evaluation.measured import Measured, measured_files
 from pixelrec.evaluation.printed import print_measured
+from pixelrec.evaluation.slices import Sliced
 
 FOUND = Measured(
     "test",
@@ -27,6 +28,22 @@ FOUND = Measured(
     {"EASE": "ridge 100", "item-kNN": "left out: for some reason"},
 )
 
+FEW = Sliced(
+    "few-event items",
+    "< 5 training events",
+    1234,
+    {name: {"NDCG@10": value} for name, value in (("sasrec-id", 0.011), ("EASE", 0.0), ("random", 0.044))},
+    Comparison("random", -0.033, -0.04, -0.02),
+)
+REST = Sliced(
+    "other items",
+    "≥ 5 training events",
+    56,
+    {name: {"NDCG@10": value} for name, value in (("sasrec-id", 0.2), ("EASE", 0.25), ("random", 0.003))},
+    Comparison("EASE", 0.1, 0.05, 0.15),
+)
+SLICED = replace(FOUND, slices=(FEW, REST))
+
 
 def printed(found: Measured, ceiling: dict[str, dict[str, float]] | None = None, width: int = 80) -> str:
     file = io.StringIO()
@@ -35,7 +52,8 @@ def printed(found: Measured, ceiling: dict[str, dict[str, float]] | None = None,
 
 
 def test_written_and_read_it_is_the_same(tmp_path: Path) -> None:
-    for found in (FOUND, replace(FOUND, comparison=None, notes={})):
+    bare = replace(FEW, comparison=None)
+    for found in (FOUND, SLICED, replace(FOUND, comparison=None, notes={}, slices=(bare,))):
         found.write(tmp_path)
         assert Measured.read(tmp_path, "test") == found
     assert sorted(tmp_path.iterdir()) == sorted(measured_files(tmp_path, "test"))
@@ -50,6 +68,47 @@ def test_what_is_missing_or_damaged_is_said_in_a_line(tmp_path: Path) -> None:
         with pytest.raises(RunError, match="damaged.*evaluate again") as caught:
             Measured.read(tmp_path, "test")
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_evaluation_without_slices_is_to_be_made_again(tmp_path: Path) -> None:
+    SLICED.write(tmp_path)
+    path = tmp_path / "slices-test.json"
+    for text in ("[]", '{"few-event items": {"questions": 3}}', '{"few-event items": 3}', "{"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(RunError, match="slices-test.json: damaged.*evaluate again"):
+            Measured.read(tmp_path, "test")
+    path.unlink()
+    with pytest.raises(RunError, match="slices-test.json: no such file; evaluate the run first"):
+        Measured.read(tmp_path, "test")
+
+
+def test_a_second_table_is_about_items_with_few_training_events() -> None:
+    text = printed(SLICED)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    start = lines.index("NDCG@10 on items with NDCG@10 on items with")
+    assert lines[start + 1 : start + 6] == [
+        "< 5 training events ≥ 5 training events",
+        "test, % (n = 1,234) (n = 56)",
+        "random 4.40 0.30",
+        "> sasrec-id 1.10 20.00",
+        "EASE 0.00 25.00",
+    ]
+    assert (
+        "On items with < 5 training events (n = 1,234), sasrec-id is behind random, the best baseline there: "
+        "NDCG@10 −3.30 points (95 % interval −4.00 to −2.00)"
+    ) in text
+    assert "On items with ≥" not in text and "or more" not in text
+    assert max(len(line.rstrip()) for line in text.splitlines()[start : start + 6]) <= 80
+
+
+def test_what_is_not_compared_or_not_there_is_said() -> None:
+    text = printed(replace(FOUND, slices=(replace(FEW, questions=7, comparison=None), REST)))
+    assert "items with < 5 training events (n = 7): models are compared on 30 test events or more" in text
+    assert "best baseline there" not in text and "1.10" in text
+    alone = printed(replace(FOUND, slices=(REST,)))
+    assert "all 56 test events are of items with ≥ 5 training events" in alone and "20.00 " in alone
+    assert "NDCG@10 on" not in alone
+    assert "training events" not in printed(FOUND)
 
 
 def test_the_table_goes_from_the_best_to_the_worst_and_marks_the_run() -> None:

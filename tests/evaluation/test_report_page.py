@@ -16,7 +16,16 @@ from PIL import Image
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Verdict
 from pixelrec.evaluation.report import figures, page, tables
-from pixelrec.evaluation.report.page import Cover, MetricRow, Report, Standing, UserStory, render, write
+from pixelrec.evaluation.report.page import (
+    Cover,
+    MetricRow,
+    Report,
+    SlicePart,
+    Standing,
+    UserStory,
+    render,
+    write,
+)
 
 NASTY = '</style><script>alert("x")</script> <b>&amp;</b> שלום 🎉 ' + "long" * 200
 VOID = {"meta", "br", "wbr", "line", "rect", "circle", "polyline", "path", "use", "image"}
@@ -83,6 +92,20 @@ def story(*, answer: int = 3, rank: int = 2, pictures: bool = True) -> UserStory
     return UserStory("u7", history, recommended, covers(answer, pictures=pictures)[0], rank, 600)
 
 
+def part(name: str, where: str, questions: int, values: dict[str, float]) -> SlicePart:
+    rows = [
+        MetricRow("test", model, {"NDCG@5": 0.9, "Recall@10": 0.5, "NDCG@10": value}, role)
+        for (model, value), role in zip(values.items(), ("baseline", "model", "other"), strict=True)
+    ]
+    return SlicePart(name, where, questions, rows, [Standing("behind", f"sasrec is behind on {where}")])
+
+
+SLICES = [
+    part("few-event items", "items with < 5", 40, {"random": 0.04, "sasrec": 0.0123, "rival": 0.01}),
+    part("other items", "items with ≥ 5", 900, {"random": 0.002, "sasrec": 0.3, "rival": 0.31}),
+]
+
+
 @pytest.fixture
 def report() -> Report:
     return Report(
@@ -126,6 +149,11 @@ VARIANTS = {
     "no pictures": {"stories": [story(pictures=False)]},
     "nobody": {"stories": [UserStory("u", [], [], Cover("i1"), 1, 1)]},
     "no facts": {"dataset": [], "configuration": None},
+    "slices": {"slices": SLICES, "beside": [Standing("ahead", "sasrec is ahead of another run")]},
+    "one slice": {"slices": SLICES[:1]},
+    "a slice of nothing finite": {
+        "slices": [replace(SLICES[0], metrics=[MetricRow("test", "m", {"NDCG@10": math.nan})]), SLICES[1]]
+    },
 }
 
 
@@ -157,6 +185,11 @@ def test_nothing_in_the_data_becomes_markup(report: Report) -> None:
         when=NASTY,
         metrics=[MetricRow(NASTY, NASTY, {NASTY: 0.5}, "model"), MetricRow(NASTY, NASTY * 2, {NASTY: 0.4})],
         standing=Standing("level", NASTY),
+        beside=[Standing("ahead", NASTY)],
+        slices=[
+            SlicePart(name, NASTY, 3, [MetricRow(NASTY, NASTY, {"NDCG@10": 0.5})], [Standing("level", NASTY)])
+            for name in ("few-event items", NASTY)
+        ],
         baselines=[(NASTY, NASTY), (NASTY, NASTY)],
         summary=[(NASTY, NASTY)],
         epochs=[{"epoch": 1, "loss": 0.5, NASTY: 0.1}],
@@ -376,3 +409,59 @@ def test_text_that_has_no_utf8_is_written_all_the_same(report: Report, tmp_path:
 def test_a_missing_folder_is_told_in_one_line(report: Report, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is not a folder; give the folder of a run$"):
         write(report, tmp_path / "nowhere" / "report.html")
+
+
+def test_slices_stand_side_by_side_in_the_order_of_the_first(report: Report) -> None:
+    text = render(replace(report, slices=SLICES))
+    section = Page(text.partition("few training events")[2].partition("</section>")[0]).words()
+    assert "sasrec is behind on items with < 5" in section, "this is what the project is about"
+    assert "sasrec is behind on items with ≥ 5" not in section
+    table = section.partition("n: events ")[2]
+    assert table.startswith(
+        "items with < 5items with ≥ 5 modelRecall@10NDCG@10Recall@10NDCG@10 "
+        "random 50.004.0050.000.20 sasrec this run 50.001.2350.0030.00 rival other run 50.001.0050.0031.00"
+    )
+    found = tables.slice_table(SLICES)
+    assert found is not None and found.groups == [("items with < 5", 2), ("items with ≥ 5", 2)]
+    best = [[cell.best for cell in line.cells] for line in found.lines]
+    assert best == [[True, True, True, False], [True, False, True, False], [True, False, True, True]]
+    assert [round(line.cells[3].share, 2) for line in found.lines] == [0.01, 0.97, 1.0]
+
+
+def test_a_model_that_a_slice_lacks_has_dashes_there() -> None:
+    lacking = replace(SLICES[1], metrics=SLICES[1].metrics[:2])
+    found = tables.slice_table([SLICES[0], lacking])
+    assert found is not None
+    shown = [[tables.percent(cell.value) for cell in line.cells] for line in found.lines]
+    assert shown[2] == ["50.00", "1.00", "–", "–"] and shown[1] == ["50.00", "1.23", "50.00", "30.00"]
+
+
+def test_a_single_slice_is_a_sentence_and_none_is_nothing(report: Report) -> None:
+    words = Page(render(replace(report, slices=SLICES[1:]))).words()
+    assert "All of them are of items with ≥ 5." in words
+    assert Page(render(replace(report, slices=SLICES[1:]))).classes()["metrics"] == 1
+    assert "few training events" not in Page(render(report)).words()
+
+
+def test_slices_too_small_to_compare_say_so(report: Report) -> None:
+    said = "With fewer than 30 events models are not compared."
+    small = [replace(SLICES[0], questions=29, standings=()), SLICES[1]]
+    assert said in Page(render(replace(report, slices=small))).words()
+    assert said not in Page(render(replace(report, slices=SLICES))).words()
+
+
+def test_other_runs_are_no_baselines_and_never_the_headline(report: Report) -> None:
+    other = MetricRow("test", "another", {"Recall@10": 0.5, "NDCG@10": 0.6}, "other")
+    shown = replace(report, metrics=[other, *report.metrics], beside=[Standing("behind", "behind another")])
+    recall, _ = tables.headline(shown.metrics)
+    assert recall.comparison == "5.00 × popularity"
+    text = render(shown)
+    assert '<p class="standing behind">behind another</p>' in text
+    assert '<span class="tag">other run</span>' in text
+    (table,) = tables.metric_tables(shown.metrics)
+    assert [cell.best for cell in table.lines[0].cells] == [True, True]
+
+
+def test_a_column_of_zeros_has_no_best() -> None:
+    (table,) = tables.metric_tables([MetricRow("test", "a", {"x": 0.0}), MetricRow("test", "b", {"x": 0.0})])
+    assert not any(cell.best for line in table.lines for cell in line.cells)

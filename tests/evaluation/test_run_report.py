@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pixelrec import api
 from pixelrec.baselines import BASELINES
 from pixelrec.data.dataset import Dataset
+from pixelrec.errors import RunError
 from pixelrec.evaluation.measured import Measured
+from pixelrec.evaluation.pairing import compare_runs
 from pixelrec.run import Run
 from pixelrec.run_report import BEST_POSSIBLE, write_run_report
 
@@ -28,8 +33,8 @@ def run(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def rows(page: Path) -> list[tuple[str, str]]:
-    """Role and name of every row of the table of metrics."""
-    text = page.read_text(encoding="utf-8")
+    """Role and name of every row of the first table of metrics."""
+    text = page.read_text(encoding="utf-8").partition("</table>")[0]
     return re.findall(r'<tr role="row" class="(\w+)"><th scope="row" role="rowheader">([^<]+?) ?<', text)
 
 
@@ -62,3 +67,71 @@ def test_an_evaluation_without_baselines_is_made_again(run: Run, tmp_path: Path)
     page = api.report(older)
     assert (older / "baselines-test.json").exists()
     assert ("model", "sasrec-id") in rows(page)
+
+
+@pytest.fixture(scope="module")
+def longer(dataset: Dataset, run: Run) -> Run:
+    """Another run of the same recipe, so of the same name."""
+    overrides = {**SMALL, "training.epochs": 3}
+    made = api.train("sasrec-id", data=dataset.folder, out=run.folder.parent / "longer", overrides=overrides)
+    api.evaluate(made)
+    return made
+
+
+def test_items_with_few_training_events_have_a_table(run: Run, dataset: Dataset) -> None:
+    text = html.unescape(write_run_report(run, dataset, "test").read_text(encoding="utf-8"))
+    table = text.partition("</table>")[2].partition("</table>")[0]
+    few, others = Measured.read(run.folder, "test").slices
+    assert few.where in text and others.where in text and few.comparison is not None
+    assert few.comparison.sentence("sasrec-id", few.where) in text
+    found = {}
+    for row in table.split("<tr ")[1:]:
+        cells = re.findall(r">([\d.–]+)</span></td>", row)
+        if cells:
+            found[re.findall(r'rowheader">([^<]+?) ?<', row)[0]] = cells
+    assert list(found) == few.ordered()
+    for name, cells in found.items():
+        values = [part.metrics[name][metric] for part in (few, others) for metric in ("Recall@10", "NDCG@10")]
+        assert cells == [f"{100 * value:.2f}" for value in values]
+
+
+def test_another_run_stands_beside(run: Run, longer: Run, dataset: Dataset) -> None:
+    page = write_run_report(run, dataset, "test", beside=[longer])
+    text = html.unescape(page.read_text(encoding="utf-8"))
+    assert ("other", "sasrec-id (longer)") in rows(page) and ("model", "sasrec-id") in rows(page)
+    assert len(rows(page)) == 2 + len(BASELINES)
+    assert text.count('<span class="tag">other run</span>') == 2, "over all, and on few-event items"
+    pairing = compare_runs(run.folder, longer.folder, "test")
+    assert pairing.few is not None
+    for pair in (pairing.overall, pairing.few):
+        assert pair.sentence("sasrec-id", "sasrec-id (longer)") in text
+    assert pairing.slices["other items"].sentence("sasrec-id", "sasrec-id (longer)") not in text
+    theirs = Measured.read(longer.folder, "test")
+    for metrics in (theirs.metrics, theirs.slices[0].metrics):
+        assert f">{100 * metrics['sasrec-id']['NDCG@10']:.2f}</span>" in text
+    write_run_report(run, dataset, "test")
+
+
+def test_a_run_that_cannot_stand_beside_is_refused(
+    run: Run, longer: Run, dataset: Dataset, tmp_path: Path
+) -> None:
+    page = run.folder / "report.html"
+    before = page.read_bytes() if page.exists() else None
+    with pytest.raises(RunError, match="evaluate the run"):
+        write_run_report(run, dataset, "test", beside=[replace(longer, folder=tmp_path)])
+    shutil.copytree(longer.folder, tmp_path / "odd")
+    path = tmp_path / "odd" / "ranks-test.parquet"
+    pl.read_parquet(path).head(50).write_parquet(path)
+    with pytest.raises(RunError, match="and 50 users"):
+        write_run_report(run, dataset, "test", beside=[replace(longer, folder=tmp_path / "odd")])
+    with pytest.raises(RunError, match="twice"):
+        write_run_report(run, dataset, "test", beside=[longer] * 3)
+    assert (page.read_bytes() if page.exists() else None) == before
+
+
+def test_an_evaluation_without_slices_is_made_again(run: Run, tmp_path: Path) -> None:
+    older = tmp_path / "run"
+    shutil.copytree(run.folder, older)
+    (older / "slices-test.json").unlink()
+    page = api.report(older)
+    assert "items with < 5 training events" in html.unescape(page.read_text(encoding="utf-8"))

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from pixelrec.grid.page import Axis, page
+from pixelrec.evaluation.measure import target_counts
+from pixelrec.grid.page import forests, page
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.results import compare
 
@@ -80,14 +81,14 @@ def test_a_verdict_is_in_words(grid: Grid, finish: Finish, skill: float, said: s
 def test_intervals_are_drawn_to_scale(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
     results = compare(grid, rivals(grid))
-    axis = Axis.of(results)
+    axis = forests(results)[0].axis
     row = results.recipes[0]
-    drawn, found = axis.stretch(row), row.metrics["NDCG@10"]
+    drawn, found = axis.stretch(row.whole), row.metrics["NDCG@10"]
     assert drawn is not None
     assert drawn.mean / axis.rival == pytest.approx(found.mean * np.log2(10))  # the rival's ranks are all 9
     assert (drawn.high - drawn.low) / drawn.mean == pytest.approx((found.high - found.low) / found.mean)
     assert max(drawn.high, axis.rival) == 1.0
-    assert axis.stretch(results.recipes[1]) is None
+    assert axis.stretch(results.recipes[1].whole) is None
     assert f"--mean:{round(drawn.mean, 4)}" in page(results)
 
 
@@ -96,3 +97,36 @@ def test_columns_sort_by_the_number_not_by_the_text(grid: Grid, finish: Finish) 
     results = compare(grid, rivals(grid))
     assert f'data-value="{results.recipes[0].value("Recall@10")!r}"' in page(results)
     assert 'data-value=""' in page(results), "what is not there sorts last"
+
+
+def test_few_event_items_have_a_picture_and_a_column(grid: Grid, finish: Finish) -> None:
+    for cell in grid.cells[0]:
+        finish(cell, skill=0.9)
+    results = compare(grid, {**rivals(grid), "lucky": only_few(grid)})
+    overall, few = forests(results)
+    assert (overall.rival, few.rival) == ("strong", "lucky")
+    row = results.recipes[0]
+    drawn = few.axis.stretch(row.few)
+    assert drawn is not None and f"--mean:{round(drawn.mean, 4)}" in page(results)
+    assert drawn.mean / few.axis.rival == pytest.approx(
+        row.few.value("NDCG@10")
+    )  # the rival's ranks are all 1
+    text = Outline(page(results)).text
+    assert f"over the {results.few} users whose item has < 5 training events" in text
+    assert "few-event NDCG@10" in text and "clearly behind" in text and "clearly ahead" in text
+    assert f'data-value="{row.few.value("NDCG@10")!r}"' in page(results)
+
+
+def test_without_few_event_items_nothing_is_drawn_of_them(
+    grid: Grid, finish: Finish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(grid.cells[0][0])
+    monkeypatch.setattr("pixelrec.grid.results.target_counts", lambda _, asked: np.full(len(asked), 5))
+    outline = Outline(page(compare(grid, rivals(grid))))
+    assert not outline.faults and "On few-event items" not in outline.text
+    assert outline.text.count("At a glance") == 1
+
+
+def only_few(grid: Grid) -> np.ndarray:
+    """Ranks of a baseline that knows nothing but items with few training events."""
+    return np.where(target_counts(grid.dataset, grid.questions()) < 5, 1, 99)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from dataclasses import replace
 from io import StringIO
 
@@ -12,6 +13,8 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import Questions, training_events
 from pixelrec.errors import RunError
 from pixelrec.grid.markdown import markdown
 from pixelrec.grid.notes import notes
@@ -92,6 +95,86 @@ def test_each_recipe_is_compared_with_the_best_baseline_user_by_user(grid: Grid,
     assert text.startswith(f"{100 * difference.mean():+.2f} [") and text.endswith("▲ ahead")
     assert cells(results, "strong")["NDCG@10 vs strong"] == "best baseline"
     assert cells(results, "weak")["NDCG@10 vs strong"] == "–"
+
+
+def few_events(grid: Grid) -> np.ndarray:
+    """Which questions are about items with fewer than five training events, counted one by one."""
+    histories = training_events(grid.dataset)
+    counts = Counter(
+        int(item)
+        for start, stop in zip(histories.starts, histories.stops, strict=True)
+        for item in histories.items[start:stop]
+    )
+    return np.array([counts[int(item)] < 5 for item in grid.questions().targets])
+
+
+def test_few_event_items_have_columns_of_their_own(grid: Grid, finish: Finish) -> None:
+    ranks = [finish(cell, skill=0.6) for cell in grid.cells[0]]
+    few = few_events(grid)
+    assert 30 <= few.sum() < len(few)
+    rivals = baselines(grid)
+    rivals["only few"] = np.where(few, 6, 99)  # worse than the strong one but for there
+    results = compare(grid, rivals)
+    by_user = np.mean([ndcg(one[few], 10) for one in ranks], axis=0)
+    row, found = cells(results, "mf-id"), lines(results)
+    assert row["few-event NDCG@10"] == f"{100 * by_user.mean():.2f} ± {100 * half_width(by_user):.2f}"
+    assert cells(results, "only few")["few-event NDCG@10"] == f"**{100 / math.log2(7):.2f} ± 0.00**"
+    difference = by_user - ndcg(rivals["only few"][few], 10)
+    half = 100 * half_width(difference)
+    low, high = 100 * difference.mean() - half, 100 * difference.mean() + half
+    said = f"{100 * difference.mean():+.2f} [{low:+.2f}, {high:+.2f}] ▼ behind".replace("-", "−")
+    assert row["few-event vs only few"] == said and "NDCG@10 vs strong" in row
+    assert cells(results, "only few")["few-event vs only few"] == "best baseline"
+    line = found["mf-id", "recipe", "", "few-event items: NDCG@10"]
+    assert float(line["value"]) == pytest.approx(by_user.mean(), rel=1e-12)
+    line = found["mf-id", "recipe", "", "few-event items: NDCG@10 less only few"]
+    assert float(line["low"]) == pytest.approx(low / 100, rel=1e-9) and line["note"] == "behind"
+    for seed, one in enumerate(ranks):
+        value = found["mf-id", "recipe", str(seed), "few-event items: Recall@5"]["value"]
+        assert float(value) == pytest.approx(recall(one[few], 5).mean(), rel=1e-12)
+    assert f"{few.sum()} of {len(few)} test events are of items with < 5" in " ".join(notes(results))
+
+
+@pytest.mark.parametrize(
+    ("count", "titles", "said"),
+    [
+        (0, [], "too few for columns"),
+        (1, [], "too few for columns"),
+        (29, ["few-event NDCG@10"], "compared on 30 or more"),
+        (30, ["few-event NDCG@10", "few-event vs strong"], "best baseline there is strong"),
+    ],
+)
+def test_too_few_few_event_items_are_not_compared(
+    grid: Grid, finish: Finish, monkeypatch: pytest.MonkeyPatch, count: int, titles: list[str], said: str
+) -> None:
+    def counts(_: Dataset, asked: Questions) -> np.ndarray:
+        return np.where(np.arange(len(asked)) < count, 4, 5)
+
+    monkeypatch.setattr("pixelrec.grid.results.target_counts", counts)
+    finish(grid.cells[0][0])
+    results = compare(grid, {"weak": np.full(len(grid.questions()), 50), "strong": baselines(grid)["strong"]})
+    assert [title for title in cells(results, "mf-id") if title.startswith("few-event")] == titles
+    assert said in " ".join(notes(results))
+    quantities = {key[3] for key in lines(results) if key[0] == "mf-id" and key[2] == ""}
+    assert ("few-event items: NDCG@10" in quantities) == bool(titles)
+    assert ("few-event items: NDCG@10 less strong" in quantities) == (count == 30)
+    empty = cells(results, "published/sasrec-id")
+    assert all(empty[title] == "–" for title in titles)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_terminal_shows_few_event_items(grid: Grid, finish: Finish, width: int) -> None:
+    ranks = [finish(cell, skill=0.6) for cell in grid.cells[0]]
+    few = few_events(grid)
+    results = compare(grid, {**baselines(grid), "only few": np.where(few, 6, 99)})
+    console = Console(width=width, record=True, file=StringIO())
+    draw(results, console)
+    text = console.export_text()
+    value = np.mean([ndcg(one[few], 10).mean() for one in ranks])
+    row = next(line for line in text.splitlines() if line.startswith("mf-id"))
+    assert f" {100 * value:.2f} ▼" in row and "▲" in row
+    assert "few-event: NDCG@10 on the" in text and f" {few.sum()} " in text
+    assert "only few, the best" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ and a run that was stopped in the middle of an epoch goes on with the very next 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import final
 
@@ -95,9 +95,9 @@ class Batcher:
         rows = self.reader.read(index, rng)
         drawn = self.negatives.draw(rows, rng)
         negatives = () if drawn.items is None else (drawn.items,)
-        ids, (history, target, *negative) = self._table(rows.history, rows.target, *negatives)
+        ids, stale, (history, target, *negative) = self._table(rows.history, rows.target, *negatives)
         return Batch(
-            items=Items(torch.from_numpy(ids), self.load(ids)),
+            items=Items(torch.from_numpy(ids), self.load(ids), stale),
             events=Events(
                 users=torch.from_numpy(rows.users),
                 history=torch.from_numpy(history),
@@ -109,16 +109,26 @@ class Batcher:
             log_q=None if drawn.log_q is None else torch.from_numpy(drawn.log_q),
         )
 
-    def _table(self, *numbers: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        """The distinct item numbers, 0 first, and `numbers` as rows among them."""
+    def _table(self, *numbers: np.ndarray) -> tuple[np.ndarray, torch.Tensor | None, list[np.ndarray]]:
+        """The distinct item numbers, 0 first, then those from the bank, and `numbers` as rows among them."""
         if self.whole_catalogue:
-            return np.arange(self.items + 1), list(numbers)
-        # Marks instead of a sort: a pass over N bits is cheaper than sorting the batch's numbers.
+            return np.arange(self.items + 1), None, list(numbers)
+        events, negatives = numbers[:2], numbers[2:]
+        encoded = self._distinct(events if self.negatives.bank else numbers)
+        ids = np.flatnonzero(encoded)
+        row = np.empty(self.items + 1, np.int64)
+        row[ids] = np.arange(len(ids))
+        stale = None
+        if self.negatives.bank:
+            others = np.flatnonzero(self._distinct(negatives) & ~encoded)
+            row[others] = len(ids) + np.arange(len(others))
+            stale = torch.from_numpy(others)
+        return ids, stale, [row[some] for some in numbers]
+
+    def _distinct(self, numbers: Sequence[np.ndarray]) -> np.ndarray:
+        """bool[N + 1]: which items occur, and the padding. A pass over N marks is cheaper than sorting."""
         present = np.zeros(self.items + 1, bool)
         present[0] = True
         for some in numbers:
             present[some] = True
-        ids = np.flatnonzero(present)
-        row = np.empty(self.items + 1, np.int64)
-        row[ids] = np.arange(len(ids))
-        return ids, [row[some] for some in numbers]
+        return present

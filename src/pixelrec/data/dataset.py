@@ -106,7 +106,8 @@ class Dataset:
 
     def facts(self, length: int, history: Histories) -> Facts:
         """What this data set dictates to a model that looks at `length` events and learns from `history`."""
-        return Facts(self.users, self.items, length, self.folder, history)
+        covers = self.covers if self.covers.exists() else None
+        return Facts(self.users, self.items, length, self.folder, history, self.item_ids.to_list(), covers)
 
     @cached_property
     def fingerprint(self) -> str:

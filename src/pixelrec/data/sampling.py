@@ -36,6 +36,7 @@ class AbstractNegatives(ABC):
     """Draws the negatives of a batch. Pure: the same generator state draws the same."""
 
     whole_catalogue = False
+    bank = False  # whether those that are not in the batch anyway come with stale vectors, without encoding
 
     @abstractmethod
     def draw(self, rows: Rows, rng: np.random.Generator) -> Drawn: ...
@@ -153,6 +154,8 @@ class Shared(AbstractNegatives):
         alpha: 0 draws them uniformly; 1 in proportion to popularity.
         in_batch: whether the targets of the batch compete with each other too.
         correct: whether a softmax's scores are corrected for how often a negative was expected (log-Q).
+        bank: what is drawn and not in the batch anyway has the vector it had when the catalogue was last
+            encoded, after the epoch before: it costs no encoding, and sends no gradient to the encoder.
     """
 
     def __init__(
@@ -165,13 +168,14 @@ class Shared(AbstractNegatives):
         alpha: float = 0.0,
         in_batch: bool = False,
         correct: bool = True,
+        bank: bool = False,
     ) -> None:
         if drawn < 1 and not in_batch:
             raise RecipeError(
                 f"negatives.drawn is {drawn} and negatives.in_batch is false: a target would compete with "
                 "nothing; draw some, or set negatives.in_batch"
             )
-        self.count, self.in_batch, self.correct = drawn, in_batch, correct
+        self.count, self.in_batch, self.correct, self.bank = drawn, in_batch, correct, bank
         self.source = Popularity(histories, items, alpha)
         self.popularity = Popularity(histories, items, 1.0)
 

@@ -1,10 +1,10 @@
-"""A model against the best of its baselines, the same users one by one."""
+"""A model against another, the same users one by one: numbers, a verdict, and the sentence that says it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Literal, Protocol, final
 
 import numpy as np
 
@@ -13,6 +13,17 @@ from pixelrec.evaluation.significance import Interval, paired
 
 METRIC = "NDCG@10"  # what models are chosen, ordered and compared by
 Verdict = Literal["ahead", "level", "behind"]
+
+
+class Apart(Protocol):
+    """How far apart two models are in METRIC, in fractions, with the 95 % interval."""
+
+    @property
+    def difference(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
 
 
 @final
@@ -28,19 +39,31 @@ class Comparison:
     @property
     def verdict(self) -> Verdict:
         """`level` where the interval holds zero: other users might say otherwise."""
-        if self.low > 0:
-            return "ahead"
-        return "behind" if self.high < 0 else "level"
+        return verdict(self)
 
-    def sentence(self, model: str) -> str:
-        """For people, in percentage points."""
-        place = {
-            "ahead": f"{model} is ahead of {self.baseline}, the best baseline",
-            "level": f"{model} is not clearly apart from {self.baseline}, the best baseline",
-            "behind": f"{model} is behind {self.baseline}, the best baseline",
-        }[self.verdict]
-        low, high = _points(self.low), _points(self.high)
-        return f"{place}: {METRIC} {_points(self.difference)} points (95 % interval {low} to {high})"
+    def sentence(self, model: str, where: str = "") -> str:
+        """For people, in percentage points; `where` names the items, if it is not about all."""
+        return sentence(model, f"{self.baseline}, the best baseline{' there' if where else ''}", self, where)
+
+
+def verdict(found: Apart) -> Verdict:
+    """`level` where the interval holds zero: other users might say otherwise."""
+    if found.low > 0:
+        return "ahead"
+    return "behind" if found.high < 0 else "level"
+
+
+def sentence(first: str, second: str, found: Apart, where: str = "") -> str:
+    """How the first stands beside the second, in percentage points.
+
+    where: which items it is about, such as "items with < 5 training events (n = 123)"; empty for all.
+    """
+    place = {"ahead": "ahead of", "level": "not clearly apart from", "behind": "behind"}[verdict(found)]
+    low, high = _points(found.low), _points(found.high)
+    return (
+        f"{f'On {where}, ' if where else ''}{first} is {place} {second}: "
+        f"{METRIC} {_points(found.difference)} points (95 % interval {low} to {high})"
+    )
 
 
 def compare(ranks: np.ndarray, rivals: Mapping[str, np.ndarray]) -> Comparison | None:
@@ -54,6 +77,11 @@ def compare(ranks: np.ndarray, rivals: Mapping[str, np.ndarray]) -> Comparison |
     best = max(quality, key=lambda name: float(quality[name].mean()))
     found: Interval = paired(per_user(ranks, cutoffs=(10,))[METRIC], quality[best])
     return Comparison(best, found.difference, found.low, found.high)
+
+
+def best_first(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Models from the best to the worst by NDCG@10; of equal ones the first comes first."""
+    return sorted(metrics, key=lambda name: -metrics[name][METRIC])
 
 
 def _points(fraction: float) -> str:

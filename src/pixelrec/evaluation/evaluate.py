@@ -30,12 +30,16 @@ class Asks(Protocol):
     def histories(self) -> Histories: ...
 
 
-def rank_questions(recommender: Recommender, questions: Asks) -> np.ndarray:
+def rank_questions(
+    recommender: Recommender, questions: Asks, catalogue: Catalogue | None = None
+) -> np.ndarray:
     """The rank of each question's target among all items that the user has not seen: int64[Q].
 
     Memory grows with neither users × items nor the number of questions.
+
+    catalogue: of the recommender, where it is at hand; else it is encoded here.
     """
-    catalogue = recommender.catalogue()
+    catalogue = catalogue or recommender.catalogue()
     ranks = np.empty(len(questions.users), np.int64)
     users = FEW_USERS if recommender.users.looks_at_candidates else USERS
     for start in range(0, len(ranks), users):

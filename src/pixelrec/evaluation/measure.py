@@ -14,11 +14,13 @@ from pixelrec.data.split import Questions, test_questions, training_events, vali
 from pixelrec.errors import DataError
 from pixelrec.evaluation.comparison import compare
 from pixelrec.evaluation.evaluate import rank_questions
+from pixelrec.evaluation.kept_ranks import ranks_file, write_ranks
 from pixelrec.evaluation.kept_rivals import keep_rivals, read_rivals
 from pixelrec.evaluation.measured import Measured
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.evaluation.rivals import Rivals, Tell, rank_rivals, silent
-from pixelrec.recommender import Recommender
+from pixelrec.evaluation.slices import slice_metrics
+from pixelrec.recommender import Catalogue, Recommender
 
 Split = Literal["validation", "test"]
 
@@ -33,11 +35,17 @@ class Trained(Protocol):
     @property
     def length(self) -> int: ...
     def recommender(self, facts: Facts | None = None) -> Recommender: ...
+    def catalogue(self, recommender: Recommender) -> Catalogue: ...
 
 
 def questions_of(dataset: Dataset, split: Split) -> Questions:
     """The questions of a split; `test` opens the held-out events."""
     return test_questions(dataset) if split == "test" else validation_questions(dataset)
+
+
+def target_counts(dataset: Dataset, questions: Questions) -> np.ndarray:
+    """Training events of each question's item, int64[Q]: what slices are made by."""
+    return item_counts(training_events(dataset), dataset.items)[questions.targets]
 
 
 def measure(run: Trained, dataset: Dataset, split: Split, tell: Tell = silent) -> dict[str, dict[str, float]]:
@@ -51,13 +59,16 @@ def measure(run: Trained, dataset: Dataset, split: Split, tell: Tell = silent) -
     questions = _some_questions(dataset, split)
     training = training_events(dataset)
     tell(run.name)
-    ranks = rank_questions(run.recommender(dataset.facts(run.length, training)), questions)
+    recommender = run.recommender(dataset.facts(run.length, training))
+    ranks = rank_questions(recommender, questions, run.catalogue(recommender))
     rivals = _rivals(dataset, questions, tell)
-    counts = item_counts(training, dataset.items)
-    _write_ranks(run.folder / f"ranks-{split}.parquet", dataset, questions, ranks, counts)
+    counts = target_counts(dataset, questions)
+    write_ranks(ranks_file(run.folder, split), dataset, questions, ranks, counts)
     named = {_beside(run.name, name): found for name, found in rivals.ranks.items()}
-    found = {name: metrics(some) for name, some in {run.name: ranks, **named}.items()}
-    Measured(split, run.name, found, compare(ranks, named), rivals.notes).write(run.folder)
+    everyone = {run.name: ranks, **named}
+    found = {name: metrics(some) for name, some in everyone.items()}
+    slices = slice_metrics(run.name, everyone, counts)
+    Measured(split, run.name, found, compare(ranks, named), rivals.notes, slices).write(run.folder)
     return found
 
 
@@ -98,24 +109,3 @@ def _rivals(dataset: Dataset, questions: Questions, tell: Tell) -> Rivals:
 def _beside(model: str, baseline: str) -> str:
     """What the baseline is called in a table with the model, whose recipe may bear the same name."""
     return f"{baseline} (baseline)" if baseline == model else baseline
-
-
-def _write_ranks(
-    path: Path, dataset: Dataset, questions: Questions, ranks: np.ndarray, counts: np.ndarray
-) -> None:
-    """A row per evaluated user: who, what came next, its rank, and what was known."""
-    import polars as pl
-
-    histories = questions.histories
-    table = pl.DataFrame(
-        {
-            "user_id": dataset.user_ids[questions.users - 1],
-            "item_id": dataset.item_ids[questions.targets - 1],
-            "rank": ranks,
-            "history_length": histories.stops[questions.users] - histories.starts[questions.users],
-            "item_training_events": counts[questions.targets],
-        }
-    )
-    partial = path.with_name(f".{path.name}.partial")
-    table.write_parquet(partial)
-    partial.replace(path)

@@ -1,7 +1,8 @@
 """What an evaluation found, as it lies in a run folder.
 
-`metrics-<split>.json` holds metrics by model, `baselines-<split>.json` which of them is the trained one, how
-it compares with the best baseline, and what was chosen for each of those.
+`metrics-<split>.json` holds metrics by model, `slices-<split>.json` the same on items with few training
+events and on the others, `baselines-<split>.json` which model is the trained one, how it compares with the
+best baseline, and what was chosen for each of those.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any, Self, final
 
 from pixelrec.errors import RunError
-from pixelrec.evaluation.comparison import METRIC, Comparison
+from pixelrec.evaluation.comparison import Comparison, best_first
+from pixelrec.evaluation.slices import Sliced
 
 
 @final
@@ -26,17 +28,17 @@ class Measured:
     metrics: Mapping[str, Mapping[str, float]]  # by model, in fractions
     comparison: Comparison | None
     notes: Mapping[str, str]  # by baseline: what was chosen on validation, or why it is left out
+    slices: tuple[Sliced, ...] = ()  # those that hold questions, the one of few training events first
 
     def ordered(self, ceiling: Mapping[str, Mapping[str, float]] | None = None) -> list[str]:
         """Models, and perhaps a ceiling, from the best to the worst by NDCG@10."""
-        everyone = {**(ceiling or {}), **self.metrics}
-        return sorted(everyone, key=lambda name: -everyone[name][METRIC])
+        return best_first({**(ceiling or {}), **self.metrics})
 
     def write(self, folder: Path) -> None:
-        """Writes both files, each whole or not at all; the metrics last, so that they tell both are there."""
-        against = None if self.comparison is None else asdict(self.comparison)
-        about = {"model": self.model, "against": against, "choices": dict(self.notes)}
+        """Writes all files, each whole or not at all; the metrics last, so that they tell all are there."""
+        about = {"model": self.model, "against": _plain(self.comparison), "choices": dict(self.notes)}
         _write(folder / _about_file(self.split), about)
+        _write(folder / _slices_file(self.split), {part.name: _plain_slice(part) for part in self.slices})
         _write(folder / _metrics_file(self.split), self.metrics)
 
     @classmethod
@@ -47,17 +49,21 @@ class Measured:
             RunError: the split was not evaluated, or a file is damaged.
         """
         about, metrics = _read(folder / _about_file(split)), _read(folder / _metrics_file(split))
+        parts = _read(folder / _slices_file(split))
         try:
-            against = about["against"]
-            comparison = None if against is None else Comparison(**against)
-            return cls(split, about["model"], metrics, comparison, about["choices"])
+            slices = tuple(_slice(name, found) for name, found in parts.items())
+        except (AttributeError, KeyError, TypeError) as error:
+            raise _damaged(folder / _slices_file(split), error) from None
+        try:
+            comparison = _comparison(about["against"])
+            return cls(split, about["model"], metrics, comparison, about["choices"], slices)
         except (KeyError, TypeError) as error:
             raise _damaged(folder / _about_file(split), error) from None
 
 
-def measured_files(folder: Path, split: str) -> tuple[Path, Path]:
+def measured_files(folder: Path, split: str) -> tuple[Path, Path, Path]:
     """Where `Measured` lies."""
-    return folder / _metrics_file(split), folder / _about_file(split)
+    return folder / _metrics_file(split), folder / _about_file(split), folder / _slices_file(split)
 
 
 def _metrics_file(split: str) -> str:
@@ -66,6 +72,30 @@ def _metrics_file(split: str) -> str:
 
 def _about_file(split: str) -> str:
     return f"baselines-{split}.json"
+
+
+def _slices_file(split: str) -> str:
+    return f"slices-{split}.json"
+
+
+def _plain(comparison: Comparison | None) -> dict[str, Any] | None:
+    return None if comparison is None else asdict(comparison)
+
+
+def _comparison(plain: Mapping[str, Any] | None) -> Comparison | None:
+    if plain is None:
+        return None
+    return Comparison(plain["baseline"], plain["difference"], plain["low"], plain["high"])
+
+
+def _plain_slice(part: Sliced) -> dict[str, Any]:
+    about = {"events": part.events, "questions": part.questions, "against": _plain(part.comparison)}
+    return {**about, "metrics": part.metrics}
+
+
+def _slice(name: str, plain: Mapping[str, Any]) -> Sliced:
+    against = _comparison(plain["against"])
+    return Sliced(name, plain["events"], plain["questions"], plain["metrics"], against)
 
 
 def _write(path: Path, found: Mapping[str, Any]) -> None:

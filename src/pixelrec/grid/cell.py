@@ -22,6 +22,7 @@ from typing import Any, Literal, Self, final
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import PixelrecError, RunError
+from pixelrec.evaluation.kept_ranks import ranks_file
 from pixelrec.evaluation.measured import measured_files
 from pixelrec.recipe import Recipe
 from pixelrec.run import Run
@@ -116,7 +117,7 @@ class Cell:
 
     def ranks(self, split: str) -> Path:
         """The ranks of every user, a file that `measure` writes."""
-        return self.folder / f"ranks-{split}.parquet"
+        return ranks_file(self.folder, split)
 
     def is_ranked(self, split: str) -> bool:
         """Whether `measure` has written all that it writes for a split."""

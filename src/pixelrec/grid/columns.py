@@ -9,6 +9,7 @@ from typing import final
 
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.grid.cell import Costs
+from pixelrec.grid.contest import Part
 from pixelrec.grid.results import Results, Row, average, most
 from pixelrec.grid.wording import DASH, percent, short, signed, size
 
@@ -47,15 +48,32 @@ def quality(results: Results) -> list[Column]:
     return [*(_metric(name) for name in QUOTED), _spread(), against(results)]
 
 
-def _metric(name: str) -> Column:
+def few(results: Results) -> list[Column]:
+    """The same on items with few training events, where there are such."""
+    if not results.few_rival:
+        return []
+    quality = _metric(METRIC, "few-event ", _few)
+    return [quality, _against("few-event", results.few_rival, _few)] if results.few_compares else [quality]
+
+
+def _whole(row: Row) -> Part:
+    return row.whole
+
+
+def _few(row: Row) -> Part:
+    return row.few
+
+
+def _metric(name: str, kind: str = "", part: Callable[[Row], Part] = _whole) -> Column:
     def text(row: Row) -> str:
-        if name not in row.metrics:
+        if name not in part(row).metrics:
             return DASH
-        found = row.metrics[name]
+        found = part(row).metrics[name]
         return f"{percent(found.mean)} ± {percent(found.high - found.mean)}"
 
     about = "in %, ± half the width of its 95 % interval over users"
-    return Column(name, lambda row: row.value(name), text, about, best=True, extra=name.endswith("@5"))
+    extra = name.endswith("@5")
+    return Column(f"{kind}{name}", lambda row: part(row).value(name), text, about, best=True, extra=extra)
 
 
 def _spread() -> Column:
@@ -69,22 +87,29 @@ def _spread() -> Column:
 
 
 def against(results: Results) -> Column:
+    """The difference to the best baseline, over all users."""
+    return _against(METRIC, results.rival, _whole)
+
+
+def _against(title: str, rival: str, part: Callable[[Row], Part]) -> Column:
     def value(row: Row) -> float:
-        return math.nan if row.against is None else row.against.difference
+        found = part(row).against
+        return math.nan if found is None else found.difference
 
     def text(row: Row) -> str:
-        if row.model == results.rival and row.role == "baseline":
+        if row.model == rival and row.role == "baseline":
             return "best baseline"
-        if row.against is None:
+        found = part(row).against
+        if found is None:
             return DASH
-        low, high = signed(row.against.low), signed(row.against.high)
-        return f"{signed(row.against.difference)} [{low}, {high}] {MARKS[row.against.verdict]}"
+        interval = f"[{signed(found.low)}, {signed(found.high)}]"
+        return f"{signed(found.difference)} {interval} {MARKS[found.verdict]}"
 
     return Column(
-        f"{METRIC} vs {results.rival}",
+        f"{title} vs {rival}",
         value,
         text,
-        f"{METRIC} less that of {results.rival}, the best baseline: the same users, pair by pair; 95 % "
+        f"{METRIC} less that of {rival}, the best baseline: the same users, pair by pair; 95 % "
         "interval, in points",
     )
 
@@ -151,4 +176,4 @@ def published_words(row: Row) -> str:
 
 def columns(results: Results) -> list[Column]:
     """All of them, in order."""
-    return [*quality(results), *cost(results), *published(results)]
+    return [*quality(results), *few(results), *cost(results), *published(results)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST
 from pixelrec.grid.columns import against, published
 from pixelrec.grid.results import Results
 
@@ -14,6 +15,7 @@ def notes(results: Results) -> list[str]:
         "± half the width of the 95 % interval over users; seeds are averaged per user first. Bold: best.",
         f"{against(results).title}: {against(results).about}. ▲ clearly ahead, ▼ clearly behind: the "
         "interval leaves out 0.",
+        _few(results),
         *_validation(results),
         *_times(results),
         *(f"{column.title}: {column.about}." for column in published(results)),
@@ -21,6 +23,18 @@ def notes(results: Results) -> list[str]:
         *_gaps(results),
         f"Made {results.made}.",
     ]
+
+
+def _few(results: Results) -> str:
+    """Which events the columns of few-event items are about, or why those columns are not there."""
+    which = (
+        f"{results.few:,} of {results.users:,} {results.split} events are of items with {FEW_EVENTS.events}"
+    )
+    if not results.few_rival:
+        return f"Few-event items: {which}, too few for columns of their own."
+    if not results.few_compares:
+        return f"few-event: {which}; models are compared on {FEWEST} or more."
+    return f"few-event: {which}. The best baseline there is {results.few_rival}."
 
 
 def _validation(results: Results) -> list[str]:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, final
 
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.evaluation.report.page import __file__ as report
-from pixelrec.grid.columns import Column, cost, published_words, quality
+from pixelrec.evaluation.slices import FEW_EVENTS
+from pixelrec.grid.columns import Column, cost, few, published_words, quality
+from pixelrec.grid.contest import Part
 from pixelrec.grid.notes import notes
 from pixelrec.grid.results import Results, Row
 from pixelrec.grid.wording import DASH, percent, signed
@@ -56,16 +58,43 @@ class Axis:
     rival: float  # where the best baseline stands, 0 … 1
 
     @classmethod
-    def of(cls, results: Results) -> Axis:
-        end = max((row.metrics[METRIC].high for row in results.rows if row.metrics), default=0.0) or 1.0
-        rival = next(row for row in results.rows if row.model == results.rival)
+    def of(cls, parts: Sequence[Part], rival: Part) -> Axis:
+        end = max((part.metrics[METRIC].high for part in parts if part.metrics), default=0.0) or 1.0
         return cls(end, rival.value(METRIC) / end)
 
-    def stretch(self, row: Row) -> Stretch | None:
-        if METRIC not in row.metrics:
+    def stretch(self, part: Part) -> Stretch | None:
+        if METRIC not in part.metrics:
             return None
-        found = row.metrics[METRIC]
+        found = part.metrics[METRIC]
         return Stretch(*(min(max(x / self.end, 0.0), 1.0) for x in (found.low, found.mean, found.high)))
+
+
+@final
+@dataclass(frozen=True)
+class Forest:
+    """Intervals of all rows below each other, on one axis."""
+
+    title: str
+    subtitle: str
+    rival: str
+    axis: Axis
+    parts: Sequence[tuple[Row, Part]]
+
+    @classmethod
+    def of(cls, title: str, about: str, rival: str, parts: Sequence[tuple[Row, Part]]) -> Forest:
+        best = next(part for row, part in parts if row.model == rival and row.role == "baseline")
+        subtitle = f"{METRIC} in % with its 95 % interval over {about}; the dashed line is {rival}"
+        return cls(title, subtitle, rival, Axis.of([part for _, part in parts], best), parts)
+
+
+def forests(results: Results) -> list[Forest]:
+    """Over all users, and where there are such, over those whose item has few training events."""
+    found = [Forest.of("At a glance", "users", results.rival, [(row, row.whole) for row in results.rows])]
+    if results.few_rival:
+        about = f"the {results.few:,} users whose item has {FEW_EVENTS.events}"
+        parts = [(row, row.few) for row in results.rows]
+        found.append(Forest.of("On few-event items", about, results.few_rival, parts))
+    return found
 
 
 def page(results: Results) -> str:
@@ -76,9 +105,9 @@ def page(results: Results) -> str:
         .render(
             results=results,
             metric=METRIC,
-            quality=quality(results)[:-1],  # the last of them is drawn instead
+            quality=[*quality(results)[:-1], *few(results)[:1]],  # the last of each is drawn instead
             cost=cost(results),
-            axis=Axis.of(results),
+            forests=forests(results),
             best=_best_recipe(results),
             drawn=lambda row, columns: _drawn(results, row, columns),
             published=published_words,

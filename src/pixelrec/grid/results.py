@@ -16,10 +16,13 @@ from typing import Any, Literal, final
 import numpy as np
 
 from pixelrec.errors import RunError
-from pixelrec.evaluation.comparison import METRIC, Comparison
-from pixelrec.evaluation.metrics import metrics, per_user
-from pixelrec.evaluation.significance import Mean, mean, paired
+from pixelrec.evaluation.comparison import Comparison
+from pixelrec.evaluation.measure import target_counts
+from pixelrec.evaluation.metrics import metrics
+from pixelrec.evaluation.significance import Mean
+from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST
 from pixelrec.grid.cell import Cell, Costs
+from pixelrec.grid.contest import Contest, Part
 from pixelrec.grid.plan import Grid
 from pixelrec.version import VERSION
 
@@ -29,10 +32,11 @@ Role = Literal["baseline", "recipe"]
 @final
 @dataclass(frozen=True)
 class SeedResult:
-    """One run: its metrics, in fractions, and what it cost."""
+    """One run: its metrics, in fractions, over all users and on few-event items, and what it cost."""
 
     seed: int
     metrics: Mapping[str, float]
+    few: Mapping[str, float]
     costs: Costs
 
 
@@ -42,8 +46,8 @@ class Row:
     """One model.
 
     Args:
-        metrics: over all users, in fractions; empty while no seed is done.
-        against: the best baseline; none for baselines.
+        whole: over all users.
+        few: over users whose item has few training events; empty where there are no two of them.
         seeds: what is done; baselines have none.
         asked: how many seeds there will be.
         failures: by seed, why the last attempt failed.
@@ -52,12 +56,22 @@ class Row:
 
     model: str
     role: Role
-    metrics: Mapping[str, Mean]
-    against: Comparison | None = None
+    whole: Part
+    few: Part = field(default_factory=Part)
     seeds: Sequence[SeedResult] = ()
     asked: int = 0
     failures: Mapping[int, str] = field(default_factory=dict)
     published: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> Mapping[str, Mean]:
+        """Over all users."""
+        return self.whole.metrics
+
+    @property
+    def against(self) -> Comparison | None:
+        """The best baseline, over all users."""
+        return self.whole.against
 
     @property
     def progress(self) -> str:
@@ -69,7 +83,7 @@ class Row:
 
     def value(self, metric: str) -> float:
         """A metric's mean; not a number while there is none."""
-        return self.metrics[metric].mean if metric in self.metrics else math.nan
+        return self.whole.value(metric)
 
     def spread(self, metric: str) -> float:
         """The standard deviation of a metric over seeds; not a number for fewer than two."""
@@ -87,6 +101,9 @@ class Results:
 
     Args:
         rival: the best baseline, which every recipe is compared with.
+        few: users whose item has few training events.
+        few_rival: the best baseline on those; empty where there are too few of them for any mean.
+        few_compares: whether they are enough to compare models by.
         about: by baseline, what was chosen for it on validation, or why it is left out.
     """
 
@@ -95,6 +112,9 @@ class Results:
     users: int
     items: int
     rival: str
+    few: int
+    few_rival: str
+    few_compares: bool
     rows: Sequence[Row]
     about: Mapping[str, str]
     made: str
@@ -116,58 +136,51 @@ def compare(
     Raises:
         RunError: a cell's ranks are of other users.
     """
-    rows = [Row(name, "baseline", _means([per_user(ranks)])) for name, ranks in baselines.items()]
-    best = max(rows, key=lambda row: row.value(METRIC)).model
-    rival = Rival(best, per_user(baselines[best])[METRIC])
-    users = grid.dataset.user_ids[grid.questions().users - 1]
-    rows += [_recipe_row(grid, cells, users, rival) for cells in grid.cells]
+    questions = grid.questions()
+    inside = FEW_EVENTS.holds(target_counts(grid.dataset, questions))
+    whole, few = Contest.of(baselines, np.full(len(questions), True)), Contest.of(baselines, inside, FEWEST)
+    assert whole is not None, "`plan` refuses data sets without two users"
+    rows = [
+        Row(name, "baseline", whole.baseline(ranks), few.baseline(ranks) if few else Part())
+        for name, ranks in baselines.items()
+    ]
+    users = grid.dataset.user_ids[questions.users - 1]
+    rows += [_recipe_row(grid, cells, users, whole, few) for cells in grid.cells]
     return Results(
         data=grid.dataset.folder.resolve().name,
         split=grid.split,
         users=len(users),
         items=grid.dataset.items,
-        rival=best,
+        rival=whole.rival,
+        few=int(inside.sum()),
+        few_rival=few.rival if few else "",
+        few_compares=few is not None and few.compares,
         rows=rows,
         about=about or {},
         made=f"{datetime.now():%Y-%m-%d}, pixelrec {VERSION}",
     )
 
 
-@final
-@dataclass(frozen=True)
-class Rival:
-    """The best baseline, and its METRIC for each user, float64[Q]."""
-
-    name: str
-    values: np.ndarray
-
-
-def _recipe_row(grid: Grid, cells: Sequence[Cell], users: Any, rival: Rival) -> Row:
+def _recipe_row(grid: Grid, cells: Sequence[Cell], users: Any, whole: Contest, few: Contest | None) -> Row:
     found, seeds = [], []
     for cell in cells:
         costs = Costs.read(cell.folder)
         if cell.state(grid.split) == "done" and costs is not None:
             ranks = _ranks(cell, grid.split, users)
-            found.append(per_user(ranks))
-            seeds.append(SeedResult(cell.seed, metrics(ranks), costs))
+            found.append(ranks)
+            on_few = metrics(ranks[few.inside]) if few else {}
+            seeds.append(SeedResult(cell.seed, metrics(ranks), on_few, costs))
     recipe = cells[0].recipe
     return Row(
         recipe.name,
         "recipe",
-        _means(found),
-        _against(rival, found),
+        whole.recipe(found),
+        few.recipe(found) if few else Part(),
         seeds,
         len(cells),
         {cell.seed: cell.failure or "" for cell in cells if cell.state(grid.split) == "failed"},
         recipe.published,
     )
-
-
-def _against(rival: Rival, found: Sequence[Mapping[str, np.ndarray]]) -> Comparison | None:
-    if not found:
-        return None
-    interval = paired(np.stack([one[METRIC] for one in found]), rival.values)
-    return Comparison(rival.name, interval.difference, interval.low, interval.high)
 
 
 def _ranks(cell: Cell, split: str, users: Any) -> np.ndarray:
@@ -183,12 +196,6 @@ def _ranks(cell: Cell, split: str, users: Any) -> np.ndarray:
     if not table["user_id"].equals(users):
         raise RunError(f"{path}: is of other users than the data set's; delete it and start again")
     return table["rank"].to_numpy()
-
-
-def _means(found: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Mean]:
-    """By metric, over users, seeds averaged first."""
-    names = list(found[0]) if found else []
-    return {name: mean(np.stack([one[name] for one in found])) for name in names}
 
 
 def average(values: Iterable[float | None]) -> float:

@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pixelrec.evaluation.comparison import METRIC
+from pixelrec.evaluation.slices import FEW_EVENTS
+from pixelrec.grid.contest import Part
 from pixelrec.grid.results import Results, Row, SeedResult, average, most
+
+FEW = f"{FEW_EVENTS.name}: "  # before quantities on items with few training events
 
 
 class Line(NamedTuple):
@@ -40,15 +44,10 @@ def sheet(results: Results) -> str:
 def _row(results: Results, row: Row) -> Iterator[Line]:
     start = (row.model, row.role, results.split)
     whole = (*start, "")
-    for name, mean in row.metrics.items():
-        value, low, high = map(_text, (mean.mean, mean.low, mean.high))
-        yield Line(*whole, name, value, low, high, note=row.progress)
+    yield from _part(whole, row.whole, "", row.progress)
     for name in row.metrics if row.seeds else ():
         yield Line(*whole, f"{name} sd over seeds", _text(row.spread(name)))
-    if row.against is not None:
-        found, name = row.against, f"{METRIC} less {results.rival}"
-        value, low, high = map(_text, (found.difference, found.low, found.high))
-        yield Line(*whole, name, value, low, high, note=found.verdict)
+    yield from _part(whole, row.few, FEW, row.progress)
     yield from (Line(*whole, name, _text(value), unit=unit) for name, value, unit in _costs_of_all(row))
     for name, value in row.published.items():
         if name != "data":
@@ -57,6 +56,16 @@ def _row(results: Results, row: Row) -> Iterator[Line]:
         yield from _seed((*start, str(seed.seed)), seed)
     for number, why in row.failures.items():
         yield Line(*start, str(number), "failed", "", note=why)
+
+
+def _part(start: tuple[str, str, str, str], part: Part, kind: str, progress: str) -> Iterator[Line]:
+    for name, mean in part.metrics.items():
+        value, low, high = map(_text, (mean.mean, mean.low, mean.high))
+        yield Line(*start, f"{kind}{name}", value, low, high, note=progress)
+    if part.against is not None:
+        found = part.against
+        value, low, high = map(_text, (found.difference, found.low, found.high))
+        yield Line(*start, f"{kind}{METRIC} less {found.baseline}", value, low, high, note=found.verdict)
 
 
 def _costs_of_all(row: Row) -> Iterator[tuple[str, float, str]]:
@@ -70,8 +79,9 @@ def _costs_of_all(row: Row) -> Iterator[tuple[str, float, str]]:
 
 
 def _seed(start: tuple[str, str, str, str], seed: SeedResult) -> Iterator[Line]:
-    for name, value in seed.metrics.items():
-        yield Line(*start, name, _text(value))
+    for kind, metrics in (("", seed.metrics), (FEW, seed.few)):
+        for name, value in metrics.items():
+            yield Line(*start, f"{kind}{name}", _text(value))
     costs = seed.costs
     machine = f"{costs.machine}, {costs.threads} threads, {costs.jobs} at a time"
     for quantity, number, unit in (

@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from pixelrec.errors import ImageError
+from pixelrec.images.square import Fit
 
 FORMAT = "pixelrec pictures"
 VERSION = 1
@@ -28,7 +29,7 @@ class Manifest:
     """The options of a store and how far it is."""
 
     size: int  # height and width of every picture, pixels
-    fit: str  # stretch, crop or pad
+    fit: Fit
     expected: int  # pictures asked for by the last packing
     complete: bool  # false while packing, and after it was cut short
     source: str  # name of the folder of covers

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, final, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, final, get_args
 
 from pixelrec.errors import ImageError, nearest
 from pixelrec.images.covers import Covers, Stamp, read_cover, stamp
@@ -160,7 +160,7 @@ def _pack_all(writer: StoreWriter, tasks: list[_Task], threads: int, progress: b
     if not tasks:
         return broken
     writer.begin(len(tasks))
-    work = partial(_make, size=writer.manifest.size, fit=cast(Fit, writer.manifest.fit))
+    work = partial(_make, size=writer.manifest.size, fit=writer.manifest.fit)
     line = progress_line("packing covers", len(tasks), shown=progress)
     with ready(), line as advance, closing(in_threads(work, tasks, threads=threads)) as results:
         try:

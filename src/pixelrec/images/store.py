@@ -5,15 +5,18 @@ A picture is read by one copy, from the page cache into its row of the batch.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
 from weakref import WeakValueDictionary
 
 from pixelrec.errors import ImageError
-from pixelrec.images.manifest import KEY, PICTURES, Manifest, key_of
+from pixelrec.images.manifest import KEY, PICTURES, STAMPS, Manifest, key_of
+from pixelrec.images.square import Fit
 from pixelrec.images.writer import MAX_READERS
 
 if TYPE_CHECKING:
@@ -48,8 +51,8 @@ class PictureStore:
         return self.manifest.size
 
     @property
-    def fit(self) -> str:
-        """How covers of another shape became square: stretch, crop or pad."""
+    def fit(self) -> Fit:
+        """How covers of another shape became square."""
         return self.manifest.fit
 
     @property
@@ -83,6 +86,27 @@ class PictureStore:
         if absent:
             raise ImageError(_absence(self.path, absent, len(item_ids)))
         return out
+
+    def missing(self, item_ids: Sequence[str]) -> list[str]:
+        """Those of these items that the store has no picture of."""
+        env, pictures = self._mapping.opened()
+        with env.begin(db=pictures, buffers=True) as txn:
+            return [item_id for item_id in item_ids if txn.get(key_of(item_id)) is None]
+
+    def fingerprint(self, item_ids: Sequence[str]) -> str:
+        """sha256 of what the pictures of these items, in this order, were made from, and how.
+
+        A cover that changed and was packed again has another stamp; pixels are not read.
+        """
+        env, _ = self._mapping.opened()
+        made = {name: getattr(self.manifest, name) for name in ("size", "fit", "channels", "filter")}
+        digest = sha256(json.dumps(made, sort_keys=True).encode())
+        stamps = env.open_db(STAMPS, create=False)
+        with env.begin(db=stamps, buffers=True) as txn:
+            for item_id in item_ids:
+                stamp = txn.get(key_of(item_id))
+                digest.update(key_of(item_id) + b"\0" + (b"grey" if stamp is None else bytes(stamp)))
+        return digest.hexdigest()
 
     def _fill(self, rows: np.ndarray, item_ids: Sequence[str]) -> list[str]:
         """Copy the pictures into `rows` uint8[n, bytes of a picture]; returns the items there are none of."""

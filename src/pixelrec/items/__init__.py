@@ -4,7 +4,11 @@ from collections.abc import Mapping
 
 from pixelrec.items.encoder import AbstractItemEncoder
 from pixelrec.items.id_table import IdTable
+from pixelrec.items.joined import Joined
+from pixelrec.items.pixels import PixelEncoder
 
 ITEM_ENCODERS: Mapping[str, type[AbstractItemEncoder]] = {
     "id_table": IdTable,
+    "pixels": PixelEncoder,
+    "joined": Joined,
 }

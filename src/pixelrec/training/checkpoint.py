@@ -18,6 +18,8 @@ from pixelrec.errors import RunError
 from pixelrec.recommender import Recommender, read_tensors
 from pixelrec.training.optimiser import Optimiser
 
+BANK = "bank.safetensors"  # stale vectors of the catalogue, where negatives come from them
+
 
 @dataclass
 class Progress:
@@ -59,6 +61,8 @@ class State:
                 f"{self.folder} was not saved by {processes} processes; resume with as many as trained"
             )
         recommender.load_state_dict(read_tensors(self.folder / "model.safetensors"))
+        if (self.folder / BANK).exists():
+            recommender.bank = read_tensors(self.folder / BANK)["vectors"].to(recommender.device)
         optimiser.load(self.moments, self.steps)
         torch.set_rng_state(self.random[f"{process}.cpu"])
         if f"{process}.cuda" in self.random and torch.cuda.is_available():
@@ -84,6 +88,8 @@ def save_state(
         tensors |= {f"random.{process}.{device}": value for device, value in state.items()}
     with replaced(folder) as new:
         recommender.save(new)
+        if recommender.bank is not None:  # of weights that are gone by now: it cannot be made again
+            save_file({"vectors": recommender.bank.contiguous()}, new / BANK)
         save_file({name: t.contiguous() for name, t in tensors.items()}, new / "optimiser.safetensors")
         text = json.dumps({"steps": optimiser.steps, **asdict(progress)}, indent=2)
         (new / "progress.json").write_text(text + "\n", encoding="utf-8")

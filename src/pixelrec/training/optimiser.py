@@ -28,10 +28,12 @@ class OptimiserChoices:
     """What a recipe chooses about AdamW (Loshchilov and Hutter, arXiv 1711.05101).
 
     Args:
-        learning_rate: at its peak; of all rooms unless the next says otherwise.
+        learning_rate: at its peak; of everything unless the next two say otherwise.
         items_learning_rate: of the item encoder.
-        weight_decay: of all rooms unless the next says otherwise.
+        backbone_learning_rate: of picture networks inside the item encoder.
+        weight_decay: of everything unless the next two say otherwise.
         items_weight_decay: of the item encoder.
+        backbone_weight_decay: of picture networks inside the item encoder.
         beta1: decay of the mean of gradients.
         beta2: decay of the mean of squared gradients.
         rows: how tables of rows are updated: `touched` replays skipped steps in closed form, `dense` works on
@@ -41,8 +43,10 @@ class OptimiserChoices:
 
     learning_rate: float = 1e-3
     items_learning_rate: float | None = None
+    backbone_learning_rate: float | None = None
     weight_decay: float = 0.0
     items_weight_decay: float | None = None
+    backbone_weight_decay: float | None = None
     beta1: float = 0.9
     beta2: float = 0.999
     rows: Literal["auto", "touched", "dense"] = "auto"
@@ -76,7 +80,8 @@ class Optimiser:
     """Steps all parameters of a recommender; its state is named after them.
 
     Args:
-        model: the recommender; parameters below `items.` belong to the item encoder.
+        model: the recommender; parameters below `items.` belong to the item encoder, and below a `backbone`
+            there to a picture network.
         choices: of the recipe.
         touched: whether tables of rows are updated by touched rows.
     """
@@ -187,13 +192,23 @@ class Optimiser:
 def _rooms(
     names: Mapping[nn.Parameter, str], choices: OptimiserChoices
 ) -> list[tuple[list[nn.Parameter], float, float]]:
-    """Parameters of the item encoder and of the rest, each with learning rate and weight decay."""
-    rate, decay = choices.learning_rate, choices.weight_decay
-    items_rate = rate if choices.items_learning_rate is None else choices.items_learning_rate
-    items_decay = decay if choices.items_weight_decay is None else choices.items_weight_decay
-    items = [p for p, name in names.items() if name.startswith("items.")]
-    rest = [p for p, name in names.items() if not name.startswith("items.")]
-    return [(items, items_rate, items_decay), (rest, rate, decay)]
+    """Parameters of picture networks, of the rest of the item encoder, of all else: with rate and decay."""
+    rates = _handed_down(choices.learning_rate, choices.items_learning_rate, choices.backbone_learning_rate)
+    decays = _handed_down(choices.weight_decay, choices.items_weight_decay, choices.backbone_weight_decay)
+    rooms: list[list[nn.Parameter]] = [[], [], []]
+    for parameter, name in names.items():
+        rooms[_room(name.split("."))].append(parameter)
+    return list(zip(rooms, rates, decays, strict=True))
+
+
+def _handed_down(everything: float, items: float | None, backbone: float | None) -> tuple[float, ...]:
+    """In the order of `_room`."""
+    items = everything if items is None else items
+    return everything, items, items if backbone is None else backbone
+
+
+def _room(path: list[str]) -> int:
+    return 0 if path[0] != "items" else 2 if "backbone" in path else 1
 
 
 @final

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Literal, final
 
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Verdict
+from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST
 
 if TYPE_CHECKING:
     import jinja2
     import numpy as np
 
-Role = Literal["model", "baseline", "ceiling"]
+Role = Literal["model", "baseline", "ceiling", "other"]
 
 
 @final
@@ -54,16 +55,28 @@ class MetricRow:
     split: str
     model: str
     values: Mapping[str, float]
-    role: Role = "baseline"  # "model" is what the run trained, "ceiling" what nobody can beat
+    role: Role = "baseline"  # "model": this run's, "ceiling": what nobody can beat, "other": another run's
 
 
 @final
 @dataclass(frozen=True)
 class Standing:
-    """How the trained model stands beside the best baseline, in a sentence."""
+    """How the trained model stands beside the best baseline or another run, in a sentence."""
 
     verdict: Verdict
     sentence: str
+
+
+@final
+@dataclass(frozen=True)
+class SlicePart:
+    """Models on some of the questions, told apart by how often their item was seen in training."""
+
+    name: str  # "few-event items"
+    where: str  # "items with < 5 training events (n = 123)"
+    questions: int
+    metrics: Sequence[MetricRow]  # in the order of the table
+    standings: Sequence[Standing] = ()
 
 
 @final
@@ -75,6 +88,8 @@ class Report:
     when: str
     metrics: Sequence[MetricRow] = ()  # in the order of the table
     standing: Standing | None = None
+    beside: Sequence[Standing] = ()  # how it stands beside other runs
+    slices: Sequence[SlicePart] = ()  # a table tells them apart where there are two or more
     baselines: Sequence[tuple[str, str]] = ()  # name, what was chosen for it or why it is absent
     summary: Sequence[tuple[str, str]] = ()  # label, value: shown beside the headline numbers
     epochs: Sequence[Mapping[str, float]] = ()  # of the journal: epoch, loss, seconds, and validation metrics
@@ -96,6 +111,9 @@ def render(report: Report) -> str:
         report=report,
         headline=tables.headline(report.metrics),
         tables=tables.metric_tables(report.metrics),
+        slices=tables.slice_table(report.slices),
+        few=FEW_EVENTS.name,
+        fewest=FEWEST,
         pace=tables.pace(report.epochs),
         curves=figures.learning_curves(report.epochs, report.watched, report.best_epoch),
         ranks=figures.rank_bars(report.ranks, report.catalogue),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
-    from pixelrec.evaluation.report.page import MetricRow, Role
+    from pixelrec.evaluation.report.page import MetricRow, Role, SlicePart
 
 HEADLINE_SPLIT = "test"
 HEADLINE_METRICS = ("Recall@10", "NDCG@10")
@@ -49,11 +49,12 @@ class Line:
 @final
 @dataclass(frozen=True)
 class MetricTable:
-    """All models on one split."""
+    """All models on one split; groups of neighbouring columns may have a head of their own."""
 
     split: str
     metrics: Sequence[str]
     lines: Sequence[Line]
+    groups: Sequence[tuple[str, int]] = ()  # head and columns
 
 
 def percent(fraction: float, digits: int = 2) -> str:
@@ -89,6 +90,33 @@ def metric_tables(rows: Sequence[MetricRow]) -> list[MetricTable]:
     ]
 
 
+def slice_table(parts: Sequence[SlicePart]) -> MetricTable | None:
+    """The headline metrics on each slice, side by side; none where there is nothing to tell apart.
+
+    Rows come as in the first slice.
+    """
+    if len(parts) < 2:
+        return None
+    tables = [_metric_table("", [_headline_only(row) for row in part.metrics]) for part in parts]
+    cells = [{line.model: line.cells for line in table.lines} for table in tables]
+    absent = [[Cell(math.nan, 0.0, best=False)] * len(table.metrics) for table in tables]
+    lines = [
+        Line(
+            line.model,
+            line.role,
+            [cell for c, a in zip(cells, absent, strict=True) for cell in c.get(line.model, a)],
+        )
+        for line in tables[0].lines
+    ]
+    metrics = [name for table in tables for name in table.metrics]
+    groups = [(part.where, len(table.metrics)) for part, table in zip(parts, tables, strict=True)]
+    return MetricTable(parts[0].metrics[0].split, metrics, lines, groups)
+
+
+def _headline_only(row: MetricRow) -> MetricRow:
+    return replace(row, values={name: row.values[name] for name in HEADLINE_METRICS if name in row.values})
+
+
 def _distinct_splits(rows: Sequence[MetricRow]) -> list[str]:
     return list(dict.fromkeys(row.split for row in rows))
 
@@ -107,7 +135,7 @@ def _metric_table(split: str, rows: Sequence[MetricRow]) -> MetricTable:
 def _cell(row: MetricRow, metric: str, largest: float, reached: float) -> Cell:
     value = row.values.get(metric, math.nan)
     share = value / largest if _finite(value) and largest > 0 else 0.0
-    return Cell(value, max(0.0, share), best=row.role != "ceiling" and value == reached)
+    return Cell(value, max(0.0, share), best=row.role != "ceiling" and value == reached > 0)
 
 
 def _largest(rows: Sequence[MetricRow], metric: str) -> float:

@@ -1,0 +1,36 @@
+"""Pictures that are in no store: read, decoded and made square, for items nobody knows yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixelrec.errors import ImageError
+from pixelrec.images.covers import read_cover
+from pixelrec.images.decode import Refused, decode, ready
+from pixelrec.images.square import Fit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def read_loose(paths: Sequence[Path], *, size: int, fit: Fit) -> np.ndarray:
+    """uint8[n, size, size, 3] of picture files, as a store would keep them.
+
+    Raises:
+        ImageError: naming the first that is no usable picture, and why.
+    """
+    import numpy as np
+
+    pictures = []
+    with ready():
+        for path in paths:
+            try:
+                data, _ = read_cover(path)
+                pictures.append(decode(data, size=size, fit=fit).pixels)
+            except Refused as refused:
+                raise ImageError(
+                    f"{path}: {refused.reason}: {refused.detail}; expected a picture, such as a JPEG"
+                ) from None
+    return np.stack(pictures)

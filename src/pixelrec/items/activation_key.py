@@ -1,0 +1,114 @@
+"""What the activations of a frozen network depend on: where all of it is equal, so are they."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from pixelrec.items.backbones.backbone import AbstractBackbone
+from pixelrec.items.backbones.picture_input import Colour
+
+Dtype = Literal["fp16", "bf16", "fp32"]
+DTYPES: Mapping[Dtype, torch.dtype] = {
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
+    "fp32": torch.float32,
+}
+_NEVER_MATTERS = frozenset({"_name_or_path"})  # where a checkpoint once lay
+_MATTERS_ABOVE = frozenset({"pooling", "frozen_pool"})  # what happens in the head
+
+
+@dataclass(frozen=True)
+class ActivationKey:
+    """Everything that the states of a catalogue's pictures depend on; `digest` names it."""
+
+    weights: str  # sha256 over names and bytes of all parameters and buffers below the boundary
+    architecture: str  # sha256 over what the network is, but for what happens above the boundary
+    boundary: int
+    size: int  # of the pictures, pixels along a side
+    mean: Colour
+    std: Colour
+    pictures: str  # fingerprint of the pictures of exactly these items, in this order
+    items: int  # N
+    shape: tuple[int, ...]  # of one state
+    dtype: Dtype  # as they are stored
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal, of the whole key."""
+        return _sha256_of_json(asdict(self))
+
+    @property
+    def state_bytes(self) -> int:
+        """What one state takes."""
+        return math.prod(self.shape) * DTYPES[self.dtype].itemsize
+
+    @property
+    def file_bytes(self) -> int:
+        """What the states of all items take, and the zeros of number 0."""
+        return (self.items + 1) * self.state_bytes
+
+
+def key_of(
+    backbone: AbstractBackbone, boundary: int, dtype: Dtype, *, pictures: str, items: int
+) -> ActivationKey:
+    """The key of a network's states at a boundary. All weights below it are read once: about 1 GB/s.
+
+    Args:
+        backbone: the network, its weights loaded.
+        boundary: how many parts, counted from the pixels, are frozen.
+        dtype: how states are stored.
+        pictures: fingerprint of the pictures of the items, in the order of their numbers.
+        items: N.
+    """
+    return ActivationKey(
+        weights=_digest_of_weights(backbone, boundary),
+        architecture=_digest_of_architecture(backbone, boundary),
+        boundary=boundary,
+        size=backbone.input.size,
+        mean=backbone.input.mean,
+        std=backbone.input.std,
+        pictures=pictures,
+        items=items,
+        shape=backbone.state_shape(boundary),
+        dtype=dtype,
+    )
+
+
+def _digest_of_weights(backbone: AbstractBackbone, boundary: int) -> str:
+    digest = sha256()
+    for i, part in enumerate(backbone.parts[:boundary]):
+        for name, tensor in sorted([*part.named_parameters(), *part.named_buffers()]):
+            digest.update(f"{i}.{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+            digest.update(_bytes_of(tensor))
+    return digest.hexdigest()
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    flat = tensor.detach().cpu().reshape(-1).contiguous()
+    return flat.view(torch.uint8).numpy().data
+
+
+def _digest_of_architecture(backbone: AbstractBackbone, boundary: int) -> str:
+    whole = boundary == len(backbone.parts)
+    return _sha256_of_json(
+        _without(backbone.describe(), _NEVER_MATTERS | (set() if whole else _MATTERS_ABOVE))
+    )
+
+
+def _without(value: Any, words: frozenset[str]) -> Any:
+    """A description without some of its words, at any depth."""
+    if isinstance(value, Mapping):
+        return {word: _without(v, words) for word, v in value.items() if word not in words}
+    return value
+
+
+def _sha256_of_json(value: Any) -> str:
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

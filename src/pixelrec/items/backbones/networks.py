@@ -1,0 +1,141 @@
+"""The one door to picture networks: what a recipe chooses in, a backbone out, whatever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pixelrec.errors import RecipeError, nearest
+from pixelrec.items.backbones.backbone import AbstractBackbone
+from pixelrec.items.backbones.clip_checkpoint import load_clip_resnet
+from pixelrec.items.backbones.clip_resnet import (
+    ARCHITECTURES,
+    CLIPResNetChoices,
+    random_clip_resnet,
+    rebuild_clip_resnet,
+)
+from pixelrec.items.backbones.cnnf import CNNF
+from pixelrec.items.backbones.draft import Attention, BackboneChoices
+from pixelrec.items.backbones.families import FAMILIES
+from pixelrec.items.backbones.load import load_backbone, random_backbone, rebuild_backbone
+from pixelrec.items.backbones.picture_input import CLIP_MEAN, CLIP_STD, DEFAULT_SIZE, HALF
+
+CLIP_RESNET, CNN_F = "clip_resnet", "cnnf"
+NETWORKS = (*FAMILIES, CLIP_RESNET, CNN_F)
+_WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin"}
+
+
+@dataclass(frozen=True)
+class NetworkChoices:
+    """Which network, and how it is taken.
+
+    Args:
+        source: a checkpoint's folder, a name on the hub, or a file of a CLIP ResNet's weights.
+        family: one of `NETWORKS`; needed only where nothing else tells.
+        pretrained: false draws the weights at random.
+        revision: branch, tag or commit on the hub.
+        sizes: words of the family's configuration, for random weights.
+        taken: pooling, picture size, colour statistics and attention.
+        frozen_pool: the attention pool of a CLIP ResNet stays as it is, as published.
+    """
+
+    source: str | None = None
+    family: str | None = None
+    pretrained: bool = True
+    revision: str | None = None
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+    taken: BackboneChoices = field(default_factory=BackboneChoices)
+    frozen_pool: bool = False
+
+    @property
+    def of_clip_resnet(self) -> bool:
+        """Whether it is a CLIP ResNet: said so, or weights in a single file."""
+        file = self.source is not None and Path(self.source).suffix in _WEIGHT_FILES
+        return self.family == CLIP_RESNET or (self.family is None and file)
+
+
+def make_network(choices: NetworkChoices) -> AbstractBackbone:
+    """The network that a recipe chooses, in fp32 and eval mode.
+
+    Raises:
+        RecipeError: no such checkpoint or family, or choices that do not fit it.
+    """
+    if choices.family is not None and choices.family not in NETWORKS:
+        raise RecipeError(f"items.family is {choices.family!r}; {nearest(choices.family, NETWORKS)}")
+    if choices.of_clip_resnet:
+        return _clip_resnet(choices)
+    if choices.family == CNN_F:
+        return _cnnf(choices)
+    if not choices.pretrained:
+        return random_backbone(
+            choices.family,
+            source=choices.source,
+            revision=choices.revision,
+            sizes=choices.sizes,
+            choices=choices.taken,
+        )
+    if choices.source is None:
+        raise RecipeError(
+            "which pretrained network? Give items.source, a checkpoint's folder or a name on the hub, or "
+            "start from random weights with items.pretrained false and items.family"
+        )
+    if choices.sizes:
+        raise RecipeError(
+            f"items.sizes are {dict(choices.sizes)}, and a pretrained network has those of its checkpoint; "
+            "leave them out, or set items.pretrained false"
+        )
+    return load_backbone(
+        choices.source, family=choices.family, revision=choices.revision, choices=choices.taken
+    )
+
+
+def rebuild_network(described: Mapping[str, Any], attention: Attention = "auto") -> AbstractBackbone:
+    """The network that `describe` told of, with weights that are yet to be loaded."""
+    if described["family"] == CLIP_RESNET:
+        return rebuild_clip_resnet(described)
+    if described["family"] == CNN_F:
+        return CNNF(size=described["size"], width=described["width"], dropout=described["dropout"]).eval()
+    return rebuild_backbone(described, attention=attention)
+
+
+def _clip_resnet(choices: NetworkChoices) -> AbstractBackbone:
+    mean, std = (CLIP_MEAN, CLIP_STD) if choices.taken.statistics == "own" else (HALF, HALF)
+    taken = CLIPResNetChoices(
+        choices.taken.pooling or "pooler",
+        choices.taken.size or DEFAULT_SIZE,
+        mean,
+        std,
+        frozen_pool=choices.frozen_pool,
+    )
+    if choices.pretrained:
+        if choices.source is None:
+            raise RecipeError(
+                f"a pretrained {CLIP_RESNET} needs items.source: the file of its weights, .safetensors or a "
+                "state dict that torch.save wrote"
+            )
+        return load_clip_resnet(Path(choices.source), taken)
+    known = {"architecture"}
+    _demand_known_sizes(choices.sizes, known, CLIP_RESNET)
+    if "architecture" not in choices.sizes:
+        raise RecipeError(f"items.sizes.architecture is missing; expected one of {', '.join(ARCHITECTURES)}")
+    return random_clip_resnet(choices.sizes["architecture"], taken)
+
+
+def _cnnf(choices: NetworkChoices) -> AbstractBackbone:
+    if choices.source is not None:
+        raise RecipeError(
+            f"items.source is {choices.source}, and {CNN_F} starts from random weights: leave it out and set "
+            "items.pretrained false"
+        )
+    _demand_known_sizes(choices.sizes, {"width", "dropout"}, CNN_F)
+    size = choices.taken.size or DEFAULT_SIZE
+    width, dropout = int(choices.sizes.get("width", 4096)), float(choices.sizes.get("dropout", 0.5))
+    return CNNF(size=size, width=width, dropout=dropout).eval()
+
+
+def _demand_known_sizes(sizes: Mapping[str, Any], known: set[str], network: str) -> None:
+    for word in sizes:
+        if word not in known:
+            raise RecipeError(f"items.sizes.{word} is no word of {network}; {nearest(word, known)}")

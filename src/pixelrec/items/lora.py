@@ -1,0 +1,38 @@
+"""LoRA (Hu et al., arXiv 2106.09685) on the frozen blocks of a picture network, through 🤗 peft."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from torch import nn
+
+from pixelrec.errors import RecipeError
+from pixelrec.items.backbones.backbone import AbstractBackbone
+
+
+def add_lora(backbone: AbstractBackbone, rank: int) -> None:
+    """Gives every linear layer of the frozen blocks a trained correction of this rank, zero at the start.
+
+    Raises:
+        RecipeError: peft is not installed, nothing is frozen, or what is frozen has no linear layer.
+    """
+    if find_spec("peft") is None:
+        raise RecipeError("items.lora needs peft, which is not installed; pip install 'pixelrec[pixels]'")
+    from peft import LoraConfig, inject_adapter_in_model
+
+    frozen = backbone.blocks[: max(0, backbone.boundary - 1)]
+    names = [
+        f"blocks.{i}.{name}"
+        for i, block in enumerate(frozen)
+        for name, module in block.named_modules()
+        if isinstance(module, nn.Linear)
+    ]
+    if not names:
+        raise RecipeError(
+            f"items.lora is {rank}, and the frozen part of this network has no linear layer in its "
+            f"{len(frozen)} blocks; set items.lora 0, or items.trainable to fewer blocks"
+        )
+    trained = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=names), backbone)
+    for parameter in trained:  # peft freezes all but its own
+        parameter.requires_grad_(True)

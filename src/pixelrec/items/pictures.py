@@ -1,0 +1,78 @@
+"""The pictures of a data set's items, by item number."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelrec.batch import Facts
+from pixelrec.errors import ImageError, RequestError
+from pixelrec.images.store import PictureStore
+
+_NAMED = 3  # so many items an error names
+
+
+@final
+class Pictures:
+    """What the picture store has for items 1 … N; opened when first asked.
+
+    Args:
+        facts: where the store lies, and what items are called.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+
+    @cached_property
+    def store(self) -> PictureStore:
+        """Raises `ImageError` where no covers were packed, `RequestError` where no data set is at hand."""
+        if self.facts.folder is None:
+            raise RequestError(
+                "item vectors come from pictures, and no data set is at hand; give it with --data"
+            )
+        if self.facts.covers is None:
+            raise ImageError(
+                f"{self.facts.folder} has no pictures: pack the covers of its items with "
+                f"`pixelrec images pack COVERS --data {self.facts.folder}`"
+            )
+        return PictureStore.open(self.facts.covers)
+
+    @cached_property
+    def _ids(self) -> list[str]:
+        return [] if self.facts.item_ids is None else list(self.facts.item_ids)
+
+    @property
+    def count(self) -> int:
+        """N."""
+        return len(self._ids)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of all of them, in order."""
+        return self.store.fingerprint(self._ids)
+
+    def read(self, numbers: np.ndarray) -> Tensor:
+        """uint8 n, S, S, 3 of item numbers n, each from 1 to N."""
+        return torch.from_numpy(self.store.read([self._ids[number - 1] for number in numbers.tolist()]))
+
+    def demand_size(self, size: int) -> None:
+        """Raises `ImageError` unless pictures have `size` pixels a side."""
+        if self.store.size != size:
+            raise ImageError(
+                f"pictures in {self.store.path} have {self.store.size} pixels a side, and the network "
+                f"takes {size}: set items.size {self.store.size} if it can take that, or pack the covers "
+                f"again with --size {size} --overwrite"
+            )
+
+    def demand_all(self) -> None:
+        """Raises `ImageError` unless every item has a picture."""
+        if missing := self.store.missing(self._ids):
+            some = ", ".join(map(repr, missing[:_NAMED])) + (", …" if len(missing) > _NAMED else "")
+            raise ImageError(
+                f"{self.store.path} lacks pictures of {len(missing):,} of the data set's {self.count:,} "
+                f"items: {some}; pack the covers of all items with `pixelrec images pack`"
+            )

@@ -1,0 +1,238 @@
+"""PixelNet: an item is its picture, seen by a network that is trained with the recommender."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal, Self, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from pixelrec.batch import Facts, Items, Payload
+from pixelrec.images.square import Fit
+from pixelrec.images.store import PictureStore
+from pixelrec.items.activation_key import Dtype
+from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
+from pixelrec.items.backbones.draft import Attention, BackboneChoices, Statistics
+from pixelrec.items.backbones.networks import NetworkChoices, make_network, rebuild_network
+from pixelrec.items.backbones.pooling import Pooling
+from pixelrec.items.caching import Cache, CacheChoices, Frozen, cached_feed
+from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
+from pixelrec.items.feeds import AbstractFeed, PictureFeed, lower_states
+from pixelrec.items.lora import add_lora
+from pixelrec.items.pictures import Pictures
+from pixelrec.items.projection import Activation, Norm, Projection
+
+CATALOGUE_BYTES = 256 << 20  # that are loaded together when the whole catalogue is encoded
+FITTED_ON = 1024  # items whose features are looked at before training, where they are standardised
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+@final
+class PixelEncoder(AbstractItemEncoder):
+    """A picture network, pooled and projected. Every distinct item is encoded once, padding never.
+
+    Args:
+        facts: what the data dictates.
+        network: taken instead of reading `source`, with weights that are yet to be loaded.
+        source: a checkpoint's folder, a name on the hub, or a file of a CLIP ResNet's weights.
+        family: of networks; needed only without a source.
+        pretrained: false draws the weights at random.
+        revision: branch, tag or commit on the hub.
+        sizes: words of the family's configuration, such as depths, for random weights.
+        pooling: tokens, mean, cls or pooler; by default what the family's paper does.
+        size: pixels along a side; by default what the network was trained with, or the store has.
+        statistics: of colours: the network's own, or half: mean and spread 0.5, as published.
+        attention: eager, sdpa, or what is faster on the device.
+        frozen_pool: the attention pool of a CLIP ResNet is not trained, as published.
+        trainable: a number of top blocks, "stages 3-4", all, none or head.
+        lora: rank of trained corrections to the frozen blocks; 0 is none.
+        width: D.
+        norm: of the features, before the projection: none, layer, or items: standardised over the catalogue.
+        activation: after the projection.
+        chunk: pictures that pass the network together.
+        kept: pictures of a batch whose inner values are kept for the gradient; others' are computed again.
+        recompute: keeps the inputs of blocks only (gradient checkpointing): less memory, a third more time.
+        precision: of the network: bf16, fp32, or that of training.
+        cache: of what the frozen part computes: always, never, or where it pays.
+        cache_dtype: how it is stored.
+        cache_folder: where; by default in the data set.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        network: AbstractBackbone | None = None,
+        *,
+        source: str | None = None,
+        family: str | None = None,
+        pretrained: bool = True,
+        revision: str | None = None,
+        sizes: dict[str, Any] | None = None,
+        pooling: Pooling | None = None,
+        size: int | None = None,
+        statistics: Statistics = "own",
+        attention: Attention = "auto",
+        frozen_pool: bool = False,
+        trainable: int | str = 2,
+        lora: int = 0,
+        width: int = 512,
+        norm: Norm = "none",
+        activation: Activation = "relu",
+        chunk: int = 128,
+        kept: int = 1024,
+        recompute: bool = False,
+        precision: Precision = "auto",
+        cache: Cache = "auto",
+        cache_dtype: Dtype = "fp16",
+        cache_folder: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.pictures = Pictures(facts)
+        if network is None:
+            if size is None and not pretrained and source is None and facts.covers is not None:
+                size = PictureStore.open(facts.covers).size
+            taken = BackboneChoices(pooling, size, statistics, attention)
+            network = make_network(
+                NetworkChoices(source, family, pretrained, revision, sizes or {}, taken, frozen_pool)
+            )
+        self.fit: Fit = "stretch"
+        if facts.covers is not None:
+            self.pictures.demand_size(network.input.size)
+            self.fit = self.pictures.store.fit
+        self.backbone = network
+        network.freeze(str(trainable))
+        self.constant = network.boundary  # so many parts are the same for ever
+        if lora:
+            self.constant = min(self.constant, 1)
+            add_lora(network, lora)
+        network.recompute = recompute
+        self.project = Projection(network.width, width, activation, norm)
+        self.width, self.chunk, self.kept, self.precision = width, chunk, kept, precision
+        folder = Path(cache_folder) if cache_folder else facts.folder and facts.folder / "activations"
+        self.cache = CacheChoices(cache, cache_dtype, folder)
+        self._feed: AbstractFeed | None = None
+        self._feeding = Lock()
+
+    def prepare(self, say: Say) -> None:
+        """Every item has a picture; what the frozen part computes is computed, where that pays.
+
+        Raises:
+            ImageError: pictures are missing or of another size, or the cache cannot be made.
+        """
+        self.pictures.demand_all()
+        self._feed = self._new_feed(say)
+        if (norm := self.project.unfitted) is not None:
+            norm.fit(self._some_features())
+
+    @torch.no_grad()
+    def _some_features(self) -> Tensor:
+        """Features of items spread evenly over the catalogue, as they are now: n, W or n, T, W."""
+        count = self.pictures.count
+        numbers = np.linspace(1, count, min(count, FITTED_ON)).astype(np.int64)
+        training, found = self.training, []
+        self.eval()
+        for start in range(0, len(numbers), self.chunk):
+            payload = self.feed.load(numbers[start : start + self.chunk])
+            payload = {name: tensor.to(self.device) for name, tensor in payload.items()}
+            with self._autocast():
+                states = self.feed.states(payload, slice(None))
+                found.append(self.backbone.upper(states, self.constant).to(self._dtype))
+        self.train(training)
+        return torch.cat(found)
+
+    def load(self, ids: np.ndarray) -> Payload:
+        """`rows`: which of `ids` (U) are items, n of them; and what their feed loads."""
+        rows = np.flatnonzero(ids)
+        return {"rows": torch.from_numpy(rows), **self.feed.load(ids[rows])}
+
+    @property
+    def feed(self) -> AbstractFeed:
+        """Where inputs come from; without `prepare`, a cache is used that is there already."""
+        with self._feeding:
+            if self._feed is None:
+                self._feed = self._new_feed(None)
+            return self._feed
+
+    def _new_feed(self, say: Say | None) -> AbstractFeed:
+        frozen = Frozen(self.backbone, self.constant, self.pictures)
+        found = cached_feed(self.cache, frozen, say)
+        return found or PictureFeed(self.pictures, self.backbone, self.constant)
+
+    def forward(self, items: Items) -> Tensor:
+        rows = items.payload["rows"]
+        vectors = self._vectors(items.payload, len(rows))
+        table = vectors.new_zeros(len(items.ids), self.width)
+        return table.index_copy(0, rows, vectors)
+
+    def _vectors(self, payload: Payload, count: int) -> Tensor:
+        """n, D, some at a time. Gradients are those of all at once, whatever is computed again."""
+        vectors = [torch.zeros(0, self.width, device=self.device, dtype=self._dtype)]
+        for start in range(0, count, self.chunk):
+            with self._autocast():
+                states = self.feed.states(payload, slice(start, start + self.chunk))
+            if torch.is_grad_enabled() and start >= self.kept:
+                vectors.append(checkpoint(self._upper, states, use_reentrant=False))
+            else:
+                vectors.append(self._upper(states))
+        return torch.cat(vectors)
+
+    def _upper(self, states: Tensor) -> Tensor:
+        with self._autocast():
+            vectors = self.project(self.backbone.upper(states, self.constant))
+        return vectors.to(self._dtype)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        kind = self.device.type
+        on = torch.is_autocast_enabled(kind) if self.precision == "auto" else self.precision == "bf16"
+        return torch.autocast(kind, torch.bfloat16, enabled=on and self._dtype == torch.float32)
+
+    @property
+    def device(self) -> torch.device:
+        return self.project.linear.weight.device
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return self.project.linear.weight.dtype
+
+    def picture_form(self) -> PictureForm:
+        return PictureForm(self.backbone.input.size, self.fit)
+
+    def unseen(self, pictures: Tensor) -> Tensor:
+        """Vectors (n, D) of pictures uint8 n, S, S, 3, of the form that `picture_form` says."""
+        found = []
+        for some in pictures.split(self.chunk):
+            with self._autocast():
+                states = lower_states(self.backbone, self.constant, some)
+            found.append(self._upper(states))
+        return torch.cat(found)
+
+    @property
+    def rows_at_once(self) -> int:
+        return max(self.chunk, CATALOGUE_BYTES // self.feed.row_bytes)
+
+    @property
+    def dear(self) -> bool:
+        return True
+
+    @property
+    def reads(self) -> str:
+        return self.pictures.fingerprint
+
+    def describe(self) -> dict[str, Any]:
+        network, provenance = self.backbone.describe(), asdict(self.backbone.provenance)
+        return {"network": network, "provenance": provenance, "fit": self.fit}
+
+    @classmethod
+    def rebuild(cls, facts: Facts, described: Mapping[str, Any], choices: Mapping[str, Any]) -> Self:
+        network = rebuild_network(described["network"], choices.get("attention", "auto"))
+        network.provenance = Provenance(**described["provenance"])
+        made = cls(facts, network, **choices)
+        made.fit = described["fit"]
+        return made

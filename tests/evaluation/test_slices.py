@@ -1,0 +1,78 @@
+"""Slices by training events: who is in which, and every number against a formula written anew."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pixelrec.evaluation.comparison import Comparison
+from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST, OTHERS, SLICES, slice_metrics
+
+COUNTS = np.array([0, 4, 5, 100, 1, 6])
+RANKS = {"mine": np.array([1, 3, 2, 11, 20, 10]), "rival": np.array([12, 1, 5, 1, 2, 4])}
+
+
+def ndcg(ranks: np.ndarray) -> np.ndarray:
+    return np.where(ranks <= 10, 1 / np.log2(ranks + 1.0), 0.0)
+
+
+def test_every_question_is_in_one_slice_and_five_events_are_not_few() -> None:
+    assert FEW_EVENTS.holds(COUNTS).tolist() == [True, True, False, False, True, False]
+    assert OTHERS.holds(COUNTS).tolist() == [False, False, True, True, False, True]
+    every = np.sum([part.holds(np.arange(1000)) for part in SLICES], axis=0)
+    assert np.array_equal(every, np.ones(1000))
+
+
+def test_metrics_are_those_of_the_questions_inside() -> None:
+    few, others = slice_metrics("mine", RANKS, COUNTS)
+    assert (few.name, few.events, few.questions) == ("few-event items", "< 5 training events", 3)
+    assert (others.name, others.events, others.questions) == ("other items", "≥ 5 training events", 3)
+    assert few.where == "items with < 5 training events (n = 3)"
+    for part, mask in ((few, COUNTS < 5), (others, COUNTS >= 5)):
+        assert list(part.metrics) == ["mine", "rival"]
+        for name, ranks in RANKS.items():
+            inside = ranks[mask]
+            assert part.metrics[name]["NDCG@10"] == pytest.approx(ndcg(inside).mean(), rel=1e-12)
+            assert part.metrics[name]["Recall@5"] == pytest.approx((inside <= 5).mean(), rel=1e-12)
+            assert part.metrics[name]["MRR@10"] == pytest.approx(
+                np.where(inside <= 10, 1 / inside, 0).mean(), rel=1e-12
+            )
+    assert few.ordered() == ["rival", "mine"] and others.ordered() == ["rival", "mine"]
+    assert few.ordered({"other": {"NDCG@10": 0.99}}) == ["other", "rival", "mine"]
+
+
+@pytest.mark.parametrize(("counts", "name"), [([4, 0], "few-event items"), ([5, 9], "other items")])
+def test_an_empty_slice_is_left_out(counts: list[int], name: str) -> None:
+    (only,) = slice_metrics("m", {"m": np.array([1, 2])}, np.array(counts))
+    assert only.name == name and only.questions == 2
+    assert slice_metrics("m", {"m": np.empty(0, np.int64)}, np.empty(0, np.int64)) == ()
+
+
+def test_the_best_baseline_of_the_slice_is_compared() -> None:
+    chance = np.random.default_rng(0)
+    few = np.arange(200) < 80
+    ranks = {
+        "mine": chance.integers(1, 30, 200),
+        "strong": np.where(few, 99, 1),
+        "rare": np.where(few, chance.integers(1, 15, 200), 99),
+    }
+    part, others = slice_metrics("mine", ranks, np.where(few, 4, 5))
+    difference = ndcg(ranks["mine"][few]) - ndcg(ranks["rare"][few])
+    half = 1.959963984540054 * difference.std(ddof=1) / np.sqrt(80)
+    found = part.comparison
+    assert found is not None and found.baseline == "rare"
+    assert found.difference == pytest.approx(difference.mean(), rel=1e-12)
+    assert (found.low, found.high) == pytest.approx((difference.mean() - half, difference.mean() + half))
+    assert others.comparison is not None and others.comparison.baseline == "strong"
+
+
+def test_too_few_questions_compare_nothing() -> None:
+    def compared(questions: int) -> Comparison | None:
+        ones = np.ones(questions, np.int64)
+        (part,) = slice_metrics("m", {"m": ones, "b": ones + 1}, 0 * ones)
+        assert part.metrics["m"]["NDCG@10"] == 1.0
+        return part.comparison
+
+    assert compared(FEWEST - 1) is None
+    found = compared(FEWEST)
+    assert found is not None and found.difference == pytest.approx(1 - 1 / np.log2(3))

@@ -1,0 +1,325 @@
+"""The picture encoder: one vector per picture whatever the way, exact gradients, constants that stay so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from items.backbones.conftest import TINY, shake
+from torch import Tensor
+
+from pixelrec.batch import Facts, Items
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import training_events
+from pixelrec.errors import ImageError, PixelrecError, RecipeError, RequestError
+from pixelrec.images.store import PictureStore
+from pixelrec.items.activation_key import DTYPES, Dtype
+from pixelrec.items.backbones.backbone import AbstractBackbone
+from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetChoices, ModifiedResNet
+from pixelrec.items.backbones.cnnf import CNNF
+from pixelrec.items.backbones.draft import BackboneChoices
+from pixelrec.items.backbones.families import FAMILIES
+from pixelrec.items.backbones.networks import NetworkChoices, make_network
+from pixelrec.items.caching import Frozen
+from pixelrec.items.feeds import CacheFeed, PictureFeed, ResidentFeed
+from pixelrec.items.pixels import PixelEncoder
+from pixelrec.recommender import Recommender
+
+SIZE = 32
+LINES: list[str] = []
+Make = Callable[..., PixelEncoder]
+
+
+@pytest.fixture(scope="module")
+def facts(dataset: Dataset) -> Facts:
+    return dataset.facts(8, training_events(dataset))
+
+
+def tiny(name: str) -> AbstractBackbone:
+    """A small network of a kind; its weights make every part matter."""
+    if name == "clip_resnet":
+        architecture = Architecture((1, 1, 1, 1), width=16, output=24, native=SIZE)
+        choices = CLIPResNetChoices(size=SIZE, frozen_pool=False)
+        found: AbstractBackbone = CLIPResNet(ModifiedResNet(architecture, SIZE), choices).eval()
+    elif name == "cnnf":
+        found = CNNF(size=39, width=16, dropout=0.0).eval()
+    else:
+        taken = BackboneChoices(size=SIZE, attention="sdpa")
+        found = make_network(NetworkChoices(family=name, pretrained=False, sizes=TINY[name], taken=taken))
+    shake(found)
+    return found
+
+
+def items_of(encoder: PixelEncoder, ids: list[int]) -> Items:
+    return Items(torch.tensor(ids), encoder.load(np.array(ids)))
+
+
+def made(facts: Facts, network: AbstractBackbone | None = None, **choices: Any) -> PixelEncoder:
+    return PixelEncoder(facts, network or tiny("clip"), **{"width": 6, "cache": "never", **choices})
+
+
+def gradients(encoder: PixelEncoder, table: Tensor) -> dict[str, Tensor]:
+    """Of a loss that tells every number of the table from every other."""
+    weight = torch.arange(1.0, table.numel() + 1, dtype=table.dtype).view_as(table).sin()
+    encoder.zero_grad()
+    (table * weight).sum().backward()
+    return {name: p.grad.clone() for name, p in encoder.named_parameters() if p.grad is not None}
+
+
+def plain(encoder: PixelEncoder, facts: Facts, ids: list[int]) -> Tensor:
+    """The published way, written out: each slot's picture through the whole network, then linear and ReLU."""
+    assert facts.covers is not None and facts.item_ids is not None
+    store = PictureStore.open(facts.covers)
+    rows = []
+    for number in ids:
+        if number == 0:
+            rows.append(torch.zeros(encoder.width, dtype=torch.float64))
+            continue
+        picture = torch.from_numpy(store.read([facts.item_ids[number - 1]])).double() / 255
+        mean, std = (
+            torch.tensor(v).double() for v in (encoder.backbone.input.mean, encoder.backbone.input.std)
+        )
+        features = encoder.backbone(((picture - mean) / std).permute(0, 3, 1, 2))
+        linear = encoder.project.linear
+        x = (features @ linear.weight.T + linear.bias).clamp(min=0)[0]
+        rows.append(x.mean(0) if x.dim() == 2 else x)
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("network", ["clip", "resnet", "clip_resnet"])
+def test_the_table_is_the_published_one(facts: Facts, network: str) -> None:
+    encoder = made(facts, tiny(network), trainable="all").double().eval()
+    ids = [0, 3, 1, 60, 119]
+    torch.testing.assert_close(encoder(items_of(encoder, ids)), plain(encoder, facts, ids))
+
+
+@pytest.mark.parametrize(("chunk", "kept"), [(3, 0), (3, 3), (4, 6), (2, 1000), (1, 0)])
+def test_in_little_memory_gradients_are_the_same(facts: Facts, chunk: int, kept: int) -> None:
+    network = tiny("clip")
+    whole = made(facts, network, chunk=1000, kept=1000, trainable="all").double().eval()
+    parts = made(facts, network, chunk=chunk, kept=kept, trainable="all").double().eval()
+    parts.load_state_dict(whole.state_dict())
+    items = items_of(whole, [0, *range(1, 12)])
+    expected, found = (gradients(e, e(items)) for e in (whole, parts))
+    assert expected.keys() == found.keys() and len(found) > 20
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-9, atol=1e-12)
+
+
+def test_what_is_not_kept_is_computed_again(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = made(facts, chunk=2, kept=4)
+    passes = []
+    upper = type(encoder.backbone).upper
+    monkeypatch.setattr(
+        type(encoder.backbone), "upper", lambda self, x, b: passes.append(len(x)) or upper(self, x, b)
+    )
+    table = encoder(items_of(encoder, [0, *range(1, 9)]))
+    assert passes == [2, 2, 2, 2]
+    table.sum().backward()
+    assert passes == [2, 2, 2, 2, 2, 2], "two chunks were kept, two were not"
+
+
+def test_padding_is_neither_loaded_nor_encoded(facts: Facts) -> None:
+    encoder = made(facts)
+    payload = encoder.load(np.array([0, 5, 7]))
+    assert payload["rows"].tolist() == [1, 2] and len(payload["pictures"]) == 2
+    table = encoder(items_of(encoder, [0, 5, 7]))
+    assert not table[0].any() and table[1:].abs().sum() > 0
+    assert encoder(items_of(encoder, [0])).shape == (1, 6)
+
+
+@pytest.mark.parametrize("trainable", ["all", 2, "head", "none"])
+def test_what_is_frozen_is_constant(facts: Facts, trainable: int | str) -> None:
+    encoder = made(facts, tiny("resnet"), trainable=trainable).train()
+    boundary = encoder.backbone.boundary
+    before = {k: v.clone() for k, v in encoder.backbone.state_dict().items()}
+    encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
+    for i, part in enumerate(encoder.backbone.parts):
+        assert all((p.grad is not None) == (i >= boundary) for p in part.parameters())
+    after = encoder.backbone.state_dict()
+    moved = {k for k in before if not torch.equal(before[k], after[k])}
+    frozen = {id(b) for part in encoder.backbone.parts[:boundary] for b in part.buffers()}
+    assert all(id(b) not in frozen for n, b in encoder.backbone.named_buffers() if n in moved)
+    assert bool(moved) == (trainable in ("all", 2)), "batch norms of what is trained follow the batch"
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])
+@pytest.mark.parametrize("network", [*FAMILIES, "clip_resnet"])
+def test_from_the_cache_losses_and_gradients_are_the_same(
+    facts: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, dtype: Dtype
+) -> None:
+    backbone = tiny(network)
+    choices = {"trainable": 2 if len(backbone.blocks) > 2 else 1, "chunk": 5, "kept": 5}
+    fresh = made(facts, backbone, **choices).eval()
+    cached = made(facts, backbone, cache="always", cache_dtype=dtype, cache_folder=str(tmp_path), **choices)
+    cached.load_state_dict(fresh.state_dict())
+    cached.eval().prepare(LINES.append)
+    assert isinstance(cached.feed, CacheFeed) and isinstance(fresh.feed, PictureFeed)
+    ids = [0, *range(1, 20, 2)]
+    # The plain way, told only to round what lies below the boundary: the rest must be the same.
+    frozen = Frozen(fresh.backbone, fresh.constant, fresh.pictures)
+    rounded = frozen.states(np.array(ids[1:]), dtype).to(DTYPES[dtype]).float()
+    exact = frozen.states(np.array(ids[1:]), "fp32")
+    assert_near(rounded, exact, {"fp16": 1e-3, "bf16": 3e-2, "fp32": 1e-6}[dtype])
+    monkeypatch.setattr(PictureFeed, "states", lambda _self, _payload, some: rounded[some])
+    expected, found = (e(items_of(e, ids)) for e in (fresh, cached))
+    assert_near(found, expected, 1e-5 if dtype != "bf16" else 3e-2)
+    expected, found = (gradients(e, t) for e, t in ((fresh, expected), (cached, found)))
+    assert expected.keys() == found.keys()
+    everything = (torch.cat([g.flatten() for g in some.values()]) for some in (found, expected))
+    assert_near(*everything, 1e-4 if dtype != "bf16" else 0.1)
+
+
+def assert_near(found: Tensor, expected: Tensor, share: float) -> None:
+    """Off by at most a share of the expected length: single numbers near zero are noise."""
+    off = float(((found - expected).norm() / expected.norm()).detach())
+    assert off <= share, f"off by {off:.2g} of its length"
+
+
+def test_a_cache_is_made_once_and_found_again(facts: Facts, tmp_path: Path) -> None:
+    network, seen = tiny("vit"), []
+    lower = type(network).lower
+    type(network).lower = lambda self, x, b=None: seen.append(len(x)) or lower(self, x, b)
+    try:
+        choices = {"cache": "always", "cache_folder": str(tmp_path), "trainable": "head"}
+        made(facts, network, **choices).prepare(LINES.append)
+        assert sum(seen) >= facts.items
+        seen.clear()
+        again = made(facts, network, **choices)
+        again.load(np.array([0, 1]))
+        assert isinstance(again.feed, CacheFeed) and sum(seen) < 5, "verified, not computed"
+    finally:
+        type(network).lower = lower
+
+
+def test_held_by_the_device_states_are_the_same(facts: Facts, tmp_path: Path) -> None:
+    encoder = made(facts, cache="always", cache_folder=str(tmp_path)).eval()
+    encoder.prepare(LINES.append)
+    expected = encoder(items_of(encoder, [0, 4, 2]))
+    assert isinstance(encoder.feed, CacheFeed)
+    encoder._feed = ResidentFeed(encoder.feed.activations.resident("cpu"), torch.float32)
+    assert torch.equal(encoder(items_of(encoder, [0, 4, 2])), expected)
+
+
+def test_a_new_picture_has_the_vector_that_it_would_have_in_the_catalogue(facts: Facts) -> None:
+    encoder = made(facts, chunk=2).eval()
+    form = encoder.picture_form()
+    assert (form.size, form.fit) == (SIZE, "stretch")
+    known = encoder(items_of(encoder, [0, 8, 9, 10]))[1:]
+    torch.testing.assert_close(encoder.unseen(encoder.pictures.read(np.array([8, 9, 10]))), known)
+
+
+def test_saved_it_needs_its_source_no_more(
+    facts: Facts, tmp_path: Path, make_checkpoint: Callable[[str], Path]
+) -> None:
+    source = make_checkpoint("clip")
+    items = {"name": "pixels", "source": str(source), "width": 8, "statistics": "half", "cache": "never"}
+    trained = Recommender(items, {"name": "sasrec"}, {"name": "dot"}, facts).eval()
+    trained.save(tmp_path / "saved")
+    (source / "model.safetensors").unlink()
+    (source / "config.json").unlink()
+    loaded = Recommender.from_pretrained(tmp_path / "saved", data=facts)
+    assert torch.equal(trained.catalogue().table, loaded.catalogue(chunk=7).table) or torch.allclose(
+        trained.catalogue().table, loaded.catalogue(chunk=7).table, atol=1e-6
+    )
+    described = json.loads((tmp_path / "saved" / "recommender.json").read_text())["described"]
+    assert described["provenance"]["source"] == str(source)
+    assert described["provenance"]["revision"].startswith("sha256:")
+    assert loaded.items.describe() == trained.items.describe()
+
+
+@pytest.fixture
+def make_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
+    def make(family: str) -> Path:
+        kind = FAMILIES[family].model_class()
+        kind(kind.config_class(**TINY[family])).save_pretrained(tmp_path / family)
+        return tmp_path / family
+
+    return make
+
+
+def test_lora_corrects_frozen_blocks(facts: Facts) -> None:
+    encoder = made(facts, tiny("clip"), trainable=1, lora=2).double().eval()
+    assert encoder.constant == 1, "only the stem stays the same"
+    plain = made(facts, tiny("clip"), trainable=1).double().eval()
+    plain.load_state_dict(
+        {k.replace(".base_layer", ""): v for k, v in encoder.state_dict().items() if "lora_" not in k}
+    )
+    items = items_of(encoder, [0, 1, 2])
+    torch.testing.assert_close(encoder(items), plain(items), msg="it starts at zero")
+    found = gradients(encoder, encoder(items))
+    below = {n for n in found if n.startswith("backbone.blocks.0.")}
+    assert below and all("lora_" in n for n in below)
+    assert any(n.startswith("backbone.blocks.2.") and "lora_" not in n for n in found)
+
+
+def test_lora_needs_linear_layers(facts: Facts) -> None:
+    with pytest.raises(
+        RecipeError, match="items.lora is 4, and the frozen part of this network has no linear"
+    ):
+        made(facts, tiny("resnet"), trainable=1, lora=4)
+
+
+def test_recomputed_blocks_give_the_same(facts: Facts) -> None:
+    network = tiny("clip")
+    encoders = [made(facts, network, trainable="all", recompute=word).double() for word in (False, True)]
+    encoders[1].load_state_dict(encoders[0].state_dict())
+    found = []
+    for encoder in encoders:
+        encoder.backbone.recompute = encoder is encoders[1]
+        found.append(gradients(encoder, encoder(items_of(encoder, [0, 1, 2, 3]))))
+    for name in found[0]:
+        torch.testing.assert_close(found[1][name], found[0][name])
+
+
+def test_random_networks_take_the_pictures_as_they_are(facts: Facts) -> None:
+    encoder = PixelEncoder(
+        facts, family="resnet", pretrained=False, sizes=dict(TINY["resnet"]), cache="never"
+    )
+    assert encoder.picture_form().size == SIZE
+
+
+@pytest.mark.parametrize(
+    ("change", "choices", "error", "says"),
+    [
+        ({"covers": None}, {}, ImageError, "pack the covers of its items with `pixelrec images pack"),
+        ({"covers": None, "folder": None}, {}, RequestError, "give it with --data"),
+        ({}, {"cache": "always", "trainable": "all"}, RecipeError, "nothing of the network is frozen"),
+        ({}, {"trainable": 9}, RecipeError, "items.trainable is 9 top blocks, and the network has 3"),
+    ],
+)
+def test_mistakes_are_told_before_training(
+    facts: Facts, change: dict[str, Any], choices: dict[str, Any], error: type[PixelrecError], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        made(replace(facts, **change), **choices).prepare(LINES.append)
+
+
+def test_pictures_of_another_size_and_missing_ones(facts: Facts) -> None:
+    with pytest.raises(ImageError, match=r"have 32 pixels a side, and the network takes 39: .*--size 39"):
+        made(facts, tiny("cnnf"))
+    assert facts.item_ids is not None
+    with pytest.raises(ImageError, match="lacks pictures of 1 of the data set's 121 items: 'nobody'"):
+        made(replace(facts, item_ids=[*facts.item_ids, "nobody"])).prepare(LINES.append)
+
+
+def test_no_source_and_no_family() -> None:
+    nothing = Facts(users=3, items=4, length=5)
+    for choices, says in [
+        ({}, "which pretrained network"),
+        ({"pretrained": False}, "which picture network"),
+        ({"family": "rsnet", "pretrained": False}, "did you mean 'resnet'"),
+        ({"source": "x", "sizes": {"a": 1}}, "leave them out"),
+        ({"family": "clip_resnet"}, "needs items.source"),
+        ({"source": "none.pt"}, "no file is there"),
+        ({"family": "cnnf", "source": "x"}, "starts from random weights"),
+        ({"family": "cnnf", "pretrained": False, "sizes": {"depth": 1}}, "items.sizes.depth"),
+    ]:
+        with pytest.raises(RecipeError, match=says):
+            PixelEncoder(nothing, **choices)  # type: ignore[arg-type]
