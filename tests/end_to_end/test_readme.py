@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from pixelrec.cli import main
 from pixelrec.data.demo import World
@@ -21,15 +22,26 @@ def shop(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(world.interactions, tmp_path / "interactions.csv")
     shutil.copy(world.items, tmp_path / "items.csv")
     shutil.copytree(world.covers, tmp_path / "covers")
+    shutil.copy(world.covers / "i3.jpg", tmp_path / "new.jpg")
+    # What the README takes from the hub: a small one of its kind.
+    from transformers import MobileNetV2Config, MobileNetV2Model
+
+    network = MobileNetV2Model(MobileNetV2Config(depth_multiplier=0.35, image_size=64))
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.kaiming_normal_(parameter)
+    network.save_pretrained(tmp_path / "mobilenet")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_the_python_of_the_readme(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code = re.search(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert code is not None
-    quick = code[1].replace('"training.epochs": 50', '"training.epochs": 1')
-    assert quick != code[1]
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 2
+    quick = "".join(blocks).replace('"training.epochs": 50', '"training.epochs": 1')
+    quick = quick.replace('covers="covers/"', 'covers="covers/", size=64').replace("path/or/name/of/a/checkpoint", "mobilenet")
+    quick = quick.replace("overrides=pixels", 'overrides=pixels | {"training.epochs": 1}')
+    assert quick.count('"training.epochs": 1') == 2
     exec(compile(quick, "README.md", "exec"), {})
     said = capsys.readouterr().out
     assert "Recall@10" in said and "report.html" in said and "user_id" in said
@@ -42,7 +54,10 @@ def test_the_commands_of_the_readme(shop: Path, capsys: pytest.CaptureFixture[st
     for line in lines:
         quick = line.replace("--training.epochs 50", "--training.epochs 1")
         quick = quick.replace("--seeds 3", "--seeds 1 --set training.epochs=1")
-        words = quick.split()[1:]
+        quick = quick.replace(
+            "sasrec-mobilenet", "sasrec-mobilenet --items.source mobilenet --training.epochs 1"
+        )
+        words = quick.replace("--covers covers/", "--covers covers/ --size 64").split()[1:]
         assert main(words) == 0, (line, capsys.readouterr().err)
     assert (shop / "runs" / "first" / "report.html").exists()
 

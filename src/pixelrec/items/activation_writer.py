@@ -128,12 +128,20 @@ def _stored(states: Tensor, ids: np.ndarray, key: ActivationKey) -> Tensor:
             f"states of {len(ids)} items are {list(states.shape)}, expected n, {list(key.shape)}"
         )
     stored = states.detach().to(DTYPES[key.dtype])
-    if torch.isfinite(stored).all():
+    if torch.isfinite(stored).all() and not _vanished(states, stored):
         return stored.cpu()
     which = f"the network's states of item numbers {ids[0]:,} … {ids[-1]:,}"
     if torch.isfinite(states).all():
+        least, most = torch.finfo(stored.dtype).tiny, torch.finfo(stored.dtype).max
         raise RecipeError(
-            f"{which} reach {float(states.abs().max()):.3g}, too large for {key.dtype} (up to "
-            f"{torch.finfo(stored.dtype).max:.3g}): set items.cache_dtype bf16"
+            f"{which} reach {float(states.abs().max()):.3g}, which {key.dtype} cannot hold ({least:.2g} to "
+            f"{most:.3g}): set items.cache_dtype bf16"
         )
     raise RecipeError(f"{which} are not all finite: its weights are damaged, or its precision is too low")
+
+
+def _vanished(states: Tensor, stored: Tensor) -> bool:
+    """Whether numbers were so small that storing has lost what makes a state: a hundredth of its length."""
+    was, now = states.detach().double().flatten(1), stored.double().flatten(1)
+    lost, length = torch.linalg.vector_norm(was - now, dim=1), torch.linalg.vector_norm(was, dim=1)
+    return bool((lost > 1e-2 * length).any())
