@@ -16,6 +16,7 @@ from pixelrec.images.pack import PackReport, pack
 if TYPE_CHECKING:
     import polars as pl
 
+    from pixelrec.demonstration import Demonstration
     from pixelrec.grid.outcome import Outcome
     from pixelrec.images.doctor import CheckReport
     from pixelrec.recipe import Recipe
@@ -342,10 +343,8 @@ def recommend(
     return for_history(opened, opened.dataset(data) if here else None, history, wish)
 
 
-def demo(
-    *, out: Path | str = "demo", seed: int = 0, console: Console = QUIET
-) -> tuple[Run, dict[str, float]]:
-    """Generates a world, prepares it, packs its covers, trains SASRec, tests it and writes the report.
+def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -> Demonstration:
+    """Generates a shop, trains SASRec over its ids and over its pixels, tests both, and writes the report.
 
     Args:
         out: the folder for all of it; must be new or empty.
@@ -353,25 +352,31 @@ def demo(
         console: where steps are reported.
 
     Returns:
-        The run, and the test metrics that nobody can beat, since the law of the world is known.
+        Both runs, and the test metrics that nobody can beat, since the law of the world is known.
+
+    Raises:
+        DataError: the folder holds something already.
+        InterruptedError: by a signal, as in `train`.
     """
-    from pixelrec.data.demo import generate_world
+    from pixelrec.demonstration import IDS, PIXELS, Contender, Demonstration, how_it_went, open_shop
     from pixelrec.run_report import write_run_report
 
     out = Path(out)
-    world = generate_world(out / "world", seed=seed)
-    console.print(f"world      {world.folder}: interactions, item information and covers, drawn by code")
-    dataset = prepare(world.interactions, out=out / "data", items=world.items)
-    _, packed = pack_images(world.covers, data=dataset.folder, size=96)
-    counts = f"{dataset.users:,} users, {dataset.items:,} items, {packed.packed} covers"
-    console.print(f"data set   {dataset.folder}: {counts}")
-    run = train(
-        "sasrec-id", data=dataset.folder, out=out / "run", overrides={"seed": seed, **DEMO}, console=console
-    )
+    world, dataset = open_shop(out, seed, console)
+
+    def run_of(each: Contender, shown: Console) -> Run:
+        overrides = each.overrides(seed)
+        run = train(
+            each.recipe, data=dataset.folder, out=out / each.folder, overrides=overrides, console=shown
+        )
+        evaluate(run, split="test")
+        console.print(how_it_went(each, run), highlight=False)
+        return run
+
+    with console.status(IDS.doing):
+        ids = run_of(IDS, QUIET)
+    console.print(PIXELS.doing, highlight=False)
+    pixels = run_of(PIXELS, console)
     ceiling = world.best_possible(5) | world.best_possible(10)
-    evaluate(run, split="test")
-    write_run_report(run, dataset, "test", ceiling)
-    return run, ceiling
-
-
-DEMO = {"length": 20, "items.width": 64, "users.heads": 2, "training.epochs": 60, "training.patience": 5}
+    write_run_report(pixels, dataset, "test", ceiling, beside=[ids])
+    return Demonstration(ids, pixels, ceiling)

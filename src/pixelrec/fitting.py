@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, gather_object
+from accelerate.utils import broadcast, broadcast_object_list, gather_object
 from rich.console import Console
 from torch import Tensor
 
@@ -152,6 +152,7 @@ def _validate(
     recommender: Recommender, questions: Questions, accelerator: Accelerator, bank: bool
 ) -> Metrics:
     """Metrics over all questions, each process ranking its share; the catalogue's vectors refill the bank."""
+    _agree(recommender, accelerator)
     catalogue = _catalogue(recommender, accelerator)
     recommender.bank = catalogue.encoded if bank else None
     process, processes = accelerator.process_index, accelerator.num_processes
@@ -165,6 +166,13 @@ def _validate(
     for part, some in enumerate(gather_object([rank_questions(recommender, share, catalogue)])):
         ranks[part::processes] = some
     return metrics(ranks)
+
+
+def _agree(recommender: Recommender, accelerator: Accelerator) -> None:
+    """All processes see what is saved: each one's batch norms have followed its own batch of the last step."""
+    if accelerator.num_processes > 1:
+        for buffer in recommender.buffers():
+            buffer.copy_(broadcast(buffer))
 
 
 def _catalogue(recommender: Recommender, accelerator: Accelerator) -> Catalogue:

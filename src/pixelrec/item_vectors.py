@@ -1,26 +1,32 @@
 """The item vectors of a checkpoint in a file beside it: encoding the catalogue costs what it costs, once.
 
-`item-vectors.npy` is float32[N + 1, D], row r for item number r. It grows as `item-vectors.partial`; killed
-at any moment, the next to ask goes on after the last row that was whole.
+`item-vectors.safetensors` holds `vectors`, fp32 N + 1, D, row r for item number r, and says of which weights
+and pictures they are. It grows as `item-vectors.partial`: a line that says the same, then rows; killed at any
+moment, the next to ask goes on after the last row that was whole.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, Self, final
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from pixelrec.images.progress import progress_line
+from pixelrec.items.activation_key import bytes_of
 from pixelrec.recommender import Catalogue, Recommender
 
-NAME = "item-vectors"
+WHOLE, PARTIAL = "item-vectors.safetensors", "item-vectors.partial"
+About = Mapping[str, str]
 
 
 def kept_catalogue(recommender: Recommender, checkpoint: Path, *, progress: bool = False) -> Catalogue:
@@ -32,100 +38,127 @@ def kept_catalogue(recommender: Recommender, checkpoint: Path, *, progress: bool
     """
     if not recommender.items.dear:
         return recommender.catalogue()
-    found = _whole(recommender, checkpoint)
+    # Of what is loaded: training may put a better checkpoint into the folder at any moment.
+    weights = _fingerprint(recommender)
+    found = _whole(recommender, checkpoint, weights)
     if found is None:
-        found = _completed(recommender, checkpoint, progress)
+        found = _completed(recommender, checkpoint, weights, progress)
     return recommender.catalogue(encoded=found.to(recommender.device))
 
 
-def _whole(recommender: Recommender, checkpoint: Path) -> Tensor | None:
-    path = checkpoint / f"{NAME}.npy"
-    about = _about(checkpoint / f"{NAME}.json")
-    at_hand = recommender.facts.covers is not None
-    if about is None or (at_hand and about["reads"] != recommender.items.reads):
-        return None
+def _fingerprint(recommender: Recommender) -> str:
+    """sha256 of the item encoder's weights."""
+    digest = sha256()
+    for name, tensor in recommender.items.state_dict().items():
+        digest.update(name.encode() + b"\0")
+        digest.update(bytes_of(tensor))
+    return digest.hexdigest()
+
+
+def _whole(recommender: Recommender, checkpoint: Path, weights: str) -> Tensor | None:
+    """The vectors in the file; none where it is absent, damaged, or of other weights or pictures."""
     try:
-        vectors = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        with safe_open(checkpoint / WHOLE, framework="pt") as file:
+            about: About = file.metadata() or {}
+            vectors: Tensor = file.get_tensor("vectors")
+    except (OSError, SafetensorError):
         return None
-    return torch.from_numpy(vectors) if vectors.shape == _shape(recommender) else None
+    at_hand = recommender.facts.covers is not None
+    if about.get("weights") != weights or (at_hand and about.get("reads") != recommender.items.reads):
+        return None
+    return vectors if tuple(vectors.shape) == _shape(recommender) else None
 
 
-def _completed(recommender: Recommender, checkpoint: Path, progress: bool) -> Tensor:
+def _completed(recommender: Recommender, checkpoint: Path, weights: str, progress: bool) -> Tensor:
     """Vectors of all items; those that were encoded before an interruption are not encoded again."""
-    vectors, reads = np.zeros(_shape(recommender), np.float32), recommender.items.reads
-    numbers = torch.arange(len(vectors))
+    about = {"weights": weights, "reads": recommender.items.reads}
+    vectors = torch.zeros(_shape(recommender))
     with (
-        _partial(checkpoint, reads) as partial,
+        _Growing(checkpoint, about) as growing,
         progress_line("encoding items", len(vectors), shown=progress) as advance,
     ):
-        written = 0 if partial is None else _continued(partial, vectors)
-        for _ in range(written):
+        done = growing.read(vectors)
+        for _ in range(done):
             advance()
-        for some in recommender.encode(numbers[written:]) if written < len(vectors) else ():
-            vectors[written : written + len(some)] = some.float().cpu().numpy()
-            if partial is not None:
-                partial.write(vectors[written : written + len(some)].tobytes())
-                partial.flush()
-            written += len(some)
-            for _ in range(len(some)):
+        for some in recommender.encode(torch.arange(done, len(vectors))) if done < len(vectors) else ():
+            vectors[done : done + len(some)] = some
+            growing.append(vectors[done : done + len(some)])
+            done += len(some)
+            for _ in some:
                 advance()
-        if partial is not None:
-            _finish(checkpoint, vectors, reads)
-    return torch.from_numpy(vectors)
+        growing.finish(vectors)
+    return vectors
 
 
-@contextmanager
-def _partial(checkpoint: Path, reads: str) -> Iterator[BinaryIO | None]:
-    """What is written as it grows; none where another process writes it, or nobody can.
+@final
+class _Growing:
+    """The file as it is written, row by row; nothing where another process writes it, or nobody can.
 
     That costs time when the next one asks, and never the answer.
+
+    Args:
+        checkpoint: beside which it lies.
+        about: what the rows depend on.
     """
-    about, path = checkpoint / f"{NAME}.begun", checkpoint / f"{NAME}.partial"
-    try:
-        file = path.open("a+b")
-    except OSError:
-        yield None
-        return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        if _about(about) != {"reads": reads}:
+
+    def __init__(self, checkpoint: Path, about: About) -> None:
+        self.checkpoint, self.about = checkpoint, about
+        self.head = json.dumps(about).encode() + b"\n"
+        self.file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        with self._or_without():
+            self.file = (self.checkpoint / PARTIAL).open("a+b")
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            with suppress(OSError):  # what could not be written was not counted on
+                self.file.close()
+            self.file = None
+
+    def read(self, vectors: Tensor) -> int:
+        """Fills in the rows that an interrupted call has left, and says how many there are."""
+        with self._or_without():
+            if self.file is not None:
+                return self._read(self.file, vectors.numpy())
+        return 0
+
+    def _read(self, file: BinaryIO, vectors: np.ndarray) -> int:
+        file.seek(0)
+        content = file.read()
+        if not content.startswith(self.head):
             file.truncate(0)
-            about.write_text(json.dumps({"reads": reads}), encoding="utf-8")
-        yield file
+            file.write(self.head)
+            return 0
+        rows = min((len(content) - len(self.head)) // vectors[0].nbytes, len(vectors))
+        some = vectors[:rows]
+        some[:] = np.frombuffer(content, np.float32, some.size, len(self.head)).reshape(some.shape)
+        file.truncate(len(self.head) + some.nbytes)  # without a row that was cut short
+        return rows
 
+    def append(self, rows: Tensor) -> None:
+        with self._or_without():
+            if self.file is not None:
+                self.file.write(bytes_of(rows))
+                self.file.flush()
 
-def _continued(partial: BinaryIO, vectors: np.ndarray) -> int:
-    """Fills in the rows that an interrupted call has left, and says how many there are."""
-    width = vectors.shape[1] * vectors.itemsize
-    partial.seek(0)
-    content = partial.read()
-    rows = min(len(content) // width, len(vectors))
-    vectors[:rows] = np.frombuffer(content[: rows * width], np.float32).reshape(rows, -1)
-    partial.truncate(rows * width)  # without a row that was cut short
-    return rows
+    def finish(self, vectors: Tensor) -> None:
+        """Puts the whole in its place, at once: its words and its rows are never of different catalogues."""
+        with self._or_without():
+            if self.file is not None:
+                new = self.checkpoint / f".{WHOLE}"
+                save_file({"vectors": vectors}, new, dict(self.about))
+                new.replace(self.checkpoint / WHOLE)
+                (self.checkpoint / PARTIAL).unlink(missing_ok=True)
 
-
-def _finish(checkpoint: Path, vectors: np.ndarray, reads: str) -> None:
-    new = checkpoint / f".{NAME}.npy"
-    with new.open("wb") as file:
-        np.save(file, vectors, allow_pickle=False)
-    (checkpoint / f"{NAME}.json").write_text(json.dumps({"reads": reads}) + "\n", encoding="utf-8")
-    new.replace(checkpoint / f"{NAME}.npy")
-    for name in (f"{NAME}.partial", f"{NAME}.begun"):
-        (checkpoint / name).unlink(missing_ok=True)
-
-
-def _about(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and "reads" in found else None
+    @contextmanager
+    def _or_without(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, SafetensorError):
+            self.__exit__()  # and it goes on without a file
 
 
 def _shape(recommender: Recommender) -> tuple[int, int]:

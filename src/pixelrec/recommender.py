@@ -154,11 +154,7 @@ class Recommender(nn.Module):
         if encoded is None:
             encoded = torch.cat(list(self.encode(self._numbers(), chunk=chunk)))
         if unseen is not None:
-            if self.users.needs_catalogue:
-                raise RequestError(
-                    f"{self.recipe['users']['name']} propagates over the items it was trained with and "
-                    "cannot take a new one; train a recipe such as sasrec-mobilenet"
-                )
+            self._demand_open()
             encoded = torch.cat([encoded, unseen.to(encoded)])
         with self._evaluating():
             table = self.users.refine(encoded)
@@ -169,10 +165,18 @@ class Recommender(nn.Module):
         """Vectors (n, D) of items that no data set has, from their pictures, uint8 n, S, S, 3.
 
         Raises:
-            RequestError: the item encoder cannot look at pictures.
+            RequestError: the item encoder cannot look at pictures, or the user model knows a fixed catalogue.
         """
+        self._demand_open()
         with self._evaluating():
             return _full(self.items.unseen(pictures.to(self.device)))
+
+    def _demand_open(self) -> None:
+        if self.users.needs_catalogue:
+            raise RequestError(
+                f"{self.recipe['users']['name']} propagates over the items it was trained with and "
+                "cannot take a new one; train a recipe such as sasrec-mobilenet"
+            )
 
     @torch.no_grad()
     def vectors(self, catalogue: Catalogue, events: Events) -> Tensor:

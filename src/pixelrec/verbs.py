@@ -24,21 +24,19 @@ Form = Literal["table", "csv", "json"]
 
 
 def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:
-    """See all of it at once: a generated shop is prepared, trained on, tested and pictured.
+    """See all of it at once: in a generated shop, a recommender over ids against one over pixels.
 
     Args:
         out: folder for everything; new or empty.
         seed: of the generated world and of training.
     """
     from pixelrec import api
-    from pixelrec.evaluation.measured import Measured
-    from pixelrec.evaluation.printed import print_measured
+    from pixelrec.demonstration import print_demonstration
 
-    run, ceiling = api.demo(out=out, seed=seed, console=_console())
-    print_measured(Measured.read(run.folder, "test"), _console(), {"best possible": ceiling})
-    _console().print(
-        f"\nreport     {run.folder / 'report.html'}\n\nNow with your own files: pixelrec prepare --help"
-    )
+    found = api.demo(out=out, seed=seed, console=_console())
+    print_demonstration(found, _console())
+    said = f"\nreport     {found.report}\n\nNow with your own files: pixelrec prepare --help"
+    _console().print(said, highlight=False)
 
 
 def prepare(

@@ -136,7 +136,7 @@ def test_padding_is_neither_loaded_nor_encoded(facts: Facts) -> None:
 
 @pytest.mark.parametrize("trainable", ["all", 2, "head", "none"])
 def test_what_is_frozen_is_constant(facts: Facts, trainable: int | str) -> None:
-    encoder = made(facts, tiny("resnet"), trainable=trainable).train()
+    encoder = made(facts, tiny("resnet"), trainable=trainable, batch_norms="batch").train()
     boundary = encoder.backbone.boundary
     before = {k: v.clone() for k, v in encoder.backbone.state_dict().items()}
     encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
@@ -147,6 +147,23 @@ def test_what_is_frozen_is_constant(facts: Facts, trainable: int | str) -> None:
     frozen = {id(b) for part in encoder.backbone.parts[:boundary] for b in part.buffers()}
     assert all(id(b) not in frozen for n, b in encoder.backbone.named_buffers() if n in moved)
     assert bool(moved) == (trainable in ("all", 2)), "batch norms of what is trained follow the batch"
+
+
+@pytest.mark.parametrize(
+    ("choice", "pretrained", "depends"),
+    [
+        ("auto", True, False),
+        ("auto", False, True),
+        ("batch", True, True),
+        ("fixed", False, False),
+    ],
+)
+def test_vectors_of_pretrained_networks_do_not_depend_on_the_rest_of_the_batch(
+    facts: Facts, choice: str, pretrained: bool, depends: bool
+) -> None:
+    encoder = made(facts, tiny("resnet"), trainable="all", batch_norms=choice, pretrained=pretrained).train()
+    few, many = (encoder(items_of(encoder, [0, *range(1, n)]))[1] for n in (4, 12))
+    assert torch.allclose(few, many, atol=1e-5) != depends
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from learning.small_networks import one_of_each, small_network
 
 from pixelrec import api
 from pixelrec.data.dataset import Dataset
@@ -22,7 +23,7 @@ FAST = {
     "training.patience": 5,
 }
 SEQUENTIAL = {**FAST, "users.layers": 1, "users.heads": 2}
-SHIPPED = [name for name in recipes() if not name.startswith("published/")]
+SHIPPED = one_of_each((name for name in recipes() if not name.startswith("published/")), FAST)
 OWN: dict[str, dict[str, object]] = {
     "bert4rec-id": {"training.patience": 12},  # its mask token first has to find its neighbours
     # Each step of it propagates over all events, however few it trains on.
@@ -76,7 +77,8 @@ def test_every_loss_learns(dataset: Dataset, tmp_path: Path, choices: dict[str, 
 
 @pytest.mark.parametrize("recipe", SHIPPED)
 def test_every_shipped_recipe_learns(dataset: Dataset, tmp_path: Path, recipe: str) -> None:
-    found, popularity = outcome(dataset, tmp_path / "run", recipe, {**FAST, **OWN.get(recipe, {})})
+    overrides = {**FAST, **small_network(recipe), **OWN.get(recipe, {})}
+    found, popularity = outcome(dataset, tmp_path / "run", recipe, overrides)
     assert found > BLIND_TO_ORDER.get(recipe, 1.5) * popularity
 
 
@@ -84,6 +86,7 @@ def test_every_shipped_recipe_learns(dataset: Dataset, tmp_path: Path, recipe: s
 def test_nothing_is_learnt_where_there_is_nothing(
     random_dataset: Dataset, tmp_path: Path, recipe: str
 ) -> None:
-    found, _ = outcome(random_dataset, tmp_path / "run", recipe, {**FAST, "training.epochs": 6})
+    overrides = {**FAST, **small_network(recipe), "training.epochs": 6}
+    found, _ = outcome(random_dataset, tmp_path / "run", recipe, overrides)
     # Chance is Σ 1/log2(rank + 1) / N over the first ten ranks: 4.54 / 120 ≈ 0.038 for 400 users.
     assert found < 0.06

@@ -24,7 +24,7 @@ ORDER = [
     {"recipe"},
     {"run"},
     {"fitting", "recommendation", "run_report"},
-    {"grid"},
+    {"grid", "demonstration"},
     {"api", "train_words"},
     {"verbs", "__init__"},
     {"cli"},

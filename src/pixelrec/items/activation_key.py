@@ -87,11 +87,12 @@ def _digest_of_weights(backbone: AbstractBackbone, boundary: int) -> str:
     for i, part in enumerate(backbone.parts[:boundary]):
         for name, tensor in sorted([*part.named_parameters(), *part.named_buffers()]):
             digest.update(f"{i}.{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-            digest.update(_bytes_of(tensor))
+            digest.update(bytes_of(tensor))
     return digest.hexdigest()
 
 
-def _bytes_of(tensor: Tensor) -> memoryview:
+def bytes_of(tensor: Tensor) -> memoryview:
+    """The numbers of a tensor, as they lie in memory."""
     flat = tensor.detach().cpu().reshape(-1).contiguous()
     return flat.view(torch.uint8).numpy().data
 

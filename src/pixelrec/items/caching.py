@@ -17,11 +17,11 @@ from pixelrec.items.activation_key import ActivationKey, Dtype, key_of
 from pixelrec.items.activations import Activations, build, open_activations, verify
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.cache_choice import verdict_on
+from pixelrec.items.chunks import pictures_at_once
 from pixelrec.items.feeds import AbstractFeed, CacheFeed, ResidentFeed, lower_states
 from pixelrec.items.pictures import Pictures
 
 Cache = Literal["auto", "always", "never"]
-CHUNK = 64  # pictures that pass the network together while the cache is made
 VERIFIED = 2  # pictures that are computed again whenever a cache is opened
 DEVICE_SHARE = 0.5  # of the free memory of a device that states may take
 Say = Callable[[str], None]
@@ -49,6 +49,12 @@ class Frozen:
     backbone: AbstractBackbone
     boundary: int
     pictures: Pictures
+
+    @property
+    def at_once(self) -> int:
+        """Pictures that pass it together."""
+        device = next(self.backbone.parameters()).device
+        return pictures_at_once(self.backbone, 0, self.boundary, device)
 
     def key(self, dtype: Dtype) -> ActivationKey:
         pictures = self.pictures
@@ -78,7 +84,7 @@ def cached_feed(choices: CacheChoices, frozen: Frozen, say: Say | None) -> Abstr
         if say is None:
             return None
         compute = partial(frozen.states, dtype=choices.dtype)
-        activations = build(choices.folder, key, compute, chunk=CHUNK, say=say)
+        activations = build(choices.folder, key, compute, chunk=frozen.at_once, say=say)
     some = np.linspace(1, key.items, min(VERIFIED, key.items)).astype(np.int64)
     verify(activations, partial(frozen.states, dtype=choices.dtype), some)
     return _placed(activations, next(frozen.backbone.parameters()))

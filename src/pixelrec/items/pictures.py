@@ -59,6 +59,11 @@ class Pictures:
         """uint8 n, S, S, 3 of item numbers n, each from 1 to N."""
         return torch.from_numpy(self.store.read([self._ids[number - 1] for number in numbers.tolist()]))
 
+    def demand_packed(self, size: int | None) -> None:
+        """Raises `ImageError` where a data set is at hand without pictures, or with those of another size."""
+        if self.facts.folder is not None:
+            self.demand_size(self.store.size if size is None else size)
+
     def demand_size(self, size: int) -> None:
         """Raises `ImageError` unless pictures have `size` pixels a side."""
         if self.store.size != size:

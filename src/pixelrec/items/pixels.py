@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Self, final
@@ -12,7 +13,6 @@ from typing import Any, Literal, Self, final
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from pixelrec.batch import Facts, Items, Payload
 from pixelrec.images.square import Fit
@@ -22,7 +22,9 @@ from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.draft import Attention, BackboneChoices, Statistics
 from pixelrec.items.backbones.networks import NetworkChoices, make_network, rebuild_network
 from pixelrec.items.backbones.pooling import Pooling
+from pixelrec.items.backbones.recomputation import recomputed, statistics_kept
 from pixelrec.items.caching import Cache, CacheChoices, Frozen, cached_feed
+from pixelrec.items.chunks import pictures_at_once
 from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
 from pixelrec.items.feeds import AbstractFeed, PictureFeed, lower_states
 from pixelrec.items.lora import add_lora
@@ -31,6 +33,7 @@ from pixelrec.items.projection import Activation, Norm, Projection
 
 CATALOGUE_BYTES = 256 << 20  # that are loaded together when the whole catalogue is encoded
 FITTED_ON = 1024  # items whose features are looked at before training, where they are standardised
+BatchNorms = Literal["auto", "batch", "fixed"]
 Precision = Literal["auto", "fp32", "bf16"]
 
 
@@ -52,11 +55,13 @@ class PixelEncoder(AbstractItemEncoder):
         attention: eager, sdpa, or what is faster on the device.
         frozen_pool: the attention pool of a CLIP ResNet is not trained, as published.
         trainable: a number of top blocks, "stages 3-4", all, none or head.
+        batch_norms: of the trained part normalise by the batch, or are fixed as pretraining left them; auto:
+            fixed where the network is pretrained.
         lora: rank of trained corrections to the frozen blocks; 0 is none.
         width: D.
         norm: of the features, before the projection: none, layer, or items: standardised over the catalogue.
         activation: after the projection.
-        chunk: pictures that pass the network together.
+        chunk: pictures that pass the network together; by default as many as suit it and the device.
         kept: pictures of a batch whose inner values are kept for the gradient; others' are computed again.
         recompute: keeps the inputs of blocks only (gradient checkpointing): less memory, a third more time.
         precision: of the network: bf16, fp32, or that of training.
@@ -81,11 +86,12 @@ class PixelEncoder(AbstractItemEncoder):
         attention: Attention = "auto",
         frozen_pool: bool = False,
         trainable: int | str = 2,
+        batch_norms: BatchNorms = "auto",
         lora: int = 0,
         width: int = 512,
         norm: Norm = "none",
         activation: Activation = "relu",
-        chunk: int = 128,
+        chunk: int | None = None,
         kept: int = 1024,
         recompute: bool = False,
         precision: Precision = "auto",
@@ -96,6 +102,7 @@ class PixelEncoder(AbstractItemEncoder):
         super().__init__()
         self.pictures = Pictures(facts)
         if network is None:
+            self.pictures.demand_packed(size)  # before a network is fetched
             if size is None and not pretrained and source is None and facts.covers is not None:
                 size = PictureStore.open(facts.covers).size
             taken = BackboneChoices(pooling, size, statistics, attention)
@@ -107,6 +114,7 @@ class PixelEncoder(AbstractItemEncoder):
             self.pictures.demand_size(network.input.size)
             self.fit = self.pictures.store.fit
         self.backbone = network
+        network.batch_statistics = batch_norms == "batch" or (batch_norms == "auto" and not pretrained)
         network.freeze(str(trainable))
         self.constant = network.boundary  # so many parts are the same for ever
         if lora:
@@ -114,7 +122,8 @@ class PixelEncoder(AbstractItemEncoder):
             add_lora(network, lora)
         network.recompute = recompute
         self.project = Projection(network.width, width, activation, norm)
-        self.width, self.chunk, self.kept, self.precision = width, chunk, kept, precision
+        self.width, self.kept, self.precision = width, kept, precision
+        self._chosen_chunk = chunk
         folder = Path(cache_folder) if cache_folder else facts.folder and facts.folder / "activations"
         self.cache = CacheChoices(cache, cache_dtype, folder)
         self._feed: AbstractFeed | None = None
@@ -133,17 +142,20 @@ class PixelEncoder(AbstractItemEncoder):
 
     @torch.no_grad()
     def _some_features(self) -> Tensor:
-        """Features of items spread evenly over the catalogue, as they are now: n, W or n, T, W."""
+        """Features of items spread evenly over the catalogue, as training will see them: n, W or n, T, W.
+
+        Batch norms that start from random weights say something else in evaluation mode, of another size.
+        """
         count = self.pictures.count
         numbers = np.linspace(1, count, min(count, FITTED_ON)).astype(np.int64)
         training, found = self.training, []
-        self.eval()
-        for start in range(0, len(numbers), self.chunk):
-            payload = self.feed.load(numbers[start : start + self.chunk])
-            payload = {name: tensor.to(self.device) for name, tensor in payload.items()}
-            with self._autocast():
-                states = self.feed.states(payload, slice(None))
-                found.append(self.backbone.upper(states, self.constant).to(self._dtype))
+        self.train()
+        with statistics_kept(self.backbone):
+            for some in np.array_split(numbers, -(-len(numbers) // self.chunk)):
+                payload = {name: tensor.to(self.device) for name, tensor in self.feed.load(some).items()}
+                with self._autocast():
+                    states = self.feed.states(payload, slice(None))
+                    found.append(self.backbone.upper(states, self.constant).to(self._dtype))
         self.train(training)
         return torch.cat(found)
 
@@ -174,11 +186,13 @@ class PixelEncoder(AbstractItemEncoder):
     def _vectors(self, payload: Payload, count: int) -> Tensor:
         """n, D, some at a time. Gradients are those of all at once, whatever is computed again."""
         vectors = [torch.zeros(0, self.width, device=self.device, dtype=self._dtype)]
-        for start in range(0, count, self.chunk):
+        # As even as can be: a chunk of one picture may have no variance, which batch norm needs.
+        cuts = np.linspace(0, count, -(-count // self.chunk) + 1).astype(int).tolist()
+        for start, stop in pairwise(cuts):
             with self._autocast():
-                states = self.feed.states(payload, slice(start, start + self.chunk))
+                states = self.feed.states(payload, slice(start, stop))
             if torch.is_grad_enabled() and start >= self.kept:
-                vectors.append(checkpoint(self._upper, states, use_reentrant=False))
+                vectors.append(recomputed(self.backbone, states, self._upper))
             else:
                 vectors.append(self._upper(states))
         return torch.cat(vectors)
@@ -192,6 +206,12 @@ class PixelEncoder(AbstractItemEncoder):
         kind = self.device.type
         on = torch.is_autocast_enabled(kind) if self.precision == "auto" else self.precision == "bf16"
         return torch.autocast(kind, torch.bfloat16, enabled=on and self._dtype == torch.float32)
+
+    @property
+    def chunk(self) -> int:
+        """Pictures that pass the trained part of the network together."""
+        parts = len(self.backbone.parts)
+        return self._chosen_chunk or pictures_at_once(self.backbone, self.constant, parts, self.device)
 
     @property
     def device(self) -> torch.device:

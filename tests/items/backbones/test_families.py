@@ -221,7 +221,7 @@ def test_cost_counts_from_the_bottom(family: str) -> None:
 
 def test_operations_are_those_of_the_formula() -> None:
     """Linear layers and attention of a transformer block, counted by hand."""
-    backbone = tiny("vit")
+    backbone = tiny("vit", "tokens")
     T, W, inner = 17, 16, 24
     block = 2 * (4 * T * W * W + 2 * T * T * W + 2 * T * W * inner)
     stem = 2 * 16 * W * 3 * 8 * 8

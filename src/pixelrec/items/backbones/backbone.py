@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from pixelrec.items.backbones.depth import boundary_of
 from pixelrec.items.backbones.measurement import Measurement, measure
@@ -64,6 +65,7 @@ class AbstractBackbone(nn.Module, ABC):
         self.input = picture_input
         self.provenance = provenance
         self.boundary = 0
+        self.batch_statistics = True  # of batch norms that are trained; else those of pretraining stay
         self.recompute = False  # gradient checkpointing: inner activations are computed again in backward
         # Some parameters are constants by design (positions of ViT-MAE): they stay so at any depth.
         self._learnable = frozenset(name for name, p in self.named_parameters() if p.requires_grad)
@@ -99,10 +101,18 @@ class AbstractBackbone(nn.Module, ABC):
         return ["stem", *(f"blocks.{i}" for i in range(len(self.blocks))), "head"]
 
     def train(self, mode: bool = True) -> Self:
-        """As ever, but frozen parts are constants: their batch norms and dropouts stay in eval mode."""
+        """As ever, but frozen parts are constants: their batch norms and dropouts stay in eval mode.
+
+        So do batch norms that are trained, unless `batch_statistics` are wanted: then a picture's features do
+        not depend on which others are in the batch.
+        """
         super().train(mode)
         for part in self.parts[: self.boundary]:
             part.eval()
+        if not self.batch_statistics:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
         return self
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Gradient checkpointing of one block (Chen et al., arXiv 1604.06174)."""
+"""Gradient checkpointing (Chen et al., arXiv 1604.06174) of a block, or of more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from torch import Tensor, nn
@@ -10,18 +10,21 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 
-def recomputed(block: nn.Module, x: Tensor) -> Tensor:
-    """`block(x)`, keeping only `x`: what lies inside is computed again when its gradient is wanted."""
+def recomputed(block: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """`block(x)`, keeping only `x`: what lies inside is computed again when its gradient is wanted.
+
+    run: called instead of the block, for what passes through more than it; its batch norms lie in `block`.
+    """
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _statistics_kept(block)
+        return nullcontext(), statistics_kept(block)
 
-    return checkpoint(block, x, use_reentrant=False, context_fn=contexts)
+    return checkpoint(run or block, x, use_reentrant=False, context_fn=contexts)
 
 
 @contextmanager
-def _statistics_kept(block: nn.Module) -> Iterator[None]:
-    """Batch norms see the same batch a second time, and must not count it twice."""
+def statistics_kept(block: nn.Module) -> Iterator[None]:
+    """Batch norms go on as they are, but learn nothing of what they see: it does not count, or did already."""
     norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

@@ -43,6 +43,9 @@ def read_weights(model_class: Any, config: Any, checkpoint: Checkpoint) -> tuple
             f"{checkpoint.source}: its weights cannot be read ({reason}); copy the checkpoint again"
         ) from error
     _demand_shapes(report["mismatched_keys"], checkpoint.source)
+    for tensor in chain(model.parameters(), model.buffers()):
+        # They lie in the file still, at any address: sums would differ in late digits from a resumed run's.
+        tensor.data = tensor.data.clone()
     return model, report
 
 

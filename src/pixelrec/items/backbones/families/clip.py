@@ -7,7 +7,7 @@ from typing import Any, final
 from torch import nn
 
 from pixelrec.items.backbones.backbone import Anatomy
-from pixelrec.items.backbones.families.blocks import Unmasked
+from pixelrec.items.backbones.families.blocks import clip_parts, unmasked
 from pixelrec.items.backbones.families.family import AbstractFamily
 from pixelrec.items.backbones.families.stems import PatchStem
 from pixelrec.items.backbones.picture_input import CLIP_MEAN, CLIP_STD, PictureSizes
@@ -38,6 +38,6 @@ class CLIP(AbstractFamily):
         pooler = nn.Sequential(FirstToken(), model.post_layernorm)
         return Anatomy(
             stem=PatchStem(model.embeddings, model.pre_layrnorm),
-            blocks=[Unmasked(layer) for layer in model.encoder.layers],
+            blocks=unmasked(model.encoder.layers, clip_parts, first_only=pooling in ("cls", "pooler")),
             head=pooled(nn.Identity(), pooling, pooler),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, final
 
 from pixelrec.items.backbones.backbone import Anatomy
-from pixelrec.items.backbones.families.blocks import Unmasked
+from pixelrec.items.backbones.families.blocks import clip_parts, unmasked
 from pixelrec.items.backbones.families.family import AbstractFamily
 from pixelrec.items.backbones.families.stems import PatchStem
 from pixelrec.items.backbones.picture_input import HALF, PictureSizes
@@ -32,6 +32,6 @@ class SigLIP(AbstractFamily):
     def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
         return Anatomy(
             stem=PatchStem(model.embeddings),
-            blocks=[Unmasked(layer) for layer in model.encoder.layers],
+            blocks=unmasked(model.encoder.layers, clip_parts),
             head=pooled(model.post_layernorm, pooling, model.head if model.use_head else None),
         )

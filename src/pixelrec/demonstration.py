@@ -1,0 +1,191 @@
+"""What `pixelrec demo` shows: one user model over ids and over pixels, in a shop whose law is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.demo import World, generate_world
+from pixelrec.data.prepare import prepare
+from pixelrec.evaluation.comparison import METRIC, best_first
+from pixelrec.evaluation.measured import Measured
+from pixelrec.evaluation.pairing import Pairing, compare_runs
+from pixelrec.evaluation.printed import COLOURS
+from pixelrec.evaluation.slices import FEW_EVENTS, Sliced
+from pixelrec.images.pack import pack
+from pixelrec.run import Run
+from pixelrec.training.journal import read_journal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PICTURE_SIZE = 64  # large enough for the report, and half as dear as 96
+SHOWN = ("Recall@10", METRIC)
+BEST_POSSIBLE = "best possible"
+Metrics = Mapping[str, Mapping[str, float]]  # by what a row is called, in fractions
+
+
+@final
+@dataclass(frozen=True)
+class Contender:
+    """A recipe of the demo, with what is enough for a world this small.
+
+    Args:
+        name: what people read.
+        doing: the same while it trains.
+        recipe: that is shipped.
+        folder: of its run, within the demo's.
+        choices: in place of the recipe's.
+    """
+
+    name: str
+    doing: str
+    recipe: str
+    folder: str
+    choices: Mapping[str, Any]
+
+    def overrides(self, seed: int) -> dict[str, Any]:
+        return {"seed": seed, "length": 20, "training.patience": 5, **self.choices}
+
+
+IDS = Contender(
+    "SASRec over ids",
+    "training   SASRec over ids: a vector for every item",
+    "sasrec-id",
+    "run-ids",
+    {"optimiser.learning_rate": 0.002, "training.epochs": 40},
+)
+PIXELS = Contender(
+    "SASRec over pixels",
+    "training   SASRec over pixels: the same, but a small network makes the vectors from the covers",
+    "sasrec-scratch",
+    "run-pixels",
+    {"training.epochs": 12},
+)
+CONTENDERS = (IDS.name, PIXELS.name)
+
+
+@final
+@dataclass(frozen=True)
+class Demonstration:
+    """Two runs of one user model on one data set, both evaluated on test.
+
+    Args:
+        ids: the run over item ids.
+        pixels: the run over pictures, whose `report.html` has the other one beside it.
+        ceiling: test metrics that nobody can beat, in fractions, since the law of the world is known.
+    """
+
+    ids: Run
+    pixels: Run
+    ceiling: Mapping[str, float]
+
+    @property
+    def report(self) -> Path:
+        return self.pixels.folder / "report.html"
+
+    @property
+    def pairing(self) -> Pairing:
+        """Pixels less ids, user by user."""
+        return compare_runs(self.pixels.folder, self.ids.folder, "test")
+
+
+def open_shop(out: Path, seed: int, console: Console) -> tuple[World, Dataset]:
+    """Generates the world, prepares it as anybody's files are, and packs its covers.
+
+    Raises:
+        DataError: `out` holds a world already.
+    """
+    world = generate_world(out / "world", seed=seed)
+    console.print(f"world      {world.folder}: interactions, item information and covers, drawn by code")
+    dataset = prepare(world.interactions, out=out / "data", items=world.items)
+    packed = pack(world.covers, dataset.covers, list(dataset.item_ids), size=PICTURE_SIZE).packed
+    counts = f"{dataset.users:,} users, {dataset.items:,} items, {packed} covers"
+    console.print(f"data set   {dataset.folder}: {counts}")
+    return world, dataset
+
+
+def how_it_went(contender: Contender, run: Run) -> str:
+    """The epochs of a run and the best of them, in a line."""
+    epochs = read_journal(run.folder / "metrics.jsonl")
+    best, seconds = max(row[METRIC] for row in epochs), sum(row["seconds"] for row in epochs)
+    found = f"{len(epochs)} epochs in {seconds:.0f} s, best validation {METRIC} {100 * best:.2f} %"
+    return f"trained    {contender.name} (recipe {contender.recipe}): {found}"
+
+
+def print_demonstration(found: Demonstration, console: Console) -> None:
+    """One table, over all test events and over those of few-event items, and what it says of the two runs."""
+    pairing = found.pairing
+    console.print()
+    console.print(_table(_columns(found), found.ceiling))
+    console.print()
+    for pair in (pairing.overall, pairing.few):
+        if pair is not None:
+            said = pair.sentence(PIXELS.name, IDS.name)
+            console.print(said, style=f"bold {COLOURS[pair.verdict]}", highlight=False, markup=False)
+
+
+@final
+@dataclass(frozen=True)
+class _Columns:
+    """Metrics of both contenders and of all baselines, in fractions, on some test events."""
+
+    head: str
+    rows: Mapping[str, Mapping[str, float]]
+
+    @property
+    def best_baseline(self) -> str:
+        return next(name for name in best_first(self.rows) if name not in CONTENDERS)
+
+
+def _columns(found: Demonstration) -> list[_Columns]:
+    """All test events, and those of few-event items if there are any."""
+    runs = {IDS.name: found.ids, PIXELS.name: found.pixels}
+    measured = {name: Measured.read(run.folder, "test") for name, run in runs.items()}
+    questions = sum(part.questions for part in measured[PIXELS.name].slices)
+    every = {name: (each.model, each.metrics) for name, each in measured.items()}
+    columns = [_Columns(f"all items\n(n = {questions:,})", _rows(every))]
+    parts = {name: _few(each) for name, each in measured.items()}
+    few = {name: (measured[name].model, part.metrics) for name, part in parts.items() if part is not None}
+    if part := parts[PIXELS.name]:
+        columns.append(_Columns(f"{part.events}\n(n = {part.questions:,})", _rows(few)))
+    return columns
+
+
+def _few(measured: Measured) -> Sliced | None:
+    return next((part for part in measured.slices if part.name == FEW_EVENTS.name), None)
+
+
+def _rows(found: Mapping[str, tuple[str, Metrics]]) -> dict[str, Mapping[str, float]]:
+    """Every contender under its own name, not its recipe's; baselines are the same beside either."""
+    rows: dict[str, Mapping[str, float]] = {}
+    for name, (model, metrics) in found.items():
+        rows |= {name if row == model else row: values for row, values in metrics.items()}
+    return rows
+
+
+def _table(columns: Sequence[_Columns], ceiling: Mapping[str, float]) -> Table:
+    """From the best to the worst over all events; of the baselines popularity, and the best of each part."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("\n\ntest, %", no_wrap=True)
+    for each in columns:
+        table.add_column(f"{each.head}\n{SHOWN[0]}", justify="right")
+        table.add_column(f"\n\n{SHOWN[1]}", justify="right")
+    shown = {BEST_POSSIBLE, *CONTENDERS, "popularity", *(each.best_baseline for each in columns)}
+    for name in best_first({BEST_POSSIBLE: ceiling, **columns[0].rows}):
+        if name in shown:
+            values = [ceiling if name == BEST_POSSIBLE else columns[0].rows[name]]
+            values += [each.rows.get(name, {}) for each in columns[1:]]
+            cells = [_cell(value, metric) for value in values for metric in SHOWN]
+            table.add_row(name, *cells, style="bold" if name in CONTENDERS else None)
+    return table
+
+
+def _cell(values: Mapping[str, float], metric: str) -> str:
+    return f"{100 * values[metric]:.2f}" if metric in values else "–"

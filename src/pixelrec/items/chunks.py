@@ -1,0 +1,23 @@
+"""How many pictures pass a network together: on a CPU, so many that what lies between blocks stays in cache.
+
+MobileNetV2 at 224 pixels, one core, bf16: 99 pictures a second by 8, 68 by 32; in fp32 37 by 16 and 22 by 64.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from pixelrec.items.backbones.backbone import AbstractBackbone
+
+CPU_BYTES = 8 << 20  # of the largest state between two blocks, in fp32
+LEAST, MOST = 8, 128
+ON_ACCELERATOR = 256
+
+
+def pictures_at_once(backbone: AbstractBackbone, start: int, stop: int, device: torch.device) -> int:
+    """For the parts between two boundaries."""
+    if device.type != "cpu":
+        return ON_ACCELERATOR
+    boundaries = range(max(start, 1), max(start, stop, 1) + 1)
+    largest = max(backbone.state_bytes(boundary) for boundary in boundaries)
+    return min(MOST, max(LEAST, CPU_BYTES // largest))

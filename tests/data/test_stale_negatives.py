@@ -1,0 +1,130 @@
+"""Negatives from the bank: in the table, behind what is encoded, and never encoded themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from pixelrec.batch import Batch
+from pixelrec.data.batcher import Batcher
+from pixelrec.data.sampling import AbstractNegatives, Catalogue, Drawn, Shared
+from pixelrec.data.views import VIEWS, Reader, Rows, Windowing
+
+from .test_views import histories
+
+ITEMS = 200  # of which few are in a batch: most drawn negatives are not
+RANDOM = np.random.default_rng(5)
+LINES = [RANDOM.integers(1, ITEMS + 1, size=RANDOM.integers(2, 20)).tolist() for _ in range(50)]
+HELD = histories(*LINES)
+LOADED: list[np.ndarray] = []
+
+
+def batches(bank: bool, view: str = "next_item", *, threads: int = 0, **choices: object) -> list[Batch]:
+    """Three batches of an epoch; what was loaded for them is in `LOADED`."""
+    sampler = Shared(HELD, ITEMS, VIEWS[view].avoids, bank=bank, **{"drawn": 30, **choices})  # type: ignore[arg-type]
+    return batches_of(sampler, view, threads=threads)
+
+
+def batches_of(sampler: AbstractNegatives, view: str = "next_item", *, threads: int = 0) -> list[Batch]:
+    LOADED.clear()
+    reader = Reader.over(VIEWS[view], HELD, 6, Windowing())
+    made = Batcher(reader, sampler, load, ITEMS, batch_size=4, threads=threads)
+    return list(islice(made.epoch(3), 3))
+
+
+def load(ids: np.ndarray) -> dict[str, torch.Tensor]:
+    LOADED.append(ids)
+    return {"doubled": torch.from_numpy(2 * ids)}
+
+
+def numbers(batch: Batch) -> torch.Tensor:
+    """The item number of every row of the table."""
+    stale = batch.items.ids[:0] if batch.items.stale is None else batch.items.stale
+    return torch.cat([batch.items.ids, stale])
+
+
+over_views = pytest.mark.parametrize("view", list(VIEWS))
+
+
+@over_views
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_what_occurs_is_encoded_and_the_rest_is_stale(view: str, in_batch: bool) -> None:
+    for batch in batches(True, view, in_batch=in_batch):
+        ids, stale = batch.items.ids, batch.items.stale
+        occurring = numbers(batch)[torch.cat([batch.events.history.flatten(), batch.target.flatten()])]
+        assert set(ids.tolist()) == {0, *occurring.tolist()}
+        assert ids[0] == 0 and ids.dtype == torch.int64
+        assert batch.negative is not None and stale is not None
+        drawn = set(numbers(batch)[batch.negative].tolist())
+        assert set(stale.tolist()) == drawn - set(ids.tolist()) and len(stale) > 5
+        assert len(numbers(batch).unique()) == batch.items.rows == len(ids) + len(stale)
+
+
+@over_views
+def test_rows_are_the_same_items_as_without_a_bank(view: str) -> None:
+    for stale, plain in zip(batches(True, view), batches(False, view), strict=True):
+        assert plain.items.stale is None
+        assert stale.negative is not None and plain.negative is not None
+        for with_bank, without in [
+            (stale.events.history, plain.events.history),
+            (stale.target, plain.target),
+            (stale.negative, plain.negative),
+        ]:
+            assert torch.equal(numbers(stale)[with_bank], plain.items.ids[without])
+
+
+def test_log_q_is_the_same() -> None:
+    for in_batch in (False, True):
+        for stale, plain in zip(
+            batches(True, in_batch=in_batch), batches(False, in_batch=in_batch), strict=True
+        ):
+            assert stale.log_q is not None and plain.log_q is not None
+            assert torch.equal(stale.log_q, plain.log_q)
+            assert len(stale.log_q) == len(stale.negative if stale.negative is not None else [])
+
+
+def test_only_what_is_encoded_is_loaded() -> None:
+    made = batches(True)
+    for ids, batch in zip(LOADED, made, strict=True):
+        assert np.array_equal(ids, batch.items.ids.numpy())
+        assert torch.equal(batch.items.payload["doubled"], 2 * batch.items.ids)
+
+
+def test_on_threads_it_is_the_same() -> None:
+    for ahead, plain in zip(batches(True, threads=3), batches(True), strict=True):
+        assert torch.equal(numbers(ahead), numbers(plain))
+        assert torch.equal(ahead.target, plain.target)
+
+
+def test_where_all_negatives_are_in_the_batch_nothing_is_stale() -> None:
+    for batch in batches(True, drawn=0, in_batch=True):
+        assert batch.items.stale is not None and len(batch.items.stale) == 0
+        assert batch.items.rows == len(batch.items.ids)
+
+
+def test_padding_among_the_negatives_is_padding() -> None:
+    class Padded(AbstractNegatives):
+        bank = True
+
+        def draw(self, rows: Rows, rng: np.random.Generator) -> Drawn:  # noqa: ARG002
+            return Drawn(np.array([0, 7, 0, 8]))
+
+    for batch in batches_of(Padded()):
+        assert batch.negative is not None and batch.items.stale is not None
+        assert batch.negative[[0, 2]].tolist() == [0, 0]
+        assert 0 not in batch.items.stale.tolist()
+
+
+def test_a_model_over_the_whole_catalogue_has_nothing_stale() -> None:
+    batch = batches_of(Catalogue(HELD, ITEMS, "window"))[0]
+    assert batch.items.stale is None and batch.items.rows == ITEMS + 1
+
+
+def test_a_batch_takes_its_stale_items_to_a_device() -> None:
+    batch = batches(True)[0]
+    moved = replace(batch, items=batch.items.to("meta")).items
+    assert moved.stale is not None and moved.stale.device.type == "meta"

@@ -1,0 +1,47 @@
+"""Recipes over pictures, made small enough to learn the tests' world of 32 pixels in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pixelrec.recipe import Recipe, read_recipe
+
+NETWORK = {"embedding_size": 8, "hidden_sizes": [8, 16, 32], "depths": [1, 1, 1], "layer_type": "basic"}
+# Checkpoints are not at hand here. In place of one stands a network of random weights, frozen: what it sees
+# tells looks apart, and the recipe has to make do with it as with any other features.
+UNTRAINED = {
+    "source": None,
+    "pretrained": False,
+    "trainable": "none",
+    "cache": "never",
+    "cache_dtype": "fp16",
+    "precision": "auto",
+}
+FROZEN = {"optimiser.backbone_learning_rate": None, "optimiser.backbone_weight_decay": None}
+
+
+def small_network(recipe: str) -> dict[str, Any]:
+    """Overrides, by dotted key; none for a recipe that looks at no picture."""
+    found: dict[str, Any] = {}
+    for place, choices in _pixels(read_recipe(recipe)):
+        own = {"family": "resnet", "sizes": NETWORK, **({} if choices["source"] is None else UNTRAINED)}
+        found |= {f"{place}.{word}": value for word, value in own.items()}
+        found |= {} if choices["source"] is None else FROZEN
+    return found
+
+
+def one_of_each(recipes: Iterable[str], overrides: Mapping[str, Any]) -> list[str]:
+    """The first of recipes that are the same once they are small: their checkpoints are what they differ in."""
+    found: dict[str, str] = {}
+    for name in recipes:
+        choices = read_recipe(name, {**overrides, **small_network(name), "about": ""}).choices
+        found.setdefault(repr(choices), name)
+    return list(found.values())
+
+
+def _pixels(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Where the recipe looks at pictures, and what it says there."""
+    parts = recipe["items"].get("parts", {})
+    encoders = {"items": recipe["items"], **{f"items.parts.{name}": part for name, part in parts.items()}}
+    yield from ((place, choices) for place, choices in encoders.items() if choices["name"] == "pixels")

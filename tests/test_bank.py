@@ -1,0 +1,181 @@
+"""Vectors from the bank: what they score, where gradients go, and that all processes have the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from items.backbones.conftest import TINY
+from torch import Tensor
+
+from pixelrec.batch import Batch, Facts
+from pixelrec.blocks.scoring import SCORINGS
+from pixelrec.data.batcher import Batcher
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.sampling import Shared
+from pixelrec.data.split import training_events
+from pixelrec.data.views import VIEWS, Reader, Windowing
+from pixelrec.fitting import _catalogue
+from pixelrec.recommender import Recommender
+from pixelrec.users import USER_MODELS
+
+LENGTH = 6
+PIXELS = {
+    "name": "pixels",
+    "family": "resnet",
+    "pretrained": False,
+    "sizes": TINY["resnet"],
+    "trainable": 1,
+    "width": 16,
+    "cache": "never",
+    "chunk": 7,
+    "kept": 7,
+}
+IDS = {"name": "id_table", "width": 16}
+OPEN = [name for name, users in USER_MODELS.items() if not users.needs_catalogue]
+
+
+@pytest.fixture(scope="module")
+def facts(dataset: Dataset) -> Facts:
+    return dataset.facts(LENGTH, training_events(dataset))
+
+
+def made(facts: Facts, items: dict[str, object], users: str = "sasrec", scoring: str = "dot") -> Recommender:
+    return Recommender(items, {"name": users}, {"name": scoring}, facts).double().eval()
+
+
+def a_batch(recommender: Recommender, *, correct: bool = False) -> Batch:
+    held, items = recommender.facts.history, recommender.facts.items
+    assert held is not None
+    view = VIEWS[recommender.users.view]
+    sampler = Shared(held, items, view.avoids, drawn=60, in_batch=True, correct=correct, bank=True)
+    reader = Reader.over(view, held, LENGTH, Windowing())
+    batch = next(Batcher(reader, sampler, recommender.items.load, items, batch_size=3).epoch(0))
+    assert batch.items.stale is not None and len(batch.items.stale) > 10
+    return batch
+
+
+def without_bank(recommender: Recommender, batch: Batch) -> Batch:
+    """The same batch, all of whose items are encoded."""
+    assert batch.items.stale is not None
+    return replace(batch, items=recommender._items(torch.cat([batch.items.ids, batch.items.stale])))
+
+
+def is_stale(batch: Batch) -> Tensor:
+    assert batch.negative is not None
+    return batch.negative >= len(batch.items.ids)
+
+
+@pytest.mark.parametrize("scoring", list(SCORINGS))
+@pytest.mark.parametrize("users", OPEN)
+def test_of_the_present_they_score_as_if_they_were_encoded(facts: Facts, users: str, scoring: str) -> None:
+    if USER_MODELS[users].looks_at_candidates and scoring != "dot":
+        pytest.skip("it scores candidates itself")
+    recommender = made(facts, IDS, users, scoring)
+    for correct in (False, True):
+        batch = a_batch(recommender, correct=correct)
+        recommender.bank = recommender.catalogue().encoded.double()
+        found, expected = recommender(batch), recommender(without_bank(recommender, batch))
+        torch.testing.assert_close(found.positive, expected.positive)
+        torch.testing.assert_close(found.negative, expected.negative)
+
+
+def test_old_vectors_are_the_ones_that_score(facts: Facts) -> None:
+    recommender = made(facts, PIXELS)
+    batch = a_batch(recommender)
+    recommender.bank = torch.randn(facts.items + 1, 16, dtype=torch.float64)
+    found, fresh = recommender(batch), recommender(without_bank(recommender, batch))
+    stale = is_stale(batch)
+    torch.testing.assert_close(found.positive, fresh.positive)
+    torch.testing.assert_close(found.negative[:, ~stale], fresh.negative[:, ~stale])
+    table = torch.cat([recommender.items(batch.items), recommender.bank[batch.items.stale]])
+    vectors = recommender.users(table, batch.events)
+    assert batch.negative is not None
+    by_hand = vectors @ recommender.bank[batch.items.stale].T
+    columns = batch.negative[stale] - len(batch.items.ids)
+    torch.testing.assert_close(found.negative[:, stale], by_hand[:, columns])
+
+
+def test_they_send_no_gradient_to_the_encoder_and_fresh_ones_do(
+    facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender = made(facts, PIXELS)
+    batch = a_batch(recommender)
+    recommender.bank = recommender.catalogue().encoded.double()
+    # So that candidates are the only way to the encoder.
+    users = recommender.users.forward
+    monkeypatch.setattr(recommender.users, "forward", lambda table, events: users(table.detach(), events))
+
+    def reaches(which: Tensor) -> bool:
+        recommender.zero_grad()
+        negative = recommender(batch).negative[:, which]
+        negative[negative.isfinite()].sum().backward()
+        return any(p.grad is not None and p.grad.any() for p in recommender.items.parameters())
+
+    assert not recommender.bank.requires_grad
+    assert reaches(~is_stale(batch)) and not reaches(is_stale(batch))
+    assert recommender.bank.grad is None
+
+
+def test_of_stale_items_only_the_scores_reach_the_users(facts: Facts) -> None:
+    recommender = made(facts, PIXELS)
+    batch = a_batch(recommender)
+    recommender.bank = recommender.catalogue().encoded.double()
+    recommender(batch).negative[:, is_stale(batch)].sum().backward()
+    assert all(p.grad is not None for p in recommender.users.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in recommender.items.parameters()), "by histories"
+
+
+def test_without_a_bank_it_says_so(facts: Facts) -> None:
+    recommender = made(facts, PIXELS)
+    with pytest.raises(RuntimeError, match="negatives come from the bank, and it was never filled"):
+        recommender(a_batch(recommender))
+
+
+def test_with_no_stale_item_no_bank_is_needed(facts: Facts) -> None:
+    recommender = made(facts, IDS)
+    recommender(without_bank(recommender, a_batch(recommender)))
+
+
+class Gathering(Exception):
+    """A process waits for the others here."""
+
+
+def of(process: int, processes: int, gather: Callable[[Tensor], Tensor]) -> Any:
+    """Stands for what Accelerate knows of one of several processes."""
+    return SimpleNamespace(num_processes=processes, process_index=process, gather=gather)
+
+
+@pytest.mark.parametrize("processes", [2, 3, 7])
+def test_every_process_has_the_same_bank_and_encodes_its_share(
+    facts: Facts, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender = made(facts, PIXELS).float()
+    expected = recommender.catalogue(chunk=1000).encoded
+    encoded: list[int] = []
+    encode = Recommender.encode
+
+    def counted(self: Recommender, ids: Tensor, *, chunk: int | None = None) -> Iterator[Tensor]:
+        encoded.extend(ids.tolist())
+        return encode(self, ids, chunk=chunk)
+
+    monkeypatch.setattr(Recommender, "encode", counted)
+    parts: list[Tensor] = []
+
+    def leave(mine: Tensor) -> Tensor:
+        parts.append(mine)
+        raise Gathering
+
+    for process in range(processes):
+        with pytest.raises(Gathering):
+            _catalogue(recommender, of(process, processes, leave))
+    assert len({len(part) for part in parts}) == 1, "gathering needs equally many of each"
+    assert set(encoded) == set(range(facts.items + 1))
+    assert len(encoded) - len(set(encoded)) < processes, "all but the padding at the end once"
+    found = _catalogue(recommender, of(0, processes, lambda _mine: torch.cat(parts)))
+    torch.testing.assert_close(found.encoded, expected)
+    assert len(found.candidates) == facts.items + 1
