@@ -5,14 +5,15 @@
     python benchmarks/pixels.py --device cuda
 
 Lengths and popularity are those of Pixel200K; windows are of 10 + 1, D 512, weights random. What is timed are
-whole steps: loading, forward, backward, AdamW. `published_pixels.py` says what the published way is. Ours is the
-library's own recipe, batcher, recommender, loss and optimiser; only the feed is generated: the 96,282 items
-share `--states` states (random numbers in a mapped file, or on the device), and the published way's items as
-many pictures. So every slot costs what it would, except that the file stays in the page cache.
+whole steps: loading, forward, backward, AdamW. `published_pixels.py` says what the published way is. Ours is
+the library's own recipe, batcher, recommender, loss and optimiser; only the feed is generated: 96,282 items
+share `--states` states (random numbers in a mapped file, or on the device), and the published way's items
+1,024 pictures. So every slot costs what it would, except that the file stays in the page cache.
 
 Every row is a process of its own, one after the other. `core-s` is processor time, which other work on the
-machine moves less than the clock does; ratios are given of both. `products` is the share of what the device
-reaches in a single matrix product. Memory is anonymous: pages of the mapped file are not counted.
+machine moves less than the clock does (of one thread, that is: two wait for each other at full speed); ratios
+are given of both. `products` is what the networks' products take of it, at the rate of a single large one.
+Memory is anonymous: pages of the mapped file are not counted.
 """
 
 from __future__ import annotations
@@ -137,18 +138,19 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, float]:
         found = timed(prepared, arguments.steps, arguments.device)
     flops = FLOPS["above"] if "catalogue" in name else 3 * FLOPS["above"]
     flops += FLOPS["below"] if "published" in name else 0
-    return {**found, "products": flops * found["encodes"] / peak, "memory": memory[0] / 1e9}
+    busy = found["core"] * found["rate"] if arguments.device == "cpu" else 1.0  # cores
+    return {**found, "products": flops * found["encodes"] / peak / busy, "memory": memory[0] / 1e9}
 
 
-Step = Callable[[], tuple[int, int]]  # does one; windows and encodes
+Step = Callable[[bool], tuple[int, int]]  # does one, or a small one to warm up; windows and encodes
 
 
 def timed(step: Step, steps: int, device: str) -> dict[str, float]:
-    """Medians over steps, after one more."""
+    """Medians over steps, after a first one."""
     rates, encodes, cores, each = [], [], [], []
-    for _ in range(steps + 1):
+    for warm_up in [True] + [False] * steps:
         start, core = time.perf_counter(), time.process_time()
-        windows, encoded = step()
+        windows, encoded = step(warm_up)
         if device != "cpu":
             torch.accelerator.synchronize()
         seconds = time.perf_counter() - start
@@ -161,16 +163,21 @@ def timed(step: Step, steps: int, device: str) -> dict[str, float]:
 
 
 def product_peak(dtype: torch.dtype, device: str) -> float:
-    """Floating-point operations a second of the widest linear layer, over 6,400 tokens; the best of ten."""
+    """Operations of the widest linear layer, over 6,400 tokens, in a second of a core or of a device."""
     x, w = torch.randn(6400, 768).to(device, dtype), torch.randn(3072, 768).to(device, dtype)
     best = float("inf")
     for _ in range(10):
-        start = time.perf_counter()
+        start = _seconds(device)
         x @ w.mT
-        if device != "cpu":
-            torch.accelerator.synchronize()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, _seconds(device) - start)
     return 2 * 6400 * 768 * 3072 / best
+
+
+def _seconds(device: str) -> float:
+    if device == "cpu":
+        return time.process_time()
+    torch.accelerator.synchronize()
+    return time.perf_counter()
 
 
 @contextmanager
@@ -210,8 +217,10 @@ def published_step(row: Row, arguments: argparse.Namespace, folder: Path) -> Ste
     )
     batches = id_batches()
 
-    def step() -> tuple[int, int]:
+    def step(warm_up: bool) -> tuple[int, int]:
         slots, real = slots_of(next(batches))
+        if warm_up:
+            slots, real = slots[: 4 * 2 * (LENGTH + 1)], real[:4]
         loss = model(model.load(slots).to(device), real.to(device))
         optimiser.zero_grad()
         loss.backward()
@@ -239,7 +248,7 @@ def published_catalogue(row: Row, arguments: argparse.Namespace, folder: Path) -
     model, some = published_model(arguments).eval(), 256
 
     @torch.no_grad()
-    def step() -> tuple[int, int]:
+    def step(_: bool) -> tuple[int, int]:
         model.encode(model.load(np.arange(1, some + 1)).to(arguments.device))
         return some, some
 
@@ -305,7 +314,7 @@ def our_step(row: Row, arguments: argparse.Namespace, folder: Path) -> Step:
     loss, batches = build_loss(recipe), build_batcher(recipe, recommender, known.history).epoch(0)
     bf16 = recipe.training.precision == "bf16"
 
-    def step() -> tuple[int, int]:
+    def step(_: bool) -> tuple[int, int]:
         batch = next(batches).to(device)
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
             scores = recommender(batch)
@@ -320,7 +329,7 @@ def our_catalogue(row: Row, arguments: argparse.Namespace, folder: Path) -> Step
     _, recommender = our_recommender(row, arguments, folder)
     some = 2048
 
-    def step() -> tuple[int, int]:
+    def step(_: bool) -> tuple[int, int]:
         for _ in recommender.encode(torch.arange(1, some + 1)):
             pass
         return some, some

@@ -1,9 +1,9 @@
 """The published way of training SASRec over pictures (arXiv 2309.06789), as its code does it.
 
 Every slot of every window is loaded and encoded, padding and negatives included: 22 a window of 10 + 1, the
-negative of the first event among them, which nothing reads. The network is transformers' CLIPVisionModel as it
-comes, in fp32 and one piece, the frozen blocks computed at every step without a gradient. Loading a slot is
-uint8 → float, normalised, stacked; the published code also unpickles and goes through PIL, which is left out.
+negative of the first event among them, which nothing reads. The network is transformers' CLIPVisionModel as
+it comes, in fp32 and one piece, the frozen blocks computed at every step without a gradient. Loading a slot
+is uint8 → float, normalised, stacked; the published code also unpickles and goes through PIL: left out here.
 """
 
 from __future__ import annotations

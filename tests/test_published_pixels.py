@@ -133,6 +133,7 @@ def test_what_is_trained(name: str, built: Built) -> None:
         assert not any(m.training for m in backbone.blocks[block].modules()), "batch norms stay as they are"
     for block in network.trained:
         assert all(p.requires_grad for p in backbone.blocks[block].parameters())
+        assert all(m.training for m in backbone.blocks[block].modules()), "batch norms follow the batch"
     assert not any(p.requires_grad for p in backbone.stem.parameters())
     in_head = list(backbone.head.parameters())
     if network.family == "clip_resnet":

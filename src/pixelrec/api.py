@@ -355,6 +355,7 @@ def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -
         Both runs, and the test metrics that nobody can beat, since the law of the world is known.
 
     Raises:
+        RequestError: picture networks are not installed.
         DataError: the folder holds something already.
         InterruptedError: by a signal, as in `train`.
     """
@@ -365,6 +366,7 @@ def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -
     world, dataset = open_shop(out, seed, console)
 
     def run_of(each: Contender, shown: Console) -> Run:
+        console.print(each.doing, highlight=False)
         overrides = each.overrides(seed)
         run = train(
             each.recipe, data=dataset.folder, out=out / each.folder, overrides=overrides, console=shown
@@ -373,9 +375,8 @@ def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -
         console.print(how_it_went(each, run), highlight=False)
         return run
 
-    with console.status(IDS.doing):
+    with console.status("training"):
         ids = run_of(IDS, QUIET)
-    console.print(PIXELS.doing, highlight=False)
     pixels = run_of(PIXELS, console)
     ceiling = world.best_possible(5) | world.best_possible(10)
     write_run_report(pixels, dataset, "test", ceiling, beside=[ids])

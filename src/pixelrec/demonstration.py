@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.demo import World, generate_world
 from pixelrec.data.prepare import prepare
+from pixelrec.errors import RequestError
 from pixelrec.evaluation.comparison import METRIC, best_first
 from pixelrec.evaluation.measured import Measured
 from pixelrec.evaluation.pairing import Pairing, compare_runs
@@ -64,7 +66,7 @@ PIXELS = Contender(
     "training   SASRec over pixels: the same, but a small network makes the vectors from the covers",
     "sasrec-scratch",
     "run-pixels",
-    {"training.epochs": 12},
+    {"training.epochs": 12, "items.cache": "never"},  # nothing is frozen that a cache could hold
 )
 CONTENDERS = (IDS.name, PIXELS.name)
 
@@ -98,8 +100,11 @@ def open_shop(out: Path, seed: int, console: Console) -> tuple[World, Dataset]:
     """Generates the world, prepares it as anybody's files are, and packs its covers.
 
     Raises:
+        RequestError: picture networks are not installed.
         DataError: `out` holds a world already.
     """
+    if find_spec("transformers") is None:  # said before a minute is spent on ids
+        raise RequestError("the demo needs picture networks; pip install 'pixelrec[pixels]'")
     world = generate_world(out / "world", seed=seed)
     console.print(f"world      {world.folder}: interactions, item information and covers, drawn by code")
     dataset = prepare(world.interactions, out=out / "data", items=world.items)
@@ -148,11 +153,11 @@ def _columns(found: Demonstration) -> list[_Columns]:
     measured = {name: Measured.read(run.folder, "test") for name, run in runs.items()}
     questions = sum(part.questions for part in measured[PIXELS.name].slices)
     every = {name: (each.model, each.metrics) for name, each in measured.items()}
-    columns = [_Columns(f"all items\n(n = {questions:,})", _rows(every))]
+    columns = [_Columns(f"\nall items\n(n = {questions:,})", _rows(every))]
     parts = {name: _few(each) for name, each in measured.items()}
     few = {name: (measured[name].model, part.metrics) for name, part in parts.items() if part is not None}
     if part := parts[PIXELS.name]:
-        columns.append(_Columns(f"{part.events}\n(n = {part.questions:,})", _rows(few)))
+        columns.append(_Columns(f"items with\n{part.events}\n(n = {part.questions:,})", _rows(few)))
     return columns
 
 
@@ -173,10 +178,10 @@ def _table(columns: Sequence[_Columns], ceiling: Mapping[str, float]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("\n\ntest, %", no_wrap=True)
+    table.add_column("\n\n\ntest, %", no_wrap=True)
     for each in columns:
         table.add_column(f"{each.head}\n{SHOWN[0]}", justify="right")
-        table.add_column(f"\n\n{SHOWN[1]}", justify="right")
+        table.add_column(f"\n\n\n{SHOWN[1]}", justify="right")
     shown = {BEST_POSSIBLE, *CONTENDERS, "popularity", *(each.best_baseline for each in columns)}
     for name in best_first({BEST_POSSIBLE: ceiling, **columns[0].rows}):
         if name in shown:

@@ -21,7 +21,7 @@ from pixelrec.evaluation.evaluate import rank_questions
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.recipe import Recipe, build_batcher, build_loss, build_recommender
 from pixelrec.recommender import Catalogue, Recommender, read_description
-from pixelrec.run import Run, new_folder
+from pixelrec.run import Run, demand_new, new_folder
 from pixelrec.training.checkpoint import Progress, load_state
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import Journal, Silence
@@ -38,6 +38,8 @@ def train_recipe(
         The run, and the signal that interrupted it, if one did.
     """
     accelerator = _accelerator(recipe)
+    if out is not None and accelerator.is_main_process:
+        demand_new(out)  # before networks are loaded and caches made
     parts = _parts(recipe, dataset, accelerator)
     _prepare(parts, console)
     folder = [str(out or new_folder(recipe))]
@@ -169,7 +171,7 @@ def _validate(
 
 
 def _agree(recommender: Recommender, accelerator: Accelerator) -> None:
-    """All processes see what is saved: each one's batch norms have followed its own batch of the last step."""
+    """All see what will be saved: each process's batch norms have followed its own batch of the last step."""
     if accelerator.num_processes > 1:
         for buffer in recommender.buffers():
             buffer.copy_(broadcast(buffer))

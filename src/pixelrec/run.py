@@ -62,10 +62,7 @@ class Run:
         Raises:
             RunError: the folder holds something already.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunError(
-                f"{folder} is not empty; choose another --out, or continue it with --resume {folder}"
-            )
+        demand_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
         about = {
             "format": FORMAT,
@@ -139,6 +136,12 @@ class Run:
     def catalogue(self, recommender: Recommender) -> Catalogue:
         """All items, as the recommender of the best epoch sees them; what is dear to encode is kept there."""
         return kept_catalogue(recommender, whole(self.folder / "best"), progress=True)
+
+
+def demand_new(folder: Path) -> None:
+    """Raises `RunError` if the folder of a new run holds something already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f"{folder} is not empty; choose another --out, or continue it with --resume {folder}")
 
 
 def new_folder(recipe: Recipe, runs: Path = Path("runs")) -> Path:

@@ -10,7 +10,14 @@ from items.backbones.conftest import TINY
 
 from pixelrec.items.backbones.families import FAMILIES
 
-USERS = {"length": 6, "items.width": 16, "users.heads": 2, "users.layers": 1, "training.batch_size": 64}
+USERS = {
+    "length": 6,
+    "items.width": 16,
+    "users.heads": 2,
+    "users.layers": 1,
+    "windowing.overlap": 0,  # few rows
+    "training.batch_size": 64,
+}
 RESNET = {
     **USERS,
     "items.name": "pixels",

@@ -34,6 +34,11 @@ def facts(dataset: Dataset) -> Facts:
     return dataset.facts(8, training_events(dataset))
 
 
+def with_batch_norms(facts: Facts, network: str, **choices: Any) -> PixelEncoder:
+    """An encoder whose trained batch norms follow the batch."""
+    return made(facts, tiny(network), batch_norms="batch", **choices)
+
+
 def norms(encoder: PixelEncoder) -> dict[str, Tensor]:
     """What the batch norms have learnt."""
     return {n: b.clone() for n, b in encoder.backbone.named_buffers() if "running" in n}
@@ -44,7 +49,7 @@ def test_batch_norms_count_what_is_computed_again_once(facts: Facts, recompute: 
     found = []
     for kept in (1000, 4, 0):
         torch.manual_seed(0)
-        encoder = made(facts, tiny("resnet"), trainable=2, chunk=4, kept=kept, recompute=recompute)
+        encoder = with_batch_norms(facts, "resnet", trainable=2, chunk=4, kept=kept, recompute=recompute)
         before = norms(encoder)
         encoder.train()
         encoder(items_of(encoder, [0, *range(1, 13)])).sum().backward()
@@ -59,7 +64,7 @@ def test_batch_norms_count_what_is_computed_again_once(facts: Facts, recompute: 
 
 def test_no_chunk_is_left_with_a_single_picture(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
     """One picture on one place has no variance, and torch's batch norm refuses it."""
-    encoder = made(facts, tiny("clip_resnet"), trainable=2, chunk=4, kept=6).train()
+    encoder = with_batch_norms(facts, "clip_resnet", trainable=2, chunk=4, kept=6).train()
     sizes: list[int] = []
     upper = type(encoder.backbone).upper
     monkeypatch.setattr(
@@ -76,7 +81,7 @@ def test_no_chunk_is_left_with_a_single_picture(facts: Facts, monkeypatch: pytes
 
 def test_statistics_are_of_what_training_sees(facts: Facts) -> None:
     """A batch norm with random weights divides by something else in evaluation mode."""
-    encoder = made(facts, tiny("resnet"), trainable=2, norm="items", chunk=50)
+    encoder = with_batch_norms(facts, "resnet", trainable=2, norm="items", chunk=50)
     before = norms(encoder)
     encoder.eval().prepare(LINES.append)
     assert not encoder.training and not encoder.backbone.training
@@ -228,7 +233,7 @@ def test_threads_that_load_before_anything_was_prepared_share_a_feed(
 
 
 def test_a_frozen_batch_norm_is_a_constant_in_training(facts: Facts) -> None:
-    encoder = made(facts, tiny("clip_resnet"), trainable=1).train()
+    encoder = with_batch_norms(facts, "clip_resnet", trainable=1).train()
     modes = [part.training for part in encoder.backbone.parts]
     assert modes == [False] * encoder.constant + [True] * (len(modes) - encoder.constant)
     before = norms(encoder)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pixelrec.recipe import Recipe, read_recipe
 
-NETWORK = {"embedding_size": 8, "hidden_sizes": [8, 16, 32], "depths": [1, 1, 1], "layer_type": "basic"}
+NETWORK = {"embedding_size": 16, "hidden_sizes": [16, 32, 64], "depths": [1, 1, 1], "layer_type": "basic"}
 # Checkpoints are not at hand here. In place of one stands a network of random weights, frozen: what it sees
 # tells looks apart, and the recipe has to make do with it as with any other features.
 UNTRAINED = {
@@ -32,7 +32,7 @@ def small_network(recipe: str) -> dict[str, Any]:
 
 
 def one_of_each(recipes: Iterable[str], overrides: Mapping[str, Any]) -> list[str]:
-    """The first of recipes that are the same once they are small: their checkpoints are what they differ in."""
+    """The first of recipes that are the same once they are small: they differ in checkpoints."""
     found: dict[str, str] = {}
     for name in recipes:
         choices = read_recipe(name, {**overrides, **small_network(name), "about": ""}).choices

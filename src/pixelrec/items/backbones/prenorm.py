@@ -1,8 +1,8 @@
 """A pre-norm transformer block taken apart, and its weights folded until only products remain.
 
 x + λ₁ · attention(norm₁ x), then the same with λ₂, norm₂ and two linear layers around an activation. What a
-norm scales and shifts, what λ scales, and the constants of attention and activation are all linear: folded into
-the weights beside them they cost nothing a token, and the gradient of norm₁'s scale needs no product of its own.
+norm scales and shifts, what λ scales, and the constants of attention and activation are all linear: folded
+into the weights beside them they cost nothing a token, and the gradient of norm₁ needs no product of its own.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def recomputed(block: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor] | No
 
 @contextmanager
 def statistics_kept(block: nn.Module) -> Iterator[None]:
-    """Batch norms go on as they are, but learn nothing of what they see: it does not count, or did already."""
+    """Batch norms go on as they are, but learn nothing of what they see: it does not count, or did before."""
     norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

@@ -1,0 +1,94 @@
+"""The demo, in a shop small enough for a test: two runs, one table, one report."""
+
+from __future__ import annotations
+
+import html
+from contextlib import redirect_stdout
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from pixelrec import api, demonstration
+from pixelrec.cli import main
+from pixelrec.data.demo import generate_world
+from pixelrec.demonstration import IDS, PIXELS, Demonstration
+from pixelrec.errors import RequestError
+from pixelrec.evaluation.measured import Measured
+from pixelrec.run import Run
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "out"
+
+
+@pytest.fixture(scope="module")
+def said(out: Path) -> str:
+    """What the command prints; all its files are in `out` by then."""
+    printed = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setattr(demonstration, "generate_world", partial(generate_world, users=300, items=100))
+        patch.setenv("COLUMNS", "80")
+        for each in (IDS, PIXELS):
+            patch.setitem(cast("dict[str, object]", each.choices), "training.epochs", 1)
+        assert main(["demo", "--out", str(out)]) == 0
+    return printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def found(said: str, out: Path) -> Demonstration:  # noqa: ARG001 - it is made first
+    ids, pixels = (Run.open(out / each.folder) for each in (IDS, PIXELS))
+    return Demonstration(ids, pixels, {"Recall@10": 0.5, "NDCG@10": 0.4})
+
+
+def rows(said: str) -> dict[str, list[str]]:
+    """Cells of the table by the name of their row."""
+    lines = said.partition("test, %")[2].partition("\n\n")[0].splitlines()[1:]
+    cells = [line.rsplit(maxsplit=4) for line in lines]
+    return {name.strip(): numbers for name, *numbers in cells}
+
+
+def test_both_runs_are_in_one_table(said: str, found: Demonstration) -> None:
+    table = rows(said)
+    assert {"best possible", "popularity", IDS.name, PIXELS.name} <= table.keys()
+    assert next(iter(table)) == "best possible" and table["best possible"][2:] == ["–", "–"]
+    for each, run in ((IDS, found.ids), (PIXELS, found.pixels)):
+        measured = Measured.read(run.folder, "test")
+        parts = (measured.metrics, measured.slices[0].metrics)
+        values = [part[run.name][metric] for part in parts for metric in ("Recall@10", "NDCG@10")]
+        assert table[each.name] == [f"{100 * value:.2f}" for value in values]
+    kept = [float(numbers[1]) for numbers in table.values()]
+    assert kept == sorted(kept, reverse=True)
+
+
+def test_the_best_baselines_are_in_it(said: str, found: Demonstration) -> None:
+    measured = Measured.read(found.ids.folder, "test")
+    for part in (measured.metrics, measured.slices[0].metrics):
+        baselines = {name: values["NDCG@10"] for name, values in part.items() if name != found.ids.name}
+        assert max(baselines, key=lambda name: baselines[name]) in rows(said)
+    assert len(rows(said)) <= 6
+
+
+def test_the_difference_is_said_overall_and_on_few_event_items(said: str, found: Demonstration) -> None:
+    pairing = found.pairing
+    assert pairing.few is not None
+    for pair in (pairing.overall, pairing.few):
+        assert pair.sentence(PIXELS.name, IDS.name) in said
+    assert said.index(pairing.few.where) > said.index("test, %")
+
+
+def test_the_report_has_both_and_the_best_possible(said: str, found: Demonstration) -> None:
+    assert str(found.report) in said
+    page = html.unescape(found.report.read_text(encoding="utf-8"))
+    assert "law of the world" in page
+    assert found.pairing.overall.sentence(found.pixels.name, found.ids.name) in page
+
+
+def test_without_picture_networks_it_says_so_at_once(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demonstration, "find_spec", lambda _: None)
+    with pytest.raises(RequestError, match=r"pixelrec\[pixels\]"):
+        api.demo(out=out.parent / "other")
+    assert not (out.parent / "other").exists()
