@@ -186,8 +186,8 @@ class PixelEncoder(AbstractItemEncoder):
     def _vectors(self, payload: Payload, count: int) -> Tensor:
         """n, D, some at a time. Gradients are those of all at once, whatever is computed again."""
         vectors = [torch.zeros(0, self.width, device=self.device, dtype=self._dtype)]
-        # deviation: batch norms that follow the batch see a chunk of distinct pictures; in the published code,
-        # every slot of every window at once.
+        # deviation: batch norms that follow the batch see a chunk of distinct pictures; in the published code
+        # they see every slot of every window at once.
         # As even as can be: a chunk of one picture may have no variance, which batch norm needs.
         cuts = np.linspace(0, count, -(-count // self.chunk) + 1).astype(int).tolist()
         for start, stop in pairwise(cuts):
