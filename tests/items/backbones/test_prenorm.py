@@ -158,6 +158,25 @@ def test_nothing_is_kept_where_nothing_learns() -> None:
         assert kept(backbone, "2") == 0
 
 
+@pytest.mark.parametrize(("learns", "graph"), [(False, True), (True, False)])
+def test_room_is_made_for_few_pictures_where_nothing_learns(
+    learns: bool, graph: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms: list[int] = []
+    original = prenorm_function._room
+
+    def counted(x: Tensor, folded: Any, form: Any, n: int) -> Any:
+        rooms.append(n)
+        return original(x, folded, form, n)
+
+    monkeypatch.setattr(prenorm_function, "_room", counted)
+    backbone = tiny("clip").requires_grad_(learns)
+    rooms.clear()
+    with torch.set_grad_enabled(graph):
+        backbone.upper(torch.randn(7, 17, 16), 2)
+    assert rooms == [2, 2]
+
+
 def test_less_is_kept_than_step_by_step() -> None:
     sizes = {"hidden_size": 64, "intermediate_size": 256}
     backbone = tiny("clip", **sizes)
