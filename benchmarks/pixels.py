@@ -308,7 +308,8 @@ def our_step(row: Row, arguments: argparse.Namespace, folder: Path) -> Step:
     recipe, recommender = our_recommender(row, arguments, folder)
     device, known = arguments.device, facts()
     assert known.history is not None
-    recommender.bank = torch.randn(ITEMS + 1, WIDTH).to(device)
+    if recipe["negatives"].get("bank"):
+        recommender.bank = torch.randn(ITEMS + 1, WIDTH).to(device)
     chosen = OptimiserChoices(**recipe["optimiser"])
     optimiser = Optimiser(recommender, chosen, chosen.touches(device, 1))
     loss, batches = build_loss(recipe), build_batcher(recipe, recommender, known.history).epoch(0)

@@ -120,7 +120,6 @@ def test_bf16_is_no_further_from_the_truth_than_autocast(family: str, pooling: s
     """Both round at random, so on average."""
     far = torch.tensor([distances(tiny(family, pooling, seed)) for seed in range(8)]).mean(0)
     assert far[0] < 1.1 * far[1]
-    assert far[0] > 1e-3, "products are not in bf16"
 
 
 def distances(backbone: AbstractBackbone) -> tuple[float, float]:
@@ -223,7 +222,9 @@ def test_what_is_not_plain_is_left_to_the_layer(calls: list[str], pixels: Tensor
     backbone = tiny("clip")
     calls.clear()
     backbone(pixels.float())
-    assert calls == ["torch.float32"] * 3
+    with torch.autocast("cpu", torch.bfloat16):
+        backbone(pixels.float())
+    assert calls == ["torch.float32"] * 3 + ["torch.bfloat16"] * 3
 
 
 def test_lora_is_not_passed_over(calls: list[str], pixels: Tensor) -> None:
