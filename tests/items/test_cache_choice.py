@@ -35,11 +35,14 @@ def verdict(name: str, trainable: str) -> Verdict:
     return verdict_on(backbone, backbone.boundary, "fp16", items=ITEMS)
 
 
-@pytest.mark.parametrize("family", ["clip", "vit", "beit", "dinov2"])
-def test_transformers_with_two_blocks_trained_are_worth_a_cache(family: str) -> None:
+# Where the class token is all that is pooled, the last block hardly costs anything.
+@pytest.mark.parametrize(
+    ("family", "share"), [("clip", 10 / 12), ("vit", 10 / 11), ("beit", 10 / 12), ("dinov2", 10 / 11)]
+)
+def test_transformers_with_two_blocks_trained_are_worth_a_cache(family: str, share: float) -> None:
     found = verdict(family, "2")
     assert found.pays
-    assert found.share == pytest.approx(10 / 12, abs=0.01)
+    assert found.share == pytest.approx(share, abs=0.01)
     assert found.speed_up == pytest.approx((3 - 2 * found.share) / (3 - 3 * found.share))
 
 
