@@ -286,8 +286,8 @@ class GeneratedFeed(AbstractFeed):
 
     def states(self, payload: Payload, some: slice) -> Tensor:
         if self.held is not None:
-            return self.held[payload["numbers"][some]].float()
-        return payload["states"][some].float()
+            return self.held[payload["numbers"][some]]
+        return payload["states"][some]
 
 
 def our_recommender(row: Row, arguments: argparse.Namespace, folder: Path) -> tuple[Any, Recommender]:

@@ -48,11 +48,13 @@ def made(facts: Facts, items: dict[str, object], users: str = "sasrec", scoring:
     return Recommender(items, {"name": users}, {"name": scoring}, facts).double().eval()
 
 
-def a_batch(recommender: Recommender, *, correct: bool = False) -> Batch:
+def a_batch(recommender: Recommender, *, correct: bool = False, fresh: int = 0) -> Batch:
     held, items = recommender.facts.history, recommender.facts.items
     assert held is not None
     view = VIEWS[recommender.users.view]
-    sampler = Shared(held, items, view.avoids, drawn=60, in_batch=True, correct=correct, bank=True)
+    sampler = Shared(
+        held, items, view.avoids, drawn=60, in_batch=True, correct=correct, bank=True, fresh=fresh
+    )
     reader = Reader.over(view, held, LENGTH, Windowing())
     batch = next(Batcher(reader, sampler, recommender.items.load, items, batch_size=3).epoch(0))
     assert batch.items.stale is not None and len(batch.items.stale) > 10
@@ -128,6 +130,57 @@ def test_of_stale_items_only_the_scores_reach_the_users(facts: Facts) -> None:
     recommender(batch).negative[:, is_stale(batch)].sum().backward()
     assert all(p.grad is not None for p in recommender.users.parameters())
     assert any(p.grad is not None and p.grad.any() for p in recommender.items.parameters()), "by histories"
+
+
+@pytest.mark.parametrize("items", [PIXELS, IDS], ids=["pixels", "ids"])
+def test_a_few_fresh_ones_give_the_gradient_of_all_on_average(facts: Facts, items: dict[str, Any]) -> None:
+    """Over every choice of one, with a bank of the present: the exact gradient, to rounding."""
+    recommender = made(facts, items, scoring="cosine")
+    plain = a_batch(recommender, correct=True)
+    assert plain.items.stale is not None
+    recommender.bank = recommender.catalogue().encoded.double()
+    weights = dict(recommender.items.named_parameters())
+
+    def gradient(batch: Batch) -> dict[str, Tensor]:
+        recommender.zero_grad()
+        scores = recommender(batch)
+        torch.logaddexp(scores.positive, scores.negative[:, 0]).sum().backward()
+        return {name: p.grad.clone() for name, p in weights.items() if p.grad is not None}
+
+    expected = gradient(without_bank(recommender, plain))
+    count = len(plain.items.stale)
+    mean = {name: torch.zeros_like(p) for name, p in expected.items()}
+    for item in plain.items.stale.tolist():
+        for name, found in gradient(with_fresh(recommender, plain, item)).items():
+            mean[name] += found / count
+    for name, found in mean.items():
+        torch.testing.assert_close(found, expected[name], rtol=1e-9, atol=1e-11, msg=name)
+
+
+def with_fresh(recommender: Recommender, batch: Batch, item: int) -> Batch:
+    """One stale item is encoded after all, and counts for all of them."""
+    ids, stale = batch.items.ids, batch.items.stale
+    assert stale is not None and batch.negative is not None
+    others = stale[stale != item]
+    weights = torch.cat([torch.ones(len(ids)), torch.tensor([float(len(stale))])])
+    encoded = recommender._items(torch.cat([ids, torch.tensor([item])]))
+    row = torch.full((int(recommender.facts.items) + 1,), -1)
+    numbers = torch.cat([ids, torch.tensor([item]), others])
+    row[numbers] = torch.arange(len(numbers))
+    negative = row[torch.cat([ids, stale])[batch.negative]]
+    return replace(batch, items=replace(encoded, stale=others, weights=weights), negative=negative)
+
+
+def test_what_a_batcher_makes_fresh_counts_for_the_rest(facts: Facts) -> None:
+    recommender = made(facts, IDS)
+    batch = a_batch(recommender, fresh=5)
+    recommender.bank = recommender.catalogue().encoded.double()
+    unweighted = replace(batch, items=replace(batch.items, weights=None))
+    table = recommender._table(batch.items)
+    torch.testing.assert_close(table, recommender._table(unweighted.items), rtol=0, atol=0)
+    (found,) = torch.autograd.grad(table.sum(), list(recommender.items.parameters()))
+    assert batch.items.weights is not None
+    torch.testing.assert_close(found[batch.items.ids[1:], 0], batch.items.weights[1:].double())
 
 
 def test_without_a_bank_it_says_so(facts: Facts) -> None:

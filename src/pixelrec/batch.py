@@ -87,12 +87,14 @@ class Items(Moves):
     """Distinct items in play. `ids[0]` is 0, the padding.
 
     Vectors of `stale` items are not computed: they come from the bank, as they were when the catalogue was
-    last encoded, and are the rows of the table after those of `ids`.
+    last encoded, and are the rows of the table after those of `ids`. A few that might have been among them
+    are computed after all, and their gradients count for all.
     """
 
     ids: Tensor  # U: item numbers
     payload: Payload  # what the item encoder asked for
     stale: Tensor | None = None  # V: item numbers, none of them in `ids`
+    weights: Tensor | None = None  # U: what the gradient of each counts; none: 1
 
     @property
     def rows(self) -> int:

@@ -32,6 +32,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "windowing.hide": (0, 1),
     "negatives.count": (1, 1_000_000),
     "negatives.drawn": (0, 10_000_000),
+    "negatives.fresh": (0, 10_000_000),
     "negatives.alpha": (0, 10),
     "loss.epsilon": (0, 1),
     "loss.calibration": (0, 1),

@@ -267,6 +267,7 @@ def build_batcher(
         batch_size=recipe["training"]["batch_size"],
         seed=recipe["seed"],
         threads=recipe["training"]["loader_threads"],
+        spare=0 if recommender.items.dear else 1,  # its steps are long, and its batches large
         process=process,
         processes=processes,
     )

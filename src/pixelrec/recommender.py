@@ -93,6 +93,8 @@ class Recommender(nn.Module):
 
     def _table(self, items: Items) -> Tensor:
         encoded = self.items(items)  # U, D
+        if items.weights is not None:
+            encoded = _weighted(encoded, items.weights)
         if items.stale is None:
             return encoded
         if self.bank is None:
@@ -267,6 +269,12 @@ class Recommender(nn.Module):
 def _full(x: Tensor) -> Tensor:
     """At least fp32."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _weighted(x: Tensor, weights: Tensor) -> Tensor:
+    """x (U, D), and rows of its gradient are multiplied by `weights` (U)."""
+    rest = x.detach()
+    return rest + weights.to(x.dtype)[:, None] * (x - rest)
 
 
 def _choices(section: Choices) -> dict[str, Any]:

@@ -125,6 +125,28 @@ def test_what_is_not_kept_is_computed_again(facts: Facts, monkeypatch: pytest.Mo
     assert passes == [2, 2, 2, 2, 2, 2], "two chunks were kept, two were not"
 
 
+def test_by_default_as_many_are_kept_as_fit(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = made(facts, chunk=2)
+    passes = []
+    upper = type(encoder.backbone).upper
+    monkeypatch.setattr(
+        type(encoder.backbone), "upper", lambda self, x, b: passes.append(len(x)) or upper(self, x, b)
+    )
+
+    def recomputed_of_eight() -> int:
+        passes.clear()
+        encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
+        return (sum(passes) - 8) // 2
+
+    assert recomputed_of_eight() == 0, "small pictures all fit"
+    inner = encoder._inner_bytes
+    assert inner is not None and inner > encoder.feed.row_bytes
+    monkeypatch.setattr("pixelrec.items.chunks.KEPT_BYTES", int(4 * inner))
+    assert (encoder.kept, recomputed_of_eight()) == (4, 2)
+    monkeypatch.setattr("pixelrec.items.chunks.KEPT_BYTES", 1)
+    assert (encoder.kept, recomputed_of_eight()) == (0, 4)
+
+
 def test_padding_is_neither_loaded_nor_encoded(facts: Facts) -> None:
     encoder = made(facts)
     payload = encoder.load(np.array([0, 5, 7]))
@@ -220,7 +242,7 @@ def test_held_by_the_device_states_are_the_same(facts: Facts, tmp_path: Path) ->
     encoder.prepare(LINES.append)
     expected = encoder(items_of(encoder, [0, 4, 2]))
     assert isinstance(encoder.feed, CacheFeed)
-    encoder._feed = ResidentFeed(encoder.feed.activations.resident("cpu"), torch.float32)
+    encoder._feed = ResidentFeed(encoder.feed.activations.resident("cpu"))
     assert torch.equal(encoder(items_of(encoder, [0, 4, 2])), expected)
 
 

@@ -32,6 +32,7 @@ class Batcher:
         batch_size: B, rows per batch and process.
         seed: of the recipe.
         threads: batches built ahead; 0 builds each when asked for.
+        spare: built batches that wait beyond those, so that no step waits for an uneven one.
         process, processes: this process takes every `processes`-th row.
     """
 
@@ -46,12 +47,14 @@ class Batcher:
         batch_size: int,
         seed: int = 0,
         threads: int = 1,
+        spare: int = 1,
         process: int = 0,
         processes: int = 1,
     ) -> None:
         self.reader, self.negatives, self.load, self.items = reader, negatives, load, items
         self.whole_catalogue = whole_catalogue or negatives.whole_catalogue
-        self.batch_size, self.seed, self.threads = batch_size, seed, threads
+        self.batch_size, self.seed = batch_size, seed
+        self.threads, self.spare = threads, spare
         self.process, self.processes = process, processes
 
     def __len__(self) -> int:
@@ -75,7 +78,7 @@ class Batcher:
             try:
                 for task in tasks:
                     ahead.append(pool.submit(self.build, *task))
-                    if len(ahead) > self.threads + 1:
+                    if len(ahead) > self.threads + self.spare:
                         yield ahead.popleft().result()
                 while ahead:
                     yield ahead.popleft().result()
@@ -94,10 +97,17 @@ class Batcher:
         rng = np.random.default_rng((self.seed, epoch, number, self.process))
         rows = self.reader.read(index, rng)
         drawn = self.negatives.draw(rows, rng)
+        events = (rows.history, rows.target)
         negatives = () if drawn.items is None else (drawn.items,)
-        ids, stale, (history, target, *negative) = self._table(rows.history, rows.target, *negatives)
+        ids, stale, weights = self._table(events, negatives, rng)
+        history, target, *negative = self._rows((*events, *negatives), ids, stale)
         return Batch(
-            items=Items(torch.from_numpy(ids), self.load(ids), stale),
+            items=Items(
+                torch.from_numpy(ids),
+                self.load(ids),
+                None if stale is None else torch.from_numpy(stale),
+                None if weights is None else torch.from_numpy(weights),
+            ),
             events=Events(
                 users=torch.from_numpy(rows.users),
                 history=torch.from_numpy(history),
@@ -109,21 +119,33 @@ class Batcher:
             log_q=None if drawn.log_q is None else torch.from_numpy(drawn.log_q),
         )
 
-    def _table(self, *numbers: np.ndarray) -> tuple[np.ndarray, torch.Tensor | None, list[np.ndarray]]:
-        """The distinct item numbers, 0 first, then those from the bank, and `numbers` as rows among them."""
+    def _table(
+        self, events: Sequence[np.ndarray], negatives: Sequence[np.ndarray], rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """The distinct item numbers, 0 first; those from the bank; and how much gradients count."""
         if self.whole_catalogue:
-            return np.arange(self.items + 1), None, list(numbers)
-        events, negatives = numbers[:2], numbers[2:]
-        encoded = self._distinct(events if self.negatives.bank else numbers)
-        ids = np.flatnonzero(encoded)
+            return np.arange(self.items + 1), None, None
+        if not self.negatives.bank:
+            return np.flatnonzero(self._distinct((*events, *negatives))), None, None
+        encoded = self._distinct(events)
+        others = np.flatnonzero(self._distinct(negatives) & ~encoded)
+        fresh = np.zeros_like(encoded)
+        count = min(self.negatives.fresh, len(others))
+        if count:
+            fresh[rng.choice(others, count, replace=False)] = True
+        ids = np.flatnonzero(encoded | fresh)
+        # A few stand for all: the expected gradient is as if all had been encoded.
+        weights = np.where(fresh[ids], len(others) / count, 1.0).astype(np.float32) if count else None
+        return ids, others[~fresh[others]], weights
+
+    def _rows(
+        self, numbers: Sequence[np.ndarray], ids: np.ndarray, stale: np.ndarray | None
+    ) -> list[np.ndarray]:
+        """Item numbers as rows of the table: what is encoded, then the bank's."""
+        table = ids if stale is None else np.concatenate([ids, stale])
         row = np.empty(self.items + 1, np.int64)
-        row[ids] = np.arange(len(ids))
-        stale = None
-        if self.negatives.bank:
-            others = np.flatnonzero(self._distinct(negatives) & ~encoded)
-            row[others] = len(ids) + np.arange(len(others))
-            stale = torch.from_numpy(others)
-        return ids, stale, [row[some] for some in numbers]
+        row[table] = np.arange(len(table))
+        return [row[some] for some in numbers]
 
     def _distinct(self, numbers: Sequence[np.ndarray]) -> np.ndarray:
         """bool[N + 1]: which items occur, and the padding. A pass over N marks is cheaper than sorting."""

@@ -37,6 +37,7 @@ class AbstractNegatives(ABC):
 
     whole_catalogue = False
     bank = False  # whether those that are not in the batch anyway come with stale vectors, without encoding
+    fresh = 0  # of those, so many are encoded after all
 
     @abstractmethod
     def draw(self, rows: Rows, rng: np.random.Generator) -> Drawn: ...
@@ -156,6 +157,8 @@ class Shared(AbstractNegatives):
         correct: whether a softmax's scores are corrected for how often a negative was expected (log-Q).
         bank: what is drawn and not in the batch anyway has the vector it had when the catalogue was last
             encoded, after the epoch before: it costs no encoding, and sends no gradient to the encoder.
+        fresh: so many of those are encoded after all, at random, and their gradients are weighted to stand
+            for all: without, the encoder is told what to pull closer and hardly what to push away.
     """
 
     def __init__(
@@ -169,13 +172,15 @@ class Shared(AbstractNegatives):
         in_batch: bool = False,
         correct: bool = True,
         bank: bool = False,
+        fresh: int = 256,
     ) -> None:
         if drawn < 1 and not in_batch:
             raise RecipeError(
                 f"negatives.drawn is {drawn} and negatives.in_batch is false: a target would compete with "
                 "nothing; draw some, or set negatives.in_batch"
             )
-        self.count, self.in_batch, self.correct, self.bank = drawn, in_batch, correct, bank
+        self.count, self.in_batch, self.correct = drawn, in_batch, correct
+        self.bank, self.fresh = bank, fresh
         self.source = Popularity(histories, items, alpha)
         self.popularity = Popularity(histories, items, 1.0)
 

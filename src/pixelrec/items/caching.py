@@ -87,7 +87,7 @@ def cached_feed(choices: CacheChoices, frozen: Frozen, say: Say | None) -> Abstr
         activations = build(choices.folder, key, compute, chunk=frozen.at_once, say=say)
     some = np.linspace(1, key.items, min(VERIFIED, key.items)).astype(np.int64)
     verify(activations, partial(frozen.states, dtype=choices.dtype), some)
-    return _placed(activations, next(frozen.backbone.parameters()))
+    return _placed(activations, next(frozen.backbone.parameters()).device)
 
 
 def _wanted(choices: CacheChoices, frozen: Frozen, say: Say | None) -> bool:
@@ -102,12 +102,11 @@ def _wanted(choices: CacheChoices, frozen: Frozen, say: Say | None) -> bool:
     return choices.use == "always" or verdict.pays
 
 
-def _placed(activations: Activations, parameter: Tensor) -> AbstractFeed:
+def _placed(activations: Activations, device: torch.device) -> AbstractFeed:
     """In the memory of an accelerator where they fit, else in the mapped file."""
-    device = parameter.device
     if (
         device.type == "cuda"
         and activations.key.file_bytes <= DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]
     ):
-        return ResidentFeed(activations.resident(device), parameter.dtype)
-    return CacheFeed(activations, parameter.dtype)
+        return ResidentFeed(activations.resident(device))
+    return CacheFeed(activations)

@@ -32,7 +32,10 @@ class AbstractFeed(ABC):
 
     @abstractmethod
     def states(self, payload: Payload, some: slice) -> Tensor:
-        """States of some of the items that were loaded, on the device where the payload is by now."""
+        """States of some of the items that were loaded, on the device where the payload is by now.
+
+        In the dtype that they are stored in, without a copy where there need be none.
+        """
 
 
 @final
@@ -63,8 +66,8 @@ class PictureFeed(AbstractFeed):
 class CacheFeed(AbstractFeed):
     """States from the memory-mapped cache."""
 
-    def __init__(self, activations: Activations, dtype: torch.dtype) -> None:
-        self.activations, self.dtype = activations, dtype
+    def __init__(self, activations: Activations) -> None:
+        self.activations = activations
 
     @property
     def row_bytes(self) -> int:
@@ -74,15 +77,15 @@ class CacheFeed(AbstractFeed):
         return {"states": self.activations.read(numbers)}
 
     def states(self, payload: Payload, some: slice) -> Tensor:
-        return payload["states"][some].to(self.dtype)
+        return payload["states"][some]
 
 
 @final
 class ResidentFeed(AbstractFeed):
     """States of all items, held in the memory of the device."""
 
-    def __init__(self, states: Tensor, dtype: torch.dtype) -> None:
-        self.held, self.dtype = states, dtype
+    def __init__(self, states: Tensor) -> None:
+        self.held = states
 
     @property
     def row_bytes(self) -> int:
@@ -92,7 +95,7 @@ class ResidentFeed(AbstractFeed):
         return {"numbers": torch.from_numpy(numbers)}
 
     def states(self, payload: Payload, some: slice) -> Tensor:
-        return self.held[payload["numbers"][some]].to(self.dtype)
+        return self.held[payload["numbers"][some]]
 
 
 def lower_states(backbone: AbstractBackbone, boundary: int, pictures: Tensor) -> Tensor:

@@ -22,9 +22,9 @@ from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.draft import Attention, BackboneChoices, Statistics
 from pixelrec.items.backbones.networks import NetworkChoices, make_network, rebuild_network
 from pixelrec.items.backbones.pooling import Pooling
-from pixelrec.items.backbones.recomputation import recomputed, statistics_kept
+from pixelrec.items.backbones.recomputation import kept_memory, recomputed, statistics_kept
 from pixelrec.items.caching import Cache, CacheChoices, Frozen, cached_feed
-from pixelrec.items.chunks import pictures_at_once
+from pixelrec.items.chunks import bytes_to_keep, pictures_at_once
 from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
 from pixelrec.items.feeds import AbstractFeed, PictureFeed, lower_states
 from pixelrec.items.lora import add_lora
@@ -63,6 +63,7 @@ class PixelEncoder(AbstractItemEncoder):
         activation: after the projection.
         chunk: pictures that pass the network together; by default as many as suit it and the device.
         kept: pictures of a batch whose inner values are kept for the gradient; others' are computed again.
+            By default as many as fit 2 GB, on a GPU a third of its memory.
         recompute: keeps the inputs of blocks only (gradient checkpointing): less memory, a third more time.
         precision: of the network: bf16, fp32, or that of training.
         cache: of what the frozen part computes: always, never, or where it pays.
@@ -92,7 +93,7 @@ class PixelEncoder(AbstractItemEncoder):
         norm: Norm = "none",
         activation: Activation = "relu",
         chunk: int | None = None,
-        kept: int = 1024,
+        kept: int | None = None,
         recompute: bool = False,
         precision: Precision = "auto",
         cache: Cache = "auto",
@@ -122,8 +123,9 @@ class PixelEncoder(AbstractItemEncoder):
             add_lora(network, lora)
         network.recompute = recompute
         self.project = Projection(network.width, width, activation, norm)
-        self.width, self.kept, self.precision = width, kept, precision
-        self._chosen_chunk = chunk
+        self.width, self.precision = width, precision
+        self._chosen_chunk, self._chosen_kept = chunk, kept
+        self._inner_bytes: float | None = None  # that a picture keeps, once one did
         folder = Path(cache_folder) if cache_folder else facts.folder and facts.folder / "activations"
         self.cache = CacheChoices(cache, cache_dtype, folder)
         self._feed: AbstractFeed | None = None
@@ -155,7 +157,7 @@ class PixelEncoder(AbstractItemEncoder):
                 payload = {name: tensor.to(self.device) for name, tensor in self.feed.load(some).items()}
                 with self._autocast():
                     states = self.feed.states(payload, slice(None))
-                    found.append(self.backbone.upper(states, self.constant).to(self._dtype))
+                    found.append(self._features(states).to(self._dtype))
         self.train(training)
         return torch.cat(found)
 
@@ -196,13 +198,26 @@ class PixelEncoder(AbstractItemEncoder):
             if torch.is_grad_enabled() and start >= self.kept:
                 vectors.append(recomputed(self.backbone, states, self._upper))
             else:
-                vectors.append(self._upper(states))
+                vectors.append(self._measured(states))
         return torch.cat(vectors)
+
+    def _measured(self, states: Tensor) -> Tensor:
+        """`_upper`; the first time that there is a gradient, it is seen how much is kept for that."""
+        if not torch.is_grad_enabled() or self._inner_bytes is not None:
+            return self._upper(states)
+        with kept_memory([*self.parameters(), *self.buffers(), states]) as kept:
+            vectors = self._upper(states)
+        self._inner_bytes = sum(kept.values()) / len(states)
+        return vectors
 
     def _upper(self, states: Tensor) -> Tensor:
         with self._autocast():
-            vectors = self.project(self.backbone.upper(states, self.constant))
+            vectors = self.project(self._features(states))
         return vectors.to(self._dtype)
+
+    def _features(self, states: Tensor) -> Tensor:
+        # States stay as they are stored until here: what is computed again then holds no copy of them.
+        return self.backbone.upper(states.to(self._dtype), self.constant)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         kind = self.device.type
@@ -214,6 +229,13 @@ class PixelEncoder(AbstractItemEncoder):
         """Pictures that pass the trained part of the network together."""
         parts = len(self.backbone.parts)
         return self._chosen_chunk or pictures_at_once(self.backbone, self.constant, parts, self.device)
+
+    @property
+    def kept(self) -> int:
+        """Pictures of a batch whose inner values are kept; all, until it is seen what one takes."""
+        if self._chosen_kept is not None:
+            return self._chosen_kept
+        return int(bytes_to_keep(self.device) // max(1.0, self._inner_bytes or 0.0))
 
     @property
     def device(self) -> torch.device:

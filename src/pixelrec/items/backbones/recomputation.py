@@ -1,11 +1,12 @@
-"""Gradient checkpointing (Chen et al., arXiv 1604.06174) of a block, or of more."""
+"""Gradient checkpointing (Chen et al., arXiv 1604.06174) of a block, or of more; and what it would save."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
@@ -34,3 +35,22 @@ def statistics_kept(block: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
+
+
+@contextmanager
+def kept_memory(apart: Iterable[Tensor]) -> Iterator[dict[int, int]]:
+    """Pieces of memory that are kept for gradients of what happens within: bytes by address.
+
+    apart: tensors that would be there anyway.
+    """
+    known = {tensor.untyped_storage().data_ptr() for tensor in apart}
+    sizes: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in known:
+            sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with saved_tensors_hooks(note, lambda tensor: tensor):
+        yield sizes

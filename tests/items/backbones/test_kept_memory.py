@@ -1,0 +1,39 @@
+"""What autograd keeps is counted by pieces of memory, each once, without what is there anyway."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from pixelrec.items.backbones.recomputation import kept_memory, recomputed
+
+
+def test_every_piece_counts_once_and_weights_do_not() -> None:
+    layer, x = nn.Linear(8, 4, bias=False), torch.randn(10, 8)
+    with kept_memory([*layer.parameters(), x]) as kept:
+        y = layer(x)  # x and the weight: both apart
+        z = y.sigmoid()  # its result, 10 × 4
+        (z.view(40) * z.view(40)).sum()  # the same memory
+    assert sum(kept.values()) == 4 * 10 * 4
+
+
+def test_what_is_computed_again_keeps_nothing_inside() -> None:
+    block, x = nn.Sequential(nn.Linear(8, 64), nn.Sigmoid(), nn.Linear(64, 8)), torch.randn(10, 8)
+    with kept_memory([*block.parameters(), x]) as inside:
+        block(x)
+    with kept_memory([*block.parameters(), x]) as again:
+        recomputed(block, x)
+    assert sum(inside.values()) == 4 * 10 * 64
+    assert not again
+
+
+def test_gradients_are_as_ever() -> None:
+    layer, x = nn.Linear(8, 4), torch.randn(10, 8)
+    layer(x).sigmoid().sum().backward()
+    assert layer.weight.grad is not None
+    expected = layer.weight.grad.clone()
+    layer.zero_grad()
+    with kept_memory([]):
+        y = layer(x).sigmoid().sum()
+    y.backward()
+    assert torch.equal(layer.weight.grad, expected)
