@@ -96,7 +96,7 @@ class _Counter:
     @classmethod
     def of(cls, run: Run, recommender: Recommender, wish: Wish) -> _Counter:
         """Looks at the pictures first: a wrong one must not wait for a catalogue to be encoded."""
-        vocabulary, unseen = _vocabulary(run), None
+        vocabulary, unseen = run.vocabulary, None
         if wish.covers:
             unseen = _unseen(recommender, wish.covers)
             vocabulary = _extended(vocabulary, wish.covers)
@@ -156,7 +156,7 @@ def _extended(vocabulary: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
 
 
 def _numbers(run: Run, item_ids: Sequence[str]) -> np.ndarray:
-    known = {item_id: number for number, item_id in enumerate(_vocabulary(run)["item_id"], start=1)}
+    known = {item_id: number for number, item_id in enumerate(run.vocabulary["item_id"], start=1)}
     unknown = [item_id for item_id in item_ids if item_id not in known]
     if unknown:
         some = ", ".join(map(repr, unknown[:5]))
@@ -165,12 +165,6 @@ def _numbers(run: Run, item_ids: Sequence[str]) -> np.ndarray:
             "all that it knows are in items.parquet there"
         )
     return np.array([known[item_id] for item_id in item_ids], np.int64)
-
-
-def _vocabulary(run: Run) -> pl.DataFrame:
-    import polars as pl
-
-    return pl.read_parquet(run.folder / "items.parquet")
 
 
 def _table(

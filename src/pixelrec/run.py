@@ -20,9 +20,11 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Self
 
+import polars as pl
 import torch
 
 from pixelrec.batch import Facts
@@ -56,8 +58,10 @@ class Run:
         return self.recipe["length"]
 
     @classmethod
-    def create(cls, folder: Path, recipe: Recipe, dataset: Dataset) -> Self:
+    def create(cls, folder: Path, recipe: Recipe, dataset: Dataset, start: Self | None = None) -> Self:
         """Makes the folder of a new run.
+
+        start: the run whose weights it starts from.
 
         Raises:
             RunError: the folder holds something already.
@@ -73,6 +77,8 @@ class Run:
             "pixelrec": VERSION,
             "torch": torch.__version__,
         }
+        if start is not None:
+            about["start"] = {"run": str(start.folder.resolve()), "sha256": start.best_hash}
         shutil.copyfile(dataset.folder / "items.parquet", folder / "items.parquet")
         (folder / "recipe.yaml").write_text(recipe.dump(), encoding="utf-8")
         (folder / "run.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -125,13 +131,32 @@ class Run:
         Raises:
             RunError: no epoch has ended yet.
         """
+        device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        return Recommender.from_pretrained(self.demand_best(), data=facts).to(device)
+
+    def demand_best(self) -> Path:
+        """The checkpoint of the best epoch.
+
+        Raises:
+            RunError: no epoch has ended yet.
+        """
         best = whole(self.folder / "best")
         if not best.exists():
             raise RunError(
                 f"{self.folder} has no best checkpoint yet: its first epoch has not ended; train on"
             )
-        device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-        return Recommender.from_pretrained(best, data=facts).to(device)
+        return best
+
+    @property
+    def best_hash(self) -> str:
+        """SHA-256 of the weights of the best epoch."""
+        with (self.demand_best() / "model.safetensors").open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+
+    @property
+    def vocabulary(self) -> pl.DataFrame:
+        """`item_id` and what else is known of item number r + 1 of its checkpoints, in row r."""
+        return pl.read_parquet(self.folder / "items.parquet")
 
     def catalogue(self, recommender: Recommender) -> Catalogue:
         """All items, as the recommender of the best epoch sees them; what is dear to encode is kept there."""

@@ -47,6 +47,7 @@ class TrainingChoices:
         warmup: steps over which the learning rate rises.
         loader_threads: batches are built ahead on so many threads; 0 builds them in between steps.
         device: `auto` takes an accelerator where there is one.
+        start: a run whose best weights training starts from, where they fit; `{seed}` in it is the seed.
     """
 
     epochs: int = 200
@@ -60,6 +61,7 @@ class TrainingChoices:
     warmup: int = 0
     loader_threads: int = 1
     device: Literal["auto", "cpu"] = "auto"
+    start: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,161 @@
+"""A run that starts from another one's weights: what is taken, what is not, and what is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+from end_to_end.pixel_runs import RESNET
+from torch import Tensor
+
+from pixelrec import api
+from pixelrec.cli import main
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.demo import World
+from pixelrec.data.prepare import prepare
+from pixelrec.errors import RunError
+from pixelrec.recommender import Recommender, read_tensors
+from pixelrec.run import Run
+from pixelrec.training import loop
+
+SHORT = {"length": 6, "items.width": 16, "training.epochs": 1, "training.batch_size": 64}
+
+
+@pytest.fixture
+def before_training(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Tensor]]:
+    """What runs start from."""
+    found: list[dict[str, Tensor]] = []
+    train_epoch = loop.train_epoch
+
+    def noted(parts: loop.Parts, *rest: Any) -> bool:
+        if parts.batcher and not rest[2].epoch:
+            found.append({name: t.clone() for name, t in parts.recommender.state_dict().items()})
+        return train_epoch(parts, *rest)
+
+    monkeypatch.setattr(loop, "train_epoch", noted)
+    return found
+
+
+def trained(recipe: str, data: Dataset, out: Path, **overrides: Any) -> Run:
+    words = {key.replace("__", "."): value for key, value in overrides.items()}
+    return api.train(recipe, data=data.folder, out=out, overrides={**SHORT, **words})
+
+
+def best(run: Run) -> dict[str, Tensor]:
+    return read_tensors(run.folder / "best" / "model.safetensors")
+
+
+def test_on_the_same_data_everything_is_taken(
+    dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
+) -> None:
+    source = trained("sasrec-id", dataset, tmp_path / "a")
+    again = trained("sasrec-id", dataset, tmp_path / "b", seed=7, training__start=str(source.folder))
+    _, start = before_training
+    for name, tensor in best(source).items():
+        assert torch.equal(start[name], tensor), name
+    about = json.loads((again.folder / "run.json").read_text())["start"]
+    assert about["run"] == str(source.folder.resolve()) and about["sha256"] == source.best_hash
+
+
+def test_the_command_line_says_what_was_taken(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = trained("sasrec-id", dataset, tmp_path / "a")
+    words = [f"--{key}={value}" for key, value in SHORT.items()]
+    words += ["--length=9", f"--training.start={source.folder}", f"--out={tmp_path / 'b'}"]
+    assert main(["train", "sasrec-id", "--data", str(dataset.folder), *words]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    count = len(best(source))
+    assert (
+        f"start from the best epoch of {source.folder}: {count - 1} of {count} tensors; "
+        f"id vectors of {dataset.items} of {dataset.items} items; anew: users." in told
+    )
+
+
+def test_vectors_follow_their_items(
+    world: World, dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
+) -> None:
+    source = trained("sasrec-id", dataset, tmp_path / "a")
+    events = pl.read_csv(world.interactions)
+    users = events["user_id"].unique(maintain_order=True)[:200].implode()
+    events = events.filter(pl.col("user_id").is_in(users)).reverse()
+    events = events.with_columns(pl.col("item_id").replace(dataset.item_ids[4], "quite-new"))
+    events.write_csv(tmp_path / "later.csv")
+    later = prepare(tmp_path / "later.csv", out=tmp_path / "later")
+    trained("sasrec-id", later, tmp_path / "b", seed=7, training__start=str(source.folder))
+    start, saved = before_training[1]["items.rows.weight"], best(source)["items.rows.weight"]
+    known = dict(zip(dataset.item_ids, range(1, dataset.items + 1), strict=True))
+    assert later.item_ids.to_list() != dataset.item_ids.to_list()
+    moved = 0
+    for number, item_id in enumerate(later.item_ids, start=1):
+        if item_id in known:
+            assert torch.equal(start[number], saved[known[item_id]]), item_id
+            moved += number != known[item_id]
+        else:
+            assert item_id == "quite-new" and 0 < start[number].abs().max() < 0.2
+    assert moved > 20 and "quite-new" in later.item_ids
+    assert torch.all(start[0] == 0)
+
+
+def test_vectors_of_users_are_taken_from_the_same_data_only(
+    world: World, dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
+) -> None:
+    source = trained("mf-id", dataset, tmp_path / "a")
+    trained("mf-id", dataset, tmp_path / "b", seed=7, training__start=str(source.folder))
+    events = pl.read_csv(world.interactions)
+    events.with_columns(pl.col("user_id").cast(pl.String) + "x").write_csv(tmp_path / "others.csv")
+    others = prepare(tmp_path / "others.csv", out=tmp_path / "others")
+    trained("mf-id", others, tmp_path / "c", seed=7, training__start=str(source.folder))
+    same, strangers = (start["users.rows.weight"] for start in before_training[1:])
+    saved = best(source)["users.rows.weight"]
+    assert torch.equal(same, saved)
+    assert strangers.shape == saved.shape and not torch.isclose(strangers[1:], saved[1:]).all(1).any()
+
+
+def test_of_another_shape_a_tensor_stays_as_drawn(
+    dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
+) -> None:
+    source = trained("sasrec-id", dataset, tmp_path / "a")
+    trained("sasrec-id", dataset, tmp_path / "b", seed=7, length=9, training__start=str(source.folder))
+    positions = [name for name, t in best(source).items() if t.shape != before_training[1][name].shape]
+    assert len(positions) == 1
+    assert torch.equal(before_training[1]["items.rows.weight"], best(source)["items.rows.weight"])
+
+
+def test_deeper_into_the_network_every_seed_starts_from_its_own(
+    dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
+) -> None:
+    pixels = {**RESNET, "items.norm": "items", "training.epochs": 1}
+    for seed in (0, 1):
+        out = tmp_path / f"seed-{seed}"
+        words = {**pixels, "seed": seed, "items.trainable": "none"}
+        api.train("sasrec-scratch", data=dataset.folder, out=out, overrides=words)
+    words = {**pixels, "seed": 1, "items.trainable": "all", "training.start": str(tmp_path / "seed-{seed}")}
+    deeper = api.train("sasrec-scratch", data=dataset.folder, out=tmp_path / "deeper", overrides=words)
+    for name, tensor in best(Run.open(tmp_path / "seed-1")).items():
+        assert torch.equal(before_training[2][name], tensor), name
+    changed = Recommender.from_pretrained(deeper.folder / "best").state_dict()
+    assert any(
+        not torch.equal(changed[name], tensor)
+        for name, tensor in before_training[2].items()
+        if name.startswith("items.backbone")
+    )
+
+
+def test_what_cannot_be_started_from(dataset: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "b"
+    with pytest.raises(RunError, match="is no run"):
+        trained("sasrec-id", dataset, out, training__start=str(tmp_path))
+    source = trained("mf-id", dataset, tmp_path / "a", items__width=32)
+    with pytest.raises(RunError, match=r"nothing of .* fits here; it holds .*users\.rows\.weight"):
+        trained("sasrec-id", dataset, out, training__start=str(source.folder))
+    for path in (source.folder / "best").iterdir():
+        path.unlink()
+    (source.folder / "best").rmdir()
+    with pytest.raises(RunError, match="has no best checkpoint yet"):
+        trained("mf-id", dataset, out, training__start=str(source.folder))
+    assert not out.exists(), "nothing was made"
