@@ -7,6 +7,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pixelrec.blocks.dropout import Dropout
+from pixelrec.errors import RecipeError
+
+
+def demand_whole_heads(width: int, heads: int) -> None:
+    """Raises `RecipeError` unless heads divide the width of the table."""
+    if width % heads:
+        raise RecipeError(
+            f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it"
+        )
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:

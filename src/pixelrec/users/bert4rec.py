@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelrec.batch import Events, Facts
+from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.transformer import EPSILON, Transformer
-from pixelrec.errors import RecipeError
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -50,10 +50,7 @@ class BERT4Rec(AbstractUserModel):
         init_std: float = 0.02,
     ) -> None:
         super().__init__()
-        if width % heads:
-            raise RecipeError(
-                f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it"
-            )
+        demand_whole_heads(width, heads)
         self.length = facts.length
         # deviation: the token is the model's own, so that it works over any item encoder.
         self.mask_token = nn.Parameter(torch.empty(width))

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelrec.batch import Events, Facts
+from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
-from pixelrec.errors import RecipeError
 from pixelrec.users.user_model import AbstractUserModel
 
 EPSILON = 1e-6  # of every layer norm
@@ -47,10 +47,7 @@ class HSTU(AbstractUserModel):
         time_buckets: int = 32,
     ) -> None:
         super().__init__()
-        if width % heads:
-            raise RecipeError(
-                f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it"
-            )
+        demand_whole_heads(width, heads)
         self.length, self.time_buckets = facts.length, time_buckets
         # deviation: the published code starts positions with 1 / √D, and counts them from the oldest event.
         self.positions = nn.Parameter(torch.empty(facts.length, width).normal_(std=0.02))

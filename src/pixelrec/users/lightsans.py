@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelrec.batch import Events, Facts
+from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.transformer import EPSILON, FeedForward, normal_linear
-from pixelrec.errors import RecipeError
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -50,10 +50,7 @@ class LightSANs(AbstractUserModel):
         attention_dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if width % heads:
-            raise RecipeError(
-                f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it"
-            )
+        demand_whole_heads(width, heads)
         self.positions = nn.Parameter(torch.empty(facts.length, width))
         nn.init.normal_(self.positions, std=0.02)
         self.norm = nn.LayerNorm(width, eps=EPSILON)

@@ -122,7 +122,21 @@ def _config(family: str, written: Mapping[str, Any], sizes: Sizes) -> Any:
                 raise RecipeError(
                     f"items.sizes.{word} is no word of a {family} network; {nearest(word, known)}"
                 )
-        return kind.from_dict({**written, **sizes})
+        found = kind.from_dict({**written, **sizes})
+    _demand_whole_stages(family, found)
+    return found
+
+
+def _demand_whole_stages(family: str, config: Any) -> None:
+    """transformers takes the first stages of the longer list, and says nothing."""
+    lists = {word: getattr(config, word, None) for word in ("depths", "hidden_sizes", "num_heads")}
+    lengths = {word: len(value) for word, value in lists.items() if isinstance(value, list | tuple)}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{word} of {length}" for word, length in lengths.items())
+        raise RecipeError(
+            f"a {family} network has one of each for every stage, and this one would have {told}; "
+            "correct items.sizes"
+        )
 
 
 def _drawn(plan: Draft, source: str) -> AbstractBackbone:
