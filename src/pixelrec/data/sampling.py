@@ -56,11 +56,14 @@ def item_counts(histories: Histories, items: int) -> np.ndarray:
 
 @final
 class Popularity:
-    """Draws item numbers with probability ∝ (training events) ** `alpha`; `alpha` 0 is uniform."""
+    """Draws item numbers with probability ∝ (training events) ** `alpha`; `alpha` 0 is uniform.
 
-    def __init__(self, histories: Histories, items: int, alpha: float) -> None:
+    taken: items without training events are never drawn, which they are not anyway unless `alpha` is 0.
+    """
+
+    def __init__(self, histories: Histories, items: int, alpha: float, taken: bool = False) -> None:
         self.items = items
-        self.uniform = alpha == 0
+        self.uniform = alpha == 0 and not taken
         if self.uniform:
             self.chance = np.full(items + 1, 1 / items)
         else:
@@ -153,6 +156,8 @@ class Shared(AbstractNegatives):
     Args:
         drawn: how many are drawn from the catalogue.
         alpha: 0 draws them uniformly; 1 in proportion to popularity.
+        taken: items without training events are never drawn. A network that sees them as negatives only learns
+            what they look like, and that nobody takes them.
         in_batch: whether the targets of the batch compete with each other too.
         correct: whether a softmax's scores are corrected for how often a negative was expected (log-Q).
         bank: what is drawn and not in the batch anyway has the vector it had when the catalogue was last
@@ -169,6 +174,7 @@ class Shared(AbstractNegatives):
         *,
         drawn: int = 512,
         alpha: float = 0.0,
+        taken: bool = False,
         in_batch: bool = False,
         correct: bool = True,
         bank: bool = False,
@@ -181,7 +187,7 @@ class Shared(AbstractNegatives):
             )
         self.count, self.in_batch, self.correct = drawn, in_batch, correct
         self.bank, self.fresh = bank, fresh
-        self.source = Popularity(histories, items, alpha)
+        self.source = Popularity(histories, items, alpha, taken)
         self.popularity = Popularity(histories, items, 1.0)
 
     def draw(self, rows: Rows, rng: np.random.Generator) -> Drawn:
