@@ -33,6 +33,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "negatives.count": (1, 1_000_000),
     "negatives.drawn": (0, 10_000_000),
     "negatives.fresh": (0, 10_000_000),
+    "negatives.adjust": (0, 1),
     "negatives.alpha": (0, 10),
     "loss.epsilon": (0, 1),
     "loss.calibration": (0, 1),
@@ -69,6 +70,7 @@ def check_limits(recipe: str, choices: Mapping[str, Any]) -> None:
     _check_steps(recipe, choices["optimiser"])
     _check_towers(recipe, choices)
     _check_overlap(recipe, choices)
+    _check_adjustment(recipe, choices["negatives"], choices["loss"])
 
 
 def _check_number(recipe: str, key: str, value: float | None, limit: str) -> None:
@@ -103,4 +105,12 @@ def _check_overlap(recipe: str, choices: Mapping[str, Any]) -> None:
         raise RecipeError(
             f"recipe {recipe}: windowing.overlap is {overlap}; expected 0 to length, "
             f"{length}: a whole number, or a share below 1"
+        )
+
+
+def _check_adjustment(recipe: str, negatives: Mapping[str, Any], loss: Mapping[str, Any]) -> None:
+    if negatives.get("adjust") and (loss["name"] != "softmax" or not negatives["correct"]):
+        raise RecipeError(
+            f"recipe {recipe}: negatives.adjust is {negatives['adjust']:g}, which means something to "
+            "loss.name softmax with negatives.correct true only; set those, or negatives.adjust 0"
         )

@@ -59,7 +59,13 @@ def test_the_default_negatives_do_not_collapse(head_heavy: Dataset, tmp_path: Pa
     assert sum(counts[:10]) > 0.7 * sum(counts)
     # Fewer are drawn than there are items, as from the catalogues that negatives are drawn for at all.
     default = {**PIXELS, "negatives.drawn": 32, "training.epochs": 7}
-    bare = {**default, "negatives.drawn": 0, "negatives.bank": False, "negatives.correct": False}
+    bare = {
+        **default,
+        "negatives.drawn": 0,
+        "negatives.bank": False,
+        "negatives.correct": False,
+        "negatives.adjust": 0.0,
+    }
     naive, collapsed, popularity = trained(RECIPE, head_heavy, tmp_path / "naive", bare)
     sound, found, _ = trained(RECIPE, head_heavy, tmp_path / "default", default)
     assert collapsed < popularity, "this world does not tell good negatives from bad ones"

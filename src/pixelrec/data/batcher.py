@@ -117,6 +117,7 @@ class Batcher:
             target=torch.from_numpy(target),
             negative=torch.from_numpy(negative[0]) if negative else None,
             log_q=None if drawn.log_q is None else torch.from_numpy(drawn.log_q),
+            handicap=None if drawn.handicap is None else torch.from_numpy(drawn.handicap),
         )
 
     def _table(

@@ -26,10 +26,14 @@ ROUNDS = 50  # of rejection; what still clashes then (a user who has seen nearly
 
 @dataclass(frozen=True)
 class Drawn:
-    """`items` is `B, T, K` or `S`; 0 is no negative; none: all compete. `log_q` (S): of shared ones only."""
+    """`items` is `B, T, K` or `S`; 0 is no negative; none: all compete. `log_q` (S): of shared ones only.
+
+    `handicap` (B, T) is added to the scores of targets; that of negatives is in `log_q`.
+    """
 
     items: np.ndarray | None
     log_q: np.ndarray | None = None
+    handicap: np.ndarray | None = None
 
 
 class AbstractNegatives(ABC):
@@ -156,10 +160,13 @@ class Shared(AbstractNegatives):
     Args:
         drawn: how many are drawn from the catalogue.
         alpha: 0 draws them uniformly; 1 in proportion to popularity.
-        taken: items without training events are never drawn. A network that sees them as negatives only learns
-            what they look like, and that nobody takes them.
+        taken: items without training events are never drawn. A network that sees them as negatives only
+            learns what they look like, and that nobody takes them.
         in_batch: whether the targets of the batch compete with each other too.
         correct: whether a softmax's scores are corrected for how often a negative was expected (log-Q).
+        adjust: how far ranks are to be freed of popularity: in training, scores get this times the log of an
+            item's share of the events, and ranks do without. 0: items rank as they were taken; 1: as if all
+            had been taken equally often (logit adjustment, Menon et al., arXiv 2007.07314).
         bank: what is drawn and not in the batch anyway has the vector it had when the catalogue was last
             encoded, after the epoch before: it costs no encoding, and sends no gradient to the encoder.
         fresh: so many of those are encoded after all, at random, and their gradients are weighted to stand
@@ -177,6 +184,7 @@ class Shared(AbstractNegatives):
         taken: bool = False,
         in_batch: bool = False,
         correct: bool = True,
+        adjust: float = 0.0,
         bank: bool = False,
         fresh: int = 256,
     ) -> None:
@@ -189,6 +197,7 @@ class Shared(AbstractNegatives):
         self.bank, self.fresh = bank, fresh
         self.source = Popularity(histories, items, alpha, taken)
         self.popularity = Popularity(histories, items, 1.0)
+        self.handicap = _handicap(histories, items, adjust) if adjust else None
 
     def draw(self, rows: Rows, rng: np.random.Generator) -> Drawn:
         items = self.source.draw(self.count, rng)
@@ -199,7 +208,17 @@ class Shared(AbstractNegatives):
             expected = expected + len(targets) * self.popularity.chance
         if not self.correct:
             return Drawn(items)
-        return Drawn(items, np.log(expected[items]).astype(np.float32))
+        log_q = np.log(expected[items])
+        if self.handicap is None:
+            return Drawn(items, log_q.astype(np.float32))
+        log_q -= self.handicap[items]
+        return Drawn(items, log_q.astype(np.float32), self.handicap[rows.target].astype(np.float32))
+
+
+def _handicap(histories: Histories, items: int, adjust: float) -> np.ndarray:
+    """float64[items + 1]: `adjust` times the log of an item's share of the events, each counted once more."""
+    counts = item_counts(histories, items) + 1.0
+    return adjust * np.log(counts / counts[1:].sum())
 
 
 @final

@@ -1,0 +1,96 @@
+"""Scores that are freed of popularity: what is added to whom, against a softmax written out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pixelrec.batch import Batch, Facts
+from pixelrec.data.batcher import Batcher
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.sampling import Shared, item_counts
+from pixelrec.data.split import training_events
+from pixelrec.data.views import VIEWS, Reader, Windowing
+from pixelrec.errors import RecipeError
+from pixelrec.recipe import read_recipe
+from pixelrec.recommender import Recommender
+
+LENGTH, ADJUST = 6, 0.7
+
+
+@pytest.fixture(scope="module")
+def facts(dataset: Dataset) -> Facts:
+    return dataset.facts(LENGTH, training_events(dataset))
+
+
+@pytest.fixture(scope="module")
+def recommender(facts: Facts) -> Recommender:
+    torch.manual_seed(0)
+    return Recommender(
+        {"name": "id_table", "width": 16}, {"name": "sasrec"}, {"name": "cosine"}, facts
+    ).double()
+
+
+def a_batch(recommender: Recommender, adjust: float) -> Batch:
+    held, items = recommender.facts.history, recommender.facts.items
+    assert held is not None
+    sampler = Shared(held, items, "window", drawn=60, in_batch=True, adjust=adjust)
+    reader = Reader.over(VIEWS["next_item"], held, LENGTH, Windowing())
+    return next(Batcher(reader, sampler, recommender.items.load, items, batch_size=5).epoch(0))
+
+
+def shares(facts: Facts) -> Tensor:
+    assert facts.history is not None
+    counts = item_counts(facts.history, facts.items) + 1.0
+    return torch.from_numpy(counts / counts[1:].sum())
+
+
+def test_it_is_the_softmax_of_scores_plus_the_log_of_shares(recommender: Recommender) -> None:
+    recommender.eval()
+    plain, adjusted = a_batch(recommender, 0.0), a_batch(recommender, ADJUST)
+    assert plain.handicap is None and plain.log_q is not None and plain.negative is not None
+    assert torch.equal(plain.items.ids, adjusted.items.ids)
+    found = recommender(adjusted)
+    table = recommender._table(plain.items)
+    vectors = recommender.scoring.users(recommender.users(table, plain.events))
+    scores = vectors @ recommender.scoring.items(table).T  # M, U
+    scores = scores + ADJUST * shares(recommender.facts).log()[plain.items.ids]
+    targets = plain.target[plain.target != 0]
+    tight = {"rtol": 1e-6, "atol": 1e-6}  # the handicap is fp32
+    torch.testing.assert_close(found.positive, scores.gather(1, targets[:, None])[:, 0], **tight)
+    negative = scores[:, plain.negative] - plain.log_q.double()
+    negative = negative.masked_fill(plain.negative == targets[:, None], -torch.inf)
+    torch.testing.assert_close(found.negative[:, 0], negative.logsumexp(1), **tight)
+
+
+def test_ranking_knows_nothing_of_it(recommender: Recommender) -> None:
+    before = recommender.catalogue().candidates.clone()
+    recommender(a_batch(recommender, ADJUST))
+    assert torch.equal(recommender.catalogue().candidates, before)
+
+
+def test_every_share_counts_once_more(facts: Facts) -> None:
+    """So that the share of what nobody has taken is small, and not none."""
+    assert facts.history is not None
+    sampler = Shared(facts.history, facts.items, "window", adjust=0.5)
+    assert sampler.handicap is not None
+    np.testing.assert_allclose(np.exp(2 * sampler.handicap[1:]), shares(facts)[1:])
+    assert (item_counts(facts.history, facts.items)[1:] == 0).any() and np.isfinite(sampler.handicap).all()
+
+
+def test_a_batch_takes_it_to_a_device(recommender: Recommender) -> None:
+    batch = a_batch(recommender, ADJUST)
+    moved = replace(batch).to("meta")
+    assert moved.handicap is not None and moved.handicap.device.type == "meta"
+    assert moved.handicap.shape == batch.target.shape
+
+
+@pytest.mark.parametrize("words", [{"loss.name": "bce"}, {"negatives.correct": False}])
+def test_where_it_means_nothing_it_is_refused(words: dict[str, object]) -> None:
+    read_recipe("sasrec-scratch", {"negatives.adjust": 0.0, **words})
+    with pytest.raises(RecipeError, match="negatives.adjust is 0.5, which means something to"):
+        read_recipe("sasrec-scratch", {"negatives.adjust": 0.5, **words})
