@@ -259,6 +259,8 @@ def published_catalogue(row: Row, arguments: argparse.Namespace, folder: Path) -
 class GeneratedFeed(AbstractFeed):
     """Random states that items share: in a mapped file, or on an accelerator."""
 
+    stored = True
+
     def __init__(self, path: Path, states: int, shape: tuple[int, ...], dtype: torch.dtype) -> None:
         block = torch.randn(64, *shape).to(dtype).view(torch.uint8).numpy()
         with path.open("wb") as file:

@@ -52,7 +52,7 @@ def shares(facts: Facts) -> Tensor:
 def test_it_is_the_softmax_of_scores_plus_the_log_of_shares(recommender: Recommender) -> None:
     recommender.eval()
     plain, adjusted = a_batch(recommender, 0.0), a_batch(recommender, ADJUST)
-    assert plain.handicap is None and plain.log_q is not None and plain.negative is not None
+    assert plain.prior is None and plain.log_q is not None and plain.negative is not None
     assert torch.equal(plain.items.ids, adjusted.items.ids)
     found = recommender(adjusted)
     table = recommender._table(plain.items)
@@ -60,33 +60,27 @@ def test_it_is_the_softmax_of_scores_plus_the_log_of_shares(recommender: Recomme
     scores = vectors @ recommender.scoring.items(table).T  # M, U
     scores = scores + ADJUST * shares(recommender.facts).log()[plain.items.ids]
     targets = plain.target[plain.target != 0]
-    tight = {"rtol": 1e-6, "atol": 1e-6}  # the handicap is fp32
+    tight = {"rtol": 1e-6, "atol": 1e-6}  # the prior is fp32
     torch.testing.assert_close(found.positive, scores.gather(1, targets[:, None])[:, 0], **tight)
     negative = scores[:, plain.negative] - plain.log_q.double()
     negative = negative.masked_fill(plain.negative == targets[:, None], -torch.inf)
     torch.testing.assert_close(found.negative[:, 0], negative.logsumexp(1), **tight)
 
 
-def test_ranking_knows_nothing_of_it(recommender: Recommender) -> None:
-    before = recommender.catalogue().candidates.clone()
-    recommender(a_batch(recommender, ADJUST))
-    assert torch.equal(recommender.catalogue().candidates, before)
-
-
 def test_every_share_counts_once_more(facts: Facts) -> None:
     """So that the share of what nobody has taken is small, and not none."""
     assert facts.history is not None
     sampler = Shared(facts.history, facts.items, "window", adjust=0.5)
-    assert sampler.handicap is not None
-    np.testing.assert_allclose(np.exp(2 * sampler.handicap[1:]), shares(facts)[1:])
-    assert (item_counts(facts.history, facts.items)[1:] == 0).any() and np.isfinite(sampler.handicap).all()
+    assert sampler.prior is not None
+    np.testing.assert_allclose(np.exp(2 * sampler.prior[1:]), shares(facts)[1:])
+    assert (item_counts(facts.history, facts.items)[1:] == 0).any() and np.isfinite(sampler.prior).all()
 
 
 def test_a_batch_takes_it_to_a_device(recommender: Recommender) -> None:
     batch = a_batch(recommender, ADJUST)
     moved = replace(batch).to("meta")
-    assert moved.handicap is not None and moved.handicap.device.type == "meta"
-    assert moved.handicap.shape == batch.target.shape
+    assert moved.prior is not None and moved.prior.device.type == "meta"
+    assert moved.prior.shape == batch.target.shape
 
 
 @pytest.mark.parametrize("words", [{"loss.name": "bce"}, {"negatives.correct": False}])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ def before_training(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Tensor]]:
     train_epoch = loop.train_epoch
 
     def noted(parts: loop.Parts, *rest: Any) -> bool:
-        if parts.batcher and not rest[2].epoch:
+        if not rest[2].epoch:
             found.append({name: t.clone() for name, t in parts.recommender.state_dict().items()})
         return train_epoch(parts, *rest)
 
@@ -43,6 +45,10 @@ def before_training(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Tensor]]:
 def trained(recipe: str, data: Dataset, out: Path, **overrides: Any) -> Run:
     words = {key.replace("__", "."): value for key, value in overrides.items()}
     return api.train(recipe, data=data.folder, out=out, overrides={**SHORT, **words})
+
+
+def hash_of(run: Run) -> str:
+    return sha256((run.folder / "best" / "model.safetensors").read_bytes()).hexdigest()
 
 
 def best(run: Run) -> dict[str, Tensor]:
@@ -58,7 +64,7 @@ def test_on_the_same_data_everything_is_taken(
     for name, tensor in best(source).items():
         assert torch.equal(start[name], tensor), name
     about = json.loads((again.folder / "run.json").read_text())["start"]
-    assert about["run"] == str(source.folder.resolve()) and about["sha256"] == source.best_hash
+    assert about["run"] == str(source.folder.resolve()) and about["sha256"] == hash_of(source)
 
 
 def test_the_command_line_says_what_was_taken(
@@ -144,6 +150,78 @@ def test_deeper_into_the_network_every_seed_starts_from_its_own(
         for name, tensor in before_training[2].items()
         if name.startswith("items.backbone")
     )
+
+
+def test_a_temperature_that_is_not_learned_is_the_recipes(
+    dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
+) -> None:
+    cosine = {"scoring__name": "cosine", "scoring__learn": False}
+    source = trained("sasrec-id", dataset, tmp_path / "a", **cosine, scoring__temperature=0.15)
+    start = str(source.folder)
+    trained("sasrec-id", dataset, tmp_path / "b", **cosine, scoring__temperature=0.05, training__start=start)
+    assert before_training[1]["scoring.log_scale"].exp().item() == pytest.approx(20)
+
+
+def test_a_network_is_taken_whole_or_not_at_all(dataset: Dataset, tmp_path: Path) -> None:
+    words = {**RESNET, "training.epochs": 1}
+    source = api.train("sasrec-scratch", data=dataset.folder, out=tmp_path / "a", overrides=words)
+    deeper = {"items.sizes": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 2]}}
+    with pytest.raises(
+        RunError, match=r"\d+ of \d+ tensors of items fit .* and items\.backbone\..* does not"
+    ):
+        api.train(
+            "sasrec-scratch",
+            data=dataset.folder,
+            out=tmp_path / "b",
+            overrides={**words, **deeper, "training.start": str(source.folder)},
+        )
+    ids = api.train(
+        "sasrec-id",
+        data=dataset.folder,
+        out=tmp_path / "c",
+        overrides={**SHORT, "training.start": str(source.folder)},
+    )
+    assert "start" in ids.about, "the user model fits, and ids are something else altogether"
+
+
+@pytest.fixture
+def killed(dataset: Dataset, tmp_path: Path) -> Run:
+    """A run that starts from `tmp_path / "a"`, and was killed in its first epoch."""
+    trained("sasrec-id", dataset, tmp_path / "a")
+    run = trained("sasrec-id", dataset, tmp_path / "b", seed=7, training__start=str(tmp_path / "a"))
+    for name in ("last", "best"):
+        shutil.rmtree(run.folder / name)
+    (run.folder / "metrics.jsonl").unlink()
+    return run
+
+
+def test_killed_in_its_first_epoch_a_run_starts_from_the_same_again(
+    dataset: Dataset, tmp_path: Path, killed: Run, before_training: list[dict[str, Tensor]], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+    api.resume(killed.folder, data=dataset.folder)
+    assert torch.equal(
+        before_training[-1]["items.rows.weight"], best(Run.open(tmp_path / "a"))["items.rows.weight"]
+    )
+
+
+def test_from_something_else_it_does_not_go_on(dataset: Dataset, tmp_path: Path, killed: Run) -> None:
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(RunError, match="which is gone, and has not finished an epoch"):
+        api.resume(killed.folder, data=dataset.folder)
+    trained("sasrec-id", dataset, tmp_path / "a", seed=3)
+    with pytest.raises(RunError, match="no longer has as its best"):
+        api.resume(killed.folder, data=dataset.folder)
+
+
+def test_with_no_item_in_common_no_vector_is_taken(world: World, dataset: Dataset, tmp_path: Path) -> None:
+    source = trained("mf-id", dataset, tmp_path / "a")
+    events = pl.read_csv(world.interactions)
+    ids = [pl.format("{}x", name).alias(name) for name in ("user_id", "item_id")]
+    events.with_columns(ids).write_csv(tmp_path / "others.csv")
+    others = prepare(tmp_path / "others.csv", out=tmp_path / "others")
+    with pytest.raises(RunError, match="nothing of .* fits here"):
+        trained("mf-id", others, tmp_path / "b", training__start=str(source.folder))
 
 
 def test_what_cannot_be_started_from(dataset: Dataset, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from pixelrec.evaluation.metrics import metrics
 from pixelrec.recipe import Recipe, build_batcher, build_loss, build_recommender
 from pixelrec.recommender import Catalogue, Recommender, read_description
 from pixelrec.run import Run, demand_new, new_folder
-from pixelrec.starting import source_of, start_from
+from pixelrec.starting import Start, start_from
 from pixelrec.training.checkpoint import Progress, load_state
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import Journal, Silence
@@ -42,14 +42,14 @@ def train_recipe(
     accelerator = _accelerator(recipe)
     if out is not None and accelerator.is_main_process:
         demand_new(out)  # before networks are loaded and caches made
-    source = source_of(recipe)
+    start = Start.of(recipe)
     parts = _parts(recipe, dataset, accelerator)
-    _start(parts, source, dataset, console)
+    _start(parts, start, dataset, console)
     _prepare(parts, console)
     folder = [str(out or new_folder(recipe))]
     broadcast_object_list(folder)  # processes must not each name one by their own clock
     if accelerator.is_main_process:
-        Run.create(Path(folder[0]), recipe, dataset, source)
+        Run.create(Path(folder[0]), recipe, dataset, start.told if start else None)
     accelerator.wait_for_everyone()
     run = Run.open(folder[0])
     return run, _fit(parts, run, Progress(), console)
@@ -60,7 +60,7 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     state = load_state(run.folder / "last")
     if state is None:  # it was killed in its first epoch
         parts = _parts(run.recipe, dataset, _accelerator(run.recipe))
-        _start(parts, source_of(run.recipe), dataset, console)
+        _start(parts, Start.again(run), dataset, console)
         _prepare(parts, console)
         return _fit(parts, run, Progress(), console)
     if state.progress.finished:
@@ -145,10 +145,10 @@ def _check_monitor(monitor: str) -> None:
         raise RecipeError(f"training.monitor is {monitor!r}; expected one of {', '.join(known)}")
 
 
-def _start(parts: Parts, source: Run | None, dataset: Dataset, console: Console) -> None:
+def _start(parts: Parts, start: Start | None, dataset: Dataset, console: Console) -> None:
     """Weights of another run, where a recipe starts from one."""
-    if source is not None:
-        _say(start_from(source, parts.recommender, dataset), parts, console)
+    if start is not None:
+        _say(start_from(start, parts.recommender, dataset), parts, console)
 
 
 def _prepare(parts: Parts, console: Console) -> None:

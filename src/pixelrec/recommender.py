@@ -89,8 +89,8 @@ class Recommender(nn.Module):
             vectors = self.scoring.users(_full(vectors))
             positive = self.users.score(vectors, candidates[targets].unsqueeze(1)).squeeze(1)
             negative = self._negative(vectors, candidates, targets, batch, real)
-            if batch.handicap is not None:
-                positive = positive + real.pack(batch.handicap)
+            if batch.prior is not None:
+                positive = positive + real.pack(batch.prior)
         return Scores(positive, negative, len(batch.target), self.facts.items)
 
     def _table(self, items: Items) -> Tensor:

@@ -20,7 +20,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Self
 
@@ -58,17 +57,19 @@ class Run:
         return self.recipe["length"]
 
     @classmethod
-    def create(cls, folder: Path, recipe: Recipe, dataset: Dataset, start: Self | None = None) -> Self:
+    def create(
+        cls, folder: Path, recipe: Recipe, dataset: Dataset, start: Mapping[str, str] | None = None
+    ) -> Self:
         """Makes the folder of a new run.
 
-        start: the run whose weights it starts from.
+        start: the run whose weights it starts from, and their hash.
 
         Raises:
             RunError: the folder holds something already.
         """
         demand_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        about = {
+        about: dict[str, Any] = {
             "format": FORMAT,
             "recipe": recipe.name,
             "data": str(dataset.folder.resolve()),
@@ -78,7 +79,7 @@ class Run:
             "torch": torch.__version__,
         }
         if start is not None:
-            about["start"] = {"run": str(start.folder.resolve()), "sha256": start.best_hash}
+            about["start"] = dict(start)
         shutil.copyfile(dataset.folder / "items.parquet", folder / "items.parquet")
         (folder / "recipe.yaml").write_text(recipe.dump(), encoding="utf-8")
         (folder / "run.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -146,12 +147,6 @@ class Run:
                 f"{self.folder} has no best checkpoint yet: its first epoch has not ended; train on"
             )
         return best
-
-    @property
-    def best_hash(self) -> str:
-        """SHA-256 of the weights of the best epoch."""
-        with (self.demand_best() / "model.safetensors").open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
 
     @property
     def vocabulary(self) -> pl.DataFrame:

@@ -1,12 +1,17 @@
 """Training that starts from the best weights of another run: deeper into its network, later, or elsewhere.
 
-A tensor is taken where the new recommender has one of that name and shape. Rows of id tables follow their
-items by id, whatever their numbers are in either data set; those of users are taken from the same data set.
+A tensor is taken where the new recommender has one of that name and shape, and those of an item encoder all
+together: half of a network is none. Rows of id tables follow their items by id, whatever their numbers are in
+either data set; those of users are taken from the same data set only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
 
 import polars as pl
 import torch
@@ -15,6 +20,7 @@ from torch import Tensor
 from pixelrec.blocks.row_table import RowTable
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
+from pixelrec.items.encoder import AbstractItemEncoder
 from pixelrec.recipe import Recipe
 from pixelrec.recommender import Recommender, read_tensors
 from pixelrec.run import Run
@@ -22,60 +28,142 @@ from pixelrec.run import Run
 _NAMED = 3  # so many tensors a line names
 
 
-def source_of(recipe: Recipe) -> Run | None:
-    """The run that a recipe starts from, if from any; `{seed}` in its name is the seed of the recipe.
+@dataclass(frozen=True)
+class Start:
+    """The best weights of a run, as they were when training started."""
 
-    Raises:
-        RunError: there is no such run, or no epoch of it has ended.
-    """
-    if not recipe.training.start:
-        return None
-    source = Run.open(recipe.training.start.replace("{seed}", str(recipe["seed"])))
-    source.demand_best()
-    return source
+    run: Run
+    sha256: str  # of their file
+    tensors: Mapping[str, Tensor]
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Self | None:
+        """What a recipe starts from, if from anything; `{seed}` in its name is the seed of the recipe.
+
+        Raises:
+            RunError: there is no such run, or no epoch of it has ended, or it is damaged.
+        """
+        if not recipe.training.start:
+            return None
+        return cls._read(Run.open(recipe.training.start.replace("{seed}", str(recipe["seed"]))))
+
+    @classmethod
+    def again(cls, run: Run) -> Self | None:
+        """What an existing run started from.
+
+        Raises:
+            RunError: it is gone, or no longer what it was.
+        """
+        known = run.about.get("start")
+        if known is None:
+            return None
+        if not Path(known["run"]).exists():
+            raise RunError(
+                f"{run.folder} starts from {known['run']}, which is gone, and has not finished an epoch: "
+                "put it back, or train again"
+            )
+        start = cls._read(Run.open(known["run"]))
+        if start.sha256 != known["sha256"]:
+            raise RunError(
+                f"{run.folder} started from weights that {known['run']} no longer has as its best, and has "
+                "not finished an epoch: train again"
+            )
+        return start
+
+    @classmethod
+    def _read(cls, run: Run) -> Self:
+        path = run.demand_best() / "model.safetensors"
+        tensors = read_tensors(path)
+        return cls(run, sha256(path.read_bytes()).hexdigest(), tensors)
+
+    @property
+    def told(self) -> dict[str, str]:
+        """For `run.json`."""
+        return {"run": str(self.run.folder.resolve()), "sha256": self.sha256}
 
 
 @torch.no_grad()
-def start_from(source: Run, recommender: Recommender, dataset: Dataset) -> str:
-    """Puts the weights of the best epoch of `source` into `recommender`, where they fit.
+def start_from(start: Start, recommender: Recommender, dataset: Dataset) -> str:
+    """Puts weights into `recommender`, where they fit.
 
     Returns:
         A line that tells what was taken, and what was not.
 
     Raises:
-        RunError: nothing fits, or the checkpoint is damaged.
+        RunError: nothing fits, or a part of an item encoder only.
     """
-    saved = read_tensors(source.demand_best() / "model.safetensors")
-    own = recommender.state_dict()
-    tables = {f"{name}.weight" for name, m in recommender.named_modules() if isinstance(m, RowTable)}
-    same_users = source.about["data_fingerprint"] == dataset.fingerprint
-    notes, anew = [], []
-    for name, tensor in own.items():
-        there = saved.get(name)
-        by_item = name in tables and name.startswith("items.")
-        if there is None or tensor.shape[by_item:] != there.shape[by_item:]:
-            anew.append(name)
-        elif by_item:
-            here, known = _same_items(dataset.item_ids, source.vocabulary["item_id"])
-            tensor[here] = there[known].to(tensor)
+    fitting = _fitting(start, recommender, dataset)
+    _demand_whole_encoders(start, recommender, fitting)
+    notes = []
+    for name, tensor in recommender.state_dict().items():
+        if name not in fitting:
+            continue
+        if name.startswith("items.") and name in _tables(recommender):
+            here, there = _same_items(dataset, start.run)
+            tensor[here] = start.tensors[name][there].to(tensor)
             notes.append(f"id vectors of {len(here):,} of {dataset.items:,} items")
-        elif name in tables and not same_users:
-            anew.append(name)
         else:
-            tensor.copy_(there)
-    if len(anew) == len(own):
+            tensor.copy_(start.tensors[name])
+    names = [name for name in recommender.state_dict() if not _chosen(name, recommender)]
+    anew = [name for name in names if name not in fitting]
+    if not fitting:
         raise RunError(
-            f"training.start: nothing of {source.folder} fits here; it holds {_named(list(saved))}, this "
-            f"recipe trains {_named(anew)}: start from a run of the same user model or the same network"
+            f"training.start: nothing of {start.run.folder} fits here; it holds "
+            f"{_named(list(start.tensors))}, this recipe trains {_named(anew)}: start from a run of the same "
+            "user model or the same network"
         )
-    told = [f"{len(own) - len(anew)} of {len(own)} tensors", *notes]
+    told = [f"{len(fitting)} of {len(names)} tensors", *notes]
     if anew:
         told.append(f"anew: {_named(anew)}")
-    return f"start      from the best epoch of {source.folder}: {'; '.join(told)}"
+    return f"start      from the best epoch of {start.run.folder}: {'; '.join(told)}"
 
 
-def _same_items(ids: pl.Series, known: pl.Series) -> tuple[Tensor, Tensor]:
+def _fitting(start: Start, recommender: Recommender, dataset: Dataset) -> set[str]:
+    """Names of tensors that can be taken."""
+    tables = _tables(recommender)
+    same_users = start.run.about["data_fingerprint"] == dataset.fingerprint
+    found = set()
+    for name, tensor in recommender.state_dict().items():
+        there = start.tensors.get(name)
+        if there is None or _chosen(name, recommender):
+            continue
+        if name in tables and name.startswith("items."):
+            fits = there.shape[1] == tensor.shape[1] and len(_same_items(dataset, start.run)[0]) > 0
+        else:
+            fits = there.shape == tensor.shape and (name not in tables or same_users)
+        if fits:
+            found.add(name)
+    return found
+
+
+def _tables(recommender: Recommender) -> set[str]:
+    """Names of the tensors whose rows are items or users."""
+    return {f"{name}.weight" for name, m in recommender.named_modules() if isinstance(m, RowTable)}
+
+
+def _chosen(name: str, recommender: Recommender) -> bool:
+    """Whether the recipe says what a tensor is: a temperature that is not learned."""
+    return name.startswith("scoring.") and not recommender.get_parameter(name).requires_grad
+
+
+def _demand_whole_encoders(start: Start, recommender: Recommender, fitting: set[str]) -> None:
+    for prefix, module in recommender.named_modules():
+        inside = [part for part in module.modules() if isinstance(part, AbstractItemEncoder)]
+        if inside == [module]:  # it joins no others
+            names = [f"{prefix}.{name}" for name in module.state_dict()]
+            count = sum(name in fitting for name in names)
+            if 0 < count < len(names):
+                other = next(name for name in names if name not in fitting)
+                raise RunError(
+                    f"training.start: {count} of {len(names)} tensors of {prefix} fit {start.run.folder}, "
+                    f"and {other} for one does not: start from a run with the same network, items.size, "
+                    "items.lora, items.norm and items.width"
+                )
+
+
+def _same_items(dataset: Dataset, run: Run) -> tuple[Tensor, Tensor]:
     """Numbers of the items that both know: here and there."""
+    ids, known = dataset.item_ids, run.vocabulary["item_id"]
     here = pl.DataFrame({"id": ids, "here": range(1, len(ids) + 1)})
     there = pl.DataFrame({"id": known, "there": range(1, len(known) + 1)})
     both = here.join(there, on="id", how="inner", maintain_order="left")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic, sleep
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,23 @@ def test_rows_of_the_table_are_the_items(view: str, negatives: str) -> None:
         assert torch.equal(batch.items.payload["doubled"], 2 * ids)
         used = torch.cat([t.flatten() for t in (batch.events.history, batch.target, batch.negative)])
         assert len(ids) == len(set(used.tolist()) | {0}), "nothing is in the table that no one asks for"
+
+
+@pytest.mark.parametrize(("threads", "spare"), [(1, 0), (1, 1), (3, 0)])
+def test_so_many_batches_are_built_ahead(threads: int, spare: int) -> None:
+    made = batcher(threads=threads, spare=spare, batch_size=4)
+    built = []
+    build = made.build
+    made.build = lambda *task: built.append(task) or build(*task)  # type: ignore[method-assign,func-returns-value]
+    batches = made.epoch(0)
+    for taken in (1, 2, 3):
+        next(batches)
+        deadline = monotonic() + 10
+        while len(built) < taken + threads + spare and monotonic() < deadline:
+            sleep(0.001)
+        sleep(0.02)
+        assert len(built) == taken + threads + spare
+    batches.close()  # type: ignore[attr-defined]
 
 
 def test_an_epoch_is_every_row_once() -> None:

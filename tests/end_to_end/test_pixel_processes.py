@@ -23,6 +23,7 @@ WORDS = {
     "items.chunk": 9,
     "items.kept": 9,
     "negatives.bank": True,
+    "negatives.fresh": 5,
     "negatives.drawn": 40,
     "training.batch_size": 200,
     "training.epochs": 2,

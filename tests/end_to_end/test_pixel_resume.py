@@ -16,7 +16,13 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.items.projection import Standardised
 from pixelrec.training import loop
 
-STALE = {"negatives.bank": True, "negatives.drawn": 40, "training.epochs": 2, "training.batch_size": 100}
+STALE = {
+    "negatives.bank": True,
+    "negatives.fresh": 5,
+    "negatives.drawn": 40,
+    "training.epochs": 2,
+    "training.batch_size": 100,
+}
 RUNS: dict[str, dict[str, Any]] = {
     "resnet": {**RESNET, **STALE, "items.cache": "always", "items.norm": "items", "items.trainable": 2},
     "clip": {

@@ -100,7 +100,7 @@ class Batcher:
         events = (rows.history, rows.target)
         negatives = () if drawn.items is None else (drawn.items,)
         ids, stale, weights = self._table(events, negatives, rng)
-        history, target, *negative = self._rows((*events, *negatives), ids, stale)
+        history, target, *negative = self._as_rows((*events, *negatives), ids, stale)
         return Batch(
             items=Items(
                 torch.from_numpy(ids),
@@ -117,7 +117,7 @@ class Batcher:
             target=torch.from_numpy(target),
             negative=torch.from_numpy(negative[0]) if negative else None,
             log_q=None if drawn.log_q is None else torch.from_numpy(drawn.log_q),
-            handicap=None if drawn.handicap is None else torch.from_numpy(drawn.handicap),
+            prior=None if drawn.prior is None else torch.from_numpy(drawn.prior),
         )
 
     def _table(
@@ -139,7 +139,7 @@ class Batcher:
         weights = np.where(fresh[ids], len(others) / count, 1.0).astype(np.float32) if count else None
         return ids, others[~fresh[others]], weights
 
-    def _rows(
+    def _as_rows(
         self, numbers: Sequence[np.ndarray], ids: np.ndarray, stale: np.ndarray | None
     ) -> list[np.ndarray]:
         """Item numbers as rows of the table: what is encoded, then the bank's."""

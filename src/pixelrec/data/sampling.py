@@ -28,12 +28,12 @@ ROUNDS = 50  # of rejection; what still clashes then (a user who has seen nearly
 class Drawn:
     """`items` is `B, T, K` or `S`; 0 is no negative; none: all compete. `log_q` (S): of shared ones only.
 
-    `handicap` (B, T) is added to the scores of targets; that of negatives is in `log_q`.
+    `prior` (B, T) is added to the scores of targets; that of negatives is in `log_q`.
     """
 
     items: np.ndarray | None
     log_q: np.ndarray | None = None
-    handicap: np.ndarray | None = None
+    prior: np.ndarray | None = None
 
 
 class AbstractNegatives(ABC):
@@ -197,7 +197,7 @@ class Shared(AbstractNegatives):
         self.bank, self.fresh = bank, fresh
         self.source = Popularity(histories, items, alpha, taken)
         self.popularity = Popularity(histories, items, 1.0)
-        self.handicap = _handicap(histories, items, adjust) if adjust else None
+        self.prior = _prior(histories, items, adjust) if adjust else None
 
     def draw(self, rows: Rows, rng: np.random.Generator) -> Drawn:
         items = self.source.draw(self.count, rng)
@@ -209,13 +209,13 @@ class Shared(AbstractNegatives):
         if not self.correct:
             return Drawn(items)
         log_q = np.log(expected[items])
-        if self.handicap is None:
+        if self.prior is None:
             return Drawn(items, log_q.astype(np.float32))
-        log_q -= self.handicap[items]
-        return Drawn(items, log_q.astype(np.float32), self.handicap[rows.target].astype(np.float32))
+        log_q -= self.prior[items]
+        return Drawn(items, log_q.astype(np.float32), self.prior[rows.target].astype(np.float32))
 
 
-def _handicap(histories: Histories, items: int, adjust: float) -> np.ndarray:
+def _prior(histories: Histories, items: int, adjust: float) -> np.ndarray:
     """float64[items + 1]: `adjust` times the log of an item's share of the events, each counted once more."""
     counts = item_counts(histories, items) + 1.0
     return adjust * np.log(counts / counts[1:].sum())

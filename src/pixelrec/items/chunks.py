@@ -14,7 +14,7 @@ from pixelrec.items.backbones.backbone import AbstractBackbone
 CPU_BYTES = 8 << 20  # of the largest state between two blocks, in fp32
 LEAST, MOST = 8, 128
 ON_ACCELERATOR = 256
-KEPT_BYTES = 2 << 30  # for gradients
+KEPT_BYTES = 3 << 29  # for gradients
 KEPT_SHARE = 1 / 3  # of a GPU's memory, instead
 
 
@@ -31,5 +31,4 @@ def bytes_to_keep(device: torch.device) -> int:
     """What the inner values of pictures may take until their gradients are computed."""
     if device.type != "cuda":
         return KEPT_BYTES
-    _, total = torch.cuda.mem_get_info(device)
-    return int(KEPT_SHARE * total)
+    return int(KEPT_SHARE * torch.cuda.get_device_properties(device).total_memory)

@@ -21,6 +21,8 @@ from pixelrec.items.pictures import Pictures
 class AbstractFeed(ABC):
     """States of items at one boundary of a network."""
 
+    stored = False  # whether states come as they are kept somewhere, not as they are computed with
+
     @property
     @abstractmethod
     def row_bytes(self) -> int:
@@ -66,6 +68,8 @@ class PictureFeed(AbstractFeed):
 class CacheFeed(AbstractFeed):
     """States from the memory-mapped cache."""
 
+    stored = True
+
     def __init__(self, activations: Activations) -> None:
         self.activations = activations
 
@@ -83,6 +87,8 @@ class CacheFeed(AbstractFeed):
 @final
 class ResidentFeed(AbstractFeed):
     """States of all items, held in the memory of the device."""
+
+    stored = True
 
     def __init__(self, states: Tensor) -> None:
         self.held = states

@@ -63,7 +63,7 @@ class PixelEncoder(AbstractItemEncoder):
         activation: after the projection.
         chunk: pictures that pass the network together; by default as many as suit it and the device.
         kept: pictures of a batch whose inner values are kept for the gradient; others' are computed again.
-            By default as many as fit 2 GB, on a GPU a third of its memory.
+            By default as many as fit 1.5 GB, on a GPU a third of its memory.
         recompute: keeps the inputs of blocks only (gradient checkpointing): less memory, a third more time.
         precision: of the network: bf16, fp32, or that of training.
         cache: of what the frozen part computes: always, never, or where it pays.
@@ -216,8 +216,9 @@ class PixelEncoder(AbstractItemEncoder):
         return vectors.to(self._dtype)
 
     def _features(self, states: Tensor) -> Tensor:
-        # States stay as they are stored until here: what is computed again then holds no copy of them.
-        return self.backbone.upper(states.to(self._dtype), self.constant)
+        if self.feed.stored:  # until here, so that what is computed again holds no copy
+            states = states.to(self._dtype)
+        return self.backbone.upper(states, self.constant)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         kind = self.device.type

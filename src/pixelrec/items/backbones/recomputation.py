@@ -28,13 +28,15 @@ def statistics_kept(block: nn.Module) -> Iterator[None]:
     """Batch norms go on as they are, but learn nothing of what they see: it does not count, or did before."""
     norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
+    counts = [norm.num_batches_tracked for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
+        norm.num_batches_tracked = None
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        for norm, momentum, count in zip(norms, momenta, counts, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 @contextmanager
@@ -50,7 +52,7 @@ def kept_memory(apart: Iterable[Tensor]) -> Iterator[dict[int, int]]:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in known:
             sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # itself, it would hold what holds it
 
     with saved_tensors_hooks(note, lambda tensor: tensor):
         yield sizes
