@@ -61,7 +61,8 @@ def test_what_nobody_has_taken_is_drawn_or_not() -> None:
     shared = Shared(held, 6, "window", drawn=300, taken=True).draw(rows, RNG(0))
     assert shared.items is not None and shared.log_q is not None and all_of_them is not None
     assert set(shared.items) == {1, 2, 4} and set(all_of_them) == set(range(1, 7))
-    assert shared.log_q == pytest.approx(np.log(100), abs=1e-6)
+    times = np.exp(-shared.log_q) * 100
+    assert times.sum() == pytest.approx(300) and times == pytest.approx([100, 100, 100], abs=30)
 
 
 def test_counts_leave_out_what_lies_between_histories() -> None:
@@ -72,23 +73,28 @@ def test_counts_leave_out_what_lies_between_histories() -> None:
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 @pytest.mark.parametrize("in_batch", [False, True])
-def test_log_q_is_the_log_of_the_expected_count(alpha: float, in_batch: bool) -> None:
+def test_on_average_every_item_has_the_weight_of_one(alpha: float, in_batch: bool) -> None:
+    """Sums over negatives, each by e^-log_q, are sums over the catalogue: what the correction is for."""
     held, _ = read("next_item", [1, 1, 1, 2, 3], [4, 5, 1])
     reader = Reader.over(VIEWS["next_item"], held, 4, Windowing())
     sampler = Shared(held, 6, "window", drawn=7, alpha=alpha, in_batch=in_batch)
-    rng, counts, log_q, rounds = RNG(0), np.zeros(7), np.full(7, np.nan), 4000
+    rng, weights, rounds = RNG(0), np.zeros(7), 4000
     for _ in range(rounds):
-        drawn = sampler.draw(reader.read(np.arange(len(reader)), rng), rng)
+        rows = reader.read(np.arange(len(reader)), rng)
+        drawn = sampler.draw(rows, rng)
         assert drawn.items is not None and drawn.log_q is not None
-        # Targets of this tiny batch are always the same, so only what is drawn is compared.
-        counts += np.bincount(drawn.items[:7], minlength=7)
-        log_q[drawn.items] = drawn.log_q
-    expected = counts / rounds
-    if in_batch:
-        expected = expected + 6 * item_counts(held, 6) / 8  # 6 targets, drawn like events
-    known = np.isfinite(log_q)
-    assert known[1:6].all()
-    np.testing.assert_allclose(np.exp(log_q[known]), expected[known], rtol=0.1)
+        assert len(np.unique(drawn.items)) == len(drawn.items) == len(drawn.log_q)
+        weights[drawn.items] += np.exp(-drawn.log_q)
+    popularity = item_counts(held, 6) / 8
+    chance = popularity if alpha else np.full(7, 1 / 6)
+    came, expected = 7 * chance, 7 * chance
+    if in_batch:  # the targets of this tiny batch are always the same, and expected like events
+        came = came + np.bincount(rows.target[rows.target != 0], minlength=7)
+        expected = expected + 6 * popularity
+    some = expected > 0
+    some[0] = False
+    assert some.sum() == (5 if alpha else 6)
+    np.testing.assert_allclose(weights[some] / rounds, came[some] / expected[some], rtol=0.05)
 
 
 def test_nothing_to_compete_with_is_refused() -> None:

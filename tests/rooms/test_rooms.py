@@ -23,6 +23,7 @@ ORDER = [
     {"recipe_classes"},
     {"recipe"},
     {"run"},
+    {"starting"},
     {"fitting", "recommendation", "run_report"},
     {"grid", "demonstration"},
     {"api", "train_words"},

@@ -28,6 +28,7 @@ ROUNDS = 50  # of rejection; what still clashes then (a user who has seen nearly
 class Drawn:
     """`items` is `B, T, K` or `S`; 0 is no negative; none: all compete. `log_q` (S): of shared ones only.
 
+    With `log_q` no item stands there twice: it is the log of how often it was expected, by how often it came.
     `prior` (B, T) is added to the scores of targets; that of negatives is in `log_q`.
     """
 
@@ -208,7 +209,9 @@ class Shared(AbstractNegatives):
             expected = expected + len(targets) * self.popularity.chance
         if not self.correct:
             return Drawn(items)
-        log_q = np.log(expected[items])
+        # Who came more than once competes once, with as much weight: a step spends its time on scores.
+        items, times = np.unique(items, return_counts=True)
+        log_q = np.log(expected[items] / times)
         if self.prior is None:
             return Drawn(items, log_q.astype(np.float32))
         log_q -= self.prior[items]
