@@ -125,6 +125,19 @@ def test_what_is_not_kept_is_computed_again(facts: Facts, monkeypatch: pytest.Mo
     assert passes == [2, 2, 2, 2, 2, 2], "two chunks were kept, two were not"
 
 
+def test_what_is_computed_again_teaches_batch_norms_once(facts: Facts) -> None:
+    words = {"chunk": 2, "trainable": "all", "batch_norms": "batch"}
+    whole, parts = (made(facts, tiny("resnet"), kept=kept, **words).train() for kept in (1000, 0))
+    parts.load_state_dict(whole.state_dict())
+    for encoder in (whole, parts):
+        encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
+    learnt = dict(parts.named_buffers())
+    counts = [tensor.item() for name, tensor in learnt.items() if name.endswith("num_batches_tracked")]
+    assert counts and set(counts) == {4}
+    for name, tensor in whole.named_buffers():
+        torch.testing.assert_close(learnt[name], tensor, rtol=1e-6, atol=1e-7)
+
+
 def test_by_default_as_many_are_kept_as_fit(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = made(facts, chunk=2)
     passes = []
