@@ -88,5 +88,7 @@ def test_nothing_is_learnt_where_there_is_nothing(
 ) -> None:
     overrides = {**FAST, **small_network(recipe), "training.epochs": 6}
     found, _ = outcome(random_dataset, tmp_path / "run", recipe, overrides)
-    # Chance is Σ 1/log2(rank + 1) / N over the first ten ranks: 4.54 / 120 ≈ 0.038 for 400 users.
-    assert found < 0.06
+    # Chance is Σ 1/log2(rank + 1) / N over the first ten ranks: 4.54 / 120 ≈ 0.038; of 400 users the standard
+    # error is 0.007. Nobody takes an item twice, so those that fewer have taken are left to more: ranked by
+    # that alone they have 0.050, which a model that is freed of popularity may find.
+    assert found < 0.07
