@@ -92,20 +92,30 @@ def start_from(start: Start, recommender: Recommender, dataset: Dataset) -> str:
     Raises:
         RunError: nothing fits, or a part of an item encoder only.
     """
-    fitting = _fitting(start, recommender, dataset)
+    own, tables = recommender.state_dict(), _tables(recommender)
+    here, there = _same_items(dataset, start.run)
+    same_users = start.run.about["data_fingerprint"] == dataset.fingerprint
+
+    def by_item(name: str) -> bool:
+        return name in tables and name.startswith("items.")
+
+    def fits(name: str) -> bool:
+        shapes = own[name].shape, start.tensors[name].shape
+        if by_item(name):
+            return shapes[0][1:] == shapes[1][1:] and len(here) > 0
+        return shapes[0] == shapes[1] and (name not in tables or same_users)
+
+    names = [name for name in own if not _chosen(name, recommender)]
+    fitting = {name for name in names if name in start.tensors and fits(name)}
+    anew = [name for name in names if name not in fitting]
     _demand_whole_encoders(start, recommender, fitting)
     notes = []
-    for name, tensor in recommender.state_dict().items():
-        if name not in fitting:
-            continue
-        if name.startswith("items.") and name in _tables(recommender):
-            here, there = _same_items(dataset, start.run)
-            tensor[here] = start.tensors[name][there].to(tensor)
+    for name in sorted(fitting):
+        if by_item(name):
+            own[name][here] = start.tensors[name][there].to(own[name])
             notes.append(f"id vectors of {len(here):,} of {dataset.items:,} items")
         else:
-            tensor.copy_(start.tensors[name])
-    names = [name for name in recommender.state_dict() if not _chosen(name, recommender)]
-    anew = [name for name in names if name not in fitting]
+            own[name].copy_(start.tensors[name])
     if not fitting:
         raise RunError(
             f"training.start: nothing of {start.run.folder} fits here; it holds "
@@ -116,24 +126,6 @@ def start_from(start: Start, recommender: Recommender, dataset: Dataset) -> str:
     if anew:
         told.append(f"anew: {_named(anew)}")
     return f"start      from the best epoch of {start.run.folder}: {'; '.join(told)}"
-
-
-def _fitting(start: Start, recommender: Recommender, dataset: Dataset) -> set[str]:
-    """Names of tensors that can be taken."""
-    tables = _tables(recommender)
-    same_users = start.run.about["data_fingerprint"] == dataset.fingerprint
-    found = set()
-    for name, tensor in recommender.state_dict().items():
-        there = start.tensors.get(name)
-        if there is None or _chosen(name, recommender):
-            continue
-        if name in tables and name.startswith("items."):
-            fits = there.shape[1] == tensor.shape[1] and len(_same_items(dataset, start.run)[0]) > 0
-        else:
-            fits = there.shape == tensor.shape and (name not in tables or same_users)
-        if fits:
-            found.add(name)
-    return found
 
 
 def _tables(recommender: Recommender) -> set[str]:

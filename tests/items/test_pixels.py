@@ -259,6 +259,12 @@ def test_held_by_the_device_states_are_the_same(facts: Facts, tmp_path: Path) ->
     assert torch.equal(encoder(items_of(encoder, [0, 4, 2])), expected)
 
 
+def test_a_new_picture_needs_no_data_set(facts: Facts, tmp_path: Path) -> None:
+    alone = Facts(facts.users, facts.items, facts.length)
+    encoder = made(alone, cache="always", cache_folder=str(tmp_path), trainable=1).eval()
+    assert encoder.unseen(torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)).shape == (2, encoder.width)
+
+
 def test_a_new_picture_has_the_vector_that_it_would_have_in_the_catalogue(facts: Facts) -> None:
     encoder = made(facts, chunk=2).eval()
     form = encoder.picture_form()

@@ -253,9 +253,9 @@ class PixelEncoder(AbstractItemEncoder):
         """Vectors (n, D) of pictures uint8 n, S, S, 3, of the form that `picture_form` says."""
         found = []
         for some in pictures.split(self.chunk):
-            with self._autocast():
+            with self._autocast():  # no feed: there may be no data set
                 states = lower_states(self.backbone, self.constant, some)
-            found.append(self._upper(states))
+                found.append(self.project(self.backbone.upper(states, self.constant)).to(self._dtype))
         return torch.cat(found)
 
     @property
