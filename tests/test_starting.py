@@ -15,12 +15,13 @@ from end_to_end.pixel_runs import RESNET
 from torch import Tensor
 
 from pixelrec import api
+from pixelrec.checkpoint import read_weights
 from pixelrec.cli import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.demo import World
 from pixelrec.data.prepare import prepare
 from pixelrec.errors import RunError
-from pixelrec.recommender import Recommender, read_tensors
+from pixelrec.recommender import Recommender
 from pixelrec.run import Run
 from pixelrec.training import loop
 
@@ -52,7 +53,7 @@ def hash_of(run: Run) -> str:
 
 
 def best(run: Run) -> dict[str, Tensor]:
-    return read_tensors(run.folder / "best" / "model.safetensors")
+    return read_weights(run.folder / "best")
 
 
 def test_on_the_same_data_everything_is_taken(

@@ -15,20 +15,22 @@ from accelerate.utils import broadcast, broadcast_object_list, gather_object
 from rich.console import Console
 from torch import Tensor
 
+from pixelrec.blocks.precision import emulation_line
+from pixelrec.checkpoint import read_description
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import Questions, training_events, validation_questions
 from pixelrec.errors import DataError, RecipeError
 from pixelrec.evaluation.evaluate import rank_questions
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.recipe import Recipe, build_batcher, build_loss, build_recommender
-from pixelrec.recommender import Catalogue, Recommender, read_description
+from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.run import Run, demand_new, new_folder
 from pixelrec.starting import Start, start_from
-from pixelrec.training.checkpoint import Progress, load_state
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import Journal, Silence
 from pixelrec.training.loop import Metrics, Parts, fit
 from pixelrec.training.optimiser import Optimiser, OptimiserChoices
+from pixelrec.training.state import Progress, load_state
 
 
 def train_recipe(
@@ -153,6 +155,8 @@ def _start(parts: Parts, start: Start | None, dataset: Dataset, console: Console
 
 def _prepare(parts: Parts, console: Console) -> None:
     """The item encoder's checks and caches, once its weights are those it trains from."""
+    if line := emulation_line("training.precision", parts.choices.precision, parts.accelerator.device):
+        _say(line, parts, console)
     parts.recommender.items.prepare(partial(_say, parts=parts, console=console))
 
 

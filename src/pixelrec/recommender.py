@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,8 +11,6 @@ from typing import Any, Self, final
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Events, Facts, Items, Scores
@@ -22,11 +19,11 @@ from pixelrec.blocks.logsumexp import competing_logsumexp, scored_logsumexp
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.blocks.top_k import dense_top_k, top_k
-from pixelrec.errors import RecipeError, RequestError, RunError
+from pixelrec.checkpoint import read_description, read_weights, write_checkpoint
+from pixelrec.errors import RecipeError, RequestError
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.users import USER_MODELS
 
-FORMAT = 1
 CANDIDATES = 256  # that a model looks at together: their pairs with the users are all held at once
 Choices = Mapping[str, Any]
 
@@ -239,14 +236,11 @@ class Recommender(nn.Module):
             self.train(before)
 
     def save(self, folder: Path) -> None:
-        """Writes `model.safetensors` and `recommender.json` into `folder`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        save_file(tensors, folder / "model.safetensors")
+        """Writes a checkpoint into `folder`, which `from_pretrained` reads."""
         facts = {"users": self.facts.users, "items": self.facts.items, "length": self.facts.length}
-        about = {"format": FORMAT, **self.recipe, "facts": facts, "described": self.items.describe()}
-        text = json.dumps(about, indent=2)
-        (folder / "recommender.json").write_text(text + "\n", encoding="utf-8")
+        write_checkpoint(
+            folder, {**self.recipe, "facts": facts, "described": self.items.describe()}, self.state_dict()
+        )
 
     @classmethod
     def from_pretrained(cls, folder: Path | str, *, data: Facts | None = None) -> Self:
@@ -264,7 +258,7 @@ class Recommender(nn.Module):
         facts = data or Facts(**saved["facts"])
         parts = (saved["items"], saved["users"], saved["scoring"])
         recommender = cls(*parts, facts, saved.get("described", {}))
-        recommender.load_state_dict(read_tensors(folder / "model.safetensors"))
+        recommender.load_state_dict(read_weights(folder))
         return recommender.eval()
 
 
@@ -281,45 +275,6 @@ def _weighted(x: Tensor, weights: Tensor) -> Tensor:
 
 def _choices(section: Choices) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key != "name"}
-
-
-def read_description(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself: choices, facts, and how its item encoder is built again.
-
-    Raises:
-        RunError: it is no checkpoint, or of another format.
-    """
-    saved = _read_json(folder / "recommender.json")
-    if saved.get("format") != FORMAT:
-        raise RunError(
-            f"{folder}: a checkpoint of format {saved.get('format')!r}, expected {FORMAT}; train again"
-        )
-    return saved
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file; expected a checkpoint folder, such as RUN/best") from None
-    except json.JSONDecodeError as error:
-        raise RunError(f"{path}: not JSON ({error}); the checkpoint is damaged") from None
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file.
-
-    Raises:
-        RunError: missing or damaged.
-    """
-    try:
-        return load_file(path)
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file; the checkpoint is incomplete") from None
-    except SafetensorError as error:
-        raise RunError(
-            f"{path}: not a readable safetensors file ({error}); the checkpoint is damaged"
-        ) from None
 
 
 def latest_events(

@@ -32,7 +32,7 @@ from pixelrec.errors import RunError
 from pixelrec.item_vectors import kept_catalogue
 from pixelrec.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
-from pixelrec.training.checkpoint import whole
+from pixelrec.training.state import whole
 from pixelrec.version import VERSION
 
 FORMAT = 1

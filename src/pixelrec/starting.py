@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
@@ -18,11 +17,12 @@ import torch
 from torch import Tensor
 
 from pixelrec.blocks.row_table import RowTable
+from pixelrec.checkpoint import read_hashed_weights
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
 from pixelrec.items.encoder import AbstractItemEncoder
 from pixelrec.recipe import Recipe
-from pixelrec.recommender import Recommender, read_tensors
+from pixelrec.recommender import Recommender
 from pixelrec.run import Run
 
 _NAMED = 3  # so many tensors a line names
@@ -72,9 +72,8 @@ class Start:
 
     @classmethod
     def _read(cls, run: Run) -> Self:
-        path = run.demand_best() / "model.safetensors"
-        tensors = read_tensors(path)
-        return cls(run, sha256(path.read_bytes()).hexdigest(), tensors)
+        tensors, sha256 = read_hashed_weights(run.demand_best())
+        return cls(run, sha256, tensors)
 
     @property
     def told(self) -> dict[str, str]:

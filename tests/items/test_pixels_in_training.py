@@ -162,6 +162,24 @@ def test_the_network_has_its_precision_and_scores_stay_in_full(
     assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in trained)
 
 
+@pytest.mark.parametrize("native", [True, False])
+def test_fast_is_bf16_where_the_device_has_it_and_bf16_elsewhere_is_told(
+    facts: Facts, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    monkeypatch.setattr("pixelrec.blocks.precision.has_bf16", lambda _device: native)
+    lines: list[str] = []
+    tables = {}
+    for precision in ("fp32", "bf16", "fast"):
+        torch.manual_seed(0)
+        recommender = recommender_of(facts, precision=precision)
+        recommender.items.prepare(lines.append)
+        tables[precision] = recommender.eval().items(a_batch(recommender).items)
+    assert torch.equal(tables["fast"], tables["bf16" if native else "fp32"])
+    assert not torch.equal(tables["bf16"], tables["fp32"])
+    told = [line for line in lines if line.startswith("items.precision: bf16 is emulated")]
+    assert len(told) == (0 if native else 1)
+
+
 @pytest.mark.parametrize(("items", "expected"), [("auto", False), ("bf16", True), ("fp32", False)])
 def test_the_catalogue_has_the_precision_of_the_items(facts: Facts, items: str, expected: bool) -> None:
     recommender = recommender_of(facts, precision=items)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pixelrec.blocks.precision import has_bf16
 from pixelrec.errors import RecipeError
 from pixelrec.items.activation_key import ActivationKey, Dtype, key_of
 from pixelrec.items.activations import Activations, build, open_activations, verify
@@ -33,7 +34,8 @@ class CacheChoices:
 
     Args:
         use: always, never, or where it pays.
-        dtype: how states are stored; those in bf16 are computed in bf16 too, others as weights are.
+        dtype: how states are stored; those in bf16 are computed in bf16 too, where the device multiplies it
+            itself, others as weights are.
         folder: where caches lie; none: no data set is at hand.
     """
 
@@ -65,7 +67,8 @@ class Frozen:
     def states(self, numbers: np.ndarray, dtype: Dtype) -> Tensor:
         """States of item numbers n, computed now: n, *shape."""
         device = next(self.backbone.parameters()).device
-        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bf16"):
+        bf16 = dtype == "bf16" and has_bf16(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             return lower_states(self.backbone, self.boundary, self.pictures.read(numbers).to(device))
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import Facts, Items, Payload
+from pixelrec.blocks.precision import Precision, emulation_line, is_bf16
 from pixelrec.images.square import Fit
 from pixelrec.images.store import PictureStore
 from pixelrec.items.activation_key import Dtype
@@ -34,7 +35,6 @@ from pixelrec.items.projection import Activation, Norm, Projection
 CATALOGUE_BYTES = 256 << 20  # that are loaded together when the whole catalogue is encoded
 FITTED_ON = 1024  # items whose features are looked at before training, where they are standardised
 BatchNorms = Literal["auto", "batch", "fixed"]
-Precision = Literal["auto", "fp32", "bf16"]
 
 
 @final
@@ -65,7 +65,8 @@ class PixelEncoder(AbstractItemEncoder):
         kept: pictures of a batch whose inner values are kept for the gradient; others' are computed again.
             By default as many as fit 1.5 GB, on a GPU a third of its memory.
         recompute: keeps the inputs of blocks only (gradient checkpointing): less memory, a third more time.
-        precision: of the network: bf16, fp32, or that of training.
+        precision: of the network: bf16, fp32, fast (bf16 on devices that multiply it themselves), or auto:
+            that of training.
         cache: of what the frozen part computes: always, never, or where it pays.
         cache_dtype: how it is stored.
         cache_folder: where; by default in the data set.
@@ -95,7 +96,7 @@ class PixelEncoder(AbstractItemEncoder):
         chunk: int | None = None,
         kept: int | None = None,
         recompute: bool = False,
-        precision: Precision = "auto",
+        precision: Precision | Literal["auto"] = "auto",
         cache: Cache = "auto",
         cache_dtype: Dtype = "fp16",
         cache_folder: str | None = None,
@@ -138,6 +139,8 @@ class PixelEncoder(AbstractItemEncoder):
             ImageError: pictures are missing or of another size, or the cache cannot be made.
         """
         self.pictures.demand_all()
+        if line := emulation_line("items.precision", self.precision, self.device):
+            say(line)
         self._feed = self._new_feed(say)
         if (norm := self.project.unfitted) is not None:
             norm.fit(self._some_features())
@@ -221,9 +224,12 @@ class PixelEncoder(AbstractItemEncoder):
         return self.backbone.upper(states, self.constant)
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        kind = self.device.type
-        on = torch.is_autocast_enabled(kind) if self.precision == "auto" else self.precision == "bf16"
-        return torch.autocast(kind, torch.bfloat16, enabled=on and self._dtype == torch.float32)
+        device = self.device
+        if self.precision == "auto":
+            on = torch.is_autocast_enabled(device.type)
+        else:
+            on = is_bf16(self.precision, device)
+        return torch.autocast(device.type, torch.bfloat16, enabled=on and self._dtype == torch.float32)
 
     @property
     def chunk(self) -> int:

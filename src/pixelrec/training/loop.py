@@ -14,14 +14,15 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Scores
+from pixelrec.blocks.precision import Precision, is_bf16
 from pixelrec.data.batcher import Batcher
 from pixelrec.errors import DivergedError
 from pixelrec.recommender import Recommender
-from pixelrec.training.checkpoint import Progress, random_state, replaced, save_state
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import AbstractJournal, Bar
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.schedule import Schedule, share
+from pixelrec.training.state import Progress, random_state, replaced, save_state
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -40,7 +41,8 @@ class TrainingChoices:
         batch_size: windows (or pairs, or prefixes) per step and process.
         patience: epochs without a better validation metric before training stops; 0 never stops early.
         monitor: the validation metric that picks the best epoch.
-        precision: `bf16` computes matrix products in bfloat16 where that is safe; scores and ranks stay fp32.
+        precision: `bf16` computes matrix products in bfloat16 where that is safe, `fast` does so on devices
+            that multiply it themselves; scores and ranks stay fp32.
         accumulate: batches whose gradients are summed into one step.
         clip: the largest joint norm of all gradients; 0 clips nothing.
         schedule: how the learning rate goes on after the warm-up.
@@ -54,7 +56,7 @@ class TrainingChoices:
     batch_size: int = 128
     patience: int = 20
     monitor: str = "NDCG@10"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     accumulate: int = 1
     clip: float = 0.0
     schedule: Schedule = "constant"
@@ -143,8 +145,8 @@ def train_epoch(
 
 def train_batch(parts: Parts, batch: Batch, number: int) -> Tensor:
     """Gradients of batch `number` of the epoch, and a step where enough have been summed; the loss."""
-    bf16 = parts.choices.precision == "bf16"
-    with torch.autocast(parts.accelerator.device.type, torch.bfloat16, enabled=bf16):
+    device = parts.accelerator.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16(parts.choices.precision, device)):
         scores: Scores = parts.module(batch)
     loss = parts.loss(scores)
     parts.accelerator.backward(loss / parts.choices.accumulate)

@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from pixelrec.checkpoint import read_tensors, read_weights
 from pixelrec.errors import RunError
-from pixelrec.recommender import Recommender, read_tensors
+from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser
 
 BANK = "bank.safetensors"  # stale vectors of the catalogue, where negatives come from them
@@ -60,7 +61,7 @@ class State:
             raise RunError(
                 f"{self.folder} was not saved by {processes} processes; resume with as many as trained"
             )
-        recommender.load_state_dict(read_tensors(self.folder / "model.safetensors"))
+        recommender.load_state_dict(read_weights(self.folder))
         if (self.folder / BANK).exists():
             recommender.bank = read_tensors(self.folder / BANK)["vectors"].to(recommender.device)
         optimiser.load(self.moments, self.steps)

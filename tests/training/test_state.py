@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pixelrec.errors import RunError
-from pixelrec.training.checkpoint import load_state, replaced, whole
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.schedule import share
+from pixelrec.training.state import load_state, replaced, whole
 
 
 def write(folder: Path, text: str) -> None:

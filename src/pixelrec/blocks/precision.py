@@ -1,0 +1,41 @@
+"""In which precision matrix products are computed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+Precision = Literal["fp32", "bf16", "fast"]
+_CPU_WORDS = ("avx512_bf16", "amx_bf16", "bf16")  # x86, x86 with tiles, ARM
+
+
+def is_bf16(precision: Precision, device: torch.device) -> bool:
+    """Whether products are computed in bfloat16: `fast` leaves it to the device."""
+    return precision == "bf16" or (precision == "fast" and has_bf16(device))
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 itself: an emulation is slower than fp32.
+
+    A product of 768 × 768 matrices on one core with AVX2 alone: fp32 11 ms, bf16 870 ms.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    try:
+        able = torch.cpu.get_capabilities()
+    except AttributeError:  # torch before 2.10; here it takes CPUs with AVX-512 for able, too
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return any(able.get(word, False) for word in _CPU_WORDS)
+
+
+def emulation_line(choice: str, precision: Precision | Literal["auto"], device: torch.device) -> str | None:
+    """What to tell who asked for bf16 where it is slow; none: all is well."""
+    if precision != "bf16" or has_bf16(device):
+        return None
+    return (
+        f"{choice}: bf16 is emulated here, many times slower than fp32; {choice}=fast uses it only where it "
+        "is faster"
+    )
