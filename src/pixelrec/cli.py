@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from pixelrec.arguments import parse
-from pixelrec.errors import PixelrecError, RequestError, nearest
+from pixelrec.errors import PixelrecError, RequestError, memory_explained, nearest
 from pixelrec.verbs import VERBS, train
 
 
@@ -17,7 +17,8 @@ def main(words: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        return _run(words)
+        with memory_explained("close other programs, or use a machine with more; --debug tells where"):
+            return _run(words)
     except PixelrecError as error:
         if debug:
             raise

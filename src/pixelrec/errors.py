@@ -7,7 +7,9 @@ PixelrecError
 ├── RecipeError      a recipe or an option on the command line
 ├── RunError         a run folder or a checkpoint
 ├── RequestError     what is asked of a trained recommender: unknown user, unknown item
-└── DivergedError    training met a loss that is not a number
+├── DivergedError    training met a loss that is not a number
+├── ExhaustedError   the memory of the machine or of its accelerator does not suffice
+└── GridError        some runs of a grid failed
 ```
 
 A message is one line: what is wrong, what was found, what was expected, how to mend it.
@@ -16,7 +18,8 @@ The command line prints it and exits with `exit_code`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -52,10 +55,35 @@ class DivergedError(PixelrecError):
     exit_code = 3
 
 
+class ExhaustedError(PixelrecError):
+    """The memory of the machine, or of its accelerator, does not suffice."""
+
+    exit_code = 4
+
+
 class GridError(PixelrecError):
     """Some runs of a grid failed; the others are done."""
 
     exit_code = 1
+
+
+@contextmanager
+def memory_explained(remedy: str) -> Iterator[None]:
+    """What NumPy and PyTorch raise where memory does not suffice becomes `ExhaustedError`, with a remedy."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not _is_of_memory(error):
+            raise
+        sentences = " ".join(str(error).split()).split(". ")
+        raise ExhaustedError(f"memory does not suffice ({'. '.join(sentences[:2])}): {remedy}") from error
+
+
+def _is_of_memory(error: Exception) -> bool:
+    # Accelerators have a class of their own, named here without loading PyTorch; its CPU allocator has none.
+    words = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or any(word in str(error) for word in words)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from pixelrec.blocks.precision import emulation_line
 from pixelrec.checkpoint import read_description
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import Questions, training_events, validation_questions
-from pixelrec.errors import DataError, RecipeError
+from pixelrec.errors import DataError, RecipeError, memory_explained
 from pixelrec.evaluation.evaluate import rank_questions
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.recipe import Recipe, build_batcher, build_loss, build_recommender
@@ -32,7 +32,13 @@ from pixelrec.training.loop import Metrics, Parts, fit
 from pixelrec.training.optimiser import Optimiser, OptimiserChoices
 from pixelrec.training.state import Progress, load_state
 
+_SMALLER = memory_explained(
+    "lower training.batch_size (training.accumulate makes up for it), negatives.drawn or length, and for "
+    "pictures items.chunk or items.kept; what was saved is kept"
+)
 
+
+@_SMALLER
 def train_recipe(
     recipe: Recipe, dataset: Dataset, out: Path | None, console: Console
 ) -> tuple[Run, int | None]:
@@ -57,6 +63,7 @@ def train_recipe(
     return run, _fit(parts, run, Progress(), console)
 
 
+@_SMALLER
 def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     """Goes on where a run stopped, as if it had not; the signal that interrupted it again, if one did."""
     state = load_state(run.folder / "last")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from torch import Tensor
 
-from pixelrec.batch import Scores
+from pixelrec.batch import Batch, Scores
 from pixelrec.cli import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
@@ -55,6 +56,28 @@ def test_a_wrong_word(
     out = tmp_path / "run"
     assert says in said(capsys, "train", "sasrec-id", "--data", dataset.folder, "--out", out, *words)
     assert not out.exists()
+
+
+def test_memory_that_does_not_suffice(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An allocator really refuses: PyTorch has no class of error for that on a CPU."""
+    forward = Recommender.forward
+
+    def greedy(self: Recommender, batch: Batch) -> Scores:
+        torch.empty(1 << 55)
+        return forward(self, batch)
+
+    monkeypatch.setattr(Recommender, "forward", greedy)
+    out = tmp_path / "run"
+    words = ["sasrec-id", "--data", dataset.folder, "--out", out, *TINY, "--training.epochs", "1"]
+    error = said(capsys, "train", *words, code=4)
+    assert "memory does not suffice" in error and "lower training.batch_size" in error
+    monkeypatch.undo()
+    assert main(["train", "--resume", str(out), "--data", str(dataset.folder)]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr(Recommender, "vectors", lambda *_: torch.empty(1 << 55))
+    assert "close other programs" in said(capsys, "recommend", out, "--user", "u1", code=4)
 
 
 def test_an_unknown_recipe_and_an_unknown_verb(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pixelrec.blocks.row_table import RowTable
+from pixelrec.blocks.scoring import Cosine
 from pixelrec.errors import RecipeError
 from pixelrec.training.optimiser import Optimiser, OptimiserChoices
 
@@ -75,6 +76,18 @@ def test_what_has_no_closed_form_is_dense(beta1: float, beta2: float) -> None:
     with pytest.raises(RecipeError, match="use optimiser.rows dense"):
         OptimiserChoices(beta1=beta1, beta2=beta2, rows="touched").touches("cpu", 1)
     assert OptimiserChoices(beta1=beta1, beta2=beta1).touches("cpu", 1), "equal decays have one"
+
+
+def test_a_temperature_is_not_decayed() -> None:
+    model = nn.ModuleDict({"scoring": Cosine(temperature=0.1), "users": nn.Linear(1, 1, bias=False)})
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    optimiser = Optimiser(model, OptimiserChoices(learning_rate=0.1, weight_decay=0.5), touched=False)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step(1.0)
+    after = dict(model.named_parameters())
+    assert torch.equal(after["scoring.log_scale"], before["scoring.log_scale"])
+    torch.testing.assert_close(after["users.weight"], before["users.weight"] * (1 - 0.1 * 0.5))
 
 
 def test_dense_takes_over_from_touched() -> None:

@@ -31,7 +31,7 @@ class OptimiserChoices:
         learning_rate: at its peak; of everything unless the next two say otherwise.
         items_learning_rate: of the item encoder.
         backbone_learning_rate: of picture networks inside the item encoder.
-        weight_decay: of everything unless the next two say otherwise.
+        weight_decay: of everything unless the next two say otherwise, but of no learned temperature.
         items_weight_decay: of the item encoder.
         backbone_weight_decay: of picture networks inside the item encoder.
         beta1: decay of the mean of gradients.
@@ -192,10 +192,12 @@ class Optimiser:
 def _rooms(
     names: Mapping[nn.Parameter, str], choices: OptimiserChoices
 ) -> list[tuple[list[nn.Parameter], float, float]]:
-    """Parameters of picture networks, of the rest of the item encoder, of all else: with rate and decay."""
+    """Parameters of user model, item encoder, networks in it, and scoring: each with rate and decay."""
     rates = _handed_down(choices.learning_rate, choices.items_learning_rate, choices.backbone_learning_rate)
     decays = _handed_down(choices.weight_decay, choices.items_weight_decay, choices.backbone_weight_decay)
-    rooms: list[list[nn.Parameter]] = [[], [], []]
+    # A temperature is no weight: decay would pull it to 1.
+    rates, decays = (*rates, choices.learning_rate), (*decays, 0.0)
+    rooms: list[list[nn.Parameter]] = [[], [], [], []]
     for parameter, name in names.items():
         rooms[_room(name.split("."))].append(parameter)
     return list(zip(rooms, rates, decays, strict=True))
@@ -208,6 +210,8 @@ def _handed_down(everything: float, items: float | None, backbone: float | None)
 
 
 def _room(path: list[str]) -> int:
+    if path[0] == "scoring":
+        return 3
     return 0 if path[0] != "items" else 2 if "backbone" in path else 1
 
 

@@ -64,7 +64,10 @@ class GRU4Rec(AbstractUserModel):
         if not len(x):  # nobody has a history; the units refuse to read nothing
             return x.new_zeros(0, self.units.hidden_size)
         order, sizes = by_step(packing)
-        states, _ = self.units(PackedSequence(x.index_select(0, order), sizes))
+        # Under autocast cuDNN's units would compute in fp16, which overflows where bf16 does not.
+        kind = x.device.type
+        with torch.autocast(kind, enabled=kind == "cpu" and torch.is_autocast_enabled(kind)):
+            states, _ = self.units(PackedSequence(x.index_select(0, order), sizes))
         return torch.empty_like(states.data).index_copy(0, order, states.data)
 
 

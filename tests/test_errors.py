@@ -1,0 +1,39 @@
+"""Which exceptions are of memory, and which are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pixelrec.errors import ExhaustedError, memory_explained
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 7.11 PiB"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB. GPU 0 has 79 GiB. And more."),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes."),
+    ],
+)
+def test_memory_has_a_remedy(error: Exception) -> None:
+    with (
+        pytest.raises(ExhaustedError, match=r"^memory does not suffice \(.*\): use less$") as found,
+        memory_explained("use less"),
+    ):
+        raise error
+    assert found.value.__cause__ is error
+    assert "79 GiB" not in str(found.value), "the first two sentences tell"
+
+
+def test_what_numpy_really_raises() -> None:
+    with pytest.raises(ExhaustedError, match="Unable to allocate"), memory_explained("use less"):
+        np.empty(1 << 58)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes do not fit"), ValueError("x"), ExhaustedError("x")])
+def test_others_pass_as_they_are(error: Exception) -> None:
+    with pytest.raises(type(error)) as found, memory_explained("use less"):
+        raise error
+    assert found.value is error
