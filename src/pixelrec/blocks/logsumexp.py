@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, final
 
 import torch
@@ -94,6 +95,16 @@ class _Plan:
     def sums(self) -> torch.dtype:
         return torch.promote_types(self.dtype, torch.float32)
 
+    @cached_property
+    def offset(self) -> Tensor | None:
+        """S, what is added to the scores: −log q, and −∞ where a row is padding."""
+        if self.negative_rows is None:
+            return None if self.log_q is None else -self.log_q.to(self.sums)
+        offset = torch.zeros(len(self.negative_rows), dtype=self.sums, device=self.negative_rows.device)
+        if self.log_q is not None:
+            offset -= self.log_q
+        return offset.masked_fill_(self.negative_rows == 0, -torch.inf)
+
     def tiles(self, vectors: Tensor, table: Tensor) -> Iterator[_Tile]:
         """Scores of every block of targets with every chunk of rows; each overwrites the one before."""
         rows = len(table) - 1 if self.negative_rows is None else len(self.negative_rows)
@@ -123,20 +134,17 @@ class _Plan:
             place = self.negative_rows[columns]
         keys = table[place].to(self.dtype)
         scores = room[: len(queries) * len(keys)].view(len(queries), len(keys))
-        if self.dtype == self.sums:
+        offset = None if self.offset is None else self.offset[columns]
+        if self.dtype != self.sums:
+            scores.copy_(queries @ keys.T)
+            if offset is not None:
+                scores.add_(offset)
+        elif offset is None:
             torch.mm(queries, keys.T, out=scores)
         else:
-            scores.copy_(queries @ keys.T)
-        self._correct(scores, columns)
+            torch.addmm(offset, queries, keys.T, out=scores)
         scores[own] = -torch.inf
         return _Tile(block, place, queries, keys, scores)
-
-    def _correct(self, scores: Tensor, columns: slice) -> None:
-        """Subtracts log q, and takes out the rows that are padding."""
-        if self.log_q is not None:
-            scores.sub_(self.log_q[columns].to(self.sums))
-        if self.negative_rows is not None:
-            scores[:, self.negative_rows[columns] == 0] = -torch.inf
 
 
 @final
@@ -186,15 +194,15 @@ class _CompetingLogSumExp(Function):
         level = _finite(result)[:, None]
         with _as_planned(vectors):
             for tile in plan.tiles(vectors, table):
-                share = (
-                    tile.scores.sub_(level[tile.block]).exp_().mul_(slope[tile.block, None]).to(plan.dtype)
-                )
+                share = tile.scores.sub_(level[tile.block]).exp_().to(plan.dtype)
                 _add_product(for_vectors[tile.block], share, tile.keys)
+                # Slopes multiply what is narrow: D columns instead of a chunk's.
+                queries = tile.queries * slope[tile.block, None].to(plan.dtype)
                 if isinstance(tile.place, slice):
-                    _add_product(for_table[tile.place], share.T, tile.queries)
+                    _add_product(for_table[tile.place], share.T, queries)
                 else:
-                    for_table.index_add_(0, tile.place, (share.T @ tile.queries).to(plan.sums))
-        return for_vectors.to(vectors.dtype), for_table.to(table.dtype), None
+                    for_table.index_add_(0, tile.place, (share.T @ queries).to(plan.sums))
+        return for_vectors.mul_(slope[:, None]).to(vectors.dtype), for_table.to(table.dtype), None
 
 
 def _as_planned(vectors: Tensor) -> AbstractContextManager[Any]:
