@@ -39,6 +39,7 @@ from published_pixels import LENGTH, SIZE, WIDTH, PublishedSASRec, slots_of
 from torch import Tensor
 
 from pixelrec.batch import Batch, Facts, Histories, Payload
+from pixelrec.blocks.precision import has_bf16
 from pixelrec.items.feeds import AbstractFeed
 from pixelrec.recipe import build_batcher, build_loss, build_recommender, read_recipe
 from pixelrec.recommender import Recommender
@@ -88,7 +89,11 @@ def main() -> None:
         return
     print(f"{arguments.threads} threads, {arguments.device}\n{HEAD}\n{_units()}", flush=True)
     found: dict[str, dict[str, float]] = {}
+    emulated = not has_bf16(torch.device(arguments.device))
     for name in arguments.only.split(",") if arguments.only else ROWS:
+        if emulated and ROWS[name].dtype == torch.bfloat16 and not arguments.only:
+            print(f"{ROWS[name].title:<42}  left out: bf16 is emulated here (--only {name} insists)")
+            continue
         found[name] = _child(name)
         print(_line(ROWS[name], found[name], found.get(ROWS[name].against)), flush=True)
 
