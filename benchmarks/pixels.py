@@ -39,7 +39,7 @@ from published_pixels import LENGTH, SIZE, WIDTH, PublishedSASRec, slots_of
 from torch import Tensor
 
 from pixelrec.batch import Batch, Facts, Histories, Payload
-from pixelrec.blocks.precision import has_bf16
+from pixelrec.blocks.precision import has_bf16, is_bf16
 from pixelrec.items.feeds import AbstractFeed
 from pixelrec.recipe import build_batcher, build_loss, build_recommender, read_recipe
 from pixelrec.recommender import Recommender
@@ -321,7 +321,7 @@ def our_step(row: Row, arguments: argparse.Namespace, folder: Path) -> Step:
     chosen = OptimiserChoices(**recipe["optimiser"])
     optimiser = Optimiser(recommender, chosen, chosen.touches(device, 1))
     loss, batches = build_loss(recipe), build_batcher(recipe, recommender, known.history).epoch(0)
-    bf16 = recipe.training.precision == "bf16"
+    bf16 = is_bf16(recipe.training.precision, torch.device(device))
 
     def step(_: bool) -> tuple[int, int]:
         batch = next(batches).to(device)

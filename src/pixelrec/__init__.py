@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pixelrec.errors import (
         DataError,
         DivergedError,
+        ExhaustedError,
         GridError,
         ImageError,
         PixelrecError,
@@ -57,6 +58,7 @@ _HOMES = {
     "pixelrec.errors": (
         "DataError",
         "DivergedError",
+        "ExhaustedError",
         "GridError",
         "ImageError",
         "PixelrecError",
@@ -75,6 +77,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "DivergedError",
+    "ExhaustedError",
     "GridError",
     "ImageError",
     "PictureStore",

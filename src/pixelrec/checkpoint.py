@@ -51,6 +51,8 @@ def read_description(folder: Path) -> dict[str, Any]:
         RunError: it is no checkpoint, or of another format.
     """
     saved = _read_json(folder / DESCRIPTION)
+    if not isinstance(saved, dict):
+        raise RunError(f"{folder / DESCRIPTION}: expected an object; the checkpoint is damaged")
     if saved.get("format") != FORMAT:
         raise RunError(
             f"{folder}: a checkpoint of format {saved.get('format')!r}, expected {FORMAT}; train again"
@@ -58,12 +60,12 @@ def read_description(folder: Path) -> dict[str, Any]:
     return saved
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path}: no such file; expected a checkpoint folder, such as RUN/best") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # of JSON, or of UTF-8
         raise RunError(f"{path}: not JSON ({error}); the checkpoint is damaged") from None
 
 

@@ -75,15 +75,15 @@ def memory_explained(remedy: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not _is_of_memory(error):
             raise
-        sentences = " ".join(str(error).split()).split(". ")
-        raise ExhaustedError(f"memory does not suffice ({'. '.join(sentences[:2])}): {remedy}") from error
+        sentences = " ".join(str(error).split()).split(". ")[:2]
+        told = f" ({'. '.join(sentences)})" if sentences[0] else ""
+        raise ExhaustedError(f"memory does not suffice{told}: {remedy}") from error
 
 
 def _is_of_memory(error: Exception) -> bool:
-    # Accelerators have a class of their own, named here without loading PyTorch; its CPU allocator has none.
-    words = ("DefaultCPUAllocator: can't allocate memory", "DefaultCPUAllocator: not enough memory")
-    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return named or any(word in str(error) for word in words)
+    # PyTorch has a class for one of the ways in which this comes about, and words for each.
+    words = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED", "std::bad_alloc")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast, broadcast_object_list, gather_object
+from accelerate.utils import (
+    GradientAccumulationPlugin,
+    broadcast,
+    broadcast_object_list,
+    gather_object,
+)
 from rich.console import Console
 from torch import Tensor
 
@@ -32,13 +37,12 @@ from pixelrec.training.loop import Metrics, Parts, fit
 from pixelrec.training.optimiser import Optimiser, OptimiserChoices
 from pixelrec.training.state import Progress, load_state
 
-_SMALLER = memory_explained(
-    "lower training.batch_size (training.accumulate makes up for it), negatives.drawn or length, and for "
-    "pictures items.chunk or items.kept; what was saved is kept"
+SMALLER = (
+    "a smaller training.batch_size, negatives.drawn, length or items.width, and for pictures chunk or kept"
 )
 
 
-@_SMALLER
+@memory_explained(f"train with {SMALLER}")
 def train_recipe(
     recipe: Recipe, dataset: Dataset, out: Path | None, console: Console
 ) -> tuple[Run, int | None]:
@@ -63,7 +67,7 @@ def train_recipe(
     return run, _fit(parts, run, Progress(), console)
 
 
-@_SMALLER
+@memory_explained(f"start anew with {SMALLER}; training.start takes what this run has learnt along")
 def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     """Goes on where a run stopped, as if it had not; the signal that interrupted it again, if one did."""
     state = load_state(run.folder / "last")
@@ -103,7 +107,9 @@ def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | 
 def _accelerator(recipe: Recipe) -> Accelerator:
     # Processes on a machine without an accelerator find each other only if told that they run on CPUs.
     on_cpu = recipe.training.device == "cpu" or not torch.accelerator.is_available()
-    return Accelerator(cpu=on_cpu)
+    # Precision and accumulation are the recipe's, whatever a launcher has put into the environment.
+    once = GradientAccumulationPlugin(num_steps=1)
+    return Accelerator(cpu=on_cpu, mixed_precision="no", gradient_accumulation_plugin=once)
 
 
 def _parts(
@@ -162,8 +168,8 @@ def _start(parts: Parts, start: Start | None, dataset: Dataset, console: Console
 
 def _prepare(parts: Parts, console: Console) -> None:
     """The item encoder's checks and caches, once its weights are those it trains from."""
-    if line := emulation_line("training.precision", parts.choices.precision, parts.accelerator.device):
-        _say(line, parts, console)
+    if line := emulation_line(parts.choices.precision, parts.accelerator.device):
+        _say(f"training: {line}", parts, console)
     parts.recommender.items.prepare(partial(_say, parts=parts, console=console))
 
 

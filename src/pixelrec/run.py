@@ -132,7 +132,8 @@ class Run:
         Raises:
             RunError: no epoch has ended yet.
         """
-        device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        found = torch.accelerator.current_accelerator(check_available=True)
+        device = "cpu" if found is None or self.recipe.training.device == "cpu" else found
         return Recommender.from_pretrained(self.demand_best(), data=facts).to(device)
 
     def demand_best(self) -> Path:

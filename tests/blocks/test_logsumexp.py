@@ -150,3 +150,17 @@ def test_memory_does_not_hold_targets_times_rows(monkeypatch: pytest.MonkeyPatch
     with Watch():
         competing_logsumexp(vectors, table, torch.ones(100, dtype=torch.int64), chunk=100).sum().backward()
     assert 1000 <= largest <= 2002
+
+
+def test_slopes_are_not_rounded_to_bfloat16() -> None:
+    """Equal ones would err alike, and the table's gradient with them."""
+    torch.manual_seed(0)
+    vectors, table = torch.randn(500, 16), torch.randn(40, 16, requires_grad=True)
+    rows = torch.randint(1, 40, (500,))
+    exact = table.detach().double().requires_grad_()
+    slope = torch.full((500,), 1.0038 / 512)  # bfloat16 makes 1 / 512 of it
+    with torch.autocast("cpu", torch.bfloat16):
+        competing_logsumexp(vectors, table, rows).backward(slope)
+    competing_logsumexp(vectors.double(), exact, rows).backward(slope.double())
+    scale = (table.grad * exact.grad).sum() / exact.grad.square().sum()  # type: ignore[operator,union-attr]
+    assert abs(float(scale) - 1) < 2e-3

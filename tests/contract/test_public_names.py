@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pixelrec
 from pixelrec.data.dataset import Dataset
+from pixelrec.errors import PixelrecError
 
 
 def test_all_is_what_there_is() -> None:
@@ -16,6 +17,10 @@ def test_all_is_what_there_is() -> None:
     for name in pixelrec.__all__:
         assert getattr(pixelrec, name) is not None
     assert dir(pixelrec) == pixelrec.__all__
+
+
+def test_every_error_has_a_public_name() -> None:
+    assert {error.__name__ for error in PixelrecError.__subclasses__()} <= set(pixelrec.__all__)
 
 
 def test_no_public_name_is_a_module_too() -> None:

@@ -30,7 +30,7 @@ from pixelrec.items.activations import Activations, open_activations, verify
 from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetChoices, ModifiedResNet
 
 HALF, ITEMS, CHUNK = (0.5, 0.5, 0.5), 20, 3
-KEY = ActivationKey("w", "a", 2, 32, HALF, HALF, "p", ITEMS, (4, 5), "fp32")
+KEY = ActivationKey("w", "a", 2, 32, HALF, HALF, "p", ITEMS, (4, 5), "fp32", False)
 EVERY_DTYPE = pytest.mark.parametrize("dtype", DTYPES)
 
 
@@ -462,14 +462,14 @@ def backbone(**choices: object) -> CLIPResNet:
 
 
 def digest(network: CLIPResNet, boundary: int = 3, pictures: str = "p", items: int = 9) -> str:
-    return key_of(network, boundary, "fp16", pictures=pictures, items=items).digest
+    return key_of(network, boundary, "fp16", bf16=False, pictures=pictures, items=items).digest
 
 
 def test_the_key_tells_what_the_states_are() -> None:
-    key = key_of(backbone(), 3, "fp16", pictures="p", items=9)
+    key = key_of(backbone(), 3, "fp16", bf16=False, pictures="p", items=9)
     assert key.shape == (64, 8, 8)
     assert key.file_bytes == 10 * 64 * 8 * 8 * 2
-    assert key == key_of(backbone(), 3, "fp16", pictures="p", items=9)
+    assert key == key_of(backbone(), 3, "fp16", bf16=False, pictures="p", items=9)
 
 
 def test_every_word_of_the_key_is_in_its_digest() -> None:
@@ -516,5 +516,8 @@ def test_the_key_does_not_change_with_what_lies_above_the_boundary() -> None:
 
 def test_the_key_of_features_changes_with_the_pooling() -> None:
     whole = len(backbone().parts)
-    keys = [key_of(backbone(pooling=p), whole, "fp16", pictures="p", items=9) for p in ("mean", "tokens")]
+    keys = [
+        key_of(backbone(pooling=p), whole, "fp16", bf16=False, pictures="p", items=9)
+        for p in ("mean", "tokens")
+    ]
     assert keys[0].architecture != keys[1].architecture  # beside the shape, which other poolings share

@@ -143,7 +143,7 @@ def test_questions_are_handed_on_to_the_parts() -> None:
     )
     heard: list[str] = []
     made.prepare(heard.append)
-    assert heard == ["prepared at 1", "prepared at 1"]
+    assert heard == ["a: prepared at 1", "b: prepared at 1"]
     assert made.rows_at_once == 200
     assert made.dear and not joined(TWO_TABLES).dear
     assert (made.reads, joined(TWO_TABLES).reads) == ("pictures of 3 pictures of 2", "")

@@ -139,25 +139,55 @@ def test_what_is_computed_again_teaches_batch_norms_once(facts: Facts) -> None:
 
 
 def test_by_default_as_many_are_kept_as_fit(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = made(facts, chunk=2)
-    passes = []
+    encoder = made(facts, chunk=2, trainable="all")
+    passes: list[int] = []
     upper = type(encoder.backbone).upper
     monkeypatch.setattr(
         type(encoder.backbone), "upper", lambda self, x, b: passes.append(len(x)) or upper(self, x, b)
     )
 
-    def recomputed_of_eight() -> int:
+    def recomputed_of_eight(room: int) -> int:
+        monkeypatch.setattr("pixelrec.items.chunks.KEPT_BYTES", room)
+        encoder._fitting = None
         passes.clear()
         encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
-        return (sum(passes) - 8) // 2
+        return (sum(passes) - 8 - 8) // 2  # to see what they keep, and for their vectors
 
-    assert recomputed_of_eight() == 0, "small pictures all fit"
-    inner = encoder._inner_bytes
-    assert inner is not None and inner > encoder.feed.row_bytes
-    monkeypatch.setattr("pixelrec.items.chunks.KEPT_BYTES", int(4 * inner))
-    assert (encoder.kept, recomputed_of_eight()) == (4, 2)
-    monkeypatch.setattr("pixelrec.items.chunks.KEPT_BYTES", 1)
-    assert (encoder.kept, recomputed_of_eight()) == (0, 4)
+    assert recomputed_of_eight(1 << 30) == 0, "small pictures all fit"
+    items = items_of(encoder, [0, *range(1, 9)])
+    inner = encoder._inner_bytes(items.payload, 8)
+    assert inner == encoder._inner_bytes(items.payload, 4) > encoder.feed.row_bytes
+    assert (recomputed_of_eight(int(4.5 * inner)), encoder.kept) == (2, 4)
+    assert (recomputed_of_eight(1), encoder.kept) == (4, 0)
+
+
+def test_seeing_what_pictures_keep_changes_nothing(facts: Facts) -> None:
+    """Neither random numbers nor what batch norms have learnt: a resumed run sees it once more."""
+    seen, known = (
+        made(facts, tiny("resnet"), trainable="all", batch_norms="batch").train() for _ in range(2)
+    )
+    known.load_state_dict(seen.state_dict())
+    known._fitting = 1000
+    torch.manual_seed(1)
+    first = seen(items_of(seen, [0, *range(1, 9)]))
+    state = torch.get_rng_state()
+    torch.manual_seed(1)
+    assert torch.equal(known(items_of(known, [0, *range(1, 9)])), first)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert seen._fitting is not None
+    for name, tensor in seen.named_buffers():
+        assert torch.equal(known.get_buffer(name), tensor), name
+
+
+def test_chunks_leave_room_for_what_is_computed_again(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = made(facts)
+    before = encoder.chunk
+    inner = encoder._inner_bytes(items_of(encoder, [1, 2, 3]).payload, 3)
+    for pictures, expected in ((10_000, before), (40, min(before, 20)), (4, min(before, 8))):
+        monkeypatch.setattr("pixelrec.items.chunks.KEPT_BYTES", int((pictures + 0.5) * inner))
+        encoder._fitting = None
+        encoder(items_of(encoder, [0, 1, 2, 3]))
+        assert (encoder.chunk, encoder.kept) == (expected, pictures)
 
 
 def test_padding_is_neither_loaded_nor_encoded(facts: Facts) -> None:
@@ -300,6 +330,19 @@ def make_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
         return tmp_path / family
 
     return make
+
+
+def test_recomputation_knows_of_corrections_to_frozen_blocks(
+    facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = made(facts, tiny("clip"), trainable=1, lora=2, recompute=True, kept=1000).train()
+    seen: list[torch.nn.Module] = []
+    monkeypatch.setattr(
+        "pixelrec.items.backbones.backbone.recomputed", lambda part, x: seen.append(part) or part(x)
+    )
+    encoder(items_of(encoder, [0, 1, 2]))
+    parts = encoder.backbone.parts
+    assert set(seen) >= {*parts[1:-1]} and parts[0] not in seen, "all blocks, and not the stem"
 
 
 def test_lora_corrects_frozen_blocks(facts: Facts) -> None:

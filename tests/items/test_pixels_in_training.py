@@ -22,6 +22,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import Shared
 from pixelrec.data.split import training_events
 from pixelrec.data.views import VIEWS, Reader, Windowing
+from pixelrec.items.caching import Frozen
 from pixelrec.items.feeds import CacheFeed, PictureFeed
 from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recommender import Recommender
@@ -163,6 +164,20 @@ def test_the_network_has_its_precision_and_scores_stay_in_full(
 
 
 @pytest.mark.parametrize("native", [True, False])
+def test_states_in_bf16_are_computed_in_it_where_the_device_can_and_the_key_knows(
+    facts: Facts, monkeypatch: pytest.MonkeyPatch, native: bool
+) -> None:
+    monkeypatch.setattr("pixelrec.items.caching.has_bf16", lambda _device: native)
+    encoder = recommender_of(facts).items
+    frozen = Frozen(encoder.backbone, encoder.constant, encoder.pictures)
+    some = np.array([1, 2, 3])
+    exact = frozen.states(some, "fp32")
+    assert torch.equal(frozen.states(some, "fp16"), exact)
+    assert torch.equal(frozen.states(some, "bf16").float(), exact) != native
+    assert [frozen.key(dtype).bf16 for dtype in ("fp16", "bf16", "fp32")] == [False, native, False]
+
+
+@pytest.mark.parametrize("native", [True, False])
 def test_fast_is_bf16_where_the_device_has_it_and_bf16_elsewhere_is_told(
     facts: Facts, monkeypatch: pytest.MonkeyPatch, native: bool
 ) -> None:
@@ -176,7 +191,7 @@ def test_fast_is_bf16_where_the_device_has_it_and_bf16_elsewhere_is_told(
         tables[precision] = recommender.eval().items(a_batch(recommender).items)
     assert torch.equal(tables["fast"], tables["bf16" if native else "fp32"])
     assert not torch.equal(tables["bf16"], tables["fp32"])
-    told = [line for line in lines if line.startswith("items.precision: bf16 is emulated")]
+    told = [line for line in lines if line.startswith("precision bf16 is emulated")]
     assert len(told) == (0 if native else 1)
 
 

@@ -48,5 +48,5 @@ def test_steps_are_in_bf16_where_that_was_asked_for(
         "sasrec-id", data=dataset.folder, out=tmp_path / "run", overrides=overrides, console=console
     )
     assert seen == {expected}
-    told = "training.precision: bf16 is emulated" in console.file.getvalue()  # type: ignore[attr-defined]
+    told = "training: precision bf16 is emulated" in console.file.getvalue()  # type: ignore[attr-defined]
     assert told == (precision == "bf16" and not native)

@@ -197,7 +197,7 @@ class _CompetingLogSumExp(Function):
                 share = tile.scores.sub_(level[tile.block]).exp_().to(plan.dtype)
                 _add_product(for_vectors[tile.block], share, tile.keys)
                 # Slopes multiply what is narrow: D columns instead of a chunk's.
-                queries = tile.queries * slope[tile.block, None].to(plan.dtype)
+                queries = (tile.queries.to(plan.sums) * slope[tile.block, None]).to(plan.dtype)
                 if isinstance(tile.place, slice):
                     _add_product(for_table[tile.place], share.T, queries)
                 else:

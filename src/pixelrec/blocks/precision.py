@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -31,11 +33,24 @@ def has_bf16(device: torch.device) -> bool:
     return any(able.get(word, False) for word in _CPU_WORDS)
 
 
-def emulation_line(choice: str, precision: Precision | Literal["auto"], device: torch.device) -> str | None:
-    """What to tell who asked for bf16 where it is slow; none: all is well."""
-    if precision != "bf16" or has_bf16(device):
+def emulation_line(precision: Precision | Literal["auto"], device: torch.device) -> str | None:
+    """What to tell who asked for bf16 where it is known to be slow; none: all is well."""
+    if precision != "bf16" or device.type not in {"cpu", "cuda"} or has_bf16(device):
         return None
     return (
-        f"{choice}: bf16 is emulated here, many times slower than fp32; {choice}=fast uses it only where it "
+        "precision bf16 is emulated here, many times slower than fp32; precision fast uses it only where it "
         "is faster"
     )
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """What is of fp32 is computed in fp32 on GPUs, too, whose convolutions round to TF32 by default."""
+    products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+        torch.backends.cudnn.allow_tf32 = convolutions

@@ -14,6 +14,7 @@ from math import sqrt
 import torch
 from torch import Tensor
 
+from pixelrec.blocks.precision import without_tf32
 from pixelrec.errors import DivergedError
 
 _INNER = 512  # terms summed by one matrix product: the error bound grows with it, not with the width
@@ -24,13 +25,8 @@ _MANY = 8  # pairs per row from which looking for identical rows pays
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """Matrix products inside are true float32: no TF32, no bfloat16, no autocast; and keep no gradient."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    with torch.no_grad(), torch.autocast(device.type, enabled=False), without_tf32():
+        yield
 
 
 def tile_width(device: torch.device) -> int:

@@ -39,6 +39,7 @@ class ActivationKey:
     items: int  # N
     shape: tuple[int, ...]  # of one state
     dtype: Dtype  # as they are stored
+    bf16: bool  # whether products were computed in it
 
     @property
     def digest(self) -> str:
@@ -57,7 +58,7 @@ class ActivationKey:
 
 
 def key_of(
-    backbone: AbstractBackbone, boundary: int, dtype: Dtype, *, pictures: str, items: int
+    backbone: AbstractBackbone, boundary: int, dtype: Dtype, *, bf16: bool, pictures: str, items: int
 ) -> ActivationKey:
     """The key of a network's states at a boundary. All weights below it are read once: about 1 GB/s.
 
@@ -65,6 +66,7 @@ def key_of(
         backbone: the network, its weights loaded.
         boundary: how many parts, counted from the pixels, are frozen.
         dtype: how states are stored.
+        bf16: whether products are computed in bfloat16.
         pictures: fingerprint of the pictures of the items, in the order of their numbers.
         items: N.
     """
@@ -79,6 +81,7 @@ def key_of(
         items=items,
         shape=backbone.state_shape(boundary),
         dtype=dtype,
+        bf16=bf16,
     )
 
 

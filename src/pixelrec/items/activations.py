@@ -129,8 +129,7 @@ def build(
 ) -> Activations:
     """The activations with that key: what is there already, and the rest computed now.
 
-    Where another process is at it, this one waits and opens what that one has made. Give `compute` the same
-    precision everywhere: the key does not know it.
+    Where another process is at it, this one waits and opens what that one has made.
 
     Args:
         parent: the folder of all activations.

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelrec.blocks.precision import has_bf16
+from pixelrec.blocks.precision import has_bf16, without_tf32
 from pixelrec.errors import RecipeError
 from pixelrec.items.activation_key import ActivationKey, Dtype, key_of
 from pixelrec.items.activations import Activations, build, open_activations, verify
@@ -53,23 +53,32 @@ class Frozen:
     pictures: Pictures
 
     @property
+    def device(self) -> torch.device:
+        return next(self.backbone.parameters()).device
+
+    @property
     def at_once(self) -> int:
         """Pictures that pass it together."""
-        device = next(self.backbone.parameters()).device
-        return pictures_at_once(self.backbone, 0, self.boundary, device)
+        return pictures_at_once(self.backbone, 0, self.boundary, self.device)
 
     def key(self, dtype: Dtype) -> ActivationKey:
-        pictures = self.pictures
         return key_of(
-            self.backbone, self.boundary, dtype, pictures=pictures.fingerprint, items=pictures.count
+            self.backbone,
+            self.boundary,
+            dtype,
+            bf16=self._bf16(dtype),
+            pictures=self.pictures.fingerprint,
+            items=self.pictures.count,
         )
 
     def states(self, numbers: np.ndarray, dtype: Dtype) -> Tensor:
         """States of item numbers n, computed now: n, *shape."""
-        device = next(self.backbone.parameters()).device
-        bf16 = dtype == "bf16" and has_bf16(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            return lower_states(self.backbone, self.boundary, self.pictures.read(numbers).to(device))
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16(dtype))
+        with autocast, without_tf32():
+            return lower_states(self.backbone, self.boundary, self.pictures.read(numbers).to(self.device))
+
+    def _bf16(self, dtype: Dtype) -> bool:
+        return dtype == "bf16" and has_bf16(self.device)
 
 
 def cached_feed(choices: CacheChoices, frozen: Frozen, say: Say | None) -> AbstractFeed | None:

@@ -15,7 +15,7 @@ CPU_BYTES = 8 << 20  # of the largest state between two blocks, in fp32
 LEAST, MOST = 8, 128
 ON_ACCELERATOR = 256
 KEPT_BYTES = 3 << 29  # for gradients
-KEPT_SHARE = 1 / 3  # of a GPU's memory, instead
+KEPT_SHARE = 1 / 3  # of what is free of a GPU's memory, instead
 
 
 def pictures_at_once(backbone: AbstractBackbone, start: int, stop: int, device: torch.device) -> int:
@@ -31,4 +31,6 @@ def bytes_to_keep(device: torch.device) -> int:
     """What the inner values of pictures may take until their gradients are computed."""
     if device.type != "cuda":
         return KEPT_BYTES
-    return int(KEPT_SHARE * torch.cuda.get_device_properties(device).total_memory)
+    free, _ = torch.cuda.mem_get_info(device)
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(KEPT_SHARE * (free + unused))

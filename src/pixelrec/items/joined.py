@@ -59,8 +59,8 @@ class Joined(AbstractItemEncoder):
         return cast("Mapping[str, AbstractItemEncoder]", self.parts)
 
     def prepare(self, say: Say) -> None:
-        for part in self.encoders.values():
-            part.prepare(say)
+        for name, part in self.encoders.items():
+            part.prepare(lambda line, name=name: say(f"{name}: {line}"))  # type: ignore[misc]
 
     def load(self, ids: np.ndarray) -> Payload:
         """The payload of every part, each key below the name of its part: `pixels/rows`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -25,7 +26,7 @@ from pixelrec.items.backbones.networks import NetworkChoices, make_network, rebu
 from pixelrec.items.backbones.pooling import Pooling
 from pixelrec.items.backbones.recomputation import kept_memory, recomputed, statistics_kept
 from pixelrec.items.caching import Cache, CacheChoices, Frozen, cached_feed
-from pixelrec.items.chunks import bytes_to_keep, pictures_at_once
+from pixelrec.items.chunks import LEAST, bytes_to_keep, pictures_at_once
 from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
 from pixelrec.items.feeds import AbstractFeed, PictureFeed, lower_states
 from pixelrec.items.lora import add_lora
@@ -33,6 +34,7 @@ from pixelrec.items.pictures import Pictures
 from pixelrec.items.projection import Activation, Norm, Projection
 
 CATALOGUE_BYTES = 256 << 20  # that are loaded together when the whole catalogue is encoded
+LOOKED_AT = 8  # pictures that are passed once to see what they keep for their gradient
 FITTED_ON = 1024  # items whose features are looked at before training, where they are standardised
 BatchNorms = Literal["auto", "batch", "fixed"]
 
@@ -63,7 +65,7 @@ class PixelEncoder(AbstractItemEncoder):
         activation: after the projection.
         chunk: pictures that pass the network together; by default as many as suit it and the device.
         kept: pictures of a batch whose inner values are kept for the gradient; others' are computed again.
-            By default as many as fit 1.5 GB, on a GPU a third of its memory.
+            By default as many as fit 1.5 GB, on a GPU a third of what is free.
         recompute: keeps the inputs of blocks only (gradient checkpointing): less memory, a third more time.
         precision: of the network: bf16, fp32, fast (bf16 on devices that multiply it themselves), or auto:
             that of training.
@@ -126,7 +128,7 @@ class PixelEncoder(AbstractItemEncoder):
         self.project = Projection(network.width, width, activation, norm)
         self.width, self.precision = width, precision
         self._chosen_chunk, self._chosen_kept = chunk, kept
-        self._inner_bytes: float | None = None  # that a picture keeps, once one did
+        self._fitting: int | None = None  # pictures whose inner values fit, once that was seen
         folder = Path(cache_folder) if cache_folder else facts.folder and facts.folder / "activations"
         self.cache = CacheChoices(cache, cache_dtype, folder)
         self._feed: AbstractFeed | None = None
@@ -139,7 +141,7 @@ class PixelEncoder(AbstractItemEncoder):
             ImageError: pictures are missing or of another size, or the cache cannot be made.
         """
         self.pictures.demand_all()
-        if line := emulation_line("items.precision", self.precision, self.device):
+        if line := emulation_line(self.precision, self.device):
             say(line)
         self._feed = self._new_feed(say)
         if (norm := self.project.unfitted) is not None:
@@ -190,6 +192,10 @@ class PixelEncoder(AbstractItemEncoder):
 
     def _vectors(self, payload: Payload, count: int) -> Tensor:
         """n, D, some at a time. Gradients are those of all at once, whatever is computed again."""
+        asked = None in (self._chosen_chunk, self._chosen_kept)
+        if asked and torch.is_grad_enabled() and self._fitting is None and count:
+            each = self._inner_bytes(payload, min(count, LOOKED_AT))
+            self._fitting = int(bytes_to_keep(self.device) // each)
         vectors = [torch.zeros(0, self.width, device=self.device, dtype=self._dtype)]
         # deviation: batch norms that follow the batch see a chunk of distinct pictures; in the published code
         # they see every slot of every window at once.
@@ -201,17 +207,18 @@ class PixelEncoder(AbstractItemEncoder):
             if torch.is_grad_enabled() and start >= self.kept:
                 vectors.append(recomputed(self.backbone, states, self._upper))
             else:
-                vectors.append(self._measured(states))
+                vectors.append(self._upper(states))
         return torch.cat(vectors)
 
-    def _measured(self, states: Tensor) -> Tensor:
-        """`_upper`; the first time that there is a gradient, it is seen how much is kept for that."""
-        if not torch.is_grad_enabled() or self._inner_bytes is not None:
-            return self._upper(states)
-        with kept_memory([*self.parameters(), *self.buffers(), states]) as kept:
-            vectors = self._upper(states)
-        self._inner_bytes = sum(kept.values()) / len(states)
-        return vectors
+    def _inner_bytes(self, payload: Payload, count: int) -> float:
+        """What a picture keeps for its gradient, seen on the first `count`: their vectors are thrown away."""
+        here = [] if self.device.type == "cpu" else [self.device]
+        with torch.random.fork_rng(here, device_type=self.device.type), statistics_kept(self.backbone):
+            with self._autocast():
+                states = self.feed.states(payload, slice(count))
+            with kept_memory([*self.parameters(), *self.buffers(), states]) as kept:
+                self._upper(states)
+        return max(1.0, sum(kept.values()) / count)
 
     def _upper(self, states: Tensor) -> Tensor:
         with self._autocast():
@@ -234,15 +241,17 @@ class PixelEncoder(AbstractItemEncoder):
     @property
     def chunk(self) -> int:
         """Pictures that pass the trained part of the network together."""
-        parts = len(self.backbone.parts)
-        return self._chosen_chunk or pictures_at_once(self.backbone, self.constant, parts, self.device)
+        if self._chosen_chunk is not None:
+            return self._chosen_chunk
+        most = pictures_at_once(self.backbone, self.constant, len(self.backbone.parts), self.device)
+        # What is computed again needs room, too, beside what was kept.
+        return most if self._fitting is None else min(most, max(LEAST, self._fitting // 2))
 
     @property
     def kept(self) -> int:
         """Pictures of a batch whose inner values are kept; all, until it is seen what one takes."""
-        if self._chosen_kept is not None:
-            return self._chosen_kept
-        return int(bytes_to_keep(self.device) // max(1.0, self._inner_bytes or 0.0))
+        chosen = self._chosen_kept if self._chosen_kept is not None else self._fitting
+        return sys.maxsize if chosen is None else chosen
 
     @property
     def device(self) -> torch.device:

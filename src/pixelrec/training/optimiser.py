@@ -127,13 +127,12 @@ class Optimiser:
         for parameter in self.names:
             parameter.grad = None
 
-    def clip(self, most: float) -> float:
+    def clip(self, most: float) -> Tensor:
         """Scales all gradients so that their joint norm is at most `most`; returns the norm before."""
         gradients = list(self._gradients())
-        norm = math.sqrt(sum(float(g.double().pow(2).sum()) for g in gradients)) if gradients else 0.0
-        if most and norm > most:
-            for gradient in gradients:
-                gradient.mul_(most / norm)
+        norm = nn.utils.get_total_norm(gradients)
+        for gradient in gradients:  # by 1 where they are short enough: to look at the norm is to wait for it
+            gradient.mul_((most / norm).clamp(max=1))
         return norm
 
     def _gradients(self) -> Iterator[Tensor]:

@@ -110,7 +110,7 @@ def load_state(folder: Path) -> State | None:
         values = json.loads(path.read_text(encoding="utf-8"))
         steps = values.pop("steps")
         progress = Progress(**values)
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: not a training state ({error}); the checkpoint is damaged") from None
     tensors = read_tensors(folder / "optimiser.safetensors")
     moments = {name: t for name, t in tensors.items() if not name.startswith("random.")}

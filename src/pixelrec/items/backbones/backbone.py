@@ -128,8 +128,8 @@ class AbstractBackbone(nn.Module, ABC):
         return self._run(state, self.boundary if boundary is None else boundary, len(self.parts))
 
     def _run(self, x: Tensor, start: int, stop: int) -> Tensor:
-        for i, part in enumerate(self.parts[start:stop], start):
-            again = self.recompute and i >= self.boundary and torch.is_grad_enabled() and part.training
+        for part in self.parts[start:stop]:
+            again = self.recompute and torch.is_grad_enabled() and _is_trained(part)
             x = recomputed(part, x) if again else part(x)
         return x
 
@@ -149,3 +149,8 @@ class AbstractBackbone(nn.Module, ABC):
     def measurement(self) -> Measurement:
         """Shape at every boundary and operations of every part, for one picture."""
         return measure(self.parts, (3, self.input.size, self.input.size))
+
+
+def _is_trained(part: nn.Module) -> bool:
+    """Whether anything in it is: corrections to a frozen part are."""
+    return any(parameter.requires_grad for parameter in part.parameters())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self, TypeAlias
 
 import torch
@@ -32,11 +33,18 @@ class PictureInput:
 
     def normalise(self, pictures: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """uint8 B, S, S, 3, as a picture store reads them → `dtype` B, 3, S, S, channels last in memory."""
-        mean = torch.tensor(self.mean, dtype=torch.float64)
-        std = torch.tensor(self.std, dtype=torch.float64)
-        scale, shift = (1 / (255 * std)), (-mean / std)
-        pixels = pictures.to(dtype) * scale.to(pictures.device, dtype) + shift.to(pictures.device, dtype)
-        return pixels.permute(0, 3, 1, 2)
+        scale, shift = _scale_and_shift(self.mean, self.std, dtype, pictures.device)
+        return (pictures.to(dtype) * scale + shift).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=64)
+def _scale_and_shift(
+    mean: Colour, std: Colour, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Of values 0 … 255. Kept: a device would be waited for at each copy."""
+    middle, spread = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
+    scale, shift = 1 / (255 * spread), -middle / spread
+    return scale.to(device, dtype), shift.to(device, dtype)
 
 
 @dataclass(frozen=True)
