@@ -24,6 +24,7 @@ from pixelrec.errors import RunError
 from pixelrec.recommender import Recommender
 from pixelrec.run import Run
 from pixelrec.training import loop
+from pixelrec.training.journal import read_journal
 
 SHORT = {"length": 6, "items.width": 16, "training.epochs": 1, "training.batch_size": 64}
 
@@ -81,6 +82,19 @@ def test_the_command_line_says_what_was_taken(
         f"start from the best epoch of {source.folder}: {count - 1} of {count} tensors; "
         f"id vectors of {dataset.items} of {dataset.items} items; anew: users." in told
     )
+
+
+def test_the_command_line_says_how_good_the_start_is(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = trained("sasrec-id", dataset, tmp_path / "a")
+    words = [f"--{key}={value}" for key, value in SHORT.items()]
+    words += [f"--training.start={source.folder}", f"--out={tmp_path / 'b'}"]
+    assert main(["train", "sasrec-id", "--data", str(dataset.folder), *words]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    epochs = read_journal(source.folder / "metrics.jsonl")
+    best_value = max(row["NDCG@10"] for row in epochs)
+    assert f"start NDCG@10 {100 * best_value:.2f} % before the first step epoch 1 " in told
 
 
 def test_vectors_follow_their_items(

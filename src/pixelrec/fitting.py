@@ -56,8 +56,7 @@ def train_recipe(
         demand_new(out)  # before networks are loaded and caches made
     start = Start.of(recipe)
     parts = _parts(recipe, dataset, accelerator)
-    _start(parts, start, dataset, console)
-    _prepare(parts, console)
+    _begin(parts, start, dataset, console)
     folder = [str(out or new_folder(recipe))]
     broadcast_object_list(folder)  # processes must not each name one by their own clock
     if accelerator.is_main_process:
@@ -73,8 +72,7 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     state = load_state(run.folder / "last")
     if state is None:  # it was killed in its first epoch
         parts = _parts(run.recipe, dataset, _accelerator(run.recipe))
-        _start(parts, Start.again(run), dataset, console)
-        _prepare(parts, console)
+        _begin(parts, Start.again(run), dataset, console)
         return _fit(parts, run, Progress(), console)
     if state.progress.finished:
         console.print(
@@ -160,10 +158,15 @@ def _check_monitor(monitor: str) -> None:
         raise RecipeError(f"training.monitor is {monitor!r}; expected one of {', '.join(known)}")
 
 
-def _start(parts: Parts, start: Start | None, dataset: Dataset, console: Console) -> None:
-    """Weights of another run, where a recipe starts from one."""
+def _begin(parts: Parts, start: Start | None, dataset: Dataset, console: Console) -> None:
+    """Weights of another run, where a recipe starts from one, and how good they are before any step."""
     if start is not None:
         _say(start_from(start, parts.recommender, dataset), parts, console)
+    _prepare(parts, console)
+    if start is not None:
+        monitor = parts.choices.monitor
+        value = parts.validate(parts.recommender)[monitor]
+        _say(f"start      {monitor} {100 * value:.2f} % before the first step", parts, console)
 
 
 def _prepare(parts: Parts, console: Console) -> None:
