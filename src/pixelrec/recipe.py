@@ -268,6 +268,7 @@ def build_batcher(
         seed=recipe["seed"],
         threads=recipe["training"]["loader_threads"],
         spare=0 if recommender.items.dear else 1,  # its steps are long, and its batches large
+        pinned=recommender.device.type == "cuda",
         process=process,
         processes=processes,
     )

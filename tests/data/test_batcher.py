@@ -55,6 +55,26 @@ def test_rows_of_the_table_are_the_items(view: str, negatives: str) -> None:
         assert len(ids) == len(set(used.tolist()) | {0}), "nothing is in the table that no one asks for"
 
 
+@pytest.mark.parametrize("pinned", [True, False])
+def test_batches_for_a_gpu_lie_in_memory_that_it_reads_by_itself(
+    monkeypatch: pytest.MonkeyPatch, pinned: bool
+) -> None:
+    moved: list[int] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        copy = tensor.clone()
+        moved.append(copy.data_ptr())
+        return copy
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    batch, plain = (next(batcher("shared", pinned=word).epoch(0)) for word in (pinned, False))
+    assert same(batch, plain)
+    parts = [batch.items.ids, batch.items.payload["doubled"], batch.events.users, batch.events.history]
+    parts += [batch.events.times, batch.events.asked, batch.target, batch.negative, batch.log_q]
+    assert {t.data_ptr() for t in parts if t is not None} & set(moved) == (set(moved) if pinned else set())
+    assert bool(moved) == pinned
+
+
 @pytest.mark.parametrize(("threads", "spare"), [(1, 0), (1, 1), (3, 0)])
 def test_so_many_batches_are_built_ahead(threads: int, spare: int) -> None:
     made = batcher(threads=threads, spare=spare, batch_size=4)

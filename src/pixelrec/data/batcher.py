@@ -33,6 +33,7 @@ class Batcher:
         seed: of the recipe.
         threads: batches built ahead; 0 builds each when asked for.
         spare: built batches that wait beyond those, so that no step waits for an uneven one.
+        pinned: batches lie in memory that a GPU reads by itself.
         process, processes: this process takes every `processes`-th row.
     """
 
@@ -48,13 +49,14 @@ class Batcher:
         seed: int = 0,
         threads: int = 1,
         spare: int = 1,
+        pinned: bool = False,
         process: int = 0,
         processes: int = 1,
     ) -> None:
         self.reader, self.negatives, self.load, self.items = reader, negatives, load, items
         self.whole_catalogue = whole_catalogue or negatives.whole_catalogue
         self.batch_size, self.seed = batch_size, seed
-        self.threads, self.spare = threads, spare
+        self.threads, self.spare, self.pinned = threads, spare, pinned
         self.process, self.processes = process, processes
 
     def __len__(self) -> int:
@@ -101,7 +103,7 @@ class Batcher:
         negatives = () if drawn.items is None else (drawn.items,)
         ids, stale, weights = self._table(events, negatives, rng)
         history, target, *negative = self._as_rows((*events, *negatives), ids, stale)
-        return Batch(
+        batch = Batch(
             items=Items(
                 torch.from_numpy(ids),
                 self.load(ids),
@@ -119,6 +121,7 @@ class Batcher:
             log_q=None if drawn.log_q is None else torch.from_numpy(drawn.log_q),
             prior=None if drawn.prior is None else torch.from_numpy(drawn.prior),
         )
+        return batch.pinned() if self.pinned else batch
 
     def _table(
         self, events: Sequence[np.ndarray], negatives: Sequence[np.ndarray], rng: np.random.Generator
