@@ -186,7 +186,8 @@ class PixelEncoder(AbstractItemEncoder):
 
     def forward(self, items: Items) -> Tensor:
         rows = items.payload["rows"]
-        vectors = self._vectors(items.payload, len(rows))
+        with self._autocast():  # once: weights are cast for all chunks, and kept once for their gradients
+            vectors = self._vectors(items.payload, len(rows))
         table = vectors.new_zeros(len(items.ids), self.width)
         return table.index_copy(0, rows, vectors)
 
@@ -202,8 +203,7 @@ class PixelEncoder(AbstractItemEncoder):
         # As even as can be: a chunk of one picture may have no variance, which batch norm needs.
         cuts = np.linspace(0, count, -(-count // self.chunk) + 1).astype(int).tolist()
         for start, stop in pairwise(cuts):
-            with self._autocast():
-                states = self.feed.states(payload, slice(start, stop))
+            states = self.feed.states(payload, slice(start, stop))
             if torch.is_grad_enabled() and start >= self.kept:
                 vectors.append(recomputed(self.backbone, states, self._upper))
             else:
@@ -214,16 +214,13 @@ class PixelEncoder(AbstractItemEncoder):
         """What a picture keeps for its gradient, seen on the first `count`: their vectors are thrown away."""
         here = [] if self.device.type == "cpu" else [self.device]
         with torch.random.fork_rng(here, device_type=self.device.type), statistics_kept(self.backbone):
-            with self._autocast():
-                states = self.feed.states(payload, slice(count))
+            states = self.feed.states(payload, slice(count))
             with kept_memory([*self.parameters(), *self.buffers(), states]) as kept:
                 self._upper(states)
         return max(1.0, sum(kept.values()) / count)
 
     def _upper(self, states: Tensor) -> Tensor:
-        with self._autocast():
-            vectors = self.project(self._features(states))
-        return vectors.to(self._dtype)
+        return self.project(self._features(states)).to(self._dtype)
 
     def _features(self, states: Tensor) -> Tensor:
         if self.feed.stored:  # until here, so that what is computed again holds no copy
