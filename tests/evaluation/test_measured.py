@@ -45,9 +45,9 @@ REST = Sliced(
 SLICED = replace(FOUND, slices=(FEW, REST))
 
 
-def printed(found: Measured, ceiling: dict[str, dict[str, float]] | None = None, width: int = 80) -> str:
+def printed(found: Measured, width: int = 80) -> str:
     file = io.StringIO()
-    print_measured(found, Console(file=file, width=width, soft_wrap=True), ceiling)
+    print_measured(found, Console(file=file, width=width, soft_wrap=True))
     return file.getvalue()
 
 
@@ -112,16 +112,10 @@ def test_what_is_not_compared_or_not_there_is_said() -> None:
 
 
 def test_the_table_goes_from_the_best_to_the_worst_and_marks_the_run() -> None:
-    lines = printed(FOUND, {"best possible": {"Recall@10": 0.6, "NDCG@10": 0.4}}).splitlines()
+    lines = printed(FOUND).splitlines()
     rows = [line.rstrip() for line in lines if "." in line and "%" not in line and "points" not in line]
-    assert [row[:16].strip() for row in rows] == [
-        "best possible",
-        "EASE",
-        "> sasrec-id",
-        "popularity",
-        "random",
-    ]
-    assert rows[2].split() == [">", "sasrec-id", "20.00", "10.00"]
+    assert [row[:16].strip() for row in rows] == ["EASE", "> sasrec-id", "popularity", "random"]
+    assert rows[1].split() == [">", "sasrec-id", "20.00", "10.00"]
 
 
 def test_a_model_behind_is_said_so_and_what_was_chosen() -> None:
@@ -130,10 +124,6 @@ def test_a_model_behind_is_said_so_and_what_was_chosen() -> None:
     assert "baselines: EASE (ridge 100), item-kNN (left out: for some reason); chosen on validation" in text
     alone = printed(replace(FOUND, comparison=None, notes={}))
     assert "behind" not in alone and "chosen" not in alone
-
-
-def test_a_metric_that_the_ceiling_lacks_is_a_dash() -> None:
-    assert "–" in printed(FOUND, {"best possible": {"NDCG@10": 0.4}})
 
 
 def test_names_with_brackets_are_text() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pixelrec.evaluation.comparison import METRIC, Comparison
@@ -16,17 +15,13 @@ if TYPE_CHECKING:
 COLOURS = {"ahead": "green", "level": "yellow", "behind": "red"}
 
 
-def print_measured(
-    found: Measured, console: Console, ceiling: Mapping[str, Mapping[str, float]] | None = None
-) -> None:
+def print_measured(found: Measured, console: Console) -> None:
     """Prints all models from the best to the worst by NDCG@10, and how the trained one stands among them.
 
     Under them, the same on items with few training events and on the others.
-
-    ceiling: metrics that nobody can beat, by the name of their row, where they are known.
     """
     console.print()
-    console.print(_table(found, ceiling or {}))
+    console.print(_table(found))
     console.print()
     if found.comparison is not None:
         _print_standing(found.comparison, found.model, console)
@@ -59,13 +54,12 @@ def _print_standing(found: Comparison, model: str, console: Console, where: str 
     console.print(said, style=f"bold {COLOURS[found.verdict]}", highlight=False, markup=False)
 
 
-def _table(found: Measured, ceiling: Mapping[str, Mapping[str, float]]) -> Table:
+def _table(found: Measured) -> Table:
     names = list(found.metrics[found.model])
     table = _empty_table(f"{found.split}, %", names)
-    values = {**ceiling, **found.metrics}
-    for model in found.ordered(ceiling):
-        cells = (f"{100 * values[model][name]:.2f}" if name in values[model] else "–" for name in names)
-        _add_row(table, model, list(cells), ours=model == found.model)
+    for model in found.ordered():
+        cells = [f"{100 * found.metrics[model][name]:.2f}" for name in names]
+        _add_row(table, model, cells, ours=model == found.model)
     return table
 
 
