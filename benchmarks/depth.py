@@ -120,7 +120,8 @@ def table(found: Mapping[str, Found]) -> str:
     """Markdown: a row a step, in order; differences from `ids` and `frozen` where those were run."""
     head = ["step", "seeds", "Recall@10", "NDCG@10", "few", "validation", "s/epoch"]
     against = [name for name in ("ids", "frozen") if name in found]
-    lines = [[*head, *(f"less {name}" for name in against)]]
+    differences = [f"{what} less {name}" for name in against for what in ("NDCG@10", "few")]
+    lines = [[*head, *differences]]
     lines.append(["---"] * len(lines[0]))
     for step, row in found.items():
         whole = mean(row.ndcg)
@@ -134,14 +135,22 @@ def table(found: Mapping[str, Found]) -> str:
                 few,
                 f"{100 * row.validation:.2f}",
                 f"{row.seconds:.1f}",
-                *(_difference(row, found[name]) if name != step else "" for name in against),
+                *(cell for name in against for cell in _differences(row, found[name])),
             ]
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _difference(row: Found, other: Found) -> str:
-    told = paired(row.ndcg, other.ndcg)
+def _differences(row: Found, other: Found) -> list[str]:
+    """Of all users and of those with rare items."""
+    if row is other:
+        return ["", ""]
+    pairs = ((row.ndcg, other.ndcg), (row.few, other.few))
+    return [_difference(*pair) if pair[0].shape[1] > 1 else "none" for pair in pairs]
+
+
+def _difference(ours: np.ndarray, theirs: np.ndarray) -> str:
+    told = paired(ours, theirs)
     return f"{100 * told.difference:+.2f} ± {100 * (told.high - told.difference):.2f}"
 
 
