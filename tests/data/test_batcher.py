@@ -67,7 +67,7 @@ def test_batches_for_a_gpu_lie_in_memory_that_it_reads_by_itself(
         return copy
 
     monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
-    batch, plain = (next(batcher("shared", pinned=word).epoch(0)) for word in (pinned, False))
+    batch, plain = (next(batcher("shared", threads=0, pinned=word).epoch(0)) for word in (pinned, False))
     assert same(batch, plain)
     parts = [batch.items.ids, batch.items.payload["doubled"], batch.events.users, batch.events.history]
     parts += [batch.events.times, batch.events.asked, batch.target, batch.negative, batch.log_q]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from learning.small_networks import one_of_each, small_network
@@ -26,6 +27,7 @@ SEQUENTIAL = {**FAST, "users.layers": 1, "users.heads": 2}
 SHIPPED = one_of_each((name for name in recipes() if not name.startswith("published/")), FAST)
 OWN: dict[str, dict[str, object]] = {
     "bert4rec-id": {"training.patience": 12},  # its mask token first has to find its neighbours
+    "curatornet-id": {"training.patience": 12},
     # Each step of it propagates over all events, however few it trains on.
     "lightgcn-id": {"training.batch_size": 256},
     "mf-id": {"optimiser.learning_rate": 0.01},  # its scores move within ±1/temperature: slower
@@ -40,6 +42,9 @@ BLIND_TO_ORDER = {
     "fm-id": 1.3,
     "wide-deep-id": 1.1,
 }
+
+# One seed of these says little: they differ by more than what each is ahead.
+SEEDS = {"curatornet-id": (0, 1, 2)}
 
 
 def outcome(dataset: Dataset, out: Path, recipe: str, overrides: dict[str, object]) -> tuple[float, float]:
@@ -78,8 +83,12 @@ def test_every_loss_learns(dataset: Dataset, tmp_path: Path, choices: dict[str, 
 @pytest.mark.parametrize("recipe", SHIPPED)
 def test_every_shipped_recipe_learns(dataset: Dataset, tmp_path: Path, recipe: str) -> None:
     overrides = {**FAST, **small_network(recipe), **OWN.get(recipe, {})}
-    found, popularity = outcome(dataset, tmp_path / "run", recipe, overrides)
-    assert found > BLIND_TO_ORDER.get(recipe, 1.5) * popularity
+    found = [
+        outcome(dataset, tmp_path / f"run-{seed}", recipe, {**overrides, "seed": seed})
+        for seed in SEEDS.get(recipe, (0,))
+    ]
+    ours, popularity = (fmean(values) for values in zip(*found, strict=True))
+    assert ours > BLIND_TO_ORDER.get(recipe, 1.5) * popularity
 
 
 @pytest.mark.parametrize("recipe", SHIPPED)
