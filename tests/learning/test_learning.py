@@ -28,6 +28,7 @@ SHIPPED = one_of_each((name for name in recipes() if not name.startswith("publis
 OWN: dict[str, dict[str, object]] = {
     "bert4rec-id": {"training.patience": 12},  # its mask token first has to find its neighbours
     "curatornet-id": {"training.patience": 12},
+    "dssm-id": {"optimiser.learning_rate": 0.01, "training.patience": 8},  # it first sits on popularity
     # Each step of it propagates over all events, however few it trains on.
     "lightgcn-id": {"training.batch_size": 256},
     "mf-id": {"optimiser.learning_rate": 0.01},  # its scores move within ±1/temperature: slower
@@ -38,7 +39,7 @@ BLIND_TO_ORDER = {
     "mf-id": 1.1,
     "curatornet-id": 1.1,
     "din-id": 1.3,
-    "dssm-id": 1.1,
+    "dssm-id": 1.3,
     "fm-id": 1.3,
     "wide-deep-id": 1.1,
 }
