@@ -27,14 +27,14 @@ import pixelrec
 from pixelrec.evaluation.kept_ranks import read_ranks
 from pixelrec.evaluation.metrics import per_user
 from pixelrec.evaluation.significance import mean, paired
+from pixelrec.evaluation.slices import FEW
 from pixelrec.recipe import read_recipe
 from pixelrec.training.journal import read_journal
 
 SHIPPED = {"ids": "sasrec-id", "frozen": "sasrec-mobilenet", "both": "sasrec-id-mobilenet"}
 DEEPER = ("none", "head", "3", "all")
-FEW = 5  # training events
 GOING_ON = {
-    "negatives": {"name": "shared", "drawn": 2048, "taken": True, "in_batch": True, "bank": True},
+    "negatives.bank": True,
     "optimiser.learning_rate": 3e-4,
     "optimiser.backbone_learning_rate": 5e-5,
     "training.patience": 3,
@@ -101,7 +101,7 @@ def _overrides(step: str, arguments: argparse.Namespace) -> Mapping[str, Any]:
 
 def read(folder: Path) -> Found:
     """What the runs `seed-0`, `seed-1`, … of a folder found on the test events."""
-    runs = sorted(folder.glob("seed-[0-9]"))
+    runs = sorted(run for run in folder.glob("seed-*") if run.is_dir())
     kept = [read_ranks(run, "test") for run in runs]
     gains = [per_user(each.ranks) for each in kept]
     few = kept[0].counts < FEW

@@ -15,6 +15,10 @@ from pixelrec.errors import ExhaustedError, memory_explained
         MemoryError("Unable to allocate 7.11 PiB"),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB. GPU 0 has 79 GiB. And more."),
         RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 4 bytes."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("std::bad_alloc"),
+        MemoryError(),
     ],
 )
 def test_memory_has_a_remedy(error: Exception) -> None:

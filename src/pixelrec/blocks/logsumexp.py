@@ -144,7 +144,7 @@ class _Plan:
         else:
             torch.addmm(offset, queries, keys.T, out=scores)
         scores[own] = -torch.inf
-        return _Tile(block, place, queries, keys, scores)
+        return _Tile(block, place, keys, scores)
 
 
 @final
@@ -152,7 +152,6 @@ class _Plan:
 class _Tile:
     block: slice  # which targets
     place: slice | Tensor  # which rows of the table
-    queries: Tensor  # m, D
     keys: Tensor  # c, D
     scores: Tensor  # m, c
 
@@ -192,16 +191,16 @@ class _CompetingLogSumExp(Function):
         for_vectors = torch.zeros_like(vectors, dtype=plan.sums)
         for_table = torch.zeros_like(table, dtype=plan.sums)
         level = _finite(result)[:, None]
+        # Slopes multiply what is narrow, and once: D columns instead of all that competes.
+        scaled = (vectors.to(plan.sums) * slope[:, None]).to(plan.dtype)
         with _as_planned(vectors):
             for tile in plan.tiles(vectors, table):
                 share = tile.scores.sub_(level[tile.block]).exp_().to(plan.dtype)
                 _add_product(for_vectors[tile.block], share, tile.keys)
-                # Slopes multiply what is narrow: D columns instead of a chunk's.
-                queries = (tile.queries.to(plan.sums) * slope[tile.block, None]).to(plan.dtype)
                 if isinstance(tile.place, slice):
-                    _add_product(for_table[tile.place], share.T, queries)
+                    _add_product(for_table[tile.place], share.T, scaled[tile.block])
                 else:
-                    for_table.index_add_(0, tile.place, (share.T @ queries).to(plan.sums))
+                    for_table.index_add_(0, tile.place, (share.T @ scaled[tile.block]).to(plan.sums))
         return for_vectors.mul_(slope[:, None]).to(vectors.dtype), for_table.to(table.dtype), None
 
 

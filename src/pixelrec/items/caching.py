@@ -99,7 +99,7 @@ def cached_feed(choices: CacheChoices, frozen: Frozen, say: Say | None) -> Abstr
         activations = build(choices.folder, key, compute, chunk=frozen.at_once, say=say)
     some = np.linspace(1, key.items, min(VERIFIED, key.items)).astype(np.int64)
     verify(activations, partial(frozen.states, dtype=choices.dtype), some)
-    return _placed(activations, next(frozen.backbone.parameters()).device)
+    return _placed(activations, frozen.device)
 
 
 def _wanted(choices: CacheChoices, frozen: Frozen, say: Say | None) -> bool:
