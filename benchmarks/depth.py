@@ -112,7 +112,7 @@ def read(folder: Path) -> Found:
         ndcg,
         ndcg[:, few],
         float(np.mean([max(row["NDCG@10"] for row in rows) for rows in epochs])),
-        float(np.mean([row["seconds"] for rows in epochs for row in rows])),
+        float(np.mean([row["seconds"] for rows in epochs for row in rows if row["epoch"]])),
     )
 
 

@@ -21,7 +21,6 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.demo import World
 from pixelrec.data.prepare import prepare
 from pixelrec.errors import RunError
-from pixelrec.recommender import Recommender
 from pixelrec.run import Run
 from pixelrec.training import loop
 from pixelrec.training.journal import read_journal
@@ -159,7 +158,7 @@ def test_deeper_into_the_network_every_seed_starts_from_its_own(
     deeper = api.train("sasrec-scratch", data=dataset.folder, out=tmp_path / "deeper", overrides=words)
     for name, tensor in best(Run.open(tmp_path / "seed-1")).items():
         assert torch.equal(before_training[2][name], tensor), name
-    changed = Recommender.from_pretrained(deeper.folder / "best").state_dict()
+    changed = read_weights(deeper.folder / "last")  # be it better or not
     assert any(
         not torch.equal(changed[name], tensor)
         for name, tensor in before_training[2].items()
@@ -199,9 +198,45 @@ def test_a_network_is_taken_whole_or_not_at_all(dataset: Dataset, tmp_path: Path
     assert "start" in ids.about, "the user model fits, and ids are something else altogether"
 
 
+def test_a_start_that_no_epoch_beats_stays_the_best(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = trained("sasrec-id", dataset, tmp_path / "a", training__epochs=3)
+    ruin = {"optimiser__learning_rate": 1.0, "training__epochs": 9, "training__patience": 2}
+    worse = trained("sasrec-id", dataset, tmp_path / "b", training__start=str(source.folder), **ruin)
+    for name, tensor in best(source).items():
+        assert torch.equal(best(worse)[name], tensor), name
+    rows = read_journal(worse.folder / "metrics.jsonl")
+    assert [row["epoch"] for row in rows] == [0, 1, 2], "two epochs without a better one are the patience"
+    assert rows[0]["NDCG@10"] > max(row["NDCG@10"] for row in rows[1:]) and "loss" not in rows[0]
+    assert main(["train", "--resume", str(worse.folder), "--data", str(dataset.folder)]) == 0
+    assert "has finished: 2 epochs, best 0" in " ".join(capsys.readouterr().out.split())
+
+
+def test_killed_in_its_first_epoch_a_run_needs_its_start_no_more(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = trained("sasrec-id", dataset, tmp_path / "a")
+    words = {"training__start": str(source.folder), "training__epochs": 2, "seed": 7}
+    whole = trained("sasrec-id", dataset, tmp_path / "whole", **words)
+
+    def kill(*_: Any) -> None:
+        raise RuntimeError("as good as killed")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="as good"):
+        patch.setattr(loop, "train_batch", kill)
+        trained("sasrec-id", dataset, tmp_path / "b", **words)
+    shutil.rmtree(source.folder)
+    api.resume(tmp_path / "b", data=dataset.folder)
+    for name, tensor in best(whole).items():
+        assert torch.equal(best(Run.open(tmp_path / "b"))[name], tensor), name
+    rows = read_journal(tmp_path / "b" / "metrics.jsonl")
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+
+
 @pytest.fixture
 def killed(dataset: Dataset, tmp_path: Path) -> Run:
-    """A run that starts from `tmp_path / "a"`, and was killed in its first epoch."""
+    """A run that starts from `tmp_path / "a"`, and was killed before it saved anything."""
     trained("sasrec-id", dataset, tmp_path / "a")
     run = trained("sasrec-id", dataset, tmp_path / "b", seed=7, training__start=str(tmp_path / "a"))
     for name in ("last", "best"):
@@ -210,7 +245,7 @@ def killed(dataset: Dataset, tmp_path: Path) -> Run:
     return run
 
 
-def test_killed_in_its_first_epoch_a_run_starts_from_the_same_again(
+def test_killed_at_once_a_run_starts_from_the_same_again(
     dataset: Dataset, tmp_path: Path, killed: Run, before_training: list[dict[str, Tensor]], monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path.parent)
@@ -222,7 +257,7 @@ def test_killed_in_its_first_epoch_a_run_starts_from_the_same_again(
 
 def test_from_something_else_it_does_not_go_on(dataset: Dataset, tmp_path: Path, killed: Run) -> None:
     shutil.rmtree(tmp_path / "a")
-    with pytest.raises(RunError, match="which is gone, and has not finished an epoch"):
+    with pytest.raises(RunError, match="which is gone, and has saved nothing of its own"):
         api.resume(killed.folder, data=dataset.folder)
     trained("sasrec-id", dataset, tmp_path / "a", seed=3)
     with pytest.raises(RunError, match="no longer has as its best"):

@@ -118,7 +118,7 @@ def how_it_went(contender: Contender, run: Run) -> str:
     """The epochs of a run and the best of them, in a line."""
     epochs = read_journal(run.folder / "metrics.jsonl")
     best, seconds = max(row[METRIC] for row in epochs), sum(row["seconds"] for row in epochs)
-    found = f"{len(epochs)} epochs in {seconds:.0f} s, best validation {METRIC} {100 * best:.2f} %"
+    found = f"{epochs[-1]['epoch']} epochs in {seconds:.0f} s, best validation {METRIC} {100 * best:.2f} %"
     return f"trained    {contender.name} (recipe {contender.recipe}): {found}"
 
 

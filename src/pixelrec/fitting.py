@@ -33,7 +33,7 @@ from pixelrec.run import Run, demand_new, new_folder
 from pixelrec.starting import Start, start_from
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import Journal, Silence
-from pixelrec.training.loop import Metrics, Parts, fit
+from pixelrec.training.loop import Metrics, Parts, fit, judge_start
 from pixelrec.training.optimiser import Optimiser, OptimiserChoices
 from pixelrec.training.state import Progress, load_state
 
@@ -70,7 +70,7 @@ def train_recipe(
 def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     """Goes on where a run stopped, as if it had not; the signal that interrupted it again, if one did."""
     state = load_state(run.folder / "last")
-    if state is None:  # it was killed in its first epoch
+    if state is None:  # it was killed before it saved any
         parts = _parts(run.recipe, dataset, _accelerator(run.recipe))
         _begin(parts, Start.again(run), dataset, console)
         return _fit(parts, run, Progress(), console)
@@ -88,10 +88,12 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
 
 
 def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | None:
-    journal = Journal(run.folder, progress.epoch, console) if parts.leads else Silence()
-    if parts.batcher.negatives.bank and parts.recommender.bank is None:
-        parts.recommender.bank = _catalogue(parts.recommender, parts.accelerator).encoded
+    journal = Journal(run.folder, progress.noted, console) if parts.leads else Silence()
     try:
+        if parts.choices.start and progress.best is None:
+            judge_start(parts, run.folder, journal, progress)
+        if parts.batcher.negatives.bank and parts.recommender.bank is None:
+            parts.recommender.bank = _catalogue(parts.recommender, parts.accelerator).encoded
         with Interruption() as interruption:
             fit(parts, run.folder, journal, progress, interruption)
     finally:
@@ -159,14 +161,10 @@ def _check_monitor(monitor: str) -> None:
 
 
 def _begin(parts: Parts, start: Start | None, dataset: Dataset, console: Console) -> None:
-    """Weights of another run, where a recipe starts from one, and how good they are before any step."""
+    """Weights of another run, where a recipe starts from one."""
     if start is not None:
         _say(start_from(start, parts.recommender, dataset), parts, console)
     _prepare(parts, console)
-    if start is not None:
-        monitor = parts.choices.monitor
-        value = parts.validate(parts.recommender)[monitor]
-        _say(f"start      {monitor} {100 * value:.2f} % before the first step", parts, console)
 
 
 def _prepare(parts: Parts, console: Console) -> None:

@@ -59,14 +59,14 @@ class Start:
             return None
         if not Path(known["run"]).exists():
             raise RunError(
-                f"{run.folder} starts from {known['run']}, which is gone, and has not finished an epoch: "
-                "put it back, or train again"
+                f"{run.folder} starts from {known['run']}, which is gone, and has saved nothing of its own "
+                "yet: put it back, or train again"
             )
         start = cls._read(Run.open(known["run"]))
         if start.sha256 != known["sha256"]:
             raise RunError(
                 f"{run.folder} started from weights that {known['run']} no longer has as its best, and has "
-                "not finished an epoch: train again"
+                "saved nothing of its own yet: train again"
             )
         return start
 

@@ -39,7 +39,7 @@ class Costs:
 
     Args:
         epochs: trained in all.
-        best_epoch: the one that is kept.
+        best_epoch: the one that is kept; 0 is the run that training started from.
         seconds: of all epochs, without validation; time before an interruption counts, idle time does not.
         parameters: of the recommender.
         memory: the most bytes that its process held in main memory; none if it trained nothing itself.

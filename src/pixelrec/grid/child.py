@@ -115,7 +115,7 @@ def _costs(run: Run, dataset: Dataset, jobs: int, *, trained: bool) -> Costs:
     monitor = run.recipe.training.monitor
     recommender = run.recommender(dataset.facts(run.length, training_events(dataset)))
     return Costs(
-        epochs=len(epochs),
+        epochs=epochs[-1]["epoch"],
         best_epoch=max(epochs, key=lambda row: row[monitor])["epoch"],
         seconds=round(sum(row["seconds"] for row in epochs), 3),
         parameters=sum(parameter.numel() for parameter in recommender.parameters()),

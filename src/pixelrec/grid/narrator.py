@@ -107,8 +107,9 @@ class Narrator:
         title = f"{cell.recipe.name:<{self._width}}  seed {cell.seed}  "
         if Costs.read(cell.folder) is not None:
             return f"{title}ranking the {self.grid.split} events"
-        under_way = f"{title}epoch {min(len(epochs) + 1, choices.epochs)}/{choices.epochs}"
-        if not epochs:
+        done = epochs[-1]["epoch"] if epochs else 0
+        under_way = f"{title}epoch {min(done + 1, choices.epochs)}/{choices.epochs}"
+        if not done:
             return under_way
         best = max(epochs, key=lambda row: row[choices.monitor])
         return (

@@ -50,19 +50,20 @@ class Journal(AbstractJournal):
 
     Args:
         run: the run folder.
-        epochs_done: later lines of an earlier attempt are dropped, as those epochs are trained again.
+        noted: the last epoch whose line stands; later ones of an earlier attempt are dropped, as those epochs
+            are trained again.
         console: where lines and the bar are drawn.
     """
 
-    def __init__(self, run: Path, epochs_done: int, console: Console) -> None:
+    def __init__(self, run: Path, noted: int, console: Console) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.path, self.console = run / "metrics.jsonl", console
-        self._keep(epochs_done)
-        self.board = SummaryWriter(run / "tensorboard", purge_step=epochs_done + 1)
+        self._keep(noted)
+        self.board = SummaryWriter(run / "tensorboard", purge_step=noted + 1)
 
-    def _keep(self, epochs: int) -> None:
-        rows = [row for row in read_journal(self.path) if row["epoch"] <= epochs]
+    def _keep(self, noted: int) -> None:
+        rows = [row for row in read_journal(self.path) if row["epoch"] <= noted]
         partial = self.path.with_suffix(".partial")
         partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         partial.replace(self.path)

@@ -49,7 +49,8 @@ class TrainingChoices:
         warmup: steps over which the learning rate rises.
         loader_threads: batches are built ahead on so many threads; 0 builds them in between steps.
         device: `auto` takes an accelerator where there is one.
-        start: a run whose best weights training starts from, where they fit; `{seed}` in it is the seed.
+        start: a run whose best weights training starts from, where they fit, and which are this run's best
+            until an epoch is better; `{seed}` in it is the seed.
     """
 
     epochs: int = 200
@@ -185,6 +186,18 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
     unread.clear()
 
 
+def judge_start(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:
+    """Weights that others have trained are epoch 0: `best` until an epoch is better, and `last`."""
+    metrics = parts.validate(parts.recommender)
+    monitor, value = parts.choices.monitor, metrics[parts.choices.monitor]
+    progress.best, progress.best_epoch = value, 0
+    if parts.leads:
+        keep_best(parts, run)
+        journal.write({"epoch": 0, "seconds": 0.0, **metrics})
+        journal.say(f"start      {monitor} {100 * value:.2f} % before the first step")
+    save(parts, run, progress)
+
+
 def end_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:
     """Validates, notes, and saves: `best` where this epoch is, `last` always."""
     choices = parts.choices
@@ -200,11 +213,16 @@ def end_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progr
     progress.finished = progress.epoch >= choices.epochs or stale
     if parts.leads:
         if better:
-            with replaced(run / "best") as folder:
-                parts.recommender.save(folder)
+            keep_best(parts, run)
         journal.write(row)
         journal.say(_line(parts, row, better))
     save(parts, run, progress)
+
+
+def keep_best(parts: Parts, run: Path) -> None:
+    """Replaces `best` by the present weights."""
+    with replaced(run / "best") as folder:
+        parts.recommender.save(folder)
 
 
 def save(parts: Parts, run: Path, progress: Progress) -> None:

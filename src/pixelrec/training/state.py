@@ -32,13 +32,18 @@ class Progress:
     windows: int = 0  # in them
     seconds: float = 0.0  # spent on them
     best: float | None = None  # of the monitored metric
-    best_epoch: int = 0
+    best_epoch: int = 0  # 0: nothing is better than what training started from
     finished: bool = False  # all epochs done, or stopped early
 
     @property
     def stale(self) -> int:
         """Epochs since the best one."""
         return self.epoch - self.best_epoch
+
+    @property
+    def noted(self) -> int:
+        """The last epoch that was validated; -1 where none was."""
+        return -1 if self.best is None else self.epoch
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def save_state(
 
 
 def load_state(folder: Path) -> State | None:
-    """Reads what `save_state` wrote; none where no epoch has ended yet.
+    """Reads what `save_state` wrote; none where none was saved yet.
 
     Raises:
         RunError: it is damaged.
