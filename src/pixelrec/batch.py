@@ -118,6 +118,10 @@ class Events(Moves):
     times: Tensor  # B, L: unix seconds, 0 where padded
     asked: Tensor | None = None  # B, T: true where there is a target; none: what follows the whole history
 
+    def latest(self, length: int) -> Events:
+        """Whole histories cut to their latest `length` events."""
+        return Events(self.users, self.history[:, -length:], self.times[:, -length:])
+
 
 @dataclass(frozen=True)
 class Batch(Moves):

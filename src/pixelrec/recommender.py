@@ -181,9 +181,12 @@ class Recommender(nn.Module):
 
     @torch.no_grad()
     def vectors(self, catalogue: Catalogue, events: Events) -> Tensor:
-        """The vectors (B, D) that follow whole histories, fp32 at least; rows of `events` are items."""
+        """The vectors (B, D) that follow whole histories, fp32 at least; rows of `events` are items.
+
+        Of longer histories the latest L events are looked at, whatever the user model could take.
+        """
         with self._evaluating():
-            return _full(self.scoring.users(self.users(catalogue.table, events)))
+            return _full(self.scoring.users(self.users(catalogue.table, events.latest(self.facts.length))))
 
     @torch.no_grad()
     def scores(self, catalogue: Catalogue, vectors: Tensor) -> Tensor:

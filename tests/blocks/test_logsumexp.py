@@ -46,7 +46,7 @@ def dense(
 def test_value_and_gradients_equal_the_dense_formula(
     negatives: Tensor | None, log_q: Tensor | None, chunk: int, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_TARGETS", block)
+    monkeypatch.setattr(module, "_targets", lambda _device: block)
     vectors, table = draw()
     got = competing_logsumexp(vectors, table, TARGETS, negatives, log_q, chunk=chunk)
     expected = dense(vectors, table, TARGETS, negatives, log_q)
@@ -146,7 +146,7 @@ def test_memory_does_not_hold_targets_times_rows(monkeypatch: pytest.MonkeyPatch
             return result
 
     vectors, table = torch.randn(100, 2, requires_grad=True), torch.randn(1001, 2, requires_grad=True)
-    monkeypatch.setattr(module, "_TARGETS", 10)
+    monkeypatch.setattr(module, "_targets", lambda _device: 10)
     with Watch():
         competing_logsumexp(vectors, table, torch.ones(100, dtype=torch.int64), chunk=100).sum().backward()
     assert 1000 <= largest <= 2002

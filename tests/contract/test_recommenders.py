@@ -132,6 +132,28 @@ def test_a_vector_knows_what_its_view_shows(dataset: Dataset, items: str, users:
 
 
 @over_all_pairs
+def test_of_a_longer_history_the_latest_events_count(dataset: Dataset, items: str, users: str) -> None:
+    made = build(dataset, items, users)
+    some = np.flatnonzero(np.diff(dataset.offsets) > LENGTH + 4)[:20]
+    catalogue = made.catalogue()
+    vectors = [made.vectors(catalogue, events_of(dataset, some, LENGTH + more)) for more in (0, 4)]
+    assert len(some) > 5 and vectors[0].abs().amax() > 0
+    torch.testing.assert_close(*vectors)
+
+
+@over_all_pairs
+def test_of_no_event_nothing_is_known(dataset: Dataset, items: str, users: str) -> None:
+    """Only what is said of anybody stands there: the same for all."""
+    made = build(dataset, items, users)
+    if USER_MODELS[users].needs_known_user:
+        pytest.skip("it knows users, not histories")
+    catalogue, nothing = made.catalogue(), torch.zeros(2, LENGTH, dtype=torch.int64)
+    vectors = made.vectors(catalogue, Events(torch.tensor([0, 1]), nothing, nothing))
+    assert torch.isfinite(vectors).all() and torch.equal(vectors[0], vectors[1])
+    assert users == "bert4rec" or not vectors.any()
+
+
+@over_all_pairs
 def test_the_training_scores_are_the_scores_that_rank(dataset: Dataset, items: str, users: str) -> None:
     """What follows L events, asked as training asks and as evaluation does."""
     made = build(dataset, items, users)

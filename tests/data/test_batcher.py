@@ -45,7 +45,7 @@ def test_rows_of_the_table_are_the_items(view: str, negatives: str) -> None:
     order = made._order(3)
     for number, batch in enumerate(made.epoch(3)):
         index = order[number * 16 :][: len(batch.target)]
-        rows = made.reader.read(index, np.random.default_rng((0, 3, number, 0)))
+        rows = made.reader.read(index, made._chance(3, number))
         ids = batch.items.ids
         assert ids[0] == 0 and len(ids.unique()) == len(ids)
         assert torch.equal(ids[batch.events.history], torch.from_numpy(rows.history))
@@ -53,6 +53,13 @@ def test_rows_of_the_table_are_the_items(view: str, negatives: str) -> None:
         assert torch.equal(batch.items.payload["doubled"], 2 * ids)
         used = torch.cat([t.flatten() for t in (batch.events.history, batch.target, batch.negative)])
         assert len(ids) == len(set(used.tolist()) | {0}), "nothing is in the table that no one asks for"
+
+
+def test_no_batch_is_drawn_by_the_numbers_that_shuffle() -> None:
+    made = batcher("shared")
+    shuffle = np.random.default_rng((made.seed, 3)).integers(1 << 62, size=4)
+    drawn = [made._chance(3, number).integers(1 << 62, size=4) for number in range(3)]
+    assert len({tuple(some.tolist()) for some in (shuffle, *drawn)}) == 4
 
 
 @pytest.mark.parametrize("pinned", [True, False])

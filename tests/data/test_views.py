@@ -57,8 +57,8 @@ def test_prefixes_are_windows_with_one_target_a_row() -> None:
     read = read_all("next_item", histories([1, 2, 3, 4, 5]), 3, Windowing(rows="targets"))
     assert rows(read.history, read.target, read.window) == [
         ([0, 0, 1], [0, 0, 2], [0, 0, 1, 2]),
-        ([0, 0, 2], [0, 0, 3], [0, 0, 2, 3]),
-        ([0, 2, 3], [0, 0, 4], [0, 2, 3, 4]),
+        ([0, 0, 2], [0, 0, 3], [2, 3, 4, 5]),
+        ([0, 2, 3], [0, 0, 4], [2, 3, 4, 5]),
         ([2, 3, 4], [0, 0, 5], [2, 3, 4, 5]),
     ]
 

@@ -18,7 +18,7 @@ from pixelrec.data.split import test_questions
 from pixelrec.errors import DataError
 from pixelrec.evaluation import kept_rivals, measure
 from pixelrec.evaluation.kept_rivals import read_rivals
-from pixelrec.evaluation.measure import baseline_notes, baseline_ranks
+from pixelrec.evaluation.measure import baselines
 from pixelrec.evaluation.rivals import Rivals, rank_rivals
 
 
@@ -46,23 +46,38 @@ def file_of(dataset: Dataset, split: str = "test") -> Path:
 
 
 def test_a_second_evaluation_fits_nothing(mine: Dataset, worked: list[str]) -> None:
-    first = baseline_ranks(mine, "test")
-    again = baseline_ranks(Dataset.open(mine.folder), "test")
+    first = baselines(mine, "test").ranks
+    again = baselines(Dataset.open(mine.folder), "test").ranks
     assert worked == ["fitted"]
     assert list(first) == list(again) == ["random", "popularity", "recent popularity", "item-kNN", "EASE"]
     for name, ranks in first.items():
         assert ranks.dtype == again[name].dtype == np.int64
         np.testing.assert_array_equal(ranks, again[name])
-    assert set(baseline_notes(mine, "test")) == {"recent popularity", "item-kNN", "EASE"}
+    assert set(baselines(mine, "test").notes) == {"recent popularity", "item-kNN", "EASE"}
     assert worked == ["fitted"]
     assert [path.name for path in file_of(mine).parent.iterdir()] == ["test.safetensors"]
 
 
+def test_interrupted_between_two_the_first_are_kept(mine: Dataset, worked: list[str]) -> None:
+    def interrupted(said: str) -> None:
+        if said == "EASE":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        baselines(mine, "test", interrupted)
+    told: list[str] = []
+    found = baselines(Dataset.open(mine.folder), "test", told.append)
+    assert told == ["EASE"], "all others are there"
+    assert list(found.ranks) == ["random", "popularity", "recent popularity", "item-kNN", "EASE"]
+    assert set(found.notes) == {"recent popularity", "item-kNN", "EASE"}
+    assert worked == ["fitted"] * 2
+
+
 def test_each_split_has_its_own(mine: Dataset, worked: list[str]) -> None:
-    test, validation = baseline_ranks(mine, "test"), baseline_ranks(mine, "validation")
+    test, validation = baselines(mine, "test").ranks, baselines(mine, "validation").ranks
     assert worked == ["fitted"] * 2
     assert (test["EASE"] != validation["EASE"]).any()
-    np.testing.assert_array_equal(baseline_ranks(mine, "test")["EASE"], test["EASE"])
+    np.testing.assert_array_equal(baselines(mine, "test").ranks["EASE"], test["EASE"])
 
 
 def _another_event(dataset: Dataset) -> None:
@@ -114,27 +129,27 @@ CHANGES = [_another_event, _another_time, _another_answer, _cut, _nonsense, _emp
 def test_what_belongs_to_other_events_or_is_damaged_is_made_anew(
     mine: Dataset, worked: list[str], change: Callable[[Dataset], None]
 ) -> None:
-    baseline_ranks(mine, "test")
+    baselines(mine, "test")
     change(mine)
-    found = baseline_ranks(Dataset.open(mine.folder), "test")
+    found = baselines(Dataset.open(mine.folder), "test").ranks
     assert worked == ["fitted"] * 2
     assert all(ranks.min() >= 1 and ranks.max() <= mine.items for ranks in found.values())
-    assert read_rivals(Dataset.open(mine.folder), test_questions(Dataset.open(mine.folder))) is not None
+    assert not read_rivals(Dataset.open(mine.folder), test_questions(Dataset.open(mine.folder))).missing
 
 
 def test_other_baselines_make_them_anew(
     mine: Dataset, worked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    baseline_ranks(mine, "test")
+    baselines(mine, "test")
     monkeypatch.setattr(kept_rivals, "VERSION", -1)
-    baseline_ranks(mine, "test")
+    baselines(mine, "test")
     assert worked == ["fitted"] * 2
 
 
 def test_where_nothing_can_be_kept_they_are_made_again(mine: Dataset, worked: list[str]) -> None:
     """A file in the place of the folder stops everyone from writing, even root."""
     (mine.folder / "baselines").write_text("in the way", encoding="utf-8")
-    first, again = baseline_ranks(mine, "test"), baseline_ranks(mine, "test")
+    first, again = baselines(mine, "test").ranks, baselines(mine, "test").ranks
     assert worked == ["fitted"] * 2
     np.testing.assert_array_equal(first["EASE"], again["EASE"])
     assert (mine.folder / "baselines").read_text(encoding="utf-8") == "in the way"
@@ -145,26 +160,26 @@ def test_a_failed_write_leaves_nothing(mine: Dataset, monkeypatch: pytest.Monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    assert len(baseline_ranks(mine, "test")) == 5
+    assert len(baselines(mine, "test").ranks) == 5
     assert list((mine.folder / "baselines").iterdir()) == []
 
 
 def test_others_may_read_what_is_kept(mine: Dataset) -> None:
-    baseline_ranks(mine, "test")
+    baselines(mine, "test")
     rights = {stat.S_IMODE(path.stat().st_mode) for path in (file_of(mine), mine.folder / "manifest.json")}
     assert len(rights) == 1
 
 
 def test_a_data_set_made_anew_keeps_none(world: World, mine: Dataset) -> None:
-    baseline_ranks(mine, "test")
+    baselines(mine, "test")
     assert not file_of(drop_items(mine, [mine.item_ids[0]])).exists()
     made = prepare(world.interactions, out=mine.folder, overwrite=True)
-    baseline_ranks(made, "test")
+    baselines(made, "test")
     assert not file_of(prepare(world.interactions, out=mine.folder, overwrite=True)).parent.exists()
 
 
 def test_validation_opens_no_test_event(mine: Dataset) -> None:
     shutil.rmtree(mine.folder / "held_out")
-    assert len(baseline_ranks(mine, "validation")) == 5
+    assert len(baselines(mine, "validation").ranks) == 5
     with pytest.raises(DataError, match="held_out"):
-        baseline_ranks(mine, "test")
+        baselines(mine, "test")

@@ -16,7 +16,7 @@ from pixelrec.batch import Facts
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.demo import World
 from pixelrec.data.split import test_questions, training_events
-from pixelrec.evaluation.measure import baseline_ranks, measure
+from pixelrec.evaluation.measure import baselines, measure
 from pixelrec.evaluation.measured import Measured
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.recommender import Catalogue, Recommender
@@ -50,7 +50,7 @@ def test_the_run_comes_first_and_every_baseline_after_it(run: Untrained, dataset
     assert list(found) == ["mine", *BASELINES]
     assert told[0] == "mine"
     assert json.loads((run.folder / "metrics-test.json").read_text(encoding="utf-8")) == found
-    for name, ranks in baseline_ranks(dataset, "test").items():
+    for name, ranks in baselines(dataset, "test").ranks.items():
         assert found[name] == metrics(ranks), name
     kept = pl.read_parquet(run.folder / "ranks-test.parquet")["rank"].to_numpy()
     assert found["mine"] == metrics(kept) and len(kept) == len(test_questions(dataset))
@@ -70,12 +70,12 @@ def test_a_recipe_may_be_called_like_a_baseline(run: Untrained, dataset: Dataset
     assert len(found) == 6 and f"{name} (baseline)" in found
     ranks = pl.read_parquet(run.folder / "ranks-validation.parquet")["rank"].to_numpy()
     assert found[name] == metrics(ranks)
-    assert found[f"{name} (baseline)"] == metrics(baseline_ranks(dataset, "validation")[name])
+    assert found[f"{name} (baseline)"] == metrics(baselines(dataset, "validation").ranks[name])
 
 
 def test_the_order_of_users_is_the_questions(dataset: Dataset) -> None:
     questions = test_questions(dataset)
-    assert all(ranks.shape == questions.users.shape for ranks in baseline_ranks(dataset, "test").values())
+    assert all(ranks.shape == questions.users.shape for ranks in baselines(dataset, "test").ranks.values())
     assert np.all(np.diff(questions.users) > 0)
 
 
@@ -99,7 +99,7 @@ def test_training_events_of_items_are_counted_in_the_raw_data(
     assert 0 < few.sum() < len(few) and 0 in table["item_training_events"]
     part, others = Measured.read(run.folder, "test").slices
     assert (part.questions, others.questions) == (few.sum(), (~few).sum())
-    everyone = {"mine": table["rank"].to_numpy(), **baseline_ranks(dataset, "test")}
+    everyone = {"mine": table["rank"].to_numpy(), **baselines(dataset, "test").ranks}
     assert list(part.metrics) == list(everyone) == list(found)
     for name, ranks in everyone.items():
         gain = np.where(ranks <= 10, 1 / np.log2(ranks + 1.0), 0)

@@ -17,9 +17,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from pixelrec.blocks.tiles import split_by_tile
-
-_TARGETS = 1024  # targets of one tile: with a chunk of 1,024 rows its float32 scores take 4 MiB
+from pixelrec.blocks.tiles import split_by_tile, tile_width
 
 
 def competing_logsumexp(
@@ -29,7 +27,7 @@ def competing_logsumexp(
     negative_rows: Tensor | None = None,
     log_q: Tensor | None = None,
     *,
-    chunk: int = 1024,
+    chunk: int | None = None,
 ) -> Tensor:
     """log Σ exp(v · t_r − log q_r) over the rows r that compete with each target, [M]; −inf where none does.
 
@@ -37,7 +35,8 @@ def competing_logsumexp(
     softmax over the target and all its competitors; `negative_rows=None` makes that the whole catalogue.
 
     vectors: M, D. table: U, D. target_rows: M. negative_rows: S, a row counts as often as it stands there;
-    None for every row. log_q: S (U − 1 for every row), finite; gets no gradient. chunk: rows at a time.
+    None for every row. log_q: S (U − 1 for every row), finite; gets no gradient. chunk: rows at a
+    time, by default what suits the device.
 
     Products follow autocast, or else the wider dtype of the two; sums and the result are float32 (float64 for
     float64 input). Differentiable once, in `vectors` and `table`.
@@ -46,9 +45,15 @@ def competing_logsumexp(
     dtype = torch.promote_types(vectors.dtype, table.dtype)
     if torch.is_autocast_enabled(device) and dtype != torch.float64:
         dtype = torch.get_autocast_dtype(device)
-    plan = _Plan(target_rows, negative_rows, log_q, chunk, dtype)
+    chunk = chunk or tile_width(vectors.device)
+    plan = _Plan(target_rows, negative_rows, log_q, _targets(vectors.device), chunk, dtype)
     result: Tensor = _CompetingLogSumExp.apply(vectors, table, plan)  # type: ignore[no-untyped-call]
     return result
+
+
+def _targets(device: torch.device) -> int:
+    """Targets of one tile: its float32 scores take 4 MiB on a processor, 256 MiB on an accelerator."""
+    return 1024 if device.type == "cpu" else 4096
 
 
 def scored_logsumexp(
@@ -88,7 +93,8 @@ class _Plan:
     target_rows: Tensor  # M
     negative_rows: Tensor | None  # S
     log_q: Tensor | None  # S
-    chunk: int
+    targets: int  # of one tile
+    chunk: int  # rows of one tile
     dtype: torch.dtype  # of the matrix products
 
     @property
@@ -109,10 +115,10 @@ class _Plan:
         """Scores of every block of targets with every chunk of rows; each overwrites the one before."""
         rows = len(table) - 1 if self.negative_rows is None else len(self.negative_rows)
         room = torch.empty(
-            min(_TARGETS, len(vectors)) * min(self.chunk, rows), dtype=self.sums, device=table.device
+            min(self.targets, len(vectors)) * min(self.chunk, rows), dtype=self.sums, device=table.device
         )
-        for first in range(0, len(vectors), _TARGETS):
-            block = slice(first, min(first + _TARGETS, len(vectors)))
+        for first in range(0, len(vectors), self.targets):
+            block = slice(first, min(first + self.targets, len(vectors)))
             queries = vectors[block].to(self.dtype)
             own = split_by_tile(*_own_columns(self.target_rows[block], self.negative_rows), self.chunk, rows)
             for number, hits in enumerate(own):

@@ -45,7 +45,7 @@ class RowTable(nn.Module):
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Vectors of `numbers` (any shape): that shape, D."""
-        if self.sparse_gradient and self._all(numbers):
+        if self._all(numbers):
             weight: Tensor = _Whole.apply(self.weight)  # type: ignore[no-untyped-call]
             return weight
         return F.embedding(numbers, self.weight, padding_idx=0, sparse=self.sparse_gradient)

@@ -94,9 +94,14 @@ class Batcher:
         even = -(-len(order) // self.processes) * self.processes
         return np.resize(order, even)[self.process :: self.processes]
 
+    def _chance(self, epoch: int, number: int) -> np.random.Generator:
+        """What batch `number` is drawn by."""
+        # From 1: (seed, epoch, 0, 0) would give the numbers of (seed, epoch), which shuffle the rows.
+        return np.random.default_rng((self.seed, epoch, number + 1, self.process))
+
     def build(self, epoch: int, number: int, index: np.ndarray) -> Batch:
         """Batch `number` of an epoch, from the rows of `index` (B)."""
-        rng = np.random.default_rng((self.seed, epoch, number, self.process))
+        rng = self._chance(epoch, number)
         rows = self.reader.read(index, rng)
         drawn = self.negatives.draw(rows, rng)
         events = (rows.history, rows.target)

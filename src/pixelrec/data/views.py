@@ -28,19 +28,23 @@ from pixelrec.batch import Histories
 
 @dataclass(frozen=True)
 class Cuts:
-    """W stretches `items[starts:stops]` of the flat events, and perhaps the only target in each."""
+    """W stretches `items[starts:stops]` of the flat events, and perhaps the only target in each.
+
+    A stretch that ends at its only target is a part of a window that goes on to `ends`.
+    """
 
     users: np.ndarray  # int64[W]
     starts: np.ndarray  # int64[W]
     stops: np.ndarray  # int64[W]
     only: np.ndarray | None = None  # int64[W]: flat position of the target; none: all that the view makes one
+    ends: np.ndarray | None = None  # int64[W]: where the window ends, which a row may be the beginning of
 
     def __len__(self) -> int:
         return len(self.users)
 
     def take(self, index: np.ndarray) -> Cuts:
-        only = None if self.only is None else self.only[index]
-        return Cuts(self.users[index], self.starts[index], self.stops[index], only)
+        only, ends = (None if some is None else some[index] for some in (self.only, self.ends))
+        return Cuts(self.users[index], self.starts[index], self.stops[index], only, ends)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Rows:
     history: np.ndarray  # B, L
     times: np.ndarray  # B, L
     target: np.ndarray  # B, T; 0 where nothing is asked
-    window: np.ndarray  # B, W: every item of the row: what a negative must not be
+    window: np.ndarray  # B, W: every item of the window: what a negative must not be
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,8 @@ def _cut_next_item(histories: Histories, length: int, windowing: Windowing) -> C
         return windows
     owner, nth = _enumerate(windows.stops - windows.starts - 1)
     starts = windows.starts[owner]
-    return Cuts(windows.users[owner], starts, starts + nth + 2, only=starts + nth + 1)
+    target = starts + nth + 1
+    return Cuts(windows.users[owner], starts, target + 1, only=target, ends=windows.stops[owner])
 
 
 def _read_next_item(
@@ -164,7 +169,12 @@ def _read_next_item(
     history = window[:, :-1]
     # The first event of a short window has nothing before it: it is no target.
     target = np.where(history != 0, window[:, 1:], 0)
-    return Rows(cuts.users, history, times, _only_target(cuts, target), window)
+    whole = (
+        window
+        if cuts.ends is None
+        else gather(histories.items, cuts.starts, cuts.ends, length + 1).astype(np.int64)
+    )
+    return Rows(cuts.users, history, times, _only_target(cuts, target), whole)
 
 
 def _cut_leave_one_out(histories: Histories, length: int, windowing: Windowing) -> Cuts:

@@ -15,22 +15,22 @@ from safetensors.numpy import save
 from pixelrec.baselines import VERSION
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import Questions
-from pixelrec.evaluation.rivals import Rivals
+from pixelrec.evaluation.rivals import NONE, Rivals
 
 
-def read_rivals(dataset: Dataset, questions: Questions) -> Rivals | None:
-    """What `keep_rivals` wrote for these very events and questions; none where there is no such thing."""
+def read_rivals(dataset: Dataset, questions: Questions) -> Rivals:
+    """What `keep_rivals` wrote for these very events and questions; nothing where there is no such thing."""
     try:
         with safe_open(_path(dataset, questions), framework="numpy") as file:
             about = file.metadata() or {}
             if about.get("events") != _digest(dataset, questions):
-                return None
+                return NONE
             ranks = {name: file.get_tensor(name).astype(np.int64) for name in json.loads(about["names"])}
             notes = json.loads(about["notes"])
     except (OSError, SafetensorError, KeyError, ValueError):  # missing, cut off, or no such file at all
-        return None
+        return NONE
     whole = all(len(found) == len(questions) and _possible(found, dataset.items) for found in ranks.values())
-    return Rivals(ranks, notes) if whole else None
+    return Rivals(ranks, notes) if whole else NONE
 
 
 def keep_rivals(dataset: Dataset, questions: Questions, rivals: Rivals) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -72,21 +73,16 @@ def measure(run: Trained, dataset: Dataset, split: Split, tell: Tell = silent) -
     return found
 
 
-def baseline_ranks(dataset: Dataset, split: Split, tell: Tell = silent) -> dict[str, np.ndarray]:
-    """Ranks by baseline, int64[Q] in the order of `questions_of(dataset, split).users`.
+def baselines(dataset: Dataset, split: Split, tell: Tell = silent) -> Rivals:
+    """Ranks by baseline, int64[Q] in the order of `questions_of(dataset, split).users`, and notes.
 
-    Their choices are made on validation. Ranks are kept inside the data set, if it can be written, so that
-    the next to ask waits for nothing.
+    Their choices are made on validation. Each is kept inside the data set once it is there, if that can be
+    written, so that the next to ask waits for nothing.
 
     Raises:
         DataError: no user of the data set is evaluated.
     """
-    return dict(_rivals(dataset, _some_questions(dataset, split), tell).ranks)
-
-
-def baseline_notes(dataset: Dataset, split: Split) -> dict[str, str]:
-    """By baseline, what was chosen on validation, or why it is left out; made and kept as the ranks are."""
-    return dict(_rivals(dataset, _some_questions(dataset, split), silent).notes)
+    return _rivals(dataset, _some_questions(dataset, split), tell)
 
 
 def _some_questions(dataset: Dataset, split: Split) -> Questions:
@@ -98,12 +94,11 @@ def _some_questions(dataset: Dataset, split: Split) -> Questions:
 
 def _rivals(dataset: Dataset, questions: Questions, tell: Tell) -> Rivals:
     kept = read_rivals(dataset, questions)
-    if kept is not None:
+    if not kept.missing:
         return kept
     training, validation = training_events(dataset), validation_questions(dataset)
-    rivals = rank_rivals(training, dataset.items, validation, questions, tell)
-    keep_rivals(dataset, questions, rivals)
-    return rivals
+    keep = partial(keep_rivals, dataset, questions)
+    return rank_rivals(training, dataset.items, validation, questions, tell, kept, keep)
 
 
 def _beside(model: str, baseline: str) -> str:

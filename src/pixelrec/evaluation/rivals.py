@@ -36,18 +36,33 @@ class Rivals:
     ranks: Mapping[str, np.ndarray]  # by name: int64[Q]
     notes: Mapping[str, str]  # by name: what was chosen, or why it is left out; nothing where neither is so
 
+    @property
+    def missing(self) -> list[str]:
+        """Baselines of which nothing is known yet."""
+        return [name for name in BASELINES if name not in self.ranks and name not in self.notes]
+
+
+NONE = Rivals({}, {})
+
 
 def rank_rivals(
-    training: Histories, items: int, validation: Questions, questions: Questions, tell: Tell
+    training: Histories,
+    items: int,
+    validation: Questions,
+    questions: Questions,
+    tell: Tell = silent,
+    known: Rivals = NONE,
+    keep: Callable[[Rivals], object] | None = None,
 ) -> Rivals:
     """Fits every baseline to `training`, chooses by `validation`, and ranks `questions`.
 
-    items: N. tell: hears which baseline is at work.
+    items: N. tell: hears which baseline is at work. known: what is there already. keep: gets what is there
+    whenever there is more, as some take minutes.
     """
     asked = choosers(validation)
-    ranks: dict[str, np.ndarray] = {}
-    notes: dict[str, str] = {}
-    for name, kind in BASELINES.items():
+    ranks, notes = dict(known.ranks), dict(known.notes)
+    for name in known.missing:
+        kind = BASELINES[name]
         tell(name)
         obstacle = kind.obstacle(items)
         if obstacle is not None:
@@ -57,6 +72,8 @@ def rank_rivals(
         if baseline.choice:
             notes[name] = baseline.choice
         ranks[name] = rank_by(baseline, items, questions)
+        if keep:
+            keep(Rivals(ranks, notes))
     return Rivals(ranks, notes)
 
 

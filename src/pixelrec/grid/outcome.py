@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from pixelrec.errors import RequestError, RunError
-from pixelrec.evaluation.measure import baseline_notes, baseline_ranks
+from pixelrec.evaluation.measure import baselines as rank_baselines
 from pixelrec.grid.cell import write_whole
 from pixelrec.grid.markdown import markdown
 from pixelrec.grid.narrator import Narrator
@@ -114,10 +114,9 @@ def _baselines(grid: Grid, narrator: Narrator) -> tuple[Mapping[str, np.ndarray]
     """Their ranks, and what is to be said about them."""
     started = perf_counter()
     try:
-        ranks = baseline_ranks(grid.dataset, grid.split, narrator.show_baseline)
-        about = baseline_notes(grid.dataset, grid.split)
+        found = rank_baselines(grid.dataset, grid.split, narrator.show_baseline)
     finally:
         narrator.rest()
     seconds = duration(perf_counter() - started)
-    narrator.say(f"baselines  {', '.join(ranks)}: {plural(len(grid.questions()), 'user')}, {seconds}")
-    return ranks, about
+    narrator.say(f"baselines  {', '.join(found.ranks)}: {plural(len(grid.questions()), 'user')}, {seconds}")
+    return found.ranks, found.notes

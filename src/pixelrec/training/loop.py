@@ -150,12 +150,18 @@ def train_batch(parts: Parts, batch: Batch, number: int) -> Tensor:
     with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16(parts.choices.precision, device)):
         scores: Scores = parts.module(batch)
     loss = parts.loss(scores)
-    parts.accelerator.backward(loss / parts.choices.accumulate)
+    parts.accelerator.backward(loss / summed(parts, number))
     if at_step(parts, number + 1):
         if parts.choices.clip:
             parts.optimiser.clip(parts.choices.clip)
         parts.optimiser.step(rate_share(parts, parts.optimiser.steps))
     return loss.detach()
+
+
+def summed(parts: Parts, number: int) -> int:
+    """How many batches the step sums that batch `number` of the epoch is part of; the last may have fewer."""
+    most = parts.choices.accumulate
+    return min(most, len(parts.batcher) - number // most * most)
 
 
 def at_step(parts: Parts, batches: int) -> bool:

@@ -51,7 +51,6 @@ class BERT4Rec(AbstractUserModel):
     ) -> None:
         super().__init__()
         demand_whole_heads(width, heads)
-        self.length = facts.length
         # deviation: the token is the model's own, so that it works over any item encoder.
         self.mask_token = nn.Parameter(torch.empty(width))
         self.positions = nn.Parameter(torch.empty(facts.length + 1, width))
@@ -85,7 +84,7 @@ class BERT4Rec(AbstractUserModel):
         """Histories, and where in them a mask token stands: where asked, or behind the latest event."""
         if events.asked is not None:
             return events.history, events.asked
-        history = F.pad(events.history[:, -self.length :], (0, 1))
+        history = F.pad(events.history, (0, 1))
         hidden = torch.zeros_like(history, dtype=torch.bool)
         hidden[:, -1] = True
         return history, hidden

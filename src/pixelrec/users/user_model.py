@@ -32,8 +32,9 @@ class AbstractUserModel(nn.Module, ABC):
     def forward(self, table: Tensor, events: Events) -> Tensor:
         """A vector (M, D) for every true place of `events.asked`, row by row, from a refined table.
 
-        Where nothing is asked, a vector per user (B, D) that knows the whole history. A vector is zero where
-        there is no event to know. A model that looks at candidates returns what its `score` needs: M, ….
+        Where nothing is asked, a vector per user (B, D) that knows the whole history, which has at most L
+        events then. A vector is zero where there is no event to know, unless the model says something of
+        anybody. A model that looks at candidates returns what its `score` needs: M, ….
         """
 
     def score(self, vectors: Tensor, candidates: Tensor) -> Tensor:
