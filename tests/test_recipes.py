@@ -24,13 +24,16 @@ from pixelrec.recipe import (
     recipes,
     resolve,
 )
+from pixelrec.users import USER_MODELS
 
 
 @pytest.mark.parametrize("name", list(recipes()))
 def test_every_shipped_recipe_builds(name: str) -> None:
     # Over ids: the weights that picture networks start from are not here.
     recipe = read_recipe(name, {"items.name": "id_table", "items.width": 16})
-    assert recipe["about"], "a recipe says what it is"
+    assert 0 < len(recipe["about"]) <= 54, (
+        "a recipe says what it is, in what a line of 80 has beside its name"
+    )
     build_recommender(recipe, Facts(users=5, items=7, length=recipe["length"]))
     build_loss(recipe)
 
@@ -43,13 +46,78 @@ def test_a_resolved_recipe_reads_back_as_itself(name: str, tmp_path: Path) -> No
     assert read_recipe(path).choices == recipe.choices
 
 
-def test_published_values_are_kept() -> None:
-    published = read_recipe("published/sasrec-id")
-    assert (published["items"]["width"], published["length"]) == (512, 10)
-    assert (published["optimiser"]["learning_rate"], published["optimiser"]["weight_decay"]) == (5e-5, 0.1)
-    assert (published["training"]["batch_size"], published["training"]["patience"]) == (64, 30)
-    assert published["windowing"] == {"overlap": 0, "leftover": "drop", "hide": 0.6, "rows": "windows"}
-    assert published["loss"] == {"name": "bpr", "reduction": "window", "epsilon": 1e-8}
+# arXiv 2309.06789, tables of tuned settings and of results on Pixel200K: width, learning rate, batch, decay,
+# Recall@10, NDCG@10; whether the loss sums over a window; and what the paper and its code say of the model.
+PUBLISHED: dict[str, tuple[tuple[float | None, ...], bool, dict[str, Any]]] = {
+    "mf": ((4096, 1e-4, 512, 0, 1.013, 0.490), False, {"towers": ()}),
+    "fm": ((4096, 5e-5, 64, 0, 1.357, 0.679), False, {}),
+    "dssm": ((4096, 1e-4, 64, 0, 1.401, 0.701), False, {"towers": ()}),
+    "lightgcn": ((256, 5e-4, 1024, 0.01, None, None), False, {"layers": 2}),
+    "sasrec": (
+        (512, 5e-5, 64, 0.1, 2.500, 1.350),
+        True,
+        {"layers": 2, "heads": 4, "expansion": 2, "dropout": 0.1, "attention_dropout": 0.1},
+    ),
+    "bert4rec": (
+        (512, 5e-5, 64, 0.1, 1.972, 0.994),
+        True,
+        {"layers": 2, "heads": 4, "expansion": 1, "dropout": 0.1, "attention_dropout": 0.1},
+    ),
+    "lightsans": (
+        (512, 5e-5, 512, 0.1, 2.578, 1.384),
+        False,
+        {"layers": 1, "heads": 4, "interests": 3, "expansion": 2, "dropout": 0.1},
+    ),
+    "gru4rec": ((2048, 1e-4, 64, 0.01, 1.833, 0.937), True, {"layers": 1, "hidden": 2}),
+    "nextitnet": (
+        (1024, 5e-4, 64, 0.01, 2.187, 1.153),
+        True,
+        {"blocks": 3, "kernel": 3, "dilations": (1, 4)},
+    ),
+    "srgnn": ((512, 5e-5, 64, 0.01, 1.597, 0.808), False, {"steps": 2}),
+}
+ROW_PER_TARGET = {"lightsans", "srgnn"}  # the published code makes a row of each prefix
+INSIDE_THE_LOG = {"mf", "lightgcn", "srgnn"}  # ours is the logarithm of a sigmoid, whatever is added outside
+
+
+def test_every_published_row_over_ids_is_checked() -> None:
+    named = {name for name in recipes() if name.startswith("published/") and name.endswith("-id")}
+    assert named == {f"published/{model}-id" for model in PUBLISHED}
+
+
+@pytest.mark.parametrize("model", list(PUBLISHED))
+def test_published_values_are_kept(model: str) -> None:
+    numbers, sums, of_the_model = PUBLISHED[model]
+    found = read_recipe(f"published/{model}-id")
+    optimiser, training, windowing = found["optimiser"], found["training"], found["windowing"]
+    assert numbers == (
+        found["items"]["width"],
+        optimiser["learning_rate"],
+        training["batch_size"],
+        optimiser["weight_decay"],
+        found.published.get("Recall@10"),
+        found.published.get("NDCG@10"),
+    )
+    assert found["users"]["name"] == model
+    assert {word: found["users"][word] for word in of_the_model} == of_the_model
+    assert (optimiser["beta1"], optimiser["beta2"]) == (0.9, 0.999)
+    assert {optimiser[f"items_{word}"] for word in ("learning_rate", "weight_decay")} == {None}
+    assert (found["length"], training["epochs"], training["patience"]) == (10, 200, 30)
+    assert (training["precision"], training["clip"], training["schedule"]) == ("fp32", 0, "constant")
+    assert (found["negatives"]["name"], found["negatives"]["count"], found["negatives"]["alpha"]) == (
+        "per_target",
+        1,
+        0,
+    )
+    assert found["scoring"] == {"name": "dot"}
+    if USER_MODELS[model].view != "pairs":
+        assert (windowing["overlap"], windowing["leftover"], windowing["hide"]) == (0, "drop", 0.6)
+        assert windowing["rows"] == ("targets" if model in ROW_PER_TARGET else "windows")
+    assert found["loss"] == {
+        "name": "bpr",
+        "reduction": "window" if sums else "mean",
+        "epsilon": 0 if model in INSIDE_THE_LOG else 1e-8,
+    }
 
 
 def test_words_of_the_command_line() -> None:

@@ -288,14 +288,14 @@ def report(run: Path, *, split: Split = "test", data: Path | None = None) -> Non
 
 def recipes() -> None:
     """List the recipes that `train` knows by name."""
-    from rich.table import Table
-
     from pixelrec.recipe import recipes as listed
 
-    table = Table("recipe", "what it is", box=None, header_style="bold")
-    for name, about in listed().items():
-        table.add_row(name, about)
-    _console().print(table)
+    found = listed()
+    width = max(map(len, found))
+    console = _console()
+    console.print(f"{'recipe':<{width}}  what it is", style="bold")
+    for name, about in found.items():
+        console.print(f"{name:<{width}}  {about}", highlight=False, markup=False, soft_wrap=True)
 
 
 def train(words: Sequence[str]) -> None:
