@@ -247,6 +247,18 @@ def build_recommender(
     return Recommender(recipe["items"], recipe["users"], recipe["scoring"], facts, described)
 
 
+def check_user_model(recipe: Recipe) -> None:
+    """Builds all but the item encoder, whose sources may be large, over a catalogue of one item.
+
+    Raises:
+        RecipeError: choices that rule out each other.
+    """
+    items = recipe["items"]
+    width = items["width"] or next(iter(items["parts"].values()))["width"]
+    over_ids = {"name": "id_table", "width": width}
+    Recommender(over_ids, recipe["users"], recipe["scoring"], Facts(1, 1, recipe["length"]))
+
+
 def build_batcher(
     recipe: Recipe, recommender: Recommender, histories: Histories, *, process: int = 0, processes: int = 1
 ) -> Batcher:

@@ -219,10 +219,14 @@ def bench(
     _console().print(
         f"\ntable      {found.html}\n           {found.markdown}\n           {found.csv}", highlight=False
     )
+    if others := found.grid.passed_over:
+        _console().print(
+            f"           without {', '.join(others)}, whose runs lie there too: name them to have them in it",
+            highlight=False,
+        )
     if found.failed:
-        reasons = "; ".join(f"{name}: {why}" for name, why in found.failed.items())
         count = plural(len(found.failed), "run")
-        raise GridError(f"{count} failed; the same command tries again: {reasons}")
+        raise GridError(f"{count} failed; the same command tries again: {found.reasons}")
 
 
 def recommend(

@@ -80,12 +80,12 @@ def test_a_grid_with_a_recipe_that_fails_and_is_mended(
     dataset: Dataset, tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd, out = tmp_path / "odd.yaml", tmp_path / "out"
-    odd.write_text("users: {name: sasrec, heads: 3, layers: 1}\nlength: 5\n", encoding="utf-8")
+    odd.write_text("items: {name: pixels, source: gone}\nlength: 5\n", encoding="utf-8")
     command = words(dataset, out, "--recipes", "mf-id", odd, "--seeds", 1)
     done, failed = end(start(command), 1)
     assert "mf-id  seed 0  NDCG@10" in done and "▼" in done and "results-test.html" in done
     assert failed.startswith("pixelrec: 1 run failed") and len(failed.splitlines()) == 1
-    assert "odd seed 0: " in failed and "heads" in failed
+    assert "odd seed 0: " in failed and "gone" in failed
     assert "odd (0 of 1 seed, 1 failed)" in (out / "results-test.md").read_text("utf-8")
     assert weights(out / "mf-id" / "seed-0") == weights(whole)
     assert rows(out / "mf-id" / "seed-0") == rows(whole)
@@ -212,4 +212,7 @@ def test_a_grid_in_python_and_jobs_at_a_time(dataset: Dataset, tmp_path: Path) -
     before = (run / "cell.json").stat().st_mtime_ns
     tested = pixelrec.bench(dataset.folder, ["mf-id"], seeds=2, out=tmp_path / "out", overrides=TINY)
     assert len(tested.results.recipes[0].seeds) == 2 and (run / "ranks-test.parquet").exists()
+    assert tested.grid.passed_over == []
+    other = pixelrec.bench(dataset.folder, ["fm-id"], seeds=1, out=tmp_path / "out", overrides=TINY)
+    assert other.grid.passed_over == ["mf-id"]
     assert (run / "cell.json").stat().st_mtime_ns == before, "another split needs no training"

@@ -11,7 +11,9 @@ import pytest
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import DataError, PixelrecError, RecipeError, RequestError, RunError
 from pixelrec.grid.cell import Cell
+from pixelrec.grid.outcome import Outcome
 from pixelrec.grid.plan import Grid, plan, slug
+from pixelrec.grid.results import Results
 from pixelrec.recipe import read_recipe
 from pixelrec.run import Run
 
@@ -56,6 +58,9 @@ def test_overrides_are_of_every_recipe(dataset: Dataset, tmp_path: Path) -> None
             "softmax",
         ),
         (["mf-id", "mf-id"], {}, RecipeError, "give each recipe once"),
+        (["mf-id", "sasrec-id"], {"overrides": {"items.width": 33}}, RecipeError, "users.heads 2"),
+        (["mf-id", "sasrec-id-mobilenet"], {"overrides": {"items.width": 33}}, RecipeError, "users.heads 2"),
+        (["din-id"], {"overrides": {"scoring.name": "cosine"}}, RecipeError, "leave scoring.name at dot"),
     ],
 )
 def test_a_wrong_request(
@@ -71,6 +76,15 @@ def test_a_wrong_request(
     with pytest.raises(kind, match=says):
         plan(dataset, asked, out=tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_reason_that_many_have_is_told_once(dataset: Dataset, tmp_path: Path) -> None:
+    grid = planned(dataset, tmp_path / "out", "mf-id", "fm-id")
+    for cell, why in zip(grid.in_turn(), ("no room", "no covers", "no covers", "no covers"), strict=True):
+        cell.folder.parent.mkdir(parents=True, exist_ok=True)
+        cell.fail(why)
+    told = Outcome(grid, Results.__new__(Results)).reasons
+    assert told == "mf-id seed 0: no room; fm-id seed 0, mf-id seed 1, fm-id seed 1: no covers"
 
 
 def test_files_of_one_name_would_share_a_folder(dataset: Dataset, tmp_path: Path) -> None:

@@ -59,6 +59,14 @@ class Outcome:
         }
 
     @property
+    def reasons(self) -> str:
+        """Why cells failed; a reason that several have is told once."""
+        names: dict[str, list[str]] = {}
+        for name, why in self.failed.items():
+            names.setdefault(why, []).append(name)
+        return "; ".join(f"{', '.join(some)}: {why}" for why, some in names.items())
+
+    @property
     def progress(self) -> str:
         """How many cells are done."""
         done = sum(len(row.seeds) for row in self.results.recipes)

@@ -13,7 +13,7 @@ from pixelrec.data.split import Questions
 from pixelrec.errors import DataError, RecipeError, RequestError
 from pixelrec.evaluation.measure import Split, questions_of
 from pixelrec.grid.cell import Cell
-from pixelrec.recipe import Recipe, build_loss, read_recipe, resolve
+from pixelrec.recipe import Recipe, build_loss, check_user_model, read_recipe, resolve
 
 
 @final
@@ -37,6 +37,13 @@ class Grid:
         So a grid that is cut short compares all recipes on fewer seeds, rather than a few on all.
         """
         return [cell for same_seed in zip(*self.cells, strict=True) for cell in same_seed]
+
+    @property
+    def passed_over(self) -> list[str]:
+        """Folders in `out` with runs of recipes that are not asked for."""
+        asked = {cells[0].folder.parent for cells in self.cells}
+        there = {path.parent.parent for path in self.out.glob("*/seed-*/cell.json")}
+        return sorted(folder.name for folder in there - asked)
 
     def questions(self) -> Questions:
         return questions_of(self.dataset, self.split)
@@ -98,6 +105,7 @@ def _read(recipe: str | Path | Recipe, overrides: Mapping[str, Any]) -> Recipe:
     else:
         chosen = read_recipe(recipe, overrides)
     build_loss(chosen)  # it refuses negatives that the loss cannot use
+    check_user_model(chosen)
     return chosen
 
 
