@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,31 +18,14 @@ from pixelrec.grid.wording import DASH, percent, signed
 
 STYLES = {"ahead": "green", "level": "yellow", "behind": "red"}
 SIGNS = {"ahead": "▲", "level": "≈", "behind": "▼"}
-SHOWN = ("Recall@10", METRIC)
 COSTS = ("s/epoch", "min/run", "memory")
-NARROW = 100  # characters of a line below which there is no room for all
 
 
 def draw(results: Results, console: Console) -> None:
     """Recipes behind a baseline are red, those ahead of all green."""
-    metrics = [column for column in quality(results) if column.title in SHOWN]
     rare = few(results)
-    wanted = COSTS if console.width >= NARROW else COSTS[:1] if rare else ("s/epoch", "memory")
-    costs = [column for column in cost(results) if column.title in wanted]
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column(f"{results.split}, %", overflow="fold")
-    for title in (*SHOWN, f"vs {results.rival}", *("few-event" for _ in rare[:1]), *wanted):
-        table.add_column(title, justify="left" if title.startswith("vs ") else "right", no_wrap=True)
-    for row in results.rows:
-        table.add_row(
-            _model(row),
-            *(_figure(column, row, results, short=console.width < NARROW) for column in metrics),
-            _against(row, results),
-            *(_few(column, row, results) for column in rare[:1]),
-            *(column.text(row) if row.role == "recipe" else "" for column in costs),
-        )
     console.print()
-    console.print(table)
+    console.print(_fitting(results, console))
     if any(row.against for row in results.rows):
         console.print(
             f"\n± and vs: 95 % over users. ▲ clearly ahead of {results.rival}, the best baseline; "
@@ -48,6 +35,57 @@ def draw(results: Results, console: Console) -> None:
         )
     if rare:
         console.print(_about_few(results), style="dim", highlight=False)
+
+
+@final
+@dataclass(frozen=True)
+class _Layout:
+    """What a table tells beside the metric that models are compared by."""
+
+    recall: bool = True
+    intervals: bool = True  # of all metrics; without, of that one only
+    rare: bool = True
+    costs: Sequence[str] = COSTS
+
+
+# From the richest on: names and the metric that models are compared by are in all.
+LAYOUTS = (
+    _Layout(),
+    _Layout(intervals=False),
+    _Layout(intervals=False, costs=("s/epoch", "memory")),
+    _Layout(intervals=False, costs=("s/epoch",)),
+    _Layout(intervals=False, costs=()),
+    _Layout(recall=False, costs=()),
+    _Layout(recall=False, rare=False, costs=()),
+)
+
+
+def _fitting(results: Results, console: Console) -> Table:
+    """The richest table that the console has room for."""
+    unbounded = console.options.update(width=10_000)
+    tables = [_table(results, layout) for layout in LAYOUTS]
+    fits = (table for table in tables if table.__rich_measure__(console, unbounded).maximum <= console.width)
+    return next(fits, tables[-1])
+
+
+def _table(results: Results, layout: _Layout) -> Table:
+    titles = ("Recall@10", METRIC) if layout.recall else (METRIC,)
+    metrics = [column for column in quality(results) if column.title in titles]
+    rare = few(results)[: 1 if layout.rare else 0]
+    costs = [column for column in cost(results) if column.title in layout.costs]
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(f"{results.split}, %", overflow="fold")
+    for title in (*titles, f"vs {results.rival}", *("few-event" for _ in rare), *(c.title for c in costs)):
+        table.add_column(title, justify="left" if title.startswith("vs ") else "right", no_wrap=True)
+    for row in results.rows:
+        table.add_row(
+            _model(row),
+            *(_figure(column, row, results, short=not layout.intervals) for column in metrics),
+            _against(row, results),
+            *(_few(column, row, results) for column in rare),
+            *(column.text(row) if row.role == "recipe" else "" for column in costs),
+        )
+    return table
 
 
 def _about_few(results: Results) -> str:
