@@ -172,6 +172,7 @@ def _prepare(parts: Parts, console: Console) -> None:
     if line := emulation_line(parts.choices.precision, parts.accelerator.device):
         _say(f"training: {line}", parts, console)
     parts.recommender.items.prepare(partial(_say, parts=parts, console=console))
+    _agree(parts.recommender, parts.accelerator)
 
 
 def _say(line: str, parts: Parts, console: Console) -> None:
@@ -200,7 +201,7 @@ def _validate(
 
 
 def _agree(recommender: Recommender, accelerator: Accelerator) -> None:
-    """All see what will be saved: each process's batch norms have followed its own batch of the last step."""
+    """All have the same buffers: each process's batch norms have followed its own batches."""
     if accelerator.num_processes > 1:
         for buffer in recommender.buffers():
             buffer.copy_(broadcast(buffer))

@@ -289,6 +289,16 @@ def test_a_damaged_byte_elsewhere_is_noticed_sooner_or_later(tmp_path: Path) -> 
             open_activations(tmp_path, KEY)
 
 
+def test_looked_at_as_a_whole_a_damaged_byte_anywhere_is_noticed(tmp_path: Path) -> None:
+    build(tmp_path)
+    for row in range(ITEMS + 1):
+        damage(tmp_path, row=row)
+        with pytest.raises(ImageError, match="another checksum"):
+            open_activations(tmp_path, KEY, whole=True)
+        damage(tmp_path, row=row)  # the same bit once more
+    assert open_activations(tmp_path, KEY, whole=True) is not None
+
+
 def test_damaged_files_are_an_error(tmp_path: Path) -> None:
     build(tmp_path)
     folder = folder_of(tmp_path, KEY)

@@ -26,6 +26,7 @@ from pixelrec.items.backbones.cnnf import CNNF
 from pixelrec.items.backbones.draft import BackboneChoices
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.networks import NetworkChoices, make_network
+from pixelrec.items.backbones.recomputation import statistics_kept
 from pixelrec.items.caching import Frozen
 from pixelrec.items.feeds import CacheFeed, PictureFeed, ResidentFeed
 from pixelrec.items.pixels import PixelEncoder
@@ -151,7 +152,7 @@ def test_by_default_as_many_are_kept_as_fit(facts: Facts, monkeypatch: pytest.Mo
         encoder._fitting = None
         passes.clear()
         encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
-        return (sum(passes) - 8 - 8) // 2  # to see what they keep, and for their vectors
+        return (sum(passes) - 4 - 8 - 8) // 2  # to see what they keep, and for their vectors
 
     assert recomputed_of_eight(1 << 30) == 0, "small pictures all fit"
     items = items_of(encoder, [0, *range(1, 9)])
@@ -182,12 +183,55 @@ def test_seeing_what_pictures_keep_changes_nothing(facts: Facts) -> None:
 def test_chunks_leave_room_for_what_is_computed_again(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = made(facts)
     before = encoder.chunk
-    inner = encoder._inner_bytes(items_of(encoder, [1, 2, 3]).payload, 3)
+    inner = encoder._inner_bytes(items_of(encoder, list(range(1, 9))).payload, 8)
     for pictures, expected in ((10_000, before), (40, min(before, 20)), (4, min(before, 8))):
         monkeypatch.setattr("pixelrec.items.chunks.KEPT_BYTES", int((pictures + 0.5) * inner))
         encoder._fitting = None
         encoder(items_of(encoder, [0, 1, 2, 3]))
+        assert encoder._fitting is None, "three say too little"
+        encoder(items_of(encoder, [0, *range(1, 9)]))
         assert (encoder.chunk, encoder.kept) == (expected, pictures)
+
+
+def test_what_is_cast_for_all_pictures_is_of_none(facts: Facts) -> None:
+    """Autocast keeps weights in bf16 for their gradients: once, however many pictures pass."""
+    encoder = made(facts, precision="bf16")
+    payload = items_of(encoder, list(range(1, 25))).payload
+    with encoder._autocast():
+        few = encoder._inner_bytes(payload, 8)
+    with encoder._autocast():
+        many = encoder._inner_bytes(payload, 24)
+    assert few == pytest.approx(many, rel=1e-3)
+
+
+def test_batch_norms_that_follow_the_batch_see_the_same_wherever_they_run(facts: Facts) -> None:
+    encoder = made(facts, tiny("resnet"), trainable="all", batch_norms="batch").train()
+    before = encoder.chunk
+    encoder._fitting = 3  # little memory is left
+    assert encoder.chunk == before == 128
+    assert encoder.eval().chunk == 8, "where they are fixed, a chunk is a matter of speed and memory"
+
+
+def test_from_random_weights_batch_norms_know_the_catalogue_before_training(facts: Facts) -> None:
+    """The bank's first vectors come from evaluation mode: they must be those that training computes."""
+    words = {"family": "resnet", "pretrained": False, "sizes": TINY["resnet"], "trainable": "all"}
+    torch.manual_seed(0)
+    encoder = PixelEncoder(facts, width=6, norm="items", activation="none", cache="never", **words)
+    items = items_of(encoder, list(range(1, facts.items + 1)))
+
+    def cosines() -> Tensor:
+        with torch.no_grad(), statistics_kept(encoder):
+            banked, trained = encoder.eval()(items), encoder.train()(items)
+        return torch.cosine_similarity(banked[1:], trained[1:])
+
+    assert cosines().mean() < 0.9, "or there is nothing to mend"
+    encoder.prepare(LINES.append)
+    assert cosines().min() > 0.99
+    learnt = {name: tensor.clone() for name, tensor in encoder.named_buffers()}
+    encoder.prepare(LINES.append)
+    assert all(torch.equal(tensor, learnt[name]) for name, tensor in encoder.named_buffers()), "once"
+    norms = [m for m in encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert {norm.momentum for norm in norms} == {0.1}
 
 
 def test_padding_is_neither_loaded_nor_encoded(facts: Facts) -> None:

@@ -21,7 +21,32 @@ DTYPES: Mapping[Dtype, torch.dtype] = {
     "bf16": torch.bfloat16,
     "fp32": torch.float32,
 }
-_NEVER_MATTERS = frozenset({"_name_or_path"})  # where a checkpoint once lay
+# Words of a configuration that no state depends on: where a checkpoint once lay, who wrote it, what its
+# weights started from, what only training or other tasks read. Frozen parts drop nothing.
+_NEVER_MATTERS = frozenset(
+    {
+        "_name_or_path",
+        "_commit_hash",
+        "transformers_version",
+        "architectures",
+        "id2label",
+        "label2id",
+        "problem_type",
+        "dtype",
+        "torch_dtype",
+        "torchscript",
+        "initializer_range",
+        "initializer_factor",
+        "return_dict",
+        "use_cache",
+        "output_attentions",
+        "output_hidden_states",
+        "hidden_dropout_prob",
+        "attention_probs_dropout_prob",
+        "attention_dropout",
+        "drop_path_rate",
+    }
+)
 _MATTERS_ABOVE = frozenset({"pooling", "frozen_pool"})  # what happens in the head
 
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from pixelrec.errors import ImageError
 from pixelrec.items.activation_key import ActivationKey
-from pixelrec.items.activation_manifest import LOCK, STATES
+from pixelrec.items.activation_manifest import LOCK, STATES, folder_of
 from pixelrec.items.byte_count import bytes_in_words
 from pixelrec.items.encoder import Say
 
@@ -37,6 +37,15 @@ def demand_room(folder: Path, key: ActivationKey, say: Say) -> None:
         f"activations of {key.items:,} pictures need {bytes_in_words(key.file_bytes)} in {folder}; its disk "
         f"has {bytes_in_words(free)} free{_beside(written)}"
     )
+
+
+def lack_of_room(parent: Path, key: ActivationKey) -> str | None:
+    """What there is too little of, in words; none where there is enough."""
+    folder = folder_of(parent, key)
+    free = _free(folder)
+    if key.file_bytes - _allocated(folder / STATES) <= free:
+        return None
+    return f"it would take {bytes_in_words(key.file_bytes)} in {parent}, and {bytes_in_words(free)} are free"
 
 
 def allocate(states: FileIO, folder: Path, key: ActivationKey) -> None:

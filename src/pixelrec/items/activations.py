@@ -22,7 +22,7 @@ from pixelrec.items.activation_place import demand_room, locked
 from pixelrec.items.activation_writer import ActivationWriter, Compute, complete
 from pixelrec.items.encoder import Say
 
-_LOOKED_AT = 4  # chunks whose checksums are compared on opening, besides zeros, first and last
+_LOOKED_AT = 4  # chunks whose checksums are compared where not all are, besides zeros, first and last
 _BLOCK_BYTES = 256 << 20  # copied to a device at once
 # Relative to a state's length: rounding takes less than half of it, sums in another order some.
 _TOLERANCE = {torch.float16: 4e-3, torch.bfloat16: 3e-2, torch.float32: 2e-3, torch.float64: 0.0}
@@ -81,15 +81,17 @@ class Activations:
         return zlib.crc32(self._states[start:stop].data)
 
 
-def open_activations(parent: Path, key: ActivationKey) -> Activations | None:
+def open_activations(parent: Path, key: ActivationKey, *, whole: bool = False) -> Activations | None:
     """The activations with that key; none where there are none yet, or not all.
 
     Args:
         parent: the folder of all activations.
         key: what they are states of.
+        whole: whether all of it is held against its checksums (some GB a second), as before training; else
+            some of it.
 
     Raises:
-        ImageError: they are damaged, as far as the size and some checksums tell, or not of this key.
+        ImageError: they are damaged, as far as the size and the checksums tell, or not of this key.
     """
     folder = folder_of(parent, key)
     if not is_complete(folder, key):
@@ -101,16 +103,17 @@ def open_activations(parent: Path, key: ActivationKey) -> Activations | None:
         activations = Activations(folder, key)
     except OSError as error:
         raise damage(folder, f"{error.strerror}: {error.filename}") from None
-    _demand_checksums(activations, chunks)
+    _demand_checksums(activations, chunks, whole)
     return activations
 
 
-def _demand_checksums(activations: Activations, chunks: list[Chunk]) -> None:
+def _demand_checksums(activations: Activations, chunks: list[Chunk], whole: bool) -> None:
     stops = [0, *(chunk.stop for chunk in chunks)]
     if stops[-1] != activations.key.items + 1 or any(a >= b for a, b in pairwise(stops)):
         raise damage(activations.folder, "its checksums do not cover all rows")
     # Other chunks every time, so that damage anywhere is found in the end; nobody else's random numbers.
-    some = random.Random().sample(range(len(chunks)), min(_LOOKED_AT, len(chunks)))
+    count = len(chunks) if whole else min(_LOOKED_AT, len(chunks))
+    some = random.Random().sample(range(len(chunks)), count)
     for i in sorted({0, min(1, len(chunks) - 1), len(chunks) - 1, *some}):
         if activations.checksum(stops[i], stops[i + 1]) != chunks[i].checksum:
             raise damage(

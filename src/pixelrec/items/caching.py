@@ -15,6 +15,7 @@ from torch import Tensor
 from pixelrec.blocks.precision import has_bf16, without_tf32
 from pixelrec.errors import RecipeError
 from pixelrec.items.activation_key import ActivationKey, Dtype, key_of
+from pixelrec.items.activation_place import lack_of_room
 from pixelrec.items.activations import Activations, build, open_activations, verify
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.cache_choice import verdict_on
@@ -51,6 +52,7 @@ class Frozen:
     backbone: AbstractBackbone
     boundary: int
     pictures: Pictures
+    chunk: int | None = None  # pictures that pass it together; none: as many as suit it and the device
 
     @property
     def device(self) -> torch.device:
@@ -59,7 +61,7 @@ class Frozen:
     @property
     def at_once(self) -> int:
         """Pictures that pass it together."""
-        return pictures_at_once(self.backbone, 0, self.boundary, self.device)
+        return self.chunk or pictures_at_once(self.backbone, 0, self.boundary, self.device)
 
     def key(self, dtype: Dtype) -> ActivationKey:
         return key_of(
@@ -91,9 +93,12 @@ def cached_feed(choices: CacheChoices, frozen: Frozen, say: Say | None) -> Abstr
     if choices.use == "never" or choices.folder is None or not _wanted(choices, frozen, say):
         return None
     key = frozen.key(choices.dtype)
-    activations = open_activations(choices.folder, key)
+    activations = open_activations(choices.folder, key, whole=say is not None)
     if activations is None:
         if say is None:
+            return None
+        if choices.use == "auto" and (line := lack_of_room(choices.folder, key)):
+            say(f"activation cache: no, {line}")
             return None
         compute = partial(frozen.states, dtype=choices.dtype)
         activations = build(choices.folder, key, compute, chunk=frozen.at_once, say=say)

@@ -2,6 +2,8 @@
 
 On a CPU so many pass together that what lies between two blocks stays in the cache.
 
+Batch norms that follow the batch are the exception: their chunk is the same everywhere.
+
 MobileNetV2 at 224 pixels, one core, bf16: 99 pictures a second by 8, 68 by 32; in fp32 37 by 16 and 22 by 64.
 """
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self, final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from pixelrec.batch import Facts, Items, Payload
 from pixelrec.blocks.precision import Precision, emulation_line, is_bf16
@@ -24,9 +25,15 @@ from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.draft import Attention, BackboneChoices, Statistics
 from pixelrec.items.backbones.networks import NetworkChoices, make_network, rebuild_network
 from pixelrec.items.backbones.pooling import Pooling
-from pixelrec.items.backbones.recomputation import kept_memory, recomputed, statistics_kept
+from pixelrec.items.backbones.recomputation import (
+    first_statistics,
+    kept_memory,
+    recomputed,
+    statistics_kept,
+    without_statistics,
+)
 from pixelrec.items.caching import Cache, CacheChoices, Frozen, cached_feed
-from pixelrec.items.chunks import LEAST, bytes_to_keep, pictures_at_once
+from pixelrec.items.chunks import LEAST, MOST, bytes_to_keep, pictures_at_once
 from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
 from pixelrec.items.feeds import AbstractFeed, PictureFeed, lower_states
 from pixelrec.items.lora import add_lora
@@ -63,12 +70,13 @@ class PixelEncoder(AbstractItemEncoder):
         width: D.
         norm: of the features, before the projection: none, layer, or items: standardised over the catalogue.
         activation: after the projection.
-        chunk: pictures that pass the network together; by default as many as suit it and the device.
+        chunk: pictures that pass the network together; by default as many as suit it and the device, but 128
+            where batch norms follow the batch: they normalise by the chunk.
         kept: pictures of a batch whose inner values are kept for the gradient; others' are computed again.
             By default as many as fit 1.5 GB, on a GPU a third of what is free.
         recompute: keeps the inputs of blocks only (gradient checkpointing): less memory, a third more time.
         precision: of the network: bf16, fp32, fast (bf16 on devices that multiply it themselves), or auto:
-            that of training.
+            that of training while it trains, and fp32 where the catalogue is encoded.
         cache: of what the frozen part computes: always, never, or where it pays.
         cache_dtype: how it is stored.
         cache_folder: where; by default in the data set.
@@ -144,26 +152,30 @@ class PixelEncoder(AbstractItemEncoder):
         if line := emulation_line(self.precision, self.device):
             say(line)
         self._feed = self._new_feed(say)
-        if (norm := self.project.unfitted) is not None:
-            norm.fit(self._some_features())
+        training = self.training
+        self.train()
+        norm = self.project.unfitted
+        if norm is not None or without_statistics(self.backbone):
+            features = self._some_features()
+            if norm is not None:
+                norm.fit(features)
+        self.train(training)
 
     @torch.no_grad()
     def _some_features(self) -> Tensor:
         """Features of items spread evenly over the catalogue, as training will see them: n, W or n, T, W.
 
-        Batch norms that start from random weights say something else in evaluation mode, of another size.
+        Batch norms that start from random weights get their first statistics: without, the catalogue would be
+        encoded by others than training's until they have seen some batches.
         """
-        count = self.pictures.count
+        count, found = self.pictures.count, []
         numbers = np.linspace(1, count, min(count, FITTED_ON)).astype(np.int64)
-        training, found = self.training, []
-        self.train()
-        with statistics_kept(self.backbone):
+        with first_statistics(self.backbone):
             for some in np.array_split(numbers, -(-len(numbers) // self.chunk)):
                 payload = {name: tensor.to(self.device) for name, tensor in self.feed.load(some).items()}
                 with self._autocast():
                     states = self.feed.states(payload, slice(None))
                     found.append(self._features(states).to(self._dtype))
-        self.train(training)
         return torch.cat(found)
 
     def load(self, ids: np.ndarray) -> Payload:
@@ -180,7 +192,7 @@ class PixelEncoder(AbstractItemEncoder):
             return self._feed
 
     def _new_feed(self, say: Say | None) -> AbstractFeed:
-        frozen = Frozen(self.backbone, self.constant, self.pictures)
+        frozen = Frozen(self.backbone, self.constant, self.pictures, self._chosen_chunk)
         found = cached_feed(self.cache, frozen, say)
         return found or PictureFeed(self.pictures, self.backbone, self.constant)
 
@@ -192,10 +204,13 @@ class PixelEncoder(AbstractItemEncoder):
         return table.index_copy(0, rows, vectors)
 
     def _vectors(self, payload: Payload, count: int) -> Tensor:
-        """n, D, some at a time. Gradients are those of all at once, whatever is computed again."""
+        """n, D, some at a time. Gradients are those of all at once, whatever is computed again.
+
+        But for batch norms that follow the batch: they see a chunk.
+        """
         asked = None in (self._chosen_chunk, self._chosen_kept)
-        if asked and torch.is_grad_enabled() and self._fitting is None and count:
-            each = self._inner_bytes(payload, min(count, LOOKED_AT))
+        if asked and torch.is_grad_enabled() and self._fitting is None and count >= LOOKED_AT:
+            each = self._inner_bytes(payload, LOOKED_AT)
             self._fitting = int(bytes_to_keep(self.device) // each)
         vectors = [torch.zeros(0, self.width, device=self.device, dtype=self._dtype)]
         # deviation: batch norms that follow the batch see a chunk of distinct pictures; in the published code
@@ -211,13 +226,19 @@ class PixelEncoder(AbstractItemEncoder):
         return torch.cat(vectors)
 
     def _inner_bytes(self, payload: Payload, count: int) -> float:
-        """What a picture keeps for its gradient, seen on the first `count`: their vectors are thrown away."""
+        """What a picture keeps for its gradient, seen on the first `count`: their vectors are thrown away.
+
+        What does not grow with their number, such as weights in another precision, is of no picture.
+        """
         here = [] if self.device.type == "cpu" else [self.device]
+        sizes = []
         with torch.random.fork_rng(here, device_type=self.device.type), statistics_kept(self.backbone):
-            states = self.feed.states(payload, slice(count))
-            with kept_memory([*self.parameters(), *self.buffers(), states]) as kept:
-                self._upper(states)
-        return max(1.0, sum(kept.values()) / count)
+            for some in (count // 2, count):
+                states = self.feed.states(payload, slice(some))
+                with kept_memory([*self.parameters(), *self.buffers(), states]) as kept:
+                    self._upper(states)
+                sizes.append(sum(kept.values()))
+        return max(1.0, (sizes[1] - sizes[0]) / (count - count // 2))
 
     def _upper(self, states: Tensor) -> Tensor:
         return self.project(self._features(states)).to(self._dtype)
@@ -240,9 +261,16 @@ class PixelEncoder(AbstractItemEncoder):
         """Pictures that pass the trained part of the network together."""
         if self._chosen_chunk is not None:
             return self._chosen_chunk
+        if self.training and self._follows_the_batch:
+            return MOST  # wherever it runs and whatever else does: it is part of what is computed
         most = pictures_at_once(self.backbone, self.constant, len(self.backbone.parts), self.device)
         # What is computed again needs room, too, beside what was kept.
         return most if self._fitting is None else min(most, max(LEAST, self._fitting // 2))
+
+    @property
+    def _follows_the_batch(self) -> bool:
+        """Whether a picture's vector depends on which others pass with it in training."""
+        return any(isinstance(m, _BatchNorm) and m.training for m in self.backbone.modules())
 
     @property
     def kept(self) -> int:

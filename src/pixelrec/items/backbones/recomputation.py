@@ -39,6 +39,25 @@ def statistics_kept(block: nn.Module) -> Iterator[None]:
             norm.momentum, norm.num_batches_tracked = momentum, count
 
 
+def without_statistics(block: nn.Module) -> list[_BatchNorm]:
+    """Batch norms that normalise by the batch now, and have seen none: in evaluation they say anything."""
+    norms = (m for m in block.modules() if isinstance(m, _BatchNorm))
+    return [norm for norm in norms if norm.training and norm.num_batches_tracked == 0]
+
+
+@contextmanager
+def first_statistics(block: nn.Module) -> Iterator[None]:
+    """Batch norms without any take the mean of what they see as theirs; others are kept as they are."""
+    norms = without_statistics(block)
+    momenta, counts = [norm.momentum for norm in norms], [norm.num_batches_tracked for norm in norms]
+    with statistics_kept(block):
+        for norm, count in zip(norms, counts, strict=True):
+            norm.momentum, norm.num_batches_tracked = None, count
+        yield
+    for norm, momentum, count in zip(norms, momenta, counts, strict=True):
+        norm.momentum, norm.num_batches_tracked = momentum, count
+
+
 @contextmanager
 def kept_memory(apart: Iterable[Tensor]) -> Iterator[dict[int, int]]:
     """Pieces of memory that are kept for gradients of what happens within: bytes by address.
