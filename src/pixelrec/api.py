@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -274,6 +275,7 @@ def bench(
     from pixelrec.grid.plan import plan
 
     dataset = Dataset.open(Path(data))
+    recipes = listed(recipes, "recipes")
     grid = plan(dataset, recipes, seeds=seeds, split=split, out=Path(out), overrides=overrides or {})
     outcome, signal = run_grid(grid, jobs, console)
     if signal is not None:
@@ -302,8 +304,8 @@ def _is_current(path: Path, source: Path) -> bool:
 def recommend(
     run: Run | Path | str,
     *,
-    users: Sequence[str] = (),
-    history: Sequence[str] = (),
+    users: Sequence[str | int] = (),
+    history: Sequence[str | int] = (),
     k: int = 10,
     covers: Sequence[Path | str] = (),
     alone: bool = False,
@@ -336,11 +338,30 @@ def recommend(
         raise RequestError(f"k is {k}; at least 1 recommendation must be asked for")
     if alone and not covers:
         raise RequestError("alone tells of new pictures only; give their files with --with-cover")
-    opened, wish = _opened(run), Wish(k, [Path(cover) for cover in covers], alone)
+    opened, wish = _opened(run), Wish(k, [Path(cover) for cover in listed(covers, "covers")], alone)
     if users:
-        return for_users(opened, opened.dataset(data), users, wish)
+        return for_users(opened, opened.dataset(data), _ids(users, "users"), wish)
     here = data is not None or Path(opened.about["data"]).exists()
-    return for_history(opened, opened.dataset(data) if here else None, history, wish)
+    return for_history(opened, opened.dataset(data) if here else None, _ids(history, "history"), wish)
+
+
+def _ids(given: Sequence[str | int], what: str) -> list[str]:
+    """Ids as data sets hold them: whole numbers are read as their digits."""
+    ids = [str(each) if isinstance(each, Integral) else each for each in listed(given, what)]
+    if odd := next((each for each in ids if not isinstance(each, str)), None):
+        raise RequestError(f"{what} holds {odd!r}; expected ids: strings or whole numbers")
+    return ids
+
+
+def listed(given: Sequence[Any], what: str) -> Sequence[Any]:
+    """A sequence of several things, and not by mistake the letters of one.
+
+    Raises:
+        RequestError: it is one.
+    """
+    if isinstance(given, str | Path):
+        raise RequestError(f"{what} is {str(given)!r}; expected a list, such as [{str(given)!r}]")
+    return given
 
 
 def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -> Demonstration:

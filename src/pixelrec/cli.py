@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 
 from pixelrec.arguments import parse
 from pixelrec.errors import PixelrecError, RequestError, memory_explained, nearest
@@ -15,6 +16,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs one verb; the exit status of the process."""
     words = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in words
+    _print_what_can_be_printed()
     words = [word for word in words if word != "--debug"]
     try:
         with memory_explained("close other programs, or use a machine with more; --debug tells where"):
@@ -34,6 +36,19 @@ def main(words: Sequence[str] | None = None) -> int:
         # Whoever read the output has gone; Python must not complain about it while exiting.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if debug:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"pixelrec: {place}{error.strerror or error}; --debug tells where", file=sys.stderr)
+        return 2
+
+
+def _print_what_can_be_printed() -> None:
+    """A character that the terminal or a pipe has no code for is told by its number, not by a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(words: list[str]) -> int:

@@ -20,6 +20,7 @@ from accelerate.utils import (
 from rich.console import Console
 from torch import Tensor
 
+from pixelrec.blocks.device import device_of
 from pixelrec.blocks.precision import emulation_line
 from pixelrec.checkpoint import read_description
 from pixelrec.data.dataset import Dataset
@@ -106,7 +107,7 @@ def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | 
 
 def _accelerator(recipe: Recipe) -> Accelerator:
     # Processes on a machine without an accelerator find each other only if told that they run on CPUs.
-    on_cpu = recipe.training.device == "cpu" or not torch.accelerator.is_available()
+    on_cpu = device_of(recipe.training.device).type == "cpu"
     # Precision and accumulation are the recipe's, whatever a launcher has put into the environment.
     once = GradientAccumulationPlugin(num_steps=1)
     return Accelerator(cpu=on_cpu, mixed_precision="no", gradient_accumulation_plugin=once)

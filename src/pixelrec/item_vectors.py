@@ -149,8 +149,11 @@ class _Growing:
         with self._or_without():
             if self.file is not None:
                 new = self.checkpoint / f".{WHOLE}"
-                save_file({"vectors": vectors}, new, dict(self.about))
-                new.replace(self.checkpoint / WHOLE)
+                try:
+                    save_file({"vectors": vectors}, new, dict(self.about))
+                    new.replace(self.checkpoint / WHOLE)
+                finally:
+                    new.unlink(missing_ok=True)
                 (self.checkpoint / PARTIAL).unlink(missing_ok=True)
 
     @contextmanager

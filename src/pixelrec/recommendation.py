@@ -146,6 +146,10 @@ def _extended(vocabulary: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
     import polars as pl
 
     names = [path.name for path in covers]
+    if odd := next((name for name in names if not _is_text(name)), None):
+        raise RequestError(
+            f"the picture {odd!r} has a name that is not UTF-8, which an item needs; rename it"
+        )
     taken = set(vocabulary["item_id"]) & set(names) or {name for name in names if names.count(name) > 1}
     if taken:
         raise RequestError(
@@ -153,6 +157,11 @@ def _extended(vocabulary: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
             "rename the file"
         )
     return pl.concat([vocabulary, pl.DataFrame({"item_id": names})], how="diagonal")
+
+
+def _is_text(name: str) -> bool:
+    """Whether all of it is characters: bytes that are none stand in a file's name as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _numbers(run: Run, item_ids: Sequence[str]) -> np.ndarray:

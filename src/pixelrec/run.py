@@ -27,6 +27,7 @@ import polars as pl
 import torch
 
 from pixelrec.batch import Facts
+from pixelrec.blocks.device import device_of
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
 from pixelrec.item_vectors import kept_catalogue
@@ -132,8 +133,7 @@ class Run:
         Raises:
             RunError: no epoch has ended yet.
         """
-        found = torch.accelerator.current_accelerator(check_available=True)
-        device = "cpu" if found is None or self.recipe.training.device == "cpu" else found
+        device = device_of(self.recipe.training.device)
         return Recommender.from_pretrained(self.demand_best(), data=facts).to(device)
 
     def demand_best(self) -> Path:

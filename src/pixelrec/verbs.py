@@ -249,7 +249,7 @@ def recommend(
         history: item ids, oldest first.
         k: how many items.
         with_cover: pictures of items that are in no data set yet; they compete with the catalogue.
-        alone: tell of those only, with the places they would take.
+        alone: tell of those only, of all of them, with the places they would take.
         form: how they are printed.
         out: write there, as CSV or JSON, instead of printing.
         data: where the data set lies now, if it moved.
@@ -267,6 +267,13 @@ def recommend(
     )
     if out is None and form == "table":
         _print_table(table)
+        named = set(table["item_id"])
+        if absent := [path.name for path in with_cover or () if path.name not in named]:
+            _console().print(
+                f"\nnot among the best {k}: {', '.join(absent)}; --alone tells their places",
+                highlight=False,
+                markup=False,
+            )
         return
     json = form == "json" or (out is not None and out.suffix == ".json")
     text = _json(table) if json else table.write_csv()

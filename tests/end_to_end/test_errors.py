@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from pixelrec.batch import Batch, Scores
@@ -78,6 +80,52 @@ def test_memory_that_does_not_suffice(
     capsys.readouterr()
     monkeypatch.setattr(Recommender, "vectors", lambda *_: torch.empty(1 << 55))
     assert "close other programs" in said(capsys, "recommend", out, "--user", "u1", code=4)
+
+
+def test_a_disk_that_is_full(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save, saved = Recommender.save, 0
+
+    def full(self: Recommender, folder: Path) -> None:
+        nonlocal saved
+        saved += 1
+        save(self, folder)
+        if saved == 3:  # of the second epoch, after its files were written in part
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(Recommender, "save", full)
+    out = tmp_path / "run"
+    words = ["sasrec-id", "--data", dataset.folder, "--out", out, *TINY, "--training.epochs", "2"]
+    error = said(capsys, "train", *words)
+    assert "cannot be written (I/O error: No space left" in error and f"train --resume {out}" in error
+    assert not list(out.glob(".*.new")), "nothing half-written stays"
+    assert Recommender.from_pretrained(out / "best").facts.items == dataset.items
+    monkeypatch.undo()
+    assert main(["train", "--resume", str(out), "--data", str(dataset.folder)]) == 0
+
+
+def test_what_the_system_refuses_is_a_line(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, run = tmp_path / "items.csv", tmp_path / "run"
+    file.write_text("no folder", encoding="utf-8")
+    train = ["train", "sasrec-id", "--data", dataset.folder, *TINY, "--training.epochs", "1", "--out"]
+    assert "Not a directory" in said(capsys, *train, file / "x")
+    assert "items.csv" in said(capsys, "evaluate", file)
+    assert main([str(word) for word in [*train, run]]) == 0
+    capsys.readouterr()
+    assert f"{run}: Is a directory" in said(capsys, "recommend", run, "--user", "u1", "--out", run)
+    assert str(file) in said(capsys, "recommend", run, "--user", "u1", "--out", file / "q.csv")
+    assert file.read_text(encoding="utf-8") == "no folder"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_characters(tmp_path: Path, encoding: str) -> None:
+    with (tmp_path / "said").open("w", encoding=encoding) as out, contextlib.redirect_stdout(out):
+        assert main([]) == 0
+        assert main(["train", "sasrec-id", "--help"]) == 0
+    assert "pixelrec VERB \\u2026" in (tmp_path / "said").read_text(encoding="ascii", errors="replace")
 
 
 def test_an_unknown_recipe_and_an_unknown_verb(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:

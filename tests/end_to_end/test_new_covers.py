@@ -197,6 +197,7 @@ def test_what_cannot_be_is_said_in_a_line(
         ([text], "notes.jpg: "),
         ([tmp_path / "none.jpg"], "none.jpg: missing"),
         ([tmp_path], "a folder, not a file"),
+        ([Path(shutil.copy(cover, tmp_path / "b\udcff.png"))], "a name that is not UTF-8"),
     ]:
         message = said(capsys, "recommend", run, "--user", "u1", "--with-cover", *covers)
         assert says in message, message
@@ -206,6 +207,33 @@ def test_what_cannot_be_is_said_in_a_line(
     assert "--with-cover" in said(capsys, "recommend", run, "--user", "u1", "--alone")
     assert "'nobody'" in said(capsys, "recommend", run, "--user", "nobody", "--with-cover", cover)
     assert "'nothing'" in said(capsys, "recommend", run, "--history", "nothing", "--with-cover", cover)
+
+
+def test_a_cover_that_is_not_among_the_best_is_told_of(
+    train: Train, dataset: Dataset, copied: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train().folder
+    covers = [copied(item, f"new-{item}") for item in dataset.item_ids.to_list()[:4]]
+    best = set(api.recommend(run, users=["u1"], covers=covers, k=1)["item_id"])
+    others = [cover for cover in covers if cover.name not in best]
+    words = ["recommend", run, "--user", "u1", "-k", 1, "--with-cover", *covers]
+    assert main([str(word) for word in words]) == 0
+    told = capsys.readouterr().out
+    assert f"not among the best 1: {', '.join(cover.name for cover in others)}; --alone" in told
+
+
+def test_ids_may_be_whole_numbers_and_one_is_no_list(train: Train, copied: Any) -> None:
+    run = train()
+    with pytest.raises(RequestError, match="users is 'u1'; expected a list, such as"):
+        api.recommend(run, users="u1")
+    with pytest.raises(RequestError, match="history is 'i3'; expected a list"):
+        api.recommend(run, history="i3")
+    with pytest.raises(RequestError, match="covers is .*; expected a list"):
+        api.recommend(run, users=["u1"], covers=copied(run.vocabulary["item_id"][0], "new"))
+    with pytest.raises(RequestError, match="unknown .*'17'"):
+        api.recommend(run, history=[17])
+    with pytest.raises(RequestError, match=r"users holds 1\.5; expected ids"):
+        api.recommend(run, users=[1.5])
 
 
 def test_a_model_over_ids_sees_no_pictures(

@@ -283,3 +283,25 @@ def test_a_name_cannot_break_the_table(grid: Grid) -> None:
     rows = [line for line in markdown(results).splitlines() if line.startswith("|")]
     bars = {row.replace("\\|", "").count("|") for row in rows}
     assert len(bars) == 1 and len(rows) == 5
+
+
+def test_what_was_set_for_every_recipe_is_said(grid: Grid) -> None:
+    chosen = replace(grid, overrides={"training.epochs": 6, "items.width": 16})
+    assert "Set for every recipe: training.epochs 6, items.width 16." in markdown(
+        compare(chosen, baselines(grid))
+    )
+    assert "Set for every recipe" not in markdown(compare(replace(grid, overrides={}), baselines(grid)))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_the_terminal_cuts_no_word_and_no_digit(grid: Grid, finish: Finish, width: int) -> None:
+    finish(grid.cells[0][0])
+    results = compare(grid, baselines(grid))
+    console = Console(width=width, record=True, file=StringIO())
+    draw(results, console)
+    text = console.export_text()
+    assert "…" not in text
+    row = next(line for line in text.splitlines() if line.startswith("strong"))
+    (found,) = (row for row in results.rows if row.model == "strong")
+    assert f"{100 * found.value('NDCG@10'):.2f} ± " in row
+    assert ("s/epoch" in text) == (width >= 100), "there is room for it, or there is none"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -452,6 +454,13 @@ def test_pictures_of_another_size_and_missing_ones(facts: Facts) -> None:
     assert facts.item_ids is not None
     with pytest.raises(ImageError, match="lacks pictures of 1 of the data set's 121 items: 'nobody'"):
         made(replace(facts, item_ids=[*facts.item_ids, "nobody"])).prepare(LINES.append)
+
+
+def test_copied_or_sent_elsewhere_it_computes_the_same(facts: Facts) -> None:
+    encoder = made(facts).eval()
+    expected = encoder(items_of(encoder, [0, 3, 1]))
+    for other in (copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder))):  # noqa: S301
+        assert torch.equal(other(items_of(other, [0, 3, 1])), expected)
 
 
 def test_no_source_and_no_family() -> None:

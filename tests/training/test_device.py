@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
 
 import pixelrec
+from pixelrec.blocks.device import device_of
 from pixelrec.data.dataset import Dataset
 from pixelrec.fitting import _accelerator
 from pixelrec.recipe import read_recipe
@@ -24,6 +26,18 @@ def test_what_trained_on_the_cpu_by_choice_stays_there(
     run = pixelrec.train("sasrec-id", data=dataset.folder, out=tmp_path / "run", overrides=chosen)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("meta"))
     assert run.recommender().device.type == expected
+
+
+@pytest.mark.parametrize(
+    ("there", "choice", "expected"),
+    [("cuda", "auto", "cuda"), ("cuda", "cpu", "cpu"), ("mps", "auto", "cpu"), (None, "auto", "cpu")],
+)
+def test_an_accelerator_needs_float64(
+    monkeypatch: pytest.MonkeyPatch, there: str | None, choice: Literal["auto", "cpu"], expected: str
+) -> None:
+    found = None if there is None else torch.device(there)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: found)
+    assert device_of(choice).type == expected
 
 
 def test_precision_and_accumulation_are_the_recipes(monkeypatch: pytest.MonkeyPatch) -> None:

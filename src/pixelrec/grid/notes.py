@@ -17,6 +17,7 @@ def notes(results: Results) -> list[str]:
         "interval leaves out 0.",
         _few(results),
         *_validation(results),
+        *_overrides(results),
         *_times(results),
         *(f"{column.title}: {column.about}." for column in published(results)),
         *_baselines(results),
@@ -40,6 +41,12 @@ def _few(results: Results) -> str:
 def _validation(results: Results) -> list[str]:
     flattered = "Validation also chose the epochs and the baselines' settings, so these numbers flatter them."
     return [flattered] if results.split == "validation" else []
+
+
+def _overrides(results: Results) -> list[str]:
+    """What sets the recipes apart from those of their names."""
+    chosen = ", ".join(f"{key} {value}" for key, value in results.overrides.items())
+    return [f"Set for every recipe: {chosen}."] if chosen else []
 
 
 def _baselines(results: Results) -> list[str]:

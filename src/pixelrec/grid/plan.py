@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -23,6 +23,7 @@ class Grid:
 
     Args:
         cells: by recipe, in the order in which they were given, then by seed.
+        overrides: what was chosen for every recipe, whatever it says itself.
     """
 
     dataset: Dataset
@@ -30,6 +31,7 @@ class Grid:
     out: Path
     recipes: Sequence[Recipe]
     cells: Sequence[Sequence[Cell]]
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def in_turn(self) -> list[Cell]:
         """The order of work: every recipe's first seed, then every recipe's second, and so on.
@@ -89,7 +91,7 @@ def plan(
         ]
         for recipe, folder in zip(chosen, folders, strict=True)
     ]
-    grid = Grid(dataset, split, out, chosen, cells)
+    grid = Grid(dataset, split, out, chosen, cells, overrides)
     if len(grid.questions()) < 2:
         raise DataError(
             f"{dataset.folder}: {len(grid.questions())} users have 3 events and can be evaluated; models are "

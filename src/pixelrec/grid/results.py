@@ -105,6 +105,7 @@ class Results:
         few_rival: the best baseline on those; empty where there are too few of them for any mean.
         few_compares: whether they are enough to compare models by.
         about: by baseline, what was chosen for it on validation, or why it is left out.
+        overrides: what was chosen for every recipe, whatever it says itself.
     """
 
     data: str
@@ -118,6 +119,7 @@ class Results:
     rows: Sequence[Row]
     about: Mapping[str, str]
     made: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def recipes(self) -> list[Row]:
@@ -158,6 +160,7 @@ def compare(
         rows=rows,
         about=about or {},
         made=f"{datetime.now():%Y-%m-%d}, pixelrec {VERSION}",
+        overrides=grid.overrides,
     )
 
 

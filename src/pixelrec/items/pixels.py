@@ -142,6 +142,14 @@ class PixelEncoder(AbstractItemEncoder):
         self._feed: AbstractFeed | None = None
         self._feeding = Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and other processes, which open the pictures and the cache themselves."""
+        return {**self.__dict__, "pictures": Pictures(self.pictures.facts), "_feed": None, "_feeding": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._feeding = Lock()
+
     def prepare(self, say: Say) -> None:
         """Every item has a picture; what the frozen part computes is computed, where that pays.
 

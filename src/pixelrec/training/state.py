@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -125,12 +126,25 @@ def load_state(folder: Path) -> State | None:
 
 @contextmanager
 def replaced(folder: Path) -> Iterator[Path]:
-    """A new folder to write into, which takes the place of `folder` once written without error."""
+    """A new folder to write into, which takes the place of `folder` once written without error.
+
+    Raises:
+        RunError: it cannot be written.
+    """
     new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
     shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    yield new
-    _sync(new)
+    try:
+        new.mkdir(parents=True)
+        yield new
+        _sync(new)
+    except BaseException as error:
+        shutil.rmtree(new, ignore_errors=True)
+        if isinstance(error, OSError | SafetensorError):
+            raise RunError(
+                f"{folder} cannot be written ({' '.join(str(error).split())}): make room there; what was "
+                f"saved before is whole, `pixelrec train --resume {folder.parent}` goes on from it"
+            ) from error
+        raise
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)

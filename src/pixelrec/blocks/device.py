@@ -1,0 +1,13 @@
+"""Where a recommender computes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+
+def device_of(choice: Literal["auto", "cpu"]) -> torch.device:
+    """`auto` is the machine's accelerator, if it has float64, which settles ranks: Apple's has none."""
+    found = torch.accelerator.current_accelerator(check_available=True) if choice == "auto" else None
+    return torch.device("cpu") if found is None or found.type == "mps" else found
