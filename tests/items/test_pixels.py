@@ -473,7 +473,22 @@ def test_no_source_and_no_family() -> None:
         ({"family": "clip_resnet"}, "needs items.source"),
         ({"source": "none.pt"}, "no file is there"),
         ({"family": "cnnf", "source": "x"}, "starts from random weights"),
+        ({"family": "cnnf"}, "set items.pretrained false"),
         ({"family": "cnnf", "pretrained": False, "sizes": {"depth": 1}}, "items.sizes.depth"),
+        ({"family": "cnnf", "pretrained": False, "sizes": {"width": "many"}}, "items.sizes.width is 'many'"),
+        ({"family": "cnnf", "pretrained": False, "sizes": {"dropout": 2.0}}, "items.sizes.dropout is 2.0"),
+        ({"family": "cnnf", "pretrained": False, "pooling": "mean"}, "items.pooling is 'mean', and would do"),
+        (
+            {"family": "clip_resnet", "pretrained": False, "source": "x.pt"},
+            "items.source is 'x.pt', and would",
+        ),
+        ({"source": "x.pt", "sizes": {"architecture": "RN50"}}, "items.sizes is .* would do nothing"),
+        ({"source": "x.pt", "revision": "abc"}, "items.revision is 'abc', and would do nothing"),
+        ({"source": "x", "frozen_pool": True}, "items.frozen_pool is True, and would do nothing"),
+        (
+            {"family": "clip_resnet", "pretrained": False, "sizes": {"architecture": ["RN50"]}},
+            "no CLIP ResNet is called",
+        ),
     ]:
         with pytest.raises(RecipeError, match=says):
             PixelEncoder(nothing, **choices)  # type: ignore[arg-type]

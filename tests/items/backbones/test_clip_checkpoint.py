@@ -88,6 +88,11 @@ def test_half_precision_becomes_single(tmp_path: Path) -> None:
     )
 
 
+def test_by_default_pictures_have_the_native_size(tmp_path: Path) -> None:
+    network = load_clip_resnet(as_safetensors(random_weights(), tmp_path))
+    assert network.input.size == network.describe()["choices"]["size"] == TINY.native
+
+
 def test_another_size_than_the_native(tmp_path: Path) -> None:
     weights = random_weights()
     network = load_clip_resnet(as_safetensors(weights, tmp_path), CLIPResNetChoices(size=64)).double()

@@ -67,9 +67,9 @@ def test_known_by_name() -> None:
     assert set(ARCHITECTURES) == set(PARAMETERS)
     with torch.device("meta"):
         network = random_clip_resnet("RN50x4")
-    assert network.input.size == 224
-    assert network.state_shape(1) == (80, 56, 56)
-    assert network.state_shape(len(network.parts) - 1) == (2560, 7, 7)
+    assert network.input.size == 288, "what it was trained with"
+    assert network.state_shape(1) == (80, 72, 72)
+    assert network.state_shape(len(network.parts) - 1) == (2560, 9, 9)
     assert network.provenance.revision is None
     with pytest.raises(RecipeError, match="RN50x5.*did you mean 'RN50x4'"):
         random_clip_resnet("RN50x5")

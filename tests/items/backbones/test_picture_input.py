@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,29 @@ COLOURS = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}
 )
 def test_size(written: dict[str, Any], size: int | None) -> None:
     assert Preprocessing.of(written).size == size
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"size": "big"},
+        {"size": 32.5},
+        {"size": [32]},
+        {"size": 0},
+        {"size": {"height": "32", "width": "32"}},
+        {"image_mean": ["a", "b", "c"]},
+        {"image_mean": [0.1, 0.2]},
+        {"image_mean": [0.1, 0.2, math.nan]},
+        {"image_std": [0.1, 0.0, 0.1]},
+        {"rescale_factor": "x"},
+        {"rescale_factor": 0},
+    ],
+    ids=str,
+)
+def test_what_is_no_number_is_told(written: dict[str, Any]) -> None:
+    (name,) = written
+    with pytest.raises(RecipeError, match=f"preprocessor_config.json: {name} is .*correct the file"):
+        Preprocessing.of(written)
 
 
 def test_colours() -> None:

@@ -24,6 +24,7 @@ from pixelrec.items.backbones.clip_resnet import (
     CLIPResNetChoices,
     ModifiedResNet,
     fitted_positions,
+    unfilled,
 )
 
 VISUAL = "visual."  # how names of the picture's half of CLIP start
@@ -49,8 +50,8 @@ def load_clip_resnet(path: Path, choices: CLIPResNetChoices | None = None) -> CL
     architecture = recognised(tensors, path)
     with torch.device("meta"):
         _demand_fit(ModifiedResNet(architecture, architecture.native), tensors, path)
-        network = ModifiedResNet(architecture, choices.size)
-    tensors[POSITIONS] = fitted_positions(tensors[POSITIONS], choices.size // STRIDE)
+        network = unfilled(architecture, choices)
+    tensors[POSITIONS] = fitted_positions(tensors[POSITIONS], network.size // STRIDE)
     counters = {name: torch.tensor(0) for name in network.state_dict() if name.endswith(COUNTER)}
     network.to_empty(device="cpu").load_state_dict(counters | tensors)
     return CLIPResNet(network, choices, Provenance(str(path), _digest(path))).eval()

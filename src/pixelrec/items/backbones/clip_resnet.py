@@ -10,7 +10,7 @@ Shapes: B pictures, C channels, H × W places of a feature map, G × G places th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isqrt
 from typing import Any, final
 
@@ -23,7 +23,6 @@ from pixelrec.items.backbones.backbone import AbstractBackbone, Anatomy, Provena
 from pixelrec.items.backbones.picture_input import (
     CLIP_MEAN,
     CLIP_STD,
-    DEFAULT_SIZE,
     Colour,
     PictureInput,
     PictureSizes,
@@ -180,14 +179,15 @@ class CLIPResNetChoices:
     Args:
         pooling: `pooler` is the attention pool (features B, output), `mean` the mean over the last feature
             map (B, C), `tokens` its places (B, G², C).
-        size: of pictures, in pixels, a multiple of 32; positions are interpolated where it is not native.
+        size: of pictures, in pixels, a multiple of 32; by default the native one, to others positions are
+            interpolated.
         mean: of the colours; by default CLIP's.
         std: of the colours.
         frozen_pool: the attention pool is constant at every depth, as in the published benchmark.
     """
 
     pooling: Pooling = "pooler"
-    size: int = DEFAULT_SIZE
+    size: int | None = None
     mean: Colour = CLIP_MEAN
     std: Colour = CLIP_STD
     frozen_pool: bool = True
@@ -198,7 +198,7 @@ class CLIPResNet(AbstractBackbone):
     """Stem, every bottleneck in order, and a pool; stages 1 to 4 are layer1 to layer4.
 
     Args:
-        network: whose layers these are; made for pictures of `choices.size`.
+        network: whose layers these are; made for pictures of the size that is chosen.
         choices: of the recipe.
         provenance: of the weights; by default they are random.
 
@@ -211,9 +211,9 @@ class CLIPResNet(AbstractBackbone):
     ) -> None:
         pooling = checked(choices.pooling, POOLINGS, "pooler", "a CLIP ResNet")
         network.attnpool.requires_grad_(not choices.frozen_pool)
-        picture_input = PictureInput(choices.size, choices.mean, choices.std)
+        picture_input = PictureInput(network.size, choices.mean, choices.std)
         super().__init__(network.anatomy(pooling), picture_input, provenance)
-        self.architecture, self.choices = network.architecture, choices
+        self.architecture, self.choices = network.architecture, replace(choices, size=network.size)
 
     def describe(self) -> dict[str, Any]:
         """What `rebuild_clip_resnet` takes."""
@@ -227,10 +227,15 @@ def random_clip_resnet(name: str, choices: CLIPResNetChoices | None = None) -> C
     Raises:
         RecipeError: an unknown name, or choices that do not fit.
     """
-    if name not in ARCHITECTURES:
-        raise RecipeError(f"no CLIP ResNet is called {name!r}; {nearest(name, ARCHITECTURES)}")
+    if name not in list(ARCHITECTURES):  # which may be anything, a list even
+        raise RecipeError(f"no CLIP ResNet is called {name!r}; {nearest(str(name), ARCHITECTURES)}")
     choices = choices or CLIPResNetChoices()
-    return CLIPResNet(ModifiedResNet(ARCHITECTURES[name], choices.size), choices)
+    return CLIPResNet(unfilled(ARCHITECTURES[name], choices), choices)
+
+
+def unfilled(architecture: Architecture, choices: CLIPResNetChoices) -> ModifiedResNet:
+    """The layers, for pictures of the size that is chosen, or of the native one."""
+    return ModifiedResNet(architecture, choices.size or architecture.native)
 
 
 def rebuild_clip_resnet(description: Mapping[str, Any]) -> CLIPResNet:
@@ -239,7 +244,7 @@ def rebuild_clip_resnet(description: Mapping[str, Any]) -> CLIPResNet:
     architecture["blocks"] = tuple(architecture["blocks"])
     colours = {name: tuple(choices[name]) for name in ("mean", "std")}
     chosen = CLIPResNetChoices(**(choices | colours))
-    return CLIPResNet(ModifiedResNet(Architecture(**architecture), chosen.size), chosen)
+    return CLIPResNet(unfilled(Architecture(**architecture), chosen), chosen)
 
 
 def fitted_positions(positions: Tensor, grid: int) -> Tensor:

@@ -68,6 +68,7 @@ def make_network(choices: NetworkChoices) -> AbstractBackbone:
         return _clip_resnet(choices)
     if choices.family == CNN_F:
         return _cnnf(choices)
+    _demand_unsaid("items.frozen_pool", choices.frozen_pool, "only a CLIP ResNet has an attention pool")
     if not choices.pretrained:
         return random_backbone(
             choices.family,
@@ -104,7 +105,7 @@ def _clip_resnet(choices: NetworkChoices) -> AbstractBackbone:
     mean, std = (CLIP_MEAN, CLIP_STD) if choices.taken.statistics == "own" else (HALF, HALF)
     taken = CLIPResNetChoices(
         choices.taken.pooling or "pooler",
-        choices.taken.size or DEFAULT_SIZE,
+        choices.taken.size,
         mean,
         std,
         frozen_pool=choices.frozen_pool,
@@ -115,9 +116,11 @@ def _clip_resnet(choices: NetworkChoices) -> AbstractBackbone:
                 f"a pretrained {CLIP_RESNET} needs items.source: the file of its weights, .safetensors or a "
                 "state dict that torch.save wrote"
             )
+        _demand_unsaid("items.revision", choices.revision, "weights in a file have no other")
+        _demand_unsaid("items.sizes", dict(choices.sizes), "the weights say how large it is")
         return load_clip_resnet(Path(choices.source), taken)
-    known = {"architecture"}
-    _demand_known_sizes(choices.sizes, known, CLIP_RESNET)
+    _demand_unsaid("items.source", choices.source, "random weights have none")
+    _demand_known_sizes(choices.sizes, {"architecture"}, CLIP_RESNET)
     if "architecture" not in choices.sizes:
         raise RecipeError(f"items.sizes.architecture is missing; expected one of {', '.join(ARCHITECTURES)}")
     return random_clip_resnet(choices.sizes["architecture"], taken)
@@ -129,10 +132,27 @@ def _cnnf(choices: NetworkChoices) -> AbstractBackbone:
             f"items.source is {choices.source}, and {CNN_F} starts from random weights: leave it out and set "
             "items.pretrained false"
         )
+    if choices.pretrained:
+        raise RecipeError(
+            f"items.pretrained is true, and {CNN_F} starts from random weights: set items.pretrained false"
+        )
+    why = f"{CNN_F} knows one way"
+    _demand_unsaid("items.pooling", choices.taken.pooling, why)
+    _demand_unsaid("items.revision", choices.revision, why)
+    _demand_unsaid("items.frozen_pool", choices.frozen_pool, why)
     _demand_known_sizes(choices.sizes, {"width", "dropout"}, CNN_F)
-    size = choices.taken.size or DEFAULT_SIZE
-    width, dropout = int(choices.sizes.get("width", 4096)), float(choices.sizes.get("dropout", 0.5))
-    return CNNF(size=size, width=width, dropout=dropout).eval()
+    width, dropout = choices.sizes.get("width", 4096), choices.sizes.get("dropout", 0.5)
+    if not isinstance(width, int) or width < 1:
+        raise RecipeError(f"items.sizes.width is {width!r}; expected how many features, at least 1")
+    if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+        raise RecipeError(f"items.sizes.dropout is {dropout!r}; expected a share from 0 to less than 1")
+    return CNNF(size=choices.taken.size or DEFAULT_SIZE, width=width, dropout=float(dropout)).eval()
+
+
+def _demand_unsaid(key: str, value: Any, why: str) -> None:
+    """Raises `RecipeError` if a word was given that would do nothing."""
+    if value:
+        raise RecipeError(f"{key} is {value!r}, and would do nothing: {why}; leave it out")
 
 
 def _demand_known_sizes(sizes: Mapping[str, Any], known: set[str], network: str) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeGuard
 
 import torch
 from torch import Tensor
@@ -88,12 +88,14 @@ class Preprocessing:
         """Reads old and new forms of the file; scaling other than by 1/255 becomes part of mean and std.
 
         Raises:
-            RecipeError: pictures that are not square, or colours that are not three numbers.
+            RecipeError: pictures that are not square, or what should be numbers and is none.
         """
         mean, std = _colour(written, "image_mean"), _colour(written, "image_std")
+        if std is not None and min(std) <= 0:
+            raise _wrong("image_std", list(std), "three numbers above 0")
         if not written.get("do_normalize", True):
             mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-        factor = float(written.get("rescale_factor") or 1 / 255) if written.get("do_rescale", True) else 1.0
+        factor = _factor(written) if written.get("do_rescale", True) else 1.0
         return cls(_size(written), _divided(mean, 255 * factor), _divided(std, 255 * factor))
 
 
@@ -101,10 +103,12 @@ def _size(written: Mapping[str, Any]) -> int | None:
     # Without the word, a checkpoint crops if it names what to crop to: CLIP's first files did.
     crops = written.get("do_center_crop", "crop_size" in written) and written.get("crop_size") is not None
     size = written.get("crop_size") if crops else written.get("size")
-    if size is None or isinstance(size, int):
+    if size is None or _is_size(size):
         return size
-    if isinstance(size, list):
+    if isinstance(size, list) and len(size) == 2:
         size = dict(zip(("height", "width"), size, strict=True))
+    if not isinstance(size, dict) or not all(n is None or _is_size(n) for n in size.values()):
+        raise _wrong("size", size, "a number of pixels")
     height, width = size.get("height"), size.get("width")
     if height != width:
         raise RecipeError(
@@ -114,13 +118,37 @@ def _size(written: Mapping[str, Any]) -> int | None:
     return height or size.get("shortest_edge")
 
 
+def _is_size(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and value > 0
+
+
 def _colour(written: Mapping[str, Any], name: str) -> Colour | None:
     values = written.get(name)
     if values is None:
         return None
-    if not isinstance(values, list) or len(values) != 3:
-        raise RecipeError(f"preprocessor_config.json: {name} is {values}, expected three numbers")
+    if not isinstance(values, list) or len(values) != 3 or not all(map(_is_number, values)):
+        raise _wrong(name, values, "three numbers")
     return float(values[0]), float(values[1]), float(values[2])
+
+
+def _factor(written: Mapping[str, Any]) -> float:
+    """What colours 0 … 255 are multiplied by."""
+    factor = written.get("rescale_factor")
+    if factor is None:
+        return 1 / 255
+    if not _is_number(factor) or factor <= 0:
+        raise _wrong("rescale_factor", factor, "a number above 0, such as 0.00392")
+    return float(factor)
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _wrong(name: str, value: object, expected: str) -> RecipeError:
+    return RecipeError(
+        f"preprocessor_config.json: {name} is {value!r}, expected {expected}; correct the file"
+    )
 
 
 def _divided(colour: Colour | None, by: float) -> Colour | None:
