@@ -1,4 +1,4 @@
-"""The recipe over a vision transformer with its own trained blocks, cache and bank, over a small checkpoint."""
+"""The recipe over a vision transformer with its own blocks, cache and bank, over a small checkpoint."""
 
 from __future__ import annotations
 
