@@ -399,8 +399,8 @@ def test_interrupted_it_keeps_what_is_decoded(covers: Path, out: Path, monkeypat
     ids = draw(covers, 50)
     add = packing.StoreWriter.add
 
-    def interrupted(self, item_id, pixels, stamp):
-        add(self, item_id, pixels, stamp)
+    def interrupted(self, item_id, *made):
+        add(self, item_id, *made)
         if item_id == "i20":
             raise KeyboardInterrupt
 

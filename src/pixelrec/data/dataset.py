@@ -33,6 +33,7 @@ from pixelrec.batch import Facts, Histories
 from pixelrec.data.sequences import Sequences
 from pixelrec.data.vocabulary import numbers_of
 from pixelrec.errors import DataError, RequestError
+from pixelrec.images.store import PictureStore
 
 if TYPE_CHECKING:
     import polars as pl
@@ -117,6 +118,17 @@ class Dataset:
             with (self.folder / name).open("rb") as file:
                 digest.update(file_digest(file, "sha256").digest())
         return digest.hexdigest()
+
+    @cached_property
+    def pictures_fingerprint(self) -> str:
+        """What the pictures of its items were made from, and how; empty where no covers are packed.
+
+        Raises:
+            ImageError: packing is unfinished, or the store is of another version.
+        """
+        if not self.covers.exists():
+            return ""
+        return PictureStore.open(self.covers).fingerprint(self.item_ids.to_list())
 
     def held_out(self) -> HeldOut:
         """Opens the test events. Only what evaluates may call this."""

@@ -212,7 +212,7 @@ def _read_cloze(
     window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
     times = gather(histories.times, cuts.starts, cuts.stops, length + 1)
     hidden = (rng.random(window.shape) < windowing.hide) & (window != 0)
-    # deviation: a row must ask something. Where chance hid nothing, the last event is hidden, as at inference.
+    # deviation: a row must ask something. Where chance hid nothing, the last event is, as at inference.
     hidden[~hidden.any(axis=1), -1] = True
     return Rows(cuts.users, np.where(hidden, 0, window), times, np.where(hidden, window, 0), window)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, final, get_args
 
@@ -77,6 +78,7 @@ class _Made(NamedTuple):
     item_id: str
     pixels: np.ndarray
     stamp: Stamp
+    digest: bytes  # of the cover's bytes
 
 
 def pack(
@@ -180,7 +182,7 @@ def _pack_all(writer: StoreWriter, tasks: list[_Task], threads: int, progress: b
 def _make(task: _Task, *, size: int, fit: Fit) -> _Made | Unusable:
     try:
         data, read = read_cover(task.path)
-        return _Made(task.item_id, decode(data, size=size, fit=fit).pixels, read)
+        return _Made(task.item_id, decode(data, size=size, fit=fit).pixels, read, sha256(data).digest())
     except Refused as refused:
         return Unusable(task.item_id, refused.reason, refused.detail)
 
