@@ -42,6 +42,7 @@ FORMAT, VERSION = "pixelrec data set", 1
 ENTRIES = frozenset(
     {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.png", "baselines"}
 )
+COVERS = "covers.lmdb"  # the picture store
 _MEND = "make it anew with `pixelrec prepare`"
 _NAMED = 5  # unknown ids that a message names
 
@@ -72,7 +73,7 @@ class Dataset:
     @property
     def covers(self) -> Path:
         """Where the picture store of its items lies, if covers were packed."""
-        return self.folder / "covers.lmdb"
+        return self.folder / COVERS
 
     @property
     def baselines(self) -> Path:

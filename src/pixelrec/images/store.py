@@ -252,6 +252,6 @@ def _check_out(out: np.ndarray, shape: tuple[int, ...]) -> None:
 def _absence(path: Path, absent: list[str], asked: int) -> str:
     named = ", ".join(map(repr, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
     return (
-        f"{len(absent):,} of {asked:,} items are not in the picture store {path}: {named}; pack "
-        "the covers of all items with `pixelrec images pack`"
+        f"{len(absent):,} of {asked:,} items {'are' if len(absent) > 1 else 'is'} not in the picture store "
+        f"{path}: {named}; pack the covers of all items with `pixelrec images pack`"
     )
