@@ -109,7 +109,7 @@ def pack(
         data: data set folder.
         size: pixels of a side.
         fit: how a cover becomes square: stretched, its centre cropped, or padded.
-        missing: items without a usable cover are an error, get a grey picture, or are dropped.
+        missing: items without a usable cover are an error, get a grey picture, or go with all their events.
         threads: that decode; all cores by default.
         overwrite: start anew, as another size or fit needs.
     """

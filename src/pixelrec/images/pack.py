@@ -100,8 +100,8 @@ def pack(
     picture and lists the item in the store's manifest, "drop-item" leaves it out and reports it. With
     `overwrite` a store at `out` is replaced, once the new one is complete. Killed or interrupted, the
     same call continues. Raises `ImageError`, once all covers were looked at; where there are many, a CSV file
-    beside the store lists every unusable item. `draft_of` is where `out` will lie once the folder around it is
-    published; what is refused is listed beside that folder then, for the draft will not be kept.
+    beside the store lists every unusable item. `draft_of` is where `out` will lie once the folder around it
+    is published; what is refused is listed beside that folder then, for the draft will not be kept.
     """
     started = time.perf_counter()
     asked = _asked(item_ids)
