@@ -50,8 +50,8 @@ def prepare(
         items: item information, CSV or Parquet, with a column named `item_column` too.
         item_column: column of item ids, text or integers.
         user_column: column of user ids, text or integers.
-        time_column: column of times: numbers, or datetimes in Parquet. Stored as whole unix seconds, rounded
-            down; finer times order the events first.
+        time_column: column of times: numbers, datetimes in Parquet, or ISO 8601 dates in CSV, UTC unless they
+            say otherwise. Stored as whole unix seconds, rounded down; finer times order the events first.
         time_unit: what the numbers in `time_column` count.
         overwrite: replace `out` where it is a data set; files in it that are not the data set's own stay.
         pack_covers: makes the picture store of the data set while that is a draft at another place; what it
