@@ -56,7 +56,7 @@ class HeldOut:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """An opened data set; arrays are memory-mapped and read-only."""
 
@@ -69,6 +69,10 @@ class Dataset:
     event_items: np.ndarray  # int32[events]
     event_times: np.ndarray  # int64[events]: unix seconds
     evaluated: np.ndarray  # bool[users + 1]
+
+    def __repr__(self) -> str:
+        counts = f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions"
+        return f"Dataset({str(self.folder)!r}: {counts})"
 
     @property
     def covers(self) -> Path:
