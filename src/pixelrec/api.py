@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +14,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare as prepare_interactions
 from pixelrec.errors import RequestError
 from pixelrec.images.pack import PackReport, pack
+from pixelrec.packing import pack_covers, packing_of_draft
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,8 +46,9 @@ def prepare(
     time_column: str = "timestamp",
     time_unit: TimeUnit = "s",
     overwrite: bool = False,
+    console: Console = QUIET,
 ) -> Dataset:
-    """Turns interactions, and covers if given, into a data set folder.
+    """Turns interactions, and covers if given, into a data set folder: all of it, or nothing.
 
     Args:
         interactions: CSV, CSV.gz, Parquet or a folder of Parquet parts.
@@ -59,12 +62,18 @@ def prepare(
         user_column: name of the column of user ids.
         time_column: name of the column of times.
         time_unit: what numbers there count since 1970; they are kept as seconds.
-        overwrite: replace a data set that is there already.
+        overwrite: replace a data set that is there already, and its picture store if covers are given.
+        console: where it is told what was packed; beside it a progress bar is drawn, on a terminal.
 
     Raises:
         DataError, ImageError: the input cannot be used; the message says where and how to mend it.
     """
-    dataset = prepare_interactions(
+    drafting = None
+    if covers is not None:
+        drafting = packing_of_draft(
+            Path(covers), Path(out), size=size, fit=fit, missing=missing, console=console
+        )
+    return prepare_interactions(
         Path(interactions),
         out=Path(out),
         items=None if items is None else Path(items),
@@ -73,10 +82,8 @@ def prepare(
         time_column=time_column,
         time_unit=time_unit,
         overwrite=overwrite,
+        pack_covers=drafting,
     )
-    if covers is None:
-        return dataset
-    return pack_images(covers, data=dataset.folder, size=size, fit=fit, missing=missing)[0]
 
 
 def pack_images(
@@ -89,6 +96,7 @@ def pack_images(
     threads: int | None = None,
     progress: bool = False,
     overwrite: bool = False,
+    console: Console = QUIET,
 ) -> tuple[Dataset, PackReport]:
     """Packs the covers of a data set's items into its picture store; killed, it continues where it was.
 
@@ -97,10 +105,12 @@ def pack_images(
         data: the data set.
         size: pixels of a side.
         fit: `stretch` to a square, `crop` to the centre square, or `pad` to a square.
-        missing: items without a usable cover are an `error`, get a `grey` picture, or go (`drop-item`).
+        missing: items without a usable cover are an `error`, get a `grey` picture, or go, with all their
+            events and for good (`drop-item`).
         threads: that decode; all cores by default.
         progress: draw a progress bar.
         overwrite: start the store anew, as another size or fit needs.
+        console: where it is told what was packed.
 
     Returns:
         The data set, without the items that were dropped, and what was packed.
@@ -108,13 +118,10 @@ def pack_images(
     Raises:
         ImageError: a cover is missing or broken (with `missing="error"`), or the store is of other choices.
     """
-    from pixelrec.data.prepare import drop_items
-
     dataset = Dataset.open(Path(data))
-    report = pack(
+    packing = partial(
+        pack,
         Path(covers),
-        dataset.covers,
-        list(dataset.item_ids),
         size=size,
         fit=fit,
         missing=missing,
@@ -122,9 +129,11 @@ def pack_images(
         progress=progress,
         overwrite=overwrite,
     )
-    if missing == "drop-item" and report.unusable:
-        dataset = drop_items(dataset, [u.item_id for u in report.unusable])
-    return dataset, report
+    kept, report = pack_covers(dataset, packing, console)
+    if kept.items < dataset.items:
+        told = "the data set has changed for good: runs trained on it no longer fit; train again"
+        console.print(told, highlight=False)
+    return kept, report
 
 
 def check_images(

@@ -61,7 +61,8 @@ def train_recipe(
     folder = [str(out or new_folder(recipe))]
     broadcast_object_list(folder)  # processes must not each name one by their own clock
     if accelerator.is_main_process:
-        Run.create(Path(folder[0]), recipe, dataset, start.told if start else None)
+        told, reads = start.told if start else None, parts.recommender.items.reads
+        Run.create(Path(folder[0]), recipe, dataset, told, reads)
     accelerator.wait_for_everyone()
     run = Run.open(folder[0])
     return run, _fit(parts, run, Progress(), console)

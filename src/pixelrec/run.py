@@ -37,6 +37,7 @@ from pixelrec.training.state import whole
 from pixelrec.version import VERSION
 
 FORMAT = 1
+EVENTS, PICTURES = "users, items or histories", "pictures"
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,21 @@ class Run:
 
     @classmethod
     def create(
-        cls, folder: Path, recipe: Recipe, dataset: Dataset, start: Mapping[str, str] | None = None
+        cls,
+        folder: Path,
+        recipe: Recipe,
+        dataset: Dataset,
+        start: Mapping[str, str] | None = None,
+        reads: str = "",
     ) -> Self:
         """Makes the folder of a new run.
 
-        start: the run whose weights it starts from, and their hash.
+        Args:
+            folder: new or empty.
+            recipe: resolved.
+            dataset: that it is trained on.
+            start: the run whose weights it starts from, and their hash.
+            reads: fingerprint of the pictures that its item encoder looks at; empty: at none.
 
         Raises:
             RunError: the folder holds something already.
@@ -79,6 +90,8 @@ class Run:
             "pixelrec": VERSION,
             "torch": torch.__version__,
         }
+        if reads:
+            about["pictures_fingerprint"] = reads
         if start is not None:
             about["start"] = dict(start)
         shutil.copyfile(dataset.folder / "items.parquet", folder / "items.parquet")
@@ -113,19 +126,31 @@ class Run:
         """The data set it was trained on, or the same one at another place.
 
         Raises:
-            RunError: `data` is another data set.
+            RunError: `data` is another data set, or its items have other pictures now.
         """
         if data is None and not Path(self.about["data"]).exists():
             raise RunError(
                 f"the data set of {self.folder} is no longer at {self.about['data']}; give it with --data"
             )
         dataset = Dataset.open(Path(data or self.about["data"]))
-        if dataset.fingerprint != self.about["data_fingerprint"]:
+        if differing := self.difference(dataset):
+            mend = "pack the covers of then again" if differing == PICTURES else "give that one with --data"
             raise RunError(
-                f"{dataset.folder} is not the data set that {self.folder} was trained on: its users, "
-                "items or histories differ; give that one with --data, or train again"
+                f"{dataset.folder} is not the data set that {self.folder} was trained on: its {differing} "
+                f"differ; {mend}, or train again"
             )
         return dataset
+
+    def difference(self, dataset: Dataset) -> str | None:
+        """What `dataset` has otherwise than when the run was trained, in words; none if it is the same.
+
+        Pictures count where the run looks at them and they are at hand; runs of before they were noted have
+        any.
+        """
+        if dataset.fingerprint != self.about["data_fingerprint"]:
+            return EVENTS
+        then, now = self.about.get("pictures_fingerprint"), dataset.covers.exists()
+        return PICTURES if then and now and then != dataset.pictures_fingerprint else None
 
     def recommender(self, facts: Facts | None = None) -> Recommender:
         """The recommender of the best epoch.

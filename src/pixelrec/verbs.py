@@ -77,15 +77,17 @@ def prepare(
         interactions,
         out=out,
         items=items,
+        covers=covers,
+        size=size,
+        fit=fit,
+        missing=missing,
         item_column=item_column,
         user_column=user_column,
         time_column=time_column,
         time_unit=time_unit,
         overwrite=overwrite,
+        console=_console(),
     )
-    if covers is not None:
-        pack(covers, data=out, size=size, fit=fit, missing=missing)
-        dataset = type(dataset).open(out)
     print_statistics(statistics(dataset), _console())
     _console().print(f"\ndata set   {out}\nnext       pixelrec train sasrec-id --data {out}", highlight=False)
 
@@ -107,14 +109,13 @@ def pack(
         data: data set folder.
         size: pixels of a side.
         fit: how a cover becomes square: stretched, its centre cropped, or padded.
-        missing: items without a usable cover are an error, get a grey picture, or are dropped.
+        missing: items without a usable cover are an error, get a grey picture, or go with all their events.
         threads: that decode; all cores by default.
         overwrite: start anew, as another size or fit needs.
     """
     from pixelrec import api
-    from pixelrec.images.summary import print_pack
 
-    _, report = api.pack_images(
+    api.pack_images(
         covers,
         data=data,
         size=size,
@@ -123,8 +124,8 @@ def pack(
         threads=threads,
         progress=True,
         overwrite=overwrite,
+        console=_console(),
     )
-    print_pack(report, _console())
 
 
 def check(

@@ -68,7 +68,21 @@ CSV = {
         GOOD + "d,u,soon\n",
         "line 5: timestamp 'soon' is not a number; expected unix seconds",
     ),
-    "date for a time": (GOOD + "d,u,2020-01-01\n", "line 5: timestamp '2020-01-01' is not a number"),
+    "a date among numbers": (
+        GOOD + "d,u,2020-01-01\n",
+        "line 5: timestamp '2020-01-01' is not a number but a date, and the two do not mix; "
+        "expected unix seconds, as on the first line",
+    ),
+    "a number among dates": (
+        HEADER + "a,u,2020-01-01\nb,u,7\n",
+        "line 3: timestamp '7' is no date; expected ISO 8601 dates such as .*, as on the first line",
+    ),
+    "a day that never was": (HEADER + "a,u,2020-01-01\nb,u,2021-02-29\n", "line 3: timestamp '2021-02-29'"),
+    "an empty date": (HEADER + "a,u,2020-01-01\nb,u,\n", "line 3: timestamp is empty"),
+    "a date of another kind": (
+        HEADER + "a,u,05/01/2024\n",
+        "line 2: timestamp '05/01/2024' is not a number; expected unix seconds, or ISO 8601 dates such as",
+    ),
     "time with a space": (GOOD + "d,u,4 \n", "line 5: timestamp '4 ' is not a number"),
     "nan": (GOOD + "d,u,nan\n", "line 5: timestamp 'nan' is not a number"),
     "infinite": (GOOD + "d,u,-inf\n", "line 5: timestamp '-inf' is not a number"),

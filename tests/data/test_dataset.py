@@ -40,6 +40,10 @@ def test_arrays_are_mapped_read_only_and_the_data_set_is_frozen(shop: Path) -> N
         dataset.users = 3  # type: ignore[misc]
 
 
+def test_shown_it_is_one_line(shop: Path) -> None:
+    assert repr(Dataset.open(shop)) == f"Dataset({str(shop)!r}: 13 users, 30 items, 101 interactions)"
+
+
 def test_who_is_evaluated_is_known_without_opening_the_held_out(copy: Path) -> None:
     shutil.rmtree(copy / "held_out")
     dataset = Dataset.open(copy)

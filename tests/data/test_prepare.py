@@ -285,6 +285,36 @@ def test_time_units(tmp_path: Path, unit: str, scale: int) -> None:
     assert dataset.event_times.tolist() == [1_699_999_999, 1_700_000_000, 1_700_000_000]
 
 
+DATES = {  # what stands in the file → unix seconds
+    "2024-01-05": 1704412800,
+    "2024-01-05 10:00": 1704448800,
+    "2024-01-05 10:00:01": 1704448801,
+    "2024-01-05T10:00:02Z": 1704448802,
+    "2024-01-05T11:00:03+01:00": 1704448803,
+    "2024-01-05 04:30:04-0530": 1704448804,
+    "2024-01-05 10:00:05 UTC": 1704448805,
+    "2024-01-05 10:00:06.75+00": 1704448806,
+    "1969-12-31T23:59:59": -1,
+}
+
+
+@pytest.mark.parametrize("block", [30, 2**20])
+def test_dates_in_csv(tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixelrec.data.csv_file.BLOCK", block)
+    lines = [f"i{n},u,{written}" for n, written in enumerate(DATES)]
+    dataset = prepared(tmp_path, "\n".join(["item_id,user_id,timestamp", "", *lines, ""]), time_unit="ms")
+    seconds = sorted(DATES.values())
+    assert dataset.event_times.tolist() == seconds[:-1]
+    assert dataset.held_out().times.tolist() == [0, seconds[-1]]
+
+
+def test_fractions_of_dates_order_events(tmp_path: Path) -> None:
+    times = {"c": "12:00:00.75", "a": "12:00:00.5", "b": "12:00:00.6", "d": "12:00:01"}
+    lines = [f'{item},u,"2024-01-05 {time}"\n' for item, time in times.items()]
+    dataset = prepared(tmp_path, "item_id,user_id,timestamp\n" + "".join(lines))
+    assert [dataset.item_ids[int(n) - 1] for n in dataset.event_items] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize(
     ("times", "expected"),
     [

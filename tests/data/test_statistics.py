@@ -44,8 +44,9 @@ def test_counts_by_hand(dataset: Dataset) -> None:
     )
 
 
-def test_the_table_says_it_all_in_eighty_columns(dataset: Dataset) -> None:
-    console = Console(width=80, record=True, file=None, quiet=False)
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_the_table_says_it_all_in_few_columns(dataset: Dataset, width: int) -> None:
+    console = Console(width=width, record=True, file=None, quiet=False)
     with console.capture() as captured:
         print_statistics(statistics(dataset), console)
     text = captured.get()
@@ -58,6 +59,7 @@ def test_the_table_says_it_all_in_eighty_columns(dataset: Dataset) -> None:
         "events an item",
         "3.00",
         "99 %",
+        "largest",
     ):
         assert part in text
     assert "…" not in text

@@ -140,8 +140,15 @@ def test_what_a_recipe_says_of_itself_may_change(begun: Cell, dataset: Dataset) 
 
 
 def test_another_data_set_is_refused(begun: Cell, random_dataset: Dataset) -> None:
-    with pytest.raises(RunError, match="another data set"):
+    with pytest.raises(RunError, match="with other users, items or histories than .* has now"):
         planned(random_dataset, begun.folder.parents[1])
+
+
+def test_a_cell_over_other_pictures_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+    cell = planned(dataset, tmp_path / "out").in_turn()[0]
+    Run.create(cell.folder, cell.recipe, dataset, reads="of covers that were replaced since")
+    with pytest.raises(RunError, match=r"with other pictures than .* has now; .* or delete .*out$"):
+        planned(dataset, tmp_path / "out")
 
 
 def test_what_is_no_run_is_left_alone(dataset: Dataset, tmp_path: Path) -> None:

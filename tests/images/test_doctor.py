@@ -133,7 +133,7 @@ def test_hash_survives_scale_and_compression_and_tells_pictures_apart():
         file = io.BytesIO()
         image.save(file, "JPEG", **options)
         with ready():
-            return perceptual_hash(decode(file.getvalue(), size=SIDE, fit="stretch").pixels)[0]
+            return perceptual_hash(decode(file.getvalue(), size=SIDE, fit="stretch").pixels)
 
     def apart(a: int, b: int) -> int:
         return (a ^ b).bit_count()
@@ -147,6 +147,27 @@ def test_plain_colours_are_alike_only_if_of_one_colour(tmp_path: Path):
     for name, colour in (("a", "red"), ("b", "blue"), ("c", (255, 3, 0))):
         Image.new("RGB", (40, 40), colour).save(tmp_path / f"{name}.png")
     assert checked(tmp_path).duplicates == (("a", "c"),)
+
+
+def test_a_product_in_another_colour_is_another(tmp_path: Path):
+    for name, colour in (("blue", (70, 90, 200)), ("brown", (140, 90, 60)), ("purple", (130, 75, 150))):
+        picture = Image.new("RGB", (96, 96), "white")
+        for left in (10, 40, 70):
+            picture.paste(colour, (left, 20, left + 12, 80))
+        picture.save(tmp_path / f"{name}.png")
+        picture.resize((60, 60)).save(tmp_path / f"{name}-small.jpg", quality=60)
+    names = ("blue", "brown", "purple")
+    assert sorted(checked(tmp_path).duplicates) == [(name, f"{name}-small") for name in names]
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_no_word_and_no_figure_is_broken(covers: Path, width: int):
+    text = shown(print_check, checked(covers), width)
+    figures = text[text.index("width") : text.index("formats")].splitlines()
+    assert figures[0].split() == ["width", "height", "width", "/", "height", "file", "size"]
+    assert [line.split()[0] for line in figures[2:-1]] == ["least", "5", "25", "median", "75", "95", "most"]
+    assert "…" not in "".join(figures)
+    assert "the shortest side has 45 pixels: packing at the default --size 224 enlarges" in text
 
 
 @pytest.mark.parametrize("threshold", [0, 1, 3, 6])

@@ -102,12 +102,32 @@ def test_an_item_listed_twice_is_packed_once(covers: Path, out: Path):
     assert packed(covers, out, ["i0", "i1", "i0"]).packed == 2
 
 
-def test_missing_covers_are_refused_before_any_work(covers: Path, out: Path):
+def test_missing_and_damaged_covers_are_refused_together_and_the_others_kept(covers: Path, out: Path):
     draw(covers, 3)
-    with pytest.raises(ImageError, match=r"2 of 4 items .*\[2 missing\]: x .*y.*nothing was packed"):
-        packed(covers, out, ["i0", "x", "i1", "y"])
-    assert not out.exists()
-    assert list_path(out).read_text("utf-8").splitlines()[1:] == ["x,missing,no x.jpg", "y,missing,no y.jpg"]
+    (covers / "i1.png").write_bytes(b"nonsense")
+    with pytest.raises(
+        ImageError, match=r"2 of 4 items have .*\[1 missing, 1 not-a-picture\]: x .*i1"
+    ) as caught:
+        packed(covers, out, ["i0", "x", "i1", "i2"])
+    assert "no x.jpg, .png or the like" in str(caught.value) and "the others are packed" in str(caught.value)
+    assert not list_path(out).exists(), "all of them are named"
+    assert packed(covers, out, ["i0", "i2"]).resumed == 2
+
+
+def test_a_single_item_has_no_usable_cover(covers: Path, out: Path):
+    draw(covers, 2)
+    with pytest.raises(ImageError, match="1 of 3 items has no usable cover"):
+        packed(covers, out, ["i0", "i1", "x"])
+
+
+def test_more_than_a_message_can_name_are_listed(covers: Path, out: Path):
+    draw(covers, 1)
+    with pytest.raises(ImageError, match=r"4 of 5 items .*: a .*, …; all are listed in .*unusable.csv"):
+        packed(covers, out, ["i0", "a", "b", "c", "d"])
+    rows = [line.split(",")[:2] for line in list_path(out).read_text("utf-8").splitlines()[1:]]
+    assert rows == [[name, "missing"] for name in "abcd"]
+    packed(covers, out, ["i0"])
+    assert not list_path(out).exists()
 
 
 def test_broken_covers_are_refused_after_all_are_seen(covers: Path, out: Path):
@@ -399,8 +419,8 @@ def test_interrupted_it_keeps_what_is_decoded(covers: Path, out: Path, monkeypat
     ids = draw(covers, 50)
     add = packing.StoreWriter.add
 
-    def interrupted(self, item_id, pixels, stamp):
-        add(self, item_id, pixels, stamp)
+    def interrupted(self, item_id, *made):
+        add(self, item_id, *made)
         if item_id == "i20":
             raise KeyboardInterrupt
 
@@ -447,7 +467,7 @@ def test_report_can_be_json(covers: Path, out: Path):
     draw(covers, 1)
     report = packed(covers, out, ["i0", "gone"], missing="drop-item").to_dict()
     assert json.loads(json.dumps(report))["unusable"] == [
-        {"item_id": "gone", "reason": "missing", "detail": "no gone.jpg"}
+        {"item_id": "gone", "reason": "missing", "detail": "no gone.jpg, .png or the like"}
     ]
 
 

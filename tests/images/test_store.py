@@ -57,6 +57,20 @@ def test_what_a_store_says_of_itself(path: Path):
     assert "nobody" not in store and LONG + "y" not in store and "" not in store
 
 
+def test_a_fingerprint_is_of_covers_not_of_when_they_were_packed(tmp_path: Path):
+    def packed(name: str, stamp: Stamp, digest: bytes) -> str:
+        with StoreWriter(tmp_path / name, Manifest(SIZE, "crop", 1, False, "covers")) as writer:
+            writer.begin(1)
+            writer.add("i", picture(1), stamp, digest)
+            writer.finish(grey={})
+        return PictureStore.open(tmp_path / name).fingerprint(["i"])
+
+    first = packed("first", Stamp(1, 1), b"x" * 32)
+    assert packed("later", Stamp(1, 2), b"x" * 32) == first
+    assert packed("other", Stamp(1, 1), b"y" * 32) != first
+    assert packed("old", Stamp(1, 1), b"") != packed("older", Stamp(1, 2), b"")
+
+
 def test_no_items_give_an_empty_batch(path: Path):
     assert PictureStore.open(path).read([]).shape == (0, SIZE, SIZE, 3)
 

@@ -18,7 +18,7 @@ ORDER = [
     {"arguments", "checkpoint", "published", "limits", "overrides"},
     {"images", "blocks"},
     {"data", "items", "users"},
-    {"recommender", "baselines"},
+    {"recommender", "baselines", "packing"},
     {"training", "evaluation", "item_vectors"},
     {"recipe_classes"},
     {"recipe"},

@@ -8,7 +8,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pixelrec.data.timestamps import FIRST, LAST, PER_SECOND, TimeUnit, expected, out_of_range
+from pixelrec.data.timestamps import (
+    A_DATE,
+    FIRST,
+    LAST,
+    PER_SECOND,
+    TimeUnit,
+    expected,
+    is_date,
+    out_of_range,
+)
 
 _NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SHOWN = 40  # characters of a wrong value
@@ -23,7 +32,7 @@ class Fault:
 
 
 def first_fault(
-    body: bytes, header: list[str], ids: Sequence[int], time: int | None, unit: TimeUnit = "s"
+    body: bytes, header: list[str], ids: Sequence[int], time: int | None, unit: TimeUnit | None = "s"
 ) -> Fault | None:
     """The first line that is no UTF-8, no CSV, not as wide as the header, or lacks an id or a usable time.
 
@@ -31,6 +40,7 @@ def first_fault(
         body: whole lines, without the header.
         ids: places of columns that must not be empty.
         time: place of the column that must hold a time; none where there is no such column.
+        unit: what numbers there count; none where they are dates.
     """
     text, undecodable = _decode(body)
     lines, line = text.split("\n"), 0
@@ -59,7 +69,7 @@ def _decode(body: bytes) -> tuple[str, Fault | None]:
 
 
 def _wrong_record(
-    fields: list[str], header: list[str], ids: Sequence[int], time: int | None, unit: TimeUnit
+    fields: list[str], header: list[str], ids: Sequence[int], time: int | None, unit: TimeUnit | None
 ) -> str | None:
     if len(fields) != len(header):
         return f"{len(fields)} fields, but the header has {len(header)}; quote fields that hold commas"
@@ -69,9 +79,15 @@ def _wrong_record(
     return None if time is None else _wrong_time(header[time], fields[time], unit)
 
 
-def _wrong_time(name: str, value: str, unit: TimeUnit) -> str | None:
+def _wrong_time(name: str, value: str, unit: TimeUnit | None) -> str | None:
+    if unit is None:
+        wrong = f"{name} {_shortened(value)!r} is no date; expected {A_DATE}, as on the first line"
+        return None if is_date(value) else wrong
+    if is_date(value):
+        told = f"expected {expected(unit)}, as on the first line"
+        return f"{name} {value!r} is not a number but a date, and the two do not mix; {told}"
     if not _NUMBER.fullmatch(value) or not math.isfinite(float(value)):
-        return f"{name} {_shortened(value)!r} is not a number; expected {expected(unit)}"
+        return f"{name} {_shortened(value)!r} is not a number; expected {expected(unit)}, or {A_DATE}"
     if not FIRST <= float(value) // PER_SECOND[unit] <= LAST:
         return f"{name} {out_of_range(_shortened(value), unit)}"
     return None

@@ -9,18 +9,20 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from pixelrec.data.columns import Columns, check_columns
 from pixelrec.data.csv_faults import first_fault
-from pixelrec.data.timestamps import TimeUnit, seconds_and_fraction
+from pixelrec.data.timestamps import TimeUnit, is_date, seconds_and_fraction, seconds_of_dates
 from pixelrec.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
 BLOCK = 64 * 2**20  # bytes parsed at a time
+_LINE = 2**20  # bytes that a line may have
 _GZIP, _BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
 _BLANK_LINES = re.compile(rb"\n(?:\r?\n)+")
 
@@ -38,7 +40,7 @@ class Layout:
     item: int
     user: int
     time: int
-    unit: TimeUnit
+    unit: TimeUnit | None  # of numbers; none: the first line has a date, and so must all
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,11 @@ def read_csv_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
         header = read_header(path, stream)
         check_columns(path, header, columns.roles)
         item, user, time = map(header.index, columns.roles.values())
-        layout = Layout(path, header, item, user, time, columns.time_unit)
+        layout = None
         for block in _blocks(stream):
+            if layout is None:
+                unit = None if _begins_with_date(block, time) else columns.time_unit
+                layout = Layout(path, header, item, user, time, unit)
             frame = _parse(layout, block)
             if frame.height:
                 yield frame
@@ -86,7 +91,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 def read_header(path: Path, stream: IO[bytes]) -> list[str]:
     """Names of the columns; leaves `stream` at the second line."""
-    line = stream.readline(2**20).removeprefix(_BOM)
+    line = stream.readline(_LINE).removeprefix(_BOM)
     if not line.strip():
         raise DataError(
             f"{path}: the file is empty; expected a header line and one line for each interaction"
@@ -115,6 +120,15 @@ def _blocks(stream: IO[bytes]) -> Iterator[Block]:
             line += data.count(b"\n", 0, end)
     if carry:
         yield Block(carry, line)
+
+
+def _begins_with_date(block: Block, place: int) -> bool:
+    """Whether the first line that is not blank has a date there."""
+    text = block.body.lstrip(b"\r\n")[:_LINE].decode("utf-8", errors="replace")
+    try:
+        return is_date(next(csv.reader(StringIO(text, newline="")))[place])
+    except (StopIteration, IndexError, csv.Error):  # what is wrong is found when the block is parsed
+        return False
 
 
 def _end_of_lines(data: bytes) -> int:
@@ -151,25 +165,27 @@ def _parse(layout: Layout, block: Block) -> pl.DataFrame:
 
 
 def _table(layout: Layout, body: bytes) -> pl.DataFrame:
-    """Columns named by their place; times are Int64 where possible, else Float64.
+    """Columns named by their place; times are Int64 where possible, else Float64, and dates String.
 
     All columns are read, as Polars overlooks lines that are too long where it may leave columns out.
     """
     import polars as pl
 
     schema: dict[str, type[pl.DataType]] = {str(place): pl.String for place in range(len(layout.header))}
-    for kind in (pl.Int64, pl.Float64):
+    kinds = (pl.String,) if layout.unit is None else (pl.Int64, pl.Float64)
+    for kind in kinds:
         schema[str(layout.time)] = kind
         try:
             return pl.read_csv(body, has_header=False, schema=schema)
         except pl.exceptions.ComputeError:
-            if kind is pl.Float64:
+            if kind is kinds[-1]:
                 raise
     raise AssertionError("unreachable")
 
 
 def _events(layout: Layout, table: pl.DataFrame) -> pl.DataFrame:
-    split = seconds_and_fraction(table[str(layout.time)], layout.unit)
+    times = table[str(layout.time)]
+    split = seconds_of_dates(times) if layout.unit is None else seconds_and_fraction(times, layout.unit)
     return split.with_columns(item=table[str(layout.item)], user=table[str(layout.user)])
 
 

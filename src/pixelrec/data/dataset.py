@@ -33,6 +33,7 @@ from pixelrec.batch import Facts, Histories
 from pixelrec.data.sequences import Sequences
 from pixelrec.data.vocabulary import numbers_of
 from pixelrec.errors import DataError, RequestError
+from pixelrec.images.store import PictureStore
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,6 +42,7 @@ FORMAT, VERSION = "pixelrec data set", 1
 ENTRIES = frozenset(
     {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.png", "baselines"}
 )
+COVERS = "covers.lmdb"  # the picture store
 _MEND = "make it anew with `pixelrec prepare`"
 _NAMED = 5  # unknown ids that a message names
 
@@ -54,7 +56,7 @@ class HeldOut:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """An opened data set; arrays are memory-mapped and read-only."""
 
@@ -68,10 +70,14 @@ class Dataset:
     event_times: np.ndarray  # int64[events]: unix seconds
     evaluated: np.ndarray  # bool[users + 1]
 
+    def __repr__(self) -> str:
+        counts = f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions"
+        return f"Dataset({str(self.folder)!r}: {counts})"
+
     @property
     def covers(self) -> Path:
         """Where the picture store of its items lies, if covers were packed."""
-        return self.folder / "covers.lmdb"
+        return self.folder / COVERS
 
     @property
     def baselines(self) -> Path:
@@ -117,6 +123,17 @@ class Dataset:
             with (self.folder / name).open("rb") as file:
                 digest.update(file_digest(file, "sha256").digest())
         return digest.hexdigest()
+
+    @cached_property
+    def pictures_fingerprint(self) -> str:
+        """What the pictures of its items were made from, and how; empty where no covers are packed.
+
+        Raises:
+            ImageError: packing is unfinished, or the store is of another version.
+        """
+        if not self.covers.exists():
+            return ""
+        return PictureStore.open(self.covers).fingerprint(self.item_ids.to_list())
 
     def held_out(self) -> HeldOut:
         """Opens the test events. Only what evaluates may call this."""

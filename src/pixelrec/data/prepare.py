@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pixelrec.data.columns import Columns
-from pixelrec.data.dataset import ENTRIES, Dataset, is_dataset, write_dataset
+from pixelrec.data.dataset import COVERS, ENTRIES, Dataset, is_dataset, write_dataset
 from pixelrec.data.folder import published, recover
 from pixelrec.data.information import described, read_information
 from pixelrec.data.interactions import read_interactions, source_files
@@ -21,6 +21,7 @@ from pixelrec.data.sequences import SHORTEST, Sequences, all_events, hold_out, i
 from pixelrec.data.statistics import save_picture
 from pixelrec.data.timestamps import TimeUnit
 from pixelrec.errors import DataError
+from pixelrec.images.unusable import list_path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,6 +37,7 @@ def prepare(
     time_column: str = "timestamp",
     time_unit: TimeUnit = "s",
     overwrite: bool = False,
+    pack_covers: Callable[[Dataset], object] | None = None,
 ) -> Dataset:
     """Writes the data set `out` and opens it.
 
@@ -48,10 +50,12 @@ def prepare(
         items: item information, CSV or Parquet, with a column named `item_column` too.
         item_column: column of item ids, text or integers.
         user_column: column of user ids, text or integers.
-        time_column: column of times: numbers, or datetimes in Parquet. Stored as whole unix seconds, rounded
-            down; finer times order the events first.
+        time_column: column of times: numbers, datetimes in Parquet, or ISO 8601 dates in CSV, UTC unless they
+            say otherwise. Stored as whole unix seconds, rounded down; finer times order the events first.
         time_unit: what the numbers in `time_column` count.
         overwrite: replace `out` where it is a data set; files in it that are not the data set's own stay.
+        pack_covers: makes the picture store of the data set while that is a draft at another place; what it
+            raises lets nothing come into being. A store that is there already is replaced, too.
 
     Raises:
         DataError: the first thing wrong, by file and line or row. Nothing is left behind.
@@ -60,16 +64,20 @@ def prepare(
     source, out, described_by = Path(interactions), Path(out), None if items is None else Path(items)
     files = source_files(source)
     inputs = files if described_by is None else [*files, described_by]
-    recover(out, ENTRIES)
+    ours = ENTRIES if pack_covers is None else ENTRIES | {COVERS, list_path(Path(COVERS)).name}
+    recover(out, ours)
     _check_place(out, inputs, overwrite)
-    with published(out, ENTRIES) as folder, _fingerprints(inputs) as prints:
-        known = None if described_by is None else read_information(described_by, item_column)
-        read = read_interactions(files, columns)
-        sequences = hold_out(in_order(read.events), len(read.user_ids))
-        _check_evaluated(sequences, source)
-        information = described(read.item_ids, known)
-        provenance = {"options": asdict(columns), "sources": [each.result() for each in prints]}
-        _write(folder, sequences, read.user_ids, information, provenance)
+    with published(out, ours) as folder:
+        with _fingerprints(inputs) as prints:
+            known = None if described_by is None else read_information(described_by, item_column)
+            read = read_interactions(files, columns)
+            sequences = hold_out(in_order(read.events), len(read.user_ids))
+            _check_evaluated(sequences, str(source))
+            information = described(read.item_ids, known)
+            provenance = {"options": asdict(columns), "sources": [each.result() for each in prints]}
+            _write(folder, sequences, read.user_ids, information, provenance)
+        if pack_covers is not None:
+            pack_covers(Dataset.open(folder))
     return Dataset.open(out)
 
 
@@ -92,7 +100,7 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
     kept_items[dataset.item_numbers(item_ids)] = False
     events, kept_users = _kept(dataset, kept_items)
     sequences = hold_out(events, int(kept_users.sum()))
-    _check_evaluated(sequences, dataset.folder)
+    _check_evaluated(sequences, f"without {int((~kept_items).sum()):,} items that are dropped")
     dropped = dataset.manifest.get("dropped_items", 0) + int((~kept_items).sum())
     provenance = {key: dataset.manifest[key] for key in ("options", "sources") if key in dataset.manifest}
     with published(place, ENTRIES) as folder:
@@ -148,7 +156,7 @@ def _mask(values: np.ndarray) -> pl.Series:
     return pl.Series(values)
 
 
-def _check_evaluated(sequences: Sequences, source: Path) -> None:
+def _check_evaluated(sequences: Sequences, source: str) -> None:
     if not sequences.evaluated.any():
         longest = int(np.diff(sequences.offsets).max(initial=0))
         raise DataError(

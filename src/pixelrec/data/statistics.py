@@ -87,15 +87,16 @@ def print_statistics(found: Statistics, console: Console) -> None:
 
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
-    facts.add_column(justify="right")
+    facts.add_column(justify="right", no_wrap=True)
     for name, value in _facts(found):
         facts.add_row(name, value)
     spreads = Table(box=None, pad_edge=False, header_style="dim")
-    spreads.add_column("", style="bold")
-    for title in ("mean", "10 %", "25 %", "median", "75 %", "90 %", "99 %", "largest"):
-        spreads.add_column(title, justify="right")
-    spreads.add_row("events a user", *_cells(found.length))
-    spreads.add_row("events an item", *_cells(found.popularity))
+    spreads.add_column("", style="bold", no_wrap=True)
+    for title in ("events a user", "events an item"):
+        spreads.add_column(title, justify="right", no_wrap=True)
+    titles = ("mean", "10 %", "25 %", "median", "75 %", "90 %", "99 %", "largest")
+    for row in zip(titles, _cells(found.length), _cells(found.popularity), strict=True):
+        spreads.add_row(*row)
     console.print(facts, "", spreads)
 
 
@@ -146,7 +147,7 @@ def _facts(found: Statistics) -> list[tuple[str, str]]:
         ("interactions", f"{found.interactions:,}"),
         ("sparsity", f"{100 * found.sparsity:.3f} %"),
         ("repeats", f"{100 * found.repeats:.2f} %"),
-        ("users with fewer than 3 events, not evaluated", f"{found.not_evaluated:,}"),
+        ("users below 3 events, not evaluated", f"{found.not_evaluated:,}"),
         ("items without information", f"{found.undescribed:,}"),
         ("first event (UTC)", f"{found.first:%Y-%m-%d %H:%M}"),
         ("last event (UTC)", f"{found.last:%Y-%m-%d %H:%M}"),

@@ -6,6 +6,8 @@ than a second, the rest is kept as a `fraction` in [0, 1) until the events are o
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -16,6 +18,14 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 PER_SECOND: dict[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 FIRST, LAST = -62_135_596_800, 253_402_300_799  # the years 1 and 9999
 _DAY = 86_400
+# ISO 8601 and what databases make of it; without a distance from UTC it is UTC. The years 1000 to 8999.
+_DATE = (
+    r"(?P<day>[1-8][0-9]{3}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ](?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9])"
+    r"(?::(?P<second>[0-5][0-9])(?:[.,](?P<fraction>[0-9]+))?)?"
+    r"(?: ?(?:Z|UTC|(?P<sign>[+-])(?P<hours>[01][0-9]|2[0-3])(?::?(?P<minutes>[0-5][0-9]))?))?)?"
+)
+A_DATE = "ISO 8601 dates such as 2024-01-05, 2024-01-05 10:00:00 or 2024-01-05T10:00:00.5+01:00"
 
 
 def expected(unit: TimeUnit) -> str:
@@ -28,6 +38,32 @@ def out_of_range(value: object, unit: TimeUnit) -> str:
     finer = {"s": "ms", "ms": "us", "us": "ns"}.get(unit)
     hint = f'are they in {finer}? then pass time_unit="{finer}"' if finer else "mend the value"
     return f"{value} {expected(unit)} lie outside the years 1 to 9999; {hint}"
+
+
+def is_date(text: str) -> bool:
+    """Whether `seconds_of_dates` understands it."""
+    found = re.fullmatch(_DATE, text)
+    try:
+        return found is not None and bool(date.fromisoformat(found["day"]))
+    except ValueError:  # the 30th of February
+        return False
+
+
+def seconds_of_dates(texts: pl.Series) -> pl.DataFrame:
+    """What `seconds_and_fraction` gives, of dates as text; null where one is none."""
+    import polars as pl
+
+    parts = texts.str.extract_groups(f"^{_DATE}$").struct.unnest()
+    day = pl.col("day").str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64)
+    hour, minute, second, hours, minutes = (
+        pl.col(name).cast(pl.Int64).fill_null(0) for name in ("hour", "minute", "second", "hours", "minutes")
+    )
+    ahead = pl.when(pl.col("sign") == "-").then(-1).otherwise(1) * (hours * 60 + minutes)  # of UTC
+    frame = parts.select(
+        seconds=day * _DAY + (hour * 60 + minute - ahead) * 60 + second,
+        fraction=("0." + pl.col("fraction")).cast(pl.Float64).fill_null(0.0),
+    )
+    return frame if (frame["fraction"] != 0).any() else frame.drop("fraction")
 
 
 def seconds_and_fraction(ticks: pl.Series, unit: TimeUnit) -> pl.DataFrame:

@@ -157,10 +157,10 @@ class Cell:
             ) from None
         if changed := _first_difference(run.recipe.choices, self.recipe.choices):
             raise RunError(f"{self.folder} was begun with {changed}; {self._mend(self.folder.parent)}")
-        if run.about["data_fingerprint"] != dataset.fingerprint:
+        if differing := run.difference(dataset):
             raise RunError(
-                f"{self.folder} was begun on another data set, {run.about['data']}, now {dataset.folder} is "
-                f"asked for; {self._mend(self.folder.parent.parent)}"
+                f"{self.folder} was begun on {run.about['data']} with other {differing} than "
+                f"{dataset.folder} has now; {self._mend(self.folder.parent.parent)}"
             )
 
     def _mend(self, folder: Path) -> str:

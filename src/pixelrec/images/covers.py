@@ -68,7 +68,9 @@ class Covers:
 
     def missing(self, item_ids: Iterable[str]) -> list[Unusable]:
         """The items that have no cover."""
-        return [Unusable(i, "missing", f"no {i}.jpg") for i in item_ids if i not in self.names]
+        return [
+            Unusable(i, "missing", f"no {i}.jpg, .png or the like") for i in item_ids if i not in self.names
+        ]
 
     def extras(self, item_ids: Iterable[str]) -> list[str]:
         """Names of the files that no item asks for."""

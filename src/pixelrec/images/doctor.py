@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from pixelrec.errors import ImageError
 from pixelrec.images.covers import Covers, read_cover
@@ -19,6 +19,9 @@ from pixelrec.images.decode import Refused, decode, ready
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.progress import progress_line
 from pixelrec.images.unusable import Unusable, reasons
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 _SIDE = 32  # covers are decoded to this: what the hash of near duplicates needs
@@ -79,7 +82,7 @@ class _Seen(NamedTuple):
     format: str
     mode: str
     hash: int
-    colour: tuple[int, int, int]
+    colours: np.ndarray  # of its fields
 
 
 def check(
@@ -129,16 +132,16 @@ def _all_seen(
 
 
 def _look(found: Covers, item_id: str) -> _Seen | Unusable:
-    from pixelrec.images.near_duplicates import perceptual_hash
+    from pixelrec.images.near_duplicates import field_colours, perceptual_hash
 
     try:
         data, stamp = read_cover(found.folder / found.names[item_id])
         picture = decode(data, size=_SIDE, fit="stretch")
     except Refused as refused:
         return Unusable(item_id, refused.reason, refused.detail)
-    look, colour = perceptual_hash(picture.pixels)
+    look, colours = perceptual_hash(picture.pixels), field_colours(picture.pixels)
     return _Seen(
-        item_id, picture.width, picture.height, stamp.bytes, picture.format, picture.mode, look, colour
+        item_id, picture.width, picture.height, stamp.bytes, picture.format, picture.mode, look, colours
     )
 
 
@@ -157,8 +160,10 @@ def _alike(seen: Sequence[_Seen]) -> tuple[tuple[str, ...], ...]:
 
     from pixelrec.images.near_duplicates import near_duplicates
 
+    if not seen:
+        return ()
     hashes = np.array([cover.hash for cover in seen], np.uint64)
-    colours = np.array([cover.colour for cover in seen], np.uint8).reshape(-1, 3)
+    colours = np.stack([cover.colours for cover in seen])
     return tuple(tuple(seen[i].item_id for i in group) for group in near_duplicates(hashes, colours))
 
 

@@ -1,13 +1,14 @@
 """What a picture store says of itself, as JSON under one reserved key.
 
 The LMDB environment holds three things: the manifest in the main database, the pictures (raw uint8, height ×
-width × 3) and the stamps of the covers they were made from in a database each. A picture without a stamp is
-grey, or is not to be relied on: packing makes it again.
+width × 3) and the stamps of the covers they were made from, each followed by a digest of the cover's bytes,
+in a database each. A picture without a stamp is grey, or is not to be relied on: packing makes it again.
 """
 
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ VERSION = 1
 KEY = b"manifest"
 PICTURES = b"pictures"
 STAMPS = b"stamps"
+STAMP = struct.Struct(">Qq")  # of a cover: bytes, modified
 _LONGEST_KEY = 511  # of LMDB as it is built everywhere
 _HASHED = b"\xff"  # no UTF-8 text starts with this byte
 

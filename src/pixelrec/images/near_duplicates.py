@@ -1,7 +1,8 @@
 """Pictures that look alike: a perceptual hash, and groups of those a few bits apart.
 
 The hash is pHash (Zauner, 2010): which of the 64 lowest frequencies of a 32 × 32 grey picture lie above their
-median. As that is blind to colour and to plain surfaces, their mean colours must be about the same, too.
+median. As that is blind to colour and to plain surfaces, colours must be about the same, too, everywhere: the
+means of 4 × 4 fields. One mean of all would overlook in what colour a product on white comes.
 """
 
 from __future__ import annotations
@@ -14,20 +15,27 @@ import numpy as np
 
 SIDE = 32  # of the square that is hashed
 THRESHOLD = 3  # bits of 64 that near duplicates may differ in
-_SHADE = 12  # levels of 255 that their mean colour may differ in, each channel
+FIELDS = 4  # along a side, whose mean colours are compared
+_SHADE = 12  # levels of 255 that the mean colour of a field may differ in, each channel
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _FLAT = 1e-2  # below this a frequency is rounding, not picture
 
 
-def perceptual_hash(pixels: np.ndarray) -> tuple[int, tuple[int, int, int]]:
-    """The 64-bit hash and the mean colour of uint8[32, 32, 3]."""
-    red, green, blue = (round(float(level)) for level in pixels.mean((0, 1)))
+def perceptual_hash(pixels: np.ndarray) -> int:
+    """The 64-bit hash of uint8[32, 32, 3]."""
     waves = _cosines()
     low = (waves @ (pixels @ _LUMA) @ waves.T).ravel()  # 64
     low[np.abs(low) < _FLAT] = 0
     bits = low > np.median(low[1:])
     bits[0] = False  # the mean
-    return int(np.packbits(bits).view(">u8")[0]), (red, green, blue)
+    return int(np.packbits(bits).view(">u8")[0])
+
+
+def field_colours(pixels: np.ndarray) -> np.ndarray:
+    """uint8[48]: the mean colours of the 4 × 4 fields of uint8[32, 32, 3]."""
+    within = SIDE // FIELDS
+    fields = pixels.reshape(FIELDS, within, FIELDS, within, 3).mean((1, 3))
+    return fields.round().astype(np.uint8).ravel()
 
 
 def near_duplicates(
@@ -35,7 +43,7 @@ def near_duplicates(
 ) -> list[np.ndarray]:
     """Groups of two or more pictures connected by near duplicates, as ascending positions; largest first.
 
-    `hashes` is uint64[n], `colours` uint8[n, 3]. Of `threshold` + 3 bands of the hash, two pictures at most
+    `hashes` is uint64[n], `colours` uint8[n, c]. Of `threshold` + 3 bands of the hash, two pictures at most
     `threshold` bits apart agree wholly on some three (pigeonhole), so only pictures that do are compared.
     """
     kinds, kind = _distinct(hashes, colours)  # copies of one file would share every band: fold them first
@@ -56,10 +64,10 @@ def _cosines() -> np.ndarray:
 
 
 def _distinct(hashes: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One position for each distinct (hash, colour), and the number of its kind for every picture."""
-    colour = colours.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    both = np.rec.fromarrays((hashes, colour))
-    _, first, kind = np.unique(both, return_index=True, return_inverse=True)
+    """One position for each distinct (hash, colours), and the number of its kind for every picture."""
+    both = np.hstack((hashes[:, None].view(np.uint8), colours))
+    strings = np.ascontiguousarray(both).view(f"S{both.shape[1]}").ravel()  # of one length: compared whole
+    _, first, kind = np.unique(strings, return_index=True, return_inverse=True)
     return first, kind
 
 

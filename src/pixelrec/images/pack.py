@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, final, get_args
 
@@ -24,7 +25,7 @@ from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.progress import progress_line
 from pixelrec.images.square import Fit, grey_square
 from pixelrec.images.store import is_open
-from pixelrec.images.unusable import Unusable, reasons, refusal, write_unusable
+from pixelrec.images.unusable import Unusable, list_path, reasons, refusal, write_unusable
 from pixelrec.images.writer import StoreWriter, check_place
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class _Made(NamedTuple):
     item_id: str
     pixels: np.ndarray
     stamp: Stamp
+    digest: bytes  # of the cover's bytes
 
 
 def pack(
@@ -90,36 +92,57 @@ def pack(
     threads: int | None = None,
     overwrite: bool = False,
     progress: bool = True,
+    draft_of: Path | None = None,
 ) -> PackReport:
     """Pack the covers of `item_ids` into a store of uint8[size, size, 3] pictures at `out`.
 
     `missing` says what becomes of an item without a usable cover: "error" refuses, "grey" stores a mid-grey
     picture and lists the item in the store's manifest, "drop-item" leaves it out and reports it. With
     `overwrite` a store at `out` is replaced, once the new one is complete. Killed or interrupted, the
-    same call continues. Raises `ImageError`; a CSV file beside the store lists every unusable item.
+    same call continues. Raises `ImageError`, once all covers were looked at; where there are many, a CSV file
+    beside the store lists every unusable item. `draft_of` is where `out` will lie once the folder around it
+    is published; what is refused is listed beside that folder then, for the draft will not be kept.
     """
     started = time.perf_counter()
     asked = _asked(item_ids)
     _check_options(size, fit, missing)
     found = Covers.listed(covers)
-    absent = _absent(found, asked, out, missing)
+    absent = _absent(found, asked)
     target = _target(out, overwrite)
     wanted = Manifest(size, fit, len(asked), False, covers.name, decoders=decoder_versions())
     with _opened(target, wanted, spare=target != out) as writer:
         tasks = _outstanding(found, asked, writer)
         broken = _pack_all(writer, tasks, thread_count(threads), progress)
         unusable = [*absent, *broken]
-        if broken and missing == "error":
-            raise refusal(broken, len(asked), out, "the others are packed and kept")
+        if unusable and missing == "error":
+            raise _refusal(unusable, len(asked), out, draft_of)
         _settle(writer, unusable, asked, missing)
     if target != out:
         _replace(out, target)
-    write_unusable(unusable, out)
+    write_unusable(unusable, list_path(out))
+    if draft_of is not None:
+        write_unusable((), list_path(draft_of.parent))
     packed = len(tasks) - len(broken)
     resumed = len(asked) - len(unusable) - packed
     size_on_disk = (out / "data.mdb").stat().st_size
     seconds = time.perf_counter() - started
-    return PackReport(out, packed, resumed, tuple(unusable), missing, found.notes, size_on_disk, seconds)
+    return PackReport(
+        draft_of or out, packed, resumed, tuple(unusable), missing, found.notes, size_on_disk, seconds
+    )
+
+
+def _refusal(unusable: Sequence[Unusable], asked: int, out: Path, draft_of: Path | None) -> ImageError:
+    if draft_of is None:
+        return refusal(unusable, asked, list_path(out), "the others are packed and kept")
+    return refusal(unusable, asked, list_path(draft_of.parent), "nothing is kept")
+
+
+def demand_packable(covers: Path, out: Path, *, size: int, fit: Fit, missing: Missing) -> None:
+    """Refuses what `pack` would refuse whatever the items are. Raises `ImageError`."""
+    _check_options(size, fit, missing)
+    _demand_closed(out)
+    if not Covers.listed(covers).names:
+        raise ImageError(f"{covers} holds no covers: expected files such as <item_id>.jpg")
 
 
 def _asked(item_ids: Sequence[str]) -> list[str]:
@@ -139,8 +162,8 @@ def _check_options(size: int, fit: str, missing: str) -> None:
             raise ImageError(f"unknown {name} {value!r}: {nearest(str(value), known)}")
 
 
-def _absent(found: Covers, asked: Sequence[str], out: Path, missing: Missing) -> list[Unusable]:
-    """The items that no file belongs to; refused here, before any work, if they are to be refused."""
+def _absent(found: Covers, asked: Sequence[str]) -> list[Unusable]:
+    """The items that no file belongs to; if these are all, the folder is another one's."""
     absent = found.missing(asked)
     if len(absent) == len(asked):
         seen = next(iter([*found.names.values(), *found.others]), None)
@@ -149,8 +172,6 @@ def _absent(found: Covers, asked: Sequence[str], out: Path, missing: Missing) ->
             f"none of the {len(asked):,} items has a cover in {found.folder}: expected files such as "
             f"'{asked[0]}.jpg', {holds}: give the folder of covers that belongs to these items"
         )
-    if absent and missing == "error":
-        raise refusal(absent, len(asked), out, "nothing was packed")
     return absent
 
 
@@ -180,7 +201,7 @@ def _pack_all(writer: StoreWriter, tasks: list[_Task], threads: int, progress: b
 def _make(task: _Task, *, size: int, fit: Fit) -> _Made | Unusable:
     try:
         data, read = read_cover(task.path)
-        return _Made(task.item_id, decode(data, size=size, fit=fit).pixels, read)
+        return _Made(task.item_id, decode(data, size=size, fit=fit).pixels, read, sha256(data).digest())
     except Refused as refused:
         return Unusable(task.item_id, refused.reason, refused.detail)
 
@@ -217,8 +238,7 @@ def _settle(writer: StoreWriter, unusable: list[Unusable], asked: Sequence[str],
 
 def _target(out: Path, overwrite: bool) -> Path:
     """Where to write: beside a store that is to be replaced, so that it stays whole until the new one is."""
-    if is_open(out):
-        raise ImageError(f"the picture store {out} is open in this process: close it before packing into it")
+    _demand_closed(out)
     old = _beside(out, "old")
     if old.exists() and not out.exists():  # an earlier replacement was cut short between its two renames
         old.rename(out)
@@ -226,6 +246,11 @@ def _target(out: Path, overwrite: bool) -> Path:
         return out
     check_place(out)
     return _beside(out, "new")
+
+
+def _demand_closed(out: Path) -> None:
+    if is_open(out):
+        raise ImageError(f"the picture store {out} is open in this process: close it before packing into it")
 
 
 def _opened(target: Path, wanted: Manifest, *, spare: bool) -> StoreWriter:

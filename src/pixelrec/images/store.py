@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 from weakref import WeakValueDictionary
 
 from pixelrec.errors import ImageError
-from pixelrec.images.manifest import KEY, PICTURES, STAMPS, Manifest, key_of
+from pixelrec.images.manifest import KEY, PICTURES, STAMP, STAMPS, Manifest, key_of
 from pixelrec.images.square import Fit
 from pixelrec.images.writer import MAX_READERS
 
@@ -96,7 +96,8 @@ class PictureStore:
     def fingerprint(self, item_ids: Sequence[str]) -> str:
         """sha256 of what the pictures of these items, in this order, were made from, and how.
 
-        A cover that changed and was packed again has another stamp; pixels are not read.
+        The same covers packed anew, anywhere, give the same; pixels are not read. Stores of before covers had
+        digests tell them by their stamps.
         """
         env, _ = self._mapping.opened()
         made = {name: getattr(self.manifest, name) for name in ("size", "fit", "channels", "filter")}
@@ -104,8 +105,9 @@ class PictureStore:
         stamps = env.open_db(STAMPS, create=False)
         with env.begin(db=stamps, buffers=True) as txn:
             for item_id in item_ids:
-                stamp = txn.get(key_of(item_id))
-                digest.update(key_of(item_id) + b"\0" + (b"grey" if stamp is None else bytes(stamp)))
+                origin = txn.get(key_of(item_id))
+                cover = b"grey" if origin is None else bytes(origin[STAMP.size :] or origin)
+                digest.update(key_of(item_id) + b"\0" + cover)
         return digest.hexdigest()
 
     def _fill(self, rows: np.ndarray, item_ids: Sequence[str]) -> list[str]:
@@ -250,6 +252,6 @@ def _check_out(out: np.ndarray, shape: tuple[int, ...]) -> None:
 def _absence(path: Path, absent: list[str], asked: int) -> str:
     named = ", ".join(map(repr, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
     return (
-        f"{len(absent):,} of {asked:,} items are not in the picture store {path}: {named}; pack "
-        "the covers of all items with `pixelrec images pack`"
+        f"{len(absent):,} of {asked:,} items {'are' if len(absent) > 1 else 'is'} not in the picture store "
+        f"{path}: {named}; pack the covers of all items with `pixelrec images pack`"
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SHOWN = 5  # so many lines of a list; the whole is in the report's to_dict
-_NETWORK_SIDE = 224  # what most picture networks look at
+_USUAL_SIZE = 224  # pixels of a side that packing makes by default
 _DONE = {"error": "refused", "grey": "stored as grey pictures", "drop-item": "left out"}
 
 
@@ -60,17 +60,19 @@ def _print_unusable(unusable: Sequence[Unusable], counts: dict[str, int], consol
 
 def _print_measures(report: CheckReport, console: Console) -> None:
     names = {0: "least", 50: "median", 100: "most"}
-    table = _table("", *(names.get(p, f"{p} %") for p in PERCENTILES))
-    for what, values in report.measures.items():
-        show = {"bytes": _size, "width / height": "{:.2f}".format}.get(what, "{:,.0f}".format)
-        table.add_row("file size" if what == "bytes" else what, *map(show, values))
+    shows = {"bytes": _size, "width / height": "{:.2f}".format}
+    cells = [map(shows.get(what, "{:,.0f}".format), values) for what, values in report.measures.items()]
+    table = _table("", *("file size" if what == "bytes" else what for what in report.measures))
+    for percentile, *row in zip(PERCENTILES, *cells, strict=True):
+        table.add_row(names.get(percentile, f"{percentile} %"), *row)
     console.print(table)
     kinds = (
         f"{name} {count:,}" for counts in (report.formats, report.modes) for name, count in counts.items()
     )
     _line(console, f"formats and modes: {', '.join(kinds)}")
-    if min(report.measures["width"][0], report.measures["height"][0]) < _NETWORK_SIDE:
-        _line(console, f"some are smaller than {_NETWORK_SIDE} pixels and will be enlarged to that size")
+    if (least := min(report.measures["width"][0], report.measures["height"][0])) < _USUAL_SIZE:
+        enlarged = f"packing at the default --size {_USUAL_SIZE} enlarges such covers"
+        _line(console, f"the shortest side has {least:,.0f} pixels: {enlarged}")
 
 
 def _print_duplicates(groups: Sequence[Sequence[str]], console: Console) -> None:
@@ -99,9 +101,10 @@ def _table(first: str, *others: str) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first)
+    table.add_column(first, no_wrap=True)
     for name in others:
-        table.add_column(name, justify="left" if name == "such as" else "right", overflow="fold")
+        example = name == "such as"
+        table.add_column(name, justify="left" if example else "right", no_wrap=not example, overflow="fold")
     return table
 
 

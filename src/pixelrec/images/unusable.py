@@ -32,9 +32,8 @@ def list_path(store: Path) -> Path:
     return store.with_name(store.name + ".unusable.csv")
 
 
-def write_unusable(unusable: Sequence[Unusable], store: Path) -> None:
-    """Write the list beside the store, or remove an earlier one if there is nothing to list."""
-    path = list_path(store)
+def write_unusable(unusable: Sequence[Unusable], path: Path) -> None:
+    """Write the list, or remove an earlier one if there is nothing to list."""
     if not unusable:
         path.unlink(missing_ok=True)
         return
@@ -45,13 +44,14 @@ def write_unusable(unusable: Sequence[Unusable], store: Path) -> None:
     half.replace(path)
 
 
-def refusal(unusable: Sequence[Unusable], asked: int, store: Path, kept: str) -> ImageError:
-    """The error for unusable covers, in one line; the whole list is written beside the store."""
-    write_unusable(unusable, store)
+def refusal(unusable: Sequence[Unusable], asked: int, listed: Path, kept: str) -> ImageError:
+    """The error for unusable covers, in one line; what it cannot name is written to `listed`."""
+    many = len(unusable) > _NAMED
+    write_unusable(unusable if many else (), listed)
     counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons(unusable).items())
     named = ", ".join(f"{u.item_id} ({u.detail})" for u in unusable[:_NAMED])
-    more = ", …" if len(unusable) > _NAMED else ""
+    more = f", …; all are listed in {listed}" if many else ""
     return ImageError(
-        f"{len(unusable):,} of {asked:,} items have no usable cover [{counts}]: {named}{more}; all are "
-        f"listed in {list_path(store)}; {kept}; mend the covers, or use --missing grey or --missing drop-item"
+        f"{len(unusable):,} of {asked:,} items {'have' if len(unusable) > 1 else 'has'} no usable cover "
+        f"[{counts}]: {named}{more}; {kept}; mend the covers, or use --missing grey or --missing drop-item"
     )

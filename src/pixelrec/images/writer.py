@@ -8,7 +8,6 @@ which would cost a quarter of the speed: where the *power* went within a minute 
 from __future__ import annotations
 
 import shutil
-import struct
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -17,14 +16,13 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 from pixelrec.errors import ImageError
 from pixelrec.images.covers import Stamp
-from pixelrec.images.manifest import KEY, PICTURES, STAMPS, Manifest, key_of
+from pixelrec.images.manifest import KEY, PICTURES, STAMP, STAMPS, Manifest, key_of
 
 if TYPE_CHECKING:
     import numpy as np
 
 _BATCH_BYTES = 32 << 20
 _SPARE = 16 << 20  # for the manifest, the tree and the free list
-_STAMP = struct.Struct(">Qq")
 MAX_READERS = 1024  # threads and processes that read at once; whoever opens first decides for all
 
 
@@ -41,7 +39,7 @@ class StoreWriter:
 
         check_place(path)
         self.path = path
-        self._waiting: list[tuple[bytes, np.ndarray, Stamp | None]] = []
+        self._waiting: list[tuple[bytes, np.ndarray, bytes | None]] = []
         try:
             self._env = lmdb.open(
                 str(path), map_size=_SPARE, max_dbs=2, max_readers=MAX_READERS, sync=False, meminit=False
@@ -69,7 +67,7 @@ class StoreWriter:
     def stamps(self) -> dict[bytes, Stamp]:
         """Key → stamp of every picture that was made from a cover."""
         with self._env.begin() as txn, closing(txn.cursor(self._stamps)) as cursor:
-            return {key: Stamp(*_STAMP.unpack(value)) for key, value in cursor}
+            return {key: Stamp(*STAMP.unpack_from(value)) for key, value in cursor}
 
     def count(self) -> int:
         """Pictures in the store."""
@@ -89,9 +87,10 @@ class StoreWriter:
         self._env.set_mapsize(max(self._env.info()["map_size"], self._used() + needed))
         self._save(replace(self.manifest, complete=False))
 
-    def add(self, item_id: str, pixels: np.ndarray, stamp: Stamp | None) -> None:
-        """Put a picture in the batch; no stamp marks it as not made from a cover."""
-        self._waiting.append((key_of(item_id), pixels, stamp))
+    def add(self, item_id: str, pixels: np.ndarray, stamp: Stamp | None, digest: bytes = b"") -> None:
+        """Put a picture in the batch; no stamp: not made from a cover. `digest` is of the cover's bytes."""
+        origin = None if stamp is None else STAMP.pack(*stamp) + digest
+        self._waiting.append((key_of(item_id), pixels, origin))
         if len(self._waiting) * self.manifest.picture_bytes >= _BATCH_BYTES:
             self.commit()
 
@@ -119,12 +118,12 @@ class StoreWriter:
         self._save(replace(self.manifest, complete=True, grey=grey, count=self.count()))
 
     def _put_waiting(self, txn: Any) -> None:
-        for key, pixels, stamp in self._waiting:
+        for key, pixels, origin in self._waiting:
             txn.put(key, pixels, db=self._pictures)
-            if stamp is None:
+            if origin is None:
                 txn.delete(key, db=self._stamps)
             else:
-                txn.put(key, _STAMP.pack(*stamp), db=self._stamps)
+                txn.put(key, origin, db=self._stamps)
 
     def _save(self, manifest: Manifest) -> None:
         self._write(lambda txn: txn.put(KEY, manifest.to_json()))

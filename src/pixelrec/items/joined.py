@@ -122,7 +122,7 @@ class Joined(AbstractItemEncoder):
 
     @property
     def reads(self) -> str:
-        return " ".join(part.reads for part in self.encoders.values() if part.reads)
+        return " ".join(dict.fromkeys(part.reads for part in self.encoders.values() if part.reads))
 
     def describe(self) -> dict[str, Any]:
         return {name: part.describe() for name, part in self.encoders.items()}
