@@ -12,6 +12,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare as prepare_interactions
 from pixelrec.errors import RequestError
 from pixelrec.images.pack import PackReport, pack
+from pixelrec.splits import Split
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 Fit = Literal["stretch", "crop", "pad"]
 Missing = Literal["error", "grey", "drop-item"]
-Split = Literal["validation", "test"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 QUIET = Console(quiet=True)
 
@@ -231,6 +231,10 @@ def evaluate(
 
     Returns:
         `{"sasrec-id": {"Recall@10": …, …}, "popularity": {…}, …}`.
+
+    Raises:
+        RequestError: there is no such split.
+        RunError, DataError: nothing was trained yet, or nobody can be evaluated.
     """
     from pixelrec.evaluation.measure import measure
 

@@ -15,7 +15,7 @@ from pixelrec.data.split import Questions, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import RunError
 from pixelrec.evaluation.kept_ranks import read_ranks
-from pixelrec.evaluation.measure import Split, questions_of
+from pixelrec.evaluation.measure import questions_of
 from pixelrec.evaluation.measured import Measured
 from pixelrec.evaluation.pairing import compare_runs
 from pixelrec.evaluation.report import rows
@@ -23,6 +23,7 @@ from pixelrec.evaluation.report.page import Cover, Report, UserStory, write
 from pixelrec.images.store import PictureStore
 from pixelrec.recommender import latest_events
 from pixelrec.run import Run
+from pixelrec.splits import Split
 from pixelrec.training.journal import read_journal
 
 BEST_POSSIBLE = "law of the world"

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pixelrec.errors import RequestError
+from pixelrec.splits import Split
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Fit = Literal["stretch", "crop", "pad"]
 Missing = Literal["error", "grey", "drop-item"]
-Split = Literal["validation", "test"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 Form = Literal["table", "csv", "json"]
 

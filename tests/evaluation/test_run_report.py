@@ -14,11 +14,12 @@ import pytest
 from pixelrec import api
 from pixelrec.baselines import BASELINES
 from pixelrec.data.dataset import Dataset
-from pixelrec.errors import RunError
+from pixelrec.errors import RequestError, RunError
 from pixelrec.evaluation.measured import Measured
 from pixelrec.evaluation.pairing import compare_runs
 from pixelrec.run import Run
 from pixelrec.run_report import BEST_POSSIBLE, write_run_report
+from pixelrec.splits import Split
 
 SMALL = {"length": 5, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
 
@@ -135,3 +136,19 @@ def test_an_evaluation_without_slices_is_made_again(run: Run, tmp_path: Path) ->
     (older / "slices-test.json").unlink()
     page = api.report(older)
     assert "items with < 5 training events" in html.unescape(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("split", ["tst", "Test", ""])
+def test_a_split_that_does_not_exist_is_refused_everywhere(
+    run: Run, dataset: Dataset, tmp_path: Path, split: Split
+) -> None:
+    before = sorted(run.folder.rglob("*"))
+    calls = [
+        lambda: api.evaluate(run, split=split),
+        lambda: api.report(run, split=split),
+        lambda: api.bench(dataset.folder, ["mf-id"], split=split, out=tmp_path / "bench"),
+    ]
+    for call in calls:
+        with pytest.raises(RequestError, match=f"there is no split {split!r}; .*'?test"):
+            call()
+    assert sorted(run.folder.rglob("*")) == before and not (tmp_path / "bench").exists()
