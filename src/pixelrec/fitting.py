@@ -31,6 +31,7 @@ from pixelrec.recipe import Recipe, build_batcher, build_loss, build_recommender
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.run import Run, demand_new, new_folder
 from pixelrec.starting import Start, start_from
+from pixelrec.terminal import say
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import Journal, Silence
 from pixelrec.training.loop import Metrics, Parts, fit, judge_start
@@ -85,6 +86,15 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     state.restore(parts.recommender, parts.optimiser, accelerator.process_index, accelerator.num_processes)
     _prepare(parts, console)
     return _fit(parts, run, state.progress, console)
+
+
+def uninterrupted(run: Run, signal: int | None) -> Run:
+    """The run, if it was not interrupted; else `InterruptedError` with the signal and how to go on."""
+    if signal is not None:
+        raise InterruptedError(
+            signal, f"stopped; go on with: pixelrec train --resume {run.folder}", str(run.folder)
+        )
+    return run
 
 
 def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | None:
@@ -176,7 +186,7 @@ def _prepare(parts: Parts, console: Console) -> None:
 
 def _say(line: str, parts: Parts, console: Console) -> None:
     if parts.leads:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(line, console)
 
 
 def _validate(

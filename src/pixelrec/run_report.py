@@ -31,6 +31,11 @@ STORIES = 12  # users shown
 SHOWN = 10  # items of a history, and of recommendations
 
 
+def report_file(folder: Path, split: Split) -> Path:
+    """The page of a split in a run folder: of the test events it is the report."""
+    return folder / ("report.html" if split == "test" else f"report-{split}.html")
+
+
 def write_run_report(
     run: Run,
     dataset: Dataset,
@@ -38,7 +43,7 @@ def write_run_report(
     ceiling: Mapping[str, float] | None = None,
     beside: Sequence[Run] = (),
 ) -> Path:
-    """Writes `report.html` for an evaluated split; the users shown are drawn at random, not picked.
+    """Writes the page of an evaluated split; the users shown are drawn at random, not picked.
 
     Where the law of the data is known, `ceiling` holds the metrics that nobody can beat. Runs `beside` it,
     evaluated on the same split, stand in the same tables, and are compared with it user by user.
@@ -70,7 +75,7 @@ def write_run_report(
         dataset=_facts(dataset),
         configuration=run.recipe.choices,
     )
-    path = run.folder / "report.html"
+    path = report_file(run.folder, split)
     write(report, path)
     return path
 
@@ -80,8 +85,7 @@ def _others(run: Run, measured: Measured, split: Split, beside: Sequence[Run]) -
     taken = {BEST_POSSIBLE, *measured.metrics}
     others = []
     for other in beside:
-        names = (other.name, f"{other.name} ({other.folder.name})", f"{other.name} ({other.folder})")
-        name = next((name for name in names if name not in taken), None)
+        name = next((name for name in other.names if name not in taken), None)
         if name is None:
             raise RunError(f"{other.folder} is to stand beside {run.folder} twice; name each run once")
         taken.add(name)

@@ -13,6 +13,7 @@ import pytest
 
 from pixelrec import api
 from pixelrec.baselines import BASELINES
+from pixelrec.cli import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RequestError, RunError
 from pixelrec.evaluation.measured import Measured
@@ -146,9 +147,34 @@ def test_a_split_that_does_not_exist_is_refused_everywhere(
     calls = [
         lambda: api.evaluate(run, split=split),
         lambda: api.report(run, split=split),
+        lambda: api.compare(run, run, split=split),
         lambda: api.bench(dataset.folder, ["mf-id"], split=split, out=tmp_path / "bench"),
     ]
     for call in calls:
         with pytest.raises(RequestError, match=f"there is no split {split!r}; .*'?test"):
             call()
     assert sorted(run.folder.rglob("*")) == before and not (tmp_path / "bench").exists()
+
+
+def test_each_split_has_its_page(run: Run, dataset: Dataset) -> None:
+    page = write_run_report(run, dataset, "test")
+    before = page.read_bytes()
+    other = api.report(run, split="validation")
+    assert (page.name, other.name) == ("report.html", "report-validation.html")
+    assert page.read_bytes() == before and b"Metrics on validation" in other.read_bytes()
+
+
+def test_others_stand_beside_and_are_evaluated_first(
+    run: Run, longer: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh = tmp_path / "fresh"
+    shutil.copytree(longer.folder, fresh)
+    (fresh / "metrics-test.json").unlink()
+    assert main(["compare", str(run.folder), str(fresh)]) == 2
+    assert f"`pixelrec evaluate {fresh} --split test`" in capsys.readouterr().err
+    assert main(["report", str(run.folder), "--beside", str(fresh), str(longer.folder)]) == 0
+    found = rows(Path(capsys.readouterr().out.strip()))
+    assert [name for role, name in found if role == "other"] == ["sasrec-id (fresh)", "sasrec-id (longer)"]
+    assert main(["compare", str(run.folder), str(fresh)]) == 0
+    assert api.compare(run, fresh).sentence in capsys.readouterr().out
+    api.report(run)
