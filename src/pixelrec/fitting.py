@@ -76,9 +76,8 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
         _begin(parts, Start.again(run), dataset, console)
         return _fit(parts, run, Progress(), console)
     if state.progress.finished:
-        console.print(
-            f"{run.folder} has finished: {state.progress.epoch} epochs, best {state.progress.best_epoch}"
-        )
+        best = state.progress.best_epoch or "the start"
+        console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {best}")
         return None
     described = read_description(state.folder).get("described")
     parts = _parts(run.recipe, dataset, _accelerator(run.recipe), described)

@@ -60,6 +60,7 @@ def write_run_report(
     report = Report(
         name=run.name,
         when=str(run.about["created"])[:16].replace("T", " "),
+        origin=(run.folder.resolve().name, f"seed {run.recipe['seed']}"),
         metrics=rows.metric_rows(measured, {} if ceiling is None else {BEST_POSSIBLE: ceiling}, others),
         standing=rows.standing(measured),
         beside=rows.beside(measured, others),
@@ -99,7 +100,7 @@ def _summary(run: Run, dataset: Dataset, split: Split, users: int) -> list[tuple
         ("data set", dataset.folder.name),
         ("split", split),
         ("users evaluated", f"{users:,}"),
-        ("items ranked", f"{dataset.items:,}"),
+        ("catalogue", f"{dataset.items:,} items"),
         ("item encoder", str(run.recipe["items"]["name"])),
         ("user model", str(run.recipe["users"]["name"])),
     ]
@@ -136,7 +137,9 @@ def _stories(run: Run, dataset: Dataset, questions: Questions, ranks: np.ndarray
     recommender = run.recommender(dataset.facts(run.length, training_events(dataset)))
     items, times = latest(histories, users, recommender.facts.length)
     events = latest_events(users, items, times, recommender.device)
-    _, best = recommender.recommend(run.catalogue(recommender), events, *seen_items(histories, users), SHOWN)
+    seen, owners = seen_items(histories, users)
+    _, best = recommender.recommend(run.catalogue(recommender), events, seen, owners, SHOWN)
+    unseen = [dataset.items - len(seen[owners == row].unique()) for row in range(len(users))]
     shown, _ = latest(histories, users, SHOWN)
     gallery = _Gallery.of(dataset)
     return [
@@ -146,7 +149,8 @@ def _stories(run: Run, dataset: Dataset, questions: Questions, ranks: np.ndarray
             recommended=gallery.covers([n for n in best[row].tolist() if n]),
             answer=gallery.covers([questions.targets[question]])[0],
             rank=int(ranks[question]),
-            catalogue=dataset.items,
+            ranked=max(unseen[row], int(ranks[question])),  # an item chosen before has the last rank of all
+            events=int(histories.stops[user] - histories.starts[user]),
         )
         for row, (user, question) in enumerate(zip(users, chosen, strict=True))
     ]

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -15,6 +16,8 @@ from pixelrec import api
 from pixelrec.baselines import BASELINES
 from pixelrec.cli import main
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import test_questions as questions_of_test
+from pixelrec.data.views import seen_items
 from pixelrec.errors import RequestError, RunError
 from pixelrec.evaluation.measured import Measured
 from pixelrec.evaluation.pairing import compare_runs
@@ -154,6 +157,18 @@ def test_a_split_that_does_not_exist_is_refused_everywhere(
         with pytest.raises(RequestError, match=f"there is no split {split!r}; .*'?test"):
             call()
     assert sorted(run.folder.rglob("*")) == before and not (tmp_path / "bench").exists()
+
+
+def test_ranks_are_of_the_items_that_were_ranked(run: Run, dataset: Dataset) -> None:
+    text = html.unescape(write_run_report(run, dataset, "test").read_text(encoding="utf-8"))
+    told = re.findall(r"user</small> <bdi>(.+?)</bdi>.*?rank ([\d,]+) of ([\d,]+)<", text, flags=re.DOTALL)
+    assert len(told) == 12
+    questions = questions_of_test(dataset)
+    for user_id, rank, ranked in told:
+        user = 1 + list(dataset.user_ids).index(user_id)
+        seen, _ = seen_items(questions.histories, np.array([user]))
+        assert int(ranked) == dataset.items - len(set(seen.tolist())) and int(rank) <= int(ranked)
+    assert f"{run.folder.name} · seed 0 · " in text
 
 
 def test_each_split_has_its_page(run: Run, dataset: Dataset) -> None:
