@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import torch
 from end_to_end.pixel_runs import RESNET
+from rich.console import Console
 from torch import Tensor
 
 from pixelrec import api
@@ -202,15 +203,20 @@ def test_a_start_that_no_epoch_beats_stays_the_best(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a", training__epochs=3)
-    ruin = {"optimiser__learning_rate": 1.0, "training__epochs": 9, "training__patience": 2}
-    worse = trained("sasrec-id", dataset, tmp_path / "b", training__start=str(source.folder), **ruin)
+    ruin = {"optimiser.learning_rate": 1.0, "training.epochs": 9, "training.patience": 2}
+    words = {**SHORT, **ruin, "training.start": str(source.folder)}
+    shown = Console()
+    worse = api.train("sasrec-id", data=dataset.folder, out=tmp_path / "b", overrides=words, console=shown)
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.endswith("s the start is still the best: training did not improve on it")
+    assert told.count("still the best") == 1
     for name, tensor in best(source).items():
         assert torch.equal(best(worse)[name], tensor), name
     rows = read_journal(worse.folder / "metrics.jsonl")
     assert [row["epoch"] for row in rows] == [0, 1, 2], "two epochs without a better one are the patience"
     assert rows[0]["NDCG@10"] > max(row["NDCG@10"] for row in rows[1:]) and "loss" not in rows[0]
     assert main(["train", "--resume", str(worse.folder), "--data", str(dataset.folder)]) == 0
-    assert "has finished: 2 epochs, best 0" in " ".join(capsys.readouterr().out.split())
+    assert "has finished: 2 epochs, best the start" in " ".join(capsys.readouterr().out.split())
 
 
 def test_killed_in_its_first_epoch_a_run_needs_its_start_no_more(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pixelrec.api import (
         bench,
         check_images,
+        compare,
         demo,
         evaluate,
         pack_images,
@@ -44,6 +45,7 @@ _HOMES = {
     "pixelrec.api": (
         "bench",
         "check_images",
+        "compare",
         "demo",
         "evaluate",
         "pack_images",
@@ -91,6 +93,7 @@ __all__ = [
     "__version__",
     "bench",
     "check_images",
+    "compare",
     "demo",
     "evaluate",
     "generate_world",

@@ -15,11 +15,13 @@ from pixelrec.data.prepare import prepare as prepare_interactions
 from pixelrec.errors import RequestError
 from pixelrec.images.pack import PackReport, pack
 from pixelrec.packing import pack_covers, packing_of_draft
+from pixelrec.splits import Split
 
 if TYPE_CHECKING:
     import polars as pl
 
     from pixelrec.demonstration import Demonstration
+    from pixelrec.evaluation.run_comparison import RunComparison
     from pixelrec.grid.outcome import Outcome
     from pixelrec.images.doctor import CheckReport
     from pixelrec.recipe import Recipe
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 Fit = Literal["stretch", "crop", "pad"]
 Missing = Literal["error", "grey", "drop-item"]
-Split = Literal["validation", "test"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 QUIET = Console(quiet=True)
 
@@ -181,7 +182,7 @@ def train(
         DivergedError: the loss is no number.
         InterruptedError: by a signal, whose number it carries; the run can be resumed.
     """
-    from pixelrec.fitting import train_recipe
+    from pixelrec.fitting import train_recipe, uninterrupted
     from pixelrec.recipe import Recipe as RecipeClass
     from pixelrec.recipe import read_recipe, resolve
 
@@ -190,7 +191,7 @@ def train(
     else:
         chosen = read_recipe(recipe, overrides)
     run, signal = train_recipe(chosen, Dataset.open(Path(data)), None if out is None else Path(out), console)
-    return _finished(run, signal)
+    return uninterrupted(run, signal)
 
 
 def resume(run: Run | Path | str, *, data: Path | str | None = None, console: Console = QUIET) -> Run:
@@ -200,18 +201,10 @@ def resume(run: Run | Path | str, *, data: Path | str | None = None, console: Co
         RunError: there is nothing to continue from.
         InterruptedError: by a signal, as in `train`.
     """
-    from pixelrec.fitting import resume_run
+    from pixelrec.fitting import resume_run, uninterrupted
 
     opened = _opened(run)
-    return _finished(opened, resume_run(opened, opened.dataset(data), console))
-
-
-def _finished(run: Run, signal: int | None) -> Run:
-    if signal is not None:
-        raise InterruptedError(
-            signal, f"stopped; go on with: pixelrec train --resume {run.folder}", str(run.folder)
-        )
-    return run
+    return uninterrupted(opened, resume_run(opened, opened.dataset(data), console))
 
 
 def _opened(run: Run | Path | str) -> Run:
@@ -241,6 +234,9 @@ def evaluate(
 
     Returns:
         `{"sasrec-id": {"Recall@10": …, …}, "popularity": {…}, …}`.
+
+    Raises:
+        RequestError, RunError: there is no such split; no epoch has ended yet.
     """
     from pixelrec.evaluation.measure import measure
 
@@ -292,22 +288,55 @@ def bench(
     return outcome
 
 
-def report(run: Run | Path | str, *, split: Split = "test", data: Path | str | None = None) -> Path:
-    """Writes `report.html` into the run folder and returns its path; evaluates first if need be."""
-    from pixelrec.evaluation.measured import measured_files
+def compare(run: Run | Path | str, other: Run | Path | str, *, split: Split = "test") -> RunComparison:
+    """How far apart two evaluated runs of one data set are, the same users pair by pair.
+
+    Args:
+        run: a run folder.
+        other: another one, which is taken off.
+        split: on which both were evaluated.
+
+    Returns:
+        Metrics of both and the differences with their 95 % intervals (`parts`), over all events and over
+        those of items with few training events, and the verdict (`sentence`).
+
+    Raises:
+        RequestError, RunError: there is no such split; a run was not evaluated on it, or is of other users.
+    """
+    from pixelrec.evaluation.run_comparison import RunComparison
+
+    return RunComparison.read(_opened(run), _opened(other), split)
+
+
+def report(
+    run: Run | Path | str,
+    *,
+    split: Split = "test",
+    beside: Sequence[Run | Path | str] = (),
+    data: Path | str | None = None,
+) -> Path:
+    """Writes `report.html`, or `report-validation.html`, into the run folder and returns its path.
+
+    What is not evaluated on the split yet is evaluated first.
+
+    Args:
+        run: a run folder.
+        split: whose metrics and users are shown.
+        beside: other runs of the same data set, shown in the same tables and compared with it.
+        data: where the data set lies now, if it moved.
+
+    Raises:
+        RequestError, RunError: there is no such split; a run is of another data set, or stands there twice.
+    """
+    from pixelrec.evaluation.measured import is_measured
     from pixelrec.run_report import write_run_report
 
-    opened = _opened(run)
+    opened, others = _opened(run), [_opened(other) for other in beside]
     dataset = opened.dataset(data)
-    files = measured_files(opened.folder, split)
-    if not all(_is_current(path, opened.folder / "best") for path in files):
-        evaluate(opened, split=split, data=data)
-    return write_run_report(opened, dataset, split)
-
-
-def _is_current(path: Path, source: Path) -> bool:
-    """Whether `path` was made after `source`."""
-    return path.exists() and path.stat().st_mtime_ns >= source.stat().st_mtime_ns
+    for each in (opened, *others):
+        if not is_measured(each.folder, split):
+            evaluate(each, split=split, data=data)
+    return write_run_report(opened, dataset, split, beside=others)
 
 
 def recommend(
@@ -389,25 +418,6 @@ def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -
         DataError: the folder holds something already.
         InterruptedError: by a signal, as in `train`.
     """
-    from pixelrec.demonstration import IDS, PIXELS, Contender, Demonstration, how_it_went, open_shop
-    from pixelrec.run_report import write_run_report
+    from pixelrec.demonstration import demonstrate
 
-    out = Path(out)
-    world, dataset = open_shop(out, seed, console)
-
-    def run_of(each: Contender, shown: Console) -> Run:
-        console.print(each.doing, highlight=False)
-        overrides = each.overrides(seed)
-        run = train(
-            each.recipe, data=dataset.folder, out=out / each.folder, overrides=overrides, console=shown
-        )
-        evaluate(run, split="test")
-        console.print(how_it_went(each, run), highlight=False)
-        return run
-
-    with console.status("training"):
-        ids = run_of(IDS, QUIET)
-    pixels = run_of(PIXELS, console)
-    ceiling = world.best_possible(5) | world.best_possible(10)
-    write_run_report(pixels, dataset, "test", ceiling, beside=[ids])
-    return Demonstration(ids, pixels, ceiling)
+    return demonstrate(Path(out), seed, console)

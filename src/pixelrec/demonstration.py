@@ -8,21 +8,27 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from rich.console import Console
+
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.demo import World, generate_world
 from pixelrec.data.prepare import prepare
 from pixelrec.errors import RequestError
 from pixelrec.evaluation.comparison import METRIC, best_first
+from pixelrec.evaluation.measure import measure
 from pixelrec.evaluation.measured import Measured
 from pixelrec.evaluation.pairing import Pairing, compare_runs
 from pixelrec.evaluation.printed import COLOURS
-from pixelrec.evaluation.slices import FEW_EVENTS, Sliced
+from pixelrec.evaluation.slices import FEW_EVENTS
+from pixelrec.fitting import train_recipe, uninterrupted
 from pixelrec.images.pack import pack
+from pixelrec.recipe import read_recipe
 from pixelrec.run import Run
+from pixelrec.run_report import report_file, write_run_report
+from pixelrec.terminal import plain_table, say
 from pixelrec.training.journal import read_journal
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
 PICTURE_SIZE = 64  # large enough for the report, and half as dear as 96
@@ -88,7 +94,7 @@ class Demonstration:
 
     @property
     def report(self) -> Path:
-        return self.pixels.folder / "report.html"
+        return report_file(self.pixels.folder, "test")
 
     @property
     def pairing(self) -> Pairing:
@@ -114,6 +120,33 @@ def open_shop(out: Path, seed: int, console: Console) -> tuple[World, Dataset]:
     return world, dataset
 
 
+def demonstrate(out: Path, seed: int, console: Console) -> Demonstration:
+    """Opens the shop, trains and tests both contenders, and writes the report.
+
+    Raises:
+        As `open_shop` does; `InterruptedError` by a signal.
+    """
+    world, dataset = open_shop(out, seed, console)
+    with console.status("training"):
+        ids = _run_of(IDS, dataset, out, seed, console, shown=Console(quiet=True))
+    pixels = _run_of(PIXELS, dataset, out, seed, console, shown=console)
+    ceiling = world.best_possible(5) | world.best_possible(10)
+    write_run_report(pixels, dataset, "test", ceiling, beside=[ids])
+    return Demonstration(ids, pixels, ceiling)
+
+
+def _run_of(
+    each: Contender, dataset: Dataset, out: Path, seed: int, console: Console, *, shown: Console
+) -> Run:
+    """shown: where its epochs are reported."""
+    console.print(each.doing, highlight=False)
+    recipe = read_recipe(each.recipe, each.overrides(seed))
+    run = uninterrupted(*train_recipe(recipe, dataset, out / each.folder, shown))
+    measure(run, dataset, "test")
+    console.print(how_it_went(each, run), highlight=False)
+    return run
+
+
 def how_it_went(contender: Contender, run: Run) -> str:
     """The epochs of a run and the best of them, in a line."""
     epochs = read_journal(run.folder / "metrics.jsonl")
@@ -130,8 +163,7 @@ def print_demonstration(found: Demonstration, console: Console) -> None:
     console.print()
     for pair in (pairing.overall, pairing.few):
         if pair is not None:
-            said = pair.sentence(PIXELS.name, IDS.name)
-            console.print(said, style=f"bold {COLOURS[pair.verdict]}", highlight=False, markup=False)
+            say(pair.sentence(PIXELS.name, IDS.name), console, f"bold {COLOURS[pair.verdict]}")
 
 
 @final
@@ -154,15 +186,11 @@ def _columns(found: Demonstration) -> list[_Columns]:
     questions = sum(part.questions for part in measured[PIXELS.name].slices)
     every = {name: (each.model, each.metrics) for name, each in measured.items()}
     columns = [_Columns(f"\nall items\n(n = {questions:,})", _rows(every))]
-    parts = {name: _few(each) for name, each in measured.items()}
+    parts = {name: each.slice(FEW_EVENTS.name) for name, each in measured.items()}
     few = {name: (measured[name].model, part.metrics) for name, part in parts.items() if part is not None}
     if part := parts[PIXELS.name]:
         columns.append(_Columns(f"items with\n{part.events}\n(n = {part.questions:,})", _rows(few)))
     return columns
-
-
-def _few(measured: Measured) -> Sliced | None:
-    return next((part for part in measured.slices if part.name == FEW_EVENTS.name), None)
 
 
 def _rows(found: Mapping[str, tuple[str, Metrics]]) -> dict[str, Mapping[str, float]]:
@@ -175,9 +203,7 @@ def _rows(found: Mapping[str, tuple[str, Metrics]]) -> dict[str, Mapping[str, fl
 
 def _table(columns: Sequence[_Columns], ceiling: Mapping[str, float]) -> Table:
     """From the best to the worst over all events; of the baselines popularity, and the best of each part."""
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table = plain_table()
     table.add_column("\n\n\ntest, %", no_wrap=True)
     for each in columns:
         table.add_column(f"{each.head}\n{SHOWN[0]}", justify="right")

@@ -32,6 +32,7 @@ from pixelrec.recipe import Recipe, build_batcher, build_loss, build_recommender
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.run import Run, demand_new, new_folder
 from pixelrec.starting import Start, start_from
+from pixelrec.terminal import say
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import Journal, Silence
 from pixelrec.training.loop import Metrics, Parts, fit, judge_start
@@ -77,9 +78,8 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
         _begin(parts, Start.again(run), dataset, console)
         return _fit(parts, run, Progress(), console)
     if state.progress.finished:
-        console.print(
-            f"{run.folder} has finished: {state.progress.epoch} epochs, best {state.progress.best_epoch}"
-        )
+        best = state.progress.best_epoch or "the start"
+        console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {best}")
         return None
     described = read_description(state.folder).get("described")
     parts = _parts(run.recipe, dataset, _accelerator(run.recipe), described)
@@ -87,6 +87,15 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     state.restore(parts.recommender, parts.optimiser, accelerator.process_index, accelerator.num_processes)
     _prepare(parts, console)
     return _fit(parts, run, state.progress, console)
+
+
+def uninterrupted(run: Run, signal: int | None) -> Run:
+    """The run, if it was not interrupted; else `InterruptedError` with the signal and how to go on."""
+    if signal is not None:
+        raise InterruptedError(
+            signal, f"stopped; go on with: pixelrec train --resume {run.folder}", str(run.folder)
+        )
+    return run
 
 
 def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | None:
@@ -179,7 +188,7 @@ def _prepare(parts: Parts, console: Console) -> None:
 
 def _say(line: str, parts: Parts, console: Console) -> None:
     if parts.leads:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(line, console)
 
 
 def _validate(

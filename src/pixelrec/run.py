@@ -9,7 +9,7 @@ tensorboard/
 best/               the recommender of the best epoch
 last/               the state to resume from
 ranks-<split>.parquet, metrics-<split>.json, baselines-<split>.json, slices-<split>.json
-report.html
+report.html         of test; report-validation.html
 ```
 """
 
@@ -52,6 +52,11 @@ class Run:
     def name(self) -> str:
         """What the run's recommender is called in tables."""
         return self.recipe.name
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """What it may be called beside other runs, from the shortest on: recipes may bear the same name."""
+        return (self.name, f"{self.name} ({self.folder.name})", f"{self.name} ({self.folder})")
 
     @property
     def length(self) -> int:

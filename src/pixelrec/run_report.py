@@ -15,7 +15,7 @@ from pixelrec.data.split import Questions, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import RunError
 from pixelrec.evaluation.kept_ranks import read_ranks
-from pixelrec.evaluation.measure import Split, questions_of
+from pixelrec.evaluation.measure import questions_of
 from pixelrec.evaluation.measured import Measured
 from pixelrec.evaluation.pairing import compare_runs
 from pixelrec.evaluation.report import rows
@@ -23,11 +23,17 @@ from pixelrec.evaluation.report.page import Cover, Report, UserStory, write
 from pixelrec.images.store import PictureStore
 from pixelrec.recommender import latest_events
 from pixelrec.run import Run
+from pixelrec.splits import Split
 from pixelrec.training.journal import read_journal
 
 BEST_POSSIBLE = "law of the world"
 STORIES = 12  # users shown
 SHOWN = 10  # items of a history, and of recommendations
+
+
+def report_file(folder: Path, split: Split) -> Path:
+    """The page of a split in a run folder: of the test events it is the report."""
+    return folder / ("report.html" if split == "test" else f"report-{split}.html")
 
 
 def write_run_report(
@@ -37,7 +43,7 @@ def write_run_report(
     ceiling: Mapping[str, float] | None = None,
     beside: Sequence[Run] = (),
 ) -> Path:
-    """Writes `report.html` for an evaluated split; the users shown are drawn at random, not picked.
+    """Writes the page of an evaluated split; the users shown are drawn at random, not picked.
 
     Where the law of the data is known, `ceiling` holds the metrics that nobody can beat. Runs `beside` it,
     evaluated on the same split, stand in the same tables, and are compared with it user by user.
@@ -54,6 +60,7 @@ def write_run_report(
     report = Report(
         name=run.name,
         when=str(run.about["created"])[:16].replace("T", " "),
+        origin=(run.folder.resolve().name, f"seed {run.recipe['seed']}"),
         metrics=rows.metric_rows(measured, {} if ceiling is None else {BEST_POSSIBLE: ceiling}, others),
         standing=rows.standing(measured),
         beside=rows.beside(measured, others),
@@ -69,7 +76,7 @@ def write_run_report(
         dataset=_facts(dataset),
         configuration=run.recipe.choices,
     )
-    path = run.folder / "report.html"
+    path = report_file(run.folder, split)
     write(report, path)
     return path
 
@@ -79,8 +86,7 @@ def _others(run: Run, measured: Measured, split: Split, beside: Sequence[Run]) -
     taken = {BEST_POSSIBLE, *measured.metrics}
     others = []
     for other in beside:
-        names = (other.name, f"{other.name} ({other.folder.name})", f"{other.name} ({other.folder})")
-        name = next((name for name in names if name not in taken), None)
+        name = next((name for name in other.names if name not in taken), None)
         if name is None:
             raise RunError(f"{other.folder} is to stand beside {run.folder} twice; name each run once")
         taken.add(name)
@@ -94,7 +100,7 @@ def _summary(run: Run, dataset: Dataset, split: Split, users: int) -> list[tuple
         ("data set", dataset.folder.name),
         ("split", split),
         ("users evaluated", f"{users:,}"),
-        ("items ranked", f"{dataset.items:,}"),
+        ("catalogue", f"{dataset.items:,} items"),
         ("item encoder", str(run.recipe["items"]["name"])),
         ("user model", str(run.recipe["users"]["name"])),
     ]
@@ -131,7 +137,9 @@ def _stories(run: Run, dataset: Dataset, questions: Questions, ranks: np.ndarray
     recommender = run.recommender(dataset.facts(run.length, training_events(dataset)))
     items, times = latest(histories, users, recommender.facts.length)
     events = latest_events(users, items, times, recommender.device)
-    _, best = recommender.recommend(run.catalogue(recommender), events, *seen_items(histories, users), SHOWN)
+    seen, owners = seen_items(histories, users)
+    _, best = recommender.recommend(run.catalogue(recommender), events, seen, owners, SHOWN)
+    unseen = [dataset.items - len(seen[owners == row].unique()) for row in range(len(users))]
     shown, _ = latest(histories, users, SHOWN)
     gallery = _Gallery.of(dataset)
     return [
@@ -141,7 +149,8 @@ def _stories(run: Run, dataset: Dataset, questions: Questions, ranks: np.ndarray
             recommended=gallery.covers([n for n in best[row].tolist() if n]),
             answer=gallery.covers([questions.targets[question]])[0],
             rank=int(ranks[question]),
-            catalogue=dataset.items,
+            ranked=max(unseen[row], int(ranks[question])),  # an item chosen before has the last rank of all
+            events=int(histories.stops[user] - histories.starts[user]),
         )
         for row, (user, question) in enumerate(zip(users, chosen, strict=True))
     ]

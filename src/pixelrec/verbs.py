@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pixelrec.errors import RequestError
+from pixelrec.splits import Split
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Fit = Literal["stretch", "crop", "pad"]
 Missing = Literal["error", "grey", "drop-item"]
-Split = Literal["validation", "test"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 Form = Literal["table", "csv", "json"]
 
@@ -164,7 +164,7 @@ def evaluate(run: Path, *, split: Split = "test", data: Path | None = None, repo
         run: run folder.
         split: the last event of every user, or the one before.
         data: where the data set lies now, if it moved.
-        report: write report.html too.
+        report: write the page too: report.html, or report-validation.html.
     """
     from pixelrec import api
     from pixelrec.evaluation.measured import Measured
@@ -285,17 +285,34 @@ def recommend(
         out.write_text(text, encoding="utf-8")
 
 
-def report(run: Path, *, split: Split = "test", data: Path | None = None) -> None:
-    """Write report.html: curves, metrics, and what a dozen users were recommended.
+def compare(run: Path, other: Path, *, split: Split = "test") -> None:
+    """Compare two evaluated runs, the same users pair by pair.
+
+    Args:
+        run: run folder.
+        other: run folder that it is compared with.
+        split: on which both were evaluated.
+    """
+    from pixelrec import api
+    from pixelrec.evaluation.printed_comparison import print_comparison
+
+    print_comparison(api.compare(run, other, split=split), _console())
+
+
+def report(
+    run: Path, *, split: Split = "test", beside: list[Path] | None = None, data: Path | None = None
+) -> None:
+    """Write a page: curves, metrics, and what a dozen users were recommended.
 
     Args:
         run: run folder.
         split: whose metrics and users are shown.
+        beside: other runs of the data set, shown in the same tables and compared with it.
         data: where the data set lies now, if it moved.
     """
     from pixelrec import api
 
-    _console().print(api.report(run, split=split, data=data), highlight=False)
+    _console().print(api.report(run, split=split, beside=beside or (), data=data), highlight=False)
 
 
 def recipes() -> None:
@@ -368,6 +385,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "recipes": recipes,
     "train": train,
     "evaluate": evaluate,
+    "compare": compare,
     "bench": bench,
     "recommend": recommend,
     "report": report,

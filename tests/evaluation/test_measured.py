@@ -129,3 +129,40 @@ def test_a_model_behind_is_said_so_and_what_was_chosen() -> None:
 def test_names_with_brackets_are_text() -> None:
     odd = replace(FOUND, model="[red]", metrics={"[red]": {"NDCG@10": 0.1}, "EASE": {"NDCG@10": 0.2}})
     assert "> [red]" in printed(odd)
+
+
+WIDE = dict.fromkeys(("Recall@5", "NDCG@5", "MRR@5", "Recall@10", "NDCG@10", "MRR@10"), 0.123)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (100, {*WIDE}),
+        (60, {"Recall@5", "NDCG@5", "Recall@10", "NDCG@10"}),
+        (45, {"Recall@10", "NDCG@10"}),
+        (32, {"NDCG@10"}),
+        (20, {"NDCG@10"}),
+    ],
+)
+def test_a_narrow_terminal_loses_whole_columns_and_no_digit(width: int, shown: set[str]) -> None:
+    found = replace(SLICED, metrics=dict.fromkeys((*FOUND.metrics, "recent popularity"), WIDE))
+    first, _, rest = printed(found, width).strip().partition("\n\n")
+    assert set(first.splitlines()[0].split()) & set(WIDE) == shown
+    assert first.count("12.30") == len(shown) * len(found.metrics)
+    slices = rest.partition("chosen on validation\n\n")[2].partition("\n\n")[0]
+    for table in (first, slices):
+        assert "…" not in table and max(map(len, table.splitlines())) <= width
+    assert "4.40" in slices and ("56" in slices) == (width >= 45)
+
+
+def test_sentences_break_between_words_where_somebody_looks() -> None:
+    for terminal in (True, False):
+        file = io.StringIO()
+        console = Console(file=file, width=30, soft_wrap=True, force_terminal=terminal, color_system=None)
+        print_measured(FOUND, console)
+        lines = file.getvalue().splitlines()
+        said = FOUND.comparison.sentence("sasrec-id") if FOUND.comparison else ""
+        assert said in " ".join(" ".join(lines).split())
+        assert (said in lines) != terminal
+        if terminal:
+            assert max(map(len, lines)) <= 30

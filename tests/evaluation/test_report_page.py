@@ -230,7 +230,9 @@ def test_the_choice_stands_apart_where_it_was_not_recommended(report: Report) ->
 def test_a_long_history_shows_its_last_ten(report: Report) -> None:
     long = replace(story(), history=covers(*range(100, 123), pictures=False))
     words = Page(render(replace(report, stories=[long]))).words()
-    assert "the last 10 of 23" in words
+    assert "the last 10 of 23, oldest first" in words
+    cut = replace(long, history=long.history[-10:], events=23)
+    assert "the last 10 of 23, oldest first" in Page(render(replace(report, stories=[cut]))).words()
     assert "Title 122 latest" in words
     assert "Title 112" not in words
 
@@ -331,7 +333,8 @@ def test_configuration_is_flattened_in_order() -> None:
 def test_curves_stay_in_their_frame_and_mark_the_best_epoch(report: Report) -> None:
     loss, metric = figures.learning_curves(report.epochs, "NDCG@10", 5)
     assert loss.mark == loss.points[4]
-    assert metric.mark_label == "best epoch 5: 10"
+    assert loss.mark_label == "best: epoch 5, 0.2"
+    assert metric.mark_label == "best: epoch 5, 10 %"
     for curve in (loss, metric):
         assert all(58 <= x <= 460 and 18 <= y <= 252 for x, y in curve.points)
         assert [x for x, _ in curve.points] == sorted(x for x, _ in curve.points)
@@ -346,6 +349,35 @@ def test_an_epoch_written_twice_counts_as_written_last() -> None:
     epochs = [{"epoch": 1, "loss": 9.0}, {"epoch": 2, "loss": 8.0}, {"epoch": 2, "loss": 4.0}]
     (loss,) = figures.learning_curves(epochs, "NDCG@10", None)
     assert loss.description == "Training loss: 9 in epoch 1, 4 in epoch 2"
+
+
+START = [{"epoch": 0, "seconds": 0.0, "NDCG@10": 0.25}]
+EPOCHS = [
+    {"epoch": e, "loss": 1.0, "NDCG@10": 0.1, "seconds": 2.0, "windows_per_second": 50.0} for e in (1, 2)
+]
+
+
+def test_a_start_is_marked_and_counts_as_no_epoch(report: Report) -> None:
+    assert tables.pace(START + EPOCHS) == tables.pace(EPOCHS) == "2 epochs · 2 s each · 50 windows/s"
+    assert tables.pace(START) == ""
+    loss, metric = figures.learning_curves(START + EPOCHS, "NDCG@10", 0)
+    assert loss.mark is None and [tick.label for tick in loss.across] == ["1", "2"]
+    assert metric.mark == metric.points[0] and metric.mark_label == "best: the start, 25 %"
+    assert [tick.label for tick in metric.across] == ["start", "1", "2"]
+    assert metric.description.startswith("Validation NDCG@10: 25 % at the start, 10 % in epoch 2")
+    assert "best: the start, 25 %" in Page(render(replace(report, epochs=START, best_epoch=0))).words()
+
+
+def test_runs_of_one_recipe_are_told_apart_at_the_top(report: Report) -> None:
+    text = render(replace(report, origin=("first", "seed 3")))
+    assert "<title>a run · first · seed 3 · pixelrec</title>" in text
+    assert "a run first · seed 3 · 2025-01-01" in Page(text.partition("<header>")[2]).words()
+
+
+def test_columns_come_in_the_order_of_the_model_whatever_others_lack() -> None:
+    whole, less = {"Recall@5": 0.1, "MRR@5": 0.1, "Recall@10": 0.1}, {"Recall@5": 0.2, "Recall@10": 0.2}
+    found = [MetricRow("test", "law", less, "ceiling"), MetricRow("test", "a", whole, "model")]
+    assert tables.metric_tables(found)[0].metrics == list(whole)
 
 
 @pytest.mark.parametrize(
@@ -374,9 +406,15 @@ def test_rank_bars_count_every_user_once(report: Report) -> None:
 def test_rank_bars_fit_any_catalogue(catalogue: int) -> None:
     bars = figures.rank_bars(np.array([1, catalogue]), catalogue)
     assert bars is not None
+    full = float(bars.across[-1].label) / 100
+    assert bars.across[0].label == "0" and bars.across[-1].at == figures.STOP
+    for bar in bars.bars:
+        width = figures.STOP - figures.START
+        assert bar.length == pytest.approx(width * bar.share / full, abs=0.1), "the axis holds for the bars"
+        assert bar.chance_at == pytest.approx(figures.START + width * bar.chance / full, abs=0.1)
     assert sum(bar.share for bar in bars.bars) == pytest.approx(1)
     assert sum(bar.chance for bar in bars.bars) == pytest.approx(1)
-    assert all(bar.chance_at <= 408 and bar.length <= 296 for bar in bars.bars)
+    assert all(bar.chance_at <= figures.STOP for bar in bars.bars), "numbers stand behind"
 
 
 def test_written_whole_or_not_at_all(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,17 +8,22 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from pixelrec import api
 from pixelrec.baselines import BASELINES
+from pixelrec.cli import main
 from pixelrec.data.dataset import Dataset
-from pixelrec.errors import RunError
+from pixelrec.data.split import test_questions as questions_of_test
+from pixelrec.data.views import seen_items
+from pixelrec.errors import RequestError, RunError
 from pixelrec.evaluation.measured import Measured
 from pixelrec.evaluation.pairing import compare_runs
 from pixelrec.run import Run
 from pixelrec.run_report import BEST_POSSIBLE, write_run_report
+from pixelrec.splits import Split
 
 SMALL = {"length": 5, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
 
@@ -135,3 +140,56 @@ def test_an_evaluation_without_slices_is_made_again(run: Run, tmp_path: Path) ->
     (older / "slices-test.json").unlink()
     page = api.report(older)
     assert "items with < 5 training events" in html.unescape(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("split", ["tst", "Test", ""])
+def test_a_split_that_does_not_exist_is_refused_everywhere(
+    run: Run, dataset: Dataset, tmp_path: Path, split: Split
+) -> None:
+    before = sorted(run.folder.rglob("*"))
+    calls = [
+        lambda: api.evaluate(run, split=split),
+        lambda: api.report(run, split=split),
+        lambda: api.compare(run, run, split=split),
+        lambda: api.bench(dataset.folder, ["mf-id"], split=split, out=tmp_path / "bench"),
+    ]
+    for call in calls:
+        with pytest.raises(RequestError, match=f"there is no split {split!r}; .*'?test"):
+            call()
+    assert sorted(run.folder.rglob("*")) == before and not (tmp_path / "bench").exists()
+
+
+def test_ranks_are_of_the_items_that_were_ranked(run: Run, dataset: Dataset) -> None:
+    text = html.unescape(write_run_report(run, dataset, "test").read_text(encoding="utf-8"))
+    told = re.findall(r"user</small> <bdi>(.+?)</bdi>.*?rank ([\d,]+) of ([\d,]+)<", text, flags=re.DOTALL)
+    assert len(told) == 12
+    questions = questions_of_test(dataset)
+    for user_id, rank, ranked in told:
+        user = 1 + list(dataset.user_ids).index(user_id)
+        seen, _ = seen_items(questions.histories, np.array([user]))
+        assert int(ranked) == dataset.items - len(set(seen.tolist())) and int(rank) <= int(ranked)
+    assert f"{run.folder.name} · seed 0 · " in text
+
+
+def test_each_split_has_its_page(run: Run, dataset: Dataset) -> None:
+    page = write_run_report(run, dataset, "test")
+    before = page.read_bytes()
+    other = api.report(run, split="validation")
+    assert (page.name, other.name) == ("report.html", "report-validation.html")
+    assert page.read_bytes() == before and b"Metrics on validation" in other.read_bytes()
+
+
+def test_others_stand_beside_and_are_evaluated_first(
+    run: Run, longer: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh = tmp_path / "fresh"
+    shutil.copytree(longer.folder, fresh)
+    (fresh / "metrics-test.json").unlink()
+    assert main(["compare", str(run.folder), str(fresh)]) == 2
+    assert f"`pixelrec evaluate {fresh} --split test`" in capsys.readouterr().err
+    assert main(["report", str(run.folder), "--beside", str(fresh), str(longer.folder)]) == 0
+    found = rows(Path(capsys.readouterr().out.strip()))
+    assert [name for role, name in found if role == "other"] == ["sasrec-id (fresh)", "sasrec-id (longer)"]
+    assert main(["compare", str(run.folder), str(fresh)]) == 0
+    assert api.compare(run, fresh).sentence in capsys.readouterr().out
+    api.report(run)

@@ -59,10 +59,10 @@ def sentence(first: str, second: str, found: Apart, where: str = "") -> str:
     where: which items it is about, such as "items with < 5 training events (n = 123)"; empty for all.
     """
     place = {"ahead": "ahead of", "level": "not clearly apart from", "behind": "behind"}[verdict(found)]
-    low, high = _points(found.low), _points(found.high)
+    low, high = points(found.low), points(found.high)
     return (
         f"{f'On {where}, ' if where else ''}{first} is {place} {second}: "
-        f"{METRIC} {_points(found.difference)} points (95 % interval {low} to {high})"
+        f"{METRIC} {points(found.difference)} points (95 % interval {low} to {high})"
     )
 
 
@@ -84,6 +84,6 @@ def best_first(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
     return sorted(metrics, key=lambda name: -metrics[name][METRIC])
 
 
-def _points(fraction: float) -> str:
-    """0.0123 → "+1.23", with a true minus sign."""
+def points(fraction: float) -> str:
+    """A difference in percentage points: 0.0123 → "+1.23", with a true minus sign."""
     return f"{100 * fraction:+.2f}".replace("-", "−")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -22,8 +22,7 @@ from pixelrec.evaluation.metrics import metrics
 from pixelrec.evaluation.rivals import Rivals, Tell, rank_rivals, silent
 from pixelrec.evaluation.slices import slice_metrics
 from pixelrec.recommender import Catalogue, Recommender
-
-Split = Literal["validation", "test"]
+from pixelrec.splits import Split, check_split
 
 
 class Trained(Protocol):
@@ -40,7 +39,12 @@ class Trained(Protocol):
 
 
 def questions_of(dataset: Dataset, split: Split) -> Questions:
-    """The questions of a split; `test` opens the held-out events."""
+    """The questions of a split; `test` opens the held-out events.
+
+    Raises:
+        RequestError: there is no such split.
+    """
+    check_split(split)
     return test_questions(dataset) if split == "test" else validation_questions(dataset)
 
 

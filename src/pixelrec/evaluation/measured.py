@@ -15,6 +15,7 @@ from typing import Any, Self, final
 
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Comparison, best_first
+from pixelrec.evaluation.kept_ranks import ranks_file
 from pixelrec.evaluation.slices import Sliced
 
 
@@ -34,6 +35,10 @@ class Measured:
         """Models, and perhaps a ceiling, from the best to the worst by NDCG@10."""
         return best_first({**(ceiling or {}), **self.metrics})
 
+    def slice(self, name: str) -> Sliced | None:
+        """The slice of this name, if it holds questions."""
+        return next((part for part in self.slices if part.name == name), None)
+
     def write(self, folder: Path) -> None:
         """Writes all files, each whole or not at all; the metrics last, so that they tell all are there."""
         about = {"model": self.model, "against": _plain(self.comparison), "choices": dict(self.notes)}
@@ -48,22 +53,29 @@ class Measured:
         Raises:
             RunError: the split was not evaluated, or a file is damaged.
         """
-        about, metrics = _read(folder / _about_file(split)), _read(folder / _metrics_file(split))
-        parts = _read(folder / _slices_file(split))
+        metrics, about, parts = (_read(path, split) for path in measured_files(folder, split))
         try:
             slices = tuple(_slice(name, found) for name, found in parts.items())
         except (AttributeError, KeyError, TypeError) as error:
-            raise _damaged(folder / _slices_file(split), error) from None
+            raise _damaged(folder / _slices_file(split), split, error) from None
         try:
             comparison = _comparison(about["against"])
             return cls(split, about["model"], metrics, comparison, about["choices"], slices)
         except (KeyError, TypeError) as error:
-            raise _damaged(folder / _about_file(split), error) from None
+            raise _damaged(folder / _about_file(split), split, error) from None
 
 
 def measured_files(folder: Path, split: str) -> tuple[Path, Path, Path]:
     """Where `Measured` lies."""
     return folder / _metrics_file(split), folder / _about_file(split), folder / _slices_file(split)
+
+
+def is_measured(folder: Path, split: str) -> bool:
+    """Whether a run folder has all that an evaluation writes, made after the best checkpoint."""
+    best, files = folder / "best", (*measured_files(folder, split), ranks_file(folder, split))
+    if not best.exists() or not all(path.exists() for path in files):
+        return False
+    return min(path.stat().st_mtime_ns for path in files) >= best.stat().st_mtime_ns
 
 
 def _metrics_file(split: str) -> str:
@@ -104,16 +116,20 @@ def _write(path: Path, found: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, split: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(
-            f"{path}: no such file; evaluate the run first, with `pixelrec evaluate {path.parent}`"
+            f"{path}: no such file; evaluate the run first, with `{_command(path, split)}`"
         ) from None
     except ValueError as error:
-        raise _damaged(path, error) from None
+        raise _damaged(path, split, error) from None
 
 
-def _damaged(path: Path, error: Exception) -> RunError:
-    return RunError(f"{path}: damaged ({error}); evaluate again with `pixelrec evaluate {path.parent}`")
+def _damaged(path: Path, split: str, error: Exception) -> RunError:
+    return RunError(f"{path}: damaged ({error}); evaluate again with `{_command(path, split)}`")
+
+
+def _command(path: Path, split: str) -> str:
+    return f"pixelrec evaluate {path.parent} --split {split}"

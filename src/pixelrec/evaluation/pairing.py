@@ -20,14 +20,20 @@ from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST, SLICES, words
 @final
 @dataclass(frozen=True)
 class Paired:
-    """NDCG@10 of one run less that of another, in fractions, on some questions.
+    """Metrics of one run less those of another, in fractions, on some questions.
 
     where: which items they are about, such as "items with < 5 training events (n = 123)"; empty for all.
+    intervals: by metric.
     """
 
     where: str
     questions: int
-    interval: Interval
+    intervals: Mapping[str, Interval]
+
+    @property
+    def interval(self) -> Interval:
+        """Of NDCG@10, which the verdict is about."""
+        return self.intervals[METRIC]
 
     @property
     def verdict(self) -> Verdict:
@@ -54,7 +60,7 @@ class Pairing:
 
 
 def compare_runs(first: Path, second: Path, split: str) -> Pairing:
-    """What the run of the first folder has more of NDCG@10 than that of the second, the same users paired.
+    """What the first folder's run has more of each metric than the second's, the same users paired.
 
     Raises:
         RunError: one of them was not evaluated on the split, or they are not of the same users, the same
@@ -63,18 +69,18 @@ def compare_runs(first: Path, second: Path, split: str) -> Pairing:
     """
     ours, theirs = read_ranks(first, split), read_ranks(second, split)
     _check_same(ours, theirs, f"{ranks_file(first, split)} and {ranks_file(second, split)}")
-    gain, loss = (per_user(kept.ranks, cutoffs=(10,))[METRIC] for kept in (ours, theirs))
     inside = {part: part.holds(ours.counts) for part in SLICES}
     slices = {
-        part.name: _paired(gain[mask], loss[mask], words(part.events, int(mask.sum())))
+        part.name: _paired(ours.ranks[mask], theirs.ranks[mask], words(part.events, int(mask.sum())))
         for part, mask in inside.items()
         if mask.sum() >= FEWEST
     }
-    return Pairing(_paired(gain, loss, ""), slices)
+    return Pairing(_paired(ours.ranks, theirs.ranks, ""), slices)
 
 
-def _paired(gain: np.ndarray, loss: np.ndarray, where: str) -> Paired:
-    return Paired(where, len(gain), paired(gain, loss))
+def _paired(ours: np.ndarray, theirs: np.ndarray, where: str) -> Paired:
+    gain, loss = per_user(ours), per_user(theirs)
+    return Paired(where, len(ours), {name: paired(gain[name], loss[name]) for name in gain})
 
 
 def _check_same(ours: KeptRanks, theirs: KeptRanks, files: str) -> None:

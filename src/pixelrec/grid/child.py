@@ -21,12 +21,13 @@ from rich.console import Console
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import PixelrecError
-from pixelrec.evaluation.measure import Split, measure
+from pixelrec.evaluation.measure import measure
 from pixelrec.fitting import resume_run, train_recipe
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.machine import peak_memory, processor
 from pixelrec.recipe import Recipe, resolve
 from pixelrec.run import Run
+from pixelrec.splits import Split
 from pixelrec.training.journal import read_journal
 
 

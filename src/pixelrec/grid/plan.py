@@ -11,9 +11,10 @@ from typing import Any, final
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import Questions
 from pixelrec.errors import DataError, RecipeError, RequestError
-from pixelrec.evaluation.measure import Split, questions_of
+from pixelrec.evaluation.measure import questions_of
 from pixelrec.grid.cell import Cell
 from pixelrec.recipe import Recipe, build_loss, check_user_model, read_recipe, resolve
+from pixelrec.splits import Split
 
 
 @final

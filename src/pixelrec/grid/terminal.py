@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pixelrec.evaluation.comparison import METRIC
+from pixelrec.evaluation.printed import COLOURS
 from pixelrec.evaluation.slices import FEW_EVENTS
 from pixelrec.grid.columns import Column, cost, few, quality
 from pixelrec.grid.results import Results, Row
 from pixelrec.grid.wording import DASH, percent, signed
+from pixelrec.terminal import fitting, plain_table, say
 
-STYLES = {"ahead": "green", "level": "yellow", "behind": "red"}
 SIGNS = {"ahead": "▲", "level": "≈", "behind": "▼"}
 COSTS = ("s/epoch", "min/run", "memory")
 
@@ -25,16 +26,16 @@ def draw(results: Results, console: Console) -> None:
     """Recipes behind a baseline are red, those ahead of all green."""
     rare = few(results)
     console.print()
-    console.print(_fitting(results, console))
+    console.print(fitting([_table(results, layout) for layout in LAYOUTS], console))
     if any(row.against for row in results.rows):
-        console.print(
+        say(
             f"\n± and vs: 95 % over users. ▲ clearly ahead of {results.rival}, the best baseline; "
             "≈ no clear difference; ▼ clearly behind",
-            style="dim",
-            highlight=False,
+            console,
+            "dim",
         )
     if rare:
-        console.print(_about_few(results), style="dim", highlight=False)
+        say(_about_few(results), console, "dim")
 
 
 @final
@@ -60,20 +61,12 @@ LAYOUTS = (
 )
 
 
-def _fitting(results: Results, console: Console) -> Table:
-    """The richest table that the console has room for."""
-    unbounded = console.options.update(width=10_000)
-    tables = [_table(results, layout) for layout in LAYOUTS]
-    fits = (table for table in tables if table.__rich_measure__(console, unbounded).maximum <= console.width)
-    return next(fits, tables[-1])
-
-
 def _table(results: Results, layout: _Layout) -> Table:
     titles = ("Recall@10", METRIC) if layout.recall else (METRIC,)
     metrics = [column for column in quality(results) if column.title in titles]
     rare = few(results)[: 1 if layout.rare else 0]
     costs = [column for column in cost(results) if column.title in layout.costs]
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    table = plain_table()
     table.add_column(f"{results.split}, %", overflow="fold")
     for title in (*titles, f"vs {results.rival}", *("few-event" for _ in rare), *(c.title for c in costs)):
         table.add_column(title, justify="left" if title.startswith("vs ") else "right", no_wrap=True)
@@ -100,7 +93,7 @@ def _few(column: Column, row: Row, results: Results) -> Text:
     """The mean on few-event items, and how it stands beside the best baseline there."""
     bold = "bold" if column.value(row) == column.top(results.rows) else ""
     found = row.few.against
-    sign = Text(f" {SIGNS[found.verdict]}", style=STYLES[found.verdict]) if found else Text("  ")
+    sign = Text(f" {SIGNS[found.verdict]}", style=COLOURS[found.verdict]) if found else Text("  ")
     return Text(percent(column.value(row)), style=bold).append_text(sign)
 
 
@@ -125,4 +118,4 @@ def _against(row: Row, results: Results) -> Text:
 
 
 def _style(row: Row) -> str:
-    return "" if row.against is None else STYLES[row.against.verdict]
+    return "" if row.against is None else COLOURS[row.against.verdict]

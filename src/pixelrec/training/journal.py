@@ -13,6 +13,8 @@ from typing import Any, final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from pixelrec.terminal import say
+
 
 class AbstractJournal(ABC):
     """Where the loop reports to."""
@@ -27,7 +29,7 @@ class AbstractJournal(ABC):
     def close(self) -> None: ...
 
     def say(self, line: str) -> None:
-        self.console.print(line, highlight=False)
+        say(line, self.console)
 
 
 @final

@@ -222,6 +222,8 @@ def end_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progr
             keep_best(parts, run)
         journal.write(row)
         journal.say(_line(parts, row, better))
+        if progress.finished and progress.best_epoch == 0:
+            journal.say("the start is still the best: training did not improve on it")
     save(parts, run, progress)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 480, 300  # of a figure, in user units
 LEFT, RIGHT, TOP, BOTTOM = 58, 460, 18, 252  # the frame of a curve
+START, STOP = 112, 396  # where bars begin and the longest may end: labels stand before, numbers behind
 ROW = 27  # height of a bar and its gap
 
 
@@ -54,6 +55,7 @@ class Bar:
 @dataclass(frozen=True)
 class RankBars:
     bars: Sequence[Bar]
+    across: Sequence[Tick]  # of the share, in %
     within_ten: float
     median: int
     users: int
@@ -69,9 +71,9 @@ def learning_curves(
     metric = _series(epochs, watched, scale=100)
     curves = []
     if loss:
-        curves.append(_curve("Training loss", loss, best_epoch, from_zero=False))
+        curves.append(_curve("Training loss", loss, best_epoch))
     if metric:
-        curves.append(_curve(f"Validation {watched}, %", metric, best_epoch, from_zero=True))
+        curves.append(_curve(f"Validation {watched}", metric, best_epoch, unit=" %", from_zero=True))
     return curves
 
 
@@ -81,7 +83,14 @@ def _series(epochs: Sequence[Mapping[str, float]], key: str, *, scale: float) ->
     return [(e, scale * v) for e, v in sorted(values.items()) if v is not None and math.isfinite(v)]
 
 
-def _curve(title: str, series: Sequence[tuple[int, float]], marked: int | None, *, from_zero: bool) -> Curve:
+def _curve(
+    title: str,
+    series: Sequence[tuple[int, float]],
+    marked: int | None,
+    *,
+    unit: str = "",
+    from_zero: bool = False,
+) -> Curve:
     epochs, values = [epoch for epoch, _ in series], [value for _, value in series]
     up = _steps(0.0 if from_zero else min(values), max(values), most=5)
     across = [step for step in _steps(epochs[0], epochs[-1], most=7, whole=True) if step <= epochs[-1]]
@@ -90,20 +99,27 @@ def _curve(title: str, series: Sequence[tuple[int, float]], marked: int | None, 
     points = [(_place(e, first, last, LEFT, RIGHT), _place(v, up[0], up[-1], BOTTOM, TOP)) for e, v in series]
     at = epochs.index(marked) if marked in epochs else None
     return Curve(
-        title=title,
-        description=_description(title, series, at),
+        title=f"{title},{unit}" if unit else title,
+        description=_description(title, series, at, unit),
         points=points,
-        across=[Tick(_place(step, first, last, LEFT, RIGHT), f"{step:g}") for step in across],
+        across=[
+            Tick(_place(step, first, last, LEFT, RIGHT), "start" if step == epochs[0] == 0 else f"{step:g}")
+            for step in across
+        ],
         up=[Tick(_place(step, up[0], up[-1], BOTTOM, TOP), f"{step:.6g}") for step in up],
         mark=None if at is None else points[at],
-        mark_label="" if at is None else f"best epoch {marked}: {values[at]:.4g}",
+        mark_label="" if at is None else f"best: {_when(epochs[at])}, {values[at]:.4g}{unit}",
     )
 
 
-def _description(title: str, series: Sequence[tuple[int, float]], at: int | None) -> str:
-    (first, start), (last, end) = series[0], series[-1]
-    best = "" if at is None else f"; {series[at][1]:.4g} in epoch {series[at][0]}, the best"
-    return f"{title}: {start:.4g} in epoch {first}, {end:.4g} in epoch {last}{best}"
+def _when(epoch: int) -> str:
+    """Epoch 0 is what training started from."""
+    return f"epoch {epoch}" if epoch else "the start"
+
+
+def _description(title: str, series: Sequence[tuple[int, float]], at: int | None, unit: str) -> str:
+    told = [f"{value:.4g}{unit} {'in' if epoch else 'at'} {_when(epoch)}" for epoch, value in series]
+    return f"{title}: {told[0]}, {told[-1]}{'' if at is None else f'; {told[at]}, the best'}"
 
 
 def _steps(low: float, high: float, *, most: int, whole: bool = False) -> list[float]:
@@ -132,14 +148,16 @@ def rank_bars(ranks: np.ndarray | None, catalogue: int | None) -> RankBars | Non
     edges = _rank_edges(items)
     shares = np.histogram(ranks, [1, *(edge + 1 for edge in edges)])[0] / len(ranks)
     widths = np.diff([0, *edges]) / items
-    longest = float(max(shares.max(), widths.max()))
+    steps = _steps(0.0, 100 * float(max(shares.max(), widths.max())), most=4)
+    full = steps[-1] / 100
     low = [1, *(edge + 1 for edge in edges[:-1])]
     bars = [
-        _bar(number, (low[number], edges[number]), float(shares[number]), float(widths[number]), longest)
+        _bar(number, (low[number], edges[number]), float(shares[number]), float(widths[number]), full)
         for number in range(len(edges))
     ]
     within_ten = float((ranks <= 10).mean())
-    return RankBars(bars, within_ten, int(np.median(ranks)), len(ranks), items, ROW * len(bars) + 34)
+    across = [Tick(_place(step, 0.0, steps[-1], START, STOP), f"{step:g}") for step in steps]
+    return RankBars(bars, across, within_ten, int(np.median(ranks)), len(ranks), items, ROW * len(bars) + 56)
 
 
 def _rank_edges(items: int) -> list[int]:
@@ -148,16 +166,16 @@ def _rank_edges(items: int) -> list[int]:
     return [*sorted(edge for edge in series if edge < items), items]
 
 
-def _bar(number: int, ranks: tuple[int, int], share: float, chance: float, longest: float) -> Bar:
+def _bar(number: int, ranks: tuple[int, int], share: float, chance: float, full: float) -> Bar:
+    """full: the share that a bar of full length stands for."""
     first, last = ranks
     label = f"{first:,}" if first == last else f"{first:,}–{last:,}"
-    start, stop = 112, RIGHT - 52
     return Bar(
         label=label,
         share=share,
         chance=chance,
         listed=last <= 10,
         y=8 + ROW * number,
-        length=round((stop - start) * share / longest, 1),
-        chance_at=round(start + (stop - start) * chance / longest, 1),
+        length=_place(share, 0.0, full, 0.0, STOP - START),
+        chance_at=_place(chance, 0.0, full, START, STOP),
     )

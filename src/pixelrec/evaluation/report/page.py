@@ -44,7 +44,8 @@ class UserStory:
     recommended: Sequence[Cover]  # the best is the first
     answer: Cover
     rank: int  # of the answer, from 1
-    catalogue: int  # items that were ranked
+    ranked: int  # items: all but those of the history
+    events: int | None = None  # of the whole history, where `history` is but its end
 
 
 @final
@@ -86,6 +87,7 @@ class Report:
 
     name: str
     when: str
+    origin: Sequence[str] = ()  # what tells it from other runs of its name: folder, seed
     metrics: Sequence[MetricRow] = ()  # in the order of the table
     standing: Standing | None = None
     beside: Sequence[Standing] = ()  # how it stands beside other runs
@@ -96,7 +98,7 @@ class Report:
     best_epoch: int | None = None
     watched: str = "NDCG@10"  # the validation metric that chose the best epoch
     ranks: np.ndarray | None = None  # int[users]: ranks of the test targets, from 1
-    catalogue: int | None = None  # items that were ranked
+    catalogue: int | None = None  # items in all
     stories: Sequence[UserStory] = ()
     dataset: Sequence[tuple[str, str]] = ()
     configuration: Mapping[str, object] | None = None  # the resolved recipe

@@ -32,8 +32,8 @@ class Other:
 
     def on(self, name: str) -> Mapping[str, float] | None:
         """Its metrics on the slice of this name; none where it was evaluated without such a slice."""
-        found = (part.metrics[self.measured.model] for part in self.measured.slices if part.name == name)
-        return next(found, None)
+        found = self.measured.slice(name)
+        return None if found is None else found.metrics[self.measured.model]
 
 
 def metric_rows(

@@ -122,7 +122,8 @@ def _distinct_splits(rows: Sequence[MetricRow]) -> list[str]:
 
 
 def _metric_table(split: str, rows: Sequence[MetricRow]) -> MetricTable:
-    metrics = list(dict.fromkeys(name for row in rows for name in row.values))
+    model_first = sorted(rows, key=lambda row: row.role != "model")  # others may lack some
+    metrics = list(dict.fromkeys(name for row in model_first for name in row.values))
     largest = {name: _largest(rows, name) for name in metrics}
     reached = {name: _largest([row for row in rows if row.role != "ceiling"], name) for name in metrics}
     lines = [
@@ -144,13 +145,14 @@ def _largest(rows: Sequence[MetricRow], metric: str) -> float:
 
 def pace(epochs: Sequence[Mapping[str, float]]) -> str:
     """One sentence on how many epochs ran and how fast; empty before the first."""
-    if not epochs:
+    ran = [record for record in epochs if record["epoch"] > 0]  # 0 is what training started from
+    if not ran:
         return ""
-    words = ["1 epoch" if len(epochs) == 1 else f"{len(epochs):,} epochs"]
-    seconds = _mean(epochs, "seconds")
+    words = ["1 epoch" if len(ran) == 1 else f"{len(ran):,} epochs"]
+    seconds = _mean(ran, "seconds")
     if seconds is not None:
         words.append(f"{seconds:.3g} s each")
-    windows = _mean(epochs, "windows_per_second")
+    windows = _mean(ran, "windows_per_second")
     if windows is not None:
         words.append(f"{windows:,.0f} windows/s")
     return " · ".join(words)
