@@ -147,6 +147,8 @@ def test_another_name_is_another_class_with_its_own_words() -> None:
         ("users: [1", "not YAML"),
         ("users: sasrec\n", "name: sasrec"),
         ("users: {name: sasrec, depth: 2}\n", "users.depth"),
+        ("length: 3\nitems: {width: 8}\nitems: {width: 4}\n", "items stands twice, in lines 2 and 3"),
+        ("users: {layers: 1, layers: 2}\n", "users.layers stands twice, in line 1; remove one"),
         ("training: {epochs: many}\n", "training.epochs"),
         ("lenght: 3\n", "did you mean 'length'"),
         ("users: {layers: }\n", "users.layers is null"),
@@ -162,6 +164,23 @@ def test_a_wrong_recipe_is_one_clear_line(text: str, says: str, tmp_path: Path) 
     with pytest.raises(RecipeError, match=".") as raised:
         read_recipe(path)
     assert says in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_numbers_with_an_exponent(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("about: '1e5'\noptimiser: {learning_rate: 1e-3, weight_decay: 2E-1}\n", encoding="utf-8")
+    recipe = read_recipe(path)
+    assert (recipe["optimiser"]["learning_rate"], recipe["optimiser"]["weight_decay"]) == (0.001, 0.2)
+    path.write_text(recipe.dump(), encoding="utf-8")
+    assert read_recipe(path)["about"] == "1e5", "a text stays a text"
+
+
+def test_what_is_merged_is_no_double(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "users: {<<: {layers: 1}, layers: 3}\n", encoding="utf-8"
+    )
+    assert read_recipe(path)["users"]["layers"] == 3
 
 
 def test_null_is_a_value_where_it_is_the_default() -> None:

@@ -14,7 +14,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from pixelrec.batch import Facts, Histories
@@ -26,6 +25,7 @@ from pixelrec.limits import check_limits
 from pixelrec.overrides import at, flat, overridden
 from pixelrec.published import check_published
 from pixelrec.recipe_classes import DEFAULT_NAMES, classes, dictated, hand_down, known_classes
+from pixelrec.recipe_yaml import read_yaml, write_yaml
 from pixelrec.recommender import Recommender
 from pixelrec.training.loop import Loss, TrainingChoices
 from pixelrec.training.losses import LOSSES
@@ -66,7 +66,7 @@ class Recipe:
 
     def dump(self) -> str:
         """As YAML, which reads back as the same recipe."""
-        return yaml.safe_dump(self.values, sort_keys=False, allow_unicode=True, width=110)
+        return write_yaml(self.values)
 
 
 def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -108,7 +108,7 @@ def recipes() -> dict[str, str]:
     ):
         for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else []:
             if file.name.endswith(".yaml"):
-                about = yaml.safe_load(file.read_text(encoding="utf-8")).get("about", "")
+                about = read_yaml(file.read_text(encoding="utf-8"), file.name).get("about", "")
                 found[prefix + file.name.removesuffix(".yaml")] = about
     return found
 
@@ -129,10 +129,7 @@ def _load(source: str | Path) -> tuple[str, dict[str, Any]]:
             str(source),
             (files("pixelrec") / "recipes" / f"{source}.yaml").read_text(encoding="utf-8"),
         )
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"recipe {source}: not YAML: {_one_line(error)}") from None
+    values = read_yaml(text, f"recipe {source}")
     if not isinstance(values, dict):
         raise RecipeError(
             f"recipe {source}: expected sections such as users: {{name: sasrec}}, got {values!r}"
@@ -231,12 +228,10 @@ def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _scalar(text: str) -> Any:
-    """As YAML reads it, but 1e-3 is a number too."""
+    """As a recipe file would say it; what is not YAML is text."""
     try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except ValueError:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return read_yaml(text, text)
+    except RecipeError:
         return text
 
 
