@@ -86,6 +86,34 @@ def test_an_unknown_recipe_and_an_unknown_verb(dataset: Dataset, capsys: pytest.
     assert "--data" in said(capsys, "train", "sasrec-id")
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("recommend r --history a -k two", "pixelrec: recommend: --k is 'two'; expected a whole number;"),
+        ("evaluate r --split tst", "--split is 'tst'; expected one of validation, test;"),
+        ("evaluate", "RUN is missing; see pixelrec evaluate --help"),
+        ("evaluate r s", "'s' is one word too many"),
+        (
+            "bench d --recipes a --training.epochs 3",
+            "pixelrec: bench: unknown option --training.epochs; a rec",
+        ),
+        ("bench --recipes a d", "DATA is missing; give it first, since --recipes and --set take all words"),
+        ("images chek", "did you mean 'images check'"),
+    ],
+)
+def test_wrong_words_of_a_verb(words: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert says in said(capsys, *words.split())
+
+
+@pytest.mark.parametrize("words", [["images"], ["images", "--help"], ["images", "-h"]])
+def test_a_group_of_verbs_lists_them(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()[2:]] == [
+        ["images", "pack"],
+        ["images", "check"],
+    ]
+
+
 def test_a_folder_that_is_no_run_or_no_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "run.json" in said(capsys, "evaluate", tmp_path)
     assert "manifest.json" in said(capsys, "train", "sasrec-id", "--data", tmp_path)
