@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare as prepare_interactions
-from pixelrec.errors import RequestError
+from pixelrec.errors import RequestError, option
 from pixelrec.images.pack import PackReport, pack
 
 if TYPE_CHECKING:
@@ -335,7 +335,10 @@ def recommend(
     if k < 1:
         raise RequestError(f"k is {k}; at least 1 recommendation must be asked for")
     if alone and not covers:
-        raise RequestError("alone tells of new pictures only; give their files with --with-cover")
+        raise RequestError(
+            f"{option('alone')} tells of new pictures only; give their files with --with-cover "
+            "(covers in Python)"
+        )
     opened, wish = _opened(run), Wish(k, [Path(cover) for cover in covers], alone)
     if users:
         return for_users(opened, opened.dataset(data), users, wish)

@@ -12,7 +12,6 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 
 from pixelrec.errors import RequestError, nearest
 
-
 _METAVARS = {Path: "PATH", int: "NUMBER", str: "NAME"}
 
 

@@ -75,7 +75,7 @@ def check_limits(recipe: str, choices: Mapping[str, Any]) -> None:
 
 
 def limits_of(key: str) -> tuple[float, float] | None:
-    """The least and the most of the number under a dotted key, of a part too; none where only its type counts."""
+    """The least and the most of the number under a dotted key, be it of a part; none where there are none."""
     section, within, rest = key.partition(".parts.")
     return LIMITS.get(f"{section}.{rest.partition('.')[2]}" if within else key)
 

@@ -48,16 +48,15 @@ def train_options(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def train_help(recipe: str | None) -> str:
-    """What `pixelrec train RECIPE --help` prints: its own options, and every word of the recipe with its value."""
+    """What `pixelrec train RECIPE --help` prints: its own options, and the recipe's words and values."""
     chosen = read_recipe(recipe or "sasrec-id")
     parser = schema(chosen.choices)
     hints = hints_of(parser)
     for action in parser._actions:
         if action.dest in hints:
-            word = action.dest.rpartition(".")[2]
-            value = _written(at(chosen.choices, action.dest))
-            told = f"{(action.help or '').rstrip('.')} ({expected(action.dest, hints[action.dest])}; here {value})"
-            action.help, action.metavar = told.replace("%", "%%"), word.upper()
+            may, value = expected(action.dest, hints[action.dest]), _written(at(chosen.choices, action.dest))
+            told = f"{(action.help or '').rstrip('.')} ({may}; here {value})"
+            action.help, action.metavar = told.replace("%", "%%"), action.dest.rpartition(".")[2].upper()
     listed = parser.format_help().partition("options:")[2].strip("\n")
     return f"{_OPTIONS}\nThe words of {chosen.name}:\n\n{listed}"
 
