@@ -356,6 +356,18 @@ def test_help_lists_the_words_of_parts(tmp_path: Path, capsys: pytest.CaptureFix
     assert "CONFIG" not in said, "a section is no file"
 
 
+def test_a_recipe_is_printed_in_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes", "published/sasrec-id"]) == 0
+    (tmp_path / "mine.yaml").write_text(capsys.readouterr().out, encoding="utf-8")
+    mine, shipped = read_recipe(tmp_path / "mine.yaml"), read_recipe("published/sasrec-id")
+    assert (mine.choices, mine.published) == (shipped.choices, shipped.published)
+    (tmp_path / "mine.yaml").write_text("items: {width: 64}\n", encoding="utf-8")
+    assert main(["recipes", str(tmp_path / "mine.yaml")]) == 0
+    assert "length: 10\n" in capsys.readouterr().out, "the default of the class, as the guide says"
+    assert main(["recipes", "sasrec-ids"]) == 2
+    assert "did you mean 'sasrec-id'" in capsys.readouterr().err
+
+
 def test_help_says_types_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "sasrec-vit", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())

@@ -77,7 +77,9 @@ def parser_of(function: Callable[..., Any], name: str) -> argparse.ArgumentParse
 def _add(parser: argparse.ArgumentParser, parameter: inspect.Parameter, hint: Any, text: str) -> None:
     required = parameter.default is inspect.Parameter.empty
     if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-        parser.add_argument(parameter.name, metavar=parameter.name.upper(), type=Path, help=text)
+        kind = _kind(hint, parameter)["type"]
+        count = None if required else "?"
+        parser.add_argument(parameter.name, metavar=parameter.name.upper(), type=kind, nargs=count, help=text)
         return
     flag = "--" + parameter.name.replace("_", "-")
     flags = [f"-{parameter.name}", flag] if len(parameter.name) == 1 else [flag]
