@@ -142,13 +142,16 @@ def start_from(start: Start, recommender: Recommender, dataset: Dataset) -> str:
 
 
 def _nothing_fits(start: Start, anew: Sequence[str]) -> RunError:
-    reason = (
-        f"{start.differences}: start from a run of the same user model and items.width, or of the same network"
-        if start.differences
-        else f"it holds {_named(sorted(start.tensors))}, this recipe trains {_named(anew)}, and rows of tables "
-        "are taken for items and users that both data sets know"
+    refused = f"training.start: nothing of {start.run.folder} fits here"
+    if told := start.differences:
+        return RunError(
+            f"{refused}; {told}: start from a run of the same user model and items.width, or of the same "
+            "network"
+        )
+    return RunError(
+        f"{refused}; it holds {_named(sorted(start.tensors))}, this recipe trains {_named(anew)}, and rows "
+        "of tables are taken for items and users that both data sets know"
     )
-    return RunError(f"training.start: nothing of {start.run.folder} fits here; {reason}")
 
 
 def _tables(recommender: Recommender) -> set[str]:

@@ -139,7 +139,7 @@ def test_a_loss_that_is_no_number_keeps_the_best(
     def failing(scores: Scores) -> Tensor:
         nonlocal steps
         steps += 1
-        return softmax(scores) * (float("nan") if steps == per_epoch + 3 else 1.0)
+        return softmax(scores) * (float("nan") if steps == failing_at else 1.0)
 
     words = [
         "train",
@@ -154,11 +154,15 @@ def test_a_loss_that_is_no_number_keeps_the_best(
     ]
     windowing = Windowing(**read_recipe("sasrec-id")["windowing"])
     per_epoch = -(-len(cut_windows(training_events(dataset), 7, windowing)) // 64)
+    failing_at = per_epoch + 3
     monkeypatch.setitem(LOSSES, "softmax", failing)  # type: ignore[arg-type]
     message = said(capsys, *words, "--training.epochs", "3", code=3)
     assert "nan at epoch 2, step 3" in message and "learning_rate" in message
+    assert "the best checkpoint so far, of epoch 1, is kept" in message
     assert Recommender.from_pretrained(out / "best").facts.items == dataset.items
     assert len((out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+    steps, failing_at, words[words.index(out)] = 0, 2, tmp_path / "at-once"
+    assert "no epoch has ended, so there is no checkpoint" in said(capsys, *words, code=3)
 
 
 def test_a_damaged_checkpoint_is_named(
