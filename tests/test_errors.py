@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelrec.errors import ExhaustedError, memory_explained
+from pixelrec.errors import ExhaustedError, memory_explained, option
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,11 @@ def test_memory_has_a_remedy(error: Exception) -> None:
 def test_what_numpy_really_raises() -> None:
     with pytest.raises(ExhaustedError, match="Unable to allocate"), memory_explained("use less"):
         np.empty(1 << 58)
+
+
+def test_an_option_is_named_for_both_doors() -> None:
+    assert option("time_unit", "ms") == "--time-unit ms (time_unit='ms' in Python)"
+    assert option("overwrite") == "--overwrite (overwrite=True in Python)"
 
 
 @pytest.mark.parametrize("error", [RuntimeError("shapes do not fit"), ValueError("x"), ExhaustedError("x")])

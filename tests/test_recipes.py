@@ -147,7 +147,14 @@ def test_another_name_is_another_class_with_its_own_words() -> None:
         ("users: [1", "not YAML"),
         ("users: sasrec\n", "name: sasrec"),
         ("users: {name: sasrec, depth: 2}\n", "users.depth"),
-        ("training: {epochs: many}\n", "training.epochs"),
+        ("length: 3\nitems: {width: 8}\nitems: {width: 4}\n", "items stands twice, in lines 2 and 3"),
+        ("users: {layers: 1, layers: 2}\n", "users.layers stands twice, in line 1; remove one"),
+        ("training: {epochs: many}\n", "epochs is 'many'; expected a whole number from 1 to 1e+06"),
+        ("training: {epochs: 1.5e0}\n", "training.epochs is 1.5; expected a whole number"),
+        ("items: {name: pixels, size: big}\n", "expected a whole number from 1 to 10000, or null"),
+        ("items: {name: pixels, precision: fp16}\n", "expected one of fp32, bf16, fast, auto"),
+        ("items: {name: pixels, revision: 1e5}\n", "expected text, or null: put it in quotes"),
+        ("users: {name: nextitnet, dilations: 1}\n", "expected a list of whole numbers"),
         ("lenght: 3\n", "did you mean 'length'"),
         ("users: {layers: }\n", "users.layers is null"),
         ("seed:\n", "seed is null"),
@@ -162,6 +169,23 @@ def test_a_wrong_recipe_is_one_clear_line(text: str, says: str, tmp_path: Path) 
     with pytest.raises(RecipeError, match=".") as raised:
         read_recipe(path)
     assert says in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_numbers_with_an_exponent(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("about: '1e5'\noptimiser: {learning_rate: 1e-3, weight_decay: 2E-1}\n", encoding="utf-8")
+    recipe = read_recipe(path)
+    assert (recipe["optimiser"]["learning_rate"], recipe["optimiser"]["weight_decay"]) == (0.001, 0.2)
+    epochs = read_recipe("sasrec-id", parse_overrides(["training.epochs=1e1"]))["training"]["epochs"]
+    assert (epochs, type(epochs)) == (10, int)
+    path.write_text(recipe.dump(), encoding="utf-8")
+    assert read_recipe(path)["about"] == "1e5", "a text stays a text"
+
+
+def test_what_is_merged_is_no_double(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("users: {<<: {layers: 1}, layers: 3}\n", encoding="utf-8")
+    assert read_recipe(path)["users"]["layers"] == 3
 
 
 def test_null_is_a_value_where_it_is_the_default() -> None:
@@ -328,8 +352,29 @@ def test_help_lists_the_words_of_parts(tmp_path: Path, capsys: pytest.CaptureFix
     joined_recipe(tmp_path)
     assert main(["train", str(tmp_path / "joined.yaml"), "--help"]) == 0
     said = capsys.readouterr().out
-    assert "--items.parts.more.init" in said and "default: uniform" in said
+    assert "--items.parts.more.init" in said and "here uniform)" in said
     assert "CONFIG" not in said, "a section is no file"
+
+
+def test_a_recipe_is_printed_in_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes", "published/sasrec-id"]) == 0
+    (tmp_path / "mine.yaml").write_text(capsys.readouterr().out, encoding="utf-8")
+    mine, shipped = read_recipe(tmp_path / "mine.yaml"), read_recipe("published/sasrec-id")
+    assert (mine.choices, mine.published) == (shipped.choices, shipped.published)
+    (tmp_path / "mine.yaml").write_text("items: {width: 64}\n", encoding="utf-8")
+    assert main(["recipes", str(tmp_path / "mine.yaml")]) == 0
+    assert "length: 10\n" in capsys.readouterr().out, "the default of the class, as the guide says"
+    assert main(["recipes", "sasrec-ids"]) == 2
+    assert "did you mean 'sasrec-id'" in capsys.readouterr().err
+
+
+def test_help_says_types_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "sasrec-vit", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "(one of fp32, bf16, fast, auto; here fast)" in said
+    assert "(a whole number from 1 to 1e+06; here 200)" in said
+    assert "runs/<date>-<time>-<recipe>" in said and "--resume RUN finish" in said
+    assert "Literal" not in said and "Optional" not in said and "%%" not in said
 
 
 @final

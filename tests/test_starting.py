@@ -82,6 +82,7 @@ def test_the_command_line_says_what_was_taken(
         f"start from the best epoch of {source.folder}: {count - 1} of {count} tensors; "
         f"id vectors of {dataset.items} of {dataset.items} items; anew: users." in told
     )
+    assert "length is 6 there and 9 here" in told
 
 
 def test_the_command_line_says_how_good_the_start_is(
@@ -276,7 +277,9 @@ def test_with_no_item_in_common_no_vector_is_taken(world: World, dataset: Datase
     ids = [pl.format("{}x", name).alias(name) for name in ("user_id", "item_id")]
     events.with_columns(ids).write_csv(tmp_path / "others.csv")
     others = prepare(tmp_path / "others.csv", out=tmp_path / "others")
-    with pytest.raises(RunError, match="nothing of .* fits here"):
+    with pytest.raises(
+        RunError, match=r"fits here; it holds items.rows.weight, scoring.log_scale, users.rows.weight, this"
+    ):
         trained("mf-id", others, tmp_path / "b", training__start=str(source.folder))
 
 
@@ -285,8 +288,12 @@ def test_what_cannot_be_started_from(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is no run"):
         trained("sasrec-id", dataset, out, training__start=str(tmp_path))
     source = trained("mf-id", dataset, tmp_path / "a", items__width=32)
-    with pytest.raises(RunError, match=r"nothing of .* fits here; it holds .*users\.rows\.weight"):
+    with pytest.raises(
+        RunError, match=r"items.width is 32 there and 16 here, users.name is mf there and sas"
+    ):
         trained("sasrec-id", dataset, out, training__start=str(source.folder))
+    with pytest.raises(RunError, match=r"fits here; items.width is 32 there and 16 here: start from"):
+        trained("mf-id", dataset, out, training__start=str(source.folder))
     for path in (source.folder / "best").iterdir():
         path.unlink()
     (source.folder / "best").rmdir()

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare as prepare_interactions
-from pixelrec.errors import RequestError
+from pixelrec.errors import RequestError, option
 from pixelrec.images.pack import PackReport, pack
 from pixelrec.packing import pack_covers, packing_of_draft
 from pixelrec.splits import Split
@@ -375,7 +375,10 @@ def recommend(
     if k < 1:
         raise RequestError(f"k is {k}; at least 1 recommendation must be asked for")
     if alone and not covers:
-        raise RequestError("alone tells of new pictures only; give their files with --with-cover")
+        raise RequestError(
+            f"{option('alone')} tells of new pictures only; give their files with --with-cover "
+            "(covers in Python)"
+        )
     opened, wish = _opened(run), Wish(k, [Path(cover) for cover in listed(covers, "covers")], alone)
     if users:
         return for_users(opened, opened.dataset(data), _ids(users, "users"), wish)

@@ -12,22 +12,44 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 
 from pixelrec.errors import RequestError, nearest
 
+_METAVARS = {Path: "PATH", int: "NUMBER", str: "NAME"}
+
 
 class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, instead of printing the usage and exiting."""
 
     def error(self, message: str) -> NoReturn:
-        unknown = re.match(r"unrecognized arguments: (--\S+)", message)
-        if unknown:
-            known = [option for action in self._actions for option in action.option_strings]
-            word = unknown[1].partition("=")[0]
-            choice = word.removeprefix("--")
-            is_choice = "." in choice and "--set" in known
-            hint = (
-                f"a recipe's choice is given as --set {choice}=VALUE" if is_choice else nearest(word, known)
-            )
-            message = f"unknown option {word}; {hint}"
-        raise RequestError(f"{self.prog}: {message}; see {self.prog} --help")
+        verb = self.prog.removeprefix("pixelrec ")
+        raise RequestError(f"{verb}: {self._in_plain_words(message)}; see {self.prog} --help")
+
+    def _in_plain_words(self, message: str) -> str:
+        if found := re.match(r"unrecognized arguments: (\S+)", message):
+            return self._unknown(found[1])
+        if found := re.match(r"the following arguments are required: ([A-Z_]+)$", message):
+            return f"{found[1]} is missing{self._swallowed()}"
+        if found := re.match(r"argument (\S+): (?:invalid choice|invalid int value): ('.*?')", message):
+            flag = found[1].rpartition("/")[2]
+            return f"{flag} is {found[2]}; expected {_expected(self._option_string_actions[flag])}"
+        return message.removeprefix("argument ")
+
+    def _unknown(self, word: str) -> str:
+        if not word.startswith("-"):
+            return f"{word!r} is one word too many"
+        known = [option for action in self._actions for option in action.option_strings]
+        option = word.partition("=")[0]
+        choice = option.removeprefix("--")
+        if "." in choice and "--set" in known:
+            return f"unknown option {option}; a recipe's choice is given as --set {choice}=VALUE"
+        return f"unknown option {option}; {nearest(option, known)}"
+
+    def _swallowed(self) -> str:
+        """Options of several words take what stands behind them."""
+        greedy = [action.option_strings[-1] for action in self._actions if action.nargs == "+"]
+        return f"; give it first, since {' and '.join(greedy)} take all words behind them" if greedy else ""
+
+
+def _expected(action: argparse.Action) -> str:
+    return f"one of {', '.join(action.choices)}" if action.choices else "a whole number"
 
 
 def parse(function: Callable[..., Any], name: str, words: Sequence[str]) -> dict[str, Any]:
@@ -55,7 +77,9 @@ def parser_of(function: Callable[..., Any], name: str) -> argparse.ArgumentParse
 def _add(parser: argparse.ArgumentParser, parameter: inspect.Parameter, hint: Any, text: str) -> None:
     required = parameter.default is inspect.Parameter.empty
     if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-        parser.add_argument(parameter.name, metavar=parameter.name.upper(), type=Path, help=text)
+        kind = _kind(hint, parameter)["type"]
+        count = None if required else "?"
+        parser.add_argument(parameter.name, metavar=parameter.name.upper(), type=kind, nargs=count, help=text)
         return
     flag = "--" + parameter.name.replace("_", "-")
     flags = [f"-{parameter.name}", flag] if len(parameter.name) == 1 else [flag]
@@ -80,4 +104,4 @@ def _kind(hint: Any, parameter: inspect.Parameter) -> dict[str, Any]:
     if get_origin(hint) is list:
         (kind,) = get_args(hint)
         return {"nargs": "+", "action": "extend", "type": kind, "metavar": parameter.name.upper()}
-    return {"type": hint, "metavar": "PATH" if hint is Path else hint.__name__.upper()}
+    return {"type": hint, "metavar": _METAVARS[hint]}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import TextIOWrapper
 
 from pixelrec.arguments import parse
 from pixelrec.errors import PixelrecError, RequestError, memory_explained, nearest
 from pixelrec.verbs import VERBS, train
+
+GROUPS = {verb.split()[0] for verb in VERBS if " " in verb}  # first words of verbs of two
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -60,6 +62,9 @@ def _run(words: list[str]) -> int:
 
         print(f"pixelrec {VERSION}")
         return 0
+    if words[0] in GROUPS and (not words[1:] or words[1] in {"-h", "--help"}):
+        print(_overview_of(words[0]))
+        return 0
     verb, rest = _verb(words)
     if verb == "train":  # its words are the recipe's, not a signature's
         train(rest)
@@ -72,18 +77,25 @@ def _verb(words: list[str]) -> tuple[str, list[str]]:
     for length in (2, 1):
         if " ".join(words[:length]) in VERBS:
             return " ".join(words[:length]), words[length:]
-    asked = " ".join(words[:2]) if words[0] == "images" else words[0]
+    asked = " ".join(words[:2]) if words[0] in GROUPS else words[0]
     raise RequestError(f"there is no verb {asked!r}; {nearest(asked, VERBS)}")
 
 
 def _overview() -> str:
-    lines = [f"  {name:<14} {_first_line(function)}" for name, function in VERBS.items()]
     return (
         "pixelrec trains, evaluates and serves recommenders from the pictures of the items.\n\n"
         "usage: pixelrec VERB …      pixelrec VERB --help      pixelrec --version\n\n"
-        + "\n".join(lines)
-        + "\n\nA first look: pixelrec demo. Add --debug to see where an error comes from."
+        f"{_listed(VERBS)}\n\nA first look: pixelrec demo. Add --debug to see where an error comes from."
     )
+
+
+def _overview_of(group: str) -> str:
+    usage = f"usage: pixelrec {group} VERB …      pixelrec {group} VERB --help"
+    return f"{usage}\n\n{_listed([verb for verb in VERBS if verb.startswith(f'{group} ')])}"
+
+
+def _listed(verbs: Iterable[str]) -> str:
+    return "\n".join(f"  {verb:<14} {_first_line(VERBS[verb])}" for verb in verbs)
 
 
 def _first_line(function: Callable[..., None]) -> str:

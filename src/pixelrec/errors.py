@@ -86,6 +86,12 @@ def _is_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
+def option(name: str, value: object = True) -> str:
+    """How to say an option at either door: "--time-unit ms (time_unit='ms' in Python)"."""
+    flag = f"--{name.replace('_', '-')}"
+    return f"{flag}{'' if value is True else f' {value}'} ({name}={value!r} in Python)"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for an unknown `word`: the nearest known one, or else all of them."""
     known = sorted(known)

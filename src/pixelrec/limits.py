@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,17 +65,23 @@ def check_limits(recipe: str, choices: Mapping[str, Any]) -> None:
     for key in LIMITS:
         section, _, word = key.rpartition(".")
         chosen = choices[section] if section else choices
-        _check_number(recipe, key, chosen.get(word), key)
+        _check_number(recipe, key, chosen.get(word))
         for part, own in chosen.get("parts", {}).items():
-            _check_number(recipe, f"{section}.parts.{part}.{word}", own.get(word), key)
+            _check_number(recipe, f"{section}.parts.{part}.{word}", own.get(word))
     _check_steps(recipe, choices["optimiser"])
     _check_towers(recipe, choices)
     _check_overlap(recipe, choices)
     _check_adjustment(recipe, choices["negatives"], choices["loss"])
 
 
-def _check_number(recipe: str, key: str, value: float | None, limit: str) -> None:
-    least, most = LIMITS[limit]
+def limits_of(key: str) -> tuple[float, float] | None:
+    """The least and the most of the number under a dotted key, be it of a part; none where there are none."""
+    section, within, rest = key.partition(".parts.")
+    return LIMITS.get(f"{section}.{rest.partition('.')[2]}" if within else key)
+
+
+def _check_number(recipe: str, key: str, value: float | None) -> None:
+    least, most = limits_of(key) or (-math.inf, math.inf)
     if value is not None and not least <= value <= most:
         raise RecipeError(f"recipe {recipe}: {key} is {value}; expected a number from {least:g} to {most:g}")
 

@@ -6,18 +6,19 @@ The signature of a class is its schema: what stands right of the `*` may be chos
 from __future__ import annotations
 
 import inspect
-from argparse import SUPPRESS
+import re
+from argparse import SUPPRESS, HelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from pixelrec.batch import Facts, Histories
+from pixelrec.choice_types import adapted, expected, kinds
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing
@@ -26,6 +27,7 @@ from pixelrec.limits import check_limits
 from pixelrec.overrides import at, flat, overridden
 from pixelrec.published import check_published
 from pixelrec.recipe_classes import DEFAULT_NAMES, classes, dictated, hand_down, known_classes
+from pixelrec.recipe_yaml import read_yaml, write_yaml
 from pixelrec.recommender import Recommender
 from pixelrec.training.loop import Loss, TrainingChoices
 from pixelrec.training.losses import LOSSES
@@ -66,7 +68,7 @@ class Recipe:
 
     def dump(self) -> str:
         """As YAML, which reads back as the same recipe."""
-        return yaml.safe_dump(self.values, sort_keys=False, allow_unicode=True, width=110)
+        return write_yaml(self.values)
 
 
 def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -89,10 +91,12 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
     published = check_published(name, merged.pop("published", None))
     parser = schema(merged)
     _check_keys(merged, parser, name)
+    hints = hints_of(parser)
+    merged = _adapted(merged, hints)
     try:
         resolved: Namespace = parser.parse_object(merged)
     except Exception as error:  # jsonargparse raises its own and argparse's, by version
-        raise RecipeError(f"recipe {name}: {_one_line(error)}") from None
+        raise RecipeError(f"recipe {name}: {_wrong_type(error, merged, hints)}") from None
     recipe = Recipe(name, resolved.as_dict(), published)
     _check_given(recipe, parser)
     check_limits(name, recipe.choices)
@@ -108,7 +112,7 @@ def recipes() -> dict[str, str]:
     ):
         for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else []:
             if file.name.endswith(".yaml"):
-                about = yaml.safe_load(file.read_text(encoding="utf-8")).get("about", "")
+                about = read_yaml(file.read_text(encoding="utf-8"), file.name).get("about", "")
                 found[prefix + file.name.removesuffix(".yaml")] = about
     return found
 
@@ -129,10 +133,7 @@ def _load(source: str | Path) -> tuple[str, dict[str, Any]]:
             str(source),
             (files("pixelrec") / "recipes" / f"{source}.yaml").read_text(encoding="utf-8"),
         )
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"recipe {source}: not YAML: {_one_line(error)}") from None
+    values = read_yaml(text, f"recipe {source}")
     if not isinstance(values, dict):
         raise RecipeError(
             f"recipe {source}: expected sections such as users: {{name: sasrec}}, got {values!r}"
@@ -156,7 +157,7 @@ def _merge(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str,
 
 def schema(values: Mapping[str, Any]) -> ArgumentParser:
     """The parser of all choices, for the classes that `values` names."""
-    parser = ArgumentParser(exit_on_error=False, add_help=False)
+    parser = ArgumentParser(exit_on_error=False, add_help=False, formatter_class=HelpFormatter)
     parser.add_argument("--about", type=str, default="", help="what this recipe is, in a line")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order of training and negatives")
     parser.add_argument(
@@ -165,7 +166,7 @@ def schema(values: Mapping[str, Any]) -> ArgumentParser:
     for place, chosen in classes(values):
         section, within, _ = place.partition(".parts.")
         known, name = known_classes(section, part=bool(within)), at(values, place)["name"]
-        parser.add_argument(f"--{place}.name", type=str, default=name, help=f"one of {', '.join(known)}")
+        parser.add_argument(f"--{place}.name", type=Literal[(*known,)], default=name, help="of the class")
         add = parser.add_class_arguments if inspect.isclass(chosen) else parser.add_function_arguments
         add(chosen, place, skip=dictated(chosen) | {"parts"}, fail_untyped=False)
     for section, plain in PLAIN.items():
@@ -185,6 +186,32 @@ def _check_keys(values: Mapping[str, Any], parser: ArgumentParser, recipe: str) 
             raise RecipeError(f"recipe {recipe}: unknown key {key!r}; {_near(key, known)}")
 
 
+def hints_of(parser: ArgumentParser) -> dict[str, Any]:
+    """The type of every word, by dotted key."""
+    return {action.dest: action._typehint for action in parser._actions if hasattr(action, "_typehint")}
+
+
+def _adapted(values: Mapping[str, Any], hints: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for word, value in values.items():
+        key = f"{prefix}{word}"
+        inner = isinstance(value, Mapping) and key not in hints
+        found[word] = _adapted(value, hints, f"{key}.") if inner else adapted(value, hints[key])
+    return found
+
+
+def _wrong_type(error: Exception, values: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
+    """Which word it is, what stands there, and what may."""
+    told = " ".join(str(error).split())
+    named = re.match(r'Parser key "([\w.]+)"', told)
+    if named is None or named[1] not in hints:
+        return told
+    key, value = named[1], at(values, named[1])
+    only_text = str in kinds(hints[key]) and int not in kinds(hints[key])
+    quote = ": put it in quotes" if only_text and not isinstance(value, str) else ""
+    return f"{key} is {value!r}; expected {expected(key, hints[key])}{quote}"
+
+
 def _check_given(recipe: Recipe, parser: ArgumentParser) -> None:
     """A word with nothing behind it has no value, unless that is its default."""
     for key, default in parser.get_defaults().as_flat().__dict__.items():
@@ -201,10 +228,6 @@ def _near(key: str, known: Sequence[str]) -> str:
             return nearest(key, inside)
         above, _, _ = above.rpartition(".")
     return nearest(key, known)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
@@ -231,12 +254,10 @@ def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _scalar(text: str) -> Any:
-    """As YAML reads it, but 1e-3 is a number too."""
+    """As a recipe file would say it; what is not YAML is text."""
     try:
-        return float(text) if "e" in text.lower() else yaml.safe_load(text)
-    except ValueError:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return read_yaml(text, text)
+    except RecipeError:
         return text
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 import torch
@@ -26,6 +26,8 @@ from pixelrec.recommender import Recommender
 from pixelrec.run import Run
 
 _NAMED = 3  # so many tensors a line names
+_MADE_BY = ("length", "items", "users")  # what of a recipe decides the shapes of tensors
+_SHAPELESS = {"init", "init_std", "dropout", "attention_dropout"}  # words there that decide none
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Start:
     """The best weights of a run, as they were when training started."""
 
     run: Run
+    here: Recipe  # of the training that starts
     sha256: str  # of their file
     tensors: Mapping[str, Tensor]
 
@@ -45,7 +48,7 @@ class Start:
         """
         if not recipe.training.start:
             return None
-        return cls._read(Run.open(recipe.training.start.replace("{seed}", str(recipe["seed"]))))
+        return cls._read(Run.open(recipe.training.start.replace("{seed}", str(recipe["seed"]))), recipe)
 
     @classmethod
     def again(cls, run: Run) -> Self | None:
@@ -62,7 +65,7 @@ class Start:
                 f"{run.folder} starts from {known['run']}, which is gone, and has saved nothing of its own "
                 "yet: put it back, or train again"
             )
-        start = cls._read(Run.open(known["run"]))
+        start = cls._read(Run.open(known["run"]), run.recipe)
         if start.sha256 != known["sha256"]:
             raise RunError(
                 f"{run.folder} started from weights that {known['run']} no longer has as its best, and has "
@@ -71,14 +74,26 @@ class Start:
         return start
 
     @classmethod
-    def _read(cls, run: Run) -> Self:
+    def _read(cls, run: Run, here: Recipe) -> Self:
         tensors, sha256 = read_hashed_weights(run.demand_best())
-        return cls(run, sha256, tensors)
+        return cls(run, here, sha256, tensors)
 
     @property
     def told(self) -> dict[str, str]:
         """For `run.json`."""
         return {"run": str(self.run.folder.resolve()), "sha256": self.sha256}
+
+    @property
+    def differences(self) -> str:
+        """Where the recipes differ in what networks are made by: "items.width is 32 there and 64 here"."""
+        there = self.run.recipe
+        told = []
+        for section in _MADE_BY:
+            ours, theirs = self.here[section], there[section]
+            if isinstance(ours, Mapping) and ours["name"] != theirs["name"]:
+                section, ours, theirs = f"{section}.name", ours["name"], theirs["name"]
+            told += _differing(section, theirs, ours)
+        return ", ".join(told)
 
 
 @torch.no_grad()
@@ -116,15 +131,27 @@ def start_from(start: Start, recommender: Recommender, dataset: Dataset) -> str:
         else:
             own[name].copy_(start.tensors[name])
     if not fitting:
-        raise RunError(
-            f"training.start: nothing of {start.run.folder} fits here; it holds "
-            f"{_named(list(start.tensors))}, this recipe trains {_named(anew)}: start from a run of the same "
-            "user model or the same network"
-        )
+        raise _nothing_fits(start, anew)
     told = [f"{len(fitting)} of {len(names)} tensors", *notes]
     if anew:
         told.append(f"anew: {_named(anew)}")
+    reshaped = any(own[name].shape != start.tensors[name].shape for name in anew if name in start.tensors)
+    if reshaped and start.differences:
+        told.append(start.differences)
     return f"start      from the best epoch of {start.run.folder}: {'; '.join(told)}"
+
+
+def _nothing_fits(start: Start, anew: Sequence[str]) -> RunError:
+    refused = f"training.start: nothing of {start.run.folder} fits here"
+    if told := start.differences:
+        return RunError(
+            f"{refused}; {told}: start from a run of the same user model and items.width, or of the same "
+            "network"
+        )
+    return RunError(
+        f"{refused}; it holds {_named(sorted(start.tensors))}, this recipe trains {_named(anew)}, and rows "
+        "of tables are taken for items and users that both data sets know"
+    )
 
 
 def _tables(recommender: Recommender) -> set[str]:
@@ -150,6 +177,18 @@ def _demand_whole_encoders(start: Start, recommender: Recommender, fitting: set[
                     f"and {other} for one does not: start from a run with the same network, items.size, "
                     "items.lora, items.norm and items.width"
                 )
+
+
+def _differing(key: str, theirs: Any, ours: Any) -> list[str]:
+    """Words under a dotted key that are not the same."""
+    if theirs == ours or key.rpartition(".")[2] in _SHAPELESS:
+        return []
+    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+        words = dict.fromkeys([*ours, *theirs])
+        return [
+            told for word in words for told in _differing(f"{key}.{word}", theirs.get(word), ours.get(word))
+        ]
+    return [f"{key} is {theirs} there and {ours} here"]
 
 
 def _same_items(dataset: Dataset, run: Run) -> tuple[Tensor, Tensor]:

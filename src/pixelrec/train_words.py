@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
+from pixelrec.choice_types import expected
 from pixelrec.errors import RequestError
 from pixelrec.overrides import at
-from pixelrec.recipe import read_recipe, schema
+from pixelrec.recipe import hints_of, read_recipe, schema
+
+_OPTIONS = """usage: pixelrec train RECIPE --data DATA [--out RUN] [--section.word VALUE …]
+       pixelrec train --resume RUN [--data DATA]
+
+  RECIPE                a name that `pixelrec recipes` lists, or a YAML file
+  --data DATA           data set folder, as `pixelrec prepare` makes it; with
+                        --resume, where it lies now, if it moved
+  --out RUN             folder of the run, new or empty; by default
+                        runs/<date>-<time>-<recipe>
+  --resume RUN          finish a run that was interrupted, by its own recipe:
+                        Ctrl-C finishes the step, saves and stops
+"""
 
 
 def train_options(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
@@ -34,16 +48,19 @@ def train_options(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def train_help(recipe: str | None) -> str:
-    """What `pixelrec train RECIPE --help` prints: every word of the recipe, with its value."""
+    """What `pixelrec train RECIPE --help` prints: its own options, and the recipe's words and values."""
     chosen = read_recipe(recipe or "sasrec-id")
-    parser = schema(dict(chosen.choices))
-    keys = parser.get_defaults().as_flat().__dict__
-    parser.set_defaults({key: at(chosen.choices, key) for key in keys})
-    words_only = parser.format_help().partition("options:")[2].splitlines()
-    listed = "\n".join(line for line in words_only if "configuration file" not in line).strip("\n")
-    return (
-        "usage: pixelrec train RECIPE --data DATA [--out RUN] [--section.word VALUE …]\n"
-        "       pixelrec train --resume RUN [--data DATA]\n\n"
-        "RECIPE is a name that `pixelrec recipes` lists, or a YAML file. Ctrl-C finishes the step, saves\n"
-        f"and stops; --resume goes on. The words of {chosen.name}, with their values:\n\n{listed}"
-    )
+    parser = schema(chosen.choices)
+    hints = hints_of(parser)
+    for action in parser._actions:
+        if action.dest in hints:
+            may, value = expected(action.dest, hints[action.dest]), _written(at(chosen.choices, action.dest))
+            told = f"{(action.help or '').rstrip('.')} ({may}; here {value})"
+            action.help, action.metavar = told.replace("%", "%%"), action.dest.rpartition(".")[2].upper()
+    listed = parser.format_help().partition("options:")[2].strip("\n")
+    return f"{_OPTIONS}\nThe words of {chosen.name}:\n\n{listed}"
+
+
+def _written(value: Any) -> str:
+    """As YAML and the command line say it."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

@@ -315,10 +315,20 @@ def report(
     _console().print(api.report(run, split=split, beside=beside or (), data=data), highlight=False)
 
 
-def recipes() -> None:
-    """List the recipes that `train` knows by name."""
+def recipes(recipe: str | None = None) -> None:
+    """List the recipes that `train` knows by name, or print one in full.
+
+    A file of your own begins as one of them: pixelrec recipes sasrec-id > mine.yaml
+
+    Args:
+        recipe: one of them, or a YAML file, to be printed with all its words.
+    """
+    from pixelrec.recipe import read_recipe
     from pixelrec.recipe import recipes as listed
 
+    if recipe is not None:
+        sys.stdout.write(read_recipe(recipe).dump())
+        return
     found = listed()
     width = max(map(len, found))
     console = _console()

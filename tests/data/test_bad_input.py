@@ -47,7 +47,7 @@ CSV = {
     "header and blank lines": (HEADER + "\n\n\r\n", "/x.csv: no interactions"),
     "missing column": (
         "item,user_id,timestamp\na,u,1\n",
-        "no column 'item_id'; the columns are 'item', 'user_id', 'timestamp'; .* name it with item_column",
+        "no column 'item_id'; the columns are .* --item-column NAME \\(item_column='NAME' in Python\\)",
     ),
     "no header": ("a,u,1\nb,u,2\n", "no column 'item_id'; the columns are 'a', 'u', '1'"),
     "tabs": ("item_id\tuser_id\ttimestamp\na\tu\t1\n", "separated by tabs: expected commas"),
@@ -90,7 +90,7 @@ CSV = {
     "milliseconds": (
         GOOD + "d,u,1700000000000\n",
         "line 5: timestamp 1700000000000 unix seconds lie outside the years 1 to 9999; "
-        'are they in ms\\? then pass time_unit="ms"',
+        "are they in ms\\? then pass --time-unit ms \\(time_unit='ms' in Python\\)",
     ),
     "too large for 64 bits": (GOOD + "d,u,99999999999999999999\n", "line 5: timestamp 99999999999999999999"),
     "too large a fraction": (GOOD + "d,u,1e300\n", "line 5: timestamp 1e300 unix seconds lie outside"),
@@ -313,7 +313,9 @@ def test_what_exists_is_never_touched_unless_it_is_a_data_set_and_asked_for(tmp_
     with pytest.raises(DataError, match="exists and is no data set"):
         prepare(source, out=source, overwrite=True)
     folder = prepare(source, out=tmp_path / "set").folder
-    with pytest.raises(DataError, match="a data set already; replace it with overwrite"):
+    with pytest.raises(
+        DataError, match="a data set already; replace it with --overwrite \\(overwrite=True in Python\\)"
+    ):
         prepare(source, out=folder)
     source.rename(folder / "x.csv")
     with pytest.raises(DataError, match="lies inside .* move it"):

@@ -33,7 +33,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 2) -> s
     ("words", "says"),
     [
         (["--users.layer", "3"], "did you mean 'users.layers'"),
-        (["--users.layers", "three"], "users.layers"),
+        (["--users.layers", "three"], "users.layers is 'three'; expected a whole number from 1 to 1000"),
         (["--users.name", "sasrecc"], "did you mean 'sasrec'"),
         (["--items.width", "31"], "heads"),
         (["--loss.name", "bce", "--negatives.name", "catalogue"], "softmax only"),
@@ -134,6 +134,35 @@ def test_an_unknown_recipe_and_an_unknown_verb(dataset: Dataset, capsys: pytest.
     assert "--data" in said(capsys, "train", "sasrec-id")
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("recommend r --history a -k two", "pixelrec: recommend: --k is 'two'; expected a whole number;"),
+        ("evaluate r --split tst", "--split is 'tst'; expected one of validation, test;"),
+        ("recommend r --user u --alone", "--alone (alone=True in Python) tells of new pictures only"),
+        ("evaluate", "RUN is missing; see pixelrec evaluate --help"),
+        ("evaluate r s", "'s' is one word too many"),
+        (
+            "bench d --recipes a --training.epochs 3",
+            "pixelrec: bench: unknown option --training.epochs; a rec",
+        ),
+        ("bench --recipes a d", "DATA is missing; give it first, since --recipes and --set take all words"),
+        ("images chek", "did you mean 'images check'"),
+    ],
+)
+def test_wrong_words_of_a_verb(words: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert says in said(capsys, *words.split())
+
+
+@pytest.mark.parametrize("words", [["images"], ["images", "--help"], ["images", "-h"]])
+def test_a_group_of_verbs_lists_them(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()[2:]] == [
+        ["images", "pack"],
+        ["images", "check"],
+    ]
+
+
 def test_a_folder_that_is_no_run_or_no_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "run.json" in said(capsys, "evaluate", tmp_path)
     assert "manifest.json" in said(capsys, "train", "sasrec-id", "--data", tmp_path)
@@ -158,7 +187,7 @@ def test_a_loss_that_is_no_number_keeps_the_best(
     def failing(scores: Scores) -> Tensor:
         nonlocal steps
         steps += 1
-        return softmax(scores) * (float("nan") if steps == per_epoch + 3 else 1.0)
+        return softmax(scores) * (float("nan") if steps == failing_at else 1.0)
 
     words = [
         "train",
@@ -173,11 +202,15 @@ def test_a_loss_that_is_no_number_keeps_the_best(
     ]
     windowing = Windowing(**read_recipe("sasrec-id")["windowing"])
     per_epoch = -(-len(cut_windows(training_events(dataset), 7, windowing)) // 64)
+    failing_at = per_epoch + 3
     monkeypatch.setitem(LOSSES, "softmax", failing)  # type: ignore[arg-type]
     message = said(capsys, *words, "--training.epochs", "3", code=3)
     assert "nan at epoch 2, step 3" in message and "learning_rate" in message
+    assert "the best checkpoint so far, of epoch 1, is kept" in message
     assert Recommender.from_pretrained(out / "best").facts.items == dataset.items
     assert len((out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+    steps, failing_at, words[words.index(out)] = 0, 2, tmp_path / "at-once"
+    assert "no epoch has ended, so there is no checkpoint" in said(capsys, *words, code=3)
 
 
 def test_a_damaged_checkpoint_is_named(

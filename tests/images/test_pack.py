@@ -241,7 +241,10 @@ def test_of_two_covers_jpg_counts_and_a_note_says_so(covers: Path, out: Path):
 def test_other_options_need_overwrite(covers: Path, out: Path, changed: dict):
     ids = draw(covers, 2)
     packed(covers, out, ids)
-    with pytest.raises(ImageError, match="size 16, fit 'stretch'; asked for .*--overwrite"):
+    with pytest.raises(
+        ImageError,
+        match="size 16, fit 'stretch'; asked for .*ask for the former, or start anew with --overwrite",
+    ):
         packed(covers, out, ids, **changed)
     packed(covers, out, ids, overwrite=True, **changed)
     store = PictureStore.open(out)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelrec.data.timestamps import PER_SECOND, TimeUnit
-from pixelrec.errors import DataError, nearest
+from pixelrec.errors import DataError, nearest, option
 
 _SHOWN = 20  # columns that a message lists
 
@@ -45,12 +45,12 @@ def check_columns(path: Path, present: Iterable[str], wanted: Mapping[str, str])
         DataError: one is missing or doubled; lists the columns that exist.
     """
     present = list(present)
-    for option, name in wanted.items():
+    for word, name in wanted.items():
         if name not in present:
             shown = ", ".join(repr(p) for p in present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
             raise DataError(
                 f"{path}: no column {name!r}; the columns are {shown[:500]}; "
-                f"if one of them holds it, name it with {option}{_separator_hint(present)}"
+                f"if one of them holds it, name it with {option(word, 'NAME')}{_separator_hint(present)}"
             )
         if present.count(name) > 1:
             raise DataError(f"{path}: the header names column {name!r} twice; rename or remove one")

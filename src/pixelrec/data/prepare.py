@@ -20,7 +20,7 @@ from pixelrec.data.interactions import read_interactions, source_files
 from pixelrec.data.sequences import SHORTEST, Sequences, all_events, hold_out, in_order
 from pixelrec.data.statistics import save_picture
 from pixelrec.data.timestamps import TimeUnit
-from pixelrec.errors import DataError
+from pixelrec.errors import DataError, option
 from pixelrec.images.unusable import list_path
 
 if TYPE_CHECKING:
@@ -173,7 +173,8 @@ def _check_place(out: Path, sources: list[Path], overwrite: bool) -> None:
         raise DataError(f"{out}: exists and is no data set, so it is not touched; choose another place")
     if not overwrite:
         raise DataError(
-            f"{out}: there is a data set already; replace it with overwrite, or choose another place"
+            f"{out}: there is a data set already; replace it with {option('overwrite')}, "
+            "or choose another place"
         )
     for source in sources:
         if source.resolve().is_relative_to(out.resolve()):

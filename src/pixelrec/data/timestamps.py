@@ -10,6 +10,8 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
+from pixelrec.errors import option
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -36,7 +38,7 @@ def expected(unit: TimeUnit) -> str:
 def out_of_range(value: object, unit: TimeUnit) -> str:
     """Says that `value` is no time between the years 1 and 9999, and what may be meant."""
     finer = {"s": "ms", "ms": "us", "us": "ns"}.get(unit)
-    hint = f'are they in {finer}? then pass time_unit="{finer}"' if finer else "mend the value"
+    hint = f"are they in {finer}? then pass {option('time_unit', finer)}" if finer else "mend the value"
     return f"{value} {expected(unit)} lie outside the years 1 to 9999; {hint}"
 
 

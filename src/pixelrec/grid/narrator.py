@@ -38,7 +38,7 @@ class Narrator:
         recipes, seeds = plural(len(self.grid.recipes), "recipe"), plural(len(self.grid.cells[0]), "seed")
         done, every = self._done(), len(self.grid.in_turn())
         at_once = f", {jobs} at a time" if jobs > 1 else ""
-        left = f"{done} done already, {every - done} to go" if done else f"{every} runs to go"
+        left = f"{done} done already, {every - done} to go" if done else f"{plural(every, 'run')} to go"
         self.say(
             f"grid       {recipes} × {seeds} in {self.grid.out}: {left}{at_once if done < every else ''}"
         )

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
 
-from pixelrec.errors import ImageError
+from pixelrec.errors import ImageError, option
 from pixelrec.images.covers import Stamp
 from pixelrec.images.manifest import KEY, PICTURES, STAMP, STAMPS, Manifest, key_of
 
@@ -82,7 +82,7 @@ class StoreWriter:
         if needed > free:
             raise ImageError(
                 f"the disk of {self.path} has {_gigabytes(free)} free, {pictures:,} pictures need "
-                f"{_gigabytes(needed)}: make room or give another --out, then run the same command again"
+                f"{_gigabytes(needed)}: make room, then run the same command again"
             )
         self._env.set_mapsize(max(self._env.info()["map_size"], self._used() + needed))
         self._save(replace(self.manifest, complete=False))
@@ -151,7 +151,7 @@ class StoreWriter:
         with self._env.begin(write=True) as txn:
             text = txn.get(KEY)
             if text is None and txn.stat()["entries"]:
-                raise ImageError(f"{self.path} is an LMDB but not a picture store: give another --out")
+                raise ImageError(f"{self.path} is an LMDB but not a picture store: move it away")
             if text is None:
                 txn.put(KEY, manifest.to_json())
             self.manifest = manifest if text is None else self._agreed(text, manifest)
@@ -164,7 +164,8 @@ class StoreWriter:
         if (found.size, found.fit) != (wanted.size, wanted.fit):
             raise ImageError(
                 f"the store {self.path} holds pictures of size {found.size}, fit {found.fit!r}; asked for "
-                f"are size {wanted.size}, fit {wanted.fit!r}: give another --out, or --overwrite"
+                f"are size {wanted.size}, fit {wanted.fit!r}: ask for the former, or start anew "
+                f"with {option('overwrite')}"
             )
         return replace(
             wanted, complete=found.complete, grey=found.grey, decoders=found.decoders | wanted.decoders
@@ -182,11 +183,9 @@ class StoreWriter:
 def check_place(path: Path) -> None:
     """Make the folder of a store; raises `ImageError` rather than write among somebody's files."""
     if path.exists() and not path.is_dir():
-        raise ImageError(f"{path} is a file, expected a folder for the picture store: give another --out")
+        raise ImageError(f"{path} is a file, expected a folder for the picture store: move it away")
     if path.is_dir() and (strangers := {p.name for p in path.iterdir()} - {"data.mdb", "lock.mdb"}):
-        raise ImageError(
-            f"{path} is not a picture store (it holds {sorted(strangers)[0]!r}): give another --out"
-        )
+        raise ImageError(f"{path} is not a picture store (it holds {sorted(strangers)[0]!r}): move that away")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

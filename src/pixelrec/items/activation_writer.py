@@ -128,20 +128,24 @@ def _stored(states: Tensor, ids: np.ndarray, key: ActivationKey) -> Tensor:
             f"states of {len(ids)} items are {list(states.shape)}, expected n, {list(key.shape)}"
         )
     stored = states.detach().to(DTYPES[key.dtype])
-    if torch.isfinite(stored).all() and not _vanished(states, stored):
+    fits, vanished = torch.isfinite(stored).all(), _vanished(states, stored)
+    if fits and not vanished.any():
         return stored.cpu()
     which = f"the network's states of item numbers {ids[0]:,} … {ids[-1]:,}"
-    if torch.isfinite(states).all():
-        least, most = torch.finfo(stored.dtype).tiny, torch.finfo(stored.dtype).max
-        raise RecipeError(
-            f"{which} reach {float(states.abs().max()):.3g}, which {key.dtype} cannot hold ({least:.2g} to "
-            f"{most:.3g}): set items.cache_dtype bf16"
-        )
-    raise RecipeError(f"{which} are not all finite: its weights are damaged, or its precision is too low")
+    if not torch.isfinite(states).all():
+        raise RecipeError(f"{which} are not all finite: its weights are damaged, or its precision is too low")
+    limits = torch.finfo(stored.dtype)
+    largest = float((states[vanished] if fits else states).abs().max())
+    told = (
+        f"are as small as {largest:.3g}, too small for {key.dtype} (from {limits.tiny:.2g})"
+        if fits
+        else f"reach {largest:.3g}, too large for {key.dtype} (up to {limits.max:.3g})"
+    )
+    raise RecipeError(f"{which} {told}: set items.cache_dtype bf16")
 
 
-def _vanished(states: Tensor, stored: Tensor) -> bool:
-    """Whether numbers were so small that storing has lost what makes a state: a hundredth of its length."""
+def _vanished(states: Tensor, stored: Tensor) -> Tensor:
+    """Of which items numbers were so small that storing lost a hundredth of the state's length: bool n."""
     was, now = states.detach().double().flatten(1), stored.double().flatten(1)
     lost, length = torch.linalg.vector_norm(was - now, dim=1), torch.linalg.vector_norm(was, dim=1)
-    return bool((lost > 1e-2 * length).any())
+    return lost > 1e-2 * length

@@ -67,7 +67,7 @@ class PixelEncoder(AbstractItemEncoder):
         batch_norms: of the trained part normalise by the batch, or are fixed as pretraining left them; auto:
             fixed where the network is pretrained.
         lora: rank of trained corrections to the frozen blocks; 0 is none.
-        width: D.
+        width: D, the width of a vector.
         norm: of the features, before the projection: none, layer, or items: standardised over the catalogue.
         activation: after the projection.
         chunk: pictures that pass the network together; by default as many as suit it and the device, but 128

@@ -105,13 +105,13 @@ class Bar:
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TextColumn("{task.completed}/{task.total}"),
-            TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} windows/s"),
+            TextColumn("{task.fields[told]}"),
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self.task: TaskID = self.progress.add_task(title, total=batches, completed=done, loss=0.0, rate=0.0)
+        self.task: TaskID = self.progress.add_task(title, total=batches, completed=done, told="")
         self.started, self.windows = perf_counter(), 0
 
     def __enter__(self) -> Bar:
@@ -121,7 +121,9 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def advance(self, loss: float, windows: int) -> None:
+    def advance(self, loss: float | None, windows: int) -> None:
+        """A batch is done; `loss` is the mean so far, or none where no loss was read yet."""
         self.windows += windows
         rate = self.windows / max(perf_counter() - self.started, 1e-9)
-        self.progress.update(self.task, advance=1, loss=loss, rate=rate)
+        told = "" if loss is None else f"loss {loss:.4f}  "
+        self.progress.update(self.task, advance=1, told=f"{told}{rate:,.0f} windows/s")

@@ -133,7 +133,7 @@ def train_epoch(
             progress.batch += 1
             if len(unread) >= (1 if parts.accelerator.device.type == "cpu" else UNREAD):
                 _read_losses(unread, progress)
-            bar.advance(progress.loss / max(progress.windows, 1), windows)
+            bar.advance(progress.loss / progress.windows if progress.windows else None, windows)
             if progress.batch < total and at_step(parts, progress.batch) and stopping(parts, interruption):
                 _read_losses(unread, progress)
                 progress.seconds = before + perf_counter() - started
@@ -184,12 +184,18 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
             number = progress.batch - len(unread) + back + 1
             raise DivergedError(
                 f"the loss is {value} at epoch {progress.epoch + 1}, step {number}: training cannot go on; "
-                "the best checkpoint so far is kept. Lower optimiser.learning_rate, set training.clip "
+                f"{_kept(progress)}. Lower optimiser.learning_rate, set training.clip "
                 "(1.0, say), or use training.precision fp32"
             )
         progress.loss += value * windows
         progress.windows += windows
     unread.clear()
+
+
+def _kept(progress: Progress) -> str:
+    if progress.best is None:
+        return "no epoch has ended, so there is no checkpoint"
+    return f"the best checkpoint so far, of epoch {progress.best_epoch}, is kept"
 
 
 def judge_start(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:

@@ -34,6 +34,7 @@ def test_words(word: str, boundary: int) -> None:
     ("word", "said"),
     [
         ("al", "did you mean 'all'"),
+        ("stages", "did you mean 'stages 3-4'"),
         ("", "expected none, head, all"),
         ("two", "number of top blocks (1 to 16)"),
         ("-1", "number of top blocks"),

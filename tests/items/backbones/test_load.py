@@ -331,6 +331,7 @@ def test_a_network_of_the_hub_is_found_in_its_cache(
     assert (backbone.provenance.source, backbone.provenance.revision) == ("somebody/tiny", commit)
     assert random_backbone(source="somebody/tiny").provenance.revision is None
     assert "hub cannot be reached" in said(lambda: load_backbone("somebody/else"))
+    assert "items.source null" in said(lambda: random_backbone("vit", source="somebody/else"))
     assert "neither a folder here nor a model on the hub" in said(lambda: load_backbone("some body"))
 
 

@@ -38,14 +38,12 @@ def boundary_of(word: str, *, blocks: int, stages: Sequence[int] = ()) -> int:
     if asked:
         first = int(asked[1])
         return _top_stages(word, first, int(asked[2] or first), stages, blocks)
+    top_two = [f"stages {max(1, len(stages) - 1)}-{len(stages)}"] if stages else []
     raise RecipeError(
         f"items.trainable is {word!r}: expected none, head, all, a number of top blocks (1 to {blocks})"
-        f"{_or_stages(stages)}; {nearest(word, [*fixed, 'stages'])}"
+        f"{''.join(f', or top stages such as {some!r}' for some in top_two)}; "
+        f"{nearest(word, [*fixed, *top_two])}"
     )
-
-
-def _or_stages(stages: Sequence[int]) -> str:
-    return f", or top stages such as 'stages {max(1, len(stages) - 1)}-{len(stages)}'" if stages else ""
 
 
 def _top_blocks(asked: int, blocks: int) -> int:

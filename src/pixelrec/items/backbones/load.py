@@ -75,7 +75,13 @@ def random_backbone(
     """
     _demand_transformers()
     if source is not None:
-        checkpoint = find_checkpoint(source, revision=revision, weights=False)
+        try:
+            checkpoint = find_checkpoint(source, revision=revision, weights=False)
+        except RecipeError as error:
+            raise RecipeError(
+                f"{error}; random weights take from items.source only what the network is like: "
+                "items.source null and items.family say it too"
+            ) from error
         plan = _draft_of(checkpoint, family, sizes, choices)
     elif family is not None:
         demand_family(family)
