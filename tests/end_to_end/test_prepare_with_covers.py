@@ -79,6 +79,19 @@ def test_a_mistake_leaves_nothing_behind(
     assert sorted(shop.out.parent.rglob("*")) == before
 
 
+def test_interrupted_while_packing_it_leaves_nothing(
+    shop: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pixelrec.images.pack.StoreWriter.add", interrupted)
+    before = sorted(shop.out.parent.rglob("*"))
+    assert main(words(shop)) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert sorted(shop.out.parent.rglob("*")) == before
+
+
 def test_a_mistake_leaves_the_data_set_that_was_to_be_replaced(shop: SimpleNamespace) -> None:
     api.prepare(shop.source, out=shop.out, covers=shop.covers, size=16)
     damage(shop)

@@ -103,11 +103,10 @@ class PictureStore:
         made = {name: getattr(self.manifest, name) for name in ("size", "fit", "channels", "filter")}
         digest = sha256(json.dumps(made, sort_keys=True).encode())
         stamps = env.open_db(STAMPS, create=False)
-        with env.begin(db=stamps, buffers=True) as txn:
-            for item_id in item_ids:
-                origin = txn.get(key_of(item_id))
-                cover = b"grey" if origin is None else bytes(origin[STAMP.size :] or origin)
-                digest.update(key_of(item_id) + b"\0" + cover)
+        with env.begin(db=stamps) as txn:
+            for key in map(key_of, item_ids):
+                origin = txn.get(key)
+                digest.update(key + b"\0" + (b"grey" if origin is None else origin[STAMP.size :] or origin))
         return digest.hexdigest()
 
     def _fill(self, rows: np.ndarray, item_ids: Sequence[str]) -> list[str]:
