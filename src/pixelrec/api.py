@@ -297,8 +297,7 @@ def compare(run: Run | Path | str, other: Run | Path | str, *, split: Split = "t
         split: on which both were evaluated.
 
     Returns:
-        Metrics of both and the differences with their 95 % intervals (`parts`), over all events and over
-        those of items with few training events, and the verdict (`sentence`).
+        `parts`, metrics and differences over all events and on few-event items; the verdict, a `sentence`.
 
     Raises:
         RequestError, RunError: there is no such split; a run was not evaluated on it, or is of other users.
@@ -315,9 +314,7 @@ def report(
     beside: Sequence[Run | Path | str] = (),
     data: Path | str | None = None,
 ) -> Path:
-    """Writes `report.html`, or `report-validation.html`, into the run folder and returns its path.
-
-    What is not evaluated on the split yet is evaluated first.
+    """Writes `report.html`, or `report-validation.html`, into the run folder; evaluates first if need be.
 
     Args:
         run: a run folder.
@@ -417,8 +414,7 @@ def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -
         Both runs, and the test metrics that nobody can beat, since the law of the world is known.
 
     Raises:
-        RequestError: picture networks are not installed.
-        DataError: the folder holds something already.
+        RequestError, DataError: picture networks are not installed; the folder holds something already.
         InterruptedError: by a signal, as in `train`.
     """
     from pixelrec.demonstration import demonstrate

@@ -25,7 +25,7 @@ from pixelrec.images.pack import pack
 from pixelrec.recipe import read_recipe
 from pixelrec.run import Run
 from pixelrec.run_report import report_file, write_run_report
-from pixelrec.terminal import plain_table, say
+from pixelrec.terminal import fitting, plain_table, say
 from pixelrec.training.journal import read_journal
 
 if TYPE_CHECKING:
@@ -159,7 +159,8 @@ def print_demonstration(found: Demonstration, console: Console) -> None:
     """One table, over all test events and over those of few-event items, and what it says of the two runs."""
     pairing = found.pairing
     console.print()
-    console.print(_table(_columns(found), found.ceiling))
+    columns = _columns(found)
+    console.print(fitting([_table(columns, found.ceiling, shown) for shown in (SHOWN, (METRIC,))], console))
     console.print()
     for pair in (pairing.overall, pairing.few):
         if pair is not None:
@@ -201,19 +202,19 @@ def _rows(found: Mapping[str, tuple[str, Metrics]]) -> dict[str, Mapping[str, fl
     return rows
 
 
-def _table(columns: Sequence[_Columns], ceiling: Mapping[str, float]) -> Table:
+def _table(columns: Sequence[_Columns], ceiling: Mapping[str, float], metrics: Sequence[str]) -> Table:
     """From the best to the worst over all events; of the baselines popularity, and the best of each part."""
     table = plain_table()
     table.add_column("\n\n\ntest, %", no_wrap=True)
     for each in columns:
-        table.add_column(f"{each.head}\n{SHOWN[0]}", justify="right")
-        table.add_column(f"\n\n\n{SHOWN[1]}", justify="right")
+        for head, metric in zip((each.head, "\n\n"), metrics, strict=False):
+            table.add_column(f"{head}\n{metric}", justify="right", no_wrap=True)
     shown = {BEST_POSSIBLE, *CONTENDERS, "popularity", *(each.best_baseline for each in columns)}
     for name in best_first({BEST_POSSIBLE: ceiling, **columns[0].rows}):
         if name in shown:
             values = [ceiling if name == BEST_POSSIBLE else columns[0].rows[name]]
             values += [each.rows.get(name, {}) for each in columns[1:]]
-            cells = [_cell(value, metric) for value in values for metric in SHOWN]
+            cells = [_cell(value, metric) for value in values for metric in metrics]
             table.add_row(name, *cells, style="bold" if name in CONTENDERS else None)
     return table
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from rich.console import Console
 
 from pixelrec import api, demonstration
 from pixelrec.cli import main
 from pixelrec.data.demo import generate_world
-from pixelrec.demonstration import IDS, PIXELS, Demonstration
+from pixelrec.demonstration import IDS, PIXELS, Demonstration, print_demonstration
 from pixelrec.errors import RequestError
 from pixelrec.evaluation.measured import Measured
 from pixelrec.run import Run
@@ -78,6 +79,14 @@ def test_the_difference_is_said_overall_and_on_few_event_items(said: str, found:
     for pair in (pairing.overall, pairing.few):
         assert pair.sentence(PIXELS.name, IDS.name) in said
     assert said.index(pairing.few.where) > said.index("test, %")
+
+
+def test_a_narrow_terminal_loses_recall_and_no_digit(found: Demonstration) -> None:
+    file = StringIO()
+    print_demonstration(found, Console(file=file, width=60, soft_wrap=True))
+    table = file.getvalue().strip().partition("\n\n")[0]
+    assert table.count("NDCG@10") == 2 and "Recall@10" not in table and "…" not in table
+    assert "40.00" in table and f"{PIXELS.name} " in table
 
 
 def test_the_report_has_both_and_the_best_possible(said: str, found: Demonstration) -> None:
