@@ -15,12 +15,12 @@ NAMES = [str(f.relative_to(SOURCE)) for f in FILES]
 # A room may import the rooms on the lines above it (and its own); rooms on one line may not see each other.
 ORDER = [
     {"errors", "version", "batch"},
-    {"arguments", "checkpoint", "published", "limits", "overrides"},
+    {"arguments", "checkpoint", "published", "limits", "overrides", "recipe_yaml"},
     {"images", "blocks"},
     {"data", "items", "users"},
     {"recommender", "baselines"},
     {"training", "evaluation", "item_vectors"},
-    {"recipe_classes"},
+    {"recipe_classes", "choice_types"},
     {"recipe"},
     {"run"},
     {"starting"},
