@@ -122,6 +122,7 @@ def test_published_values_are_kept(model: str) -> None:
 
 def test_words_of_the_command_line() -> None:
     words = ["--users.layers", "3", "--a.b=x=y", "c.d=true", "--lr", "1e-3", "--none", "null", "--e", "east"]
+    words += ["--revision", "1e1x", "--day", "2026-13-45"]
     assert parse_overrides(words) == {
         "users.layers": 3,
         "a.b": "x=y",
@@ -129,6 +130,8 @@ def test_words_of_the_command_line() -> None:
         "lr": 1e-3,
         "none": None,
         "e": "east",
+        "revision": "1e1x",
+        "day": "2026-13-45",
     }
 
 

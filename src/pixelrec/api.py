@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare as prepare_interactions
+from pixelrec.data.timestamps import TimeUnit
 from pixelrec.errors import RequestError, option
-from pixelrec.images.pack import PackReport, pack
+from pixelrec.given import ids, listed
+from pixelrec.images.pack import Missing, PackReport, pack
+from pixelrec.images.square import Fit
 from pixelrec.packing import pack_covers, packing_of_draft
 from pixelrec.splits import Split
 
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from pixelrec.recipe import Recipe
     from pixelrec.run import Run
 
-Fit = Literal["stretch", "crop", "pad"]
-Missing = Literal["error", "grey", "drop-item"]
-TimeUnit = Literal["s", "ms", "us", "ns"]
 QUIET = Console(quiet=True)
 
 
@@ -372,34 +371,12 @@ def recommend(
     if k < 1:
         raise RequestError(f"k is {k}; at least 1 recommendation must be asked for")
     if alone and not covers:
-        raise RequestError(
-            f"{option('alone')} tells of new pictures only; give their files with --with-cover "
-            "(covers in Python)"
-        )
+        raise RequestError(f"{option('alone')} tells of new pictures only; give some (--with-cover, covers)")
     opened, wish = _opened(run), Wish(k, [Path(cover) for cover in listed(covers, "covers")], alone)
     if users:
-        return for_users(opened, opened.dataset(data), _ids(users, "users"), wish)
+        return for_users(opened, opened.dataset(data), ids(users, "users"), wish)
     here = data is not None or Path(opened.about["data"]).exists()
-    return for_history(opened, opened.dataset(data) if here else None, _ids(history, "history"), wish)
-
-
-def _ids(given: Sequence[str | int], what: str) -> list[str]:
-    """Ids as data sets hold them: whole numbers are read as their digits."""
-    ids = [str(each) if isinstance(each, Integral) else each for each in listed(given, what)]
-    if odd := next((each for each in ids if not isinstance(each, str)), None):
-        raise RequestError(f"{what} holds {odd!r}; expected ids: strings or whole numbers")
-    return ids
-
-
-def listed(given: Sequence[Any], what: str) -> Sequence[Any]:
-    """A sequence of several things, and not by mistake the letters of one.
-
-    Raises:
-        RequestError: it is one.
-    """
-    if isinstance(given, str | Path):
-        raise RequestError(f"{what} is {str(given)!r}; expected a list, such as [{str(given)!r}]")
-    return given
+    return for_history(opened, opened.dataset(data) if here else None, ids(history, "history"), wish)
 
 
 def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -> Demonstration:

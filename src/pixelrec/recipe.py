@@ -6,7 +6,6 @@ The signature of a class is its schema: what stands right of the `*` may be chos
 from __future__ import annotations
 
 import inspect
-import re
 from argparse import SUPPRESS, HelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any, Literal
 from jsonargparse import ArgumentParser, Namespace
 
 from pixelrec.batch import Facts, Histories
-from pixelrec.choice_types import adapted, expected, kinds
+from pixelrec.choice_types import adapted, in_plain_words
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing
@@ -92,11 +91,11 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
     parser = schema(merged)
     _check_keys(merged, parser, name)
     hints = hints_of(parser)
-    merged = _adapted(merged, hints)
+    merged = adapted(merged, hints)
     try:
         resolved: Namespace = parser.parse_object(merged)
     except Exception as error:  # jsonargparse raises its own and argparse's, by version
-        raise RecipeError(f"recipe {name}: {_wrong_type(error, merged, hints)}") from None
+        raise RecipeError(f"recipe {name}: {in_plain_words(error, merged, hints)}") from None
     recipe = Recipe(name, resolved.as_dict(), published)
     _check_given(recipe, parser)
     check_limits(name, recipe.choices)
@@ -188,28 +187,8 @@ def _check_keys(values: Mapping[str, Any], parser: ArgumentParser, recipe: str) 
 
 def hints_of(parser: ArgumentParser) -> dict[str, Any]:
     """The type of every word, by dotted key."""
-    return {action.dest: action._typehint for action in parser._actions if hasattr(action, "_typehint")}
-
-
-def _adapted(values: Mapping[str, Any], hints: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for word, value in values.items():
-        key = f"{prefix}{word}"
-        inner = isinstance(value, Mapping) and key not in hints
-        found[word] = _adapted(value, hints, f"{key}.") if inner else adapted(value, hints[key])
-    return found
-
-
-def _wrong_type(error: Exception, values: Mapping[str, Any], hints: Mapping[str, Any]) -> str:
-    """Which word it is, what stands there, and what may."""
-    told = " ".join(str(error).split())
-    named = re.match(r'Parser key "([\w.]+)"', told)
-    if named is None or named[1] not in hints:
-        return told
-    key, value = named[1], at(values, named[1])
-    only_text = str in kinds(hints[key]) and int not in kinds(hints[key])
-    quote = ": put it in quotes" if only_text and not isinstance(value, str) else ""
-    return f"{key} is {value!r}; expected {expected(key, hints[key])}{quote}"
+    found = {action.dest: getattr(action, "_typehint", None) for action in parser._actions}
+    return {key: hint for key, hint in found.items() if hint is not None}
 
 
 def _check_given(recipe: Recipe, parser: ArgumentParser) -> None:

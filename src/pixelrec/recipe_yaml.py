@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, final
 
 import yaml
 
 from pixelrec.errors import RecipeError
 
-_EXPONENT = re.compile(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+")  # YAML 1.1, which PyYAML reads, wants 1.0e-3
+_EXPONENT = re.compile(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+$")  # YAML 1.1, which PyYAML reads, wants 1.0e-3
 
 
+@final
 class _Loader(yaml.SafeLoader):
     """Reads 1e-3 as a number."""
 
 
+@final
 class _Dumper(yaml.SafeDumper):
     """Quotes a text that `_Loader` would take for a number."""
 
@@ -37,7 +39,7 @@ def read_yaml(text: str, source: str) -> Any:
             return None
         _refuse_doubles(node, source)
         return loader.construct_document(node)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # such as of a day that no month has
         raise RecipeError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
     finally:
         loader.dispose()

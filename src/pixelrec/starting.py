@@ -172,9 +172,10 @@ def _demand_whole_encoders(start: Start, recommender: Recommender, fitting: set[
             count = sum(name in fitting for name in names)
             if 0 < count < len(names):
                 other = next(name for name in names if name not in fitting)
+                why = f" ({start.differences})" if start.differences else ""
                 raise RunError(
                     f"training.start: {count} of {len(names)} tensors of {prefix} fit {start.run.folder}, "
-                    f"and {other} for one does not: start from a run with the same network, items.size, "
+                    f"and {other} for one does not{why}: start from a run with the same network, items.size, "
                     "items.lora, items.norm and items.width"
                 )
 
