@@ -202,7 +202,7 @@ def bench(
     """
     from pixelrec import api
     from pixelrec.errors import GridError
-    from pixelrec.grid.terminal import draw
+    from pixelrec.grid.terminal import draw, tell_where
     from pixelrec.grid.wording import plural
     from pixelrec.recipe import parse_overrides
 
@@ -217,14 +217,7 @@ def bench(
         console=_console(),
     )
     draw(found.results, _console())
-    _console().print(
-        f"\ntable      {found.html}\n           {found.markdown}\n           {found.csv}", highlight=False
-    )
-    if others := found.grid.passed_over:
-        _console().print(
-            f"           without {', '.join(others)}, whose runs lie there too: name them to have them in it",
-            highlight=False,
-        )
+    tell_where(found, _console())
     if found.failed:
         count = plural(len(found.failed), "run")
         raise GridError(f"{count} failed; the same command tries again: {found.reasons}")

@@ -14,6 +14,7 @@ from pixelrec.evaluation.comparison import METRIC
 from pixelrec.evaluation.printed import COLOURS
 from pixelrec.evaluation.slices import FEW_EVENTS
 from pixelrec.grid.columns import Column, cost, few, quality
+from pixelrec.grid.outcome import Outcome
 from pixelrec.grid.results import Results, Row
 from pixelrec.grid.wording import DASH, percent, signed
 from pixelrec.terminal import fitting, plain_table, say
@@ -79,6 +80,15 @@ def _table(results: Results, layout: _Layout) -> Table:
             *(column.text(row) if row.role == "recipe" else "" for column in costs),
         )
     return table
+
+
+def tell_where(found: Outcome, console: Console) -> None:
+    """Where the tables lie, and what else lies there."""
+    where = f"\ntable      {found.html}\n           {found.markdown}\n           {found.csv}"
+    console.print(where, highlight=False, markup=False, soft_wrap=True)
+    if others := found.grid.passed_over:
+        told = f"without {', '.join(others)}, whose runs lie there too: name them to have them in it"
+        console.print(f"           {told}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _about_few(results: Results) -> str:
