@@ -183,7 +183,7 @@ def test_a_network_is_taken_whole_or_not_at_all(dataset: Dataset, tmp_path: Path
     deeper = {"items.sizes": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 2]}}
     with pytest.raises(
         RunError,
-        match=r"\d+ of \d+ tensors of items fit .* and items\.backbone\..* does not \(items.sizes.depths is \[1, 1\] th",
+        match=r"\d of \d+ tensors of items fit .*items\.backbone\..* does not \(items.sizes.depths is ",
     ):
         api.train(
             "sasrec-scratch",
