@@ -159,7 +159,9 @@ def test_deeper_into_the_network_every_seed_starts_from_its_own(
     words = {**pixels, "seed": 1, "items.trainable": "all", "training.start": str(tmp_path / "seed-{seed}")}
     deeper = api.train("sasrec-scratch", data=dataset.folder, out=tmp_path / "deeper", overrides=words)
     for name, tensor in best(Run.open(tmp_path / "seed-1")).items():
-        assert torch.equal(before_training[2][name], tensor), name
+        # Batch norms that are trained from here on have looked at the catalogue first.
+        if "running" not in name and "tracked" not in name:
+            assert torch.equal(before_training[2][name], tensor), name
     changed = read_weights(deeper.folder / "last")  # be it better or not
     assert any(
         not torch.equal(changed[name], tensor)

@@ -318,5 +318,5 @@ def test_without_its_pictures_the_data_set_will_do(dataset: Dataset, copied: Any
 
 
 def test_alone_without_covers_is_an_error_in_python_too(train: Train) -> None:
-    with pytest.raises(RequestError, match="give their files"):
+    with pytest.raises(RequestError, match="tells of new pictures only"):
         api.recommend(train(), users=["u1"], alone=True)
