@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,11 @@ class DIN(AbstractUserModel):
         self.width, self.places = width, facts.length + 1
         self.into = xavier_normal(nn.Linear(4 * width, attention[0]))
         self.onward = head(attention, nn.Sigmoid, 0.0, bias=True)
+        # deviation: every pair starts with a weight of about 1, so with a sum over events. As drawn, they all
+        # start about alike, and where that is below 0 like items repel each other, for good with some seeds.
+        last = cast(nn.Linear, self.onward[-1])
+        nn.init.xavier_normal_(last.weight, gain=0.1)
+        nn.init.ones_(last.bias)
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
         """M, L + 1, D + 1: the events' vectors, each with its row number behind; what is asked is padding."""
