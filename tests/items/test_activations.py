@@ -526,6 +526,16 @@ def test_the_key_does_not_change_with_what_lies_above_the_boundary() -> None:
     assert digest(backbone(pooling="mean", frozen_pool=False)) == before
 
 
+def test_the_key_does_not_change_with_who_wrote_a_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(**words: object) -> str:
+        monkeypatch.setattr(CLIPResNet, "describe", lambda _: {"config": {"hidden_size": 8, **words}})
+        return digest(backbone())
+
+    plain = told()
+    assert told(transformers_version="9.9", id2label={"0": "cat"}, initializer_range=0.5) == plain
+    assert told(hidden_size=9) != plain
+
+
 def test_the_key_of_features_changes_with_the_pooling() -> None:
     whole = len(backbone().parts)
     keys = [

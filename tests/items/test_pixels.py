@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -324,6 +326,36 @@ def test_a_cache_is_made_once_and_found_again(facts: Facts, tmp_path: Path) -> N
         assert isinstance(again.feed, CacheFeed) and sum(seen) < 5, "verified, not computed"
     finally:
         type(network).lower = lower
+
+
+def test_where_the_disk_has_no_room_auto_does_without(
+    facts: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1500))
+    choices = {"cache_folder": str(tmp_path / "cache"), "trainable": "none"}
+    told: list[str] = []
+    encoder = made(facts, tiny("vit"), cache="auto", **choices)
+    encoder.prepare(told.append)
+    assert isinstance(encoder.feed, PictureFeed) and not (tmp_path / "cache").exists()
+    assert any("activation cache: no, it would take" in line and "1.5 kB are free" in line for line in told)
+    with pytest.raises(ImageError, match="make room"):
+        made(facts, tiny("vit"), cache="always", **choices).prepare(told.append)
+
+
+def test_before_training_all_of_a_cache_is_looked_at(
+    facts: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixelrec.items.activations._LOOKED_AT", 0)
+    choices = {"cache": "always", "cache_folder": str(tmp_path), "trainable": "head", "chunk": 8}
+    network = tiny("vit")
+    made(facts, network, **choices).prepare(LINES.append)
+    (states,) = tmp_path.glob("*/states.bin")
+    content = bytearray(states.read_bytes())
+    content[len(content) // 2 + 1] ^= 1
+    states.write_bytes(content)
+    assert isinstance(made(facts, network, **choices).feed, CacheFeed), "a sample missed it"
+    with pytest.raises(ImageError, match="another checksum"):
+        made(facts, network, **choices).prepare(LINES.append)
 
 
 def test_held_by_the_device_states_are_the_same(facts: Facts, tmp_path: Path) -> None:

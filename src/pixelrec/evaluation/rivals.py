@@ -67,11 +67,11 @@ def rank_rivals(
         obstacle = kind.obstacle(items)
         if obstacle is not None:
             notes[name] = obstacle
-            continue
-        baseline = choose(kind, training, items, asked)
-        if baseline.choice:
-            notes[name] = baseline.choice
-        ranks[name] = rank_by(baseline, items, questions)
+        else:
+            baseline = choose(kind, training, items, asked)
+            if baseline.choice:
+                notes[name] = baseline.choice
+            ranks[name] = rank_by(baseline, items, questions)
         if keep:
             keep(Rivals(ranks, notes))
     return Rivals(ranks, notes)

@@ -31,7 +31,7 @@ def demand_room(folder: Path, key: ActivationKey, say: Say) -> None:
         ImageError: too few; what is written already counts as free.
     """
     free, written = _free(folder), _allocated(folder / STATES)
-    if key.file_bytes - written > free:
+    if not _has_room(key, free, written):
         raise _no_room(folder, key, free, written)
     say(
         f"activations of {key.items:,} pictures need {bytes_in_words(key.file_bytes)} in {folder}; its disk "
@@ -43,9 +43,14 @@ def lack_of_room(parent: Path, key: ActivationKey) -> str | None:
     """What there is too little of, in words; none where there is enough."""
     folder = folder_of(parent, key)
     free = _free(folder)
-    if key.file_bytes - _allocated(folder / STATES) <= free:
+    if _has_room(key, free, _allocated(folder / STATES)):
         return None
     return f"it would take {bytes_in_words(key.file_bytes)} in {parent}, and {bytes_in_words(free)} are free"
+
+
+def _has_room(key: ActivationKey, free: int, written: int) -> bool:
+    """What is written already needs no more."""
+    return key.file_bytes - written <= free
 
 
 def allocate(states: FileIO, folder: Path, key: ActivationKey) -> None:
