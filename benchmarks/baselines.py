@@ -17,7 +17,7 @@ import pixel200k
 from pixelrec.baselines import BASELINES
 from pixelrec.batch import Histories
 from pixelrec.data.split import Questions
-from pixelrec.evaluation.rivals import choose, choosers, rank_by
+from pixelrec.evaluation.baselines import choose, choosers, rank_by
 
 THREE_YEARS = 3 * 365 * 86_400  # seconds
 

@@ -24,11 +24,11 @@ import numpy as np
 from rich.console import Console
 
 import pixelrec
-from pixelrec.evaluation.kept_ranks import read_ranks
 from pixelrec.evaluation.metrics import per_user
 from pixelrec.evaluation.significance import mean, paired
 from pixelrec.evaluation.slices import FEW
-from pixelrec.recipe import read_recipe
+from pixelrec.recipe.recipe import read_recipe
+from pixelrec.runs.saved_ranks import read_ranks
 from pixelrec.training.journal import read_journal
 
 SHIPPED = {"ids": "sasrec-id", "frozen": "sasrec-mobilenet", "both": "sasrec-id-mobilenet"}

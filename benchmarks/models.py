@@ -26,7 +26,7 @@ from pixel200k import ITEMS, USERS, items, lengths
 
 from pixelrec.batch import Facts, Histories
 from pixelrec.errors import RecipeError
-from pixelrec.recipe import Recipe, build_batcher, build_loss, build_recommender, read_recipe
+from pixelrec.recipe.recipe import Recipe, build_batcher, build_loss, build_recommender, read_recipe
 from pixelrec.training.optimiser import Optimiser, OptimiserChoices
 from pixelrec.users import USER_MODELS
 

@@ -39,9 +39,9 @@ from published_pixels import LENGTH, SIZE, WIDTH, PublishedSASRec, slots_of
 from torch import Tensor
 
 from pixelrec.batch import Batch, Facts, Histories, Payload
-from pixelrec.blocks.precision import has_bf16, is_bf16
-from pixelrec.items.feeds import AbstractFeed
-from pixelrec.recipe import build_batcher, build_loss, build_recommender, read_recipe
+from pixelrec.items.cache.feeds import AbstractFeed
+from pixelrec.numerics.precision import has_bf16, is_bf16
+from pixelrec.recipe.recipe import build_batcher, build_loss, build_recommender, read_recipe
 from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser, OptimiserChoices
 

@@ -17,8 +17,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from pixelrec.blocks.top_k import top_k
 from pixelrec.evaluation.ranks import count_ranks
+from pixelrec.numerics.top_k import top_k
 
 Case = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.demo import World, generate_world
 from pixelrec.data.prepare import prepare
+from pixelrec.demo.world import World, generate_world
 from pixelrec.images.pack import pack
 
 torch.set_num_threads(1)

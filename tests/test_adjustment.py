@@ -16,7 +16,7 @@ from pixelrec.data.sampling import Shared, item_counts
 from pixelrec.data.split import training_events
 from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.errors import RecipeError
-from pixelrec.recipe import read_recipe
+from pixelrec.recipe.recipe import read_recipe
 from pixelrec.recommender import Recommender
 
 LENGTH, ADJUST = 6, 0.7

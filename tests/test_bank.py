@@ -19,8 +19,8 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import Shared
 from pixelrec.data.split import training_events
 from pixelrec.data.views import VIEWS, Reader, Windowing
-from pixelrec.fitting import _catalogue
 from pixelrec.recommender import Recommender
+from pixelrec.runs.train import _catalogue
 from pixelrec.users import USER_MODELS
 
 LENGTH = 6

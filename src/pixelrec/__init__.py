@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         train,
     )
     from pixelrec.data.dataset import Dataset
-    from pixelrec.data.demo import generate_world
+    from pixelrec.demo.world import generate_world
     from pixelrec.errors import (
         DataError,
         DivergedError,
@@ -36,10 +36,11 @@ if TYPE_CHECKING:
         RunError,
     )
     from pixelrec.images.store import PictureStore
-    from pixelrec.recipe import Recipe, read_recipe, recipes
+    from pixelrec.recipe.recipe import Recipe, read_recipe, recipes
     from pixelrec.recommender import Recommender
-    from pixelrec.run import Run
-    from pixelrec.version import VERSION as __version__
+    from pixelrec.runs.run import Run
+
+    __version__: str
 
 _HOMES = {
     "pixelrec.api": (
@@ -56,7 +57,7 @@ _HOMES = {
         "train",
     ),
     "pixelrec.data.dataset": ("Dataset",),
-    "pixelrec.data.demo": ("generate_world",),
+    "pixelrec.demo.world": ("generate_world",),
     "pixelrec.errors": (
         "DataError",
         "DivergedError",
@@ -69,9 +70,9 @@ _HOMES = {
         "RunError",
     ),
     "pixelrec.images.store": ("PictureStore",),
-    "pixelrec.recipe": ("Recipe", "read_recipe", "recipes"),
+    "pixelrec.recipe.recipe": ("Recipe", "read_recipe", "recipes"),
     "pixelrec.recommender": ("Recommender",),
-    "pixelrec.run": ("Run",),
+    "pixelrec.runs.run": ("Run",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -110,7 +111,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return import_module("pixelrec.version").VERSION
+        return import_module("importlib.metadata").version("pixelrec")
     if name not in _HOME:
         raise AttributeError(f"module 'pixelrec' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

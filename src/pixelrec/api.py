@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from pixelrec.choices import Split
+from pixelrec.data.covers import pack_covers, packing_of_draft
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare as prepare_interactions
 from pixelrec.data.timestamps import TimeUnit
@@ -16,18 +18,16 @@ from pixelrec.errors import RequestError, option
 from pixelrec.given import ids, listed
 from pixelrec.images.pack import Missing, PackReport, pack
 from pixelrec.images.square import Fit
-from pixelrec.packing import pack_covers, packing_of_draft
-from pixelrec.splits import Split
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from pixelrec.demonstration import Demonstration
-    from pixelrec.evaluation.run_comparison import RunComparison
+    from pixelrec.demo.demonstration import Demonstration
     from pixelrec.grid.outcome import Outcome
     from pixelrec.images.doctor import CheckReport
-    from pixelrec.recipe import Recipe
-    from pixelrec.run import Run
+    from pixelrec.recipe.recipe import Recipe
+    from pixelrec.runs.compare import RunComparison
+    from pixelrec.runs.run import Run
 
 QUIET = Console(quiet=True)
 
@@ -181,9 +181,9 @@ def train(
         DivergedError: the loss is no number.
         InterruptedError: by a signal, whose number it carries; the run can be resumed.
     """
-    from pixelrec.fitting import train_recipe, uninterrupted
-    from pixelrec.recipe import Recipe as RecipeClass
-    from pixelrec.recipe import read_recipe, resolve
+    from pixelrec.recipe.recipe import Recipe as RecipeClass
+    from pixelrec.recipe.recipe import read_recipe, resolve
+    from pixelrec.runs.train import train_recipe, uninterrupted
 
     if isinstance(recipe, RecipeClass):
         chosen = resolve(recipe.name, recipe.values, overrides or {})
@@ -200,14 +200,14 @@ def resume(run: Run | Path | str, *, data: Path | str | None = None, console: Co
         RunError: there is nothing to continue from.
         InterruptedError: by a signal, as in `train`.
     """
-    from pixelrec.fitting import resume_run, uninterrupted
+    from pixelrec.runs.train import resume_run, uninterrupted
 
     opened = _opened(run)
     return uninterrupted(opened, resume_run(opened, opened.dataset(data), console))
 
 
 def _opened(run: Run | Path | str) -> Run:
-    from pixelrec.run import Run as RunClass
+    from pixelrec.runs.run import Run as RunClass
 
     return run if isinstance(run, RunClass) else RunClass.open(run)
 
@@ -237,7 +237,7 @@ def evaluate(
     Raises:
         RequestError, RunError: there is no such split; no epoch has ended yet.
     """
-    from pixelrec.evaluation.measure import measure
+    from pixelrec.runs.evaluate import measure
 
     opened = _opened(run)
     dataset = opened.dataset(data)
@@ -301,7 +301,7 @@ def compare(run: Run | Path | str, other: Run | Path | str, *, split: Split = "t
     Raises:
         RequestError, RunError: there is no such split; a run was not evaluated on it, or is of other users.
     """
-    from pixelrec.evaluation.run_comparison import RunComparison
+    from pixelrec.runs.compare import RunComparison
 
     return RunComparison.read(_opened(run), _opened(other), split)
 
@@ -324,8 +324,8 @@ def report(
     Raises:
         RequestError, RunError: there is no such split; a run is of another data set, or stands there twice.
     """
-    from pixelrec.evaluation.measured import is_measured
-    from pixelrec.run_report import write_run_report
+    from pixelrec.runs.report import write_run_report
+    from pixelrec.runs.results import is_measured
 
     opened, others = _opened(run), [_opened(other) for other in beside]
     dataset = opened.dataset(data)
@@ -364,7 +364,7 @@ def recommend(
         RequestError: an id is unknown, nothing was asked, or the model cannot look at pictures.
         ImageError: a cover is no usable picture.
     """
-    from pixelrec.recommendation import Wish, for_history, for_users
+    from pixelrec.runs.recommend import Wish, for_history, for_users
 
     if bool(users) == bool(history):
         raise RequestError("ask for users or for a history of item ids: exactly one of the two")
@@ -394,6 +394,6 @@ def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -
         RequestError, DataError: picture networks are not installed; the folder holds something already.
         InterruptedError: by a signal, as in `train`.
     """
-    from pixelrec.demonstration import demonstrate
+    from pixelrec.demo.demonstration import demonstrate
 
     return demonstrate(Path(out), seed, console)

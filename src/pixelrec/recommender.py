@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Events, Facts, Items, Scores
-from pixelrec.blocks.competition import correct_sampling, mask_accidental_hits
-from pixelrec.blocks.logsumexp import competing_logsumexp, scored_logsumexp
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.scoring import SCORINGS
-from pixelrec.blocks.top_k import dense_top_k, top_k
-from pixelrec.checkpoint import read_description, read_weights, write_checkpoint
 from pixelrec.errors import RecipeError, RequestError
+from pixelrec.files.checkpoint import read_description, read_weights, write_checkpoint
 from pixelrec.items import ITEM_ENCODERS
+from pixelrec.numerics.competition import correct_sampling, mask_accidental_hits
+from pixelrec.numerics.logsumexp import competing_logsumexp, scored_logsumexp
+from pixelrec.numerics.top_k import dense_top_k, top_k
 from pixelrec.users import USER_MODELS
 
 CANDIDATES = 256  # that a model looks at together: their pairs with the users are all held at once

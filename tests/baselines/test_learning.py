@@ -7,10 +7,10 @@ from math import log2
 import pytest
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.demo import World
 from pixelrec.data.split import test_questions, training_events, validation_questions
+from pixelrec.demo.world import World
+from pixelrec.evaluation.baselines import rank_rivals, silent
 from pixelrec.evaluation.metrics import metrics
-from pixelrec.evaluation.rivals import rank_rivals, silent
 
 
 def quality(dataset: Dataset) -> dict[str, float]:

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from pixelrec.cli.show_statistics import print_statistics
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
-from pixelrec.data.statistics import item_popularity, print_statistics, save_picture, statistics, user_lengths
+from pixelrec.data.statistics import item_popularity, save_picture, statistics, user_lengths
 
 # u: a b a a (two repeats, one of them held out), v: b a, w: c a b
 EVENTS = ["a,u,0", "b,u,10", "a,u,20", "a,u,90000", "b,v,30", "a,v,40", "c,w,50", "a,w,60", "b,w,70"]

@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 import pixelrec
-from pixelrec.cli import main
+from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 
 TINY = {"items.width": 8, "training.epochs": 3, "training.batch_size": 16}

@@ -12,13 +12,15 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from pixelrec import api, demonstration
-from pixelrec.cli import main
-from pixelrec.data.demo import generate_world
-from pixelrec.demonstration import IDS, PIXELS, Demonstration, print_demonstration
+from pixelrec import api
+from pixelrec.cli.main import main
+from pixelrec.cli.show_demo import print_demonstration
+from pixelrec.demo import demonstration
+from pixelrec.demo.demonstration import IDS, PIXELS, Demonstration
+from pixelrec.demo.world import generate_world
 from pixelrec.errors import RequestError
-from pixelrec.evaluation.measured import Measured
-from pixelrec.run import Run
+from pixelrec.runs.results import Measured
+from pixelrec.runs.run import Run
 
 
 @pytest.fixture(scope="module")

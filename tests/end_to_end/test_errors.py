@@ -11,11 +11,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from pixelrec.batch import Batch, Scores
-from pixelrec.cli import main
+from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.data.views import Windowing, cut_windows
-from pixelrec.recipe import read_recipe
+from pixelrec.recipe.recipe import read_recipe
 from pixelrec.recommender import Recommender
 from pixelrec.training.losses import LOSSES
 

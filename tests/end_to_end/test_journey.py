@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.demo import World
+from pixelrec.demo.world import World
 
 SMALL = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--users.layers", "1"]
 
@@ -111,7 +111,7 @@ def test_recommendations_by_user_and_by_history(run: Path, world: World) -> None
     ],
 )
 def test_what_cannot_be_recommended_is_said_in_a_line(run: Path, words: list[str], says: str) -> None:
-    from pixelrec.cli import main
+    from pixelrec.cli.main import main
 
     done = pixelrec("recommend", run, *words, code=2) if words else None
     if done is None:

@@ -16,15 +16,15 @@ import torch
 from end_to_end.pixel_runs import RESNET
 
 from pixelrec import api
-from pixelrec.cli import main
+from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.demo import World
 from pixelrec.data.split import all_events, training_events
 from pixelrec.data.views import latest, seen_items
+from pixelrec.demo.world import World
 from pixelrec.errors import RequestError, RunError
 from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recommender import latest_events
-from pixelrec.run import Run
+from pixelrec.runs.run import Run
 
 QUICK = {**RESNET, "items.trainable": "head", "items.cache": "never", "training.epochs": 1}
 PARTS = {

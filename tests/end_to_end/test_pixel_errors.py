@@ -13,13 +13,13 @@ import torch
 from end_to_end.pixel_runs import RESNET, USERS, checkpoint, words
 from safetensors.torch import load_file, save_file
 
-from pixelrec.cli import main
+from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.demo import World
 from pixelrec.data.split import training_events
+from pixelrec.demo.world import World
 from pixelrec.images.pack import pack
-from pixelrec.items.feeds import lower_states
-from pixelrec.recipe import build_recommender, read_recipe
+from pixelrec.items.cache.feeds import lower_states
+from pixelrec.recipe.recipe import build_recommender, read_recipe
 
 CLIP = {**USERS, "items.name": "pixels", "items.family": "clip", "items.trainable": 1, "items.cache": "never"}
 CACHED = {**RESNET, "items.cache": "always", "training.epochs": 1}
@@ -148,8 +148,8 @@ def test_a_cache_of_the_same_weights_with_other_states(refused: Refuse, data: Pa
         return 2 * lower_states(*words)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pixelrec.items.caching.lower_states", doubled)
-        patch.setattr("pixelrec.items.caching.verify", lambda *_: None)
+        patch.setattr("pixelrec.items.cache.caching.lower_states", doubled)
+        patch.setattr("pixelrec.items.cache.caching.verify", lambda *_: None)
         folder = prepared(data, CACHED)
     message = refused(CACHED)
     assert f"{folder} are not what the network computes" in message and "delete the folder" in message

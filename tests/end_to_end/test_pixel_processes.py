@@ -34,7 +34,8 @@ import json, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from pixelrec import api, fitting
+from pixelrec import api
+    from pixelrec.runs import train as fitting
 from pixelrec.recommender import Recommender
 from pixelrec.training import loop
 from safetensors.torch import save_file

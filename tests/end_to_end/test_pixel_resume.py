@@ -109,7 +109,7 @@ def len_of(data: Path, overrides: dict[str, Any]) -> int:
     """Batches of an epoch."""
     from pixelrec.data.split import training_events
     from pixelrec.data.views import VIEWS, Reader, Windowing
-    from pixelrec.recipe import read_recipe
+    from pixelrec.recipe.recipe import read_recipe
 
     recipe = read_recipe("sasrec-id", overrides)
     view, windowing = VIEWS["next_item"], Windowing(**recipe["windowing"])

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pixelrec import api
-from pixelrec.cli import main
+from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import DataError, ImageError
 from pixelrec.images.store import PictureStore

@@ -27,7 +27,7 @@ def launch(processes: int, out: Path, dataset: Dataset, *words: str) -> str:
         "--standalone",
         f"--nproc-per-node={processes}",
     ]
-    command = [*together, "-m", "pixelrec.cli", "train", "sasrec-id", "--data", str(dataset.folder)]
+    command = [*together, "-m", "pixelrec", "train", "sasrec-id", "--data", str(dataset.folder)]
     done = subprocess.run(
         [*command, "--out", str(out), *WORDS, *words],
         capture_output=True,

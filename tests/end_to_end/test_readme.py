@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pixelrec.cli import main
-from pixelrec.data.demo import World
+from pixelrec.cli.main import main
+from pixelrec.demo.world import World
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.evaluation.measured import measured_files
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.plan import Grid, plan
+from pixelrec.runs.results import measured_files
 
 Finish = Callable[..., np.ndarray]
 

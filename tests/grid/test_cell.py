@@ -13,7 +13,7 @@ from pixelrec.grid.attempt import Attempt, threads
 from pixelrec.grid.cell import Cell
 from pixelrec.grid.child import Order
 from pixelrec.grid.machine import peak_memory
-from pixelrec.recipe import read_recipe
+from pixelrec.recipe.recipe import read_recipe
 
 
 @pytest.fixture

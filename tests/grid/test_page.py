@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from pixelrec.evaluation.measure import target_counts
 from pixelrec.grid.page import forests, page
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.results import compare
+from pixelrec.runs.evaluate import target_counts
 
 from .conftest import Finish
 

@@ -14,8 +14,8 @@ from pixelrec.grid.cell import Cell
 from pixelrec.grid.outcome import Outcome
 from pixelrec.grid.plan import Grid, plan, slug
 from pixelrec.grid.results import Results
-from pixelrec.recipe import read_recipe
-from pixelrec.run import Run
+from pixelrec.recipe.recipe import read_recipe
+from pixelrec.runs.run import Run
 
 
 def planned(dataset: Dataset, out: Path, *recipes: Any, **more: Any) -> Grid:

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from pixelrec.cli.show_grid import draw
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import Questions, training_events
 from pixelrec.errors import RunError
@@ -21,7 +22,6 @@ from pixelrec.grid.notes import notes
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.results import Results, compare
 from pixelrec.grid.sheet import sheet
-from pixelrec.grid.terminal import draw
 
 from .conftest import Finish, write
 

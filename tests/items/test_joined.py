@@ -20,7 +20,7 @@ from pixelrec.errors import RecipeError, RequestError
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
 from pixelrec.items.joined import Joined
-from pixelrec.recipe import build_recommender, read_recipe
+from pixelrec.recipe.recipe import build_recommender, read_recipe
 from pixelrec.recommender import Recommender
 
 FACTS = Facts(users=3, items=9, length=4)

@@ -23,7 +23,6 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import ImageError, PixelrecError, RecipeError, RequestError
 from pixelrec.images.store import PictureStore
-from pixelrec.items.activation_key import DTYPES, Dtype
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetChoices, ModifiedResNet
 from pixelrec.items.backbones.cnnf import CNNF
@@ -31,8 +30,9 @@ from pixelrec.items.backbones.draft import BackboneChoices
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.networks import NetworkChoices, make_network
 from pixelrec.items.backbones.recomputation import statistics_kept
-from pixelrec.items.caching import Frozen
-from pixelrec.items.feeds import CacheFeed, PictureFeed, ResidentFeed
+from pixelrec.items.cache.caching import Frozen
+from pixelrec.items.cache.feeds import CacheFeed, PictureFeed, ResidentFeed
+from pixelrec.items.cache.key import DTYPES, Dtype
 from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recommender import Recommender
 
@@ -345,7 +345,7 @@ def test_where_the_disk_has_no_room_auto_does_without(
 def test_before_training_all_of_a_cache_is_looked_at(
     facts: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pixelrec.items.activations._LOOKED_AT", 0)
+    monkeypatch.setattr("pixelrec.items.cache.store._LOOKED_AT", 0)
     choices = {"cache": "always", "cache_folder": str(tmp_path), "trainable": "head", "chunk": 8}
     network = tiny("vit")
     made(facts, network, **choices).prepare(LINES.append)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.demo import generate_world
 from pixelrec.data.prepare import prepare
+from pixelrec.demo.world import generate_world
 from pixelrec.images.pack import pack
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pixelrec.recipe import Recipe, read_recipe
+from pixelrec.recipe.recipe import Recipe, read_recipe
 
 NETWORK = {"embedding_size": 16, "hidden_sizes": [16, 32, 64], "depths": [1, 1, 1], "layer_type": "basic"}
 # Checkpoints are not at hand here. In place of one stands a network of random weights, frozen: what it sees

@@ -10,8 +10,8 @@ from learning.small_networks import one_of_each, small_network
 
 from pixelrec import api
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.demo import World
-from pixelrec.recipe import recipes
+from pixelrec.demo.world import World
+from pixelrec.recipe.recipe import recipes
 
 # Enough for a world this small; each recipe keeps its own loss, negatives and structure.
 FAST = {

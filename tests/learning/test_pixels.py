@@ -9,15 +9,15 @@ from learning.small_networks import small_network
 from learning.test_learning import FAST
 
 from pixelrec import api
-from pixelrec.data import demo_law
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.demo import generate_world
 from pixelrec.data.prepare import prepare
 from pixelrec.data.sampling import item_counts
 from pixelrec.data.split import training_events
-from pixelrec.evaluation.pairing import compare_runs
+from pixelrec.demo import law as demo_law
+from pixelrec.demo.world import generate_world
 from pixelrec.images.pack import pack
-from pixelrec.run import Run
+from pixelrec.runs.pairing import compare_runs
+from pixelrec.runs.run import Run
 
 RECIPE = "sasrec-scratch"
 PIXELS = {**FAST, **small_network(RECIPE), "optimiser.learning_rate": 0.002, "training.epochs": 10}

@@ -9,8 +9,8 @@ from learning.test_learning import FAST
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from pixelrec import api
-from pixelrec.checkpoint import read_weights
 from pixelrec.data.dataset import Dataset
+from pixelrec.files.checkpoint import read_weights
 
 SIZES = {
     "hidden_size": 32,

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.fitting import _accelerator, _parts
-from pixelrec.recipe import read_recipe
+from pixelrec.recipe.recipe import read_recipe
+from pixelrec.runs.train import _accelerator, _parts
 from pixelrec.training.loop import train_batch
 from pixelrec.training.optimiser import Optimiser
 

@@ -10,10 +10,10 @@ import torch
 from accelerate.state import AcceleratorState
 
 import pixelrec
-from pixelrec.blocks.device import device_of
 from pixelrec.data.dataset import Dataset
-from pixelrec.fitting import _accelerator
-from pixelrec.recipe import read_recipe
+from pixelrec.numerics.device import device_of
+from pixelrec.recipe.recipe import read_recipe
+from pixelrec.runs.train import _accelerator
 
 SMALL = {"length": 5, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
 

@@ -34,7 +34,7 @@ def test_steps_are_in_bf16_where_that_was_asked_for(
     native: bool,
     expected: bool,
 ) -> None:
-    monkeypatch.setattr("pixelrec.blocks.precision.has_bf16", lambda _device: native)
+    monkeypatch.setattr("pixelrec.numerics.precision.has_bf16", lambda _device: native)
     seen, forward = set(), Recommender.forward
 
     def noting(self: Recommender, batch: object) -> object:

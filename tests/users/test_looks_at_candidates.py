@@ -16,8 +16,8 @@ from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.split import training_events
 from pixelrec.data.views import VIEWS, Reader, Windowing, latest, seen_items
 from pixelrec.evaluation import evaluate
-from pixelrec.evaluation.measure import questions_of
 from pixelrec.recommender import Recommender, latest_events
+from pixelrec.runs.evaluate import questions_of
 from pixelrec.training.losses import softmax
 from pixelrec.users.wide_deep import WideDeep
 

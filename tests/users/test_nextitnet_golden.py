@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from pixelrec.batch import Events, Facts
-from pixelrec.blocks.causal_convolution import CausalConvolution, followers
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.row_table import RowTable
 from pixelrec.errors import RecipeError
+from pixelrec.users.causal_convolution import CausalConvolution, followers
 from pixelrec.users.nextitnet import NextItNet
 
 WIDTH, LENGTH = 6, 12

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pixelrec.batch import Events, Facts
-from pixelrec.blocks.session_graph import SessionGraphs
+from pixelrec.users.session_graph import SessionGraphs
 from pixelrec.users.srgnn import SRGNN
 
 WIDTH, LENGTH, ITEMS = 6, 7, 9

@@ -13,7 +13,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pixelrec.blocks.tiles import (
+from pixelrec.errors import DataError
+from pixelrec.numerics.tiles import (
     error_bound,
     exact_dot,
     full_precision,
@@ -23,7 +24,6 @@ from pixelrec.blocks.tiles import (
     split_by_tile,
     tile_width,
 )
-from pixelrec.errors import DataError
 
 _USERS = 1024  # users of one block
 _DENSE = 16  # doubtful items of a user and a tile from which a float64 matrix product is the cheaper judge

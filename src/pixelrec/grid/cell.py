@@ -22,10 +22,10 @@ from typing import Any, Literal, Self, final
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import PixelrecError, RunError
-from pixelrec.evaluation.kept_ranks import ranks_file
-from pixelrec.evaluation.measured import measured_files
-from pixelrec.recipe import Recipe
-from pixelrec.run import Run
+from pixelrec.recipe.recipe import Recipe
+from pixelrec.runs.results import measured_files
+from pixelrec.runs.run import Run
+from pixelrec.runs.saved_ranks import ranks_file
 
 State = Literal["new", "begun", "failed", "done"]
 _MADE_FIRST = {"items.parquet", "recipe.yaml", "run.json"}  # of a run folder; run.json is the last of them

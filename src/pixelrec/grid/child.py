@@ -18,16 +18,16 @@ from typing import Self, final
 import torch
 from rich.console import Console
 
+from pixelrec.choices import Split
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import PixelrecError
-from pixelrec.evaluation.measure import measure
-from pixelrec.fitting import resume_run, train_recipe
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.machine import peak_memory, processor
-from pixelrec.recipe import Recipe, resolve
-from pixelrec.run import Run
-from pixelrec.splits import Split
+from pixelrec.recipe.recipe import Recipe, resolve
+from pixelrec.runs.evaluate import measure
+from pixelrec.runs.run import Run
+from pixelrec.runs.train import resume_run, train_recipe
 from pixelrec.training.journal import read_journal
 
 

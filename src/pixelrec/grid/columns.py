@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
+from pixelrec.console.numbers import DASH, percent, short, signed, size
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.grid.cell import Costs
 from pixelrec.grid.contest import Part
 from pixelrec.grid.results import Results, Row, average, most
-from pixelrec.grid.wording import DASH, percent, short, signed, size
 
 QUOTED = ("Recall@5", "Recall@10", "NDCG@5", "NDCG@10")
 MARKS = {"ahead": "▲ ahead", "level": "≈ no clear difference", "behind": "▼ behind"}

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from pixelrec.console.numbers import duration, percent, plural
 from pixelrec.evaluation.comparison import METRIC
-from pixelrec.evaluation.measured import Measured
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.plan import Grid
-from pixelrec.grid.wording import duration, percent, plural
+from pixelrec.runs.results import Measured
 from pixelrec.training.journal import read_journal
 
 EVERY = 1.0  # seconds between looks at the cells under way

@@ -11,8 +11,8 @@ from typing import final
 import numpy as np
 from rich.console import Console
 
+from pixelrec.console.numbers import duration, plural
 from pixelrec.errors import RequestError, RunError
-from pixelrec.evaluation.measure import baselines as rank_baselines
 from pixelrec.grid.cell import write_whole
 from pixelrec.grid.markdown import markdown
 from pixelrec.grid.narrator import Narrator
@@ -21,7 +21,7 @@ from pixelrec.grid.plan import Grid
 from pixelrec.grid.results import Results, compare
 from pixelrec.grid.runner import Runner
 from pixelrec.grid.sheet import sheet
-from pixelrec.grid.wording import duration, plural
+from pixelrec.runs.evaluate import baselines as rank_baselines
 
 
 @final

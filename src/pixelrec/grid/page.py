@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
+from pixelrec.console.numbers import DASH, percent, signed
 from pixelrec.evaluation.comparison import METRIC
-from pixelrec.evaluation.report.page import __file__ as report
 from pixelrec.evaluation.slices import FEW_EVENTS
 from pixelrec.grid.columns import Column, cost, few, published_words, quality
 from pixelrec.grid.contest import Part
 from pixelrec.grid.notes import notes
 from pixelrec.grid.results import Results, Row
-from pixelrec.grid.wording import DASH, percent, signed
+from pixelrec.report.page import __file__ as report
 
 if TYPE_CHECKING:
     import jinja2

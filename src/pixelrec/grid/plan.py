@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
+from pixelrec.choices import Split
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import Questions
 from pixelrec.errors import DataError, RecipeError, RequestError
-from pixelrec.evaluation.measure import questions_of
 from pixelrec.grid.cell import Cell
-from pixelrec.recipe import Recipe, build_loss, check_user_model, read_recipe, resolve
-from pixelrec.splits import Split
+from pixelrec.recipe.recipe import Recipe, build_loss, check_user_model, read_recipe, resolve
+from pixelrec.runs.evaluate import questions_of
 
 
 @final

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib.metadata import version
 from statistics import fmean, stdev
 from typing import Any, Literal, final
 
@@ -17,14 +18,13 @@ import numpy as np
 
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Comparison
-from pixelrec.evaluation.measure import target_counts
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.evaluation.significance import Mean
 from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.contest import Contest, Part
 from pixelrec.grid.plan import Grid
-from pixelrec.version import VERSION
+from pixelrec.runs.evaluate import target_counts
 
 Role = Literal["baseline", "recipe"]
 
@@ -159,7 +159,7 @@ def compare(
         few_compares=few is not None and few.compares,
         rows=rows,
         about=about or {},
-        made=f"{datetime.now():%Y-%m-%d}, pixelrec {VERSION}",
+        made=f"{datetime.now():%Y-%m-%d}, pixelrec {version('pixelrec')}",
         overrides=grid.overrides,
     )
 

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
+from pixelrec.console.progress import progress_line
 from pixelrec.errors import ImageError
 from pixelrec.images.covers import Covers, read_cover
 from pixelrec.images.decode import Refused, decode, ready
 from pixelrec.images.pool import in_threads, thread_count
-from pixelrec.images.progress import progress_line
 from pixelrec.images.unusable import Unusable, reasons
 
 if TYPE_CHECKING:

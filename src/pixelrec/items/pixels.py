@@ -17,10 +17,8 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pixelrec.batch import Facts, Items, Payload
-from pixelrec.blocks.precision import Precision, emulation_line, is_bf16
 from pixelrec.images.square import Fit
 from pixelrec.images.store import PictureStore
-from pixelrec.items.activation_key import Dtype
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.draft import Attention, BackboneChoices, Statistics
 from pixelrec.items.backbones.networks import NetworkChoices, make_network, rebuild_network
@@ -32,13 +30,15 @@ from pixelrec.items.backbones.recomputation import (
     statistics_kept,
     without_statistics,
 )
-from pixelrec.items.caching import Cache, CacheChoices, Frozen, cached_feed
+from pixelrec.items.cache.caching import Cache, CacheChoices, Frozen, cached_feed
+from pixelrec.items.cache.feeds import AbstractFeed, PictureFeed, lower_states
+from pixelrec.items.cache.key import Dtype
 from pixelrec.items.chunks import LEAST, MOST, bytes_to_keep, pictures_at_once
 from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
-from pixelrec.items.feeds import AbstractFeed, PictureFeed, lower_states
 from pixelrec.items.lora import add_lora
 from pixelrec.items.pictures import Pictures
 from pixelrec.items.projection import Activation, Norm, Projection
+from pixelrec.numerics.precision import Precision, emulation_line, is_bf16
 
 CATALOGUE_BYTES = 256 << 20  # that are loaded together when the whole catalogue is encoded
 LOOKED_AT = 8  # pictures that are passed once to see what they keep for their gradient

@@ -13,7 +13,7 @@ from typing import Any, final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from pixelrec.terminal import say
+from pixelrec.console.terminal import say
 
 
 class AbstractJournal(ABC):

@@ -14,9 +14,9 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Scores
-from pixelrec.blocks.precision import Precision, is_bf16
 from pixelrec.data.batcher import Batcher
 from pixelrec.errors import DivergedError
+from pixelrec.numerics.precision import Precision, is_bf16
 from pixelrec.recommender import Recommender
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import AbstractJournal, Bar

@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pixelrec.checkpoint import read_tensors, read_weights
 from pixelrec.errors import RunError
+from pixelrec.files.checkpoint import read_tensors, read_weights
 from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser
 

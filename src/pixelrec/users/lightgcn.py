@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pixelrec.batch import Events, Facts
-from pixelrec.blocks.propagation import Bipartite
 from pixelrec.blocks.row_table import Init, RowTable
 from pixelrec.errors import RunError
+from pixelrec.users.propagation import Bipartite
 from pixelrec.users.user_model import AbstractUserModel
 
 

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelrec.batch import Events, Facts
-from pixelrec.blocks.causal_convolution import CausalConvolution, Followers, followers
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 from pixelrec.errors import RecipeError
+from pixelrec.users.causal_convolution import CausalConvolution, Followers, followers
 from pixelrec.users.user_model import AbstractUserModel
 
 EPSILON = 1e-8  # of every layer norm

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from pixelrec.batch import Events, Facts
 from pixelrec.blocks.dropout import Dropout
-from pixelrec.blocks.session_graph import Hop, SessionGraphs
+from pixelrec.users.session_graph import Hop, SessionGraphs
 from pixelrec.users.user_model import AbstractUserModel
 
 

@@ -1,0 +1,66 @@
+"""Two runs side by side, for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixelrec.cli.show_evaluation import COLOURS, too_few
+from pixelrec.console.terminal import fitting, plain_table, say
+from pixelrec.evaluation.comparison import METRIC, points, verdict
+from pixelrec.evaluation.significance import Interval
+from pixelrec.runs.compare import Part, RunComparison
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+LETTERS = ("A", "B")  # head the columns, as names with folders in them are long
+DASH = "–"
+
+
+def print_comparison(found: RunComparison, console: Console) -> None:
+    """Which runs they are, their metrics with the differences, and the verdict in a sentence."""
+    for letter, measured, folder in zip(LETTERS, found.measured, found.folders, strict=True):
+        console.print(f"{letter}  {measured.model}  {folder}", highlight=False, markup=False)
+    console.print()
+    console.print(fitting([_table(found, intervals=True), _table(found, intervals=False)], console))
+    console.print()
+    for pair in found.verdicts:
+        say(pair.sentence(*found.names), console, f"bold {COLOURS[pair.verdict]}")
+    for part in found.parts:
+        if not part.apart:
+            say(too_few(part.where, found.split), console, "dim")
+
+
+def _table(found: RunComparison, *, intervals: bool) -> Table:
+    table = plain_table()
+    table.add_column(f"{found.split}, %")
+    for head in (*LETTERS, f"{LETTERS[0]} − {LETTERS[1]}", *(["95 % interval"] if intervals else [])):
+        table.add_column(head, justify="right", no_wrap=True)
+    for number, part in enumerate(found.parts):
+        if number:
+            table.add_row()
+        _add_part(table, part, intervals=intervals)
+    return table
+
+
+def _add_part(table: Table, part: Part, *, intervals: bool) -> None:
+    table.add_row(
+        part.where.replace(" with ", " with\n").replace(" (n", "\n(n") or f"all {part.questions:,} events"
+    )
+    for name in part.first:
+        apart = part.apart.get(name)
+        cells = [f"{100 * values[name]:.2f}" for values in (part.first, part.second)]
+        cells += [points(apart.difference) if apart else DASH, *([_interval(apart)] if intervals else [])]
+        table.add_row(f"  {name}", *cells, style=_style(name, apart))
+
+
+def _interval(apart: Interval | None) -> str:
+    return f"{points(apart.low)} to {points(apart.high)}" if apart else DASH
+
+
+def _style(metric: str, apart: Interval | None) -> str | None:
+    """Of the metric that the verdict is about."""
+    if metric != METRIC:
+        return None
+    return f"bold {COLOURS[verdict(apart)]}" if apart else "bold"

@@ -1,0 +1,89 @@
+"""How the demonstration is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+from rich.console import Console
+from rich.table import Table
+
+from pixelrec.cli.show_evaluation import COLOURS
+from pixelrec.console.terminal import fitting, plain_table, say
+from pixelrec.demo.demonstration import CONTENDERS, IDS, PIXELS, Demonstration
+from pixelrec.evaluation.comparison import METRIC, best_first
+from pixelrec.evaluation.slices import FEW_EVENTS
+from pixelrec.runs.results import Measured
+
+SHOWN = ("Recall@10", METRIC)
+BEST_POSSIBLE = "best possible"
+Metrics = Mapping[str, Mapping[str, float]]  # by what a row is called, in fractions
+
+
+def print_demonstration(found: Demonstration, console: Console) -> None:
+    """One table, over all test events and over those of few-event items, and what it says of the two runs."""
+    pairing = found.pairing
+    console.print()
+    columns = _columns(found)
+    console.print(fitting([_table(columns, found.ceiling, shown) for shown in (SHOWN, (METRIC,))], console))
+    console.print()
+    for pair in (pairing.overall, pairing.few):
+        if pair is not None:
+            say(pair.sentence(PIXELS.name, IDS.name), console, f"bold {COLOURS[pair.verdict]}")
+
+
+@final
+@dataclass(frozen=True)
+class _Columns:
+    """Metrics of both contenders and of all baselines, in fractions, on some test events."""
+
+    head: str
+    rows: Mapping[str, Mapping[str, float]]
+
+    @property
+    def best_baseline(self) -> str:
+        return next(name for name in best_first(self.rows) if name not in CONTENDERS)
+
+
+def _columns(found: Demonstration) -> list[_Columns]:
+    """All test events, and those of few-event items if there are any."""
+    runs = {IDS.name: found.ids, PIXELS.name: found.pixels}
+    measured = {name: Measured.read(run.folder, "test") for name, run in runs.items()}
+    questions = sum(part.questions for part in measured[PIXELS.name].slices)
+    every = {name: (each.model, each.metrics) for name, each in measured.items()}
+    columns = [_Columns(f"\nall items\n(n = {questions:,})", _rows(every))]
+    parts = {name: each.slice(FEW_EVENTS.name) for name, each in measured.items()}
+    few = {name: (measured[name].model, part.metrics) for name, part in parts.items() if part is not None}
+    if part := parts[PIXELS.name]:
+        columns.append(_Columns(f"items with\n{part.events}\n(n = {part.questions:,})", _rows(few)))
+    return columns
+
+
+def _rows(found: Mapping[str, tuple[str, Metrics]]) -> dict[str, Mapping[str, float]]:
+    """Every contender under its own name, not its recipe's; baselines are the same beside either."""
+    rows: dict[str, Mapping[str, float]] = {}
+    for name, (model, metrics) in found.items():
+        rows |= {name if row == model else row: values for row, values in metrics.items()}
+    return rows
+
+
+def _table(columns: Sequence[_Columns], ceiling: Mapping[str, float], metrics: Sequence[str]) -> Table:
+    """From the best to the worst over all events; of the baselines popularity, and the best of each part."""
+    table = plain_table()
+    table.add_column("\n\n\ntest, %", no_wrap=True)
+    for each in columns:
+        for head, metric in zip((each.head, "\n\n"), metrics, strict=False):
+            table.add_column(f"{head}\n{metric}", justify="right", no_wrap=True)
+    shown = {BEST_POSSIBLE, *CONTENDERS, "popularity", *(each.best_baseline for each in columns)}
+    for name in best_first({BEST_POSSIBLE: ceiling, **columns[0].rows}):
+        if name in shown:
+            values = [ceiling if name == BEST_POSSIBLE else columns[0].rows[name]]
+            values += [each.rows.get(name, {}) for each in columns[1:]]
+            cells = [_cell(value, metric) for value in values for metric in metrics]
+            table.add_row(name, *cells, style="bold" if name in CONTENDERS else None)
+    return table
+
+
+def _cell(values: Mapping[str, float], metric: str) -> str:
+    return f"{100 * values[metric]:.2f}" if metric in values else "–"

@@ -1,0 +1,108 @@
+"""What an evaluation found, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pixelrec.console.terminal import fitting, plain_table, say
+from pixelrec.evaluation.comparison import METRIC, Comparison
+from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST, Sliced
+from pixelrec.runs.results import Measured
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+COLOURS = {"ahead": "green", "level": "yellow", "behind": "red"}
+
+
+def print_measured(found: Measured, console: Console) -> None:
+    """Prints all models from the best to the worst by NDCG@10, and how the trained one stands among them.
+
+    Under them, the same on items with few training events and on the others.
+    """
+    console.print()
+    console.print(fitting([_table(found, names) for names in _choices_of_metrics(found)], console))
+    console.print()
+    if found.comparison is not None:
+        _say_standing(found.comparison, found.model, console)
+    if found.notes:
+        notes = ", ".join(f"{name} ({note})" for name, note in found.notes.items())
+        say(f"baselines: {notes}; chosen on validation", console, "dim")
+    _print_slices(found, console)
+
+
+def too_few(where: str, split: str) -> str:
+    """Why nothing is compared there."""
+    return f"{where}: models are compared on {FEWEST} {split} events or more"
+
+
+def _print_slices(found: Measured, console: Console) -> None:
+    """A table where there is something to tell apart, else a line that says so."""
+    if len(found.slices) == 1:
+        part = found.slices[0]
+        say(f"\nall {part.questions:,} {found.split} events are of items with {part.events}", console, "dim")
+    if len(found.slices) < 2:
+        return
+    console.print()
+    console.print(fitting(_slices_tables(found), console))
+    console.print()
+    for part in found.slices:
+        if part.comparison is not None and part.name == FEW_EVENTS.name:
+            _say_standing(part.comparison, found.model, console, part.where)
+        elif part.comparison is None:
+            say(too_few(part.where, found.split), console, "dim")
+
+
+def _say_standing(found: Comparison, model: str, console: Console, where: str = "") -> None:
+    say(found.sentence(model, where), console, f"bold {COLOURS[found.verdict]}")
+
+
+def _choices_of_metrics(found: Measured) -> list[list[str]]:
+    """From all metrics to the one that models are compared by: MRR goes first, then what is at 5."""
+    every = list(found.metrics[found.model])
+    without_mrr = [name for name in every if not name.startswith("MRR")]
+    at_ten = [name for name in without_mrr if name.endswith("@10")]
+    return [every, without_mrr, at_ten, [METRIC]]
+
+
+def _table(found: Measured, names: Sequence[str]) -> Table:
+    table = _empty_table(f"{found.split}, %", names)
+    for model in found.ordered():
+        cells = [f"{100 * found.metrics[model][name]:.2f}" for name in names]
+        _add_row(table, model, cells, ours=model == found.model)
+    return table
+
+
+def _slices_tables(found: Measured) -> list[Table]:
+    """A column a slice, in the order of the first: the one of few training events, and at last that alone."""
+    wide = [f"{METRIC} on items with\n{part.events}\n(n = {part.questions:,})" for part in found.slices]
+    narrow = [head.replace(" on ", "\non ").replace(" training", "\ntraining") for head in wide]
+    return [
+        _slices_table(found, found.slices, wide),
+        _slices_table(found, found.slices, narrow),
+        _slices_table(found, found.slices[:1], narrow),
+    ]
+
+
+def _slices_table(found: Measured, parts: Sequence[Sliced], heads: Sequence[str]) -> Table:
+    table = _empty_table(f"{found.split}, %", heads[: len(parts)])
+    for model in found.slices[0].ordered():
+        cells = [f"{100 * part.metrics[model][METRIC]:.2f}" for part in parts]
+        _add_row(table, model, cells, ours=model == found.model)
+    return table
+
+
+def _empty_table(corner: str, heads: Sequence[str]) -> Table:
+    table = plain_table()
+    table.add_column(corner, overflow="fold")
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    return table
+
+
+def _add_row(table: Table, model: str, cells: Sequence[str], *, ours: bool) -> None:
+    from rich.text import Text
+
+    table.add_row(Text(f"{'>' if ours else ' '} {model}"), *cells, style="bold" if ours else None)

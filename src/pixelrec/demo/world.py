@@ -1,0 +1,147 @@
+"""The generated world of `pixelrec demo` and of the tests: a shop of prints whose looks drive the choices.
+
+`generate_world` writes the three things a user of the library would bring, interactions, item information and
+covers, and returns what no user could know: the exact chances of the event to predict.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelrec.demo.law import Catalogue, Walks, draw_catalogue, draw_walks
+from pixelrec.errors import DataError
+from pixelrec.files.atomic import published
+
+FEWEST_EVENTS = 3  # of a user with a test event: one to train on, one to validate, one to test
+
+
+@final
+@dataclass(frozen=True)
+class World:
+    """A generated world: item number j is written as `i<j>`, user number u as `u<u>`, both from 0."""
+
+    folder: Path
+    catalogue: Catalogue
+    walks: Walks
+
+    @property
+    def interactions(self) -> Path:
+        return self.folder / "interactions.csv"
+
+    @property
+    def items(self) -> Path:
+        return self.folder / "items.csv"
+
+    @property
+    def covers(self) -> Path:
+        """The folder of `<item_id>.jpg`; absent where the world was generated without pictures."""
+        return self.folder / "covers"
+
+    @property
+    def looks(self) -> NDArray[np.int64]:
+        """N, 3: hue, shape and texture of every item."""
+        return self.catalogue.looks
+
+    @property
+    def chances(self) -> NDArray[np.float32]:
+        """users, N: the chance of every item to be the user's last event, given all before; 0 where seen."""
+        return self.walks.chances
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """users: the item of the last event."""
+        return self.walks.answers
+
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """users: whether the last event can be a test event, which takes three events."""
+        return self.walks.lengths >= FEWEST_EVENTS
+
+    def best_possible(self, k: int) -> dict[str, float]:
+        """Expected test Recall@k and NDCG@k, in fractions, of ranking by the true chances, seen items masked.
+
+        No recommender can expect more; on one sample of test events luck adds about ±1/√users.
+        """
+        best = -np.sort(-self.chances[self.tested].astype(np.float64), axis=1)[:, :k]
+        gain = 1 / np.log2(np.arange(best.shape[1]) + 2)
+        return {f"Recall@{k}": float(best.sum(axis=1).mean()), f"NDCG@{k}": float((best @ gain).mean())}
+
+
+def generate_world(
+    folder: Path,
+    *,
+    users: int = 2000,
+    items: int = 600,
+    seed: int = 0,
+    mean_length: float = 20.0,
+    random: bool = False,
+    pictures: bool = True,
+    picture_size: int = 160,
+) -> World:
+    """Writes `interactions.csv`, `items.csv` and `covers/` into a new or empty `folder`, all or nothing.
+
+    The same arguments give the same world. `mean_length` counts events of a user, `picture_size` pixels of a
+    side. In a `random` world nobody's choice depends on anything, so nothing can be learnt. The world keeps
+    users × items chances in memory.
+
+    Raises:
+        DataError: for a size too small to make a world, or a folder that holds something already.
+    """
+    _check_sizes({"users": users, "items": items, "mean_length": mean_length, "picture_size": picture_size})
+    law, words, brush = (np.random.default_rng([seed, stream]) for stream in range(3))
+    catalogue = draw_catalogue(law, items, random=random)
+    walks = draw_walks(law, catalogue, users, mean_length, random=random)
+    _check_empty(folder)
+    with published(folder, frozenset()) as draft:
+        _write_interactions(draft / "interactions.csv", walks)
+        _write_items(draft / "items.csv", catalogue, words)
+        if pictures:
+            from pixelrec.demo.covers import write_covers
+
+            write_covers(draft / "covers", catalogue.looks, brush, size=picture_size)
+    return World(folder, catalogue, walks)
+
+
+def _check_sizes(sizes: Mapping[str, float]) -> None:
+    least = {"users": 1, "items": 4, "mean_length": 3, "picture_size": 8}
+    for name, size in sizes.items():
+        if not size >= least[name]:
+            raise DataError(f"a generated world needs {name} of at least {least[name]}, got {size}")
+
+
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(
+            f"{folder} exists and is not an empty folder: remove it or generate the world elsewhere"
+        )
+
+
+def _write_interactions(path: Path, walks: Walks) -> None:
+    """All events in the order of time; events of one second stay in the order in which they happened."""
+    order = np.argsort(walks.times, kind="stable")
+    columns = (values[order].tolist() for values in (walks.items, walks.users, walks.times))
+    rows = (f"i{item},u{user},{time}\n" for item, user, time in zip(*columns, strict=True))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write("item_id,user_id,timestamp\n")
+        file.writelines(rows)
+
+
+def _write_items(path: Path, catalogue: Catalogue, rng: np.random.Generator) -> None:
+    """Titles, tags and two counters, which tell of quality alone and not of what anybody chose."""
+    from pixelrec.demo.titles import label
+
+    fame = np.exp(catalogue.quality + rng.normal(0, 0.3, len(catalogue.quality)))
+    views = np.round(20_000 * fame / fame.max()).astype(int) + 10
+    likes = rng.binomial(views, 0.08)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["item_id", "view_number", "favorite_number", "title", "tag", "description"])
+        for item, words in enumerate(label(catalogue.looks, rng)):
+            rows.writerow([f"i{item}", views[item], likes[item], words.title, words.tag, words.description])

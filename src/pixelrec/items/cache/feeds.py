@@ -1,0 +1,111 @@
+"""Where a picture encoder's input comes from: the picture store, the activation cache, or a device's memory.
+
+Each loads what it can on the batcher's threads, and finishes on the device of training.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelrec.batch import Payload
+from pixelrec.items.backbones.backbone import AbstractBackbone
+from pixelrec.items.cache.store import Activations
+from pixelrec.items.pictures import Pictures
+
+
+class AbstractFeed(ABC):
+    """States of items at one boundary of a network."""
+
+    stored = False  # whether states come as they are kept somewhere, not as they are computed with
+
+    @property
+    @abstractmethod
+    def row_bytes(self) -> int:
+        """What an item brings along."""
+
+    @abstractmethod
+    def load(self, numbers: np.ndarray) -> Payload:
+        """For item numbers n, none of them 0: tensors of n rows; called on threads."""
+
+    @abstractmethod
+    def states(self, payload: Payload, some: slice) -> Tensor:
+        """States of some of the items that were loaded, on the device where the payload is by now.
+
+        In the dtype that they are stored in, without a copy where there need be none.
+        """
+
+
+@final
+class PictureFeed(AbstractFeed):
+    """uint8 pictures, normalised and sent through the constant part of the network on the device.
+
+    Args:
+        pictures: of the data set.
+        backbone: whose lower part is constant …
+        boundary: … up to here.
+    """
+
+    def __init__(self, pictures: Pictures, backbone: AbstractBackbone, boundary: int) -> None:
+        self.pictures, self.backbone, self.boundary = pictures, backbone, boundary
+
+    @property
+    def row_bytes(self) -> int:
+        return 3 * self.backbone.input.size**2
+
+    def load(self, numbers: np.ndarray) -> Payload:
+        return {"pictures": self.pictures.read(numbers)}
+
+    def states(self, payload: Payload, some: slice) -> Tensor:
+        return lower_states(self.backbone, self.boundary, payload["pictures"][some])
+
+
+@final
+class CacheFeed(AbstractFeed):
+    """States from the memory-mapped cache."""
+
+    stored = True
+
+    def __init__(self, activations: Activations) -> None:
+        self.activations = activations
+
+    @property
+    def row_bytes(self) -> int:
+        return self.activations.key.state_bytes
+
+    def load(self, numbers: np.ndarray) -> Payload:
+        return {"states": self.activations.read(numbers)}
+
+    def states(self, payload: Payload, some: slice) -> Tensor:
+        return payload["states"][some]
+
+
+@final
+class ResidentFeed(AbstractFeed):
+    """States of all items, held in the memory of the device."""
+
+    stored = True
+
+    def __init__(self, states: Tensor) -> None:
+        self.held = states
+
+    @property
+    def row_bytes(self) -> int:
+        return self.held[0].numel() * self.held.element_size()
+
+    def load(self, numbers: np.ndarray) -> Payload:
+        return {"numbers": torch.from_numpy(numbers)}
+
+    def states(self, payload: Payload, some: slice) -> Tensor:
+        return self.held[payload["numbers"][some]]
+
+
+def lower_states(backbone: AbstractBackbone, boundary: int, pictures: Tensor) -> Tensor:
+    """States at the boundary of pictures uint8 n, S, S, 3; no gradient, for what is below is constant."""
+    dtype = next(backbone.parameters()).dtype
+    with torch.no_grad():
+        return backbone.lower(backbone.input.normalise(pictures, dtype), boundary)

@@ -1,0 +1,187 @@
+"""Activations: what the frozen part of a picture network makes of every picture, once, in a mapped file.
+
+`build` makes them, `open_activations` finds them, `verify` computes some again.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from itertools import pairwise
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelrec.errors import ImageError
+from pixelrec.items.cache.key import DTYPES, ActivationKey
+from pixelrec.items.cache.manifest import STATES, Chunk, damage, folder_of, is_complete, read_chunks
+from pixelrec.items.cache.place import demand_room, locked
+from pixelrec.items.cache.writer import ActivationWriter, Compute, complete
+from pixelrec.items.encoder import Say
+
+_LOOKED_AT = 4  # chunks whose checksums are compared where not all are, besides zeros, first and last
+_BLOCK_BYTES = 256 << 20  # copied to a device at once
+# Relative to a state's length: rounding takes less than half of it, sums in another order some.
+_TOLERANCE = {torch.float16: 4e-3, torch.bfloat16: 3e-2, torch.float32: 2e-3, torch.float64: 0.0}
+
+
+def _to_nobody(_: str) -> None:
+    pass
+
+
+@final
+class Activations:
+    """The states of a catalogue, complete. May be read by many threads at once, and after a fork.
+
+    Args:
+        folder: where they lie, checked by `open_activations`.
+        key: what they are states of.
+    """
+
+    def __init__(self, folder: Path, key: ActivationKey) -> None:
+        self.folder = folder
+        self.key = key
+        self.dtype = DTYPES[key.dtype]
+        # NumPy knows no bf16: the bits are read as integers.
+        word = np.dtype(f"int{8 * self.dtype.itemsize}")
+        self._states = np.memmap(folder / STATES, word, "r", shape=(key.items + 1, *key.shape))
+
+    def read(self, ids: np.ndarray) -> Tensor:
+        """The states of items by number, in the order asked: U → U, *shape, contiguous; 0 gives zeros.
+
+        A copy per row from the page cache; other threads go on meanwhile, however busy with Python.
+
+        Raises:
+            IndexError: there is no such number.
+        """
+        items = self.key.items
+        if len(ids) and (ids.min() < 0 or ids.max() > items):
+            raise IndexError(f"item numbers {ids.min()} … {ids.max()}, expected 0 … {items}")
+        # NumPy asks for huge pages where torch.empty does not: touching new memory costs more than the copy.
+        states = np.empty((len(ids), *self.key.shape), self._states.dtype)
+        # Numbers are checked above: with "raise", take would copy everything twice.
+        np.take(self._states, ids, axis=0, out=states, mode="clip")
+        return torch.from_numpy(states).view(self.dtype)
+
+    def resident(self, device: torch.device | str) -> Tensor:
+        """All states on a device: N + 1, *shape; row r is item number r, row 0 is zero."""
+        rows = self.key.items + 1
+        states = torch.empty((rows, *self.key.shape), dtype=self.dtype, device=device)
+        step = max(1, _BLOCK_BYTES // self.key.state_bytes)
+        for start in range(0, rows, step):
+            stop = min(start + step, rows)
+            states[start:stop] = self.read(np.arange(start, stop))
+        return states
+
+    def checksum(self, start: int, stop: int) -> int:
+        """CRC-32 of rows start … stop − 1."""
+        return zlib.crc32(self._states[start:stop].data)
+
+
+def open_activations(parent: Path, key: ActivationKey, *, whole: bool = False) -> Activations | None:
+    """The activations with that key; none where there are none yet, or not all.
+
+    Args:
+        parent: the folder of all activations.
+        key: what they are states of.
+        whole: whether all of it is held against its checksums (some GB a second), as before training; else
+            some of it.
+
+    Raises:
+        ImageError: they are damaged, as far as the size and the checksums tell, or not of this key.
+    """
+    folder = folder_of(parent, key)
+    if not is_complete(folder, key):
+        return None
+    try:
+        size, chunks = (folder / STATES).stat().st_size, read_chunks(folder)
+        if size != key.file_bytes:
+            raise damage(folder, f"{STATES} has {size:,} bytes, expected {key.file_bytes:,}")
+        activations = Activations(folder, key)
+    except OSError as error:
+        raise damage(folder, f"{error.strerror}: {error.filename}") from None
+    _demand_checksums(activations, chunks, whole)
+    return activations
+
+
+def _demand_checksums(activations: Activations, chunks: list[Chunk], whole: bool) -> None:
+    stops = [0, *(chunk.stop for chunk in chunks)]
+    if stops[-1] != activations.key.items + 1 or any(a >= b for a, b in pairwise(stops)):
+        raise damage(activations.folder, "its checksums do not cover all rows")
+    # Other chunks every time, so that damage anywhere is found in the end; nobody else's random numbers.
+    count = len(chunks) if whole else min(_LOOKED_AT, len(chunks))
+    some = random.Random().sample(range(len(chunks)), count)
+    for i in sorted({0, min(1, len(chunks) - 1), len(chunks) - 1, *some}):
+        if activations.checksum(stops[i], stops[i + 1]) != chunks[i].checksum:
+            raise damage(
+                activations.folder, f"rows {stops[i]:,} … {stops[i + 1] - 1:,} have another checksum"
+            )
+
+
+def build(
+    parent: Path,
+    key: ActivationKey,
+    compute: Compute,
+    *,
+    chunk: int,
+    say: Say = _to_nobody,
+    shown: bool = True,
+) -> Activations:
+    """The activations with that key: what is there already, and the rest computed now.
+
+    Where another process is at it, this one waits and opens what that one has made.
+
+    Args:
+        parent: the folder of all activations.
+        key: what they are states of.
+        compute: called with the numbers of up to `chunk` items, in order.
+        chunk: items computed and written together; what a kill may cost.
+        say: hears how much disk it takes, and where it starts.
+        shown: whether to draw a progress line on standard error.
+
+    Raises:
+        ImageError: no room, a folder that cannot be written, or activations there that are damaged.
+        RecipeError: states that are not finite, as they are or once stored.
+    """
+    found = open_activations(parent, key)
+    if found is not None:
+        return found
+    folder = folder_of(parent, key)
+    demand_room(folder, key, say)
+    with locked(folder, say):
+        found = open_activations(parent, key)  # made by another process, while this one waited
+        if found is None:
+            with ActivationWriter(folder, key) as writer:
+                complete(writer, compute, chunk=chunk, say=say, shown=shown)
+            found = open_activations(parent, key)
+    if found is None:
+        raise RuntimeError(f"the manifest in {folder} was replaced while it was locked")
+    return found
+
+
+def verify(activations: Activations, compute: Compute, ids: np.ndarray) -> None:
+    """Compute some states again and compare, so that what no key knows of is noticed too.
+
+    Args:
+        activations: what is stored.
+        compute: what stored it, or should have.
+        ids: some item numbers: n.
+
+    Raises:
+        ImageError: a state differs by more than rounding, and another order of summation, can explain.
+    """
+    stored, computed = activations.read(ids), compute(ids).cpu()
+    tolerance = max(_TOLERANCE[stored.dtype], _TOLERANCE[computed.dtype])
+    was, now = (t.reshape(len(ids), -1).double() for t in (stored, computed))
+    difference, length = torch.linalg.vector_norm(was - now, dim=1), torch.linalg.vector_norm(now, dim=1)
+    wrong = ~(difference <= tolerance * length)  # true of NaN as well
+    if wrong.any():
+        first = int(wrong.nonzero()[0])
+        raise ImageError(
+            f"the activations in {activations.folder} are not what the network computes: item number "
+            f"{int(ids[first])} differs by {float(difference[first] / length[first]):.2g} of its length, "
+            f"expected {tolerance:g} at most: delete the folder, and they are computed again"
+        )

@@ -1,0 +1,157 @@
+"""The report of a run: one self-contained HTML page, readable anywhere, without scripts and without network.
+
+Fill a `Report`, then `write` it. Whatever the data holds may stand in it: titles with markup, in any script,
+of any length; numbers that are missing or not finite are shown as a dash.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, final
+
+from pixelrec.errors import RunError
+from pixelrec.evaluation.comparison import Verdict
+from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST
+
+if TYPE_CHECKING:
+    import jinja2
+    import numpy as np
+
+Role = Literal["model", "baseline", "ceiling", "other"]
+
+
+@final
+@dataclass(frozen=True)
+class Cover:
+    """An item as it is shown; without a picture its id stands on a coloured tile."""
+
+    item_id: str
+    title: str | None = None
+    picture: np.ndarray | None = None  # uint8[H, W, 3]
+    note: str | None = None  # a few words under the title, such as "12 events"
+
+
+@final
+@dataclass(frozen=True)
+class UserStory:
+    """What one user had chosen, what was recommended, and what the user really chose next."""
+
+    user_id: str
+    history: Sequence[Cover]  # the latest is the last
+    recommended: Sequence[Cover]  # the best is the first
+    answer: Cover
+    rank: int  # of the answer, from 1
+    ranked: int  # items: all but those of the history
+    events: int | None = None  # of the whole history, where `history` is but its end
+
+
+@final
+@dataclass(frozen=True)
+class MetricRow:
+    """One line of the table of metrics. `values` are fractions by metric name, such as `Recall@10`."""
+
+    split: str
+    model: str
+    values: Mapping[str, float]
+    role: Role = "baseline"  # "model": this run's, "ceiling": what nobody can beat, "other": another run's
+
+
+@final
+@dataclass(frozen=True)
+class Standing:
+    """How the trained model stands beside the best baseline or another run, in a sentence."""
+
+    verdict: Verdict
+    sentence: str
+
+
+@final
+@dataclass(frozen=True)
+class SlicePart:
+    """Models on some of the questions, told apart by how often their item was seen in training."""
+
+    name: str  # "few-event items"
+    where: str  # "items with < 5 training events (n = 123)"
+    questions: int
+    metrics: Sequence[MetricRow]  # in the order of the table
+    standings: Sequence[Standing] = ()
+
+
+@final
+@dataclass(frozen=True)
+class Report:
+    """All that the page shows; any sequence may be empty and any array absent."""
+
+    name: str
+    when: str
+    origin: Sequence[str] = ()  # what tells it from other runs of its name: folder, seed
+    metrics: Sequence[MetricRow] = ()  # in the order of the table
+    standing: Standing | None = None
+    beside: Sequence[Standing] = ()  # how it stands beside other runs
+    slices: Sequence[SlicePart] = ()  # a table tells them apart where there are two or more
+    baselines: Sequence[tuple[str, str]] = ()  # name, what was chosen for it or why it is absent
+    summary: Sequence[tuple[str, str]] = ()  # label, value: shown beside the headline numbers
+    epochs: Sequence[Mapping[str, float]] = ()  # of the journal: epoch, loss, seconds, and validation metrics
+    best_epoch: int | None = None
+    watched: str = "NDCG@10"  # the validation metric that chose the best epoch
+    ranks: np.ndarray | None = None  # int[users]: ranks of the test targets, from 1
+    catalogue: int | None = None  # items in all
+    stories: Sequence[UserStory] = ()
+    dataset: Sequence[tuple[str, str]] = ()
+    configuration: Mapping[str, object] | None = None  # the resolved recipe
+
+
+def render(report: Report) -> str:
+    """The whole page as text."""
+    from pixelrec.report import figures, tables, thumbnails
+
+    page = _environment().get_template("page.html")
+    return page.render(
+        report=report,
+        headline=tables.headline(report.metrics),
+        tables=tables.metric_tables(report.metrics),
+        slices=tables.slice_table(report.slices),
+        few=FEW_EVENTS.name,
+        fewest=FEWEST,
+        pace=tables.pace(report.epochs),
+        curves=figures.learning_curves(report.epochs, report.watched, report.best_epoch),
+        ranks=figures.rank_bars(report.ranks, report.catalogue),
+        gallery=thumbnails.gallery(report.stories),
+        settings=tables.flatten(report.configuration or {}),
+    )
+
+
+def write(report: Report, path: Path) -> None:
+    """Renders to `path`, whole or not at all.
+
+    Raises:
+        RunError: if the folder of `path` does not exist.
+    """
+    if not path.parent.is_dir():
+        raise RunError(f"cannot write {path}: {path.parent} is not a folder; give the folder of a run")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        # A lone surrogate in a title has no UTF-8; it becomes a question mark rather than an error.
+        draft.write_text(render(report), encoding="utf-8", errors="replace")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    from pixelrec.report import tables
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = tables.percent
+    return environment

@@ -1,0 +1,97 @@
+"""Two runs on the same questions, compared user by user: over all of them, and on each slice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from pixelrec.errors import RunError
+from pixelrec.evaluation.comparison import METRIC, Verdict, sentence, verdict
+from pixelrec.evaluation.metrics import per_user
+from pixelrec.evaluation.significance import Interval, paired
+from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST, SLICES, words
+from pixelrec.runs.saved_ranks import KeptRanks, ranks_file, read_ranks
+
+
+@final
+@dataclass(frozen=True)
+class Paired:
+    """Metrics of one run less those of another, in fractions, on some questions.
+
+    where: which items they are about, such as "items with < 5 training events (n = 123)"; empty for all.
+    intervals: by metric.
+    """
+
+    where: str
+    questions: int
+    intervals: Mapping[str, Interval]
+
+    @property
+    def interval(self) -> Interval:
+        """Of NDCG@10, which the verdict is about."""
+        return self.intervals[METRIC]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of the first run; `level` where the interval holds zero."""
+        return verdict(self.interval)
+
+    def sentence(self, first: str, second: str) -> str:
+        """For people, in percentage points; the runs go by these names."""
+        return sentence(first, second, self.interval, self.where)
+
+
+@final
+@dataclass(frozen=True)
+class Pairing:
+    """One run less another; `slices` by name, without those of too few questions to compare anything."""
+
+    overall: Paired
+    slices: Mapping[str, Paired]
+
+    @property
+    def few(self) -> Paired | None:
+        """On items with few training events."""
+        return self.slices.get(FEW_EVENTS.name)
+
+
+def compare_runs(first: Path, second: Path, split: str) -> Pairing:
+    """What the first folder's run has more of each metric than the second's, the same users paired.
+
+    Raises:
+        RunError: one of them was not evaluated on the split, or they are not of the same users, the same
+            targets and the same training events.
+        DataError: there are fewer than two users.
+    """
+    ours, theirs = read_ranks(first, split), read_ranks(second, split)
+    _check_same(ours, theirs, f"{ranks_file(first, split)} and {ranks_file(second, split)}")
+    inside = {part: part.holds(ours.counts) for part in SLICES}
+    slices = {
+        part.name: _paired(ours.ranks[mask], theirs.ranks[mask], words(part.events, int(mask.sum())))
+        for part, mask in inside.items()
+        if mask.sum() >= FEWEST
+    }
+    return Pairing(_paired(ours.ranks, theirs.ranks, ""), slices)
+
+
+def _paired(ours: np.ndarray, theirs: np.ndarray, where: str) -> Paired:
+    gain, loss = per_user(ours), per_user(theirs)
+    return Paired(where, len(ours), {name: paired(gain[name], loss[name]) for name in gain})
+
+
+def _check_same(ours: KeptRanks, theirs: KeptRanks, files: str) -> None:
+    """Runs are paired by position, so everything but the rank must be the same row by row."""
+    mend = "compare runs of one data set and split, evaluated anew if the data set has changed"
+    if len(ours.users) != len(theirs.users):
+        raise RunError(f"{files} have {len(ours.users):,} and {len(theirs.users):,} users; {mend}")
+    for what, same in {
+        "users": ours.users.equals(theirs.users),
+        "targets": ours.items.equals(theirs.items),
+        "training events": np.array_equal(ours.counts, theirs.counts),
+    }.items():
+        if not same:
+            raise RunError(f"{files} are of other {what}; {mend}")

@@ -1,0 +1,68 @@
+"""Ranks of baselines, kept inside the data set: whatever model comes, they are the same."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from pixelrec.baselines import VERSION
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import Questions
+from pixelrec.evaluation.baselines import NONE, Rivals
+
+
+def read_rivals(dataset: Dataset, questions: Questions) -> Rivals:
+    """What `keep_rivals` wrote for these very events and questions; nothing where there is no such thing."""
+    try:
+        with safe_open(_path(dataset, questions), framework="numpy") as file:
+            about = file.metadata() or {}
+            if about.get("events") != _digest(dataset, questions):
+                return NONE
+            ranks = {name: file.get_tensor(name).astype(np.int64) for name in json.loads(about["names"])}
+            notes = json.loads(about["notes"])
+    except (OSError, SafetensorError, KeyError, ValueError):  # missing, cut off, or no such file at all
+        return NONE
+    whole = all(len(found) == len(questions) and _possible(found, dataset.items) for found in ranks.values())
+    return Rivals(ranks, notes) if whole else NONE
+
+
+def keep_rivals(dataset: Dataset, questions: Questions, rivals: Rivals) -> None:
+    """Writes them whole or not at all; a folder that cannot be written is left as it is."""
+    path = _path(dataset, questions)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    about = {
+        "events": _digest(dataset, questions),
+        "names": json.dumps(list(rivals.ranks)),
+        "notes": json.dumps(dict(rivals.notes)),
+    }
+    tensors = {name: ranks.astype(np.int32) for name, ranks in rivals.ranks.items()}
+    try:
+        path.parent.mkdir(exist_ok=True)
+        partial.write_bytes(save(tensors, metadata=about))  # with the rights that other files get
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _path(dataset: Dataset, questions: Questions) -> Path:
+    return dataset.baselines / f"{questions.name}.safetensors"
+
+
+def _digest(dataset: Dataset, questions: Questions) -> str:
+    """Of all that the ranks depend on; the fingerprint alone says nothing of which events there were."""
+    digest = sha256(f"{VERSION} {dataset.fingerprint}".encode())
+    for values in (dataset.event_items, dataset.event_times, questions.users, questions.targets):
+        digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
+
+
+def _possible(ranks: np.ndarray, items: int) -> bool:
+    return ranks.ndim == 1 and bool(((ranks >= 1) & (ranks <= items)).all())

@@ -1,0 +1,147 @@
+"""Ranks by baselines: counted as models' are, and chosen by validation alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self, final
+
+import numpy as np
+import pytest
+
+from pixelrec.baselines import BASELINES
+from pixelrec.baselines.baseline import AbstractBaseline
+from pixelrec.baselines.popularity import Popularity
+from pixelrec.batch import Histories
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import Questions, test_questions, training_events, validation_questions
+from pixelrec.evaluation import baselines as module
+from pixelrec.evaluation.baselines import choose, choosers, rank_by, rank_rivals, silent
+from pixelrec.evaluation.metrics import metrics
+
+N = 6
+
+
+def questions(targets: list[int], shown: list[list[int]]) -> Questions:
+    lengths = np.array([0, *map(len, shown)])
+    stops = np.cumsum(lengths)
+    items = np.array([item for each in shown for item in each], np.int32)
+    histories = Histories(items, np.arange(len(items)), stops - lengths, stops)
+    return Questions("test", np.arange(1, len(shown) + 1), np.array(targets), histories)
+
+
+@final
+@dataclass(frozen=True)
+class Fixed(AbstractBaseline):
+    """Gives everyone the scores it was made with."""
+
+    of_items: tuple[float, ...]  # 1 … N
+    choice: str = ""
+
+    @classmethod
+    def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:  # noqa: ARG003
+        for favourite in range(1, items + 1):
+            yield cls(tuple(float(item == favourite) for item in range(1, items + 1)), f"likes {favourite}")
+
+    def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        return np.tile([9.0, *self.of_items], (len(users), 1))
+
+
+def test_ties_and_history_and_a_target_already_seen() -> None:
+    asked = questions([2, 2, 2, 6, 2], [[5], [1, 3], [4], [6, 1], []])
+    baseline = Fixed((3.0, 2.0, 2.0, 5.0, 4.0, -1.0))
+    # Item 3 ties with the target 2; what was seen leaves the way; who saw the target has it last.
+    assert rank_by(baseline, N, asked).tolist() == [4, 3, 4, N, 5]
+
+
+def test_rounding_makes_no_difference() -> None:
+    asked = questions([2], [[5]])
+    for close in (1e6 - 1e-9, 1e6, 1e6 + 1e-9):
+        assert rank_by(Fixed((close, 1e6, 3.0, 5.0, 4.0, -1.0)), N, asked).tolist() == [2]
+    assert rank_by(Fixed((1e6 - 1, 1e6, 3.0, 5.0, 4.0, -1.0)), N, asked).tolist() == [1]
+
+
+def test_ranks_of_popularity_are_those_of_a_sort(dataset: Dataset) -> None:
+    asked, training = test_questions(dataset), training_events(dataset)
+    counts = Popularity.fit(training, dataset.items).counts
+    shown = asked.histories
+    expected = []
+    for user, target in zip(asked.users.tolist(), asked.targets.tolist(), strict=True):
+        seen = set(shown.items[shown.starts[user] : shown.stops[user]].tolist())
+        rivals = [item for item in range(1, dataset.items + 1) if item not in seen and item != target]
+        better = sum(counts[item] >= counts[target] for item in rivals)
+        expected.append(dataset.items if target in seen else 1 + better)
+    found = rank_by(Popularity.fit(training, dataset.items), dataset.items, asked)
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("scores", [1, 500, 10**7])
+def test_blocks_of_users_change_no_rank(
+    dataset: Dataset, scores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, training = validation_questions(dataset), training_events(dataset)
+    expected = {
+        name: rank_by(next(kind.candidates(training, dataset.items)), dataset.items, asked)
+        for name, kind in BASELINES.items()
+    }
+    monkeypatch.setattr(module, "_SCORES", scores)
+    some = replace(asked, users=asked.users[5:45], targets=asked.targets[5:45])
+    for name, kind in BASELINES.items():
+        found = rank_by(next(kind.candidates(training, dataset.items)), dataset.items, some)
+        assert found.tolist() == expected[name][5:45].tolist(), name
+
+
+def test_validation_chooses_and_of_equals_the_first() -> None:
+    shown = [[1]] * 5
+    asked = questions([4, 4, 4, 2, 3], shown)
+    found = choose(Fixed, asked.histories, N, asked)
+    assert found.choice == "likes 4"
+    values = {
+        each.choice: metrics(rank_by(each, N, asked), cutoffs=(10,))["NDCG@10"]
+        for each in Fixed.candidates(asked.histories, N)
+    }
+    assert max(values, key=lambda name: values[name]) == "likes 4"
+    equal = questions([2, 3], shown[:2])
+    assert choose(Fixed, equal.histories, N, equal).choice == "likes 2"
+
+
+def test_the_test_events_choose_nothing(dataset: Dataset) -> None:
+    training, validation, test = (
+        training_events(dataset),
+        validation_questions(dataset),
+        test_questions(dataset),
+    )
+    shuffled = replace(test, targets=np.roll(test.targets, 1))
+    one = rank_rivals(training, dataset.items, validation, test, silent)
+    other = rank_rivals(training, dataset.items, validation, shuffled, silent)
+    assert one.notes == other.notes and set(one.notes) == {"recent popularity", "item-kNN", "EASE"}
+    assert any((one.ranks[name] != other.ranks[name]).any() for name in one.ranks)
+    at_validation = rank_rivals(training, dataset.items, validation, validation, silent)
+    assert at_validation.notes == one.notes
+    quality = metrics(at_validation.ranks["item-kNN"])["NDCG@10"]
+    knn = BASELINES["item-kNN"].candidates(training, dataset.items)
+    assert quality == max(metrics(rank_by(each, dataset.items, validation))["NDCG@10"] for each in knn)
+
+
+def test_at_most_ten_thousand_choose_and_always_the_same(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone = validation_questions(dataset)
+    assert choosers(everyone) is everyone
+    monkeypatch.setattr(module, "CHOOSERS", 50)
+    some, again = choosers(everyone), choosers(everyone)
+    assert len(some) == len(set(some.users.tolist())) == 50
+    np.testing.assert_array_equal(some.users, again.users)
+    target_of = dict(zip(everyone.users.tolist(), everyone.targets.tolist(), strict=True))
+    assert [target_of[user] for user in some.users.tolist()] == some.targets.tolist()
+
+
+def test_what_is_too_large_is_left_out_with_a_reason(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixelrec.baselines.ease.MOST_ITEMS", 50)
+    asked, told = validation_questions(dataset), []
+    found = rank_rivals(training_events(dataset), dataset.items, asked, asked, told.append)
+    assert list(found.ranks) == ["random", "popularity", "recent popularity", "item-kNN"]
+    assert found.notes["EASE"].startswith("left out: it is solved for up to 50 items")
+    assert told == list(BASELINES)

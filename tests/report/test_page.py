@@ -1,0 +1,505 @@
+"""The report page: whole, valid, harmless, whatever stands in it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelrec.errors import RunError
+from pixelrec.evaluation.comparison import Verdict
+from pixelrec.report import figures, page, tables
+from pixelrec.report.page import (
+    Cover,
+    MetricRow,
+    Report,
+    SlicePart,
+    Standing,
+    UserStory,
+    render,
+    write,
+)
+
+NASTY = '</style><script>alert("x")</script> <b>&amp;</b> שלום 🎉 ' + "long" * 200
+VOID = {"meta", "br", "wbr", "line", "rect", "circle", "polyline", "path", "use", "image"}
+
+
+class Page(HTMLParser):
+    """Every start tag with its attributes, the text, and the tags that are not balanced."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.feed(text)
+        self.close()
+        self.faults += [f"<{tag}> is never closed" for tag in self.open]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        self.faults += [f"<{tag}> has {name} twice" for name in names if names.count(name) > 1]
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+        else:
+            self.faults.append(f"</{tag}> closes {self.open[-1:]}")
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.text.append(data)
+
+    def words(self) -> str:
+        return " ".join("".join(self.text).split())
+
+    def classes(self) -> Counter[str]:
+        return Counter(name for _, attrs in self.tags for name in attrs.get("class", "").split())
+
+
+def picture(seed: int, height: int = 160, width: int = 160) -> np.ndarray:
+    """Coloured clouds with grain, which compress about as badly as film posters."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
+    clouds = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), dtype=float)
+    return np.clip(clouds + rng.normal(0, 12, clouds.shape), 0, 255).astype(np.uint8)
+
+
+def covers(*numbers: int, pictures: bool = True) -> list[Cover]:
+    return [Cover(f"i{n}", f"Title {n}", picture(n) if pictures else None) for n in numbers]
+
+
+def story(*, answer: int = 3, rank: int = 2, pictures: bool = True) -> UserStory:
+    history, recommended = covers(1, 2, pictures=pictures), covers(4, 3, 5, pictures=pictures)
+    return UserStory("u7", history, recommended, covers(answer, pictures=pictures)[0], rank, 600)
+
+
+def part(name: str, where: str, questions: int, values: dict[str, float]) -> SlicePart:
+    rows = [
+        MetricRow("test", model, {"NDCG@5": 0.9, "Recall@10": 0.5, "NDCG@10": value}, role)
+        for (model, value), role in zip(values.items(), ("baseline", "model", "other"), strict=True)
+    ]
+    return SlicePart(name, where, questions, rows, [Standing("behind", f"sasrec is behind on {where}")])
+
+
+SLICES = [
+    part("few-event items", "items with < 5", 40, {"random": 0.04, "sasrec": 0.0123, "rival": 0.01}),
+    part("other items", "items with ≥ 5", 900, {"random": 0.002, "sasrec": 0.3, "rival": 0.31}),
+]
+
+
+@pytest.fixture
+def report() -> Report:
+    return Report(
+        name="a run",
+        when="2025-01-01",
+        metrics=[
+            MetricRow("test", "sasrec", {"Recall@10": 0.30, "NDCG@10": 0.20}, "model"),
+            MetricRow("test", "popularity", {"Recall@10": 0.06, "NDCG@10": 0.25}),
+            MetricRow("test", "oracle", {"Recall@10": 0.60, "NDCG@10": 0.40}, "ceiling"),
+        ],
+        standing=Standing("behind", "sasrec is behind popularity"),
+        baselines=[("item-kNN", "half-life 1"), ("EASE", "left out: too many items")],
+        summary=[("device", "CPU")],
+        epochs=[{"epoch": e, "loss": 1 / e, "NDCG@10": 0.02 * e, "seconds": 2.0} for e in range(1, 6)],
+        best_epoch=5,
+        ranks=np.array([1, 1, 4, 8, 30, 600]),
+        catalogue=600,
+        stories=[story()],
+        dataset=[("users", "2,000")],
+        configuration={"users": {"kind": "sasrec", "layers": 2}, "seed": 0},
+    )
+
+
+VARIANTS = {
+    "whole": {},
+    "no epoch": {"epochs": [], "best_epoch": None},
+    "one epoch": {"epochs": [{"epoch": 1, "loss": 0.7, "NDCG@10": 0.1}], "best_epoch": 1},
+    "no validation": {"epochs": [{"epoch": 1, "loss": 0.7}], "best_epoch": None},
+    "nothing finite": {"epochs": [{"epoch": 1, "loss": math.nan, "NDCG@10": math.inf, "seconds": math.nan}]},
+    "constant loss": {
+        "epochs": [{"epoch": e, "loss": 0.0, "NDCG@10": 0.0} for e in range(3)],
+        "best_epoch": 0,
+    },
+    "no numbers": {"metrics": [], "summary": []},
+    "no baselines": {"standing": None, "baselines": []},
+    "undefined metric": {"metrics": [MetricRow("test", "m", {"Recall@10": math.nan}, "model")]},
+    "no ranks": {"ranks": None},
+    "empty ranks": {"ranks": np.array([], dtype=int)},
+    "no stories": {"stories": []},
+    "answer not listed": {"stories": [story(answer=9, rank=37)]},
+    "no pictures": {"stories": [story(pictures=False)]},
+    "nobody": {"stories": [UserStory("u", [], [], Cover("i1"), 1, 1)]},
+    "no facts": {"dataset": [], "configuration": None},
+    "slices": {"slices": SLICES, "beside": [Standing("ahead", "sasrec is ahead of another run")]},
+    "one slice": {"slices": SLICES[:1]},
+    "a slice of nothing finite": {
+        "slices": [replace(SLICES[0], metrics=[MetricRow("test", "m", {"NDCG@10": math.nan})]), SLICES[1]]
+    },
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_every_page_is_valid_and_self_contained(report: Report, variant: dict[str, object]) -> None:
+    text = render(replace(report, **variant))
+    parsed = Page(text)
+    assert parsed.faults == []
+    targets = [
+        attrs[key] for _, attrs in parsed.tags for key in ("href", "src", "srcset", "data") if key in attrs
+    ]
+    assert all(
+        target.startswith(("#", "data:image/webp;base64,", "data:image/jpeg;base64,")) for target in targets
+    )
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in parsed.tags}
+    assert "url(" not in text
+    assert "@import" not in text
+    ids = [attrs["id"] for _, attrs in parsed.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {target[1:] for target in targets if target.startswith("#")} <= set(ids)
+    assert not re.search(r"\b(nan|inf|None|undefined)\b", parsed.words(), flags=re.IGNORECASE)
+    assert not re.search(r'="[^"]*\b(nan|inf)\b', text)
+
+
+def test_nothing_in_the_data_becomes_markup(report: Report) -> None:
+    cover = Cover(NASTY, NASTY, None, NASTY)
+    nasty = Report(
+        name=NASTY,
+        when=NASTY,
+        metrics=[MetricRow(NASTY, NASTY, {NASTY: 0.5}, "model"), MetricRow(NASTY, NASTY * 2, {NASTY: 0.4})],
+        standing=Standing("level", NASTY),
+        beside=[Standing("ahead", NASTY)],
+        slices=[
+            SlicePart(name, NASTY, 3, [MetricRow(NASTY, NASTY, {"NDCG@10": 0.5})], [Standing("level", NASTY)])
+            for name in ("few-event items", NASTY)
+        ],
+        baselines=[(NASTY, NASTY), (NASTY, NASTY)],
+        summary=[(NASTY, NASTY)],
+        epochs=[{"epoch": 1, "loss": 0.5, NASTY: 0.1}],
+        best_epoch=1,
+        watched=NASTY,
+        stories=[UserStory(NASTY, [cover], [cover], Cover("other", NASTY), 11, 20)],
+        dataset=[(NASTY, NASTY)],
+        configuration={NASTY: {NASTY: NASTY}, "list": [NASTY]},
+    )
+    parsed = Page(render(nasty))
+    assert parsed.faults == []
+    assert not {"script", "b"} & {tag for tag, _ in parsed.tags}
+    assert {tag for tag, _ in parsed.tags} <= {tag for tag, _ in Page(render(report)).tags} | {
+        "p",
+        "div",
+        "strong",
+        "br",
+    }
+    assert '<script>alert("x")</script>' in parsed.words()  # shown as it is written
+
+
+def test_the_choice_is_framed_where_it_was_recommended(report: Report) -> None:
+    parsed = Page(render(report))
+    assert parsed.classes()["right"] == 1
+    assert "✓ chosen next" in parsed.words()
+    assert "rank 2 of 600" in parsed.words()
+    assert "What came next" not in parsed.words()
+
+
+def test_the_choice_stands_apart_where_it_was_not_recommended(report: Report) -> None:
+    parsed = Page(render(replace(report, stories=[story(answer=9, rank=1037)])))
+    assert parsed.classes()["right"] == 1
+    assert "✓ chosen next" not in parsed.words()
+    assert "What came next is not among these 3: it has rank 1,037 of 600." in parsed.words()
+    assert "Title 9" in parsed.words()
+
+
+def test_a_long_history_shows_its_last_ten(report: Report) -> None:
+    long = replace(story(), history=covers(*range(100, 123), pictures=False))
+    words = Page(render(replace(report, stories=[long]))).words()
+    assert "the last 10 of 23, oldest first" in words
+    cut = replace(long, history=long.history[-10:], events=23)
+    assert "the last 10 of 23, oldest first" in Page(render(replace(report, stories=[cut]))).words()
+    assert "Title 122 latest" in words
+    assert "Title 112" not in words
+
+
+def test_every_cover_is_embedded_once_and_described(report: Report) -> None:
+    parsed = Page(render(replace(report, stories=[story()] * 3)))
+    assert sum(tag == "image" for tag, _ in parsed.tags) == 5
+    drawn = [attrs for tag, attrs in parsed.tags if attrs.get("class") == "picture"]
+    assert len(drawn) == 3 * 5
+    assert all(attrs["role"] == "img" and attrs["aria-label"].startswith("Cover of Title") for attrs in drawn)
+
+
+def test_a_page_of_many_covers_stays_small(report: Report) -> None:
+    stories = [
+        UserStory(
+            f"u{u}", covers(*range(u * 21, u * 21 + 10)), covers(*range(u * 21 + 10, u * 21 + 20)), c, 50, 600
+        )
+        for u, c in enumerate(covers(*range(1000, 1012)))
+    ]
+    assert 300_000 < len(render(replace(report, stories=stories)).encode()) < 1_500_000
+
+
+@pytest.mark.parametrize(("height", "width", "aspect"), [(160, 160, 1.0), (240, 160, 0.667), (80, 800, 1.5)])
+def test_tiles_take_the_shape_of_the_covers(report: Report, height: int, width: int, aspect: float) -> None:
+    cover = Cover("i1", "one", picture(0, height, width))
+    parsed = Page(render(replace(report, stories=[UserStory("u", [cover], [cover], cover, 1, 2)])))
+    body = next(attrs for tag, attrs in parsed.tags if tag == "body")
+    assert float(body["style"].removeprefix("--aspect:")) == pytest.approx(aspect, abs=0.01)
+
+
+def test_a_single_pixel_is_a_picture(report: Report) -> None:
+    cover = Cover("i1", "one", np.zeros((1, 1, 3), dtype=np.uint8))
+    assert Page(render(replace(report, stories=[UserStory("u", [cover], [], cover, 1, 2)]))).faults == []
+
+
+def test_headline_compares_with_the_best_baseline_and_not_with_the_ceiling(report: Report) -> None:
+    recall, ndcg = tables.headline(report.metrics)
+    assert (recall.metric, recall.split, recall.value) == ("Recall@10", "test", 0.30)
+    assert recall.comparison == "5.00 × popularity"
+    assert ndcg.comparison == "0.80 × popularity"
+    assert (recall.behind, ndcg.behind) == (False, True)
+    assert tables.headline(report.metrics[1:]) == []
+    assert Page(render(report)).classes()["against"] == 2
+    assert render(report).count('class="against behind"') == 1
+
+
+@pytest.mark.parametrize("verdict", ["ahead", "level", "behind"])
+def test_how_the_model_stands_is_said_and_coloured(report: Report, verdict: Verdict) -> None:
+    text = render(replace(report, standing=Standing(verdict, "sasrec is somewhere")))
+    assert f'<p class="standing {verdict}">sasrec is somewhere</p>' in text
+    assert f".standing.{verdict} {{" in text
+    assert "standing" not in Page(render(replace(report, standing=None))).classes()
+
+
+def test_what_was_chosen_for_baselines_stands_under_the_table(report: Report) -> None:
+    said = "Baselines: item-kNN (half-life 1), EASE (left out: too many items); chosen on validation"
+    assert said in Page(render(report)).words()
+    assert "chosen on validation" not in Page(render(replace(report, baselines=[]))).words()
+
+
+def test_a_narrow_table_has_a_column_for_each_metric_and_keeps_its_roles(report: Report) -> None:
+    parsed = Page(render(report))
+    table = next(attrs for tag, attrs in parsed.tags if tag == "table")
+    assert table["style"] == "--metrics:2"
+    roles = Counter(attrs.get("role") for _, attrs in parsed.tags)
+    assert (roles["table"], roles["row"], roles["rowheader"], roles["cell"]) == (1, 4, 3, 6)
+
+
+def test_the_best_of_each_column_is_marked_and_the_ceiling_never(report: Report) -> None:
+    (table,) = tables.metric_tables(report.metrics)
+    assert [[cell.best for cell in line.cells] for line in table.lines] == [
+        [True, False],
+        [False, True],
+        [False] * 2,
+    ]
+    assert [round(line.cells[0].share, 2) for line in table.lines] == [0.5, 0.1, 1.0]
+
+
+def test_a_metric_that_a_model_lacks_is_a_dash() -> None:
+    (table,) = tables.metric_tables(
+        [MetricRow("test", "a", {"x": 0.5}), MetricRow("test", "b", {"y": 0.123456})]
+    )
+    shown = [[tables.percent(cell.value) for cell in line.cells] for line in table.lines]
+    assert shown == [["50.00", "–"], ["–", "12.35"]]
+
+
+def test_configuration_is_flattened_in_order() -> None:
+    nested = {"users": {"kind": "sasrec", "layers": 2, "extra": {}}, "seed": None, "parts": ["é", 1]}
+    assert tables.flatten(nested) == [
+        ("users.kind", "sasrec"),
+        ("users.layers", "2"),
+        ("users.extra", "{}"),
+        ("seed", "null"),
+        ("parts", '["é", 1]'),
+    ]
+
+
+def test_curves_stay_in_their_frame_and_mark_the_best_epoch(report: Report) -> None:
+    loss, metric = figures.learning_curves(report.epochs, "NDCG@10", 5)
+    assert loss.mark == loss.points[4]
+    assert loss.mark_label == "best: epoch 5, 0.2"
+    assert metric.mark_label == "best: epoch 5, 10 %"
+    for curve in (loss, metric):
+        assert all(58 <= x <= 460 and 18 <= y <= 252 for x, y in curve.points)
+        assert [x for x, _ in curve.points] == sorted(x for x, _ in curve.points)
+        assert 3 <= len(curve.up) <= 7
+    assert [y for _, y in loss.points] == sorted(
+        y for _, y in loss.points
+    )  # y grows downwards, the loss falls
+    assert metric.up[0].label == "0"
+
+
+def test_an_epoch_written_twice_counts_as_written_last() -> None:
+    epochs = [{"epoch": 1, "loss": 9.0}, {"epoch": 2, "loss": 8.0}, {"epoch": 2, "loss": 4.0}]
+    (loss,) = figures.learning_curves(epochs, "NDCG@10", None)
+    assert loss.description == "Training loss: 9 in epoch 1, 4 in epoch 2"
+
+
+START = [{"epoch": 0, "seconds": 0.0, "NDCG@10": 0.25}]
+EPOCHS = [
+    {"epoch": e, "loss": 1.0, "NDCG@10": 0.1, "seconds": 2.0, "windows_per_second": 50.0} for e in (1, 2)
+]
+
+
+def test_a_start_is_marked_and_counts_as_no_epoch(report: Report) -> None:
+    assert tables.pace(START + EPOCHS) == tables.pace(EPOCHS) == "2 epochs · 2 s each · 50 windows/s"
+    assert tables.pace(START) == ""
+    loss, metric = figures.learning_curves(START + EPOCHS, "NDCG@10", 0)
+    assert loss.mark is None and [tick.label for tick in loss.across] == ["1", "2"]
+    assert metric.mark == metric.points[0] and metric.mark_label == "best: the start, 25 %"
+    assert [tick.label for tick in metric.across] == ["start", "1", "2"]
+    assert metric.description.startswith("Validation NDCG@10: 25 % at the start, 10 % in epoch 2")
+    assert "best: the start, 25 %" in Page(render(replace(report, epochs=START, best_epoch=0))).words()
+
+
+def test_runs_of_one_recipe_are_told_apart_at_the_top(report: Report) -> None:
+    text = render(replace(report, origin=("first", "seed 3")))
+    assert "<title>a run · first · seed 3 · pixelrec</title>" in text
+    assert "a run first · seed 3 · 2025-01-01" in Page(text.partition("<header>")[2]).words()
+
+
+def test_columns_come_in_the_order_of_the_model_whatever_others_lack() -> None:
+    whole, less = {"Recall@5": 0.1, "MRR@5": 0.1, "Recall@10": 0.1}, {"Recall@5": 0.2, "Recall@10": 0.2}
+    found = [MetricRow("test", "law", less, "ceiling"), MetricRow("test", "a", whole, "model")]
+    assert tables.metric_tables(found)[0].metrics == list(whole)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0, 1), (0.69, 0.71), (-3, 1e6), (5, 5), (0, 0), (1e-9, 2e-9), (1, 200)]
+)
+def test_steps_enclose_the_values_in_round_numbers(low: float, high: float) -> None:
+    steps = figures._steps(low, high, most=5)
+    assert steps[0] <= low + 1e-12
+    assert steps[-1] >= high - 1e-12
+    assert 2 <= len(steps) <= 7
+
+
+def test_rank_bars_count_every_user_once(report: Report) -> None:
+    bars = figures.rank_bars(report.ranks, 600)
+    assert bars is not None
+    labels = ["1", "2–5", "6–10", "11–20", "21–50", "51–100", "101–200", "201–500", "501–600"]
+    assert [bar.label for bar in bars.bars] == labels
+    assert [round(6 * bar.share) for bar in bars.bars] == [2, 1, 1, 0, 1, 0, 0, 0, 1]
+    assert sum(bar.chance for bar in bars.bars) == pytest.approx(1)
+    assert bars.bars[1].chance == pytest.approx(4 / 600)
+    assert [bar.listed for bar in bars.bars] == [True] * 3 + [False] * 6
+    assert (bars.within_ten, bars.median, bars.users) == (pytest.approx(4 / 6), 6, 6)
+
+
+@pytest.mark.parametrize("catalogue", [1, 2, 5, 10, 11, 1_000_000])
+def test_rank_bars_fit_any_catalogue(catalogue: int) -> None:
+    bars = figures.rank_bars(np.array([1, catalogue]), catalogue)
+    assert bars is not None
+    full = float(bars.across[-1].label) / 100
+    assert bars.across[0].label == "0" and bars.across[-1].at == figures.STOP
+    for bar in bars.bars:
+        width = figures.STOP - figures.START
+        assert bar.length == pytest.approx(width * bar.share / full, abs=0.1), "the axis holds for the bars"
+        assert bar.chance_at == pytest.approx(figures.START + width * bar.chance / full, abs=0.1)
+    assert sum(bar.share for bar in bars.bars) == pytest.approx(1)
+    assert sum(bar.chance for bar in bars.bars) == pytest.approx(1)
+    assert all(bar.chance_at <= figures.STOP for bar in bars.bars), "numbers stand behind"
+
+
+def test_written_whole_or_not_at_all(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.html"
+    write(report, path)
+    assert path.read_text(encoding="utf-8") == render(report)
+
+    def broken(_: Report) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr(page, "render", broken)
+    with pytest.raises(MemoryError):
+        write(replace(report, name="another"), path)
+    assert "another" not in path.read_text(encoding="utf-8")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_failed_write_leaves_no_draft(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write(report, tmp_path / "report.html")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_text_that_has_no_utf8_is_written_all_the_same(report: Report, tmp_path: Path) -> None:
+    write(replace(report, name="half \ud83c emoji"), tmp_path / "report.html")
+    assert "half ? emoji" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_missing_folder_is_told_in_one_line(report: Report, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"is not a folder; give the folder of a run$"):
+        write(report, tmp_path / "nowhere" / "report.html")
+
+
+def test_slices_stand_side_by_side_in_the_order_of_the_first(report: Report) -> None:
+    text = render(replace(report, slices=SLICES))
+    section = Page(text.partition("few training events")[2].partition("</section>")[0]).words()
+    assert "sasrec is behind on items with < 5" in section, "this is what the project is about"
+    assert "sasrec is behind on items with ≥ 5" not in section
+    table = section.partition("n: events ")[2]
+    assert table.startswith(
+        "items with < 5items with ≥ 5 modelRecall@10NDCG@10Recall@10NDCG@10 "
+        "random 50.004.0050.000.20 sasrec this run 50.001.2350.0030.00 rival other run 50.001.0050.0031.00"
+    )
+    found = tables.slice_table(SLICES)
+    assert found is not None and found.groups == [("items with < 5", 2), ("items with ≥ 5", 2)]
+    best = [[cell.best for cell in line.cells] for line in found.lines]
+    assert best == [[True, True, True, False], [True, False, True, False], [True, False, True, True]]
+    assert [round(line.cells[3].share, 2) for line in found.lines] == [0.01, 0.97, 1.0]
+
+
+def test_a_model_that_a_slice_lacks_has_dashes_there() -> None:
+    lacking = replace(SLICES[1], metrics=SLICES[1].metrics[:2])
+    found = tables.slice_table([SLICES[0], lacking])
+    assert found is not None
+    shown = [[tables.percent(cell.value) for cell in line.cells] for line in found.lines]
+    assert shown[2] == ["50.00", "1.00", "–", "–"] and shown[1] == ["50.00", "1.23", "50.00", "30.00"]
+
+
+def test_a_single_slice_is_a_sentence_and_none_is_nothing(report: Report) -> None:
+    words = Page(render(replace(report, slices=SLICES[1:]))).words()
+    assert "All of them are of items with ≥ 5." in words
+    assert Page(render(replace(report, slices=SLICES[1:]))).classes()["metrics"] == 1
+    assert "few training events" not in Page(render(report)).words()
+
+
+def test_slices_too_small_to_compare_say_so(report: Report) -> None:
+    said = "With fewer than 30 events models are not compared."
+    small = [replace(SLICES[0], questions=29, standings=()), SLICES[1]]
+    assert said in Page(render(replace(report, slices=small))).words()
+    assert said not in Page(render(replace(report, slices=SLICES))).words()
+
+
+def test_other_runs_are_no_baselines_and_never_the_headline(report: Report) -> None:
+    other = MetricRow("test", "another", {"Recall@10": 0.5, "NDCG@10": 0.6}, "other")
+    shown = replace(report, metrics=[other, *report.metrics], beside=[Standing("behind", "behind another")])
+    recall, _ = tables.headline(shown.metrics)
+    assert recall.comparison == "5.00 × popularity"
+    text = render(shown)
+    assert '<p class="standing behind">behind another</p>' in text
+    assert '<span class="tag">other run</span>' in text
+    (table,) = tables.metric_tables(shown.metrics)
+    assert [cell.best for cell in table.lines[0].cells] == [True, True]
+
+
+def test_a_column_of_zeros_has_no_best() -> None:
+    (table,) = tables.metric_tables([MetricRow("test", "a", {"x": 0.0}), MetricRow("test", "b", {"x": 0.0})])
+    assert not any(cell.best for line in table.lines for cell in line.cells)

@@ -1,0 +1,391 @@
+"""Item vectors beside a checkpoint: encoded once, for its weights and its pictures, whatever happens."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from items.backbones.conftest import TINY, shake
+
+from pixelrec.batch import Facts
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import training_events
+from pixelrec.errors import RequestError
+from pixelrec.images.pack import pack
+from pixelrec.items.pixels import PixelEncoder
+from pixelrec.recommender import Catalogue, Recommender
+from pixelrec.runs.item_vectors import PARTIAL, WHOLE, kept_catalogue
+
+CHUNK = 10  # items that are encoded together
+PIXELS = {
+    "name": "pixels",
+    "family": "clip",
+    "pretrained": False,
+    "sizes": TINY["clip"],
+    "width": 6,
+    "cache": "never",
+    "chunk": CHUNK,
+}
+IDS = {"name": "id_table", "width": 6}
+USERS = {"name": "sasrec", "heads": 2, "layers": 1}
+
+
+@pytest.fixture(scope="module")
+def facts(dataset: Dataset) -> Facts:
+    return dataset.facts(6, training_events(dataset))
+
+
+def saved(folder: Path, facts: Facts, items: dict[str, Any], seed: int = 0) -> Path:
+    torch.manual_seed(seed)
+    recommender = Recommender(items, USERS, {"name": "dot"}, facts)
+    shake(recommender)
+    recommender.save(folder)
+    return folder
+
+
+@pytest.fixture
+def best(tmp_path: Path, facts: Facts) -> Path:
+    """A checkpoint over pixels."""
+    return saved(tmp_path / "best", facts, PIXELS)
+
+
+@pytest.fixture(autouse=True)
+def _in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixelrec.items.pixels.CATALOGUE_BYTES", 0)
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of the items that were loaded to be encoded."""
+    found: list[int] = []
+    load = PixelEncoder.load
+
+    def counted(self: PixelEncoder, ids: np.ndarray) -> Any:
+        found.extend(ids.tolist())
+        return load(self, ids)
+
+    monkeypatch.setattr(PixelEncoder, "load", counted)
+    return found
+
+
+def ask(best: Path, facts: Facts | None) -> Catalogue:
+    return kept_catalogue(Recommender.from_pretrained(best, data=facts), best)
+
+
+def fresh(best: Path, facts: Facts) -> torch.Tensor:
+    return Recommender.from_pretrained(best, data=facts).catalogue().encoded
+
+
+def files(best: Path) -> set[str]:
+    return {path.name for path in best.iterdir()} - {"model.safetensors", "recommender.json"}
+
+
+def test_they_are_encoded_once(best: Path, facts: Facts, encoded: list[int]) -> None:
+    first = ask(best, facts)
+    assert encoded == list(range(facts.items + 1))
+    assert files(best) == {WHOLE}
+    encoded.clear()
+    second = ask(best, facts)
+    assert encoded == [] and torch.equal(second.encoded, first.encoded)
+    assert torch.equal(second.candidates, first.candidates) and torch.equal(second.table, first.table)
+    assert torch.equal(first.encoded, fresh(best, facts)) and first.encoded.abs().sum() > 1
+
+
+def test_once_kept_they_need_no_data_set(best: Path, facts: Facts, encoded: list[int]) -> None:
+    with pytest.raises(RequestError, match="no data set is at hand; give it with --data"):
+        ask(best, None)
+    assert files(best) == set()
+    first = ask(best, facts)
+    encoded.clear()
+    assert torch.equal(ask(best, None).encoded, first.encoded) and encoded == []
+
+
+def test_a_cheap_encoder_keeps_no_file(tmp_path: Path, facts: Facts) -> None:
+    best = saved(tmp_path / "best", facts, IDS)
+    assert len(ask(best, facts).encoded) == facts.items + 1
+    assert files(best) == set()
+
+
+def test_of_joined_encoders_one_that_is_dear_is_enough(
+    tmp_path: Path, facts: Facts, encoded: list[int]
+) -> None:
+    pixels = {key: value for key, value in PIXELS.items() if key != "width"}
+    parts = {"ids": {"name": "id_table"}, "pixels": pixels}
+    best = saved(tmp_path / "best", facts, {"name": "joined", "width": 6, "parts": parts})
+    first = ask(best, facts)
+    encoded.clear()
+    assert torch.equal(ask(best, None).encoded, first.encoded)
+    assert files(best) == {WHOLE} and encoded == []
+
+
+def interrupted(best: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
+    """Asks, and dies after so many chunks."""
+    encode = Recommender.encode
+
+    def dying(self: Recommender, ids: torch.Tensor) -> Iterator[torch.Tensor]:
+        for number, some in enumerate(encode(self, ids)):
+            if number == after:
+                raise KeyboardInterrupt
+            yield some
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Recommender, "encode", dying)
+        ask(best, facts)
+
+
+def test_it_goes_on_where_it_died(
+    best: Path, facts: Facts, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = fresh(best, facts)
+    for done in (3, 2):  # and dies again
+        interrupted(best, facts, monkeypatch, after=done)
+        assert files(best) == {PARTIAL}
+    encoded.clear()
+    assert torch.equal(ask(best, facts).encoded, expected)
+    assert encoded == list(range(5 * CHUNK, facts.items + 1))
+    assert files(best) == {WHOLE}
+
+
+def test_a_row_that_was_cut_short_is_encoded_again(
+    best: Path, facts: Facts, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = fresh(best, facts)
+    interrupted(best, facts, monkeypatch, after=2)
+    os.truncate(best / PARTIAL, (best / PARTIAL).stat().st_size - 5)
+    encoded.clear()
+    interrupted(best, facts, monkeypatch, after=1)
+    assert encoded[0] == 2 * CHUNK - 1
+    encoded.clear()
+    torch.testing.assert_close(ask(best, facts).encoded, expected)
+    assert encoded[0] == 3 * CHUNK - 1
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b"\0" * 3000])
+def test_a_beginning_that_nobody_understands_is_begun_anew(best: Path, facts: Facts, left: bytes) -> None:
+    (best / PARTIAL).write_bytes(left)
+    assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+    assert files(best) == {WHOLE}
+
+
+def test_dead_before_the_last_step_it_encodes_nothing(
+    best: Path, facts: Facts, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    expected = fresh(best, facts)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("pixelrec.runs.item_vectors.save_file", dying)
+        ask(best, facts)
+    encoded.clear()
+    assert torch.equal(ask(best, facts).encoded, expected) and encoded == []
+    assert files(best) == {WHOLE}
+
+
+SCRIPT = """
+import os, signal, sys
+import torch
+torch.set_num_threads(1)
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import training_events
+from pixelrec.runs.item_vectors import kept_catalogue
+from pixelrec.recommender import Recommender
+import pixelrec.items.pixels as pixels
+
+pixels.CATALOGUE_BYTES = 0
+data, best = Dataset.open(sys.argv[1]), sys.argv[2]
+load, calls = pixels.PixelEncoder.load, 0
+
+def dying(self, ids):
+    global calls
+    calls += 1
+    if calls == 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return load(self, ids)
+
+pixels.PixelEncoder.load = dying
+from pathlib import Path
+recommender = Recommender.from_pretrained(best, data=data.facts(6, training_events(data)))
+kept_catalogue(recommender, Path(best))
+"""
+
+
+def test_killed_without_warning_it_goes_on(
+    best: Path, facts: Facts, dataset: Dataset, encoded: list[int]
+) -> None:
+    words = [sys.executable, "-c", SCRIPT, str(dataset.folder), str(best)]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+    assert 3 * CHUNK <= encoded[0] <= 5 * CHUNK, "chunks are loaded ahead of those that are encoded"
+
+
+def test_other_pictures_are_encoded_anew(
+    tmp_path: Path, best: Path, facts: Facts, encoded: list[int], dataset: Dataset, world: Any
+) -> None:
+    ask(best, facts)
+    store = tmp_path / "crop.lmdb"
+    covers = tmp_path / "covers"
+    shutil.copytree(world.covers, covers)
+    first, second = (next(covers.glob(f"{i}.*")) for i in dataset.item_ids[:2])
+    swapped = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(swapped)
+    pack(covers, store, list(dataset.item_ids), size=32)
+    other = replace(facts, covers=store)
+    encoded.clear()
+    found = ask(best, other).encoded
+    assert encoded == list(range(facts.items + 1))
+    torch.testing.assert_close(found[[2, 1]], fresh(best, facts)[[1, 2]])
+    encoded.clear()
+    assert torch.equal(ask(best, other).encoded, found) and encoded == []
+
+
+def test_what_was_begun_with_other_pictures_is_begun_anew(
+    best: Path, facts: Facts, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(PixelEncoder, "reads", "other pictures")
+        interrupted(best, facts, patch, after=3)
+    encoded.clear()
+    ask(best, facts)
+    assert encoded == list(range(facts.items + 1))
+
+
+def test_a_new_best_checkpoint_is_encoded_anew(
+    tmp_path: Path, best: Path, facts: Facts, encoded: list[int]
+) -> None:
+    before = ask(best, facts).encoded
+    shutil.copy(saved(tmp_path / "other", facts, PIXELS, seed=1) / "model.safetensors", best)
+    encoded.clear()
+    after = ask(best, facts).encoded
+    assert encoded == list(range(facts.items + 1)) and not torch.allclose(before, after)
+    assert torch.equal(after, fresh(best, facts))
+
+
+def test_a_checkpoint_that_is_replaced_meanwhile_gets_no_vectors_of_the_old_one(
+    best: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Recommender.from_pretrained(best, data=facts)
+    expected = old.catalogue().encoded
+    shutil.rmtree(best)
+    saved(best, facts, PIXELS, seed=1)
+    assert torch.equal(kept_catalogue(old, best).encoded, expected)
+    assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+    (best / WHOLE).unlink()
+    interrupted(best, facts, monkeypatch, after=4)
+    assert torch.equal(kept_catalogue(old, best).encoded, expected)
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "text", "shape", "name"])
+def test_a_damaged_file_is_replaced(best: Path, facts: Facts, encoded: list[int], damage: str) -> None:
+    expected = ask(best, facts).encoded
+    path, whole = best / WHOLE, (best / WHOLE).read_bytes()
+    damaged = {"empty": b"", "cut": whole[:-7], "text": b"once it was vectors " * 9}
+    if damage in damaged:
+        path.write_bytes(damaged[damage])
+    else:
+        from safetensors import safe_open
+        from safetensors.torch import save_file
+
+        with safe_open(path, "pt") as file:
+            about = file.metadata()
+        rows = expected[:-1] if damage == "shape" else expected
+        save_file({"vectors" if damage == "shape" else "rows": rows.clone()}, path, about)
+    encoded.clear()
+    assert torch.equal(ask(best, facts).encoded, expected)
+    assert encoded == list(range(facts.items + 1))
+    encoded.clear()
+    ask(best, facts)
+    assert encoded == []
+
+
+def test_a_folder_that_cannot_be_written_is_an_answer_all_the_same(
+    best: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Path.open
+
+    def refused(self: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
+        if self.parent == best and mode != "r":
+            raise PermissionError(errno.EROFS, "Read-only file system", str(self))
+        return opened(self, mode, *rest, **more)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+    assert files(best) == set()
+
+
+def test_a_file_system_without_locks_is_an_answer_all_the_same(
+    best: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+
+
+def test_a_disk_that_runs_full_is_an_answer_all_the_same(
+    best: Path, facts: Facts, encoded: list[int]
+) -> None:
+    recommender = Recommender.from_pretrained(best, data=facts)
+    expected = recommender.catalogue().encoded
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (900, limits[1]))
+    try:
+        found = kept_catalogue(recommender, best).encoded
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert torch.equal(found, expected)
+    assert files(best) == {PARTIAL} and 0 < (best / PARTIAL).stat().st_size <= 900
+    encoded.clear()
+    torch.testing.assert_close(ask(best, facts).encoded, expected)
+    assert encoded[0] > 0, "it went on after what the disk had taken"
+
+
+def test_two_at_once_have_the_same_and_corrupt_nothing(best: Path, facts: Facts, encoded: list[int]) -> None:
+    expected = fresh(best, facts)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: ask(best, facts).encoded, range(4)):
+            assert torch.equal(found, expected)
+    encoded.clear()
+    assert torch.equal(ask(best, facts).encoded, expected) and encoded == []
+    assert files(best) == {WHOLE}
+
+
+def test_while_another_writes_it_encodes_for_itself(best: Path, facts: Facts) -> None:
+    with (best / PARTIAL).open("a+b") as file:
+        file.write(b"its own")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+    assert (best / PARTIAL).read_bytes() == b"its own" and files(best) == {PARTIAL}
+
+
+def test_what_another_has_just_finished_is_not_encoded_again(
+    best: Path, facts: Facts, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, expected = fcntl.flock, fresh(best, facts)
+
+    def late(*words: Any) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        ask(best, facts)
+        encoded.clear()
+        flock(*words)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert torch.equal(ask(best, facts).encoded, expected) and encoded == []
+    assert torch.equal(ask(best, facts).encoded, expected) and encoded == []

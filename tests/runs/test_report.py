@@ -1,0 +1,195 @@
+"""The report of a real run: its row among the baselines, from the best to the worst."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pixelrec import api
+from pixelrec.baselines import BASELINES
+from pixelrec.choices import Split
+from pixelrec.cli.main import main
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import test_questions as questions_of_test
+from pixelrec.data.views import seen_items
+from pixelrec.errors import RequestError, RunError
+from pixelrec.runs.pairing import compare_runs
+from pixelrec.runs.report import BEST_POSSIBLE, write_run_report
+from pixelrec.runs.results import Measured
+from pixelrec.runs.run import Run
+
+SMALL = {"length": 5, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
+
+
+@pytest.fixture(scope="module")
+def run(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    made = api.train(
+        "sasrec-id", data=dataset.folder, out=tmp_path_factory.mktemp("report") / "run", overrides=SMALL
+    )
+    api.evaluate(made)
+    return made
+
+
+def rows(page: Path) -> list[tuple[str, str]]:
+    """Role and name of every row of the first table of metrics."""
+    text = page.read_text(encoding="utf-8").partition("</table>")[0]
+    return re.findall(r'<tr role="row" class="(\w+)"><th scope="row" role="rowheader">([^<]+?) ?<', text)
+
+
+def test_rows_go_from_the_best_to_the_worst(run: Run, dataset: Dataset) -> None:
+    page = write_run_report(run, dataset, "test", {"Recall@10": 0.9, "NDCG@10": 0.8})
+    found = rows(page)
+    measured = Measured.read(run.folder, "test")
+    values = {name: each["NDCG@10"] for name, each in measured.metrics.items()}
+    assert found[0] == ("ceiling", BEST_POSSIBLE)
+    names = [name for _, name in found[1:]]
+    assert set(names) == {"sasrec-id", *BASELINES}
+    assert [values[name] for name in names] == sorted(values.values(), reverse=True)
+    assert [name for role, name in found if role == "model"] == ["sasrec-id"]
+    assert [role for role, _ in found].count("baseline") == len(BASELINES)
+
+
+def test_the_report_says_how_the_run_stands(run: Run, dataset: Dataset) -> None:
+    text = write_run_report(run, dataset, "test").read_text(encoding="utf-8")
+    measured = Measured.read(run.folder, "test")
+    assert measured.comparison is not None
+    assert measured.comparison.sentence("sasrec-id") in text
+    for name, choice in measured.notes.items():
+        assert f"{name} ({choice})" in text
+
+
+def test_an_evaluation_without_baselines_is_made_again(run: Run, tmp_path: Path) -> None:
+    older = tmp_path / "run"
+    shutil.copytree(run.folder, older)
+    (older / "baselines-test.json").unlink()
+    page = api.report(older)
+    assert (older / "baselines-test.json").exists()
+    assert ("model", "sasrec-id") in rows(page)
+
+
+@pytest.fixture(scope="module")
+def longer(dataset: Dataset, run: Run) -> Run:
+    """Another run of the same recipe, so of the same name."""
+    overrides = {**SMALL, "training.epochs": 3}
+    made = api.train("sasrec-id", data=dataset.folder, out=run.folder.parent / "longer", overrides=overrides)
+    api.evaluate(made)
+    return made
+
+
+def test_items_with_few_training_events_have_a_table(run: Run, dataset: Dataset) -> None:
+    text = html.unescape(write_run_report(run, dataset, "test").read_text(encoding="utf-8"))
+    table = text.partition("</table>")[2].partition("</table>")[0]
+    few, others = Measured.read(run.folder, "test").slices
+    assert few.where in text and others.where in text and few.comparison is not None
+    assert few.comparison.sentence("sasrec-id", few.where) in text
+    found = {}
+    for row in table.split("<tr ")[1:]:
+        cells = re.findall(r">([\d.–]+)</span></td>", row)
+        if cells:
+            found[re.findall(r'rowheader">([^<]+?) ?<', row)[0]] = cells
+    assert list(found) == few.ordered()
+    for name, cells in found.items():
+        values = [part.metrics[name][metric] for part in (few, others) for metric in ("Recall@10", "NDCG@10")]
+        assert cells == [f"{100 * value:.2f}" for value in values]
+
+
+def test_another_run_stands_beside(run: Run, longer: Run, dataset: Dataset) -> None:
+    page = write_run_report(run, dataset, "test", beside=[longer])
+    text = html.unescape(page.read_text(encoding="utf-8"))
+    assert ("other", "sasrec-id (longer)") in rows(page) and ("model", "sasrec-id") in rows(page)
+    assert len(rows(page)) == 2 + len(BASELINES)
+    assert text.count('<span class="tag">other run</span>') == 2, "over all, and on few-event items"
+    pairing = compare_runs(run.folder, longer.folder, "test")
+    assert pairing.few is not None
+    for pair in (pairing.overall, pairing.few):
+        assert pair.sentence("sasrec-id", "sasrec-id (longer)") in text
+    assert pairing.slices["other items"].sentence("sasrec-id", "sasrec-id (longer)") not in text
+    theirs = Measured.read(longer.folder, "test")
+    for metrics in (theirs.metrics, theirs.slices[0].metrics):
+        assert f">{100 * metrics['sasrec-id']['NDCG@10']:.2f}</span>" in text
+    write_run_report(run, dataset, "test")
+
+
+def test_a_run_that_cannot_stand_beside_is_refused(
+    run: Run, longer: Run, dataset: Dataset, tmp_path: Path
+) -> None:
+    page = run.folder / "report.html"
+    before = page.read_bytes() if page.exists() else None
+    with pytest.raises(RunError, match="evaluate the run"):
+        write_run_report(run, dataset, "test", beside=[replace(longer, folder=tmp_path)])
+    shutil.copytree(longer.folder, tmp_path / "odd")
+    path = tmp_path / "odd" / "ranks-test.parquet"
+    pl.read_parquet(path).head(50).write_parquet(path)
+    with pytest.raises(RunError, match="and 50 users"):
+        write_run_report(run, dataset, "test", beside=[replace(longer, folder=tmp_path / "odd")])
+    with pytest.raises(RunError, match="twice"):
+        write_run_report(run, dataset, "test", beside=[longer] * 3)
+    assert (page.read_bytes() if page.exists() else None) == before
+
+
+def test_an_evaluation_without_slices_is_made_again(run: Run, tmp_path: Path) -> None:
+    older = tmp_path / "run"
+    shutil.copytree(run.folder, older)
+    (older / "slices-test.json").unlink()
+    page = api.report(older)
+    assert "items with < 5 training events" in html.unescape(page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("split", ["tst", "Test", ""])
+def test_a_split_that_does_not_exist_is_refused_everywhere(
+    run: Run, dataset: Dataset, tmp_path: Path, split: Split
+) -> None:
+    before = sorted(run.folder.rglob("*"))
+    calls = [
+        lambda: api.evaluate(run, split=split),
+        lambda: api.report(run, split=split),
+        lambda: api.compare(run, run, split=split),
+        lambda: api.bench(dataset.folder, ["mf-id"], split=split, out=tmp_path / "bench"),
+    ]
+    for call in calls:
+        with pytest.raises(RequestError, match=f"there is no split {split!r}; .*'?test"):
+            call()
+    assert sorted(run.folder.rglob("*")) == before and not (tmp_path / "bench").exists()
+
+
+def test_ranks_are_of_the_items_that_were_ranked(run: Run, dataset: Dataset) -> None:
+    text = html.unescape(write_run_report(run, dataset, "test").read_text(encoding="utf-8"))
+    told = re.findall(r"user</small> <bdi>(.+?)</bdi>.*?rank ([\d,]+) of ([\d,]+)<", text, flags=re.DOTALL)
+    assert len(told) == 12
+    questions = questions_of_test(dataset)
+    for user_id, rank, ranked in told:
+        user = 1 + list(dataset.user_ids).index(user_id)
+        seen, _ = seen_items(questions.histories, np.array([user]))
+        assert int(ranked) == dataset.items - len(set(seen.tolist())) and int(rank) <= int(ranked)
+    assert f"{run.folder.name} · seed 0 · " in text
+
+
+def test_each_split_has_its_page(run: Run, dataset: Dataset) -> None:
+    page = write_run_report(run, dataset, "test")
+    before = page.read_bytes()
+    other = api.report(run, split="validation")
+    assert (page.name, other.name) == ("report.html", "report-validation.html")
+    assert page.read_bytes() == before and b"Metrics on validation" in other.read_bytes()
+
+
+def test_others_stand_beside_and_are_evaluated_first(
+    run: Run, longer: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh = tmp_path / "fresh"
+    shutil.copytree(longer.folder, fresh)
+    (fresh / "metrics-test.json").unlink()
+    assert main(["compare", str(run.folder), str(fresh)]) == 2
+    assert f"`pixelrec evaluate {fresh} --split test`" in capsys.readouterr().err
+    assert main(["report", str(run.folder), "--beside", str(fresh), str(longer.folder)]) == 0
+    found = rows(Path(capsys.readouterr().out.strip()))
+    assert [name for role, name in found if role == "other"] == ["sasrec-id (fresh)", "sasrec-id (longer)"]
+    assert main(["compare", str(run.folder), str(fresh)]) == 0
+    assert api.compare(run, fresh).sentence in capsys.readouterr().out
+    api.report(run)

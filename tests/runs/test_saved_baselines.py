@@ -1,0 +1,186 @@
+"""Ranks of baselines are worked out once, and never taken for those of other events."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.prepare import drop_items, prepare
+from pixelrec.data.split import test_questions
+from pixelrec.demo.world import World
+from pixelrec.errors import DataError
+from pixelrec.evaluation.baselines import Rivals, rank_rivals
+from pixelrec.runs import evaluate as measure
+from pixelrec.runs import saved_baselines as kept_rivals
+from pixelrec.runs.evaluate import baselines
+from pixelrec.runs.saved_baselines import read_rivals
+
+
+@pytest.fixture
+def mine(dataset: Dataset, tmp_path: Path) -> Dataset:
+    shutil.copytree(dataset.folder, tmp_path / "data", ignore=shutil.ignore_patterns("baselines"))
+    return Dataset.open(tmp_path / "data")
+
+
+@pytest.fixture
+def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows whenever baselines are fitted."""
+    seen: list[str] = []
+
+    def counted(*words: object) -> Rivals:
+        seen.append("fitted")
+        return rank_rivals(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(measure, "rank_rivals", counted)
+    return seen
+
+
+def file_of(dataset: Dataset, split: str = "test") -> Path:
+    return dataset.folder / "baselines" / f"{split}.safetensors"
+
+
+def test_a_second_evaluation_fits_nothing(mine: Dataset, worked: list[str]) -> None:
+    first = baselines(mine, "test").ranks
+    again = baselines(Dataset.open(mine.folder), "test").ranks
+    assert worked == ["fitted"]
+    assert list(first) == list(again) == ["random", "popularity", "recent popularity", "item-kNN", "EASE"]
+    for name, ranks in first.items():
+        assert ranks.dtype == again[name].dtype == np.int64
+        np.testing.assert_array_equal(ranks, again[name])
+    assert set(baselines(mine, "test").notes) == {"recent popularity", "item-kNN", "EASE"}
+    assert worked == ["fitted"]
+    assert [path.name for path in file_of(mine).parent.iterdir()] == ["test.safetensors"]
+
+
+def test_interrupted_between_two_the_first_are_kept(mine: Dataset, worked: list[str]) -> None:
+    def interrupted(said: str) -> None:
+        if said == "EASE":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        baselines(mine, "test", interrupted)
+    told: list[str] = []
+    found = baselines(Dataset.open(mine.folder), "test", told.append)
+    assert told == ["EASE"], "all others are there"
+    assert list(found.ranks) == ["random", "popularity", "recent popularity", "item-kNN", "EASE"]
+    assert set(found.notes) == {"recent popularity", "item-kNN", "EASE"}
+    assert worked == ["fitted"] * 2
+
+
+def test_each_split_has_its_own(mine: Dataset, worked: list[str]) -> None:
+    test, validation = baselines(mine, "test").ranks, baselines(mine, "validation").ranks
+    assert worked == ["fitted"] * 2
+    assert (test["EASE"] != validation["EASE"]).any()
+    np.testing.assert_array_equal(baselines(mine, "test").ranks["EASE"], test["EASE"])
+
+
+def _another_event(dataset: Dataset) -> None:
+    items = np.load(dataset.folder / "events" / "items.npy")
+    items[0] = items[0] % dataset.items + 1
+    np.save(dataset.folder / "events" / "items.npy", items)
+
+
+def _another_time(dataset: Dataset) -> None:
+    times = np.load(dataset.folder / "events" / "times.npy")
+    times[0] -= 1
+    np.save(dataset.folder / "events" / "times.npy", times)
+
+
+def _another_answer(dataset: Dataset) -> None:
+    held = np.load(dataset.folder / "held_out" / "items.npy")
+    held[5] = held[5] % dataset.items + 1
+    np.save(dataset.folder / "held_out" / "items.npy", held)
+
+
+def _cut(dataset: Dataset) -> None:
+    os.truncate(file_of(dataset), 1000)
+
+
+def _nonsense(dataset: Dataset) -> None:
+    file_of(dataset).write_bytes(b"no such thing")
+
+
+def _empty(dataset: Dataset) -> None:
+    file_of(dataset).write_bytes(b"")
+
+
+def _impossible(dataset: Dataset) -> None:
+    from safetensors import safe_open
+    from safetensors.numpy import load_file, save_file
+
+    ranks = load_file(file_of(dataset))
+    with safe_open(file_of(dataset), framework="numpy") as file:
+        about = file.metadata()
+    ranks["EASE"] = ranks["EASE"].copy()
+    ranks["EASE"][3] = dataset.items + 1
+    save_file(ranks, file_of(dataset), metadata=about)
+
+
+CHANGES = [_another_event, _another_time, _another_answer, _cut, _nonsense, _empty, _impossible]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_what_belongs_to_other_events_or_is_damaged_is_made_anew(
+    mine: Dataset, worked: list[str], change: Callable[[Dataset], None]
+) -> None:
+    baselines(mine, "test")
+    change(mine)
+    found = baselines(Dataset.open(mine.folder), "test").ranks
+    assert worked == ["fitted"] * 2
+    assert all(ranks.min() >= 1 and ranks.max() <= mine.items for ranks in found.values())
+    assert not read_rivals(Dataset.open(mine.folder), test_questions(Dataset.open(mine.folder))).missing
+
+
+def test_other_baselines_make_them_anew(
+    mine: Dataset, worked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baselines(mine, "test")
+    monkeypatch.setattr(kept_rivals, "VERSION", -1)
+    baselines(mine, "test")
+    assert worked == ["fitted"] * 2
+
+
+def test_where_nothing_can_be_kept_they_are_made_again(mine: Dataset, worked: list[str]) -> None:
+    """A file in the place of the folder stops everyone from writing, even root."""
+    (mine.folder / "baselines").write_text("in the way", encoding="utf-8")
+    first, again = baselines(mine, "test").ranks, baselines(mine, "test").ranks
+    assert worked == ["fitted"] * 2
+    np.testing.assert_array_equal(first["EASE"], again["EASE"])
+    assert (mine.folder / "baselines").read_text(encoding="utf-8") == "in the way"
+
+
+def test_a_failed_write_leaves_nothing(mine: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: Path, _target: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    assert len(baselines(mine, "test").ranks) == 5
+    assert list((mine.folder / "baselines").iterdir()) == []
+
+
+def test_others_may_read_what_is_kept(mine: Dataset) -> None:
+    baselines(mine, "test")
+    rights = {stat.S_IMODE(path.stat().st_mode) for path in (file_of(mine), mine.folder / "manifest.json")}
+    assert len(rights) == 1
+
+
+def test_a_data_set_made_anew_keeps_none(world: World, mine: Dataset) -> None:
+    baselines(mine, "test")
+    assert not file_of(drop_items(mine, [mine.item_ids[0]])).exists()
+    made = prepare(world.interactions, out=mine.folder, overwrite=True)
+    baselines(made, "test")
+    assert not file_of(prepare(world.interactions, out=mine.folder, overwrite=True)).parent.exists()
+
+
+def test_validation_opens_no_test_event(mine: Dataset) -> None:
+    shutil.rmtree(mine.folder / "held_out")
+    assert len(baselines(mine, "validation").ranks) == 5
+    with pytest.raises(DataError, match="held_out"):
+        baselines(mine, "test")
