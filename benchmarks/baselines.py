@@ -16,8 +16,8 @@ import pixel200k
 
 from pixelrec.baselines import BASELINES
 from pixelrec.batch import Histories
-from pixelrec.data.split import Questions
-from pixelrec.evaluation.baselines import choose, choosers, rank_by
+from pixelrec.data.split import EvaluationCases
+from pixelrec.evaluation.baselines import choose, rank_by, validation_sample
 
 THREE_YEARS = 3 * 365 * 86_400  # seconds
 
@@ -39,7 +39,7 @@ def main() -> None:
             print(f"{name:18} {obstacle}")
             continue
         start = time.process_time()
-        baseline = choose(kind, training, pixel200k.ITEMS, choosers(validation))
+        baseline = choose(kind, training, pixel200k.ITEMS, validation_sample(validation))
         chosen = time.process_time()
         rank_by(baseline, pixel200k.ITEMS, test)
         ranked = time.process_time()
@@ -50,7 +50,7 @@ def main() -> None:
         )
 
 
-def _world(users: int) -> tuple[Histories, Questions, Questions]:
+def _world(users: int) -> tuple[Histories, EvaluationCases, EvaluationCases]:
     """Training events, validation and test questions: the test events follow no law."""
     rng = np.random.default_rng(0)
     lengths = np.append(0, pixel200k.lengths(users, rng))
@@ -63,8 +63,12 @@ def _world(users: int) -> tuple[Histories, Questions, Questions]:
     starts, everyone = stops - lengths, np.arange(1, users + 1)
     training = Histories(items, times, starts, np.maximum(stops - 2, starts))
     shown = Histories(items, times, starts, np.maximum(stops - 1, starts))
-    validation = Questions("validation", everyone, items[stops[1:] - 2].astype(np.int64), training)
-    return training, validation, Questions("test", everyone, items[stops[1:] - 1].astype(np.int64), shown)
+    validation = EvaluationCases("validation", everyone, items[stops[1:] - 2].astype(np.int64), training)
+    return (
+        training,
+        validation,
+        EvaluationCases("test", everyone, items[stops[1:] - 1].astype(np.int64), shown),
+    )
 
 
 def _gigabytes() -> float:

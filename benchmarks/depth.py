@@ -93,7 +93,7 @@ def _overrides(step: str, arguments: argparse.Namespace) -> Mapping[str, Any]:
         **GOING_ON,
         **{f"items.{word}": value for word, value in network.items()},
         "items.trainable": step,
-        "training.start": f"{frozen}/seed-{{seed}}",
+        "training.warm_start": f"{frozen}/seed-{{seed}}",
         "training.epochs": arguments.epochs,
         "training.batch_size": arguments.batch,
     }

@@ -24,10 +24,10 @@ import numpy as np
 import torch
 from pixel200k import ITEMS, USERS, items, lengths
 
-from pixelrec.batch import Facts, Histories
+from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.errors import RecipeError
 from pixelrec.recipe.recipe import Recipe, build_batcher, build_loss, build_recommender, read_recipe
-from pixelrec.training.optimiser import Optimiser, OptimiserChoices
+from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 from pixelrec.users import USER_MODELS
 
 LIKE_FOR_LIKE = {
@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="", help="user models, with commas between")
-    parser.add_argument("--which", choices=("default", "published", "both"), default="both")
+    parser.add_argument("--which", config=("default", "published", "both"), default="both")
     parser.add_argument("--steps", type=int, default=7, help="the median of these counts, after two more")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -110,13 +110,13 @@ def _line(name: str, found: dict[str, Any]) -> str:
 def _measure(name: str, which: str, steps: int, threads: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
     recipe = _recipe(name, which)
-    facts = _facts(recipe["length"])
-    assert facts.history is not None
+    spec = _facts(recipe["length"])
+    assert spec.history is not None
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    recommender = build_recommender(recipe, facts).train()
-    chosen = OptimiserChoices(**recipe["optimiser"])
+    recommender = build_recommender(recipe, spec).train()
+    chosen = OptimiserConfig(**recipe["optimiser"])
     optimiser = Optimiser(recommender, chosen, chosen.touches("cpu", 1))
-    loss, batcher = build_loss(recipe), build_batcher(recipe, recommender, facts.history)
+    loss, batcher = build_loss(recipe), build_batcher(recipe, recommender, spec.history)
     batches = batcher.epoch(0)
     bf16 = recipe.training.precision == "bf16"
 
@@ -158,13 +158,13 @@ def _recipe(name: str, which: str) -> Recipe:
     return read_recipe(f"{words}-id", {**LIKE_FOR_LIKE, **({"negatives.drawn": 512} if shared else {})})
 
 
-def _facts(length: int) -> Facts:
+def _facts(length: int) -> DatasetSpec:
     rng = np.random.default_rng(0)
     counts = np.concatenate([[0], lengths(USERS, rng)])
     stops = np.cumsum(counts)
     taken = items(int(stops[-1]), rng).astype(np.int32) + 1
     history = Histories(taken, np.arange(len(taken)), stops - counts, stops)
-    return Facts(USERS, ITEMS, length, None, history)
+    return DatasetSpec(USERS, ITEMS, length, None, history)
 
 
 def _outside_products(step: Any) -> float:

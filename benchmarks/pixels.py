@@ -38,12 +38,12 @@ from pixel200k import ITEMS, USERS, items, lengths
 from published_pixels import LENGTH, SIZE, WIDTH, PublishedSASRec, slots_of
 from torch import Tensor
 
-from pixelrec.batch import Batch, Facts, Histories, Payload
+from pixelrec.batch import Batch, DatasetSpec, Histories, Payload
 from pixelrec.items.cache.feeds import AbstractFeed
 from pixelrec.numerics.precision import has_bf16, is_bf16
 from pixelrec.recipe.recipe import build_batcher, build_loss, build_recommender, read_recipe
 from pixelrec.recommender import Recommender
-from pixelrec.training.optimiser import Optimiser, OptimiserChoices
+from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 
 RECIPE = "published/sasrec-vit"
 RANDOM = {"items.source": None, "items.family": "clip", "items.pretrained": False}
@@ -60,7 +60,7 @@ class Row:
     title: str
     against: str  # the row that is 1 x
     dtype: torch.dtype
-    choices: Mapping[str, Any]
+    config: Mapping[str, Any]
 
 
 ROWS = {
@@ -211,13 +211,13 @@ def peak_memory(device: str) -> Iterator[list[int]]:
         watch.join()
 
 
-def facts() -> Facts:
+def spec() -> DatasetSpec:
     rng = np.random.default_rng(0)
     counts = np.concatenate([[0], lengths(USERS, rng)])
     stops = np.cumsum(counts)
     taken = items(int(stops[-1]), rng).astype(np.int32) + 1
     history = Histories(taken, np.arange(len(taken)), stops - counts, stops)
-    return Facts(USERS, ITEMS, LENGTH, None, history)
+    return DatasetSpec(USERS, ITEMS, LENGTH, None, history)
 
 
 def published_step(row: Row, arguments: argparse.Namespace, folder: Path) -> Step:  # noqa: ARG001
@@ -245,9 +245,11 @@ def published_step(row: Row, arguments: argparse.Namespace, folder: Path) -> Ste
 def id_batches() -> Iterator[Batch]:
     """The library's batches of the published recipe, without anything loaded."""
     recipe = read_recipe("published/sasrec-id", {"training.loader_threads": 0})
-    known = facts()
+    known = spec()
     assert known.history is not None
-    return build_batcher(recipe, build_recommender(recipe, Facts(USERS, ITEMS, 1)), known.history).epoch(0)
+    return build_batcher(
+        recipe, build_recommender(recipe, DatasetSpec(USERS, ITEMS, 1)), known.history
+    ).epoch(0)
 
 
 def published_model(arguments: argparse.Namespace) -> PublishedSASRec:
@@ -307,8 +309,8 @@ class GeneratedFeed(AbstractFeed):
 def our_recommender(row: Row, arguments: argparse.Namespace, folder: Path) -> tuple[Any, Recommender]:
     chosen = dict(word.split("=", 1) for word in arguments.set)
     values = {key: json.loads(value) for key, value in chosen.items()}
-    recipe = read_recipe(RECIPE, {**RANDOM, **row.choices, **values})
-    recommender = build_recommender(recipe, facts()).to(arguments.device).train()
+    recipe = read_recipe(RECIPE, {**RANDOM, **row.config, **values})
+    recommender = build_recommender(recipe, spec()).to(arguments.device).train()
     encoder: Any = recommender.items
     shape = encoder.backbone.state_shape(encoder.constant)
     feed = GeneratedFeed(folder / "states", arguments.states, shape, row.dtype)
@@ -320,11 +322,11 @@ def our_recommender(row: Row, arguments: argparse.Namespace, folder: Path) -> tu
 
 def our_step(row: Row, arguments: argparse.Namespace, folder: Path) -> Step:
     recipe, recommender = our_recommender(row, arguments, folder)
-    device, known = arguments.device, facts()
+    device, known = arguments.device, spec()
     assert known.history is not None
     if recipe["negatives"].get("bank"):
         recommender.bank = torch.randn(ITEMS + 1, WIDTH).to(device)
-    chosen = OptimiserChoices(**recipe["optimiser"])
+    chosen = OptimiserConfig(**recipe["optimiser"])
     optimiser = Optimiser(recommender, chosen, chosen.touches(device, 1))
     loss, batches = build_loss(recipe), build_batcher(recipe, recommender, known.history).epoch(0)
     bf16 = is_bf16(recipe.training.precision, torch.device(device))

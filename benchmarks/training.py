@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from pixel200k import ITEMS, USERS, items, lengths
 
-from pixelrec.batch import Batch, Facts, Histories
+from pixelrec.batch import Batch, DatasetSpec, Histories
 from pixelrec.recipe.recipe import build_batcher, build_loss, build_recommender, resolve
 from pixelrec.recommender import Recommender
 from pixelrec.training.loop import Loss
-from pixelrec.training.optimiser import Optimiser, OptimiserChoices
+from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 
 WIDTH, LENGTH = 512, 10
 PUBLISHED = MappingProxyType(
@@ -39,8 +39,8 @@ PUBLISHED = MappingProxyType(
 )
 STEPS = (
     ("published: BPR, B 64, fp32, dense AdamW", PUBLISHED),
-    ("the same, touched rows", {**PUBLISHED, "optimiser.rows": "touched"}),
-    ("the same, B 512", {**PUBLISHED, "optimiser.rows": "touched", "training.batch_size": 512}),
+    ("the same, touched rows", {**PUBLISHED, "optimiser.rows": "lazy"}),
+    ("the same, B 512", {**PUBLISHED, "optimiser.rows": "lazy", "training.batch_size": 512}),
     ("softmax over 512 shared, B 512, fp32", {"training.batch_size": 512}),
     ("softmax over 512 shared, B 512, bf16", {"training.batch_size": 512, "training.precision": "bf16"}),
 )
@@ -49,14 +49,14 @@ STEPS = (
 def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
-    facts = _facts()
-    print(f"{facts.users:,} users, {facts.items:,} items, D {WIDTH}, L {LENGTH}, {arguments.threads} threads")
-    _report_batcher(facts, "next_item, one negative per target", PUBLISHED)
-    batcher = _report_batcher(facts, "next_item, 512 shared negatives", {"training.batch_size": 512})
-    first = _plain_steps(facts, arguments.steps)
+    spec = _facts()
+    print(f"{spec.users:,} users, {spec.items:,} items, D {WIDTH}, L {LENGTH}, {arguments.threads} threads")
+    _report_batcher(spec, "next_item, one negative per target", PUBLISHED)
+    batcher = _report_batcher(spec, "next_item, 512 shared negatives", {"training.batch_size": 512})
+    first = _plain_steps(spec, arguments.steps)
     print(f"{'plain PyTorch: BPR, B 64, fp32, AdamW':<45} {first:8,.0f} windows/s  {1:5.2f} x")
-    for title, choices in STEPS:
-        rate = _steps(facts, choices, arguments.steps, arguments.profile and title == STEPS[-1][0])
+    for title, config in STEPS:
+        rate = _steps(spec, config, arguments.steps, arguments.profile and title == STEPS[-1][0])
         share = rate / batcher
         print(
             f"{title:<45} {rate:8,.0f} windows/s  {rate / first:5.2f} x   batcher {100 * share:.1f} % of it"
@@ -73,26 +73,26 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _facts() -> Facts:
+def _facts() -> DatasetSpec:
     rng = np.random.default_rng(0)
     counts = np.concatenate([[0], lengths(USERS, rng)])
     stops = np.cumsum(counts)
     taken = items(int(stops[-1]), rng).astype(np.int32) + 1
     history = Histories(taken, np.arange(len(taken)), stops - counts, stops)
-    return Facts(USERS, ITEMS, LENGTH, None, history)
+    return DatasetSpec(USERS, ITEMS, LENGTH, None, history)
 
 
-def _recipe(choices: Any) -> Any:
+def _recipe(config: Any) -> Any:
     fixed = {"length": LENGTH, "items.width": WIDTH, "training.loader_threads": 0}
-    return resolve("benchmark", {}, {**fixed, **choices})
+    return resolve("benchmark", {}, {**fixed, **config})
 
 
-def _report_batcher(facts: Facts, title: str, choices: Any) -> float:
+def _report_batcher(spec: DatasetSpec, title: str, config: Any) -> float:
     """Windows per second of one thread."""
-    assert facts.history is not None
-    recipe = _recipe(choices)
+    assert spec.history is not None
+    recipe = _recipe(config)
     batcher = build_batcher(
-        recipe, build_recommender(recipe, Facts(facts.users, facts.items, 1)), facts.history
+        recipe, build_recommender(recipe, DatasetSpec(spec.users, spec.items, 1)), spec.history
     )
     batches = batcher.epoch(0)
     next(batches)
@@ -123,12 +123,12 @@ class Plain(torch.nn.Module):
         return self.layers(self.table(history) + self.positions.weight, mask=self.mask, is_causal=True)
 
 
-def _plain_steps(facts: Facts, steps: int) -> float:
+def _plain_steps(spec: DatasetSpec, steps: int) -> float:
     """Windows per second of whole steps in plain PyTorch."""
-    assert facts.history is not None
+    assert spec.history is not None
     recipe = _recipe(PUBLISHED)
     batches = build_batcher(
-        recipe, build_recommender(recipe, Facts(facts.users, facts.items, 1)), facts.history
+        recipe, build_recommender(recipe, DatasetSpec(spec.users, spec.items, 1)), spec.history
     ).epoch(0)
     model = Plain().train()
     optimiser = torch.optim.AdamW(model.parameters(), weight_decay=0.1)
@@ -149,16 +149,16 @@ def _plain_steps(facts: Facts, steps: int) -> float:
     return median(rates[2:])
 
 
-def _steps(facts: Facts, choices: Any, steps: int, profile: bool) -> float:
+def _steps(spec: DatasetSpec, config: Any, steps: int, profile: bool) -> float:
     """Windows per second of whole steps, batches included."""
-    assert facts.history is not None
-    recipe = _recipe(choices)
+    assert spec.history is not None
+    recipe = _recipe(config)
     torch.manual_seed(0)
-    recommender = build_recommender(recipe, facts).train()
-    chosen = OptimiserChoices(**{**recipe["optimiser"], "weight_decay": 0.1})
+    recommender = build_recommender(recipe, spec).train()
+    chosen = OptimiserConfig(**{**recipe["optimiser"], "weight_decay": 0.1})
     optimiser = Optimiser(recommender, chosen, chosen.touches("cpu", 1))
     loss = build_loss(recipe)
-    batches = build_batcher(recipe, recommender, facts.history).epoch(0)
+    batches = build_batcher(recipe, recommender, spec.history).epoch(0)
     bf16 = recipe.training.precision == "bf16"
     for _ in range(2):
         _step(recommender, loss, optimiser, batches, bf16)

@@ -16,7 +16,7 @@ import torch
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
-from pixelrec.demo.world import World, generate_world
+from pixelrec.demonstration.world import World, generate_world
 from pixelrec.images.pack import pack
 
 torch.set_num_threads(1)

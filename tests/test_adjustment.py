@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelrec.batch import Batch, Facts
+from pixelrec.batch import Batch, DatasetSpec
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import Shared, item_counts
@@ -23,29 +23,29 @@ LENGTH, ADJUST = 6, 0.7
 
 
 @pytest.fixture(scope="module")
-def facts(dataset: Dataset) -> Facts:
-    return dataset.facts(LENGTH, training_events(dataset))
+def spec(dataset: Dataset) -> DatasetSpec:
+    return dataset.spec(LENGTH, training_events(dataset))
 
 
 @pytest.fixture(scope="module")
-def recommender(facts: Facts) -> Recommender:
+def recommender(spec: DatasetSpec) -> Recommender:
     torch.manual_seed(0)
     return Recommender(
-        {"name": "id_table", "width": 16}, {"name": "sasrec"}, {"name": "cosine"}, facts
+        {"name": "id_table", "width": 16}, {"name": "sasrec"}, {"name": "cosine"}, spec
     ).double()
 
 
-def a_batch(recommender: Recommender, adjust: float) -> Batch:
-    held, items = recommender.facts.history, recommender.facts.items
+def a_batch(recommender: Recommender, logit_adjustment: float) -> Batch:
+    held, items = recommender.spec.history, recommender.spec.items
     assert held is not None
-    sampler = Shared(held, items, "window", drawn=60, in_batch=True, adjust=adjust)
+    sampler = Shared(held, items, "window", drawn=60, in_batch=True, logit_adjustment=logit_adjustment)
     reader = Reader.over(VIEWS["next_item"], held, LENGTH, Windowing())
     return next(Batcher(reader, sampler, recommender.items.load, items, batch_size=5).epoch(0))
 
 
-def shares(facts: Facts) -> Tensor:
-    assert facts.history is not None
-    counts = item_counts(facts.history, facts.items) + 1.0
+def shares(spec: DatasetSpec) -> Tensor:
+    assert spec.history is not None
+    counts = item_counts(spec.history, spec.items) + 1.0
     return torch.from_numpy(counts / counts[1:].sum())
 
 
@@ -58,7 +58,7 @@ def test_it_is_the_softmax_of_scores_plus_the_log_of_shares(recommender: Recomme
     table = recommender._table(plain.items)
     vectors = recommender.scoring.users(recommender.users(table, plain.events))
     scores = vectors @ recommender.scoring.items(table).T  # M, U
-    scores = scores + ADJUST * shares(recommender.facts).log()[plain.items.ids]
+    scores = scores + ADJUST * shares(recommender.spec).log()[plain.items.ids]
     targets = plain.target[plain.target != 0]
     tight = {"rtol": 1e-6, "atol": 1e-6}  # the prior is fp32
     torch.testing.assert_close(found.positive, scores.gather(1, targets[:, None])[:, 0], **tight)
@@ -67,13 +67,13 @@ def test_it_is_the_softmax_of_scores_plus_the_log_of_shares(recommender: Recomme
     torch.testing.assert_close(found.negative[:, 0], negative.logsumexp(1), **tight)
 
 
-def test_every_share_counts_once_more(facts: Facts) -> None:
+def test_every_share_counts_once_more(spec: DatasetSpec) -> None:
     """So that the share of what nobody has taken is small, and not none."""
-    assert facts.history is not None
-    sampler = Shared(facts.history, facts.items, "window", adjust=0.5)
+    assert spec.history is not None
+    sampler = Shared(spec.history, spec.items, "window", logit_adjustment=0.5)
     assert sampler.prior is not None
-    np.testing.assert_allclose(np.exp(2 * sampler.prior[1:]), shares(facts)[1:])
-    assert (item_counts(facts.history, facts.items)[1:] == 0).any() and np.isfinite(sampler.prior).all()
+    np.testing.assert_allclose(np.exp(2 * sampler.prior[1:]), shares(spec)[1:])
+    assert (item_counts(spec.history, spec.items)[1:] == 0).any() and np.isfinite(sampler.prior).all()
 
 
 def test_a_batch_takes_it_to_a_device(recommender: Recommender) -> None:
@@ -85,6 +85,6 @@ def test_a_batch_takes_it_to_a_device(recommender: Recommender) -> None:
 
 @pytest.mark.parametrize("words", [{"loss.name": "bce"}, {"negatives.correct": False}])
 def test_where_it_means_nothing_it_is_refused(words: dict[str, object]) -> None:
-    read_recipe("sasrec-scratch", {"negatives.adjust": 0.0, **words})
-    with pytest.raises(RecipeError, match="negatives.adjust is 0.5, which means something to"):
-        read_recipe("sasrec-scratch", {"negatives.adjust": 0.5, **words})
+    read_recipe("sasrec-scratch", {"negatives.logit_adjustment": 0.0, **words})
+    with pytest.raises(RecipeError, match="negatives.logit_adjustment is 0.5, which needs loss.name softmax"):
+        read_recipe("sasrec-scratch", {"negatives.logit_adjustment": 0.5, **words})

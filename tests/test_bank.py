@@ -12,7 +12,7 @@ import torch
 from items.backbones.conftest import TINY
 from torch import Tensor
 
-from pixelrec.batch import Batch, Facts
+from pixelrec.batch import Batch, DatasetSpec
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.dataset import Dataset
@@ -40,20 +40,22 @@ OPEN = [name for name, users in USER_MODELS.items() if not users.needs_catalogue
 
 
 @pytest.fixture(scope="module")
-def facts(dataset: Dataset) -> Facts:
-    return dataset.facts(LENGTH, training_events(dataset))
+def spec(dataset: Dataset) -> DatasetSpec:
+    return dataset.spec(LENGTH, training_events(dataset))
 
 
-def made(facts: Facts, items: dict[str, object], users: str = "sasrec", scoring: str = "dot") -> Recommender:
-    return Recommender(items, {"name": users}, {"name": scoring}, facts).double().eval()
+def made(
+    spec: DatasetSpec, items: dict[str, object], users: str = "sasrec", scoring: str = "dot"
+) -> Recommender:
+    return Recommender(items, {"name": users}, {"name": scoring}, spec).double().eval()
 
 
-def a_batch(recommender: Recommender, *, correct: bool = False, fresh: int = 0) -> Batch:
-    held, items = recommender.facts.history, recommender.facts.items
+def a_batch(recommender: Recommender, *, correct: bool = False, reencoded: int = 0) -> Batch:
+    held, items = recommender.spec.history, recommender.spec.items
     assert held is not None
     view = VIEWS[recommender.users.view]
     sampler = Shared(
-        held, items, view.avoids, drawn=60, in_batch=True, correct=correct, bank=True, fresh=fresh
+        held, items, view.avoids, drawn=60, in_batch=True, correct=correct, bank=True, reencoded=reencoded
     )
     reader = Reader.over(view, held, LENGTH, Windowing())
     batch = next(Batcher(reader, sampler, recommender.items.load, items, batch_size=3).epoch(0))
@@ -74,10 +76,12 @@ def is_stale(batch: Batch) -> Tensor:
 
 @pytest.mark.parametrize("scoring", list(SCORINGS))
 @pytest.mark.parametrize("users", OPEN)
-def test_of_the_present_they_score_as_if_they_were_encoded(facts: Facts, users: str, scoring: str) -> None:
+def test_of_the_present_they_score_as_if_they_were_encoded(
+    spec: DatasetSpec, users: str, scoring: str
+) -> None:
     if USER_MODELS[users].looks_at_candidates and scoring != "dot":
         pytest.skip("it scores candidates itself")
-    recommender = made(facts, IDS, users, scoring)
+    recommender = made(spec, IDS, users, scoring)
     for correct in (False, True):
         batch = a_batch(recommender, correct=correct)
         recommender.bank = recommender.catalogue().encoded.double()
@@ -86,14 +90,14 @@ def test_of_the_present_they_score_as_if_they_were_encoded(facts: Facts, users: 
         torch.testing.assert_close(found.negative, expected.negative)
 
 
-def test_old_vectors_are_the_ones_that_score(facts: Facts) -> None:
-    recommender = made(facts, PIXELS)
+def test_old_vectors_are_the_ones_that_score(spec: DatasetSpec) -> None:
+    recommender = made(spec, PIXELS)
     batch = a_batch(recommender)
-    recommender.bank = torch.randn(facts.items + 1, 16, dtype=torch.float64)
-    found, fresh = recommender(batch), recommender(without_bank(recommender, batch))
+    recommender.bank = torch.randn(spec.items + 1, 16, dtype=torch.float64)
+    found, reencoded = recommender(batch), recommender(without_bank(recommender, batch))
     stale = is_stale(batch)
-    torch.testing.assert_close(found.positive, fresh.positive)
-    torch.testing.assert_close(found.negative[:, ~stale], fresh.negative[:, ~stale])
+    torch.testing.assert_close(found.positive, reencoded.positive)
+    torch.testing.assert_close(found.negative[:, ~stale], reencoded.negative[:, ~stale])
     table = torch.cat([recommender.items(batch.items), recommender.bank[batch.items.stale]])
     vectors = recommender.users(table, batch.events)
     assert batch.negative is not None
@@ -103,9 +107,9 @@ def test_old_vectors_are_the_ones_that_score(facts: Facts) -> None:
 
 
 def test_they_send_no_gradient_to_the_encoder_and_fresh_ones_do(
-    facts: Facts, monkeypatch: pytest.MonkeyPatch
+    spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recommender = made(facts, PIXELS)
+    recommender = made(spec, PIXELS)
     batch = a_batch(recommender)
     recommender.bank = recommender.catalogue().encoded.double()
     # So that candidates are the only way to the encoder.
@@ -123,8 +127,8 @@ def test_they_send_no_gradient_to_the_encoder_and_fresh_ones_do(
     assert recommender.bank.grad is None
 
 
-def test_of_stale_items_only_the_scores_reach_the_users(facts: Facts) -> None:
-    recommender = made(facts, PIXELS)
+def test_of_stale_items_only_the_scores_reach_the_users(spec: DatasetSpec) -> None:
+    recommender = made(spec, PIXELS)
     batch = a_batch(recommender)
     recommender.bank = recommender.catalogue().encoded.double()
     recommender(batch).negative[:, is_stale(batch)].sum().backward()
@@ -133,9 +137,11 @@ def test_of_stale_items_only_the_scores_reach_the_users(facts: Facts) -> None:
 
 
 @pytest.mark.parametrize("items", [PIXELS, IDS], ids=["pixels", "ids"])
-def test_a_few_fresh_ones_give_the_gradient_of_all_on_average(facts: Facts, items: dict[str, Any]) -> None:
+def test_a_few_fresh_ones_give_the_gradient_of_all_on_average(
+    spec: DatasetSpec, items: dict[str, Any]
+) -> None:
     """Over every choice of one, with a bank of the present: the exact gradient, to rounding."""
-    recommender = made(facts, items, scoring="cosine")
+    recommender = made(spec, items, scoring="cosine")
     plain = a_batch(recommender, correct=True)
     assert plain.items.stale is not None
     recommender.bank = recommender.catalogue().encoded.double()
@@ -164,16 +170,16 @@ def with_fresh(recommender: Recommender, batch: Batch, item: int) -> Batch:
     others = stale[stale != item]
     weights = torch.cat([torch.ones(len(ids)), torch.tensor([float(len(stale))])])
     encoded = recommender._items(torch.cat([ids, torch.tensor([item])]))
-    row = torch.full((int(recommender.facts.items) + 1,), -1)
+    row = torch.full((int(recommender.spec.items) + 1,), -1)
     numbers = torch.cat([ids, torch.tensor([item]), others])
     row[numbers] = torch.arange(len(numbers))
     negative = row[torch.cat([ids, stale])[batch.negative]]
     return replace(batch, items=replace(encoded, stale=others, weights=weights), negative=negative)
 
 
-def test_what_a_batcher_makes_fresh_counts_for_the_rest(facts: Facts) -> None:
-    recommender = made(facts, IDS)
-    batch = a_batch(recommender, fresh=5)
+def test_what_a_batcher_makes_fresh_counts_for_the_rest(spec: DatasetSpec) -> None:
+    recommender = made(spec, IDS)
+    batch = a_batch(recommender, reencoded=5)
     recommender.bank = recommender.catalogue().encoded.double()
     unweighted = replace(batch, items=replace(batch.items, weights=None))
     table = recommender._table(batch.items)
@@ -183,14 +189,14 @@ def test_what_a_batcher_makes_fresh_counts_for_the_rest(facts: Facts) -> None:
     torch.testing.assert_close(found[batch.items.ids[1:], 0], batch.items.weights[1:].double())
 
 
-def test_without_a_bank_it_says_so(facts: Facts) -> None:
-    recommender = made(facts, PIXELS)
+def test_without_a_bank_it_says_so(spec: DatasetSpec) -> None:
+    recommender = made(spec, PIXELS)
     with pytest.raises(RuntimeError, match="negatives come from the bank, and it was never filled"):
         recommender(a_batch(recommender))
 
 
-def test_with_no_stale_item_no_bank_is_needed(facts: Facts) -> None:
-    recommender = made(facts, IDS)
+def test_with_no_stale_item_no_bank_is_needed(spec: DatasetSpec) -> None:
+    recommender = made(spec, IDS)
     recommender(without_bank(recommender, a_batch(recommender)))
 
 
@@ -205,9 +211,9 @@ def of(process: int, processes: int, gather: Callable[[Tensor], Tensor]) -> Any:
 
 @pytest.mark.parametrize("processes", [2, 3, 7])
 def test_every_process_has_the_same_bank_and_encodes_its_share(
-    facts: Facts, processes: int, monkeypatch: pytest.MonkeyPatch
+    spec: DatasetSpec, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recommender = made(facts, PIXELS).float()
+    recommender = made(spec, PIXELS).float()
     expected = recommender.catalogue(chunk=1000).encoded
     encoded: list[int] = []
     encode = Recommender.encode
@@ -227,8 +233,8 @@ def test_every_process_has_the_same_bank_and_encodes_its_share(
         with pytest.raises(Gathering):
             _catalogue(recommender, of(process, processes, leave))
     assert len({len(part) for part in parts}) == 1, "gathering needs equally many of each"
-    assert set(encoded) == set(range(facts.items + 1))
+    assert set(encoded) == set(range(spec.items + 1))
     assert len(encoded) - len(set(encoded)) < processes, "all but the padding at the end once"
     found = _catalogue(recommender, of(0, processes, lambda _mine: torch.cat(parts)))
     torch.testing.assert_close(found.encoded, expected)
-    assert len(found.candidates) == facts.items + 1
+    assert len(found.candidates) == spec.items + 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         train,
     )
     from pixelrec.data.dataset import Dataset
-    from pixelrec.demo.world import generate_world
+    from pixelrec.demonstration.world import generate_world
     from pixelrec.errors import (
         DataError,
         DivergedError,
@@ -57,7 +57,7 @@ _HOMES = {
         "train",
     ),
     "pixelrec.data.dataset": ("Dataset",),
-    "pixelrec.demo.world": ("generate_world",),
+    "pixelrec.demonstration.world": ("generate_world",),
     "pixelrec.errors": (
         "DataError",
         "DivergedError",

@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from pixelrec.choices import Split
+from pixelrec.choices import Fit, Missing, Split, TimeUnit, ids, listed
 from pixelrec.data.covers import pack_covers, packing_of_draft
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare as prepare_interactions
-from pixelrec.data.timestamps import TimeUnit
 from pixelrec.errors import RequestError, option
-from pixelrec.given import ids, listed
-from pixelrec.images.pack import Missing, PackReport, pack
-from pixelrec.images.square import Fit
+from pixelrec.images.pack import PackReport, pack
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from pixelrec.demo.demonstration import Demonstration
+    from pixelrec.demonstration.demonstrate import Demonstration
     from pixelrec.grid.outcome import Outcome
     from pixelrec.images.doctor import CheckReport
     from pixelrec.recipe.recipe import Recipe
@@ -296,7 +293,7 @@ def compare(run: Run | Path | str, other: Run | Path | str, *, split: Split = "t
         split: on which both were evaluated.
 
     Returns:
-        `parts`, metrics and differences over all events and on few-event items; the verdict, a `sentence`.
+        `parts`, metrics and differences over all events and on long-tail items; the verdict, a `sentence`.
 
     Raises:
         RequestError, RunError: there is no such split; a run was not evaluated on it, or is of other users.
@@ -394,6 +391,6 @@ def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -
         RequestError, DataError: picture networks are not installed; the folder holds something already.
         InterruptedError: by a signal, as in `train`.
     """
-    from pixelrec.demo.demonstration import demonstrate
+    from pixelrec.demonstration.demonstrate import demonstrate
 
     return demonstrate(Path(out), seed, console)

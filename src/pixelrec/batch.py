@@ -39,7 +39,7 @@ Payload = Mapping[str, "Tensor"]
 
 
 @dataclass(frozen=True)
-class Facts:
+class DatasetSpec:
     """What the data dictates to a model; recipes have no say in it.
 
     All but the counts are absent where a model is only loaded to recommend.
@@ -116,7 +116,7 @@ class Events(Moves):
     users: Tensor  # B: user numbers; 0 for a user nobody knows
     history: Tensor  # B, L: rows, left padded with 0
     times: Tensor  # B, L: unix seconds, 0 where padded
-    asked: Tensor | None = None  # B, T: true where there is a target; none: what follows the whole history
+    target_mask: Tensor | None = None  # B, T: true at targets; none: what follows the history
 
     def latest(self, length: int) -> Events:
         """Whole histories cut to their latest `length` events."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelrec.batch import Batch, Events, Facts, Items, Scores
+from pixelrec.batch import Batch, DatasetSpec, Events, Items, Scores
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.errors import RecipeError, RequestError
@@ -25,7 +25,7 @@ from pixelrec.numerics.top_k import dense_top_k, top_k
 from pixelrec.users import USER_MODELS
 
 CANDIDATES = 256  # that a model looks at together: their pairs with the users are all held at once
-Choices = Mapping[str, Any]
+Config = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,24 @@ class Recommender(nn.Module):
     """
 
     def __init__(
-        self, items: Choices, users: Choices, scoring: Choices, facts: Facts, described: Choices | None = None
+        self,
+        items: Config,
+        users: Config,
+        scoring: Config,
+        spec: DatasetSpec,
+        described: Config | None = None,
     ) -> None:
         super().__init__()
         self.recipe = {"items": dict(items), "users": dict(users), "scoring": dict(scoring)}
-        self.facts = facts
+        self.spec = spec
         encoder = ITEM_ENCODERS[items["name"]]
         self.items = (
-            encoder(facts, **_choices(items))
+            encoder(spec, **_choices(items))
             if described is None
-            else encoder.rebuild(facts, described, _choices(items))
+            else encoder.rebuild(spec, described, _choices(items))
         )
         self.bank: Tensor | None = None  # N + 1, D: vectors of the catalogue, some steps old; no gradient
-        self.users = USER_MODELS[users["name"]](facts, self.items.width, **_choices(users))
+        self.users = USER_MODELS[users["name"]](spec, self.items.width, **_choices(users))
         self.scoring = SCORINGS[scoring["name"]](**_choices(scoring))
         if self.users.looks_at_candidates and scoring["name"] != "dot":
             raise RecipeError(
@@ -88,7 +93,7 @@ class Recommender(nn.Module):
             negative = self._negative(vectors, candidates, targets, batch, real)
             if batch.prior is not None:
                 positive = positive + real.pack(batch.prior)
-        return Scores(positive, negative, len(batch.target), self.facts.items)
+        return Scores(positive, negative, len(batch.target), self.spec.items)
 
     def _table(self, items: Items) -> Tensor:
         encoded = self.items(items)  # U, D
@@ -186,7 +191,7 @@ class Recommender(nn.Module):
         Of longer histories the latest L events are looked at, whatever the user model could take.
         """
         with self._evaluating():
-            return _full(self.scoring.users(self.users(catalogue.table, events.latest(self.facts.length))))
+            return _full(self.scoring.users(self.users(catalogue.table, events.latest(self.spec.length))))
 
     @torch.no_grad()
     def scores(self, catalogue: Catalogue, vectors: Tensor) -> Tensor:
@@ -220,7 +225,7 @@ class Recommender(nn.Module):
         return top_k(vectors, catalogue.candidates, k, seen, owners)
 
     def _numbers(self) -> Tensor:
-        return torch.arange(self.facts.items + 1)
+        return torch.arange(self.spec.items + 1)
 
     def _items(self, ids: Tensor) -> Items:
         return Items(ids, self.items.load(ids.numpy()))
@@ -240,13 +245,13 @@ class Recommender(nn.Module):
 
     def save(self, folder: Path) -> None:
         """Writes a checkpoint into `folder`, which `from_pretrained` reads."""
-        facts = {"users": self.facts.users, "items": self.facts.items, "length": self.facts.length}
+        spec = {"users": self.spec.users, "items": self.spec.items, "length": self.spec.length}
         write_checkpoint(
-            folder, {**self.recipe, "facts": facts, "described": self.items.describe()}, self.state_dict()
+            folder, {**self.recipe, "spec": spec, "described": self.items.describe()}, self.state_dict()
         )
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str, *, data: Facts | None = None) -> Self:
+    def from_pretrained(cls, folder: Path | str, *, data: DatasetSpec | None = None) -> Self:
         """Loads what `save` wrote, in evaluation mode.
 
         Args:
@@ -258,9 +263,9 @@ class Recommender(nn.Module):
         """
         folder = Path(folder)
         saved = read_description(folder)
-        facts = data or Facts(**saved["facts"])
+        spec = data or DatasetSpec(**saved["spec"])
         parts = (saved["items"], saved["users"], saved["scoring"])
-        recommender = cls(*parts, facts, saved.get("described", {}))
+        recommender = cls(*parts, spec, saved.get("described", {}))
         recommender.load_state_dict(read_weights(folder))
         return recommender.eval()
 
@@ -276,7 +281,7 @@ def _weighted(x: Tensor, weights: Tensor) -> Tensor:
     return rest + weights.to(x.dtype)[:, None] * (x - rest)
 
 
-def _choices(section: Choices) -> dict[str, Any]:
+def _choices(section: Config) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key != "name"}
 
 

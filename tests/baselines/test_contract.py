@@ -13,7 +13,7 @@ from pixelrec.baselines.baseline import AbstractBaseline
 from pixelrec.baselines.ease import MOST_ITEMS
 from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import training_events, validation_questions
+from pixelrec.data.split import training_events, validation_cases
 
 N = 12
 kinds = pytest.mark.parametrize("kind", BASELINES.values(), ids=BASELINES)
@@ -49,9 +49,9 @@ def test_nobody_changes_what_others_get(kind: type[AbstractBaseline], past: Past
 @kinds
 def test_candidates_are_different_and_say_how(kind: type[AbstractBaseline], past: Past) -> None:
     candidates = list(kind.candidates(histories_of(past), N))
-    choices = [each.choice for each in candidates]
-    assert len(set(choices)) == len(choices)
-    assert len(choices) == 1 or all(choices)
+    config = [each.choice for each in candidates]
+    assert len(set(config)) == len(config)
+    assert len(config) == 1 or all(config)
     shown = histories_of(drawn_past(seed=1))
     found = [each.scores(shown, np.arange(1, 41)).tobytes() for each in candidates]
     assert len(set(found)) == len(found)
@@ -60,8 +60,8 @@ def test_candidates_are_different_and_say_how(kind: type[AbstractBaseline], past
 @kinds
 def test_only_training_events_are_learnt_from(kind: type[AbstractBaseline], dataset: Dataset) -> None:
     """Whatever the events after the training events are, what is fitted is the same."""
-    training, questions = training_events(dataset), validation_questions(dataset)
-    asked = questions.users[:50]
+    training, cases = training_events(dataset), validation_cases(dataset)
+    asked = cases.users[:50]
     changed = np.array(training.items)
     later = training.stops[dataset.evaluated]
     changed[later] = changed[later] % dataset.items + 1
@@ -77,7 +77,7 @@ def test_only_training_events_are_learnt_from(kind: type[AbstractBaseline], data
 @kinds
 def test_what_is_shown_is_enough(kind: type[AbstractBaseline], dataset: Dataset) -> None:
     """Events after those shown change no score."""
-    training, asked = training_events(dataset), validation_questions(dataset).users[:50]
+    training, asked = training_events(dataset), validation_cases(dataset).users[:50]
     later = np.array(training.items)
     later[training.stops[dataset.evaluated]] = 1
     fitted = next(kind.candidates(training, dataset.items))

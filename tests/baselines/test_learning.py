@@ -7,19 +7,19 @@ from math import log2
 import pytest
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import test_questions, training_events, validation_questions
-from pixelrec.demo.world import World
-from pixelrec.evaluation.baselines import rank_rivals, silent
+from pixelrec.data.split import test_cases, training_events, validation_cases
+from pixelrec.demonstration.world import World
+from pixelrec.evaluation.baselines import rank_baselines, silent
 from pixelrec.evaluation.metrics import metrics
 
 
 def quality(dataset: Dataset) -> dict[str, float]:
     """Test NDCG@10 of every baseline."""
-    found = rank_rivals(
+    found = rank_baselines(
         training_events(dataset),
         dataset.items,
-        validation_questions(dataset),
-        test_questions(dataset),
+        validation_cases(dataset),
+        test_cases(dataset),
         silent,
     )
     return {name: metrics(ranks)["NDCG@10"] for name, ranks in found.ranks.items()}

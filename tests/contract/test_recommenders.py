@@ -35,9 +35,9 @@ over_all_pairs = pytest.mark.parametrize(("items", "users"), PAIRS)
 
 
 def build(dataset: Dataset, items: str, users: str, scoring: str = "dot") -> Recommender:
-    facts = dataset.facts(LENGTH, training_events(dataset))
+    spec = dataset.spec(LENGTH, training_events(dataset))
     chosen = {"name": items, "width": 16, **CHOICES.get(items, {})}
-    made = Recommender(chosen, {"name": users}, {"name": scoring}, facts).double().eval()
+    made = Recommender(chosen, {"name": users}, {"name": scoring}, spec).double().eval()
     with torch.no_grad():  # far from the small start, so that a difference shows
         for name, parameter in made.named_parameters():
             if parameter.dim() > 1 and "backbone" not in name:  # pictures differ as they are
@@ -46,12 +46,12 @@ def build(dataset: Dataset, items: str, users: str, scoring: str = "dot") -> Rec
 
 
 def one_batch(made: Recommender, negatives: str = "per_target") -> Batch:
-    held = made.facts.history
+    held = made.spec.history
     assert held is not None
     view = VIEWS[made.users.view]
     reader = Reader.over(view, held, LENGTH, Windowing())
-    sampler = NEGATIVES[negatives](held, made.facts.items, view.avoids)  # type: ignore[call-arg]
-    items = made.facts.items
+    sampler = NEGATIVES[negatives](held, made.spec.items, view.avoids)  # type: ignore[call-arg]
+    items = made.spec.items
     return next(
         Batcher(reader, sampler, made.items.load, items, made.users.needs_catalogue, batch_size=32).epoch(0)
     )
@@ -117,18 +117,18 @@ def test_a_vector_knows_what_its_view_shows(dataset: Dataset, items: str, users:
     now = events_of(dataset, some, width)
     place = torch.arange(width)
     changed = 4 if view == "cloze" else 5
-    asked = (place >= 2) & ((place % 2 == 1) | (view != "cloze"))
-    history = now.history.masked_fill(asked, 0) if view == "cloze" else now.history
-    now = replace(now, history=history, asked=asked.expand_as(history).clone())
+    target_mask = (place >= 2) & ((place % 2 == 1) | (view != "cloze"))
+    history = now.history.masked_fill(target_mask, 0) if view == "cloze" else now.history
+    now = replace(now, history=history, target_mask=target_mask.expand_as(history).clone())
     later = replace(now, history=history.clone())
     later.history[:, changed] = later.history[:, changed] % dataset.items + 1
     table = made.catalogue().table.double()
     with torch.no_grad():
         difference = (made.users(table, now) - made.users(table, later)).flatten(1).abs().amax(1)
     difference = difference.view(len(some), -1)
-    knows = {"next_item": place >= changed, "leave_one_out": place != changed, "cloze": place >= 0}[view]
-    assert (difference[:, knows[asked]] > 1e-9).all()
-    assert not difference[:, ~knows[asked]].any() or difference[:, ~knows[asked]].max() < 1e-9
+    knows = {"next_item": place >= changed, "rest_of_window": place != changed, "cloze": place >= 0}[view]
+    assert (difference[:, knows[target_mask]] > 1e-9).all()
+    assert not difference[:, ~knows[target_mask]].any() or difference[:, ~knows[target_mask]].max() < 1e-9
 
 
 @over_all_pairs
@@ -176,13 +176,13 @@ def what_follows(dataset: Dataset, view: str) -> tuple[Batch, Events, torch.Tens
     as_trained = {
         "pairs": (line.history[:, :0], torch.ones(1, dtype=torch.bool)),
         "next_item": (before.history, last[1:]),
-        "leave_one_out": (line.history, last),
+        "rest_of_window": (line.history, last),
         "cloze": (line.history.masked_fill(last, 0), last),
     }
-    history, asked = as_trained[view]
-    asked = asked.expand(len(target), -1).clone()
-    events = Events(line.users, history, line.times[:, : history.shape[1]], asked)
-    targets = torch.where(asked, target[:, None], 0)
+    history, target_mask = as_trained[view]
+    target_mask = target_mask.expand(len(target), -1).clone()
+    events = Events(line.users, history, line.times[:, : history.shape[1]], target_mask)
+    targets = torch.where(target_mask, target[:, None], 0)
     everything = Items(torch.arange(dataset.items + 1), {})
     return Batch(everything, events, targets, torch.ones(1, dtype=torch.int64)), before, target
 
@@ -193,7 +193,7 @@ def test_saved_and_loaded_is_the_same(
 ) -> None:
     made = build(dataset, items, users, scoring).float()
     made.save(tmp_path / "saved")
-    loaded = Recommender.from_pretrained(tmp_path / "saved", data=made.facts)
+    loaded = Recommender.from_pretrained(tmp_path / "saved", data=made.spec)
     events = events_of(dataset, np.arange(1, 30))
     assert torch.equal(made.vectors(made.catalogue(), events), loaded.vectors(loaded.catalogue(), events))
     chunks = loaded.catalogue(chunk=7)

@@ -20,7 +20,7 @@ LINES = [RANDOM.integers(1, 41, size=RANDOM.integers(2, 20)).tolist() for _ in r
 HELD = histories(*LINES)
 
 
-def batcher(negatives: str = "per_target", view: str = "next_item", **choices: int) -> Batcher:
+def batcher(negatives: str = "per_target", view: str = "next_item", **config: int) -> Batcher:
     kinds = {"per_target": PerTarget, "shared": Shared, "catalogue": Catalogue}
     sampler = kinds[negatives](HELD, 40, VIEWS[view].avoids)
     reader = Reader.over(VIEWS[view], HELD, 6, Windowing())
@@ -29,7 +29,7 @@ def batcher(negatives: str = "per_target", view: str = "next_item", **choices: i
         sampler,
         lambda ids: {"doubled": torch.from_numpy(2 * ids)},
         40,
-        **{"batch_size": 16, **choices},
+        **{"batch_size": 16, **config},
     )
 
 
@@ -77,7 +77,7 @@ def test_batches_for_a_gpu_lie_in_memory_that_it_reads_by_itself(
     batch, plain = (next(batcher("shared", threads=0, pinned=word).epoch(0)) for word in (pinned, False))
     assert same(batch, plain)
     parts = [batch.items.ids, batch.items.payload["doubled"], batch.events.users, batch.events.history]
-    parts += [batch.events.times, batch.events.asked, batch.target, batch.negative, batch.log_q]
+    parts += [batch.events.times, batch.events.target_mask, batch.target, batch.negative, batch.log_q]
     assert {t.data_ptr() for t in parts if t is not None} & set(moved) == (set(moved) if pinned else set())
     assert bool(moved) == pinned
 

@@ -53,12 +53,12 @@ def test_popularity_to_a_power() -> None:
 
 def test_what_nobody_has_taken_is_drawn_or_not() -> None:
     held = histories([1, 2, 2, 2], [2, 4])
-    drawn = Popularity(held, 6, 0.0, taken=True).draw(60_000, RNG(0))
+    drawn = Popularity(held, 6, 0.0, interacted_only=True).draw(60_000, RNG(0))
     shares = np.bincount(drawn, minlength=7) / len(drawn)
     assert shares == pytest.approx([0, 1 / 3, 1 / 3, 0, 1 / 3, 0, 0], abs=0.01)
     _, rows = read("next_item", [1, 2, 2, 2], [2, 4])
     all_of_them = Shared(held, 6, "window", drawn=300).draw(rows, RNG(0)).items
-    shared = Shared(held, 6, "window", drawn=300, taken=True).draw(rows, RNG(0))
+    shared = Shared(held, 6, "window", drawn=300, interacted_only=True).draw(rows, RNG(0))
     assert shared.items is not None and shared.log_q is not None and all_of_them is not None
     assert set(shared.items) == {1, 2, 4} and set(all_of_them) == set(range(1, 7))
     times = np.exp(-shared.log_q) * 100

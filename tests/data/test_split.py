@@ -9,7 +9,7 @@ import pytest
 from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
-from pixelrec.data.split import all_events, test_questions, training_events, validation_questions
+from pixelrec.data.split import all_events, test_cases, training_events, validation_cases
 
 LINES = {"a": "p q r s", "b": "q p", "c": "s r q", "d": "p"}
 
@@ -35,13 +35,13 @@ def lines(dataset: Dataset, histories: Histories) -> dict[str, str]:
 def test_what_trains_and_what_is_asked(small: Dataset) -> None:
     assert lines(small, training_events(small)) == {"a": "p q", "b": "q p", "c": "s", "d": "p"}
     for ask, targets, known in (
-        (validation_questions, ["r", "r"], {"a": "p q", "c": "s"}),
-        (test_questions, ["s", "q"], {"a": "p q r", "c": "s r"}),
+        (validation_cases, ["r", "r"], {"a": "p q", "c": "s"}),
+        (test_cases, ["s", "q"], {"a": "p q r", "c": "s r"}),
     ):
-        questions = ask(small)
-        assert [small.user_ids[int(u) - 1] for u in questions.users] == ["a", "c"]
-        assert [small.item_ids[int(t) - 1] for t in questions.targets] == targets
-        assert lines(small, questions.histories).items() >= known.items()
+        cases = ask(small)
+        assert [small.user_ids[int(u) - 1] for u in cases.users] == ["a", "c"]
+        assert [small.item_ids[int(t) - 1] for t in cases.targets] == targets
+        assert lines(small, cases.histories).items() >= known.items()
 
 
 def test_recommending_knows_everything(small: Dataset) -> None:

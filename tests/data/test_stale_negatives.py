@@ -23,9 +23,9 @@ HELD = histories(*LINES)
 LOADED: list[np.ndarray] = []
 
 
-def batches(bank: bool, view: str = "next_item", *, threads: int = 0, **choices: object) -> list[Batch]:
+def batches(bank: bool, view: str = "next_item", *, threads: int = 0, **config: object) -> list[Batch]:
     """Three batches of an epoch; what was loaded for them is in `LOADED`."""
-    chosen = {"drawn": 30, "fresh": 0, **choices}
+    chosen = {"drawn": 30, "reencoded": 0, **config}
     sampler = Shared(HELD, ITEMS, VIEWS[view].avoids, bank=bank, **chosen)  # type: ignore[arg-type]
     return batches_of(sampler, view, threads=threads)
 
@@ -102,17 +102,17 @@ def test_on_threads_it_is_the_same() -> None:
 
 
 @over_views
-@pytest.mark.parametrize("fresh", [1, 7])
-def test_a_few_are_encoded_after_all_and_count_for_all(view: str, fresh: int) -> None:
-    for some, none in zip(batches(True, view, fresh=fresh), batches(True, view), strict=True):
+@pytest.mark.parametrize("reencoded", [1, 7])
+def test_a_few_are_encoded_after_all_and_count_for_all(view: str, reencoded: int) -> None:
+    for some, none in zip(batches(True, view, reencoded=reencoded), batches(True, view), strict=True):
         assert some.items.stale is not None and none.items.stale is not None
         assert none.items.weights is None and some.items.weights is not None
         assert set(numbers(some).tolist()) == set(numbers(none).tolist())
         added = set(some.items.ids.tolist()) - set(none.items.ids.tolist())
-        assert len(added) == fresh and added <= set(none.items.stale.tolist())
+        assert len(added) == reencoded and added <= set(none.items.stale.tolist())
         weighted = some.items.ids[some.items.weights != 1]
         assert set(weighted.tolist()) == added
-        assert some.items.weights.max().item() == pytest.approx(len(none.items.stale) / fresh)
+        assert some.items.weights.max().item() == pytest.approx(len(none.items.stale) / reencoded)
         for rows, same in [
             (some.target, none.target),
             (some.events.history, none.events.history),
@@ -123,7 +123,7 @@ def test_a_few_are_encoded_after_all_and_count_for_all(view: str, fresh: int) ->
 
 
 def test_which_are_encoded_after_all_is_drawn_evenly() -> None:
-    sampler = Shared(HELD, ITEMS, "window", drawn=30, bank=True, fresh=5)
+    sampler = Shared(HELD, ITEMS, "window", drawn=30, bank=True, reencoded=5)
     made = Batcher(Reader.over(VIEWS["next_item"], HELD, 6, Windowing()), sampler, load, ITEMS, batch_size=4)
     one = np.array([1, 2])
     drawn = np.arange(1, 23)  # twenty others
@@ -136,13 +136,13 @@ def test_which_are_encoded_after_all_is_drawn_evenly() -> None:
 
 
 def test_where_few_are_drawn_all_of_them_are_encoded() -> None:
-    for batch in batches(True, fresh=1000):
+    for batch in batches(True, reencoded=1000):
         assert batch.items.stale is not None and len(batch.items.stale) == 0
         assert batch.items.weights is not None and torch.all(batch.items.weights == 1)
 
 
 def test_where_all_negatives_are_in_the_batch_nothing_is_stale() -> None:
-    for batch in batches(True, drawn=0, in_batch=True, fresh=5):
+    for batch in batches(True, drawn=0, in_batch=True, reencoded=5):
         assert batch.items.weights is None
         assert batch.items.stale is not None and len(batch.items.stale) == 0
         assert batch.items.rows == len(batch.items.ids)
@@ -167,7 +167,7 @@ def test_a_model_over_the_whole_catalogue_has_nothing_stale() -> None:
 
 
 def test_a_batch_takes_its_stale_items_to_a_device() -> None:
-    batch = batches(True, fresh=2)[0]
+    batch = batches(True, reencoded=2)[0]
     moved = replace(batch, items=batch.items.to("meta")).items
     assert moved.stale is not None and moved.stale.device.type == "meta"
     assert moved.weights is not None and moved.weights.device.type == "meta"

@@ -64,7 +64,7 @@ def test_prefixes_are_windows_with_one_target_a_row() -> None:
 
 
 def test_leave_one_out_asks_for_every_event() -> None:
-    read = read_all("leave_one_out", histories([1, 2, 3, 4], [5, 6]), 3)
+    read = read_all("rest_of_window", histories([1, 2, 3, 4], [5, 6]), 3)
     assert rows(read.history, read.times, read.target) == [
         ([0, 0, 5, 6], [0, 0, 10, 20], [0, 0, 5, 6]),
         ([1, 2, 3, 4], [10, 20, 30, 40], [1, 2, 3, 4]),
@@ -72,7 +72,7 @@ def test_leave_one_out_asks_for_every_event() -> None:
 
 
 def test_leave_one_out_with_one_target_a_row() -> None:
-    read = read_all("leave_one_out", histories([1, 2, 3], [5, 6]), 3, Windowing(rows="targets"))
+    read = read_all("rest_of_window", histories([1, 2, 3], [5, 6]), 3, Windowing(rows="targets"))
     assert rows(read.history, read.target) == sorted(
         [([0, 1, 2, 3], [0, *(i if i == target else 0 for i in (1, 2, 3))]) for target in (1, 2, 3)]
         + [([0, 0, 5, 6], [0, 0, 5, 0]), ([0, 0, 5, 6], [0, 0, 0, 6])]
@@ -89,7 +89,7 @@ def test_cloze_hides_what_it_asks() -> None:
     assert hidden[:300].mean() == pytest.approx(0.6, abs=0.03)
 
 
-@pytest.mark.parametrize("view", ["next_item", "leave_one_out"])
+@pytest.mark.parametrize("view", ["next_item", "rest_of_window"])
 def test_one_target_a_row_asks_the_same(view: str) -> None:
     random = np.random.default_rng(3)
     held = histories(*[random.integers(1, 50, size=random.integers(0, 25)).tolist() for _ in range(60)])

@@ -156,12 +156,12 @@ def test_it_ends_the_same(dataset: Dataset, whole: Path, tmp_path: Path, how: st
         assert os.getpgid(child) != os.getpgid(process.pid), (
             "Ctrl-C is for the runner alone, or it comes twice"
         )
-        asked = time.time_ns()
+        requested = time.time_ns()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         said, why = end(process, 130)
         assert "stopping   mf-id seed 0" in said and "Traceback" not in why
         assert why == "pixelrec: stopped; 0 of 1 runs done; the same command goes on\n"
-        assert (run / "last" / "progress.json").stat().st_mtime_ns > asked, "it saved before it stopped"
+        assert (run / "last" / "progress.json").stat().st_mtime_ns > requested, "it saved before it stopped"
         assert "0 of 1 seed)" in (out / "results-test.md").read_text("utf-8")
     elif how == "child killed":
         os.kill(child, signal.SIGKILL)

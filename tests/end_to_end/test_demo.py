@@ -15,9 +15,9 @@ from rich.console import Console
 from pixelrec import api
 from pixelrec.cli.main import main
 from pixelrec.cli.show_demo import print_demonstration
-from pixelrec.demo import demonstration
-from pixelrec.demo.demonstration import IDS, PIXELS, Demonstration
-from pixelrec.demo.world import generate_world
+from pixelrec.demonstration import demonstrate as demonstration
+from pixelrec.demonstration.demonstrate import IDS, PIXELS, Demonstration
+from pixelrec.demonstration.world import generate_world
 from pixelrec.errors import RequestError
 from pixelrec.runs.results import Measured
 from pixelrec.runs.run import Run
@@ -36,7 +36,7 @@ def said(out: Path) -> str:
         patch.setattr(demonstration, "generate_world", partial(generate_world, users=300, items=100))
         patch.setenv("COLUMNS", "80")
         for each in (IDS, PIXELS):
-            patch.setitem(cast("dict[str, object]", each.choices), "training.epochs", 1)
+            patch.setitem(cast("dict[str, object]", each.config), "training.epochs", 1)
         assert main(["demo", "--out", str(out)]) == 0
     return printed.getvalue()
 

@@ -100,7 +100,7 @@ def test_a_disk_that_is_full(
     error = said(capsys, "train", *words)
     assert "cannot be written (I/O error: No space left" in error and f"train --resume {out}" in error
     assert not list(out.glob(".*.new")), "nothing half-written stays"
-    assert Recommender.from_pretrained(out / "best").facts.items == dataset.items
+    assert Recommender.from_pretrained(out / "best").spec.items == dataset.items
     monkeypatch.undo()
     assert main(["train", "--resume", str(out), "--data", str(dataset.folder)]) == 0
 
@@ -207,7 +207,7 @@ def test_a_loss_that_is_no_number_keeps_the_best(
     message = said(capsys, *words, "--training.epochs", "3", code=3)
     assert "nan at epoch 2, step 3" in message and "learning_rate" in message
     assert "the best checkpoint so far, of epoch 1, is kept" in message
-    assert Recommender.from_pretrained(out / "best").facts.items == dataset.items
+    assert Recommender.from_pretrained(out / "best").spec.items == dataset.items
     assert len((out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 1
     steps, failing_at, words[words.index(out)] = 0, 2, tmp_path / "at-once"
     assert "no epoch has ended, so there is no checkpoint" in said(capsys, *words, code=3)

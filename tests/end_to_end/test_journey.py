@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.demo.world import World
+from pixelrec.demonstration.world import World
 
 SMALL = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--users.layers", "1"]
 

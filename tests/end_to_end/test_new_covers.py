@@ -20,7 +20,7 @@ from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import all_events, training_events
 from pixelrec.data.views import latest, seen_items
-from pixelrec.demo.world import World
+from pixelrec.demonstration.world import World
 from pixelrec.errors import RequestError, RunError
 from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recommender import latest_events
@@ -105,7 +105,7 @@ def test_a_copy_of_a_known_cover_stands_beside_it(train: Train, copied: Any, rec
 
 def brute_force(run: Run, dataset: Dataset, user: str, covers: Sequence[str]) -> dict[str, tuple[int, float]]:
     """By the item whose cover was copied: the place of the copy among what is not seen, and its score."""
-    recommender = run.recommender(dataset.facts(run.length, training_events(dataset)))
+    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
     numbers = dataset.user_numbers([user])
     history, times = latest(all_events(dataset), numbers, run.length)
     catalogue = recommender.catalogue()
@@ -268,7 +268,7 @@ def test_of_ids_and_pixels_a_new_item_has_its_pixels_alone(
     item, number = str(dataset.item_ids[4]), 5
     cover = copied(item)
     (row,) = rows(api.recommend(run, users=["u1"], covers=[cover], alone=True))
-    recommender = run.recommender(dataset.facts(run.length, training_events(dataset)))
+    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
     catalogue = recommender.catalogue()
     numbers = dataset.user_numbers(["u1"])
     events = latest_events(numbers, *latest(all_events(dataset), numbers, run.length))

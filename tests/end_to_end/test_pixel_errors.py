@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
-from pixelrec.demo.world import World
+from pixelrec.demonstration.world import World
 from pixelrec.images.pack import pack
 from pixelrec.items.cache.feeds import lower_states
 from pixelrec.recipe.recipe import build_recommender, read_recipe
@@ -121,7 +121,7 @@ def prepared(data: Path, overrides: dict[str, Any]) -> Path:
     recipe, opened = read_recipe("sasrec-id", overrides), Dataset.open(data)
     before = set((data / "activations").glob("*"))
     torch.manual_seed(recipe["seed"])
-    recommender = build_recommender(recipe, opened.facts(recipe["length"], training_events(opened)))
+    recommender = build_recommender(recipe, opened.spec(recipe["length"], training_events(opened)))
     recommender.items.prepare(lambda _: None)
     (made,) = set((data / "activations").glob("*")) - before
     return made

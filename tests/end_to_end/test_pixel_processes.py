@@ -23,7 +23,7 @@ WORDS = {
     "items.chunk": 9,
     "items.kept": 9,
     "negatives.bank": True,
-    "negatives.fresh": 5,
+    "negatives.reencoded": 5,
     "negatives.drawn": 40,
     "training.batch_size": 200,
     "training.epochs": 2,
@@ -35,7 +35,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from pixelrec import api
-    from pixelrec.runs import train as fitting
+from pixelrec.runs import train as fitting
 from pixelrec.recommender import Recommender
 from pixelrec.training import loop
 from safetensors.torch import save_file

@@ -18,7 +18,7 @@ from pixelrec.training import loop
 
 STALE = {
     "negatives.bank": True,
-    "negatives.fresh": 5,
+    "negatives.reencoded": 5,
     "negatives.drawn": 40,
     "training.epochs": 2,
     "training.batch_size": 100,

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pixelrec.cli.main import main
-from pixelrec.demo.world import World
+from pixelrec.demonstration.world import World
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

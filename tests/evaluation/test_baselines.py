@@ -14,20 +14,20 @@ from pixelrec.baselines.baseline import AbstractBaseline
 from pixelrec.baselines.popularity import Popularity
 from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import Questions, test_questions, training_events, validation_questions
+from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
 from pixelrec.evaluation import baselines as module
-from pixelrec.evaluation.baselines import choose, choosers, rank_by, rank_rivals, silent
+from pixelrec.evaluation.baselines import choose, rank_baselines, rank_by, silent, validation_sample
 from pixelrec.evaluation.metrics import metrics
 
 N = 6
 
 
-def questions(targets: list[int], shown: list[list[int]]) -> Questions:
+def cases(targets: list[int], shown: list[list[int]]) -> EvaluationCases:
     lengths = np.array([0, *map(len, shown)])
     stops = np.cumsum(lengths)
     items = np.array([item for each in shown for item in each], np.int32)
     histories = Histories(items, np.arange(len(items)), stops - lengths, stops)
-    return Questions("test", np.arange(1, len(shown) + 1), np.array(targets), histories)
+    return EvaluationCases("test", np.arange(1, len(shown) + 1), np.array(targets), histories)
 
 
 @final
@@ -48,28 +48,28 @@ class Fixed(AbstractBaseline):
 
 
 def test_ties_and_history_and_a_target_already_seen() -> None:
-    asked = questions([2, 2, 2, 6, 2], [[5], [1, 3], [4], [6, 1], []])
+    asked = cases([2, 2, 2, 6, 2], [[5], [1, 3], [4], [6, 1], []])
     baseline = Fixed((3.0, 2.0, 2.0, 5.0, 4.0, -1.0))
     # Item 3 ties with the target 2; what was seen leaves the way; who saw the target has it last.
     assert rank_by(baseline, N, asked).tolist() == [4, 3, 4, N, 5]
 
 
 def test_rounding_makes_no_difference() -> None:
-    asked = questions([2], [[5]])
+    asked = cases([2], [[5]])
     for close in (1e6 - 1e-9, 1e6, 1e6 + 1e-9):
         assert rank_by(Fixed((close, 1e6, 3.0, 5.0, 4.0, -1.0)), N, asked).tolist() == [2]
     assert rank_by(Fixed((1e6 - 1, 1e6, 3.0, 5.0, 4.0, -1.0)), N, asked).tolist() == [1]
 
 
 def test_ranks_of_popularity_are_those_of_a_sort(dataset: Dataset) -> None:
-    asked, training = test_questions(dataset), training_events(dataset)
+    asked, training = test_cases(dataset), training_events(dataset)
     counts = Popularity.fit(training, dataset.items).counts
     shown = asked.histories
     expected = []
     for user, target in zip(asked.users.tolist(), asked.targets.tolist(), strict=True):
         seen = set(shown.items[shown.starts[user] : shown.stops[user]].tolist())
-        rivals = [item for item in range(1, dataset.items + 1) if item not in seen and item != target]
-        better = sum(counts[item] >= counts[target] for item in rivals)
+        baseline_ranks = [item for item in range(1, dataset.items + 1) if item not in seen and item != target]
+        better = sum(counts[item] >= counts[target] for item in baseline_ranks)
         expected.append(dataset.items if target in seen else 1 + better)
     found = rank_by(Popularity.fit(training, dataset.items), dataset.items, asked)
     assert found.tolist() == expected
@@ -79,7 +79,7 @@ def test_ranks_of_popularity_are_those_of_a_sort(dataset: Dataset) -> None:
 def test_blocks_of_users_change_no_rank(
     dataset: Dataset, scores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, training = validation_questions(dataset), training_events(dataset)
+    asked, training = validation_cases(dataset), training_events(dataset)
     expected = {
         name: rank_by(next(kind.candidates(training, dataset.items)), dataset.items, asked)
         for name, kind in BASELINES.items()
@@ -93,7 +93,7 @@ def test_blocks_of_users_change_no_rank(
 
 def test_validation_chooses_and_of_equals_the_first() -> None:
     shown = [[1]] * 5
-    asked = questions([4, 4, 4, 2, 3], shown)
+    asked = cases([4, 4, 4, 2, 3], shown)
     found = choose(Fixed, asked.histories, N, asked)
     assert found.choice == "likes 4"
     values = {
@@ -101,22 +101,22 @@ def test_validation_chooses_and_of_equals_the_first() -> None:
         for each in Fixed.candidates(asked.histories, N)
     }
     assert max(values, key=lambda name: values[name]) == "likes 4"
-    equal = questions([2, 3], shown[:2])
+    equal = cases([2, 3], shown[:2])
     assert choose(Fixed, equal.histories, N, equal).choice == "likes 2"
 
 
 def test_the_test_events_choose_nothing(dataset: Dataset) -> None:
     training, validation, test = (
         training_events(dataset),
-        validation_questions(dataset),
-        test_questions(dataset),
+        validation_cases(dataset),
+        test_cases(dataset),
     )
     shuffled = replace(test, targets=np.roll(test.targets, 1))
-    one = rank_rivals(training, dataset.items, validation, test, silent)
-    other = rank_rivals(training, dataset.items, validation, shuffled, silent)
+    one = rank_baselines(training, dataset.items, validation, test, silent)
+    other = rank_baselines(training, dataset.items, validation, shuffled, silent)
     assert one.notes == other.notes and set(one.notes) == {"recent popularity", "item-kNN", "EASE"}
     assert any((one.ranks[name] != other.ranks[name]).any() for name in one.ranks)
-    at_validation = rank_rivals(training, dataset.items, validation, validation, silent)
+    at_validation = rank_baselines(training, dataset.items, validation, validation, silent)
     assert at_validation.notes == one.notes
     quality = metrics(at_validation.ranks["item-kNN"])["NDCG@10"]
     knn = BASELINES["item-kNN"].candidates(training, dataset.items)
@@ -126,10 +126,10 @@ def test_the_test_events_choose_nothing(dataset: Dataset) -> None:
 def test_at_most_ten_thousand_choose_and_always_the_same(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    everyone = validation_questions(dataset)
-    assert choosers(everyone) is everyone
+    everyone = validation_cases(dataset)
+    assert validation_sample(everyone) is everyone
     monkeypatch.setattr(module, "CHOOSERS", 50)
-    some, again = choosers(everyone), choosers(everyone)
+    some, again = validation_sample(everyone), validation_sample(everyone)
     assert len(some) == len(set(some.users.tolist())) == 50
     np.testing.assert_array_equal(some.users, again.users)
     target_of = dict(zip(everyone.users.tolist(), everyone.targets.tolist(), strict=True))
@@ -140,8 +140,8 @@ def test_what_is_too_large_is_left_out_with_a_reason(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pixelrec.baselines.ease.MOST_ITEMS", 50)
-    asked, told = validation_questions(dataset), []
-    found = rank_rivals(training_events(dataset), dataset.items, asked, asked, told.append)
+    asked, told = validation_cases(dataset), []
+    found = rank_baselines(training_events(dataset), dataset.items, asked, asked, told.append)
     assert list(found.ranks) == ["random", "popularity", "recent popularity", "item-kNN"]
     assert found.notes["EASE"].startswith("left out: it is solved for up to 50 items")
     assert told == list(BASELINES)

@@ -13,9 +13,9 @@ from pixelrec.evaluation.significance import paired
 def test_the_best_baseline_by_ndcg_is_compared() -> None:
     rng = np.random.default_rng(0)
     ranks = rng.integers(1, 20, 500)
-    rivals = {"weak": ranks + 5, "best": np.maximum(ranks - 1, 1), "other": np.maximum(ranks, 2)}
-    found = compare(ranks, rivals)
-    expected = paired(per_user(ranks)["NDCG@10"], per_user(rivals["best"])["NDCG@10"])
+    baseline_ranks = {"weak": ranks + 5, "best": np.maximum(ranks - 1, 1), "other": np.maximum(ranks, 2)}
+    found = compare(ranks, baseline_ranks)
+    expected = paired(per_user(ranks)["NDCG@10"], per_user(baseline_ranks["best"])["NDCG@10"])
     assert found == Comparison("best", expected.difference, expected.low, expected.high)
     assert found.verdict == "behind"
 

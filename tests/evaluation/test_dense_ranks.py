@@ -45,8 +45,8 @@ def test_ranks_are_the_places_of_a_full_sort() -> None:
     found = count_dense_ranks(scores, targets, seen, owners)
     for user, target in enumerate(targets.tolist()):
         history = set(seen[owners == user].tolist())
-        rivals = [item for item in range(1, 101) if item not in history and item != target]
-        ordered = sorted([*rivals, target], key=lambda i: (-float(scores[user, i]), i == target))  # noqa: B023
+        baseline_ranks = [item for item in range(1, 101) if item not in history and item != target]
+        ordered = sorted([*baseline_ranks, target], key=lambda i: (-float(scores[user, i]), i == target))  # noqa: B023
         assert int(found[user]) == (100 if target in history else 1 + ordered.index(target))
 
 

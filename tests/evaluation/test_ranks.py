@@ -36,8 +36,8 @@ def sorted_ranks(vectors: Tensor, table: Tensor, targets: Tensor, seen: Tensor, 
         if target in history:
             ranks.append(items)
             continue
-        rivals = [item for item in range(1, items + 1) if item not in history and item != target]
-        ordered = sorted([*rivals, target], key=lambda i: (-scores[user, i], i == target))
+        baseline_ranks = [item for item in range(1, items + 1) if item not in history and item != target]
+        ordered = sorted([*baseline_ranks, target], key=lambda i: (-scores[user, i], i == target))
         ranks.append(1 + ordered.index(target))
     return np.array(ranks)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pixelrec.evaluation.comparison import Comparison
-from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST, OTHERS, SLICES, slice_metrics
+from pixelrec.evaluation.slices import FEWEST, LONG_TAIL, OTHERS, SLICES, slice_metrics
 
 COUNTS = np.array([0, 4, 5, 100, 1, 6])
 RANKS = {"mine": np.array([1, 3, 2, 11, 20, 10]), "rival": np.array([12, 1, 5, 1, 2, 4])}
@@ -17,7 +17,7 @@ def ndcg(ranks: np.ndarray) -> np.ndarray:
 
 
 def test_every_question_is_in_one_slice_and_five_events_are_not_few() -> None:
-    assert FEW_EVENTS.holds(COUNTS).tolist() == [True, True, False, False, True, False]
+    assert LONG_TAIL.holds(COUNTS).tolist() == [True, True, False, False, True, False]
     assert OTHERS.holds(COUNTS).tolist() == [False, False, True, True, False, True]
     every = np.sum([part.holds(np.arange(1000)) for part in SLICES], axis=0)
     assert np.array_equal(every, np.ones(1000))
@@ -25,8 +25,8 @@ def test_every_question_is_in_one_slice_and_five_events_are_not_few() -> None:
 
 def test_metrics_are_those_of_the_questions_inside() -> None:
     few, others = slice_metrics("mine", RANKS, COUNTS)
-    assert (few.name, few.events, few.questions) == ("few-event items", "< 5 training events", 3)
-    assert (others.name, others.events, others.questions) == ("other items", "≥ 5 training events", 3)
+    assert (few.name, few.events, few.cases) == ("long-tail items", "< 5 training events", 3)
+    assert (others.name, others.events, others.cases) == ("other items", "≥ 5 training events", 3)
     assert few.where == "items with < 5 training events (n = 3)"
     for part, mask in ((few, COUNTS < 5), (others, COUNTS >= 5)):
         assert list(part.metrics) == ["mine", "rival"]
@@ -41,10 +41,10 @@ def test_metrics_are_those_of_the_questions_inside() -> None:
     assert few.ordered({"other": {"NDCG@10": 0.99}}) == ["other", "rival", "mine"]
 
 
-@pytest.mark.parametrize(("counts", "name"), [([4, 0], "few-event items"), ([5, 9], "other items")])
+@pytest.mark.parametrize(("counts", "name"), [([4, 0], "long-tail items"), ([5, 9], "other items")])
 def test_an_empty_slice_is_left_out(counts: list[int], name: str) -> None:
     (only,) = slice_metrics("m", {"m": np.array([1, 2])}, np.array(counts))
-    assert only.name == name and only.questions == 2
+    assert only.name == name and only.cases == 2
     assert slice_metrics("m", {"m": np.empty(0, np.int64)}, np.empty(0, np.int64)) == ()
 
 
@@ -67,8 +67,8 @@ def test_the_best_baseline_of_the_slice_is_compared() -> None:
 
 
 def test_too_few_questions_compare_nothing() -> None:
-    def compared(questions: int) -> Comparison | None:
-        ones = np.ones(questions, np.int64)
+    def compared(cases: int) -> Comparison | None:
+        ones = np.ones(cases, np.int64)
         (part,) = slice_metrics("m", {"m": ones, "b": ones + 1}, 0 * ones)
         assert part.metrics["m"]["NDCG@10"] == 1.0
         return part.comparison

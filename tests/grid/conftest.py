@@ -31,9 +31,9 @@ def finish(grid: Grid) -> Finish:
     def finish(
         cell: Cell, *, skill: float = 0.3, memory: int | None = 300_000_000, jobs: int = 1
     ) -> np.ndarray:
-        questions = grid.questions()
+        cases = grid.cases()
         chance = np.random.default_rng([cell.seed, int(1000 * skill)])
-        hit = chance.random(len(questions)) < skill
+        hit = chance.random(len(cases)) < skill
         ranks = np.where(hit, chance.integers(1, 11, len(hit)), chance.integers(11, 100, len(hit)))
         write(grid, cell, ranks)
         Costs(
@@ -54,7 +54,7 @@ def finish(grid: Grid) -> Finish:
 
 def write(grid: Grid, cell: Cell, ranks: np.ndarray) -> None:
     """The files of an evaluated run that the grid looks at."""
-    users = grid.dataset.user_ids[grid.questions().users - 1]
+    users = grid.dataset.user_ids[grid.cases().users - 1]
     cell.folder.mkdir(parents=True, exist_ok=True)
     pl.DataFrame({"user_id": users, "rank": ranks}).write_parquet(cell.ranks(grid.split))
     for path in measured_files(cell.folder, grid.split):

@@ -50,14 +50,14 @@ class Outline(HTMLParser):
             self.text += data
 
 
-def rivals(grid: Grid, name: str = "strong") -> dict[str, np.ndarray]:
-    return {"weak": np.full(len(grid.questions()), 50), name: np.full(len(grid.questions()), 9)}
+def baseline_ranks(grid: Grid, name: str = "strong") -> dict[str, np.ndarray]:
+    return {"weak": np.full(len(grid.cases()), 50), name: np.full(len(grid.cases()), 9)}
 
 
 def test_it_is_whole_and_harmless(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
     grid.cells[0][1].fail(NASTY)
-    text = page(compare(grid, rivals(grid, NASTY), {NASTY: NASTY}))
+    text = page(compare(grid, baseline_ranks(grid, NASTY), {NASTY: NASTY}))
     outline = Outline(text)
     assert not outline.faults and not outline.open
     assert outline.tags.count("script") == 1 and outline.tags.count("style") == 1
@@ -66,7 +66,7 @@ def test_it_is_whole_and_harmless(grid: Grid, finish: Finish) -> None:
 
 
 def test_it_is_whole_before_anything_is_done(grid: Grid) -> None:
-    outline = Outline(page(compare(grid, rivals(grid))))
+    outline = Outline(page(compare(grid, baseline_ranks(grid))))
     assert not outline.faults and not outline.open
     assert "0 of 6" in outline.text and "the best recipe" not in outline.text
 
@@ -75,12 +75,12 @@ def test_it_is_whole_before_anything_is_done(grid: Grid) -> None:
 def test_a_verdict_is_in_words(grid: Grid, finish: Finish, skill: float, said: str) -> None:
     for cell in grid.cells[0]:
         finish(cell, skill=skill)
-    assert said in Outline(page(compare(grid, rivals(grid)))).text
+    assert said in Outline(page(compare(grid, baseline_ranks(grid)))).text
 
 
 def test_intervals_are_drawn_to_scale(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
-    results = compare(grid, rivals(grid))
+    results = compare(grid, baseline_ranks(grid))
     axis = forests(results)[0].axis
     row = results.recipes[0]
     drawn, found = axis.stretch(row.whole), row.metrics["NDCG@10"]
@@ -94,7 +94,7 @@ def test_intervals_are_drawn_to_scale(grid: Grid, finish: Finish) -> None:
 
 def test_columns_sort_by_the_number_not_by_the_text(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
-    results = compare(grid, rivals(grid))
+    results = compare(grid, baseline_ranks(grid))
     assert f'data-value="{results.recipes[0].value("Recall@10")!r}"' in page(results)
     assert 'data-value=""' in page(results), "what is not there sorts last"
 
@@ -102,7 +102,7 @@ def test_columns_sort_by_the_number_not_by_the_text(grid: Grid, finish: Finish) 
 def test_few_event_items_have_a_picture_and_a_column(grid: Grid, finish: Finish) -> None:
     for cell in grid.cells[0]:
         finish(cell, skill=0.9)
-    results = compare(grid, {**rivals(grid), "lucky": only_few(grid)})
+    results = compare(grid, {**baseline_ranks(grid), "lucky": only_few(grid)})
     overall, few = forests(results)
     assert (overall.rival, few.rival) == ("strong", "lucky")
     row = results.recipes[0]
@@ -113,7 +113,7 @@ def test_few_event_items_have_a_picture_and_a_column(grid: Grid, finish: Finish)
     )  # the rival's ranks are all 1
     text = Outline(page(results)).text
     assert f"over the {results.few} users whose item has < 5 training events" in text
-    assert "few-event NDCG@10" in text and "clearly behind" in text and "clearly ahead" in text
+    assert "long-tail NDCG@10" in text and "clearly behind" in text and "clearly ahead" in text
     assert f'data-value="{row.few.value("NDCG@10")!r}"' in page(results)
 
 
@@ -122,11 +122,11 @@ def test_without_few_event_items_nothing_is_drawn_of_them(
 ) -> None:
     finish(grid.cells[0][0])
     monkeypatch.setattr("pixelrec.grid.results.target_counts", lambda _, asked: np.full(len(asked), 5))
-    outline = Outline(page(compare(grid, rivals(grid))))
-    assert not outline.faults and "On few-event items" not in outline.text
+    outline = Outline(page(compare(grid, baseline_ranks(grid))))
+    assert not outline.faults and "On long-tail items" not in outline.text
     assert outline.text.count("At a glance") == 1
 
 
 def only_few(grid: Grid) -> np.ndarray:
     """Ranks of a baseline that knows nothing but items with few training events."""
-    return np.where(target_counts(grid.dataset, grid.questions()) < 5, 1, 99)
+    return np.where(target_counts(grid.dataset, grid.cases()) < 5, 1, 99)

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pixelrec.cli.show_grid import draw
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import Questions, training_events
+from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.errors import RunError
 from pixelrec.grid.markdown import markdown
 from pixelrec.grid.notes import notes
@@ -30,7 +30,7 @@ FIELDS = ("model", "role", "seed", "quantity")
 
 def baselines(grid: Grid) -> dict[str, np.ndarray]:
     chance = np.random.default_rng(7)
-    users = len(grid.questions())
+    users = len(grid.cases())
     weak, strong = chance.integers(1, 100, users), chance.integers(1, 40, users)
     return {"weak": weak, "strong": strong}
 
@@ -65,8 +65,8 @@ def cells(results: Results, model: str) -> dict[str, str]:
 
 def test_the_tables_say_what_the_ranks_say(grid: Grid, finish: Finish) -> None:
     ranks = [finish(cell, skill=0.6) for cell in grid.cells[0]]
-    rivals = baselines(grid)
-    results = compare(grid, rivals)
+    baseline_ranks = baselines(grid)
+    results = compare(grid, baseline_ranks)
     by_user = np.mean([ndcg(one, 10) for one in ranks], axis=0)
     mean, half = by_user.mean(), half_width(by_user)
     found = lines(results)["mf-id", "recipe", "", "NDCG@10"]
@@ -79,15 +79,15 @@ def test_the_tables_say_what_the_ranks_say(grid: Grid, finish: Finish) -> None:
     means = [ndcg(one, 10).mean() for one in ranks]
     spread = math.sqrt(sum((m - sum(means) / 3) ** 2 for m in means) / 2)
     assert row["sd of seeds"] == f"{100 * spread:.2f}"
-    weak = ndcg(rivals["weak"], 10)
+    weak = ndcg(baseline_ranks["weak"], 10)
     assert cells(results, "weak")["NDCG@10"] == f"{100 * weak.mean():.2f} ± {100 * half_width(weak):.2f}"
 
 
 def test_each_recipe_is_compared_with_the_best_baseline_user_by_user(grid: Grid, finish: Finish) -> None:
     ranks = [finish(cell, skill=0.6) for cell in grid.cells[0]]
-    rivals = baselines(grid)
-    results = compare(grid, rivals)
-    difference = np.mean([ndcg(one, 10) for one in ranks], axis=0) - ndcg(rivals["strong"], 10)
+    baseline_ranks = baselines(grid)
+    results = compare(grid, baseline_ranks)
+    difference = np.mean([ndcg(one, 10) for one in ranks], axis=0) - ndcg(baseline_ranks["strong"], 10)
     found = lines(results)["mf-id", "recipe", "", "NDCG@10 less strong"]
     assert float(found["value"]) == pytest.approx(difference.mean(), rel=1e-12)
     assert float(found["low"]) == pytest.approx(difference.mean() - half_width(difference), rel=1e-9)
@@ -105,32 +105,32 @@ def few_events(grid: Grid) -> np.ndarray:
         for start, stop in zip(histories.starts, histories.stops, strict=True)
         for item in histories.items[start:stop]
     )
-    return np.array([counts[int(item)] < 5 for item in grid.questions().targets])
+    return np.array([counts[int(item)] < 5 for item in grid.cases().targets])
 
 
 def test_few_event_items_have_columns_of_their_own(grid: Grid, finish: Finish) -> None:
     ranks = [finish(cell, skill=0.6) for cell in grid.cells[0]]
     few = few_events(grid)
     assert 30 <= few.sum() < len(few)
-    rivals = baselines(grid)
-    rivals["only few"] = np.where(few, 6, 99)  # worse than the strong one but for there
-    results = compare(grid, rivals)
+    baseline_ranks = baselines(grid)
+    baseline_ranks["only few"] = np.where(few, 6, 99)  # worse than the strong one but for there
+    results = compare(grid, baseline_ranks)
     by_user = np.mean([ndcg(one[few], 10) for one in ranks], axis=0)
     row, found = cells(results, "mf-id"), lines(results)
-    assert row["few-event NDCG@10"] == f"{100 * by_user.mean():.2f} ± {100 * half_width(by_user):.2f}"
-    assert cells(results, "only few")["few-event NDCG@10"] == f"**{100 / math.log2(7):.2f} ± 0.00**"
-    difference = by_user - ndcg(rivals["only few"][few], 10)
+    assert row["long-tail NDCG@10"] == f"{100 * by_user.mean():.2f} ± {100 * half_width(by_user):.2f}"
+    assert cells(results, "only few")["long-tail NDCG@10"] == f"**{100 / math.log2(7):.2f} ± 0.00**"
+    difference = by_user - ndcg(baseline_ranks["only few"][few], 10)
     half = 100 * half_width(difference)
     low, high = 100 * difference.mean() - half, 100 * difference.mean() + half
     said = f"{100 * difference.mean():+.2f} [{low:+.2f}, {high:+.2f}] ▼ behind".replace("-", "−")
-    assert row["few-event vs only few"] == said and "NDCG@10 vs strong" in row
-    assert cells(results, "only few")["few-event vs only few"] == "best baseline"
-    line = found["mf-id", "recipe", "", "few-event items: NDCG@10"]
+    assert row["long-tail vs only few"] == said and "NDCG@10 vs strong" in row
+    assert cells(results, "only few")["long-tail vs only few"] == "best baseline"
+    line = found["mf-id", "recipe", "", "long-tail items: NDCG@10"]
     assert float(line["value"]) == pytest.approx(by_user.mean(), rel=1e-12)
-    line = found["mf-id", "recipe", "", "few-event items: NDCG@10 less only few"]
+    line = found["mf-id", "recipe", "", "long-tail items: NDCG@10 less only few"]
     assert float(line["low"]) == pytest.approx(low / 100, rel=1e-9) and line["note"] == "behind"
     for seed, one in enumerate(ranks):
-        value = found["mf-id", "recipe", str(seed), "few-event items: Recall@5"]["value"]
+        value = found["mf-id", "recipe", str(seed), "long-tail items: Recall@5"]["value"]
         assert float(value) == pytest.approx(recall(one[few], 5).mean(), rel=1e-12)
     assert f"{few.sum()} of {len(few)} test events are of items with < 5" in " ".join(notes(results))
 
@@ -140,24 +140,24 @@ def test_few_event_items_have_columns_of_their_own(grid: Grid, finish: Finish) -
     [
         (0, [], "too few for columns"),
         (1, [], "too few for columns"),
-        (29, ["few-event NDCG@10"], "compared on 30 or more"),
-        (30, ["few-event NDCG@10", "few-event vs strong"], "best baseline there is strong"),
+        (29, ["long-tail NDCG@10"], "compared on 30 or more"),
+        (30, ["long-tail NDCG@10", "long-tail vs strong"], "best baseline there is strong"),
     ],
 )
 def test_too_few_few_event_items_are_not_compared(
     grid: Grid, finish: Finish, monkeypatch: pytest.MonkeyPatch, count: int, titles: list[str], said: str
 ) -> None:
-    def counts(_: Dataset, asked: Questions) -> np.ndarray:
+    def counts(_: Dataset, asked: EvaluationCases) -> np.ndarray:
         return np.where(np.arange(len(asked)) < count, 4, 5)
 
     monkeypatch.setattr("pixelrec.grid.results.target_counts", counts)
     finish(grid.cells[0][0])
-    results = compare(grid, {"weak": np.full(len(grid.questions()), 50), "strong": baselines(grid)["strong"]})
-    assert [title for title in cells(results, "mf-id") if title.startswith("few-event")] == titles
+    results = compare(grid, {"weak": np.full(len(grid.cases()), 50), "strong": baselines(grid)["strong"]})
+    assert [title for title in cells(results, "mf-id") if title.startswith("long-tail")] == titles
     assert said in " ".join(notes(results))
     quantities = {key[3] for key in lines(results) if key[0] == "mf-id" and key[2] == ""}
-    assert ("few-event items: NDCG@10" in quantities) == bool(titles)
-    assert ("few-event items: NDCG@10 less strong" in quantities) == (count == 30)
+    assert ("long-tail items: NDCG@10" in quantities) == bool(titles)
+    assert ("long-tail items: NDCG@10 less strong" in quantities) == (count == 30)
     empty = cells(results, "published/sasrec-id")
     assert all(empty[title] == "–" for title in titles)
 
@@ -173,7 +173,7 @@ def test_the_terminal_shows_few_event_items(grid: Grid, finish: Finish, width: i
     value = np.mean([ndcg(one[few], 10).mean() for one in ranks])
     row = next(line for line in text.splitlines() if line.startswith("mf-id"))
     assert f" {100 * value:.2f} ▼" in row and "▲" in row
-    assert "few-event: NDCG@10 on the" in text and f" {few.sum()} " in text
+    assert "long-tail: NDCG@10 on the" in text and f" {few.sum()} " in text
     assert "only few, the best" in " ".join(text.split())
 
 
@@ -277,7 +277,7 @@ def test_what_is_known_of_baselines_is_said(grid: Grid) -> None:
 
 
 def test_a_name_cannot_break_the_table(grid: Grid) -> None:
-    users = len(grid.questions())
+    users = len(grid.cases())
     write(grid, grid.cells[0][0], np.ones(users, np.int64))
     results = compare(grid, {"a|b\nc": np.full(users, 3)})
     rows = [line for line in markdown(results).splitlines() if line.startswith("|")]

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelrec.choices import Fit
 from pixelrec.images import decode as decoding
 from pixelrec.images.decode import MAX_PIXELS, Decoded, Refused, decode, ready
-from pixelrec.images.square import GREY, Fit
+from pixelrec.images.square import GREY
 
 SIZE = 32
 

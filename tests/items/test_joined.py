@@ -13,7 +13,7 @@ import torch
 from items.backbones.conftest import TINY
 from torch import Tensor, nn
 
-from pixelrec.batch import Facts, Items, Payload
+from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RequestError
@@ -23,7 +23,7 @@ from pixelrec.items.joined import Joined
 from pixelrec.recipe.recipe import build_recommender, read_recipe
 from pixelrec.recommender import Recommender
 
-FACTS = Facts(users=3, items=9, length=4)
+FACTS = DatasetSpec(users=3, items=9, length=4)
 TWO_TABLES = {"first": {"name": "id_table"}, "second": {"name": "id_table", "init": "uniform"}}
 
 
@@ -32,10 +32,16 @@ class Painter(AbstractItemEncoder):
     """Stands for an encoder that sees: its vector is `shade` times the item's number, or a picture's mean."""
 
     def __init__(
-        self, facts: Facts, source: str | None = None, *, shade: float = 1.0, width: int = 4, size: int = 2
+        self,
+        spec: DatasetSpec,
+        source: str | None = None,
+        *,
+        shade: float = 1.0,
+        width: int = 4,
+        size: int = 2,
     ) -> None:
         super().__init__()
-        self.source = source or f"read {facts.items} pictures"
+        self.source = source or f"read {spec.items} pictures"
         self.width, self.size = width, size
         self.shade = nn.Parameter(torch.tensor(shade))
 
@@ -61,7 +67,7 @@ class Painter(AbstractItemEncoder):
         return 100 * self.size
 
     @property
-    def dear(self) -> bool:
+    def expensive(self) -> bool:
         return True
 
     @property
@@ -72,8 +78,8 @@ class Painter(AbstractItemEncoder):
         return {"source": self.source}
 
     @classmethod
-    def rebuild(cls, facts: Facts, described: Mapping[str, Any], choices: Mapping[str, Any]) -> Self:
-        return cls(facts, described["source"], **choices)
+    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
+        return cls(spec, described["source"], **config)
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +151,7 @@ def test_questions_are_handed_on_to_the_parts() -> None:
     made.prepare(heard.append)
     assert heard == ["a: prepared at 1", "b: prepared at 1"]
     assert made.rows_at_once == 200
-    assert made.dear and not joined(TWO_TABLES).dear
+    assert made.expensive and not joined(TWO_TABLES).expensive
     assert (made.reads, joined(TWO_TABLES).reads) == ("pictures of 3 pictures of 2", "")
 
 
@@ -181,8 +187,8 @@ def test_ids_joined_with_pixels(dataset: Dataset, tmp_path: Path) -> None:
         "items.parts.pixels": {"name": "pixels", "family": "vit", "pretrained": False, "sizes": TINY["vit"]},
         "items.parts.pixels.trainable": 1,
     }
-    facts = dataset.facts(8, training_events(dataset))
-    made = build_recommender(read_recipe("sasrec-id", words), facts)
+    spec = dataset.spec(8, training_events(dataset))
+    made = build_recommender(read_recipe("sasrec-id", words), spec)
     ids, pixels = (made.items.encoders[part] for part in ("ids", "pixels"))
     some = (0, 9, 3, 0, 70)
     with torch.no_grad():
@@ -193,5 +199,5 @@ def test_ids_joined_with_pixels(dataset: Dataset, tmp_path: Path) -> None:
     assert all(vectors[[1, 2, 4]].any() for vectors in alone)
     torch.testing.assert_close(table, alone[0] + alone[1])
     made.save(tmp_path / "saved")
-    loaded = Recommender.from_pretrained(tmp_path / "saved", data=facts)
+    loaded = Recommender.from_pretrained(tmp_path / "saved", data=spec)
     assert torch.equal(made.catalogue().encoded, loaded.catalogue().encoded)

@@ -18,7 +18,7 @@ import torch
 from items.backbones.conftest import TINY, shake
 from torch import Tensor
 
-from pixelrec.batch import Facts, Items
+from pixelrec.batch import DatasetSpec, Items
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import ImageError, PixelrecError, RecipeError, RequestError
@@ -28,7 +28,7 @@ from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPR
 from pixelrec.items.backbones.cnnf import CNNF
 from pixelrec.items.backbones.draft import BackboneChoices
 from pixelrec.items.backbones.families import FAMILIES
-from pixelrec.items.backbones.networks import NetworkChoices, make_network
+from pixelrec.items.backbones.networks import NetworkConfig, make_network
 from pixelrec.items.backbones.recomputation import statistics_kept
 from pixelrec.items.cache.caching import Frozen
 from pixelrec.items.cache.feeds import CacheFeed, PictureFeed, ResidentFeed
@@ -42,21 +42,21 @@ Make = Callable[..., PixelEncoder]
 
 
 @pytest.fixture(scope="module")
-def facts(dataset: Dataset) -> Facts:
-    return dataset.facts(8, training_events(dataset))
+def spec(dataset: Dataset) -> DatasetSpec:
+    return dataset.spec(8, training_events(dataset))
 
 
 def tiny(name: str) -> AbstractBackbone:
     """A small network of a kind; its weights make every part matter."""
     if name == "clip_resnet":
         architecture = Architecture((1, 1, 1, 1), width=16, output=24, native=SIZE)
-        choices = CLIPResNetChoices(size=SIZE, frozen_pool=False)
-        found: AbstractBackbone = CLIPResNet(ModifiedResNet(architecture, SIZE), choices).eval()
+        config = CLIPResNetChoices(size=SIZE, frozen_pool=False)
+        found: AbstractBackbone = CLIPResNet(ModifiedResNet(architecture, SIZE), config).eval()
     elif name == "cnnf":
         found = CNNF(size=39, width=16, dropout=0.0).eval()
     else:
         taken = BackboneChoices(size=SIZE, attention="sdpa")
-        found = make_network(NetworkChoices(family=name, pretrained=False, sizes=TINY[name], taken=taken))
+        found = make_network(NetworkConfig(family=name, pretrained=False, sizes=TINY[name], taken=taken))
     shake(found)
     return found
 
@@ -65,8 +65,8 @@ def items_of(encoder: PixelEncoder, ids: list[int]) -> Items:
     return Items(torch.tensor(ids), encoder.load(np.array(ids)))
 
 
-def made(facts: Facts, network: AbstractBackbone | None = None, **choices: Any) -> PixelEncoder:
-    return PixelEncoder(facts, network or tiny("clip"), **{"width": 6, "cache": "never", **choices})
+def made(spec: DatasetSpec, network: AbstractBackbone | None = None, **config: Any) -> PixelEncoder:
+    return PixelEncoder(spec, network or tiny("clip"), **{"width": 6, "cache": "never", **config})
 
 
 def gradients(encoder: PixelEncoder, table: Tensor) -> dict[str, Tensor]:
@@ -77,16 +77,16 @@ def gradients(encoder: PixelEncoder, table: Tensor) -> dict[str, Tensor]:
     return {name: p.grad.clone() for name, p in encoder.named_parameters() if p.grad is not None}
 
 
-def plain(encoder: PixelEncoder, facts: Facts, ids: list[int]) -> Tensor:
+def plain(encoder: PixelEncoder, spec: DatasetSpec, ids: list[int]) -> Tensor:
     """The published way, written out: each slot's picture through the whole network, then linear and ReLU."""
-    assert facts.covers is not None and facts.item_ids is not None
-    store = PictureStore.open(facts.covers)
+    assert spec.covers is not None and spec.item_ids is not None
+    store = PictureStore.open(spec.covers)
     rows = []
     for number in ids:
         if number == 0:
             rows.append(torch.zeros(encoder.width, dtype=torch.float64))
             continue
-        picture = torch.from_numpy(store.read([facts.item_ids[number - 1]])).double() / 255
+        picture = torch.from_numpy(store.read([spec.item_ids[number - 1]])).double() / 255
         mean, std = (
             torch.tensor(v).double() for v in (encoder.backbone.input.mean, encoder.backbone.input.std)
         )
@@ -98,17 +98,17 @@ def plain(encoder: PixelEncoder, facts: Facts, ids: list[int]) -> Tensor:
 
 
 @pytest.mark.parametrize("network", ["clip", "resnet", "clip_resnet"])
-def test_the_table_is_the_published_one(facts: Facts, network: str) -> None:
-    encoder = made(facts, tiny(network), trainable="all").double().eval()
+def test_the_table_is_the_published_one(spec: DatasetSpec, network: str) -> None:
+    encoder = made(spec, tiny(network), trainable="all").double().eval()
     ids = [0, 3, 1, 60, 119]
-    torch.testing.assert_close(encoder(items_of(encoder, ids)), plain(encoder, facts, ids))
+    torch.testing.assert_close(encoder(items_of(encoder, ids)), plain(encoder, spec, ids))
 
 
 @pytest.mark.parametrize(("chunk", "kept"), [(3, 0), (3, 3), (4, 6), (2, 1000), (1, 0)])
-def test_in_little_memory_gradients_are_the_same(facts: Facts, chunk: int, kept: int) -> None:
+def test_in_little_memory_gradients_are_the_same(spec: DatasetSpec, chunk: int, kept: int) -> None:
     network = tiny("clip")
-    whole = made(facts, network, chunk=1000, kept=1000, trainable="all").double().eval()
-    parts = made(facts, network, chunk=chunk, kept=kept, trainable="all").double().eval()
+    whole = made(spec, network, chunk=1000, kept=1000, trainable="all").double().eval()
+    parts = made(spec, network, chunk=chunk, kept=kept, trainable="all").double().eval()
     parts.load_state_dict(whole.state_dict())
     items = items_of(whole, [0, *range(1, 12)])
     expected, found = (gradients(e, e(items)) for e in (whole, parts))
@@ -117,8 +117,8 @@ def test_in_little_memory_gradients_are_the_same(facts: Facts, chunk: int, kept:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-9, atol=1e-12)
 
 
-def test_what_is_not_kept_is_computed_again(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = made(facts, chunk=2, kept=4)
+def test_what_is_not_kept_is_computed_again(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = made(spec, chunk=2, kept=4)
     passes = []
     upper = type(encoder.backbone).upper
     monkeypatch.setattr(
@@ -130,9 +130,9 @@ def test_what_is_not_kept_is_computed_again(facts: Facts, monkeypatch: pytest.Mo
     assert passes == [2, 2, 2, 2, 2, 2], "two chunks were kept, two were not"
 
 
-def test_what_is_computed_again_teaches_batch_norms_once(facts: Facts) -> None:
+def test_what_is_computed_again_teaches_batch_norms_once(spec: DatasetSpec) -> None:
     words = {"chunk": 2, "trainable": "all", "batch_norms": "batch"}
-    whole, parts = (made(facts, tiny("resnet"), kept=kept, **words).train() for kept in (1000, 0))
+    whole, parts = (made(spec, tiny("resnet"), kept=kept, **words).train() for kept in (1000, 0))
     parts.load_state_dict(whole.state_dict())
     for encoder in (whole, parts):
         encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
@@ -143,8 +143,8 @@ def test_what_is_computed_again_teaches_batch_norms_once(facts: Facts) -> None:
         torch.testing.assert_close(learnt[name], tensor, rtol=1e-6, atol=1e-7)
 
 
-def test_by_default_as_many_are_kept_as_fit(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = made(facts, chunk=2, trainable="all")
+def test_by_default_as_many_are_kept_as_fit(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = made(spec, chunk=2, trainable="all")
     passes: list[int] = []
     upper = type(encoder.backbone).upper
     monkeypatch.setattr(
@@ -166,11 +166,9 @@ def test_by_default_as_many_are_kept_as_fit(facts: Facts, monkeypatch: pytest.Mo
     assert (recomputed_of_eight(1), encoder.kept) == (4, 0)
 
 
-def test_seeing_what_pictures_keep_changes_nothing(facts: Facts) -> None:
+def test_seeing_what_pictures_keep_changes_nothing(spec: DatasetSpec) -> None:
     """Neither random numbers nor what batch norms have learnt: a resumed run sees it once more."""
-    seen, known = (
-        made(facts, tiny("resnet"), trainable="all", batch_norms="batch").train() for _ in range(2)
-    )
+    seen, known = (made(spec, tiny("resnet"), trainable="all", batch_norms="batch").train() for _ in range(2))
     known.load_state_dict(seen.state_dict())
     known._fitting = 1000
     torch.manual_seed(1)
@@ -184,8 +182,10 @@ def test_seeing_what_pictures_keep_changes_nothing(facts: Facts) -> None:
         assert torch.equal(known.get_buffer(name), tensor), name
 
 
-def test_chunks_leave_room_for_what_is_computed_again(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = made(facts)
+def test_chunks_leave_room_for_what_is_computed_again(
+    spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = made(spec)
     before = encoder.chunk
     inner = encoder._inner_bytes(items_of(encoder, list(range(1, 9))).payload, 8)
     for pictures, expected in ((10_000, before), (40, min(before, 20)), (4, min(before, 8))):
@@ -197,9 +197,9 @@ def test_chunks_leave_room_for_what_is_computed_again(facts: Facts, monkeypatch:
         assert (encoder.chunk, encoder.kept) == (expected, pictures)
 
 
-def test_what_is_cast_for_all_pictures_is_of_none(facts: Facts) -> None:
+def test_what_is_cast_for_all_pictures_is_of_none(spec: DatasetSpec) -> None:
     """Autocast keeps weights in bf16 for their gradients: once, however many pictures pass."""
-    encoder = made(facts, precision="bf16")
+    encoder = made(spec, precision="bf16")
     payload = items_of(encoder, list(range(1, 25))).payload
     with encoder._autocast():
         few = encoder._inner_bytes(payload, 8)
@@ -208,20 +208,20 @@ def test_what_is_cast_for_all_pictures_is_of_none(facts: Facts) -> None:
     assert few == pytest.approx(many, rel=1e-3)
 
 
-def test_batch_norms_that_follow_the_batch_see_the_same_wherever_they_run(facts: Facts) -> None:
-    encoder = made(facts, tiny("resnet"), trainable="all", batch_norms="batch").train()
+def test_batch_norms_that_follow_the_batch_see_the_same_wherever_they_run(spec: DatasetSpec) -> None:
+    encoder = made(spec, tiny("resnet"), trainable="all", batch_norms="batch").train()
     before = encoder.chunk
     encoder._fitting = 3  # little memory is left
     assert encoder.chunk == before == 128
     assert encoder.eval().chunk == 8, "where they are fixed, a chunk is a matter of speed and memory"
 
 
-def test_from_random_weights_batch_norms_know_the_catalogue_before_training(facts: Facts) -> None:
+def test_from_random_weights_batch_norms_know_the_catalogue_before_training(spec: DatasetSpec) -> None:
     """The bank's first vectors come from evaluation mode: they must be those that training computes."""
     words = {"family": "resnet", "pretrained": False, "sizes": TINY["resnet"], "trainable": "all"}
     torch.manual_seed(0)
-    encoder = PixelEncoder(facts, width=6, norm="items", activation="none", cache="never", **words)
-    items = items_of(encoder, list(range(1, facts.items + 1)))
+    encoder = PixelEncoder(spec, width=6, norm="items", activation="none", cache="never", **words)
+    items = items_of(encoder, list(range(1, spec.items + 1)))
 
     def cosines() -> Tensor:
         with torch.no_grad(), statistics_kept(encoder):
@@ -238,8 +238,8 @@ def test_from_random_weights_batch_norms_know_the_catalogue_before_training(fact
     assert {norm.momentum for norm in norms} == {0.1}
 
 
-def test_padding_is_neither_loaded_nor_encoded(facts: Facts) -> None:
-    encoder = made(facts)
+def test_padding_is_neither_loaded_nor_encoded(spec: DatasetSpec) -> None:
+    encoder = made(spec)
     payload = encoder.load(np.array([0, 5, 7]))
     assert payload["rows"].tolist() == [1, 2] and len(payload["pictures"]) == 2
     table = encoder(items_of(encoder, [0, 5, 7]))
@@ -248,8 +248,8 @@ def test_padding_is_neither_loaded_nor_encoded(facts: Facts) -> None:
 
 
 @pytest.mark.parametrize("trainable", ["all", 2, "head", "none"])
-def test_what_is_frozen_is_constant(facts: Facts, trainable: int | str) -> None:
-    encoder = made(facts, tiny("resnet"), trainable=trainable, batch_norms="batch").train()
+def test_what_is_frozen_is_constant(spec: DatasetSpec, trainable: int | str) -> None:
+    encoder = made(spec, tiny("resnet"), trainable=trainable, batch_norms="batch").train()
     boundary = encoder.backbone.boundary
     before = {k: v.clone() for k, v in encoder.backbone.state_dict().items()}
     encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
@@ -272,9 +272,9 @@ def test_what_is_frozen_is_constant(facts: Facts, trainable: int | str) -> None:
     ],
 )
 def test_vectors_of_pretrained_networks_do_not_depend_on_the_rest_of_the_batch(
-    facts: Facts, choice: str, pretrained: bool, depends: bool
+    spec: DatasetSpec, choice: str, pretrained: bool, depends: bool
 ) -> None:
-    encoder = made(facts, tiny("resnet"), trainable="all", batch_norms=choice, pretrained=pretrained).train()
+    encoder = made(spec, tiny("resnet"), trainable="all", batch_norms=choice, pretrained=pretrained).train()
     few, many = (encoder(items_of(encoder, [0, *range(1, n)]))[1] for n in (4, 12))
     assert torch.allclose(few, many, atol=1e-5) != depends
 
@@ -282,12 +282,12 @@ def test_vectors_of_pretrained_networks_do_not_depend_on_the_rest_of_the_batch(
 @pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])
 @pytest.mark.parametrize("network", [*FAMILIES, "clip_resnet"])
 def test_from_the_cache_losses_and_gradients_are_the_same(
-    facts: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, dtype: Dtype
+    spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, dtype: Dtype
 ) -> None:
     backbone = tiny(network)
-    choices = {"trainable": 2 if len(backbone.blocks) > 2 else 1, "chunk": 5, "kept": 5}
-    fresh = made(facts, backbone, **choices).eval()
-    cached = made(facts, backbone, cache="always", cache_dtype=dtype, cache_folder=str(tmp_path), **choices)
+    config = {"trainable": 2 if len(backbone.blocks) > 2 else 1, "chunk": 5, "kept": 5}
+    fresh = made(spec, backbone, **config).eval()
+    cached = made(spec, backbone, cache="always", cache_dtype=dtype, cache_folder=str(tmp_path), **config)
     cached.load_state_dict(fresh.state_dict())
     cached.eval().prepare(LINES.append)
     assert isinstance(cached.feed, CacheFeed) and isinstance(fresh.feed, PictureFeed)
@@ -312,16 +312,16 @@ def assert_near(found: Tensor, expected: Tensor, share: float) -> None:
     assert off <= share, f"off by {off:.2g} of its length"
 
 
-def test_a_cache_is_made_once_and_found_again(facts: Facts, tmp_path: Path) -> None:
+def test_a_cache_is_made_once_and_found_again(spec: DatasetSpec, tmp_path: Path) -> None:
     network, seen = tiny("vit"), []
     lower = type(network).lower
     type(network).lower = lambda self, x, b=None: seen.append(len(x)) or lower(self, x, b)
     try:
-        choices = {"cache": "always", "cache_folder": str(tmp_path), "trainable": "head"}
-        made(facts, network, **choices).prepare(LINES.append)
-        assert sum(seen) >= facts.items
+        config = {"cache": "always", "cache_folder": str(tmp_path), "trainable": "head"}
+        made(spec, network, **config).prepare(LINES.append)
+        assert sum(seen) >= spec.items
         seen.clear()
-        again = made(facts, network, **choices)
+        again = made(spec, network, **config)
         again.load(np.array([0, 1]))
         assert isinstance(again.feed, CacheFeed) and sum(seen) < 5, "verified, not computed"
     finally:
@@ -329,37 +329,37 @@ def test_a_cache_is_made_once_and_found_again(facts: Facts, tmp_path: Path) -> N
 
 
 def test_where_the_disk_has_no_room_auto_does_without(
-    facts: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1500))
-    choices = {"cache_folder": str(tmp_path / "cache"), "trainable": "none"}
+    config = {"cache_folder": str(tmp_path / "cache"), "trainable": "none"}
     told: list[str] = []
-    encoder = made(facts, tiny("vit"), cache="auto", **choices)
+    encoder = made(spec, tiny("vit"), cache="auto", **config)
     encoder.prepare(told.append)
     assert isinstance(encoder.feed, PictureFeed) and not (tmp_path / "cache").exists()
     assert any("activation cache: no, it would take" in line and "1.5 kB are free" in line for line in told)
     with pytest.raises(ImageError, match="make room"):
-        made(facts, tiny("vit"), cache="always", **choices).prepare(told.append)
+        made(spec, tiny("vit"), cache="always", **config).prepare(told.append)
 
 
 def test_before_training_all_of_a_cache_is_looked_at(
-    facts: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pixelrec.items.cache.store._LOOKED_AT", 0)
-    choices = {"cache": "always", "cache_folder": str(tmp_path), "trainable": "head", "chunk": 8}
+    config = {"cache": "always", "cache_folder": str(tmp_path), "trainable": "head", "chunk": 8}
     network = tiny("vit")
-    made(facts, network, **choices).prepare(LINES.append)
+    made(spec, network, **config).prepare(LINES.append)
     (states,) = tmp_path.glob("*/states.bin")
     content = bytearray(states.read_bytes())
     content[len(content) // 2 + 1] ^= 1
     states.write_bytes(content)
-    assert isinstance(made(facts, network, **choices).feed, CacheFeed), "a sample missed it"
+    assert isinstance(made(spec, network, **config).feed, CacheFeed), "a sample missed it"
     with pytest.raises(ImageError, match="another checksum"):
-        made(facts, network, **choices).prepare(LINES.append)
+        made(spec, network, **config).prepare(LINES.append)
 
 
-def test_held_by_the_device_states_are_the_same(facts: Facts, tmp_path: Path) -> None:
-    encoder = made(facts, cache="always", cache_folder=str(tmp_path)).eval()
+def test_held_by_the_device_states_are_the_same(spec: DatasetSpec, tmp_path: Path) -> None:
+    encoder = made(spec, cache="always", cache_folder=str(tmp_path)).eval()
     encoder.prepare(LINES.append)
     expected = encoder(items_of(encoder, [0, 4, 2]))
     assert isinstance(encoder.feed, CacheFeed)
@@ -367,14 +367,14 @@ def test_held_by_the_device_states_are_the_same(facts: Facts, tmp_path: Path) ->
     assert torch.equal(encoder(items_of(encoder, [0, 4, 2])), expected)
 
 
-def test_a_new_picture_needs_no_data_set(facts: Facts, tmp_path: Path) -> None:
-    alone = Facts(facts.users, facts.items, facts.length)
+def test_a_new_picture_needs_no_data_set(spec: DatasetSpec, tmp_path: Path) -> None:
+    alone = DatasetSpec(spec.users, spec.items, spec.length)
     encoder = made(alone, cache="always", cache_folder=str(tmp_path), trainable=1).eval()
     assert encoder.unseen(torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)).shape == (2, encoder.width)
 
 
-def test_a_new_picture_has_the_vector_that_it_would_have_in_the_catalogue(facts: Facts) -> None:
-    encoder = made(facts, chunk=2).eval()
+def test_a_new_picture_has_the_vector_that_it_would_have_in_the_catalogue(spec: DatasetSpec) -> None:
+    encoder = made(spec, chunk=2).eval()
     form = encoder.picture_form()
     assert (form.size, form.fit) == (SIZE, "stretch")
     known = encoder(items_of(encoder, [0, 8, 9, 10]))[1:]
@@ -382,15 +382,15 @@ def test_a_new_picture_has_the_vector_that_it_would_have_in_the_catalogue(facts:
 
 
 def test_saved_it_needs_its_source_no_more(
-    facts: Facts, tmp_path: Path, make_checkpoint: Callable[[str], Path]
+    spec: DatasetSpec, tmp_path: Path, make_checkpoint: Callable[[str], Path]
 ) -> None:
     source = make_checkpoint("clip")
     items = {"name": "pixels", "source": str(source), "width": 8, "statistics": "half", "cache": "never"}
-    trained = Recommender(items, {"name": "sasrec"}, {"name": "dot"}, facts).eval()
+    trained = Recommender(items, {"name": "sasrec"}, {"name": "dot"}, spec).eval()
     trained.save(tmp_path / "saved")
     (source / "model.safetensors").unlink()
     (source / "config.json").unlink()
-    loaded = Recommender.from_pretrained(tmp_path / "saved", data=facts)
+    loaded = Recommender.from_pretrained(tmp_path / "saved", data=spec)
     assert torch.equal(trained.catalogue().table, loaded.catalogue(chunk=7).table) or torch.allclose(
         trained.catalogue().table, loaded.catalogue(chunk=7).table, atol=1e-6
     )
@@ -411,9 +411,9 @@ def make_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def test_recomputation_knows_of_corrections_to_frozen_blocks(
-    facts: Facts, monkeypatch: pytest.MonkeyPatch
+    spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = made(facts, tiny("clip"), trainable=1, lora=2, recompute=True, kept=1000).train()
+    encoder = made(spec, tiny("clip"), trainable=1, lora=2, recompute=True, kept=1000).train()
     seen: list[torch.nn.Module] = []
     monkeypatch.setattr(
         "pixelrec.items.backbones.backbone.recomputed", lambda part, x: seen.append(part) or part(x)
@@ -423,10 +423,10 @@ def test_recomputation_knows_of_corrections_to_frozen_blocks(
     assert set(seen) >= {*parts[1:-1]} and parts[0] not in seen, "all blocks, and not the stem"
 
 
-def test_lora_corrects_frozen_blocks(facts: Facts) -> None:
-    encoder = made(facts, tiny("clip"), trainable=1, lora=2).double().eval()
+def test_lora_corrects_frozen_blocks(spec: DatasetSpec) -> None:
+    encoder = made(spec, tiny("clip"), trainable=1, lora=2).double().eval()
     assert encoder.constant == 1, "only the stem stays the same"
-    plain = made(facts, tiny("clip"), trainable=1).double().eval()
+    plain = made(spec, tiny("clip"), trainable=1).double().eval()
     plain.load_state_dict(
         {k.replace(".base_layer", ""): v for k, v in encoder.state_dict().items() if "lora_" not in k}
     )
@@ -438,16 +438,16 @@ def test_lora_corrects_frozen_blocks(facts: Facts) -> None:
     assert any(n.startswith("backbone.blocks.2.") and "lora_" not in n for n in found)
 
 
-def test_lora_needs_linear_layers(facts: Facts) -> None:
+def test_lora_needs_linear_layers(spec: DatasetSpec) -> None:
     with pytest.raises(
         RecipeError, match="items.lora is 4, and the frozen part of this network has no linear"
     ):
-        made(facts, tiny("resnet"), trainable=1, lora=4)
+        made(spec, tiny("resnet"), trainable=1, lora=4)
 
 
-def test_recomputed_blocks_give_the_same(facts: Facts) -> None:
+def test_recomputed_blocks_give_the_same(spec: DatasetSpec) -> None:
     network = tiny("clip")
-    encoders = [made(facts, network, trainable="all", recompute=word).double() for word in (False, True)]
+    encoders = [made(spec, network, trainable="all", recompute=word).double() for word in (False, True)]
     encoders[1].load_state_dict(encoders[0].state_dict())
     found = []
     for encoder in encoders:
@@ -457,15 +457,13 @@ def test_recomputed_blocks_give_the_same(facts: Facts) -> None:
         torch.testing.assert_close(found[1][name], found[0][name])
 
 
-def test_random_networks_take_the_pictures_as_they_are(facts: Facts) -> None:
-    encoder = PixelEncoder(
-        facts, family="resnet", pretrained=False, sizes=dict(TINY["resnet"]), cache="never"
-    )
+def test_random_networks_take_the_pictures_as_they_are(spec: DatasetSpec) -> None:
+    encoder = PixelEncoder(spec, family="resnet", pretrained=False, sizes=dict(TINY["resnet"]), cache="never")
     assert encoder.picture_form().size == SIZE
 
 
 @pytest.mark.parametrize(
-    ("change", "choices", "error", "says"),
+    ("change", "config", "error", "says"),
     [
         ({"covers": None}, {}, ImageError, "pack the covers of its items with `pixelrec images pack"),
         ({"covers": None, "folder": None}, {}, RequestError, "give it with --data"),
@@ -474,30 +472,30 @@ def test_random_networks_take_the_pictures_as_they_are(facts: Facts) -> None:
     ],
 )
 def test_mistakes_are_told_before_training(
-    facts: Facts, change: dict[str, Any], choices: dict[str, Any], error: type[PixelrecError], says: str
+    spec: DatasetSpec, change: dict[str, Any], config: dict[str, Any], error: type[PixelrecError], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        made(replace(facts, **change), **choices).prepare(LINES.append)
+        made(replace(spec, **change), **config).prepare(LINES.append)
 
 
-def test_pictures_of_another_size_and_missing_ones(facts: Facts) -> None:
+def test_pictures_of_another_size_and_missing_ones(spec: DatasetSpec) -> None:
     with pytest.raises(ImageError, match=r"have 32 pixels a side, and the network takes 39: .*--size 39"):
-        made(facts, tiny("cnnf"))
-    assert facts.item_ids is not None
+        made(spec, tiny("cnnf"))
+    assert spec.item_ids is not None
     with pytest.raises(ImageError, match="lacks pictures of 1 of the data set's 121 items: 'nobody'"):
-        made(replace(facts, item_ids=[*facts.item_ids, "nobody"])).prepare(LINES.append)
+        made(replace(spec, item_ids=[*spec.item_ids, "nobody"])).prepare(LINES.append)
 
 
-def test_copied_or_sent_elsewhere_it_computes_the_same(facts: Facts) -> None:
-    encoder = made(facts).eval()
+def test_copied_or_sent_elsewhere_it_computes_the_same(spec: DatasetSpec) -> None:
+    encoder = made(spec).eval()
     expected = encoder(items_of(encoder, [0, 3, 1]))
     for other in (copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder))):  # noqa: S301
         assert torch.equal(other(items_of(other, [0, 3, 1])), expected)
 
 
 def test_no_source_and_no_family() -> None:
-    nothing = Facts(users=3, items=4, length=5)
-    for choices, says in [
+    nothing = DatasetSpec(users=3, items=4, length=5)
+    for config, says in [
         ({}, "which pretrained network"),
         ({"pretrained": False}, "which picture network"),
         ({"family": "rsnet", "pretrained": False}, "did you mean 'resnet'"),
@@ -523,4 +521,4 @@ def test_no_source_and_no_family() -> None:
         ),
     ]:
         with pytest.raises(RecipeError, match=says):
-            PixelEncoder(nothing, **choices)  # type: ignore[arg-type]
+            PixelEncoder(nothing, **config)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from items.test_pixels import LINES, items_of, made, tiny
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pixelrec.batch import Batch, Facts
+from pixelrec.batch import Batch, DatasetSpec
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import Shared
@@ -31,13 +31,13 @@ BFLOAT = torch.bfloat16
 
 
 @pytest.fixture(scope="module")
-def facts(dataset: Dataset) -> Facts:
-    return dataset.facts(8, training_events(dataset))
+def spec(dataset: Dataset) -> DatasetSpec:
+    return dataset.spec(8, training_events(dataset))
 
 
-def with_batch_norms(facts: Facts, network: str, **choices: Any) -> PixelEncoder:
+def with_batch_norms(spec: DatasetSpec, network: str, **config: Any) -> PixelEncoder:
     """An encoder whose trained batch norms follow the batch."""
-    return made(facts, tiny(network), batch_norms="batch", **choices)
+    return made(spec, tiny(network), batch_norms="batch", **config)
 
 
 def norms(encoder: PixelEncoder) -> dict[str, Tensor]:
@@ -46,11 +46,11 @@ def norms(encoder: PixelEncoder) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-def test_batch_norms_count_what_is_computed_again_once(facts: Facts, recompute: bool) -> None:
+def test_batch_norms_count_what_is_computed_again_once(spec: DatasetSpec, recompute: bool) -> None:
     found = []
     for kept in (1000, 4, 0):
         torch.manual_seed(0)
-        encoder = with_batch_norms(facts, "resnet", trainable=2, chunk=4, kept=kept, recompute=recompute)
+        encoder = with_batch_norms(spec, "resnet", trainable=2, chunk=4, kept=kept, recompute=recompute)
         before = norms(encoder)
         encoder.train()
         encoder(items_of(encoder, [0, *range(1, 13)])).sum().backward()
@@ -63,9 +63,9 @@ def test_batch_norms_count_what_is_computed_again_once(facts: Facts, recompute: 
     assert {n.momentum for n in encoder.modules() if isinstance(n, _BatchNorm)} == {0.1}
 
 
-def test_no_chunk_is_left_with_a_single_picture(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_chunk_is_left_with_a_single_picture(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """One picture on one place has no variance, and torch's batch norm refuses it."""
-    encoder = with_batch_norms(facts, "clip_resnet", trainable=2, chunk=4, kept=6).train()
+    encoder = with_batch_norms(spec, "clip_resnet", trainable=2, chunk=4, kept=6).train()
     sizes: list[int] = []
     upper = type(encoder.backbone).upper
     monkeypatch.setattr(
@@ -80,9 +80,9 @@ def test_no_chunk_is_left_with_a_single_picture(facts: Facts, monkeypatch: pytes
     encoder(items_of(encoder, [0, *range(1, 10)])).sum().backward()
 
 
-def test_statistics_are_of_what_training_sees(facts: Facts) -> None:
+def test_statistics_are_of_what_training_sees(spec: DatasetSpec) -> None:
     """A batch norm with random weights divides by something else in evaluation mode."""
-    encoder = with_batch_norms(facts, "resnet", trainable=2, norm="items", chunk=50)
+    encoder = with_batch_norms(spec, "resnet", trainable=2, norm="items", chunk=50)
     before = norms(encoder)
     encoder.eval().prepare(LINES.append)
     assert not encoder.training and not encoder.backbone.training
@@ -98,14 +98,14 @@ def test_statistics_are_of_what_training_sees(facts: Facts) -> None:
     encoder.project.linear.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
     encoder.train()
     with torch.no_grad():
-        encoder(items_of(encoder, [0, *range(1, facts.items + 1)]))
+        encoder(items_of(encoder, [0, *range(1, spec.items + 1)]))
     flat = torch.cat(seen)
     torch.testing.assert_close(flat.mean(0), torch.zeros(flat.shape[1]), atol=1e-4, rtol=0)
     torch.testing.assert_close(flat.std(0, correction=0), torch.ones(flat.shape[1]), atol=1e-3, rtol=0)
 
 
-def test_statistics_are_fitted_once(facts: Facts) -> None:
-    encoder = made(facts, norm="items")
+def test_statistics_are_fitted_once(spec: DatasetSpec) -> None:
+    encoder = made(spec, norm="items")
     encoder.prepare(LINES.append)
     before = encoder.project.state_dict()["norm.mean"].clone()
     with torch.no_grad():
@@ -116,14 +116,14 @@ def test_statistics_are_fitted_once(facts: Facts) -> None:
 
 
 def a_batch(recommender: Recommender) -> Batch:
-    held, items = recommender.facts.history, recommender.facts.items
+    held, items = recommender.spec.history, recommender.spec.items
     assert held is not None
     sampler = Shared(held, items, "window", drawn=20, correct=False)
     reader = Reader.over(VIEWS["next_item"], held, 8, Windowing())
     return next(Batcher(reader, sampler, recommender.items.load, items, batch_size=4).epoch(0))
 
 
-def recommender_of(facts: Facts, **choices: Any) -> Recommender:
+def recommender_of(spec: DatasetSpec, **config: Any) -> Recommender:
     items = {
         "name": "pixels",
         "family": "resnet",
@@ -132,9 +132,9 @@ def recommender_of(facts: Facts, **choices: Any) -> Recommender:
         "trainable": 1,
         "width": 16,
         "cache": "never",
-        **choices,
+        **config,
     }
-    return Recommender(items, {"name": "sasrec"}, {"name": "dot"}, facts)
+    return Recommender(items, {"name": "sasrec"}, {"name": "dot"}, spec)
 
 
 @pytest.mark.parametrize(
@@ -150,9 +150,9 @@ def recommender_of(facts: Facts, **choices: Any) -> Recommender:
 )
 @pytest.mark.parametrize("kept", [0, 1000])
 def test_the_network_has_its_precision_and_scores_stay_in_full(
-    facts: Facts, training: str, items: str, expected: torch.dtype, kept: int
+    spec: DatasetSpec, training: str, items: str, expected: torch.dtype, kept: int
 ) -> None:
-    recommender = recommender_of(facts, precision=items, kept=kept, chunk=5)
+    recommender = recommender_of(spec, precision=items, kept=kept, chunk=5)
     seen: set[torch.dtype] = set()
     for module in recommender.items.backbone.modules():
         if isinstance(module, nn.Conv2d):
@@ -172,10 +172,10 @@ def test_the_network_has_its_precision_and_scores_stay_in_full(
 
 @pytest.mark.parametrize("native", [True, False])
 def test_states_in_bf16_are_computed_in_it_where_the_device_can_and_the_key_knows(
-    facts: Facts, monkeypatch: pytest.MonkeyPatch, native: bool
+    spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch, native: bool
 ) -> None:
     monkeypatch.setattr("pixelrec.items.cache.caching.has_bf16", lambda _device: native)
-    encoder = recommender_of(facts).items
+    encoder = recommender_of(spec).items
     frozen = Frozen(encoder.backbone, encoder.constant, encoder.pictures)
     some = np.array([1, 2, 3])
     exact = frozen.states(some, "fp32")
@@ -186,14 +186,14 @@ def test_states_in_bf16_are_computed_in_it_where_the_device_can_and_the_key_know
 
 @pytest.mark.parametrize("native", [True, False])
 def test_fast_is_bf16_where_the_device_has_it_and_bf16_elsewhere_is_told(
-    facts: Facts, monkeypatch: pytest.MonkeyPatch, native: bool
+    spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch, native: bool
 ) -> None:
     monkeypatch.setattr("pixelrec.numerics.precision.has_bf16", lambda _device: native)
     lines: list[str] = []
     tables = {}
     for precision in ("fp32", "bf16", "fast"):
         torch.manual_seed(0)
-        recommender = recommender_of(facts, precision=precision)
+        recommender = recommender_of(spec, precision=precision)
         recommender.items.prepare(lines.append)
         tables[precision] = recommender.eval().items(a_batch(recommender).items)
     assert torch.equal(tables["fast"], tables["bf16" if native else "fp32"])
@@ -203,9 +203,9 @@ def test_fast_is_bf16_where_the_device_has_it_and_bf16_elsewhere_is_told(
 
 
 @pytest.mark.parametrize(("items", "expected"), [("auto", False), ("bf16", True), ("fp32", False)])
-def test_the_catalogue_has_the_precision_of_the_items(facts: Facts, items: str, expected: bool) -> None:
-    recommender = recommender_of(facts, precision=items)
-    exact = recommender_of(facts, precision="fp32")
+def test_the_catalogue_has_the_precision_of_the_items(spec: DatasetSpec, items: str, expected: bool) -> None:
+    recommender = recommender_of(spec, precision=items)
+    exact = recommender_of(spec, precision="fp32")
     exact.load_state_dict(recommender.state_dict())
     found, plain = recommender.catalogue(), exact.catalogue()
     assert found.encoded.dtype == found.candidates.dtype == torch.float32
@@ -216,8 +216,8 @@ def test_the_catalogue_has_the_precision_of_the_items(facts: Facts, items: str, 
     torch.testing.assert_close(recommender.unseen(pictures), found.encoded[[3, 4]], rtol=near, atol=near)
 
 
-def test_padding_may_stand_anywhere(facts: Facts) -> None:
-    encoder = made(facts, chunk=2).eval()
+def test_padding_may_stand_anywhere(spec: DatasetSpec) -> None:
+    encoder = made(spec, chunk=2).eval()
     table = encoder(items_of(encoder, [0, 5, 0, 7, 0, 0, 9, 0]))
     plain = encoder(items_of(encoder, [0, 5, 7, 9]))
     assert not table[[0, 2, 4, 5, 7]].any()
@@ -226,8 +226,8 @@ def test_padding_may_stand_anywhere(facts: Facts) -> None:
 
 @pytest.mark.parametrize("cache", ["never", "always"])
 @pytest.mark.parametrize("ids", [[], [0], [0, 0, 0], [4]])
-def test_few_items_or_none(facts: Facts, tmp_path: Path, ids: list[int], cache: str) -> None:
-    encoder = made(facts, cache=cache, cache_folder=str(tmp_path), chunk=1000, kept=0).train()
+def test_few_items_or_none(spec: DatasetSpec, tmp_path: Path, ids: list[int], cache: str) -> None:
+    encoder = made(spec, cache=cache, cache_folder=str(tmp_path), chunk=1000, kept=0).train()
     if cache == "always":
         encoder.prepare(LINES.append)
     items = replace(items_of(encoder, [0]), ids=torch.tensor(ids, dtype=torch.int64))
@@ -239,9 +239,9 @@ def test_few_items_or_none(facts: Facts, tmp_path: Path, ids: list[int], cache: 
         table.sum().backward()
 
 
-def test_numbers_of_another_type_are_the_same_items(facts: Facts, tmp_path: Path) -> None:
+def test_numbers_of_another_type_are_the_same_items(spec: DatasetSpec, tmp_path: Path) -> None:
     for cache in ("never", "always"):
-        encoder = made(facts, cache=cache, cache_folder=str(tmp_path)).eval()
+        encoder = made(spec, cache=cache, cache_folder=str(tmp_path)).eval()
         encoder.prepare(LINES.append)
         items = items_of(encoder, [0, 9, 3])
         small = replace(items, payload=encoder.load(np.array([0, 9, 3], np.int32)))
@@ -249,12 +249,12 @@ def test_numbers_of_another_type_are_the_same_items(facts: Facts, tmp_path: Path
 
 
 def test_threads_that_load_before_anything_was_prepared_share_a_feed(
-    facts: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = tiny("clip")
-    choices = {"cache": "always", "cache_folder": str(tmp_path), "trainable": 1}
-    made(facts, network, **choices).prepare(LINES.append)
-    encoder, opened, together = made(facts, network, **choices), [], Barrier(6)
+    config = {"cache": "always", "cache_folder": str(tmp_path), "trainable": 1}
+    made(spec, network, **config).prepare(LINES.append)
+    encoder, opened, together = made(spec, network, **config), [], Barrier(6)
     new_feed = PixelEncoder._new_feed
     monkeypatch.setattr(
         PixelEncoder, "_new_feed", lambda self, say: opened.append(say) or new_feed(self, say)
@@ -262,7 +262,7 @@ def test_threads_that_load_before_anything_was_prepared_share_a_feed(
 
     def load(seed: int) -> bool:
         together.wait()
-        ids = np.random.default_rng(seed).integers(0, facts.items + 1, 40)
+        ids = np.random.default_rng(seed).integers(0, spec.items + 1, 40)
         payload = encoder.load(ids)
         expected = encoder.feed.load(ids[np.flatnonzero(ids)])
         return torch.equal(payload["states"], expected["states"])
@@ -272,8 +272,8 @@ def test_threads_that_load_before_anything_was_prepared_share_a_feed(
     assert opened == [None], "opened once, and nothing is made that was not asked for"
 
 
-def test_a_frozen_batch_norm_is_a_constant_in_training(facts: Facts) -> None:
-    encoder = with_batch_norms(facts, "clip_resnet", trainable=1).train()
+def test_a_frozen_batch_norm_is_a_constant_in_training(spec: DatasetSpec) -> None:
+    encoder = with_batch_norms(spec, "clip_resnet", trainable=1).train()
     modes = [part.training for part in encoder.backbone.parts]
     assert modes == [False] * encoder.constant + [True] * (len(modes) - encoder.constant)
     before = norms(encoder)

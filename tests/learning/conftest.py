@@ -6,7 +6,7 @@ import pytest
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
-from pixelrec.demo.world import generate_world
+from pixelrec.demonstration.world import generate_world
 from pixelrec.images.pack import pack
 
 

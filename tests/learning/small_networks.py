@@ -24,10 +24,10 @@ FROZEN = {"optimiser.backbone_learning_rate": None, "optimiser.backbone_weight_d
 def small_network(recipe: str) -> dict[str, Any]:
     """Overrides, by dotted key; none for a recipe that looks at no picture."""
     found: dict[str, Any] = {}
-    for place, choices in _pixels(read_recipe(recipe)):
-        own = {"family": "resnet", "sizes": NETWORK, **({} if choices["source"] is None else UNTRAINED)}
+    for place, config in _pixels(read_recipe(recipe)):
+        own = {"family": "resnet", "sizes": NETWORK, **({} if config["source"] is None else UNTRAINED)}
         found |= {f"{place}.{word}": value for word, value in own.items()}
-        found |= {} if choices["source"] is None else FROZEN
+        found |= {} if config["source"] is None else FROZEN
     return found
 
 
@@ -35,8 +35,8 @@ def one_of_each(recipes: Iterable[str], overrides: Mapping[str, Any]) -> list[st
     """The first of recipes that are the same once they are small: they differ in checkpoints."""
     found: dict[str, str] = {}
     for name in recipes:
-        choices = read_recipe(name, {**overrides, **small_network(name), "about": ""}).choices
-        found.setdefault(repr(choices), name)
+        config = read_recipe(name, {**overrides, **small_network(name), "about": ""}).config
+        found.setdefault(repr(config), name)
     return list(found.values())
 
 
@@ -44,4 +44,4 @@ def _pixels(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Where the recipe looks at pictures, and what it says there."""
     parts = recipe["items"].get("parts", {})
     encoders = {"items": recipe["items"], **{f"items.parts.{name}": part for name, part in parts.items()}}
-    yield from ((place, choices) for place, choices in encoders.items() if choices["name"] == "pixels")
+    yield from ((place, config) for place, config in encoders.items() if config["name"] == "pixels")

@@ -10,7 +10,7 @@ from learning.small_networks import one_of_each, small_network
 
 from pixelrec import api
 from pixelrec.data.dataset import Dataset
-from pixelrec.demo.world import World
+from pixelrec.demonstration.world import World
 from pixelrec.recipe.recipe import recipes
 
 # Enough for a world this small; each recipe keeps its own loss, negatives and structure.
@@ -65,7 +65,7 @@ def test_the_default_learns_the_law(dataset: Dataset, world: World, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "choices",
+    "config",
     [
         {"loss.name": "bpr", "negatives.name": "per_target"},
         {"loss.name": "bce", "negatives.name": "per_target"},
@@ -78,8 +78,8 @@ def test_the_default_learns_the_law(dataset: Dataset, world: World, tmp_path: Pa
     ],
     ids=["bpr", "bce", "gbce", "full softmax", "in-batch", "mixed", "cosine", "bf16"],
 )
-def test_every_loss_learns(dataset: Dataset, tmp_path: Path, choices: dict[str, object]) -> None:
-    found, popularity = outcome(dataset, tmp_path / "run", "sasrec-id", {**SEQUENTIAL, **choices})
+def test_every_loss_learns(dataset: Dataset, tmp_path: Path, config: dict[str, object]) -> None:
+    found, popularity = outcome(dataset, tmp_path / "run", "sasrec-id", {**SEQUENTIAL, **config})
     assert found > 1.5 * popularity
 
 

@@ -13,8 +13,8 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
 from pixelrec.data.sampling import item_counts
 from pixelrec.data.split import training_events
-from pixelrec.demo import law as demo_law
-from pixelrec.demo.world import generate_world
+from pixelrec.demonstration import law as demo_law
+from pixelrec.demonstration.world import generate_world
 from pixelrec.images.pack import pack
 from pixelrec.runs.pairing import compare_runs
 from pixelrec.runs.run import Run
@@ -36,9 +36,9 @@ def test_pixels_win_on_few_event_items(dataset: Dataset, tmp_path: Path) -> None
     ids, *_ = trained("sasrec-id", dataset, tmp_path / "ids", FAST)
     pixels, found, popularity = trained(RECIPE, dataset, tmp_path / "pixels", PIXELS)
     few = compare_runs(pixels.folder, ids.folder, "test").few
-    assert few is not None and few.questions >= 60
+    assert few is not None and few.cases >= 60
     assert few.interval.low > 0, few.sentence("pixels", "ids")
-    assert found > 2 * popularity, "they know few-event items only"
+    assert found > 2 * popularity, "they know long-tail items only"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_the_default_negatives_do_not_collapse(head_heavy: Dataset, tmp_path: Pa
         "negatives.drawn": 0,
         "negatives.bank": False,
         "negatives.correct": False,
-        "negatives.adjust": 0.0,
+        "negatives.logit_adjustment": 0.0,
     }
     naive, collapsed, popularity = trained(RECIPE, head_heavy, tmp_path / "naive", bare)
     sound, found, _ = trained(RECIPE, head_heavy, tmp_path / "default", default)

@@ -27,7 +27,7 @@ WORDS = {
     "items.cache": "always",
     "optimiser.backbone_learning_rate": 0.001,
     "negatives.drawn": 60,
-    "negatives.fresh": 8,
+    "negatives.reencoded": 8,
     "training.batch_size": 16,
     "training.epochs": 8,
 }

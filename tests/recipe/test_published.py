@@ -15,10 +15,10 @@ FIGURES = {"data": "Pixel200K", "Recall@10": 2.5, "NDCG@10": 1.35}
 def test_it_is_read_and_written_and_no_choice(tmp_path: Path) -> None:
     recipe = read_recipe("published/sasrec-id")
     assert recipe.published == FIGURES
-    assert "published" not in recipe.choices
+    assert "published" not in recipe.config
     path = tmp_path / "again.yaml"
     path.write_text(recipe.dump(), encoding="utf-8")
-    assert read_recipe(path) == type(recipe)("again", recipe.choices, recipe.published)
+    assert read_recipe(path) == type(recipe)("again", recipe.config, recipe.published)
     assert resolve("again", recipe.values, {"seed": 3}).published == FIGURES
 
 

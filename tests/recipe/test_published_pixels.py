@@ -15,7 +15,7 @@ import torch
 from end_to_end.pixel_runs import checkpoint
 from safetensors.torch import save_file
 
-from pixelrec.batch import Facts
+from pixelrec.batch import DatasetSpec
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.items.backbones.clip_resnet import Architecture, ModifiedResNet
@@ -23,7 +23,7 @@ from pixelrec.items.backbones.pooling import MapToTokens
 from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recipe.recipe import Recipe, build_recommender, read_recipe, recipes
 from pixelrec.recommender import Recommender
-from pixelrec.training.optimiser import Optimiser, OptimiserChoices
+from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 
 SIZE = 32
 FOUR = {"depths": [1, 2, 3, 1]}
@@ -83,22 +83,22 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def facts(dataset: Dataset) -> Facts:
-    return dataset.facts(10, training_events(dataset))
+def spec(dataset: Dataset) -> DatasetSpec:
+    return dataset.spec(10, training_events(dataset))
 
 
 Built = Callable[[str], tuple[Recipe, Recommender, PixelEncoder]]
 
 
 @pytest.fixture(scope="module")
-def built(sources: dict[str, Path], facts: Facts) -> Built:
+def built(sources: dict[str, Path], spec: DatasetSpec) -> Built:
     """A recipe over a tiny network, built once."""
 
     @cache
     def build(name: str) -> tuple[Recipe, Recommender, PixelEncoder]:
         source = str(sources[published(name).family])
         recipe = read_recipe(name, {"items.source": source, "items.size": SIZE, "items.width": 16})
-        recommender = build_recommender(recipe, facts)
+        recommender = build_recommender(recipe, spec)
         assert isinstance(recommender.items, PixelEncoder)
         return recipe, recommender, recommender.items
 
@@ -169,7 +169,7 @@ def test_how_pictures_are_read_and_pooled(name: str, built: Built) -> None:
 @over_pixels
 def test_backbones_have_rates_and_decays_of_their_own(name: str, built: Built) -> None:
     recipe, recommender, encoder = built(name)
-    optimiser = Optimiser(recommender, OptimiserChoices(**recipe["optimiser"]), touched=False)
+    optimiser = Optimiser(recommender, OptimiserConfig(**recipe["optimiser"]), lazy=False)
     assert optimiser.dense is not None
     settings = {
         id(parameter): (group["peak"], group["weight_decay"])
@@ -186,10 +186,10 @@ def test_backbones_have_rates_and_decays_of_their_own(name: str, built: Built) -
 
 
 @over_pixels
-def test_saved_it_is_built_again(name: str, built: Built, facts: Facts, tmp_path: Path) -> None:
+def test_saved_it_is_built_again(name: str, built: Built, spec: DatasetSpec, tmp_path: Path) -> None:
     _, recommender, encoder = built(name)
     recommender.save(tmp_path / "best")
-    loaded = Recommender.from_pretrained(tmp_path / "best", data=facts)
+    loaded = Recommender.from_pretrained(tmp_path / "best", data=spec)
     assert isinstance(loaded.items, PixelEncoder)
     assert loaded.items.describe() == encoder.describe()
     assert loaded.items.backbone.boundary == encoder.backbone.boundary

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from torch import Tensor
 
-from pixelrec.batch import Facts, Items
+from pixelrec.batch import DatasetSpec, Items
 from pixelrec.cli.main import main
 from pixelrec.errors import RecipeError
 from pixelrec.items import ITEM_ENCODERS
@@ -34,7 +34,7 @@ def test_every_shipped_recipe_builds(name: str) -> None:
     assert 0 < len(recipe["about"]) <= 54, (
         "a recipe says what it is, in what a line of 80 has beside its name"
     )
-    build_recommender(recipe, Facts(users=5, items=7, length=recipe["length"]))
+    build_recommender(recipe, DatasetSpec(users=5, items=7, length=recipe["length"]))
     build_loss(recipe)
 
 
@@ -43,7 +43,7 @@ def test_a_resolved_recipe_reads_back_as_itself(name: str, tmp_path: Path) -> No
     recipe = read_recipe(name)
     path = tmp_path / "again.yaml"
     path.write_text(recipe.dump(), encoding="utf-8")
-    assert read_recipe(path).choices == recipe.choices
+    assert read_recipe(path).config == recipe.config
 
 
 # arXiv 2309.06789, tables of tuned settings and of results on Pixel200K: width, learning rate, batch, decay,
@@ -200,7 +200,7 @@ def test_null_is_a_value_where_it_is_the_default() -> None:
 def test_a_narrow_inner_layer_keeps_a_unit(model: str) -> None:
     word = "users.hidden" if model == "gru4rec" else "users.expansion"
     recipe = read_recipe("sasrec-id", {"users.name": model, word: 0.01, "items.width": 16})
-    made = build_recommender(recipe, Facts(users=5, items=7, length=4))
+    made = build_recommender(recipe, DatasetSpec(users=5, items=7, length=4))
     assert all(parameter.numel() for parameter in made.parameters()), "a layer of no unit learns nothing"
 
 
@@ -208,7 +208,7 @@ def test_a_narrow_inner_layer_keeps_a_unit(model: str) -> None:
 def test_dilations_are_distances(dilations: list[int]) -> None:
     recipe = read_recipe("nextitnet-id", {"users.dilations": dilations})
     with pytest.raises(RecipeError, match="users.dilations is .* expected distances from 1"):
-        build_recommender(recipe, Facts(users=5, items=7, length=4))
+        build_recommender(recipe, DatasetSpec(users=5, items=7, length=4))
 
 
 def test_a_missing_file_and_yaml_types(tmp_path: Path) -> None:
@@ -244,8 +244,8 @@ def test_words_of_parts_are_words_of_the_recipe(tmp_path: Path) -> None:
             "more": {"name": "id_table", "width": 64, "init": "uniform"},
         },
     }
-    assert joined_recipe(tmp_path, text=recipe.dump()).choices == recipe.choices
-    assert build_recommender(recipe, Facts(users=5, items=7, length=4)).items.width == 64
+    assert joined_recipe(tmp_path, text=recipe.dump()).config == recipe.config
+    assert build_recommender(recipe, DatasetSpec(users=5, items=7, length=4)).items.width == 64
 
 
 def test_another_name_of_a_part_is_another_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +272,7 @@ def test_a_number_or_a_word_stays_what_it_is(tmp_path: Path, monkeypatch: pytest
     text = "items: {name: joined, parts: {one: {name: numbered, top: 3}, two: {name: numbered, top: none}}}"
     recipe = joined_recipe(tmp_path, text=text)
     assert [part["top"] for part in recipe["items"]["parts"].values()] == [3, "none"]
-    assert joined_recipe(tmp_path, text=recipe.dump()).choices == recipe.choices
+    assert joined_recipe(tmp_path, text=recipe.dump()).config == recipe.config
     chosen = joined_recipe(tmp_path, parse_overrides(["items.parts.one.top=stages 3-4"]), text)
     assert chosen["items"]["parts"]["one"]["top"] == "stages 3-4"
     with pytest.raises(RecipeError, match="items.parts.one.top"):
@@ -285,7 +285,7 @@ def test_a_word_may_hold_words_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
         "sasrec-id", {"items.name": "numbered", "items.sizes": {"depths": [1, 2], "in": {"a": 1}}}
     )
     assert recipe["items"]["sizes"] == {"depths": [1, 2], "in": {"a": 1}}
-    assert joined_recipe(tmp_path, text=recipe.dump()).choices == recipe.choices
+    assert joined_recipe(tmp_path, text=recipe.dump()).config == recipe.config
     changed = joined_recipe(tmp_path, {"items.sizes.depths": [3]}, recipe.dump())
     assert changed["items"]["sizes"] == {"depths": [3], "in": {"a": 1}}
 
@@ -306,7 +306,7 @@ def test_the_width_of_a_section_is_that_of_its_parts(tmp_path: Path) -> None:
     assert widths({"items.width": 4}, dumped) == [4, 4, 4]
     with pytest.raises(RecipeError, match="items.width is 16 and items.parts.ids.width is 8"):
         recipe = joined_recipe(tmp_path, {"items.width": 16, "items.parts.ids.width": 8})
-        build_recommender(recipe, Facts(users=5, items=7, length=4))
+        build_recommender(recipe, DatasetSpec(users=5, items=7, length=4))
 
 
 def test_what_is_read_is_not_changed() -> None:
@@ -363,7 +363,7 @@ def test_a_recipe_is_printed_in_full(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["recipes", "published/sasrec-id"]) == 0
     (tmp_path / "mine.yaml").write_text(capsys.readouterr().out, encoding="utf-8")
     mine, shipped = read_recipe(tmp_path / "mine.yaml"), read_recipe("published/sasrec-id")
-    assert (mine.choices, mine.published) == (shipped.choices, shipped.published)
+    assert (mine.config, mine.published) == (shipped.config, shipped.published)
     (tmp_path / "mine.yaml").write_text("items: {width: 64}\n", encoding="utf-8")
     assert main(["recipes", str(tmp_path / "mine.yaml")]) == 0
     assert "length: 10\n" in capsys.readouterr().out, "the default of the class, as the guide says"
@@ -385,9 +385,9 @@ class Numbered(AbstractItemEncoder):
     """Has a word that is a number or a text, and one that holds words."""
 
     def __init__(
-        self, facts: Facts, *, width: int = 4, top: int | str = 2, sizes: dict[str, Any] | None = None
+        self, spec: DatasetSpec, *, width: int = 4, top: int | str = 2, sizes: dict[str, Any] | None = None
     ) -> None:
-        raise AssertionError(f"recipes build nothing: {facts}, {width}, {top}, {sizes}")
+        raise AssertionError(f"recipes build nothing: {spec}, {width}, {top}, {sizes}")
 
     def forward(self, items: Items) -> Tensor:
         raise AssertionError(items)

@@ -75,7 +75,7 @@ def test_every_metric_is_paired_over_all_events_and_on_few_event_items(
     assert len(found.parts) == 2
     for part, mask in zip(found.parts, (COUNTS >= 0, COUNTS < 5), strict=True):
         ours, theirs = (some[mask] for some in ranks)
-        assert part.questions == mask.sum()
+        assert part.cases == mask.sum()
         assert part.first == pytest.approx(metrics(ours)) and part.second == pytest.approx(metrics(theirs))
         assert set(part.apart) == set(part.first)
         for name, interval in part.apart.items():

@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 
 from pixelrec.baselines import BASELINES
-from pixelrec.batch import Facts
+from pixelrec.batch import DatasetSpec
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import test_questions, training_events
-from pixelrec.demo.world import World
+from pixelrec.data.split import test_cases, training_events
+from pixelrec.demonstration.world import World
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.evaluate import baselines, measure
@@ -28,12 +28,12 @@ class Untrained:
 
     folder: Path
     name: str
-    facts: Facts
+    spec: DatasetSpec
     length: int = 5
 
-    def recommender(self, facts: Facts | None = None) -> Recommender:
+    def recommender(self, spec: DatasetSpec | None = None) -> Recommender:
         items = {"name": "id_table", "width": 8}
-        return Recommender(items, {"name": "mf"}, {"name": "dot"}, facts or self.facts)
+        return Recommender(items, {"name": "mf"}, {"name": "dot"}, spec or self.spec)
 
     def catalogue(self, recommender: Recommender) -> Catalogue:
         return recommender.catalogue()
@@ -41,7 +41,7 @@ class Untrained:
 
 @pytest.fixture
 def run(dataset: Dataset, tmp_path: Path) -> Untrained:
-    return Untrained(tmp_path, "mine", dataset.facts(5, training_events(dataset)))
+    return Untrained(tmp_path, "mine", dataset.spec(5, training_events(dataset)))
 
 
 def test_the_run_comes_first_and_every_baseline_after_it(run: Untrained, dataset: Dataset) -> None:
@@ -53,7 +53,7 @@ def test_the_run_comes_first_and_every_baseline_after_it(run: Untrained, dataset
     for name, ranks in baselines(dataset, "test").ranks.items():
         assert found[name] == metrics(ranks), name
     kept = pl.read_parquet(run.folder / "ranks-test.parquet")["rank"].to_numpy()
-    assert found["mine"] == metrics(kept) and len(kept) == len(test_questions(dataset))
+    assert found["mine"] == metrics(kept) and len(kept) == len(test_cases(dataset))
     measured = Measured.read(run.folder, "test")
     assert measured.model == "mine" and measured.metrics == found
     assert measured.comparison is not None and measured.comparison.verdict == "behind"
@@ -65,7 +65,7 @@ def test_the_run_comes_first_and_every_baseline_after_it(run: Untrained, dataset
 
 @pytest.mark.parametrize("name", ["popularity", "EASE"])
 def test_a_recipe_may_be_called_like_a_baseline(run: Untrained, dataset: Dataset, name: str) -> None:
-    namesake = Untrained(run.folder, name, run.facts)
+    namesake = Untrained(run.folder, name, run.spec)
     found = measure(namesake, dataset, "validation")
     assert len(found) == 6 and f"{name} (baseline)" in found
     ranks = pl.read_parquet(run.folder / "ranks-validation.parquet")["rank"].to_numpy()
@@ -74,9 +74,9 @@ def test_a_recipe_may_be_called_like_a_baseline(run: Untrained, dataset: Dataset
 
 
 def test_the_order_of_users_is_the_questions(dataset: Dataset) -> None:
-    questions = test_questions(dataset)
-    assert all(ranks.shape == questions.users.shape for ranks in baselines(dataset, "test").ranks.values())
-    assert np.all(np.diff(questions.users) > 0)
+    cases = test_cases(dataset)
+    assert all(ranks.shape == cases.users.shape for ranks in baselines(dataset, "test").ranks.values())
+    assert np.all(np.diff(cases.users) > 0)
 
 
 def test_training_events_of_items_are_counted_in_the_raw_data(
@@ -98,7 +98,7 @@ def test_training_events_of_items_are_counted_in_the_raw_data(
     few = np.array([trained[item] < 5 for item in table["item_id"]])
     assert 0 < few.sum() < len(few) and 0 in table["item_training_events"]
     part, others = Measured.read(run.folder, "test").slices
-    assert (part.questions, others.questions) == (few.sum(), (~few).sum())
+    assert (part.cases, others.cases) == (few.sum(), (~few).sum())
     everyone = {"mine": table["rank"].to_numpy(), **baselines(dataset, "test").ranks}
     assert list(part.metrics) == list(everyone) == list(found)
     for name, ranks in everyone.items():

@@ -21,7 +21,7 @@ import pytest
 import torch
 from items.backbones.conftest import TINY, shake
 
-from pixelrec.batch import Facts
+from pixelrec.batch import DatasetSpec
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import RequestError
@@ -45,22 +45,22 @@ USERS = {"name": "sasrec", "heads": 2, "layers": 1}
 
 
 @pytest.fixture(scope="module")
-def facts(dataset: Dataset) -> Facts:
-    return dataset.facts(6, training_events(dataset))
+def spec(dataset: Dataset) -> DatasetSpec:
+    return dataset.spec(6, training_events(dataset))
 
 
-def saved(folder: Path, facts: Facts, items: dict[str, Any], seed: int = 0) -> Path:
+def saved(folder: Path, spec: DatasetSpec, items: dict[str, Any], seed: int = 0) -> Path:
     torch.manual_seed(seed)
-    recommender = Recommender(items, USERS, {"name": "dot"}, facts)
+    recommender = Recommender(items, USERS, {"name": "dot"}, spec)
     shake(recommender)
     recommender.save(folder)
     return folder
 
 
 @pytest.fixture
-def best(tmp_path: Path, facts: Facts) -> Path:
+def best(tmp_path: Path, spec: DatasetSpec) -> Path:
     """A checkpoint over pixels."""
-    return saved(tmp_path / "best", facts, PIXELS)
+    return saved(tmp_path / "best", spec, PIXELS)
 
 
 @pytest.fixture(autouse=True)
@@ -82,57 +82,57 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def ask(best: Path, facts: Facts | None) -> Catalogue:
-    return kept_catalogue(Recommender.from_pretrained(best, data=facts), best)
+def ask(best: Path, spec: DatasetSpec | None) -> Catalogue:
+    return kept_catalogue(Recommender.from_pretrained(best, data=spec), best)
 
 
-def fresh(best: Path, facts: Facts) -> torch.Tensor:
-    return Recommender.from_pretrained(best, data=facts).catalogue().encoded
+def fresh(best: Path, spec: DatasetSpec) -> torch.Tensor:
+    return Recommender.from_pretrained(best, data=spec).catalogue().encoded
 
 
 def files(best: Path) -> set[str]:
     return {path.name for path in best.iterdir()} - {"model.safetensors", "recommender.json"}
 
 
-def test_they_are_encoded_once(best: Path, facts: Facts, encoded: list[int]) -> None:
-    first = ask(best, facts)
-    assert encoded == list(range(facts.items + 1))
+def test_they_are_encoded_once(best: Path, spec: DatasetSpec, encoded: list[int]) -> None:
+    first = ask(best, spec)
+    assert encoded == list(range(spec.items + 1))
     assert files(best) == {WHOLE}
     encoded.clear()
-    second = ask(best, facts)
+    second = ask(best, spec)
     assert encoded == [] and torch.equal(second.encoded, first.encoded)
     assert torch.equal(second.candidates, first.candidates) and torch.equal(second.table, first.table)
-    assert torch.equal(first.encoded, fresh(best, facts)) and first.encoded.abs().sum() > 1
+    assert torch.equal(first.encoded, fresh(best, spec)) and first.encoded.abs().sum() > 1
 
 
-def test_once_kept_they_need_no_data_set(best: Path, facts: Facts, encoded: list[int]) -> None:
+def test_once_kept_they_need_no_data_set(best: Path, spec: DatasetSpec, encoded: list[int]) -> None:
     with pytest.raises(RequestError, match="no data set is at hand; give it with --data"):
         ask(best, None)
     assert files(best) == set()
-    first = ask(best, facts)
+    first = ask(best, spec)
     encoded.clear()
     assert torch.equal(ask(best, None).encoded, first.encoded) and encoded == []
 
 
-def test_a_cheap_encoder_keeps_no_file(tmp_path: Path, facts: Facts) -> None:
-    best = saved(tmp_path / "best", facts, IDS)
-    assert len(ask(best, facts).encoded) == facts.items + 1
+def test_a_cheap_encoder_keeps_no_file(tmp_path: Path, spec: DatasetSpec) -> None:
+    best = saved(tmp_path / "best", spec, IDS)
+    assert len(ask(best, spec).encoded) == spec.items + 1
     assert files(best) == set()
 
 
 def test_of_joined_encoders_one_that_is_dear_is_enough(
-    tmp_path: Path, facts: Facts, encoded: list[int]
+    tmp_path: Path, spec: DatasetSpec, encoded: list[int]
 ) -> None:
     pixels = {key: value for key, value in PIXELS.items() if key != "width"}
     parts = {"ids": {"name": "id_table"}, "pixels": pixels}
-    best = saved(tmp_path / "best", facts, {"name": "joined", "width": 6, "parts": parts})
-    first = ask(best, facts)
+    best = saved(tmp_path / "best", spec, {"name": "joined", "width": 6, "parts": parts})
+    first = ask(best, spec)
     encoded.clear()
     assert torch.equal(ask(best, None).encoded, first.encoded)
     assert files(best) == {WHOLE} and encoded == []
 
 
-def interrupted(best: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
+def interrupted(best: Path, spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     """Asks, and dies after so many chunks."""
     encode = Recommender.encode
 
@@ -144,55 +144,57 @@ def interrupted(best: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch, *, af
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Recommender, "encode", dying)
-        ask(best, facts)
+        ask(best, spec)
 
 
 def test_it_goes_on_where_it_died(
-    best: Path, facts: Facts, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+    best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = fresh(best, facts)
+    expected = fresh(best, spec)
     for done in (3, 2):  # and dies again
-        interrupted(best, facts, monkeypatch, after=done)
+        interrupted(best, spec, monkeypatch, after=done)
         assert files(best) == {PARTIAL}
     encoded.clear()
-    assert torch.equal(ask(best, facts).encoded, expected)
-    assert encoded == list(range(5 * CHUNK, facts.items + 1))
+    assert torch.equal(ask(best, spec).encoded, expected)
+    assert encoded == list(range(5 * CHUNK, spec.items + 1))
     assert files(best) == {WHOLE}
 
 
 def test_a_row_that_was_cut_short_is_encoded_again(
-    best: Path, facts: Facts, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+    best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = fresh(best, facts)
-    interrupted(best, facts, monkeypatch, after=2)
+    expected = fresh(best, spec)
+    interrupted(best, spec, monkeypatch, after=2)
     os.truncate(best / PARTIAL, (best / PARTIAL).stat().st_size - 5)
     encoded.clear()
-    interrupted(best, facts, monkeypatch, after=1)
+    interrupted(best, spec, monkeypatch, after=1)
     assert encoded[0] == 2 * CHUNK - 1
     encoded.clear()
-    torch.testing.assert_close(ask(best, facts).encoded, expected)
+    torch.testing.assert_close(ask(best, spec).encoded, expected)
     assert encoded[0] == 3 * CHUNK - 1
 
 
 @pytest.mark.parametrize("left", [b"", b"{", b"\0" * 3000])
-def test_a_beginning_that_nobody_understands_is_begun_anew(best: Path, facts: Facts, left: bytes) -> None:
+def test_a_beginning_that_nobody_understands_is_begun_anew(
+    best: Path, spec: DatasetSpec, left: bytes
+) -> None:
     (best / PARTIAL).write_bytes(left)
-    assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+    assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
     assert files(best) == {WHOLE}
 
 
 def test_dead_before_the_last_step_it_encodes_nothing(
-    best: Path, facts: Facts, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+    best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dying(*_: object) -> None:
         raise KeyboardInterrupt
 
-    expected = fresh(best, facts)
+    expected = fresh(best, spec)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("pixelrec.runs.item_vectors.save_file", dying)
-        ask(best, facts)
+        ask(best, spec)
     encoded.clear()
-    assert torch.equal(ask(best, facts).encoded, expected) and encoded == []
+    assert torch.equal(ask(best, spec).encoded, expected) and encoded == []
     assert files(best) == {WHOLE}
 
 
@@ -219,24 +221,24 @@ def dying(self, ids):
 
 pixels.PixelEncoder.load = dying
 from pathlib import Path
-recommender = Recommender.from_pretrained(best, data=data.facts(6, training_events(data)))
+recommender = Recommender.from_pretrained(best, data=data.spec(6, training_events(data)))
 kept_catalogue(recommender, Path(best))
 """
 
 
 def test_killed_without_warning_it_goes_on(
-    best: Path, facts: Facts, dataset: Dataset, encoded: list[int]
+    best: Path, spec: DatasetSpec, dataset: Dataset, encoded: list[int]
 ) -> None:
     words = [sys.executable, "-c", SCRIPT, str(dataset.folder), str(best)]
     assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
-    assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+    assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
     assert 3 * CHUNK <= encoded[0] <= 5 * CHUNK, "chunks are loaded ahead of those that are encoded"
 
 
 def test_other_pictures_are_encoded_anew(
-    tmp_path: Path, best: Path, facts: Facts, encoded: list[int], dataset: Dataset, world: Any
+    tmp_path: Path, best: Path, spec: DatasetSpec, encoded: list[int], dataset: Dataset, world: Any
 ) -> None:
-    ask(best, facts)
+    ask(best, spec)
     store = tmp_path / "crop.lmdb"
     covers = tmp_path / "covers"
     shutil.copytree(world.covers, covers)
@@ -245,54 +247,54 @@ def test_other_pictures_are_encoded_anew(
     first.write_bytes(second.read_bytes())
     second.write_bytes(swapped)
     pack(covers, store, list(dataset.item_ids), size=32)
-    other = replace(facts, covers=store)
+    other = replace(spec, covers=store)
     encoded.clear()
     found = ask(best, other).encoded
-    assert encoded == list(range(facts.items + 1))
-    torch.testing.assert_close(found[[2, 1]], fresh(best, facts)[[1, 2]])
+    assert encoded == list(range(spec.items + 1))
+    torch.testing.assert_close(found[[2, 1]], fresh(best, spec)[[1, 2]])
     encoded.clear()
     assert torch.equal(ask(best, other).encoded, found) and encoded == []
 
 
 def test_what_was_begun_with_other_pictures_is_begun_anew(
-    best: Path, facts: Facts, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+    best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(PixelEncoder, "reads", "other pictures")
-        interrupted(best, facts, patch, after=3)
+        interrupted(best, spec, patch, after=3)
     encoded.clear()
-    ask(best, facts)
-    assert encoded == list(range(facts.items + 1))
+    ask(best, spec)
+    assert encoded == list(range(spec.items + 1))
 
 
 def test_a_new_best_checkpoint_is_encoded_anew(
-    tmp_path: Path, best: Path, facts: Facts, encoded: list[int]
+    tmp_path: Path, best: Path, spec: DatasetSpec, encoded: list[int]
 ) -> None:
-    before = ask(best, facts).encoded
-    shutil.copy(saved(tmp_path / "other", facts, PIXELS, seed=1) / "model.safetensors", best)
+    before = ask(best, spec).encoded
+    shutil.copy(saved(tmp_path / "other", spec, PIXELS, seed=1) / "model.safetensors", best)
     encoded.clear()
-    after = ask(best, facts).encoded
-    assert encoded == list(range(facts.items + 1)) and not torch.allclose(before, after)
-    assert torch.equal(after, fresh(best, facts))
+    after = ask(best, spec).encoded
+    assert encoded == list(range(spec.items + 1)) and not torch.allclose(before, after)
+    assert torch.equal(after, fresh(best, spec))
 
 
 def test_a_checkpoint_that_is_replaced_meanwhile_gets_no_vectors_of_the_old_one(
-    best: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
+    best: Path, spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = Recommender.from_pretrained(best, data=facts)
+    old = Recommender.from_pretrained(best, data=spec)
     expected = old.catalogue().encoded
     shutil.rmtree(best)
-    saved(best, facts, PIXELS, seed=1)
+    saved(best, spec, PIXELS, seed=1)
     assert torch.equal(kept_catalogue(old, best).encoded, expected)
-    assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+    assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
     (best / WHOLE).unlink()
-    interrupted(best, facts, monkeypatch, after=4)
+    interrupted(best, spec, monkeypatch, after=4)
     assert torch.equal(kept_catalogue(old, best).encoded, expected)
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "shape", "name"])
-def test_a_damaged_file_is_replaced(best: Path, facts: Facts, encoded: list[int], damage: str) -> None:
-    expected = ask(best, facts).encoded
+def test_a_damaged_file_is_replaced(best: Path, spec: DatasetSpec, encoded: list[int], damage: str) -> None:
+    expected = ask(best, spec).encoded
     path, whole = best / WHOLE, (best / WHOLE).read_bytes()
     damaged = {"empty": b"", "cut": whole[:-7], "text": b"once it was vectors " * 9}
     if damage in damaged:
@@ -306,15 +308,15 @@ def test_a_damaged_file_is_replaced(best: Path, facts: Facts, encoded: list[int]
         rows = expected[:-1] if damage == "shape" else expected
         save_file({"vectors" if damage == "shape" else "rows": rows.clone()}, path, about)
     encoded.clear()
-    assert torch.equal(ask(best, facts).encoded, expected)
-    assert encoded == list(range(facts.items + 1))
+    assert torch.equal(ask(best, spec).encoded, expected)
+    assert encoded == list(range(spec.items + 1))
     encoded.clear()
-    ask(best, facts)
+    ask(best, spec)
     assert encoded == []
 
 
 def test_a_folder_that_cannot_be_written_is_an_answer_all_the_same(
-    best: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
+    best: Path, spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = Path.open
 
@@ -324,24 +326,24 @@ def test_a_folder_that_cannot_be_written_is_an_answer_all_the_same(
         return opened(self, mode, *rest, **more)
 
     monkeypatch.setattr(Path, "open", refused)
-    assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+    assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
     assert files(best) == set()
 
 
 def test_a_file_system_without_locks_is_an_answer_all_the_same(
-    best: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
+    best: Path, spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refused)
-    assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+    assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
 
 
 def test_a_disk_that_runs_full_is_an_answer_all_the_same(
-    best: Path, facts: Facts, encoded: list[int]
+    best: Path, spec: DatasetSpec, encoded: list[int]
 ) -> None:
-    recommender = Recommender.from_pretrained(best, data=facts)
+    recommender = Recommender.from_pretrained(best, data=spec)
     expected = recommender.catalogue().encoded
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (900, limits[1]))
@@ -352,40 +354,42 @@ def test_a_disk_that_runs_full_is_an_answer_all_the_same(
     assert torch.equal(found, expected)
     assert files(best) == {PARTIAL} and 0 < (best / PARTIAL).stat().st_size <= 900
     encoded.clear()
-    torch.testing.assert_close(ask(best, facts).encoded, expected)
+    torch.testing.assert_close(ask(best, spec).encoded, expected)
     assert encoded[0] > 0, "it went on after what the disk had taken"
 
 
-def test_two_at_once_have_the_same_and_corrupt_nothing(best: Path, facts: Facts, encoded: list[int]) -> None:
-    expected = fresh(best, facts)
+def test_two_at_once_have_the_same_and_corrupt_nothing(
+    best: Path, spec: DatasetSpec, encoded: list[int]
+) -> None:
+    expected = fresh(best, spec)
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(lambda _: ask(best, facts).encoded, range(4)):
+        for found in pool.map(lambda _: ask(best, spec).encoded, range(4)):
             assert torch.equal(found, expected)
     encoded.clear()
-    assert torch.equal(ask(best, facts).encoded, expected) and encoded == []
+    assert torch.equal(ask(best, spec).encoded, expected) and encoded == []
     assert files(best) == {WHOLE}
 
 
-def test_while_another_writes_it_encodes_for_itself(best: Path, facts: Facts) -> None:
+def test_while_another_writes_it_encodes_for_itself(best: Path, spec: DatasetSpec) -> None:
     with (best / PARTIAL).open("a+b") as file:
         file.write(b"its own")
         file.flush()
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert torch.equal(ask(best, facts).encoded, fresh(best, facts))
+        assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
     assert (best / PARTIAL).read_bytes() == b"its own" and files(best) == {PARTIAL}
 
 
 def test_what_another_has_just_finished_is_not_encoded_again(
-    best: Path, facts: Facts, encoded: list[int], monkeypatch: pytest.MonkeyPatch
+    best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flock, expected = fcntl.flock, fresh(best, facts)
+    flock, expected = fcntl.flock, fresh(best, spec)
 
     def late(*words: Any) -> None:
         monkeypatch.setattr(fcntl, "flock", flock)
-        ask(best, facts)
+        ask(best, spec)
         encoded.clear()
         flock(*words)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    assert torch.equal(ask(best, facts).encoded, expected) and encoded == []
-    assert torch.equal(ask(best, facts).encoded, expected) and encoded == []
+    assert torch.equal(ask(best, spec).encoded, expected) and encoded == []
+    assert torch.equal(ask(best, spec).encoded, expected) and encoded == []

@@ -46,13 +46,13 @@ def test_the_difference_is_taken_user_by_user(ranks: tuple[np.ndarray, np.ndarra
     a, b = ranks
     found = compare_runs(ranked(tmp_path / "a", a), ranked(tmp_path / "b", b), "test")
     few = COUNTS < 5
-    assert found.few is not None and found.few == found.slices["few-event items"]
+    assert found.few is not None and found.few == found.slices["long-tail items"]
     for pair, mask in (
         (found.overall, few | ~few),
         (found.few, few),
         (found.slices["other items"], ~few),
     ):
-        assert pair.questions == mask.sum()
+        assert pair.cases == mask.sum()
         expected = interval(a[mask], b[mask])
         got = (pair.interval.difference, pair.interval.low, pair.interval.high)
         assert got == pytest.approx(expected, rel=1e-9)
@@ -73,7 +73,7 @@ def test_a_small_slice_is_left_out(ranks: tuple[np.ndarray, np.ndarray], tmp_pat
     folders = [ranked(tmp_path / str(n), one, counts) for n, one in enumerate(ranks)]
     found = compare_runs(*folders, "test")
     assert found.few is None and list(found.slices) == ["other items"]
-    assert found.overall.questions == USERS
+    assert found.overall.cases == USERS
 
 
 def test_runs_that_do_not_belong_together_are_refused(

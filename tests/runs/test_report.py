@@ -17,7 +17,7 @@ from pixelrec.baselines import BASELINES
 from pixelrec.choices import Split
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import test_questions as questions_of_test
+from pixelrec.data.split import test_cases as questions_of_test
 from pixelrec.data.views import seen_items
 from pixelrec.errors import RequestError, RunError
 from pixelrec.runs.pairing import compare_runs
@@ -105,7 +105,7 @@ def test_another_run_stands_beside(run: Run, longer: Run, dataset: Dataset) -> N
     text = html.unescape(page.read_text(encoding="utf-8"))
     assert ("other", "sasrec-id (longer)") in rows(page) and ("model", "sasrec-id") in rows(page)
     assert len(rows(page)) == 2 + len(BASELINES)
-    assert text.count('<span class="tag">other run</span>') == 2, "over all, and on few-event items"
+    assert text.count('<span class="tag">other run</span>') == 2, "over all, and on long-tail items"
     pairing = compare_runs(run.folder, longer.folder, "test")
     assert pairing.few is not None
     for pair in (pairing.overall, pairing.few):
@@ -163,10 +163,10 @@ def test_ranks_are_of_the_items_that_were_ranked(run: Run, dataset: Dataset) -> 
     text = html.unescape(write_run_report(run, dataset, "test").read_text(encoding="utf-8"))
     told = re.findall(r"user</small> <bdi>(.+?)</bdi>.*?rank ([\d,]+) of ([\d,]+)<", text, flags=re.DOTALL)
     assert len(told) == 12
-    questions = questions_of_test(dataset)
+    cases = questions_of_test(dataset)
     for user_id, rank, ranked in told:
         user = 1 + list(dataset.user_ids).index(user_id)
-        seen, _ = seen_items(questions.histories, np.array([user]))
+        seen, _ = seen_items(cases.histories, np.array([user]))
         assert int(ranked) == dataset.items - len(set(seen.tolist())) and int(rank) <= int(ranked)
     assert f"{run.folder.name} · seed 0 · " in text
 

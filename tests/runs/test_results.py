@@ -29,7 +29,7 @@ FOUND = Measured(
 )
 
 FEW = Sliced(
-    "few-event items",
+    "long-tail items",
     "< 5 training events",
     1234,
     {name: {"NDCG@10": value} for name, value in (("sasrec-id", 0.011), ("EASE", 0.0), ("random", 0.044))},
@@ -73,7 +73,7 @@ def test_what_is_missing_or_damaged_is_said_in_a_line(tmp_path: Path) -> None:
 def test_an_evaluation_without_slices_is_to_be_made_again(tmp_path: Path) -> None:
     SLICED.write(tmp_path)
     path = tmp_path / "slices-test.json"
-    for text in ("[]", '{"few-event items": {"questions": 3}}', '{"few-event items": 3}', "{"):
+    for text in ("[]", '{"long-tail items": {"cases": 3}}', '{"long-tail items": 3}', "{"):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(RunError, match="slices-test.json: damaged.*evaluate again"):
             Measured.read(tmp_path, "test")
@@ -102,7 +102,7 @@ def test_a_second_table_is_about_items_with_few_training_events() -> None:
 
 
 def test_what_is_not_compared_or_not_there_is_said() -> None:
-    text = printed(replace(FOUND, slices=(replace(FEW, questions=7, comparison=None), REST)))
+    text = printed(replace(FOUND, slices=(replace(FEW, cases=7, comparison=None), REST)))
     assert "items with < 5 training events (n = 7): models are compared on 30 test events or more" in text
     assert "best baseline there" not in text and "1.10" in text
     alone = printed(replace(FOUND, slices=(REST,)))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pixelrec import api
 from pixelrec.data.dataset import Dataset
-from pixelrec.demo.world import World
+from pixelrec.demonstration.world import World
 from pixelrec.errors import RunError
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs.run import Run

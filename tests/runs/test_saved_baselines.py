@@ -13,10 +13,10 @@ import pytest
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import drop_items, prepare
-from pixelrec.data.split import test_questions
-from pixelrec.demo.world import World
+from pixelrec.data.split import test_cases
+from pixelrec.demonstration.world import World
 from pixelrec.errors import DataError
-from pixelrec.evaluation.baselines import Rivals, rank_rivals
+from pixelrec.evaluation.baselines import BaselineRanks, rank_baselines
 from pixelrec.runs import evaluate as measure
 from pixelrec.runs import saved_baselines as kept_rivals
 from pixelrec.runs.evaluate import baselines
@@ -34,11 +34,11 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Grows whenever baselines are fitted."""
     seen: list[str] = []
 
-    def counted(*words: object) -> Rivals:
+    def counted(*words: object) -> BaselineRanks:
         seen.append("fitted")
-        return rank_rivals(*words)  # type: ignore[arg-type]
+        return rank_baselines(*words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(measure, "rank_rivals", counted)
+    monkeypatch.setattr(measure, "rank_baselines", counted)
     return seen
 
 
@@ -135,7 +135,7 @@ def test_what_belongs_to_other_events_or_is_damaged_is_made_anew(
     found = baselines(Dataset.open(mine.folder), "test").ranks
     assert worked == ["fitted"] * 2
     assert all(ranks.min() >= 1 and ranks.max() <= mine.items for ranks in found.values())
-    assert not read_rivals(Dataset.open(mine.folder), test_questions(Dataset.open(mine.folder))).missing
+    assert not read_rivals(Dataset.open(mine.folder), test_cases(Dataset.open(mine.folder))).missing
 
 
 def test_other_baselines_make_them_anew(

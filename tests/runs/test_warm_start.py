@@ -19,7 +19,7 @@ from pixelrec import api
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
-from pixelrec.demo.world import World
+from pixelrec.demonstration.world import World
 from pixelrec.errors import RunError
 from pixelrec.files.checkpoint import read_weights
 from pixelrec.runs.run import Run
@@ -61,11 +61,11 @@ def test_on_the_same_data_everything_is_taken(
     dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a")
-    again = trained("sasrec-id", dataset, tmp_path / "b", seed=7, training__start=str(source.folder))
+    again = trained("sasrec-id", dataset, tmp_path / "b", seed=7, training__warm_start=str(source.folder))
     _, start = before_training
     for name, tensor in best(source).items():
         assert torch.equal(start[name], tensor), name
-    about = json.loads((again.folder / "run.json").read_text())["start"]
+    about = json.loads((again.folder / "run.json").read_text())["warm_start"]
     assert about["run"] == str(source.folder.resolve()) and about["sha256"] == hash_of(source)
 
 
@@ -74,7 +74,7 @@ def test_the_command_line_says_what_was_taken(
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a")
     words = [f"--{key}={value}" for key, value in SHORT.items()]
-    words += ["--length=9", f"--training.start={source.folder}", f"--out={tmp_path / 'b'}"]
+    words += ["--length=9", f"--training.warm_start={source.folder}", f"--out={tmp_path / 'b'}"]
     assert main(["train", "sasrec-id", "--data", str(dataset.folder), *words]) == 0
     told = " ".join(capsys.readouterr().out.split())
     count = len(best(source))
@@ -90,7 +90,7 @@ def test_the_command_line_says_how_good_the_start_is(
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a")
     words = [f"--{key}={value}" for key, value in SHORT.items()]
-    words += [f"--training.start={source.folder}", f"--out={tmp_path / 'b'}"]
+    words += [f"--training.warm_start={source.folder}", f"--out={tmp_path / 'b'}"]
     assert main(["train", "sasrec-id", "--data", str(dataset.folder), *words]) == 0
     told = " ".join(capsys.readouterr().out.split())
     epochs = read_journal(source.folder / "metrics.jsonl")
@@ -108,7 +108,7 @@ def test_vectors_follow_their_items(
     events = events.with_columns(pl.col("item_id").replace(dataset.item_ids[4], "quite-new"))
     events.write_csv(tmp_path / "later.csv")
     later = prepare(tmp_path / "later.csv", out=tmp_path / "later")
-    trained("sasrec-id", later, tmp_path / "b", seed=7, training__start=str(source.folder))
+    trained("sasrec-id", later, tmp_path / "b", seed=7, training__warm_start=str(source.folder))
     start, saved = before_training[1]["items.rows.weight"], best(source)["items.rows.weight"]
     known = dict(zip(dataset.item_ids, range(1, dataset.items + 1), strict=True))
     assert later.item_ids.to_list() != dataset.item_ids.to_list()
@@ -127,11 +127,11 @@ def test_vectors_of_users_are_taken_from_the_same_data_only(
     world: World, dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
 ) -> None:
     source = trained("mf-id", dataset, tmp_path / "a")
-    trained("mf-id", dataset, tmp_path / "b", seed=7, training__start=str(source.folder))
+    trained("mf-id", dataset, tmp_path / "b", seed=7, training__warm_start=str(source.folder))
     events = pl.read_csv(world.interactions)
     events.with_columns(pl.col("user_id").cast(pl.String) + "x").write_csv(tmp_path / "others.csv")
     others = prepare(tmp_path / "others.csv", out=tmp_path / "others")
-    trained("mf-id", others, tmp_path / "c", seed=7, training__start=str(source.folder))
+    trained("mf-id", others, tmp_path / "c", seed=7, training__warm_start=str(source.folder))
     same, strangers = (start["users.rows.weight"] for start in before_training[1:])
     saved = best(source)["users.rows.weight"]
     assert torch.equal(same, saved)
@@ -142,7 +142,7 @@ def test_of_another_shape_a_tensor_stays_as_drawn(
     dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a")
-    trained("sasrec-id", dataset, tmp_path / "b", seed=7, length=9, training__start=str(source.folder))
+    trained("sasrec-id", dataset, tmp_path / "b", seed=7, length=9, training__warm_start=str(source.folder))
     positions = [name for name, t in best(source).items() if t.shape != before_training[1][name].shape]
     assert len(positions) == 1
     assert torch.equal(before_training[1]["items.rows.weight"], best(source)["items.rows.weight"])
@@ -156,7 +156,12 @@ def test_deeper_into_the_network_every_seed_starts_from_its_own(
         out = tmp_path / f"seed-{seed}"
         words = {**pixels, "seed": seed, "items.trainable": "none"}
         api.train("sasrec-scratch", data=dataset.folder, out=out, overrides=words)
-    words = {**pixels, "seed": 1, "items.trainable": "all", "training.start": str(tmp_path / "seed-{seed}")}
+    words = {
+        **pixels,
+        "seed": 1,
+        "items.trainable": "all",
+        "training.warm_start": str(tmp_path / "seed-{seed}"),
+    }
     deeper = api.train("sasrec-scratch", data=dataset.folder, out=tmp_path / "deeper", overrides=words)
     for name, tensor in best(Run.open(tmp_path / "seed-1")).items():
         # Batch norms that are trained from here on have looked at the catalogue first.
@@ -176,7 +181,9 @@ def test_a_temperature_that_is_not_learned_is_the_recipes(
     cosine = {"scoring__name": "cosine", "scoring__learn": False}
     source = trained("sasrec-id", dataset, tmp_path / "a", **cosine, scoring__temperature=0.15)
     start = str(source.folder)
-    trained("sasrec-id", dataset, tmp_path / "b", **cosine, scoring__temperature=0.05, training__start=start)
+    trained(
+        "sasrec-id", dataset, tmp_path / "b", **cosine, scoring__temperature=0.05, training__warm_start=start
+    )
     assert before_training[1]["scoring.log_scale"].exp().item() == pytest.approx(20)
 
 
@@ -192,15 +199,15 @@ def test_a_network_is_taken_whole_or_not_at_all(dataset: Dataset, tmp_path: Path
             "sasrec-scratch",
             data=dataset.folder,
             out=tmp_path / "b",
-            overrides={**words, **deeper, "training.start": str(source.folder)},
+            overrides={**words, **deeper, "training.warm_start": str(source.folder)},
         )
     ids = api.train(
         "sasrec-id",
         data=dataset.folder,
         out=tmp_path / "c",
-        overrides={**SHORT, "training.start": str(source.folder)},
+        overrides={**SHORT, "training.warm_start": str(source.folder)},
     )
-    assert "start" in ids.about, "the user model fits, and ids are something else altogether"
+    assert "warm_start" in ids.about, "the user model fits, and ids are something else altogether"
 
 
 def test_a_start_that_no_epoch_beats_stays_the_best(
@@ -208,7 +215,7 @@ def test_a_start_that_no_epoch_beats_stays_the_best(
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a", training__epochs=3)
     ruin = {"optimiser.learning_rate": 1.0, "training.epochs": 9, "training.patience": 2}
-    words = {**SHORT, **ruin, "training.start": str(source.folder)}
+    words = {**SHORT, **ruin, "training.warm_start": str(source.folder)}
     shown = Console()
     worse = api.train("sasrec-id", data=dataset.folder, out=tmp_path / "b", overrides=words, console=shown)
     told = " ".join(capsys.readouterr().out.split())
@@ -227,7 +234,7 @@ def test_killed_in_its_first_epoch_a_run_needs_its_start_no_more(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a")
-    words = {"training__start": str(source.folder), "training__epochs": 2, "seed": 7}
+    words = {"training__warm_start": str(source.folder), "training__epochs": 2, "seed": 7}
     whole = trained("sasrec-id", dataset, tmp_path / "whole", **words)
 
     def kill(*_: Any) -> None:
@@ -248,7 +255,7 @@ def test_killed_in_its_first_epoch_a_run_needs_its_start_no_more(
 def killed(dataset: Dataset, tmp_path: Path) -> Run:
     """A run that starts from `tmp_path / "a"`, and was killed before it saved anything."""
     trained("sasrec-id", dataset, tmp_path / "a")
-    run = trained("sasrec-id", dataset, tmp_path / "b", seed=7, training__start=str(tmp_path / "a"))
+    run = trained("sasrec-id", dataset, tmp_path / "b", seed=7, training__warm_start=str(tmp_path / "a"))
     for name in ("last", "best"):
         shutil.rmtree(run.folder / name)
     (run.folder / "metrics.jsonl").unlink()
@@ -283,23 +290,23 @@ def test_with_no_item_in_common_no_vector_is_taken(world: World, dataset: Datase
     with pytest.raises(
         RunError, match=r"fits here; it holds items.rows.weight, scoring.log_scale, users.rows.weight, this"
     ):
-        trained("mf-id", others, tmp_path / "b", training__start=str(source.folder))
+        trained("mf-id", others, tmp_path / "b", training__warm_start=str(source.folder))
 
 
 def test_what_cannot_be_started_from(dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "b"
     with pytest.raises(RunError, match="is no run"):
-        trained("sasrec-id", dataset, out, training__start=str(tmp_path))
+        trained("sasrec-id", dataset, out, training__warm_start=str(tmp_path))
     source = trained("mf-id", dataset, tmp_path / "a", items__width=32)
     with pytest.raises(
         RunError, match=r"items.width is 32 there and 16 here, users.name is mf there and sas"
     ):
-        trained("sasrec-id", dataset, out, training__start=str(source.folder))
+        trained("sasrec-id", dataset, out, training__warm_start=str(source.folder))
     with pytest.raises(RunError, match=r"fits here; items.width is 32 there and 16 here: start from"):
-        trained("mf-id", dataset, out, training__start=str(source.folder))
+        trained("mf-id", dataset, out, training__warm_start=str(source.folder))
     for path in (source.folder / "best").iterdir():
         path.unlink()
     (source.folder / "best").rmdir()
     with pytest.raises(RunError, match="has no best checkpoint yet"):
-        trained("mf-id", dataset, out, training__start=str(source.folder))
+        trained("mf-id", dataset, out, training__warm_start=str(source.folder))
     assert not out.exists(), "nothing was made"

@@ -6,30 +6,30 @@ import pytest
 import torch
 from torch import nn
 
-from pixelrec.blocks.row_table import RowTable
+from pixelrec.blocks.embedding_table import EmbeddingTable
 from pixelrec.blocks.scoring import Cosine
 from pixelrec.errors import RecipeError
-from pixelrec.training.optimiser import Optimiser, OptimiserChoices
+from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 
 
 class Model(nn.Module):
     def __init__(self, rows: int) -> None:
         super().__init__()
-        self.items = RowTable(rows, 4)
+        self.items = EmbeddingTable(rows, 4)
         self.head = nn.Linear(4, 1)
 
 
 def run(
-    touched: bool,
+    lazy: bool,
     steps: int,
     rows: int = 40,
     resume_at: int | None = None,
     same: bool = False,
-    **choices: float,
+    **config: float,
 ) -> Model:
     torch.manual_seed(0)
     model = Model(rows).double()
-    optimiser = Optimiser(model, OptimiserChoices(**choices), touched)
+    optimiser = Optimiser(model, OptimiserConfig(**config), lazy)
     random = torch.Generator().manual_seed(1)
     for step in range(steps):
         # Low rows are touched often, high ones almost never; a warm-up and a slow fall of the learning rate.
@@ -46,7 +46,7 @@ def run(
             state, steps_done = {k: v.clone() for k, v in optimiser.state().items()}, optimiser.steps
             other = Model(rows).double()
             other.load_state_dict(model.state_dict())
-            model, optimiser = other, Optimiser(other, OptimiserChoices(**choices), touched is same)
+            model, optimiser = other, Optimiser(other, OptimiserConfig(**config), lazy is same)
             optimiser.load(state, steps_done)
     optimiser.catch_up()
     return model
@@ -56,32 +56,32 @@ def run(
 @pytest.mark.parametrize("steps", [1, 7, 400])
 def test_touched_rows_walk_the_dense_path(steps: int, decay: float) -> None:
     dense = run(False, steps, learning_rate=1e-2, weight_decay=decay)
-    touched = run(True, steps, learning_rate=1e-2, weight_decay=decay)
+    lazy = run(True, steps, learning_rate=1e-2, weight_decay=decay)
     moved = (dense.items.weight - Model(40).items.weight).abs().max()
     assert moved > 1e-3
-    difference = (dense.items.weight - touched.items.weight).abs().max()
+    difference = (dense.items.weight - lazy.items.weight).abs().max()
     assert difference < 1e-9 * max(1, steps), difference
 
 
 @pytest.mark.parametrize(("beta1", "beta2"), [(0.9, 0.9), (0.99, 0.99), (0.0, 0.5), (0.99, 0.999)])
 def test_other_decays_walk_the_dense_path(beta1: float, beta2: float) -> None:
     dense = run(False, 400, learning_rate=1e-2, beta1=beta1, beta2=beta2)
-    touched = run(True, 400, learning_rate=1e-2, beta1=beta1, beta2=beta2)
-    torch.testing.assert_close(dense.items.weight, touched.items.weight, rtol=0, atol=1e-5)
+    lazy = run(True, 400, learning_rate=1e-2, beta1=beta1, beta2=beta2)
+    torch.testing.assert_close(dense.items.weight, lazy.items.weight, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("beta1", "beta2"), [(0.9, 0.81), (0.9, 0.1), (0.9999, 0.999)])
 def test_what_has_no_closed_form_is_dense(beta1: float, beta2: float) -> None:
-    assert not OptimiserChoices(beta1=beta1, beta2=beta2).touches("cpu", 1)
+    assert not OptimiserConfig(beta1=beta1, beta2=beta2).touches("cpu", 1)
     with pytest.raises(RecipeError, match="use optimiser.rows dense"):
-        OptimiserChoices(beta1=beta1, beta2=beta2, rows="touched").touches("cpu", 1)
-    assert OptimiserChoices(beta1=beta1, beta2=beta1).touches("cpu", 1), "equal decays have one"
+        OptimiserConfig(beta1=beta1, beta2=beta2, rows="lazy").touches("cpu", 1)
+    assert OptimiserConfig(beta1=beta1, beta2=beta1).touches("cpu", 1), "equal decays have one"
 
 
 def test_a_temperature_is_not_decayed() -> None:
     model = nn.ModuleDict({"scoring": Cosine(temperature=0.1), "users": nn.Linear(1, 1, bias=False)})
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    optimiser = Optimiser(model, OptimiserChoices(learning_rate=0.1, weight_decay=0.5), touched=False)
+    optimiser = Optimiser(model, OptimiserConfig(learning_rate=0.1, weight_decay=0.5), lazy=False)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimiser.step(1.0)
@@ -113,11 +113,11 @@ def test_rooms_have_their_own_rates() -> None:
     torch.testing.assert_close(still.items.weight, Model(40).double().items.weight)
 
 
-@pytest.mark.parametrize("touched", [False, True])
-def test_clipping_measures_the_joint_norm(touched: bool) -> None:
+@pytest.mark.parametrize("lazy", [False, True])
+def test_clipping_measures_the_joint_norm(lazy: bool) -> None:
     torch.manual_seed(0)
     model = Model(10).double()
-    optimiser = Optimiser(model, OptimiserChoices(), touched)
+    optimiser = Optimiser(model, OptimiserConfig(), lazy)
     model.head(model.items(torch.tensor([1, 2, 2]))).sum().backward()
     gradients = [p.grad.to_dense() if p.grad.is_sparse else p.grad for p in model.parameters()]
     expected = math.sqrt(sum(float(g.pow(2).sum()) for g in gradients))
@@ -126,11 +126,11 @@ def test_clipping_measures_the_joint_norm(touched: bool) -> None:
     assert float(optimiser.clip(expected)) == pytest.approx(expected / 2), "short enough"
 
 
-def whole(touched: bool, steps: int) -> Model:
+def whole(lazy: bool, steps: int) -> Model:
     """Every row is read at some steps, a few at others."""
     torch.manual_seed(0)
     model = Model(40).double()
-    optimiser = Optimiser(model, OptimiserChoices(learning_rate=1e-2, weight_decay=0.1), touched)
+    optimiser = Optimiser(model, OptimiserConfig(learning_rate=1e-2, weight_decay=0.1), lazy)
     random = torch.Generator().manual_seed(1)
     for step in range(steps):
         some = torch.randint(1, 41, (5,), generator=random)
@@ -139,7 +139,7 @@ def whole(touched: bool, steps: int) -> Model:
         if step % 5 == 0:  # a gradient of both kinds
             loss = loss + model.items(some).pow(2).sum()
         loss.backward()
-        if touched and step % 15 == 0:
+        if lazy and step % 15 == 0:
             assert not model.items.weight.grad.is_sparse, "a whole table needs no list of its rows"
         optimiser.step(1.0)
     optimiser.catch_up()
@@ -148,7 +148,7 @@ def whole(touched: bool, steps: int) -> Model:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 61])
 def test_a_table_read_whole_walks_the_dense_path(steps: int) -> None:
-    dense, touched = whole(False, steps), whole(True, steps)
+    dense, lazy = whole(False, steps), whole(True, steps)
     assert (dense.items.weight - Model(40).items.weight).abs().max() > 1e-3
-    torch.testing.assert_close(dense.items.weight, touched.items.weight, rtol=0, atol=1e-9 * steps)
-    assert not touched.items.weight[0].any(), "padding is trained"
+    torch.testing.assert_close(dense.items.weight, lazy.items.weight, rtol=0, atol=1e-9 * steps)
+    assert not lazy.items.weight[0].any(), "padding is trained"

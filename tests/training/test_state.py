@@ -73,7 +73,7 @@ def test_no_state_and_a_damaged_one(tmp_path: Path) -> None:
 
 def test_a_signal_is_noted_once_and_then_acts_as_usual() -> None:
     with Interruption() as interruption:
-        assert not interruption.asked
+        assert not interruption.requested
         os.kill(os.getpid(), signal.SIGINT)
         assert interruption.signal == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):
@@ -86,7 +86,7 @@ def test_another_thread_is_not_interrupted() -> None:
 
     def work() -> None:
         with Interruption() as interruption:
-            seen.append(interruption.asked)
+            seen.append(interruption.requested)
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.errors import RecipeError
 from pixelrec.users.bert4rec import BERT4Rec
 
@@ -60,7 +60,7 @@ def bert4rec(line: list[int], table: np.ndarray, w: Weights, layers: int) -> lis
 
 
 def random_model(layers: int) -> tuple[BERT4Rec, Weights, torch.Tensor]:
-    model = BERT4Rec(Facts(users=3, items=9, length=LENGTH), WIDTH, layers=layers, heads=HEADS)
+    model = BERT4Rec(DatasetSpec(users=3, items=9, length=LENGTH), WIDTH, layers=layers, heads=HEADS)
     model = model.double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -80,9 +80,11 @@ def test_hidden_events_by_hand(layers: int) -> None:
     model, weights, table = random_model(layers)
     lines = [[0, 2], [4, 0], [0, 0], [4, 0, 4, 2, 0], [9, 0, 7, 0, 0, 5], [0, 3, 3, 3, 3, 3], [1]]
     events = events_of(lines, LENGTH + 1)
-    asked = torch.tensor([[False] * (LENGTH + 1 - len(ids)) + [i == HIDDEN for i in ids] for ids in lines])
+    target_mask = torch.tensor(
+        [[False] * (LENGTH + 1 - len(ids)) + [i == HIDDEN for i in ids] for ids in lines]
+    )
     with torch.no_grad():
-        found = model(table, Events(events.users, events.history, events.times, asked)).numpy()
+        found = model(table, Events(events.users, events.history, events.times, target_mask)).numpy()
     expected = [
         vector
         for ids in lines
@@ -105,7 +107,7 @@ def test_what_follows_by_hand(layers: int, width: int) -> None:
 
 
 def test_weights_start_as_published() -> None:
-    model = BERT4Rec(Facts(3, 9, 50), 128)
+    model = BERT4Rec(DatasetSpec(3, 9, 50), 128)
     assert model.positions.shape == (51, 128)
     for name, parameter in model.named_parameters():
         if name.endswith("norm.weight"):
@@ -118,4 +120,4 @@ def test_weights_start_as_published() -> None:
 
 def test_heads_divide_the_width() -> None:
     with pytest.raises(RecipeError, match=r"users\.heads 3"):
-        BERT4Rec(Facts(3, 9, 5), 8, heads=3)
+        BERT4Rec(DatasetSpec(3, 9, 5), 8, heads=3)

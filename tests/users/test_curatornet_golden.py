@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.users.curatornet import CuratorNet
 
 WIDTH, LENGTH = 6, 5
@@ -25,7 +25,9 @@ def layers(x: np.ndarray, weights: dict[str, np.ndarray], name: str, count: int)
 
 def random_model(expansion: float = 1.5) -> tuple[CuratorNet, dict[str, np.ndarray], torch.Tensor]:
     torch.manual_seed(1)
-    model = CuratorNet(Facts(users=3, items=9, length=LENGTH), WIDTH, expansion=expansion).double().eval()
+    model = (
+        CuratorNet(DatasetSpec(users=3, items=9, length=LENGTH), WIDTH, expansion=expansion).double().eval()
+    )
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(0.5 * torch.randn_like(parameter))
@@ -34,9 +36,9 @@ def random_model(expansion: float = 1.5) -> tuple[CuratorNet, dict[str, np.ndarr
     return model, {name: p.detach().numpy() for name, p in model.named_parameters()}, table
 
 
-def events_of(asked: torch.Tensor | None, width: int = LENGTH) -> Events:
+def events_of(target_mask: torch.Tensor | None, width: int = LENGTH) -> Events:
     rows = torch.tensor([[0] * (width - len(h)) + h for h in HISTORIES])
-    return Events(torch.zeros(4, dtype=torch.int64), rows, torch.zeros_like(rows), asked)
+    return Events(torch.zeros(4, dtype=torch.int64), rows, torch.zeros_like(rows), target_mask)
 
 
 @pytest.mark.parametrize("which", ["all", "one", "none"])
@@ -46,8 +48,8 @@ def test_every_prefix_by_hand(which: str) -> None:
     np.testing.assert_allclose(model.refine(table).detach().numpy(), items, atol=1e-12)
     real = events_of(None).history != 0
     last = (torch.arange(LENGTH) == LENGTH - 1).expand_as(real)
-    asked = {"all": real, "one": last, "none": None}[which]
-    found = model(model.refine(table), events_of(asked)).detach().numpy()
+    target_mask = {"all": real, "one": last, "none": None}[which]
+    found = model(model.refine(table), events_of(target_mask)).detach().numpy()
     expected = []
     for history in HISTORIES:
         for length in range(1, len(history) + 1) if which == "all" else [len(history)]:
@@ -71,7 +73,7 @@ def test_no_history_is_zero_and_has_a_gradient_that_is_a_number() -> None:
 
 def test_weights_start_as_published() -> None:
     torch.manual_seed(0)
-    for name, parameter in CuratorNet(Facts(3, 9, 5), 100, expansion=2.0).named_parameters():
+    for name, parameter in CuratorNet(DatasetSpec(3, 9, 5), 100, expansion=2.0).named_parameters():
         if name.endswith("weight"):
             bound = (6 / sum(parameter.shape)) ** 0.5
             assert 0.98 * bound < float(parameter.detach().abs().max()) <= bound, name

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks import pairs as pairs_module
 from pixelrec.errors import RecipeError
 from pixelrec.users import din as module
 from pixelrec.users.din import DIN
 
 WIDTH, LENGTH = 4, 5
-FACTS = Facts(users=3, items=9, length=LENGTH)
+FACTS = DatasetSpec(users=3, items=9, length=LENGTH)
 HISTORIES = [[3], [1, 2], [4, 4, 4, 2], [9, 8, 7, 6, 5], [1, 2, 3, 4, 5, 1]]
 
 
@@ -47,7 +47,7 @@ def random_model(attention: tuple[int, ...] = (7, 3)) -> tuple[DIN, dict[str, np
     return model, {name: p.detach().numpy() for name, p in model.named_parameters()}, table
 
 
-def events_of(asked: str) -> Events:
+def events_of(target_mask: str) -> Events:
     history = torch.tensor([[0] * (LENGTH + 1 - len(h)) + h for h in HISTORIES])
     places = {
         "all": history != 0,
@@ -55,13 +55,13 @@ def events_of(asked: str) -> Events:
         "none": None,
     }
     nobody = torch.zeros(len(history), dtype=torch.int64)
-    return Events(nobody, history, torch.zeros_like(history), places[asked])
+    return Events(nobody, history, torch.zeros_like(history), places[target_mask])
 
 
-def others(asked: str) -> list[list[int]]:
-    if asked == "none":
+def others(target_mask: str) -> list[list[int]]:
+    if target_mask == "none":
         return HISTORIES
-    if asked == "last":
+    if target_mask == "last":
         return [history[:-1] for history in HISTORIES]
     return [h[:place] + h[place + 1 :] for h in HISTORIES for place in range(len(h))]
 
@@ -74,12 +74,14 @@ def chunked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return request.param
 
 
-@pytest.mark.parametrize("asked", ["all", "last", "none"])
+@pytest.mark.parametrize("target_mask", ["all", "last", "none"])
 @pytest.mark.parametrize("attention", [(7, 3), (5,), (6, 4, 3)])
-def test_every_pair_by_hand(asked: str, attention: tuple[int, ...], chunked: str) -> None:  # noqa: ARG001
+def test_every_pair_by_hand(target_mask: str, attention: tuple[int, ...], chunked: str) -> None:  # noqa: ARG001
     model, weights, table = random_model(attention)
-    vectors = model(table, events_of(asked))
-    everyone = np.array([[score(h, q, table.numpy(), weights) for q in table.numpy()] for h in others(asked)])
+    vectors = model(table, events_of(target_mask))
+    everyone = np.array(
+        [[score(h, q, table.numpy(), weights) for q in table.numpy()] for h in others(target_mask)]
+    )
     np.testing.assert_allclose(model.score(vectors, table).detach().numpy(), everyone, rtol=1e-9, atol=1e-9)
     own = torch.randint(0, 10, (len(vectors), 3))
     expected = np.take_along_axis(everyone, own.numpy(), axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.packing import Packing
 from pixelrec.users.gru4rec import GRU4Rec, by_step
 
@@ -41,7 +41,9 @@ def gru4rec(history: list[int], table: np.ndarray, w: Weights, layers: int) -> n
 
 
 def random_model(layers: int, hidden: float) -> tuple[GRU4Rec, Weights, torch.Tensor]:
-    model = GRU4Rec(Facts(3, 9, LENGTH), WIDTH, layers=layers, hidden=hidden, dropout=0.5).double().eval()
+    model = (
+        GRU4Rec(DatasetSpec(3, 9, LENGTH), WIDTH, layers=layers, hidden=hidden, dropout=0.5).double().eval()
+    )
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -88,7 +90,7 @@ def test_events_are_read_step_by_step_longest_first() -> None:
 
 
 def test_units_start_as_xavier_has_it() -> None:
-    model = GRU4Rec(Facts(3, 9, LENGTH), 64, layers=2, hidden=2.0)
+    model = GRU4Rec(DatasetSpec(3, 9, LENGTH), 64, layers=2, hidden=2.0)
     for name, weight in model.units.named_parameters():
         bound = (6 / sum(weight.shape)) ** 0.5
         assert float(weight.detach().abs().max()) == pytest.approx(bound, rel=0.01), name

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.errors import RecipeError
 from pixelrec.users.hstu import HSTU, powers_of_two
 
@@ -55,29 +55,36 @@ def hstu(history: list[int], times: list[int], table: np.ndarray, w: Weights, la
     return np.array(x)
 
 
-def events(asked: bool) -> tuple[Events, list[list[int]]]:
+def events(target_mask: bool) -> tuple[Events, list[list[int]]]:
     times = [[1_500_000_000 + g for g in GAPS[: len(h)]] for h in HISTORIES]
     rows = torch.tensor([[0] * (LENGTH - len(h)) + h for h in HISTORIES])
     when = torch.tensor([[0] * (LENGTH - len(t)) + t for t in times])
     users = torch.zeros(len(rows), dtype=torch.int64)
-    return Events(users, rows, when, rows != 0 if asked else None), times
+    return Events(users, rows, when, rows != 0 if target_mask else None), times
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_hstu_by_hand(layers: int) -> None:
-    model = HSTU(Facts(3, 9, LENGTH), WIDTH, layers=layers, heads=HEADS, time_buckets=BUCKETS).double().eval()
+    model = (
+        HSTU(DatasetSpec(3, 9, LENGTH), WIDTH, layers=layers, heads=HEADS, time_buckets=BUCKETS)
+        .double()
+        .eval()
+    )
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter))
     table = torch.randn(10, WIDTH, dtype=torch.float64)
     table[0] = 0
     weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
-    asked, times = events(asked=True)
+    target_mask, times = events(target_mask=True)
     expected = [hstu(h, t, table.numpy(), weights, layers) for h, t in zip(HISTORIES, times, strict=True)]
     with torch.no_grad():
-        every, after_all = model(table, asked), model(table, events(asked=False)[0])
+        every, after_all = model(table, target_mask), model(table, events(target_mask=False)[0])
         short = Events(
-            asked.users[:4], asked.history[:4, 2:], asked.times[:4, 2:], asked.history[:4, 2:] != 0
+            target_mask.users[:4],
+            target_mask.history[:4, 2:],
+            target_mask.times[:4, 2:],
+            target_mask.history[:4, 2:] != 0,
         )
         torch.testing.assert_close(model(table, short), every[: -len(HISTORIES[-1])], rtol=1e-12, atol=0)
     np.testing.assert_allclose(every.numpy(), np.concatenate([e for e in expected if len(e)]), rtol=1e-8)
@@ -96,20 +103,20 @@ def test_times_are_told_apart_by_powers_of_two() -> None:
 
 
 def test_only_differences_of_time_matter() -> None:
-    model = HSTU(Facts(3, 9, LENGTH), WIDTH, heads=HEADS).double().eval()
+    model = HSTU(DatasetSpec(3, 9, LENGTH), WIDTH, heads=HEADS).double().eval()
     table = torch.randn(10, WIDTH, dtype=torch.float64)
-    now, _ = events(asked=True)
+    now, _ = events(target_mask=True)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(20)
-        moved = model(table, Events(now.users, now.history, now.times + 12_345, now.asked))
+        moved = model(table, Events(now.users, now.history, now.times + 12_345, now.target_mask))
         torch.testing.assert_close(model(table, now), moved)
-        slower = model(table, Events(now.users, now.history, now.times * 3, now.asked))
+        slower = model(table, Events(now.users, now.history, now.times * 3, now.target_mask))
         assert (model(table, now) - slower).abs().max() > 1e-3, "times are not looked at"
 
 
 def test_weights_start_as_published() -> None:
-    model = HSTU(Facts(3, 9, 200), 64, time_buckets=200)
+    model = HSTU(DatasetSpec(3, 9, 200), 64, time_buckets=200)
     for name, parameter in model.named_parameters():
         found = parameter.detach()
         if name.endswith("out.bias"):
@@ -122,4 +129,4 @@ def test_weights_start_as_published() -> None:
 
 def test_heads_divide_the_width() -> None:
     with pytest.raises(RecipeError, match="users.heads 3"):
-        HSTU(Facts(3, 9, LENGTH), WIDTH, heads=3)
+        HSTU(DatasetSpec(3, 9, LENGTH), WIDTH, heads=3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelrec.batch import Events, Facts, Histories
+from pixelrec.batch import DatasetSpec, Events, Histories
 from pixelrec.errors import RunError
 from pixelrec.users.lightgcn import LightGCN
 
@@ -15,7 +15,7 @@ USERS, ITEMS, WIDTH = 4, 6, 5
 TAKEN = {1: [2, 3, 2, 1], 2: [3], 3: [], 4: [5, 4, 3]}
 
 
-def facts() -> Facts:
+def spec() -> DatasetSpec:
     items: list[int] = []
     starts, stops = [0], [0]
     for user in range(1, USERS + 1):
@@ -25,7 +25,7 @@ def facts() -> Facts:
         items += [6, 6]  # held out
     flat = np.array(items, np.int32)
     history = Histories(flat, np.zeros(len(flat), np.int64), np.array(starts), np.array(stops))
-    return Facts(USERS, ITEMS, 3, history=history)
+    return DatasetSpec(USERS, ITEMS, 3, history=history)
 
 
 def propagated(users: np.ndarray, items: np.ndarray, layers: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +48,7 @@ def propagated(users: np.ndarray, items: np.ndarray, layers: int) -> tuple[np.nd
 
 def made(layers: int) -> tuple[LightGCN, torch.Tensor]:
     torch.manual_seed(0)
-    model = LightGCN(facts(), WIDTH, layers=layers).double()
+    model = LightGCN(spec(), WIDTH, layers=layers).double()
     with torch.no_grad():
         model.rows.weight[1:] = torch.randn(USERS, WIDTH)
     table = torch.randn(ITEMS + 1, WIDTH, dtype=torch.float64)
@@ -83,7 +83,7 @@ def test_the_gradient_is_the_one_of_the_formula(layers: int) -> None:
 
 
 def test_without_training_events_it_can_be_loaded_and_not_used() -> None:
-    model = LightGCN(Facts(USERS, ITEMS, 3), WIDTH)
+    model = LightGCN(DatasetSpec(USERS, ITEMS, 3), WIDTH)
     model.load_state_dict(made(2)[0].float().state_dict())
     with pytest.raises(RunError, match="give the data set"):
         model.refine(torch.zeros(ITEMS + 1, WIDTH))
@@ -104,6 +104,6 @@ def test_bf16_tables_are_propagated_in_full_precision() -> None:
 
 def test_user_vectors_start_as_published() -> None:
     torch.manual_seed(0)
-    weight = LightGCN(Facts(300, ITEMS, 3), 64).rows.weight.detach()
+    weight = LightGCN(DatasetSpec(300, ITEMS, 3), 64).rows.weight.detach()
     assert not weight[0].any()
     assert float(weight[1:].std()) == pytest.approx((2 / (301 + 64)) ** 0.5, rel=0.05)

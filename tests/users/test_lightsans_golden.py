@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.errors import RecipeError
 from pixelrec.users.lightsans import LightSANs
 
@@ -76,7 +76,7 @@ def lightsans(prefix: list[int], table: np.ndarray, w: Weights, layers: int) -> 
 
 
 def random_model(layers: int) -> tuple[LightSANs, Weights, torch.Tensor]:
-    model = LightSANs(Facts(users=3, items=9, length=LENGTH), WIDTH, layers=layers, heads=HEADS)
+    model = LightSANs(DatasetSpec(users=3, items=9, length=LENGTH), WIDTH, layers=layers, heads=HEADS)
     model = model.double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -86,18 +86,18 @@ def random_model(layers: int) -> tuple[LightSANs, Weights, torch.Tensor]:
     return model, {name: p.detach().numpy() for name, p in model.named_parameters()}, table
 
 
-def events_of(lines: list[list[int]], width: int, asked: torch.Tensor | None = None) -> Events:
+def events_of(lines: list[list[int]], width: int, target_mask: torch.Tensor | None = None) -> Events:
     history = torch.tensor([[0] * (width - len(line)) + line for line in lines])
-    return Events(torch.zeros(len(lines), dtype=torch.int64), history, torch.zeros_like(history), asked)
+    return Events(torch.zeros(len(lines), dtype=torch.int64), history, torch.zeros_like(history), target_mask)
 
 
 LINES = [[3], [1, 2], [4, 4, 4, 2], [9, 8, 7, 6, 5], [2, 5, 2, 5, 2]]
 
 
-def prefixes_of(asked: torch.Tensor) -> list[list[int]]:
+def prefixes_of(target_mask: torch.Tensor) -> list[list[int]]:
     return [
-        line[: place - asked.shape[1] + len(line) + 1]
-        for line, row in zip(LINES, asked.tolist(), strict=True)
+        line[: place - target_mask.shape[1] + len(line) + 1]
+        for line, row in zip(LINES, target_mask.tolist(), strict=True)
         for place, wanted in enumerate(row)
         if wanted
     ]
@@ -111,15 +111,15 @@ def test_asked_prefixes_by_hand(layers: int, pattern: str) -> None:
     real = events_of(LINES, LENGTH).history != 0
     place = torch.arange(LENGTH)
     one = torch.tensor([4, 3, 2, 1, 0])[:, None] == place  # the third is the second of its events, …
-    asked = {
+    target_mask = {
         "every": real,
         "last": (place == LENGTH - 1).expand_as(real),
         "one": one,
         "some": real & (place != 3),
     }[pattern]
     with torch.no_grad():
-        found = model(table, events_of(LINES, LENGTH, asked)).numpy()
-    expected = [lightsans(prefix, table.numpy(), weights, layers) for prefix in prefixes_of(asked)]
+        found = model(table, events_of(LINES, LENGTH, target_mask)).numpy()
+    expected = [lightsans(prefix, table.numpy(), weights, layers) for prefix in prefixes_of(target_mask)]
     np.testing.assert_allclose(found, np.stack(expected), rtol=1e-9, atol=1e-9)
 
 
@@ -155,8 +155,8 @@ def test_the_gradient_of_windows_is_that_of_their_prefixes() -> None:
         lines = LINES if rows == "windows" else prefixes_of(events_of(LINES, LENGTH).history != 0)
         events = events_of(lines, LENGTH)
         last = torch.arange(LENGTH) == LENGTH - 1
-        asked = events.history != 0 if rows == "windows" else last.expand_as(events.history)
-        vectors = model(table, Events(events.users, events.history, events.times, asked))
+        target_mask = events.history != 0 if rows == "windows" else last.expand_as(events.history)
+        vectors = model(table, Events(events.users, events.history, events.times, target_mask))
         (vectors * torch.arange(WIDTH)).square().sum().backward()
         gradients.append([table.grad, *(p.grad for p in model.parameters())])
     for shared, own in zip(*gradients, strict=True):
@@ -164,7 +164,7 @@ def test_the_gradient_of_windows_is_that_of_their_prefixes() -> None:
 
 
 def test_weights_start_as_published() -> None:
-    model = LightSANs(Facts(3, 9, 50), 128)
+    model = LightSANs(DatasetSpec(3, 9, 50), 128)
     for name, parameter in model.named_parameters():
         if name.endswith("norm.weight"):
             assert (parameter == 1).all()
@@ -177,4 +177,4 @@ def test_weights_start_as_published() -> None:
 
 def test_heads_divide_the_width() -> None:
     with pytest.raises(RecipeError, match=r"users\.heads 3"):
-        LightSANs(Facts(3, 9, 5), 8, heads=3)
+        LightSANs(DatasetSpec(3, 9, 5), 8, heads=3)

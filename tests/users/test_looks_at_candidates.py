@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pixelrec import recommender as module
-from pixelrec.batch import Facts
+from pixelrec.batch import DatasetSpec
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import NEGATIVES
@@ -17,7 +17,7 @@ from pixelrec.data.split import training_events
 from pixelrec.data.views import VIEWS, Reader, Windowing, latest, seen_items
 from pixelrec.evaluation import evaluate
 from pixelrec.recommender import Recommender, latest_events
-from pixelrec.runs.evaluate import questions_of
+from pixelrec.runs.evaluate import cases_of
 from pixelrec.training.losses import softmax
 from pixelrec.users.wide_deep import WideDeep
 
@@ -27,10 +27,10 @@ DOT = {"name": "dot"}
 def twins(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> tuple[Recommender, Recommender]:
     """Wide & Deep whose deep part is silent and whose crosses are i = j is DSSM, which is a dot product."""
     monkeypatch.setattr(module, "CANDIDATES", 50)  # more than one part of the 120 items
-    facts = Facts(dataset.users, dataset.items, 8, dataset.folder, training_events(dataset))
+    spec = DatasetSpec(dataset.users, dataset.items, 8, dataset.folder, training_events(dataset))
     items = {"name": "id_table", "width": 16}
-    looking = Recommender(items, {"name": "wide_deep"}, DOT, facts)
-    plain = Recommender(items, {"name": "dssm"}, DOT, facts)
+    looking = Recommender(items, {"name": "wide_deep"}, DOT, spec)
+    plain = Recommender(items, {"name": "dssm"}, DOT, spec)
     assert isinstance(looking.users, WideDeep)
     with torch.no_grad():
         looking.items.load_state_dict(plain.items.state_dict())
@@ -45,8 +45,8 @@ def test_catalogue_scores_ranks_and_recommendations(
 ) -> None:
     looking, plain = twins(dataset, monkeypatch)
     monkeypatch.setattr(evaluate, "FEW_USERS", 30)
-    questions = questions_of(dataset, "validation")
-    ours, theirs = (evaluate.rank_questions(made, questions) for made in (looking, plain))
+    cases = cases_of(dataset, "validation")
+    ours, theirs = (evaluate.rank_cases(made, cases) for made in (looking, plain))
     assert (ours == theirs).mean() > 0.99, "but for what rounding decides"
     assert np.abs(ours - theirs).max() <= 1
     users = np.arange(1, 40)
@@ -70,7 +70,7 @@ def test_training_scores_and_gradients(
 ) -> None:
     looking, plain = (made.double() for made in twins(dataset, monkeypatch))
     held = training_events(dataset)
-    reader = Reader.over(VIEWS["leave_one_out"], held, 8, Windowing())
+    reader = Reader.over(VIEWS["rest_of_window"], held, 8, Windowing())
     sampler = NEGATIVES[negatives](held, dataset.items, "window")  # type: ignore[call-arg]
     batch = next(Batcher(reader, sampler, plain.items.load, dataset.items, batch_size=16).epoch(0))
     batch = replace(batch, log_q=None if batch.log_q is None else batch.log_q.double())

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
+from pixelrec.blocks.embedding_table import EmbeddingTable
 from pixelrec.blocks.packing import Packing
-from pixelrec.blocks.row_table import RowTable
 from pixelrec.errors import RecipeError
 from pixelrec.users.causal_convolution import CausalConvolution, followers
 from pixelrec.users.nextitnet import NextItNet
@@ -43,7 +43,7 @@ def nextitnet(history: list[int], table: np.ndarray, w: Weights, dilations: list
 
 @pytest.mark.parametrize(("blocks", "kernel", "dilations"), [(1, 3, (1, 4)), (2, 3, (1, 4)), (2, 2, (3,))])
 def test_nextitnet_by_hand(blocks: int, kernel: int, dilations: tuple[int, ...]) -> None:
-    model = NextItNet(Facts(3, 9, LENGTH), WIDTH, blocks=blocks, kernel=kernel, dilations=dilations)
+    model = NextItNet(DatasetSpec(3, 9, LENGTH), WIDTH, blocks=blocks, kernel=kernel, dilations=dilations)
     model = model.double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -90,7 +90,7 @@ def test_packed_convolutions_are_padded_ones(kernel: int, dilation: int) -> None
 
 
 def test_convolutions_start_as_those_of_pytorch() -> None:
-    model = NextItNet(Facts(3, 9, 50), 64)
+    model = NextItNet(DatasetSpec(3, 9, 50), 64)
     plain = torch.nn.Conv1d(64, 64, 3)
     assert len(model.blocks) == 6
     for name, parameter in model.named_parameters():
@@ -104,7 +104,7 @@ def test_convolutions_start_as_those_of_pytorch() -> None:
 
 
 def test_the_published_table_starts_uniform_by_its_rows() -> None:
-    found = RowTable(99, 64, init="uniform_by_rows").weight.detach()
+    found = EmbeddingTable(99, 64, init="uniform_by_rows").weight.detach()
     assert not found[0].any()
     assert float(found.abs().max()) == pytest.approx(0.1, rel=0.01)
     assert float(found[1:].std()) == pytest.approx(0.1 / 3**0.5, rel=0.05)
@@ -113,4 +113,4 @@ def test_the_published_table_starts_uniform_by_its_rows() -> None:
 @pytest.mark.parametrize("dilations", [(), (1, 0)])
 def test_dilations_are_distances(dilations: tuple[int, ...]) -> None:
     with pytest.raises(RecipeError, match="distances from 1"):
-        NextItNet(Facts(3, 9, LENGTH), WIDTH, dilations=dilations)
+        NextItNet(DatasetSpec(3, 9, LENGTH), WIDTH, dilations=dilations)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.users.gru4rec import GRU4Rec
 from pixelrec.users.nextitnet import NextItNet
 
@@ -15,8 +15,8 @@ WIDTH = 8
 
 @pytest.mark.parametrize("model", [GRU4Rec, NextItNet])
 def test_norm_wraps_the_published_network(model: type[GRU4Rec] | type[NextItNet]) -> None:
-    facts = Facts(3, 9, 5)
-    plain, normed = model(facts, WIDTH).double(), model(facts, WIDTH, norm=True).double()
+    spec = DatasetSpec(3, 9, 5)
+    plain, normed = model(spec, WIDTH).double(), model(spec, WIDTH, norm=True).double()
     missing = normed.load_state_dict(plain.state_dict(), strict=False).missing_keys
     assert {key.split(".")[0] for key in missing} == {"norm_in", "norm_out"}
     table = 5 + 3 * torch.randn(10, WIDTH, dtype=torch.float64)

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.pooling import pool_others
 from pixelrec.errors import RecipeError
 from pixelrec.users.dssm import DSSM
 from pixelrec.users.fm import FM
 
 WIDTH, LENGTH = 6, 5
-FACTS = Facts(users=4, items=9, length=LENGTH)
+FACTS = DatasetSpec(users=4, items=9, length=LENGTH)
 HISTORIES = [[3], [1, 2], [4, 4, 4, 2], [9, 8, 7, 6, 5], [1, 2, 3, 4, 5, 1]]  # the last: a window of L + 1
 ASKED = {
     "all": lambda history: [True] * len(history),
@@ -29,23 +29,23 @@ def table_of(width: int = WIDTH) -> Tensor:
     return table
 
 
-def events_of(asked: str | None) -> Events:
+def events_of(target_mask: str | None) -> Events:
     def padded(lists: list[list[int]]) -> Tensor:
         return torch.tensor([[0] * (LENGTH + 1 - len(some)) + some for some in lists])
 
     history = padded(HISTORIES)
-    places = None if asked is None else padded([ASKED[asked](h) for h in HISTORIES]).bool()
+    places = None if target_mask is None else padded([ASKED[target_mask](h) for h in HISTORIES]).bool()
     return Events(torch.zeros(len(history), dtype=torch.int64), history, torch.zeros_like(history), places)
 
 
-def others(asked: str | None) -> list[list[int]]:
+def others(target_mask: str | None) -> list[list[int]]:
     """What each asked event is predicted from; or all that there is."""
-    if asked is None:
+    if target_mask is None:
         return HISTORIES
     return [
         [item for other, item in enumerate(history) if other != place]
         for history in HISTORIES
-        for place, wanted in enumerate(ASKED[asked](history))
+        for place, wanted in enumerate(ASKED[target_mask](history))
         if wanted
     ]
 
@@ -57,12 +57,12 @@ def summed(items: list[int], table: np.ndarray) -> np.ndarray:
     return total
 
 
-@pytest.mark.parametrize("asked", [*ASKED, None])
-def test_fm_is_the_sum_and_dssm_the_mean_of_all_other_events(asked: str | None) -> None:
+@pytest.mark.parametrize("target_mask", [*ASKED, None])
+def test_fm_is_the_sum_and_dssm_the_mean_of_all_other_events(target_mask: str | None) -> None:
     table = table_of()
-    expected = np.stack([summed(items, table.numpy()) for items in others(asked)])
-    counts = np.array([max(1, len(items)) for items in others(asked)])[:, None]
-    events = events_of(asked)
+    expected = np.stack([summed(items, table.numpy()) for items in others(target_mask)])
+    counts = np.array([max(1, len(items)) for items in others(target_mask)])[:, None]
+    events = events_of(target_mask)
     np.testing.assert_allclose(FM(FACTS, WIDTH)(table, events).numpy(), expected, atol=1e-12)
     np.testing.assert_allclose(DSSM(FACTS, WIDTH)(table, events).numpy(), expected / counts, atol=1e-12)
 
@@ -79,8 +79,8 @@ def test_fm_scores_as_a_machine_of_second_order_up_to_what_all_candidates_share(
         np.testing.assert_allclose(np.diff(scores[row]), np.diff(machine), atol=1e-10)
 
 
-@pytest.mark.parametrize("asked", ["all", None])
-def test_towers_stand_over_items_and_over_the_mean(asked: str | None) -> None:
+@pytest.mark.parametrize("target_mask", ["all", None])
+def test_towers_stand_over_items_and_over_the_mean(target_mask: str | None) -> None:
     torch.manual_seed(0)
     model = DSSM(FACTS, WIDTH, towers=(4, 3)).double()
     with torch.no_grad():
@@ -92,8 +92,8 @@ def test_towers_stand_over_items_and_over_the_mean(asked: str | None) -> None:
     items = perceptron(model.item_tower, table_of().numpy())
     refined = model.refine(table_of())
     np.testing.assert_allclose(refined.detach().numpy(), items, atol=1e-12)
-    means = np.stack([summed(some, items) / max(1, len(some)) for some in others(asked)])
-    vectors = model(refined, events_of(asked)).detach().numpy()
+    means = np.stack([summed(some, items) / max(1, len(some)) for some in others(target_mask)])
+    vectors = model(refined, events_of(target_mask)).detach().numpy()
     np.testing.assert_allclose(vectors, perceptron(model.user_tower, means), atol=1e-12)
 
 
@@ -113,7 +113,7 @@ def test_gradients_equal_finite_differences(mean: bool) -> None:
     table = table_of()[:, :2].requires_grad_()
 
     def pooled(table: Tensor) -> Tensor:
-        return pool_others(table, events.history, events.asked, mean=mean)
+        return pool_others(table, events.history, events.target_mask, mean=mean)
 
     assert torch.autograd.gradcheck(pooled, (table,))
     pooled(table).sum().backward()

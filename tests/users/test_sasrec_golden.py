@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.users.mf import MF
 from pixelrec.users.sasrec import SASRec
 
@@ -56,8 +56,8 @@ def sasrec(history: list[int], table: np.ndarray, w: Weights, layers: int) -> li
 
 def random_model(layers: int) -> tuple[SASRec, Weights, torch.Tensor]:
     torch.manual_seed(1)
-    facts = Facts(users=3, items=9, length=LENGTH)
-    model = SASRec(facts, WIDTH, layers=layers, heads=HEADS, expansion=2.0).double().eval()
+    spec = DatasetSpec(users=3, items=9, length=LENGTH)
+    model = SASRec(spec, WIDTH, layers=layers, heads=HEADS, expansion=2.0).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -81,7 +81,7 @@ def test_sasrec_by_hand(layers: int) -> None:
 
 def test_weights_start_as_published() -> None:
     torch.manual_seed(0)
-    model = SASRec(Facts(3, 9, 50), 64)
+    model = SASRec(DatasetSpec(3, 9, 50), 64)
     for name, parameter in model.named_parameters():
         if name.endswith("norm.weight"):
             assert (parameter == 1).all()
@@ -93,11 +93,11 @@ def test_weights_start_as_published() -> None:
 
 def test_mf_is_a_vector_per_user_and_its_towers_are_perceptrons() -> None:
     torch.manual_seed(0)
-    facts = Facts(users=4, items=9, length=5)
+    spec = DatasetSpec(users=4, items=9, length=5)
     events = Events(torch.tensor([2, 4]), torch.zeros(2, 0, dtype=torch.int64), torch.zeros(2, 0))
-    plain = MF(facts, 6)
+    plain = MF(spec, 6)
     assert torch.equal(plain(torch.zeros(10, 6), events), plain.rows.weight[[2, 4]])
-    deep = MF(facts, 6, towers=(5, 3)).double().eval()
+    deep = MF(spec, 6, towers=(5, 3)).double().eval()
     table = torch.randn(10, 6, dtype=torch.float64)
     expected = np.stack([tower(deep.item_tower, row) for row in table.numpy()])
     np.testing.assert_allclose(deep.refine(table).detach().numpy(), expected, rtol=1e-9)

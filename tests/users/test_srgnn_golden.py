@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.users.session_graph import SessionGraphs
 from pixelrec.users.srgnn import SRGNN
 
@@ -65,7 +65,7 @@ def srgnn(prefix: list[int], table: np.ndarray, w: Weights, steps: int) -> np.nd
 
 def random_model(steps: int) -> tuple[SRGNN, Weights, torch.Tensor]:
     torch.manual_seed(1)
-    model = SRGNN(Facts(users=3, items=ITEMS, length=LENGTH), WIDTH, steps=steps).double().eval()
+    model = SRGNN(DatasetSpec(users=3, items=ITEMS, length=LENGTH), WIDTH, steps=steps).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -78,14 +78,16 @@ def padded() -> torch.Tensor:
     return torch.tensor([[0] * (LENGTH - len(h)) + h for h in HISTORIES])
 
 
-def events(history: torch.Tensor, asked: torch.Tensor | None) -> Events:
-    return Events(torch.zeros(len(history), dtype=torch.int64), history, torch.zeros_like(history), asked)
+def events(history: torch.Tensor, target_mask: torch.Tensor | None) -> Events:
+    return Events(
+        torch.zeros(len(history), dtype=torch.int64), history, torch.zeros_like(history), target_mask
+    )
 
 
-def expected(asked: torch.Tensor, table: torch.Tensor, w: Weights, steps: int) -> np.ndarray:
+def expected(target_mask: torch.Tensor, table: torch.Tensor, w: Weights, steps: int) -> np.ndarray:
     found = []
     for row, history in enumerate(HISTORIES):
-        for place in asked[row].nonzero()[:, 0].tolist():
+        for place in target_mask[row].nonzero()[:, 0].tolist():
             count = place + 1 - (LENGTH - len(history))
             found.append(srgnn(history[:count], table.numpy(), w, steps) if count > 0 else np.zeros(WIDTH))
     return np.stack(found)
@@ -105,10 +107,10 @@ def test_some_prefixes_by_hand(seed: int) -> None:
     """Any places, also one in each row as published, and places where there is no event."""
     model, weights, table = random_model(3)
     history, random = padded(), torch.Generator().manual_seed(seed)
-    asked = torch.rand(history.shape, generator=random) < 0.3
-    one = torch.zeros_like(asked)
+    target_mask = torch.rand(history.shape, generator=random) < 0.3
+    one = torch.zeros_like(target_mask)
     one[torch.arange(len(one)), torch.randint(LENGTH, (len(one),), generator=random)] = True
-    for some in (asked, one):
+    for some in (target_mask, one):
         with torch.no_grad():
             found = model(table, events(history, some)).numpy()
         np.testing.assert_allclose(found, expected(some, table, weights, 3), rtol=1e-9, atol=1e-9)
@@ -153,7 +155,7 @@ def test_a_state_is_told_its_neighbours_once() -> None:
 
 def test_weights_start_as_published() -> None:
     torch.manual_seed(0)
-    model = SRGNN(Facts(3, 9, 50), 64)
+    model = SRGNN(DatasetSpec(3, 9, 50), 64)
     for name, parameter in model.named_parameters():
         assert float(parameter.detach().abs().max()) == pytest.approx(1 / 8, rel=0.15), name
         assert abs(float(parameter.detach().mean())) < 0.03, name

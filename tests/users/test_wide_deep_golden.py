@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks import pairs as pairs_module
 from pixelrec.errors import RecipeError
 from pixelrec.users.wide_deep import WideDeep
 
 WIDTH, LENGTH = 4, 5
-FACTS = Facts(users=3, items=9, length=LENGTH)
+FACTS = DatasetSpec(users=3, items=9, length=LENGTH)
 HISTORIES = [[3], [1, 2], [4, 4, 4, 2], [9, 8, 7, 6, 5], [1, 2, 3, 4, 5, 1]]
 
 
@@ -41,23 +41,23 @@ def random_model(deep: tuple[int, ...]) -> tuple[WideDeep, dict[str, np.ndarray]
     return model, {name: p.detach().numpy() for name, p in model.named_parameters()}, table
 
 
-def events_of(asked: bool) -> Events:
+def events_of(target_mask: bool) -> Events:
     history = torch.tensor([[0] * (LENGTH + 1 - len(h)) + h for h in HISTORIES])
     nobody = torch.zeros(len(history), dtype=torch.int64)
-    return Events(nobody, history, torch.zeros_like(history), history != 0 if asked else None)
+    return Events(nobody, history, torch.zeros_like(history), history != 0 if target_mask else None)
 
 
 @pytest.mark.parametrize("held", [7, 10_000])
-@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("target_mask", [True, False])
 @pytest.mark.parametrize("deep", [(5,), (7, 3), (6, 4, 3)])
 def test_every_pair_by_hand(
-    asked: bool, deep: tuple[int, ...], held: int, monkeypatch: pytest.MonkeyPatch
+    target_mask: bool, deep: tuple[int, ...], held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pairs_module, "PAIRS", held)
     model, weights, table = random_model(deep)
-    known = [h[:p] + h[p + 1 :] for h in HISTORIES for p in range(len(h))] if asked else HISTORIES
+    known = [h[:p] + h[p + 1 :] for h in HISTORIES for p in range(len(h))] if target_mask else HISTORIES
     everyone = np.array([[score(h, q, table.numpy(), weights) for q in table.numpy()] for h in known])
-    vectors = model(table, events_of(asked))
+    vectors = model(table, events_of(target_mask))
     np.testing.assert_allclose(model.score(vectors, table).detach().numpy(), everyone, rtol=1e-9, atol=1e-9)
     own = torch.randint(0, 10, (len(vectors), 3))
     expected = np.take_along_axis(everyone, own.numpy(), axis=1)

@@ -43,14 +43,14 @@ class Packing:
         whole = torch.zeros(B * L, *x.shape[1:], dtype=x.dtype, device=x.device)
         return whole.index_copy(0, self.places, x).unflatten(0, self.shape)
 
-    def pick(self, x: Tensor, asked: Tensor | None) -> Tensor:
+    def pick(self, x: Tensor, target_mask: Tensor | None) -> Tensor:
         """P, … → the rows (M, …) of the events where `asked` (B, L) is true.
 
         Where nothing is asked, the last place of each history (B, …), zero if there is no event.
         """
-        if asked is None:
+        if target_mask is None:
             return self.unpack(x)[:, -1]
-        places = asked.flatten().nonzero().squeeze(1)
+        places = target_mask.flatten().nonzero().squeeze(1)
         if len(places) == len(x):  # every event is asked for
             return x
         number = torch.zeros(self.shape[0] * self.shape[1], dtype=torch.int64, device=x.device)

@@ -41,12 +41,12 @@ class Attention(nn.Module):
         """`x` is P, D, packed; `mask` is B, 1, L or 1, L, added to the attention scores."""
         return self._add(x, packing.pack(self._mix(x, mask, packing, slice(None))))
 
-    def answer(self, x: Tensor, mask: Tensor, packing: Packing, asked: Tensor | None) -> Tensor:
+    def answer(self, x: Tensor, mask: Tensor, packing: Packing, target_mask: Tensor | None) -> Tensor:
         """The same, M, D, for the places of `asked` (B, L) alone; none: for the last of each history."""
-        before = packing.pick(x, asked)
-        if asked is None:
+        before = packing.pick(x, target_mask)
+        if target_mask is None:
             return self._add(before, self._mix(x, mask, packing, slice(-1, None)).squeeze(1))
-        return self._add(before, Packing.of(asked).pack(self._mix(x, mask, packing, slice(None))))
+        return self._add(before, Packing.of(target_mask).pack(self._mix(x, mask, packing, slice(None))))
 
     def _mix(self, x: Tensor, mask: Tensor, packing: Packing, queries: slice) -> Tensor:
         """B, T, D: for some positions, what they see of all."""
@@ -91,9 +91,9 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor, packing: Packing) -> Tensor:
         return self.feed_forward(self.attention(x, mask, packing))
 
-    def answer(self, x: Tensor, mask: Tensor, packing: Packing, asked: Tensor | None) -> Tensor:
+    def answer(self, x: Tensor, mask: Tensor, packing: Packing, target_mask: Tensor | None) -> Tensor:
         """M, D: where it is asked; none: at the last place of each history."""
-        return self.feed_forward(self.attention.answer(x, mask, packing, asked))
+        return self.feed_forward(self.attention.answer(x, mask, packing, target_mask))
 
 
 @final
@@ -121,7 +121,7 @@ class Transformer(nn.Module):
         )
         self.apply(partial(normal_linear, std=init_std))
 
-    def forward(self, x: Tensor, visible: Tensor, packing: Packing, asked: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, visible: Tensor, packing: Packing, target_mask: Tensor | None) -> Tensor:
         """The vectors (M, D) of the places that `asked` (B, L) marks; the last layer computes no others.
 
         Where nothing is asked, a vector for the last place of each history, zero if there is no event.
@@ -132,8 +132,8 @@ class Transformer(nn.Module):
         *lower, last = self.layers
         for layer in lower:
             x = layer(x, mask, packing)
-        vectors = cast(Layer, last).answer(x, mask, packing, asked)
-        return vectors if asked is not None else vectors * packing.pick(x.new_ones(len(x), 1), None)
+        vectors = cast(Layer, last).answer(x, mask, packing, target_mask)
+        return vectors if target_mask is not None else vectors * packing.pick(x.new_ones(len(x), 1), None)
 
 
 def normal_linear(module: nn.Module, std: float = 0.02) -> None:

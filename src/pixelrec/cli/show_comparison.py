@@ -46,7 +46,7 @@ def _table(found: RunComparison, *, intervals: bool) -> Table:
 
 def _add_part(table: Table, part: Part, *, intervals: bool) -> None:
     table.add_row(
-        part.where.replace(" with ", " with\n").replace(" (n", "\n(n") or f"all {part.questions:,} events"
+        part.where.replace(" with ", " with\n").replace(" (n", "\n(n") or f"all {part.cases:,} events"
     )
     for name in part.first:
         apart = part.apart.get(name)

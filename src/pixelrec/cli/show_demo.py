@@ -11,9 +11,9 @@ from rich.table import Table
 
 from pixelrec.cli.show_evaluation import COLOURS
 from pixelrec.console.terminal import fitting, plain_table, say
-from pixelrec.demo.demonstration import CONTENDERS, IDS, PIXELS, Demonstration
+from pixelrec.demonstration.demonstrate import CONTENDERS, IDS, PIXELS, Demonstration
 from pixelrec.evaluation.comparison import METRIC, best_first
-from pixelrec.evaluation.slices import FEW_EVENTS
+from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.runs.results import Measured
 
 SHOWN = ("Recall@10", METRIC)
@@ -22,7 +22,7 @@ Metrics = Mapping[str, Mapping[str, float]]  # by what a row is called, in fract
 
 
 def print_demonstration(found: Demonstration, console: Console) -> None:
-    """One table, over all test events and over those of few-event items, and what it says of the two runs."""
+    """One table, over all test events and over those of long-tail items, and what it says of the two runs."""
     pairing = found.pairing
     console.print()
     columns = _columns(found)
@@ -47,16 +47,16 @@ class _Columns:
 
 
 def _columns(found: Demonstration) -> list[_Columns]:
-    """All test events, and those of few-event items if there are any."""
+    """All test events, and those of long-tail items if there are any."""
     runs = {IDS.name: found.ids, PIXELS.name: found.pixels}
     measured = {name: Measured.read(run.folder, "test") for name, run in runs.items()}
-    questions = sum(part.questions for part in measured[PIXELS.name].slices)
+    cases = sum(part.cases for part in measured[PIXELS.name].slices)
     every = {name: (each.model, each.metrics) for name, each in measured.items()}
-    columns = [_Columns(f"\nall items\n(n = {questions:,})", _rows(every))]
-    parts = {name: each.slice(FEW_EVENTS.name) for name, each in measured.items()}
+    columns = [_Columns(f"\nall items\n(n = {cases:,})", _rows(every))]
+    parts = {name: each.slice(LONG_TAIL.name) for name, each in measured.items()}
     few = {name: (measured[name].model, part.metrics) for name, part in parts.items() if part is not None}
     if part := parts[PIXELS.name]:
-        columns.append(_Columns(f"items with\n{part.events}\n(n = {part.questions:,})", _rows(few)))
+        columns.append(_Columns(f"items with\n{part.events}\n(n = {part.cases:,})", _rows(few)))
     return columns
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pixelrec.console.terminal import fitting, plain_table, say
 from pixelrec.evaluation.comparison import METRIC, Comparison
-from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST, Sliced
+from pixelrec.evaluation.slices import FEWEST, LONG_TAIL, Sliced
 from pixelrec.runs.results import Measured
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ def _print_slices(found: Measured, console: Console) -> None:
     """A table where there is something to tell apart, else a line that says so."""
     if len(found.slices) == 1:
         part = found.slices[0]
-        say(f"\nall {part.questions:,} {found.split} events are of items with {part.events}", console, "dim")
+        say(f"\nall {part.cases:,} {found.split} events are of items with {part.events}", console, "dim")
     if len(found.slices) < 2:
         return
     console.print()
     console.print(fitting(_slices_tables(found), console))
     console.print()
     for part in found.slices:
-        if part.comparison is not None and part.name == FEW_EVENTS.name:
+        if part.comparison is not None and part.name == LONG_TAIL.name:
             _say_standing(part.comparison, found.model, console, part.where)
         elif part.comparison is None:
             say(too_few(part.where, found.split), console, "dim")
@@ -77,7 +77,7 @@ def _table(found: Measured, names: Sequence[str]) -> Table:
 
 def _slices_tables(found: Measured) -> list[Table]:
     """A column a slice, in the order of the first: the one of few training events, and at last that alone."""
-    wide = [f"{METRIC} on items with\n{part.events}\n(n = {part.questions:,})" for part in found.slices]
+    wide = [f"{METRIC} on items with\n{part.events}\n(n = {part.cases:,})" for part in found.slices]
     narrow = [head.replace(" on ", "\non ").replace(" training", "\ntraining") for head in wide]
     return [
         _slices_table(found, found.slices, wide),

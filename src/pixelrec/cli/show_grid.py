@@ -14,7 +14,7 @@ from pixelrec.cli.show_evaluation import COLOURS
 from pixelrec.console.numbers import DASH, percent, signed
 from pixelrec.console.terminal import fitting, plain_table, say
 from pixelrec.evaluation.comparison import METRIC
-from pixelrec.evaluation.slices import FEW_EVENTS
+from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.grid.columns import Column, cost, few, quality
 from pixelrec.grid.outcome import Outcome
 from pixelrec.grid.results import Results, Row
@@ -69,7 +69,7 @@ def _table(results: Results, layout: _Layout) -> Table:
     costs = [column for column in cost(results) if column.title in layout.costs]
     table = plain_table()
     table.add_column(f"{results.split}, %", overflow="fold")
-    for title in (*titles, f"vs {results.rival}", *("few-event" for _ in rare), *(c.title for c in costs)):
+    for title in (*titles, f"vs {results.rival}", *("long-tail" for _ in rare), *(c.title for c in costs)):
         table.add_column(title, justify="left" if title.startswith("vs ") else "right", no_wrap=True)
     for row in results.rows:
         table.add_row(
@@ -92,7 +92,7 @@ def tell_where(found: Outcome, console: Console) -> None:
 
 
 def _about_few(results: Results) -> str:
-    words = f"few-event: {METRIC} on the {results.few:,} users whose item has {FEW_EVENTS.events}"
+    words = f"long-tail: {METRIC} on the {results.few:,} users whose item has {LONG_TAIL.events}"
     marks = (
         f"; its ▲ ≈ ▼: beside {results.few_rival}, the best baseline there" if results.few_compares else ""
     )
@@ -100,7 +100,7 @@ def _about_few(results: Results) -> str:
 
 
 def _few(column: Column, row: Row, results: Results) -> Text:
-    """The mean on few-event items, and how it stands beside the best baseline there."""
+    """The mean on long-tail items, and how it stands beside the best baseline there."""
     bold = "bold" if column.value(row) == column.top(results.rows) else ""
     found = row.few.against
     sign = Text(f" {SIGNS[found.verdict]}", style=COLOURS[found.verdict]) if found else Text("  ")

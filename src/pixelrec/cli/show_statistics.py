@@ -10,11 +10,11 @@ from pixelrec.data.statistics import Spread, Statistics
 
 def print_statistics(found: Statistics, console: Console) -> None:
     """Writes one table of counts and one of spreads."""
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="bold")
-    facts.add_column(justify="right", no_wrap=True)
+    spec = Table.grid(padding=(0, 2))
+    spec.add_column(style="bold")
+    spec.add_column(justify="right", no_wrap=True)
     for name, value in _facts(found):
-        facts.add_row(name, value)
+        spec.add_row(name, value)
     spreads = Table(box=None, pad_edge=False, header_style="dim")
     spreads.add_column("", style="bold", no_wrap=True)
     for title in ("events a user", "events an item"):
@@ -22,7 +22,7 @@ def print_statistics(found: Statistics, console: Console) -> None:
     titles = ("mean", "10 %", "25 %", "median", "75 %", "90 %", "99 %", "largest")
     for row in zip(titles, _cells(found.length), _cells(found.popularity), strict=True):
         spreads.add_row(*row)
-    console.print(facts, "", spreads)
+    console.print(spec, "", spreads)
 
 
 def _facts(found: Statistics) -> list[tuple[str, str]]:

@@ -50,11 +50,11 @@ def train_options(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 def train_help(recipe: str | None) -> str:
     """What `pixelrec train RECIPE --help` prints: its own options, and the recipe's words and values."""
     chosen = read_recipe(recipe or "sasrec-id")
-    parser = schema(chosen.choices)
+    parser = schema(chosen.config)
     hints = hints_of(parser)
     for action in parser._actions:
         if action.dest in hints:
-            may, value = expected(action.dest, hints[action.dest]), _written(at(chosen.choices, action.dest))
+            may, value = expected(action.dest, hints[action.dest]), _written(at(chosen.config, action.dest))
             told = f"{(action.help or '').rstrip('.')} ({may}; here {value})"
             action.help, action.metavar = told.replace("%", "%%"), action.dest.rpartition(".")[2].upper()
     listed = parser.format_help().partition("options:")[2].strip("\n")

@@ -9,18 +9,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pixelrec.choices import Split
+from pixelrec.choices import Fit, Form, Missing, Split, TimeUnit
 from pixelrec.errors import RequestError
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-Fit = Literal["stretch", "crop", "pad"]
-Missing = Literal["error", "grey", "drop-item"]
-TimeUnit = Literal["s", "ms", "us", "ns"]
-Form = Literal["table", "csv", "json"]
 
 
 def demo(*, out: Path = Path("demo"), seed: int = 0) -> None:

@@ -119,7 +119,7 @@ class Batcher:
                 users=torch.from_numpy(rows.users),
                 history=torch.from_numpy(history),
                 times=torch.from_numpy(rows.times),
-                asked=torch.from_numpy(rows.target != 0),
+                target_mask=torch.from_numpy(rows.target != 0),
             ),
             target=torch.from_numpy(target),
             negative=torch.from_numpy(negative[0]) if negative else None,
@@ -138,14 +138,14 @@ class Batcher:
             return np.flatnonzero(self._distinct((*events, *negatives))), None, None
         encoded = self._distinct(events)
         others = np.flatnonzero(self._distinct(negatives) & ~encoded)
-        fresh = np.zeros_like(encoded)
-        count = min(self.negatives.fresh, len(others))
+        reencoded = np.zeros_like(encoded)
+        count = min(self.negatives.reencoded, len(others))
         if count:
-            fresh[rng.choice(others, count, replace=False)] = True
-        ids = np.flatnonzero(encoded | fresh)
+            reencoded[rng.choice(others, count, replace=False)] = True
+        ids = np.flatnonzero(encoded | reencoded)
         # A few stand for all: the expected gradient is as if all had been encoded.
-        weights = np.where(fresh[ids], len(others) / count, 1.0).astype(np.float32) if count else None
-        return ids, others[~fresh[others]], weights
+        weights = np.where(reencoded[ids], len(others) / count, 1.0).astype(np.float32) if count else None
+        return ids, others[~reencoded[others]], weights
 
     def _as_rows(
         self, numbers: Sequence[np.ndarray], ids: np.ndarray, stale: np.ndarray | None

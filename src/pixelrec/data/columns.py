@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixelrec.data.timestamps import PER_SECOND, TimeUnit
+from pixelrec.choices import TimeUnit
+from pixelrec.data.timestamps import PER_SECOND
 from pixelrec.errors import DataError, nearest, option
 
 _SHOWN = 20  # columns that a message lists

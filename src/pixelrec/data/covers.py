@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 from rich.console import Console
 
+from pixelrec.choices import Fit, Missing
 from pixelrec.data.dataset import COVERS, Dataset
 from pixelrec.data.prepare import drop_items
-from pixelrec.images.pack import Missing, PackReport, demand_packable, pack
-from pixelrec.images.square import Fit
+from pixelrec.images.pack import PackReport, demand_packable, pack
 from pixelrec.images.summary import print_pack
 
 Packing: TypeAlias = Callable[[Path, Sequence[str]], PackReport]

@@ -8,16 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pixelrec.data.timestamps import (
-    A_DATE,
-    FIRST,
-    LAST,
-    PER_SECOND,
-    TimeUnit,
-    expected,
-    is_date,
-    out_of_range,
-)
+from pixelrec.choices import TimeUnit
+from pixelrec.data.timestamps import A_DATE, FIRST, LAST, PER_SECOND, expected, is_date, out_of_range
 
 _NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SHOWN = 40  # characters of a wrong value

@@ -13,9 +13,10 @@ from io import StringIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from pixelrec.choices import TimeUnit
 from pixelrec.data.columns import Columns, check_columns
 from pixelrec.data.csv_faults import first_fault
-from pixelrec.data.timestamps import TimeUnit, is_date, seconds_and_fraction, seconds_of_dates
+from pixelrec.data.timestamps import is_date, seconds_and_fraction, seconds_of_dates
 from pixelrec.errors import DataError
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
-from pixelrec.batch import Facts, Histories
+from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.data.sequences import Sequences
 from pixelrec.data.vocabulary import numbers_of
 from pixelrec.errors import DataError, RequestError
@@ -110,10 +110,12 @@ class Dataset:
             raise DataError(f"{events / 'offsets.npy'}: does not belong to the other files; {_MEND}")
         return dataset
 
-    def facts(self, length: int, history: Histories) -> Facts:
+    def spec(self, length: int, history: Histories) -> DatasetSpec:
         """What this data set dictates to a model that looks at `length` events and learns from `history`."""
         covers = self.covers if self.covers.exists() else None
-        return Facts(self.users, self.items, length, self.folder, history, self.item_ids.to_list(), covers)
+        return DatasetSpec(
+            self.users, self.items, length, self.folder, history, self.item_ids.to_list(), covers
+        )
 
     @cached_property
     def fingerprint(self) -> str:

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelrec.choices import TimeUnit
 from pixelrec.data.columns import Columns, check_columns
-from pixelrec.data.timestamps import TimeUnit, expected, out_of_range, seconds_and_fraction
+from pixelrec.data.timestamps import expected, out_of_range, seconds_and_fraction
 from pixelrec.errors import DataError
 
 if TYPE_CHECKING:

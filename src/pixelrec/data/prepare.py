@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pixelrec.choices import TimeUnit
 from pixelrec.data.columns import Columns
 from pixelrec.data.dataset import COVERS, ENTRIES, Dataset, is_dataset, write_dataset
 from pixelrec.data.information import described, read_information
 from pixelrec.data.interactions import read_interactions, source_files
 from pixelrec.data.sequences import SHORTEST, Sequences, all_events, hold_out, in_order
 from pixelrec.data.statistics import save_picture
-from pixelrec.data.timestamps import TimeUnit
 from pixelrec.errors import DataError, option
 from pixelrec.files.atomic import published, recover
 from pixelrec.images.unusable import list_path

@@ -42,7 +42,7 @@ class AbstractNegatives(ABC):
 
     whole_catalogue = False
     bank = False  # whether those that are not in the batch anyway come with stale vectors, without encoding
-    fresh = 0  # of those, so many are encoded after all
+    reencoded = 0  # of those, so many are encoded after all
 
     @abstractmethod
     def draw(self, rows: Rows, rng: np.random.Generator) -> Drawn: ...
@@ -63,12 +63,12 @@ def item_counts(histories: Histories, items: int) -> np.ndarray:
 class Popularity:
     """Draws item numbers with probability ∝ (training events) ** `alpha`; `alpha` 0 is uniform.
 
-    taken: items without training events are never drawn, which they are not anyway unless `alpha` is 0.
+    With `interacted_only`, items without training events are never drawn; only `alpha` 0 would draw them.
     """
 
-    def __init__(self, histories: Histories, items: int, alpha: float, taken: bool = False) -> None:
+    def __init__(self, histories: Histories, items: int, alpha: float, interacted_only: bool = False) -> None:
         self.items = items
-        self.uniform = alpha == 0 and not taken
+        self.uniform = alpha == 0 and not interacted_only
         if self.uniform:
             self.chance = np.full(items + 1, 1 / items)
         else:
@@ -161,17 +161,17 @@ class Shared(AbstractNegatives):
     Args:
         drawn: how many are drawn from the catalogue.
         alpha: 0 draws them uniformly; 1 in proportion to popularity.
-        taken: items without training events are never drawn. A network that sees them as negatives only
-            learns what they look like, and that nobody takes them.
+        interacted_only: never draw items without training events. A network that sees an item only as a
+            negative learns to push everything that looks like it away.
         in_batch: whether the targets of the batch compete with each other too.
         correct: whether a softmax's scores are corrected for how often a negative was expected (log-Q).
-        adjust: how far ranks are to be freed of popularity: in training, scores get this times the log of an
-            item's share of the events, and ranks do without. 0: items rank as they were taken; 1: as if all
-            had been taken equally often (logit adjustment, Menon et al., arXiv 2007.07314).
+        logit_adjustment: τ of logit adjustment (Menon et al., arXiv 2007.07314): training scores get τ times
+            the log of an item's share of the events, ranking scores do not. 0 ranks items as they were
+            chosen; 1 as if all had been chosen equally often.
         bank: what is drawn and not in the batch anyway has the vector it had when the catalogue was last
             encoded, after the epoch before: it costs no encoding, and sends no gradient to the encoder.
-        fresh: so many of those are encoded after all, at random, and their gradients are weighted to stand
-            for all: without, the encoder is told what to pull closer and hardly what to push away.
+        reencoded: number of those, drawn at random, that are encoded after all; their gradients are weighted
+            to stand for all. Without them the encoder learns what to pull closer, but not what to push away.
     """
 
     def __init__(
@@ -182,12 +182,12 @@ class Shared(AbstractNegatives):
         *,
         drawn: int = 512,
         alpha: float = 0.0,
-        taken: bool = False,
+        interacted_only: bool = False,
         in_batch: bool = False,
         correct: bool = True,
-        adjust: float = 0.0,
+        logit_adjustment: float = 0.0,
         bank: bool = False,
-        fresh: int = 256,
+        reencoded: int = 256,
     ) -> None:
         if drawn < 1 and not in_batch:
             raise RecipeError(
@@ -195,10 +195,10 @@ class Shared(AbstractNegatives):
                 "nothing; draw some, or set negatives.in_batch"
             )
         self.count, self.in_batch, self.correct = drawn, in_batch, correct
-        self.bank, self.fresh = bank, fresh
-        self.source = Popularity(histories, items, alpha, taken)
+        self.bank, self.reencoded = bank, reencoded
+        self.source = Popularity(histories, items, alpha, interacted_only)
         self.popularity = Popularity(histories, items, 1.0)
-        self.prior = _prior(histories, items, adjust) if adjust else None
+        self.prior = _prior(histories, items, logit_adjustment) if logit_adjustment else None
 
     def draw(self, rows: Rows, rng: np.random.Generator) -> Drawn:
         items = self.source.draw(self.count, rng)
@@ -218,10 +218,10 @@ class Shared(AbstractNegatives):
         return Drawn(items, log_q.astype(np.float32), self.prior[rows.target].astype(np.float32))
 
 
-def _prior(histories: Histories, items: int, adjust: float) -> np.ndarray:
-    """float64[items + 1]: `adjust` times the log of an item's share of the events, each counted once more."""
+def _prior(histories: Histories, items: int, logit_adjustment: float) -> np.ndarray:
+    """float64[items + 1]: τ times the log of an item's share of the events, each counted once more."""
     counts = item_counts(histories, items) + 1.0
-    return adjust * np.log(counts / counts[1:].sum())
+    return logit_adjustment * np.log(counts / counts[1:].sum())
 
 
 @final

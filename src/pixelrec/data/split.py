@@ -15,7 +15,7 @@ from pixelrec.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
-class Questions:
+class EvaluationCases:
     """Q questions: what does this user take next, given all that came before? `histories` hold just that."""
 
     name: str
@@ -33,24 +33,24 @@ def training_events(dataset: Dataset) -> Histories:
     return Histories(dataset.event_items, dataset.event_times, starts, stops - dataset.evaluated)
 
 
-def validation_questions(dataset: Dataset) -> Questions:
+def validation_cases(dataset: Dataset) -> EvaluationCases:
     """The last event of `training_events`' continuation: the last but one of each evaluated user."""
     histories = training_events(dataset)
     users = np.flatnonzero(dataset.evaluated)
     targets = dataset.event_items[histories.stops[users]].astype(np.int64)
-    return Questions("validation", users, targets, histories)
+    return EvaluationCases("validation", users, targets, histories)
 
 
-def test_questions(dataset: Dataset) -> Questions:
+def test_cases(dataset: Dataset) -> EvaluationCases:
     """The last event of each evaluated user; the only reader of the held-out files."""
     starts, stops = _known(dataset)
     histories = Histories(dataset.event_items, dataset.event_times, starts, stops)
     users = np.flatnonzero(dataset.evaluated)
     targets = dataset.held_out().items[users].astype(np.int64)
-    return Questions("test", users, targets, histories)
+    return EvaluationCases("test", users, targets, histories)
 
 
-test_questions.__test__ = False  # type: ignore[attr-defined]  # the name looks like a test to pytest
+test_cases.__test__ = False  # type: ignore[attr-defined]  # the name looks like a test to pytest
 
 
 def all_events(dataset: Dataset) -> Histories:

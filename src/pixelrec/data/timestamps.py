@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from pixelrec.choices import TimeUnit
 from pixelrec.errors import option
 
 if TYPE_CHECKING:
     import polars as pl
 
-TimeUnit = Literal["s", "ms", "us", "ns"]
 
 PER_SECOND: dict[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 FIRST, LAST = -62_135_596_800, 253_402_300_799  # the years 1 and 9999

@@ -4,7 +4,7 @@
 |---|---|---|---|
 | `pairs` | one event of a user: there is no window | 0, 1 | the user |
 | `next_item` | every event but the first | L, L | the events before it |
-| `leave_one_out` | every event | L + 1, L + 1 | all the others |
+| `rest_of_window` | every event | L + 1, L + 1 | all the others |
 | `cloze` | events drawn at random, which are hidden | L + 1, L + 1 | all that are not hidden |
 
 A window is one row with all its targets: what they share is read, and by many models computed, once. The
@@ -69,8 +69,8 @@ class Windowing:
         leftover: what becomes of the oldest events that fill no window: kept as a shorter one, or dropped as
             in the published code.
         hide: `cloze` only: the share of a window that is hidden.
-        rows: a training row is a window with all its targets, or, for `next_item` and `leave_one_out`, one of
-            the targets with what it is predicted from (the published code of prefix models).
+        rows: a training row is a window with all its targets, or, for `next_item` and `rest_of_window`, one
+            of the targets with what it is predicted from (the published code of prefix models).
     """
 
     overlap: int | float = 1
@@ -220,7 +220,7 @@ def _read_cloze(
 VIEWS: Mapping[str, View] = {
     "pairs": View(_cut_pairs, _read_pairs, avoids="history"),
     "next_item": View(_cut_next_item, _read_next_item),
-    "leave_one_out": View(_cut_leave_one_out, _read_leave_one_out),
+    "rest_of_window": View(_cut_leave_one_out, _read_leave_one_out),
     "cloze": View(_cut_cloze, _read_cloze),
 }
 

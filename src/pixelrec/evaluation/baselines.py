@@ -12,7 +12,7 @@ import torch
 from pixelrec.baselines import BASELINES
 from pixelrec.baselines.baseline import AbstractBaseline
 from pixelrec.batch import Histories
-from pixelrec.data.split import Questions
+from pixelrec.data.split import EvaluationCases
 from pixelrec.data.views import seen_items
 from pixelrec.evaluation.dense_ranks import count_dense_ranks
 from pixelrec.evaluation.metrics import metrics
@@ -30,7 +30,7 @@ def silent(_said: str) -> None:
 
 @final
 @dataclass(frozen=True)
-class Rivals:
+class BaselineRanks:
     """What every baseline reaches on Q questions."""
 
     ranks: Mapping[str, np.ndarray]  # by name: int64[Q]
@@ -42,24 +42,24 @@ class Rivals:
         return [name for name in BASELINES if name not in self.ranks and name not in self.notes]
 
 
-NONE = Rivals({}, {})
+NONE = BaselineRanks({}, {})
 
 
-def rank_rivals(
+def rank_baselines(
     training: Histories,
     items: int,
-    validation: Questions,
-    questions: Questions,
+    validation: EvaluationCases,
+    cases: EvaluationCases,
     tell: Tell = silent,
-    known: Rivals = NONE,
-    keep: Callable[[Rivals], object] | None = None,
-) -> Rivals:
+    known: BaselineRanks = NONE,
+    keep: Callable[[BaselineRanks], object] | None = None,
+) -> BaselineRanks:
     """Fits every baseline to `training`, chooses by `validation`, and ranks `questions`.
 
     items: N. tell: hears which baseline is at work. known: what is there already. keep: gets what is there
     whenever there is more, as some take minutes.
     """
-    asked = choosers(validation)
+    asked = validation_sample(validation)
     ranks, notes = dict(known.ranks), dict(known.notes)
     for name in known.missing:
         kind = BASELINES[name]
@@ -71,13 +71,13 @@ def rank_rivals(
             baseline = choose(kind, training, items, asked)
             if baseline.choice:
                 notes[name] = baseline.choice
-            ranks[name] = rank_by(baseline, items, questions)
+            ranks[name] = rank_by(baseline, items, cases)
         if keep:
-            keep(Rivals(ranks, notes))
-    return Rivals(ranks, notes)
+            keep(BaselineRanks(ranks, notes))
+    return BaselineRanks(ranks, notes)
 
 
-def choosers(validation: Questions) -> Questions:
+def validation_sample(validation: EvaluationCases) -> EvaluationCases:
     """The questions that choose: all, or 10,000 drawn the same way every time."""
     if len(validation) <= CHOOSERS:
         return validation
@@ -86,7 +86,7 @@ def choosers(validation: Questions) -> Questions:
 
 
 def choose(
-    kind: type[AbstractBaseline], training: Histories, items: int, validation: Questions
+    kind: type[AbstractBaseline], training: Histories, items: int, validation: EvaluationCases
 ) -> AbstractBaseline:
     """The candidate with the best NDCG@10 on `validation`; of equal ones the first."""
 
@@ -98,17 +98,17 @@ def choose(
     return max(kind.candidates(training, items), key=quality)  # holds two at a time: they may be large
 
 
-def rank_by(baseline: AbstractBaseline, items: int, questions: Questions) -> np.ndarray:
+def rank_by(baseline: AbstractBaseline, items: int, cases: EvaluationCases) -> np.ndarray:
     """The rank of each question's target among all items that the user has not seen: int64[Q].
 
     As `ranks.count_ranks` defines it; scores that differ by no more than rounding tie.
     """
-    ranks = np.empty(len(questions), np.int64)
+    ranks = np.empty(len(cases), np.int64)
     users = min(_USERS, max(1, _SCORES // (items + 1)))
     for start in range(0, len(ranks), users):
         part = slice(start, start + users)
-        asked = questions.users[part]
-        scores = torch.from_numpy(baseline.scores(questions.histories, asked))
-        targets = torch.from_numpy(questions.targets[part])
-        ranks[part] = count_dense_ranks(scores, targets, *seen_items(questions.histories, asked)).numpy()
+        asked = cases.users[part]
+        scores = torch.from_numpy(baseline.scores(cases.histories, asked))
+        targets = torch.from_numpy(cases.targets[part])
+        ranks[part] = count_dense_ranks(scores, targets, *seen_items(cases.histories, asked)).numpy()
     return ranks

@@ -66,14 +66,14 @@ def sentence(first: str, second: str, found: Apart, where: str = "") -> str:
     )
 
 
-def compare(ranks: np.ndarray, rivals: Mapping[str, np.ndarray]) -> Comparison | None:
+def compare(ranks: np.ndarray, baseline_ranks: Mapping[str, np.ndarray]) -> Comparison | None:
     """The model with these ranks against the baseline with the highest NDCG@10; none for a single user.
 
     ranks, rivals' values: int64[Q], of the same questions in the same order.
     """
-    if len(ranks) < 2 or not rivals:
+    if len(ranks) < 2 or not baseline_ranks:
         return None
-    quality = {name: per_user(theirs, cutoffs=(10,))[METRIC] for name, theirs in rivals.items()}
+    quality = {name: per_user(theirs, cutoffs=(10,))[METRIC] for name, theirs in baseline_ranks.items()}
     best = max(quality, key=lambda name: float(quality[name].mean()))
     found: Interval = paired(per_user(ranks, cutoffs=(10,))[METRIC], quality[best])
     return Comparison(best, found.difference, found.low, found.high)

@@ -30,9 +30,7 @@ class Asks(Protocol):
     def histories(self) -> Histories: ...
 
 
-def rank_questions(
-    recommender: Recommender, questions: Asks, catalogue: Catalogue | None = None
-) -> np.ndarray:
+def rank_cases(recommender: Recommender, cases: Asks, catalogue: Catalogue | None = None) -> np.ndarray:
     """The rank of each question's target among all items that the user has not seen: int64[Q].
 
     Memory grows with neither users × items nor the number of questions.
@@ -40,21 +38,21 @@ def rank_questions(
     catalogue: of the recommender, where it is at hand; else it is encoded here.
     """
     catalogue = catalogue or recommender.catalogue()
-    ranks = np.empty(len(questions.users), np.int64)
+    ranks = np.empty(len(cases.users), np.int64)
     users = FEW_USERS if recommender.users.looks_at_candidates else USERS
     for start in range(0, len(ranks), users):
         part = slice(start, start + users)
-        ranks[part] = _rank(recommender, catalogue, questions, part).cpu().numpy()
+        ranks[part] = _rank(recommender, catalogue, cases, part).cpu().numpy()
     return ranks
 
 
-def _rank(recommender: Recommender, catalogue: Catalogue, questions: Asks, part: slice) -> Tensor:
+def _rank(recommender: Recommender, catalogue: Catalogue, cases: Asks, part: slice) -> Tensor:
     device = recommender.device
-    users = questions.users[part]
-    history, times = latest(questions.histories, users, recommender.facts.length)
+    users = cases.users[part]
+    history, times = latest(cases.histories, users, recommender.spec.length)
     vectors = recommender.vectors(catalogue, latest_events(users, history, times, device))
-    targets = torch.from_numpy(questions.targets[part]).to(device)
-    seen, owners = (t.to(device) for t in seen_items(questions.histories, users))
+    targets = torch.from_numpy(cases.targets[part]).to(device)
+    seen, owners = (t.to(device) for t in seen_items(cases.histories, users))
     if recommender.users.looks_at_candidates:
         scores = recommender.scores(catalogue, vectors)
         return count_dense_ranks(scores, targets, seen, owners, tolerance=FP32)

@@ -34,9 +34,9 @@ class Slice:
         return (counts >= self.least) & (counts < self.below)
 
 
-FEW_EVENTS = Slice("few-event items", f"< {FEW} training events", 0, FEW)
+LONG_TAIL = Slice("long-tail items", f"< {FEW} training events", 0, FEW)
 OTHERS = Slice("other items", f"≥ {FEW} training events", FEW, inf)
-SLICES = (FEW_EVENTS, OTHERS)
+SLICES = (LONG_TAIL, OTHERS)
 
 
 @final
@@ -46,23 +46,23 @@ class Sliced:
 
     name: str
     events: str  # "< 5 training events"
-    questions: int
+    cases: int
     metrics: Mapping[str, Mapping[str, float]]  # by model, in fractions
     comparison: Comparison | None  # with the baseline that is best on this slice; none for too few questions
 
     @property
     def where(self) -> str:
         """For a sentence or the head of a column."""
-        return words(self.events, self.questions)
+        return words(self.events, self.cases)
 
     def ordered(self, others: Mapping[str, Mapping[str, float]] | None = None) -> list[str]:
         """Models, and perhaps others, from the best to the worst by NDCG@10 on this slice."""
         return best_first({**(others or {}), **self.metrics})
 
 
-def words(events: str, questions: int) -> str:
+def words(events: str, cases: int) -> str:
     """ "< 5 training events", 1234 → "items with < 5 training events (n = 1,234)"."""
-    return f"items with {events} (n = {questions:,})"
+    return f"items with {events} (n = {cases:,})"
 
 
 def slice_metrics(model: str, ranks: Mapping[str, np.ndarray], counts: np.ndarray) -> tuple[Sliced, ...]:
@@ -80,8 +80,8 @@ def slice_metrics(model: str, ranks: Mapping[str, np.ndarray], counts: np.ndarra
 
 
 def _sliced(part: Slice, model: str, ranks: Mapping[str, np.ndarray]) -> Sliced:
-    questions = len(ranks[model])
-    rivals = {name: some for name, some in ranks.items() if name != model}
-    against = compare(ranks[model], rivals) if questions >= FEWEST else None
+    cases = len(ranks[model])
+    baseline_ranks = {name: some for name, some in ranks.items() if name != model}
+    against = compare(ranks[model], baseline_ranks) if cases >= FEWEST else None
     found = {name: metrics(some) for name, some in ranks.items()}
-    return Sliced(part.name, part.events, questions, found, against)
+    return Sliced(part.name, part.events, cases, found, against)

@@ -155,7 +155,7 @@ class Cell:
             raise RunError(
                 f"{self.folder} cannot be gone on with: {error}; {self._mend(self.folder)}"
             ) from None
-        if changed := _first_difference(run.recipe.choices, self.recipe.choices):
+        if changed := _first_difference(run.recipe.config, self.recipe.config):
             raise RunError(f"{self.folder} was begun with {changed}; {self._mend(self.folder.parent)}")
         if differing := run.difference(dataset):
             raise RunError(
@@ -200,8 +200,8 @@ def _first_difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str
     return None
 
 
-def _flat(choices: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in choices.items():
+def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
         elif prefix + key not in _SAY_NOTHING:

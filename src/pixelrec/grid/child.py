@@ -114,7 +114,7 @@ def _costs(run: Run, dataset: Dataset, jobs: int, *, trained: bool) -> Costs:
     on_device = torch.cuda.is_available() and run.recipe.training.device != "cpu"
     epochs = read_journal(run.folder / "metrics.jsonl")
     monitor = run.recipe.training.monitor
-    recommender = run.recommender(dataset.facts(run.length, training_events(dataset)))
+    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
     return Costs(
         epochs=epochs[-1]["epoch"],
         best_epoch=max(epochs, key=lambda row: row[monitor])["epoch"],

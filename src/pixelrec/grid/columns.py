@@ -52,8 +52,8 @@ def few(results: Results) -> list[Column]:
     """The same on items with few training events, where there are such."""
     if not results.few_rival:
         return []
-    quality = _metric(METRIC, "few-event ", _few)
-    return [quality, _against("few-event", results.few_rival, _few)] if results.few_compares else [quality]
+    quality = _metric(METRIC, "long-tail ", _few)
+    return [quality, _against("long-tail", results.few_rival, _few)] if results.few_compares else [quality]
 
 
 def _whole(row: Row) -> Part:

@@ -103,18 +103,18 @@ class Narrator:
 
     def _under_way(self, cell: Cell) -> str:
         epochs = read_journal(cell.folder / "metrics.jsonl")
-        choices = cell.recipe.training
+        config = cell.recipe.training
         title = f"{cell.recipe.name:<{self._width}}  seed {cell.seed}  "
         if Costs.read(cell.folder) is not None:
             return f"{title}ranking the {self.grid.split} events"
         done = epochs[-1]["epoch"] if epochs else 0
-        under_way = f"{title}epoch {min(done + 1, choices.epochs)}/{choices.epochs}"
+        under_way = f"{title}epoch {min(done + 1, config.epochs)}/{config.epochs}"
         if not done:
             return under_way
-        best = max(epochs, key=lambda row: row[choices.monitor])
+        best = max(epochs, key=lambda row: row[config.monitor])
         return (
             f"{under_way}, {duration(epochs[-1]['seconds'])} each, "
-            f"best {best['epoch']}: {choices.monitor} {percent(best[choices.monitor])} %"
+            f"best {best['epoch']}: {config.monitor} {percent(best[config.monitor])} %"
         )
 
     def _done(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST
+from pixelrec.evaluation.slices import FEWEST, LONG_TAIL
 from pixelrec.grid.columns import against, published
 from pixelrec.grid.results import Results
 
@@ -27,15 +27,15 @@ def notes(results: Results) -> list[str]:
 
 
 def _few(results: Results) -> str:
-    """Which events the columns of few-event items are about, or why those columns are not there."""
+    """Which events the columns of long-tail items are about, or why those columns are not there."""
     which = (
-        f"{results.few:,} of {results.users:,} {results.split} events are of items with {FEW_EVENTS.events}"
+        f"{results.few:,} of {results.users:,} {results.split} events are of items with {LONG_TAIL.events}"
     )
     if not results.few_rival:
         return f"Few-event items: {which}, too few for columns of their own."
     if not results.few_compares:
-        return f"few-event: {which}; models are compared on {FEWEST} or more."
-    return f"few-event: {which}. The best baseline there is {results.few_rival}."
+        return f"long-tail: {which}; models are compared on {FEWEST} or more."
+    return f"long-tail: {which}. The best baseline there is {results.few_rival}."
 
 
 def _validation(results: Results) -> list[str]:

@@ -126,5 +126,5 @@ def _baselines(grid: Grid, narrator: Narrator) -> tuple[Mapping[str, np.ndarray]
     finally:
         narrator.rest()
     seconds = duration(perf_counter() - started)
-    narrator.say(f"baselines  {', '.join(found.ranks)}: {plural(len(grid.questions()), 'user')}, {seconds}")
+    narrator.say(f"baselines  {', '.join(found.ranks)}: {plural(len(grid.cases()), 'user')}, {seconds}")
     return found.ranks, found.notes

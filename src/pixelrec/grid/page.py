@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from pixelrec.console.numbers import DASH, percent, signed
+from pixelrec.console.numbers import DASH, signed
 from pixelrec.evaluation.comparison import METRIC
-from pixelrec.evaluation.slices import FEW_EVENTS
+from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.grid.columns import Column, cost, few, published_words, quality
 from pixelrec.grid.contest import Part
 from pixelrec.grid.notes import notes
 from pixelrec.grid.results import Results, Row
-from pixelrec.report.page import __file__ as report
+from pixelrec.reports.page import environment
 
 if TYPE_CHECKING:
     import jinja2
@@ -91,9 +91,9 @@ def forests(results: Results) -> list[Forest]:
     """Over all users, and where there are such, over those whose item has few training events."""
     found = [Forest.of("At a glance", "users", results.rival, [(row, row.whole) for row in results.rows])]
     if results.few_rival:
-        about = f"the {results.few:,} users whose item has {FEW_EVENTS.events}"
+        about = f"the {results.few:,} users whose item has {LONG_TAIL.events}"
         parts = [(row, row.few) for row in results.rows]
-        found.append(Forest.of("On few-event items", about, results.few_rival, parts))
+        found.append(Forest.of("On long-tail items", about, results.few_rival, parts))
     return found
 
 
@@ -132,15 +132,6 @@ def _best_recipe(results: Results) -> Row | None:
 
 
 def _environment() -> jinja2.Environment:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([Path(__file__).parent, Path(report).parent]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = percent
-    environment.filters["signed"] = signed
-    return environment
+    made = environment(Path(__file__).parent)
+    made.filters["signed"] = signed
+    return made

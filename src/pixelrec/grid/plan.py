@@ -10,11 +10,11 @@ from typing import Any, final
 
 from pixelrec.choices import Split
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import Questions
+from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import DataError, RecipeError, RequestError
 from pixelrec.grid.cell import Cell
 from pixelrec.recipe.recipe import Recipe, build_loss, check_user_model, read_recipe, resolve
-from pixelrec.runs.evaluate import questions_of
+from pixelrec.runs.evaluate import cases_of
 
 
 @final
@@ -48,8 +48,8 @@ class Grid:
         there = {path.parent.parent for path in self.out.glob("*/seed-*/cell.json")}
         return sorted(folder.name for folder in there - asked)
 
-    def questions(self) -> Questions:
-        return questions_of(self.dataset, self.split)
+    def cases(self) -> EvaluationCases:
+        return cases_of(self.dataset, self.split)
 
     def check(self) -> None:
         """Refuses an `out` whose cells come from other recipes or another data set.
@@ -87,15 +87,15 @@ def plan(
     folders = _folders(chosen, out)
     cells = [
         [
-            Cell(replace(recipe, choices={**recipe.choices, "seed": seed}), folder / f"seed-{seed}")
+            Cell(replace(recipe, config={**recipe.config, "seed": seed}), folder / f"seed-{seed}")
             for seed in range(seeds)
         ]
         for recipe, folder in zip(chosen, folders, strict=True)
     ]
     grid = Grid(dataset, split, out, chosen, cells, overrides)
-    if len(grid.questions()) < 2:
+    if len(grid.cases()) < 2:
         raise DataError(
-            f"{dataset.folder}: {len(grid.questions())} users have 3 events and can be evaluated; models are "
+            f"{dataset.folder}: {len(grid.cases())} users have 3 events and can be evaluated; models are "
             "compared over users, so give a data set with at least 2"
         )
     grid.check()

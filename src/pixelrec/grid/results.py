@@ -20,7 +20,7 @@ from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Comparison
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.evaluation.significance import Mean
-from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST
+from pixelrec.evaluation.slices import FEWEST, LONG_TAIL
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.contest import Contest, Part
 from pixelrec.grid.plan import Grid
@@ -32,7 +32,7 @@ Role = Literal["baseline", "recipe"]
 @final
 @dataclass(frozen=True)
 class SeedResult:
-    """One run: its metrics, in fractions, over all users and on few-event items, and what it cost."""
+    """One run: its metrics, in fractions, over all users and on long-tail items, and what it cost."""
 
     seed: int
     metrics: Mapping[str, float]
@@ -138,15 +138,15 @@ def compare(
     Raises:
         RunError: a cell's ranks are of other users.
     """
-    questions = grid.questions()
-    inside = FEW_EVENTS.holds(target_counts(grid.dataset, questions))
-    whole, few = Contest.of(baselines, np.full(len(questions), True)), Contest.of(baselines, inside, FEWEST)
+    cases = grid.cases()
+    inside = LONG_TAIL.holds(target_counts(grid.dataset, cases))
+    whole, few = Contest.of(baselines, np.full(len(cases), True)), Contest.of(baselines, inside, FEWEST)
     assert whole is not None, "`plan` refuses data sets without two users"
     rows = [
         Row(name, "baseline", whole.baseline(ranks), few.baseline(ranks) if few else Part())
         for name, ranks in baselines.items()
     ]
-    users = grid.dataset.user_ids[questions.users - 1]
+    users = grid.dataset.user_ids[cases.users - 1]
     rows += [_recipe_row(grid, cells, users, whole, few) for cells in grid.cells]
     return Results(
         data=grid.dataset.folder.resolve().name,

@@ -47,12 +47,12 @@ class Runner:
         """
         try:
             with Interruption() as interruption:
-                while (self.left or self.attempts) and not interruption.asked:
+                while (self.left or self.attempts) and not interruption.requested:
                     self._start_some()
                     self._settle_some()
                     self.narrator.watch([attempt.cell for attempt in self.attempts])
                     sleep(POLL)
-                if interruption.asked:
+                if interruption.requested:
                     self._stop()
             return interruption.signal
         finally:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pixelrec.evaluation.comparison import METRIC
-from pixelrec.evaluation.slices import FEW_EVENTS
+from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.grid.contest import Part
 from pixelrec.grid.results import Results, Row, SeedResult, average, most
 
-FEW = f"{FEW_EVENTS.name}: "  # before quantities on items with few training events
+FEW = f"{LONG_TAIL.name}: "  # before quantities on items with few training events
 
 
 class Line(NamedTuple):

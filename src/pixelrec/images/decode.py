@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
-from pixelrec.images.square import Fit, square
+from pixelrec.choices import Fit
+from pixelrec.images.square import square
 
 if TYPE_CHECKING:
     import numpy as np

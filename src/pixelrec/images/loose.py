@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
 from pixelrec.images.covers import read_cover
 from pixelrec.images.decode import Refused, decode, ready
-from pixelrec.images.square import Fit
 
 if TYPE_CHECKING:
     import numpy as np

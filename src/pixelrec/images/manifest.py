@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
-from pixelrec.images.square import Fit
 
 FORMAT = "pixelrec pictures"
 VERSION = 1

@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, final, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, final, get_args
 
+from pixelrec.choices import Fit, Missing
 from pixelrec.console.progress import progress_line
 from pixelrec.errors import ImageError, nearest
 from pixelrec.images.covers import Covers, Stamp, read_cover, stamp
 from pixelrec.images.decode import Refused, decode, decoder_versions, ready
 from pixelrec.images.manifest import Manifest, key_of
 from pixelrec.images.pool import in_threads, thread_count
-from pixelrec.images.square import Fit, grey_square
+from pixelrec.images.square import grey_square
 from pixelrec.images.store import is_open
 from pixelrec.images.unusable import Unusable, list_path, reasons, refusal, write_unusable
 from pixelrec.images.writer import StoreWriter, check_place
@@ -31,7 +32,6 @@ from pixelrec.images.writer import StoreWriter, check_place
 if TYPE_CHECKING:
     import numpy as np
 
-Missing: TypeAlias = Literal["error", "grey", "drop-item"]
 LARGEST_SIZE = 4096
 
 

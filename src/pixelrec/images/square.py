@@ -7,12 +7,13 @@ faster.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
+
+from pixelrec.choices import Fit
 
 if TYPE_CHECKING:
     import numpy as np
 
-Fit: TypeAlias = Literal["stretch", "crop", "pad"]
 GREY = 128  # of padding, and of a picture that is not there
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
 from weakref import WeakValueDictionary
 
+from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
 from pixelrec.images.manifest import KEY, PICTURES, STAMP, STAMPS, Manifest, key_of
-from pixelrec.images.square import Fit
 from pixelrec.images.writer import MAX_READERS
 
 if TYPE_CHECKING:

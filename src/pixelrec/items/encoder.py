@@ -10,9 +10,9 @@ from typing import Any, Self
 import numpy as np
 from torch import Tensor, nn
 
-from pixelrec.batch import Facts, Items, Payload
+from pixelrec.batch import DatasetSpec, Items, Payload
+from pixelrec.choices import Fit
 from pixelrec.errors import RequestError
-from pixelrec.images.square import Fit
 
 Say = Callable[[str], None]
 
@@ -74,7 +74,7 @@ class AbstractItemEncoder(nn.Module, ABC):
         return 8192
 
     @property
-    def dear(self) -> bool:
+    def expensive(self) -> bool:
         """Whether encoding the catalogue costs so much that its vectors are worth a file."""
         return False
 
@@ -88,6 +88,6 @@ class AbstractItemEncoder(nn.Module, ABC):
         return {}
 
     @classmethod
-    def rebuild(cls, facts: Facts, described: Mapping[str, Any], choices: Mapping[str, Any]) -> Self:  # noqa: ARG003
+    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:  # noqa: ARG003
         """The encoder that `describe` told of, with weights that are yet to be loaded."""
-        return cls(facts, **choices)
+        return cls(spec, **config)

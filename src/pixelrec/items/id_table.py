@@ -6,8 +6,8 @@ from typing import final
 
 from torch import Tensor
 
-from pixelrec.batch import Facts, Items
-from pixelrec.blocks.row_table import Init, RowTable
+from pixelrec.batch import DatasetSpec, Items
+from pixelrec.blocks.embedding_table import EmbeddingTable, Init
 from pixelrec.items.encoder import AbstractItemEncoder
 
 
@@ -21,10 +21,10 @@ class IdTable(AbstractItemEncoder):
         init: how vectors start; see `RowTable`.
     """
 
-    def __init__(self, facts: Facts, *, width: int = 128, init: Init = "normal") -> None:
+    def __init__(self, spec: DatasetSpec, *, width: int = 128, init: Init = "normal") -> None:
         super().__init__()
         self.width = width
-        self.rows = RowTable(facts.items, width, init=init)
+        self.rows = EmbeddingTable(spec.items, width, init=init)
 
     def forward(self, items: Items) -> Tensor:
         return self.rows(items.ids)

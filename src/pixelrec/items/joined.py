@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelrec.batch import Facts, Items, Payload
+from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.errors import RecipeError, RequestError, nearest
 from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
+from pixelrec.items.registry import ITEM_ENCODERS
 
 # `ModuleDict` has attributes of its own, and the optimiser takes what lies below a `backbone` for a network.
 TAKEN = {*dir(nn.ModuleDict()), "backbone"}
@@ -36,7 +37,7 @@ class Joined(AbstractItemEncoder):
 
     def __init__(
         self,
-        facts: Facts,
+        spec: DatasetSpec,
         described: Mapping[str, Mapping[str, Any]] | None = None,
         *,
         parts: Mapping[str, Mapping[str, Any]],
@@ -45,10 +46,10 @@ class Joined(AbstractItemEncoder):
         super().__init__()
         said = {} if width is None else {"width": width}
         made = {}
-        for part, choices in parts.items():
-            encoder, own = _encoder(part, choices), {**said, **_own(choices)}
+        for part, config in parts.items():
+            encoder, own = _encoder(part, config), {**said, **_own(config)}
             made[part] = (
-                encoder(facts, **own) if described is None else encoder.rebuild(facts, described[part], own)
+                encoder(spec, **own) if described is None else encoder.rebuild(spec, described[part], own)
             )
         self.width = _common_width(made, width)
         self.parts = nn.ModuleDict(made)
@@ -117,8 +118,8 @@ class Joined(AbstractItemEncoder):
         return min(part.rows_at_once for part in self.encoders.values())
 
     @property
-    def dear(self) -> bool:
-        return any(part.dear for part in self.encoders.values())
+    def expensive(self) -> bool:
+        return any(part.expensive for part in self.encoders.values())
 
     @property
     def reads(self) -> str:
@@ -128,17 +129,15 @@ class Joined(AbstractItemEncoder):
         return {name: part.describe() for name, part in self.encoders.items()}
 
     @classmethod
-    def rebuild(cls, facts: Facts, described: Mapping[str, Any], choices: Mapping[str, Any]) -> Self:
-        return cls(facts, described, **choices)
+    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
+        return cls(spec, described, **config)
 
 
-def _encoder(part: str, choices: Mapping[str, Any]) -> type[AbstractItemEncoder]:
-    from pixelrec.items import ITEM_ENCODERS  # which has this class too
-
+def _encoder(part: str, config: Mapping[str, Any]) -> type[AbstractItemEncoder]:
     if part in TAKEN:
         raise RecipeError(f"items.parts has one called {part!r}, a name that is taken; choose another")
     known = {name: encoder for name, encoder in ITEM_ENCODERS.items() if encoder is not Joined}
-    name = str(choices.get("name"))
+    name = str(config.get("name"))
     if name not in known:
         hint = nearest(name, known)
         raise RecipeError(
@@ -147,8 +146,8 @@ def _encoder(part: str, choices: Mapping[str, Any]) -> type[AbstractItemEncoder]
     return known[name]
 
 
-def _own(choices: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in choices.items() if key != "name"}
+def _own(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key != "name"}
 
 
 def _common_width(parts: Mapping[str, AbstractItemEncoder], width: int | None) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelrec.batch import Facts
+from pixelrec.batch import DatasetSpec
 from pixelrec.errors import ImageError, RequestError
 from pixelrec.images.store import PictureStore
 
@@ -24,26 +24,26 @@ class Pictures:
         facts: where the store lies, and what items are called.
     """
 
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
+    def __init__(self, spec: DatasetSpec) -> None:
+        self.spec = spec
 
     @cached_property
     def store(self) -> PictureStore:
         """Raises `ImageError` where no covers were packed, `RequestError` where no data set is at hand."""
-        if self.facts.folder is None:
+        if self.spec.folder is None:
             raise RequestError(
                 "item vectors come from pictures, and no data set is at hand; give it with --data"
             )
-        if self.facts.covers is None:
+        if self.spec.covers is None:
             raise ImageError(
-                f"{self.facts.folder} has no pictures: pack the covers of its items with "
-                f"`pixelrec images pack COVERS --data {self.facts.folder}`"
+                f"{self.spec.folder} has no pictures: pack the covers of its items with "
+                f"`pixelrec images pack COVERS --data {self.spec.folder}`"
             )
-        return PictureStore.open(self.facts.covers)
+        return PictureStore.open(self.spec.covers)
 
     @cached_property
     def _ids(self) -> list[str]:
-        return [] if self.facts.item_ids is None else list(self.facts.item_ids)
+        return [] if self.spec.item_ids is None else list(self.spec.item_ids)
 
     @property
     def count(self) -> int:
@@ -61,7 +61,7 @@ class Pictures:
 
     def demand_packed(self, size: int | None) -> None:
         """Raises `ImageError` where a data set is at hand without pictures, or with those of another size."""
-        if self.facts.folder is not None:
+        if self.spec.folder is not None:
             self.demand_size(self.store.size if size is None else size)
 
     def demand_size(self, size: int) -> None:

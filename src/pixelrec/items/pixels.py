@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pixelrec.batch import Facts, Items, Payload
-from pixelrec.images.square import Fit
+from pixelrec.batch import DatasetSpec, Items, Payload
+from pixelrec.choices import Fit
 from pixelrec.images.store import PictureStore
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.draft import Attention, BackboneChoices, Statistics
-from pixelrec.items.backbones.networks import NetworkChoices, make_network, rebuild_network
+from pixelrec.items.backbones.networks import NetworkConfig, make_network, rebuild_network
 from pixelrec.items.backbones.pooling import Pooling
 from pixelrec.items.backbones.recomputation import (
     first_statistics,
@@ -84,7 +84,7 @@ class PixelEncoder(AbstractItemEncoder):
 
     def __init__(
         self,
-        facts: Facts,
+        spec: DatasetSpec,
         network: AbstractBackbone | None = None,
         *,
         source: str | None = None,
@@ -112,17 +112,17 @@ class PixelEncoder(AbstractItemEncoder):
         cache_folder: str | None = None,
     ) -> None:
         super().__init__()
-        self.pictures = Pictures(facts)
+        self.pictures = Pictures(spec)
         if network is None:
             self.pictures.demand_packed(size)  # before a network is fetched
-            if size is None and not pretrained and source is None and facts.covers is not None:
-                size = PictureStore.open(facts.covers).size
+            if size is None and not pretrained and source is None and spec.covers is not None:
+                size = PictureStore.open(spec.covers).size
             taken = BackboneChoices(pooling, size, statistics, attention)
             network = make_network(
-                NetworkChoices(source, family, pretrained, revision, sizes or {}, taken, frozen_pool)
+                NetworkConfig(source, family, pretrained, revision, sizes or {}, taken, frozen_pool)
             )
         self.fit: Fit = "stretch"
-        if facts.covers is not None:
+        if spec.covers is not None:
             self.pictures.demand_size(network.input.size)
             self.fit = self.pictures.store.fit
         self.backbone = network
@@ -137,14 +137,14 @@ class PixelEncoder(AbstractItemEncoder):
         self.width, self.precision = width, precision
         self._chosen_chunk, self._chosen_kept = chunk, kept
         self._fitting: int | None = None  # pictures whose inner values fit, once that was seen
-        folder = Path(cache_folder) if cache_folder else facts.folder and facts.folder / "activations"
+        folder = Path(cache_folder) if cache_folder else spec.folder and spec.folder / "activations"
         self.cache = CacheChoices(cache, cache_dtype, folder)
         self._feed: AbstractFeed | None = None
         self._feeding = Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and other processes, which open the pictures and the cache themselves."""
-        return {**self.__dict__, "pictures": Pictures(self.pictures.facts), "_feed": None, "_feeding": None}
+        return {**self.__dict__, "pictures": Pictures(self.pictures.spec), "_feed": None, "_feeding": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
@@ -311,7 +311,7 @@ class PixelEncoder(AbstractItemEncoder):
         return max(self.chunk, CATALOGUE_BYTES // self.feed.row_bytes)
 
     @property
-    def dear(self) -> bool:
+    def expensive(self) -> bool:
         return True
 
     @property
@@ -323,9 +323,9 @@ class PixelEncoder(AbstractItemEncoder):
         return {"network": network, "provenance": provenance, "fit": self.fit}
 
     @classmethod
-    def rebuild(cls, facts: Facts, described: Mapping[str, Any], choices: Mapping[str, Any]) -> Self:
-        network = rebuild_network(described["network"], choices.get("attention", "auto"))
+    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
+        network = rebuild_network(described["network"], config.get("attention", "auto"))
         network.provenance = Provenance(**described["provenance"])
-        made = cls(facts, network, **choices)
+        made = cls(spec, network, **config)
         made.fit = described["fit"]
         return made

@@ -33,8 +33,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "windowing.hide": (0, 1),
     "negatives.count": (1, 1_000_000),
     "negatives.drawn": (0, 10_000_000),
-    "negatives.fresh": (0, 10_000_000),
-    "negatives.adjust": (0, 1),
+    "negatives.reencoded": (0, 10_000_000),
+    "negatives.logit_adjustment": (0, 1),
     "negatives.alpha": (0, 10),
     "loss.epsilon": (0, 1),
     "loss.calibration": (0, 1),
@@ -56,7 +56,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 }
 
 
-def check_limits(recipe: str, choices: Mapping[str, Any]) -> None:
+def check_limits(recipe: str, config: Mapping[str, Any]) -> None:
     """Holds complete choices, by section, against `LIMITS` and against each other.
 
     Raises:
@@ -64,14 +64,14 @@ def check_limits(recipe: str, choices: Mapping[str, Any]) -> None:
     """
     for key in LIMITS:
         section, _, word = key.rpartition(".")
-        chosen = choices[section] if section else choices
+        chosen = config[section] if section else config
         _check_number(recipe, key, chosen.get(word))
         for part, own in chosen.get("parts", {}).items():
             _check_number(recipe, f"{section}.parts.{part}.{word}", own.get(word))
-    _check_steps(recipe, choices["optimiser"])
-    _check_towers(recipe, choices)
-    _check_overlap(recipe, choices)
-    _check_adjustment(recipe, choices["negatives"], choices["loss"])
+    _check_steps(recipe, config["optimiser"])
+    _check_towers(recipe, config)
+    _check_overlap(recipe, config)
+    _check_adjustment(recipe, config["negatives"], config["loss"])
 
 
 def limits_of(key: str) -> tuple[float, float] | None:
@@ -98,16 +98,16 @@ def _check_steps(recipe: str, optimiser: Mapping[str, Any]) -> None:
         )
 
 
-def _check_towers(recipe: str, choices: Mapping[str, Any]) -> None:
-    if choices["users"].get("towers") and choices["training"]["batch_size"] < 2:
+def _check_towers(recipe: str, config: Mapping[str, Any]) -> None:
+    if config["users"].get("towers") and config["training"]["batch_size"] < 2:
         raise RecipeError(
             f"recipe {recipe}: training.batch_size is 1; users.towers normalise over a batch: expected "
             "at least 2"
         )
 
 
-def _check_overlap(recipe: str, choices: Mapping[str, Any]) -> None:
-    overlap, length = choices["windowing"]["overlap"], choices["length"]
+def _check_overlap(recipe: str, config: Mapping[str, Any]) -> None:
+    overlap, length = config["windowing"]["overlap"], config["length"]
     if not 0 <= overlap <= length or (overlap >= 1 and overlap != int(overlap)):
         raise RecipeError(
             f"recipe {recipe}: windowing.overlap is {overlap}; expected 0 to length, "
@@ -116,8 +116,9 @@ def _check_overlap(recipe: str, choices: Mapping[str, Any]) -> None:
 
 
 def _check_adjustment(recipe: str, negatives: Mapping[str, Any], loss: Mapping[str, Any]) -> None:
-    if negatives.get("adjust") and (loss["name"] != "softmax" or not negatives["correct"]):
+    if negatives.get("logit_adjustment") and (loss["name"] != "softmax" or not negatives["correct"]):
         raise RecipeError(
-            f"recipe {recipe}: negatives.adjust is {negatives['adjust']:g}, which means something to "
-            "loss.name softmax with negatives.correct true only; set those, or negatives.adjust 0"
+            f"recipe {recipe}: negatives.logit_adjustment is {negatives['logit_adjustment']:g}, "
+            "which needs loss.name softmax and negatives.correct true; set those, "
+            "or negatives.logit_adjustment 0"
         )

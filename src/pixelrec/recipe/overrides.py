@@ -25,9 +25,9 @@ def overridden(
     return merged
 
 
-def at(choices: Mapping[str, Any], key: str) -> Any:
+def at(config: Mapping[str, Any], key: str) -> Any:
     """What stands under a dotted key."""
-    found: Any = choices
+    found: Any = config
     for step in key.split("."):
         found = found[step]
     return found

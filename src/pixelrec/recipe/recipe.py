@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from jsonargparse import ArgumentParser, Namespace
 
-from pixelrec.batch import Facts, Histories
+from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing
@@ -28,14 +28,14 @@ from pixelrec.recipe.registry import DEFAULT_NAMES, classes, dictated, hand_down
 from pixelrec.recipe.types import adapted, in_plain_words
 from pixelrec.recipe.yaml_text import read_yaml, write_yaml
 from pixelrec.recommender import Recommender
-from pixelrec.training.loop import Loss, TrainingChoices
+from pixelrec.training.loop import Loss, TrainingConfig
 from pixelrec.training.losses import LOSSES
-from pixelrec.training.optimiser import OptimiserChoices
+from pixelrec.training.optimiser import OptimiserConfig
 
 PLAIN: Mapping[str, type] = {
     "windowing": Windowing,
-    "optimiser": OptimiserChoices,
-    "training": TrainingChoices,
+    "optimiser": OptimiserConfig,
+    "training": TrainingConfig,
 }
 
 
@@ -50,20 +50,20 @@ class Recipe:
     """
 
     name: str
-    choices: Mapping[str, Any]
+    config: Mapping[str, Any]
     published: Mapping[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, section: str) -> Any:
-        return self.choices[section]
+        return self.config[section]
 
     @property
-    def training(self) -> TrainingChoices:
-        return TrainingChoices(**self.choices["training"])
+    def training(self) -> TrainingConfig:
+        return TrainingConfig(**self.config["training"])
 
     @property
     def values(self) -> dict[str, Any]:
         """All that a recipe file holds."""
-        return {**self.choices, **({"published": dict(self.published)} if self.published else {})}
+        return {**self.config, **({"published": dict(self.published)} if self.published else {})}
 
     def dump(self) -> str:
         """As YAML, which reads back as the same recipe."""
@@ -98,7 +98,7 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
         raise RecipeError(f"recipe {name}: {in_plain_words(error, merged, hints)}") from None
     recipe = Recipe(name, resolved.as_dict(), published)
     _check_given(recipe, parser)
-    check_limits(name, recipe.choices)
+    check_limits(name, recipe.config)
     return recipe
 
 
@@ -194,7 +194,7 @@ def hints_of(parser: ArgumentParser) -> dict[str, Any]:
 def _check_given(recipe: Recipe, parser: ArgumentParser) -> None:
     """A word with nothing behind it has no value, unless that is its default."""
     for key, default in parser.get_defaults().as_flat().__dict__.items():
-        if default is not None and at(recipe.choices, key) is None:
+        if default is not None and at(recipe.config, key) is None:
             raise RecipeError(f"recipe {recipe.name}: {key} is null; give a value, such as {default!r}")
 
 
@@ -241,10 +241,10 @@ def _scalar(text: str) -> Any:
 
 
 def build_recommender(
-    recipe: Recipe, facts: Facts, described: Mapping[str, Any] | None = None
+    recipe: Recipe, spec: DatasetSpec, described: Mapping[str, Any] | None = None
 ) -> Recommender:
     """The recommender, from its sources, or from what its item encoder told of itself when it was saved."""
-    return Recommender(recipe["items"], recipe["users"], recipe["scoring"], facts, described)
+    return Recommender(recipe["items"], recipe["users"], recipe["scoring"], spec, described)
 
 
 def check_user_model(recipe: Recipe) -> None:
@@ -256,20 +256,20 @@ def check_user_model(recipe: Recipe) -> None:
     items = recipe["items"]
     width = items["width"] or next(iter(items["parts"].values()))["width"]
     over_ids = {"name": "id_table", "width": width}
-    Recommender(over_ids, recipe["users"], recipe["scoring"], Facts(1, 1, recipe["length"]))
+    Recommender(over_ids, recipe["users"], recipe["scoring"], DatasetSpec(1, 1, recipe["length"]))
 
 
 def build_batcher(
     recipe: Recipe, recommender: Recommender, histories: Histories, *, process: int = 0, processes: int = 1
 ) -> Batcher:
     """The batches that the recommender's user model asks for, over the training events."""
-    users, items = recommender.users, recommender.facts.items
+    users, items = recommender.users, recommender.spec.items
     view = VIEWS[users.view]
     reader = Reader.over(view, histories, recipe["length"], Windowing(**recipe["windowing"]))
-    name, choices = _named(recipe["negatives"])
-    if "correct" in choices and recipe["loss"]["name"] != "softmax":
-        choices["correct"] = False  # it makes a sample estimate a softmax, and means nothing to other losses
-    negatives = NEGATIVES[name](histories, items, view.avoids, **choices)  # type: ignore[call-arg]
+    name, config = _named(recipe["negatives"])
+    if "correct" in config and recipe["loss"]["name"] != "softmax":
+        config["correct"] = False  # it makes a sample estimate a softmax, and means nothing to other losses
+    negatives = NEGATIVES[name](histories, items, view.avoids, **config)  # type: ignore[call-arg]
     return Batcher(
         reader,
         negatives,
@@ -279,7 +279,7 @@ def build_batcher(
         batch_size=recipe["training"]["batch_size"],
         seed=recipe["seed"],
         threads=recipe["training"]["loader_threads"],
-        spare=0 if recommender.items.dear else 1,  # its steps are long, and its batches large
+        spare=0 if recommender.items.expensive else 1,  # its steps are long, and its batches large
         pinned=recommender.device.type == "cuda",
         process=process,
         processes=processes,
@@ -292,11 +292,11 @@ def build_loss(recipe: Recipe) -> Loss:
     Raises:
         RecipeError: the negatives are of a kind that the loss cannot use.
     """
-    name, choices = _named(recipe["loss"])
+    name, config = _named(recipe["loss"])
     negatives = recipe["negatives"]["name"]
     if NEGATIVES[negatives].whole_catalogue and name != "softmax":
         raise RecipeError(f"negatives.name {negatives} goes with loss.name softmax only, not {name}")
-    loss: Callable[..., Any] = partial(LOSSES[name], **choices)
+    loss: Callable[..., Any] = partial(LOSSES[name], **config)
     return loss
 
 

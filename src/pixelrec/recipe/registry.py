@@ -38,9 +38,9 @@ def classes(values: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any]
         chosen = _named_class(section, values[section]["name"], known_classes(section))
         yield section, chosen
         if "parts" in words(chosen):
-            for part, choices in _parts(section, values[section]).items():
+            for part, config in _parts(section, values[section]).items():
                 place = f"{section}.parts.{part}"
-                yield place, _named_class(place, choices["name"], known_classes(section, part=True))
+                yield place, _named_class(place, config["name"], known_classes(section, part=True))
 
 
 def hand_down(values: dict[str, Any]) -> None:
@@ -78,10 +78,10 @@ def _parts(section: str, chosen: Mapping[str, Any]) -> Mapping[str, Mapping[str,
             f"{section}.parts is {parts!r}; expected {section}.parts: "
             f"{{ids: {{name: {DEFAULT_NAMES[section]}, …}}, …}}"
         )
-    for part, choices in parts.items():
+    for part, config in parts.items():
         if not isinstance(part, str) or not PART.fullmatch(part):  # YAML reads on and no as booleans
             raise RecipeError(f"{section}.parts has one called {part!r}; expected letters, digits and _")
-        if not isinstance(choices, Mapping) or "name" not in choices:
+        if not isinstance(config, Mapping) or "name" not in config:
             others = [p for p, c in parts.items() if isinstance(c, Mapping) and "name" in c]
             near = f"; of the parts that have one: {nearest(str(part), others)}" if others else ""
             raise RecipeError(

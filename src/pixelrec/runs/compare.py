@@ -10,7 +10,7 @@ from typing import Protocol, Self, final
 from pixelrec.choices import Split, check_split
 from pixelrec.errors import RunError
 from pixelrec.evaluation.significance import Interval
-from pixelrec.evaluation.slices import FEW_EVENTS
+from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.runs.pairing import Paired, Pairing, compare_runs
 from pixelrec.runs.results import Measured, is_measured
 
@@ -34,7 +34,7 @@ class Part:
     """
 
     where: str
-    questions: int
+    cases: int
     first: Mapping[str, float]
     second: Mapping[str, float]
     apart: Mapping[str, Interval]
@@ -75,22 +75,22 @@ class RunComparison:
 
     @property
     def parts(self) -> list[Part]:
-        """All events, and those of few-event items if there are any."""
+        """All events, and those of long-tail items if there are any."""
         first, second = (each.metrics[each.model] for each in self.measured)
         overall, few = self.pairing.overall, self._few()
-        return [Part("", overall.questions, first, second, overall.intervals), *([few] if few else [])]
+        return [Part("", overall.cases, first, second, overall.intervals), *([few] if few else [])]
 
     def _few(self) -> Part | None:
-        first, second = (each.slice(FEW_EVENTS.name) for each in self.measured)
+        first, second = (each.slice(LONG_TAIL.name) for each in self.measured)
         if first is None or second is None:
             return None
         models = [each.model for each in self.measured]
         apart = self.pairing.few.intervals if self.pairing.few else {}
-        return Part(first.where, first.questions, first.metrics[models[0]], second.metrics[models[1]], apart)
+        return Part(first.where, first.cases, first.metrics[models[0]], second.metrics[models[1]], apart)
 
     @property
     def verdicts(self) -> list[Paired]:
-        """Over all events, and over those of few-event items if they are enough."""
+        """Over all events, and over those of long-tail items if they are enough."""
         return [pair for pair in (self.pairing.overall, self.pairing.few) if pair is not None]
 
     @property

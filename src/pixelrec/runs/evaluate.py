@@ -8,15 +8,15 @@ from typing import Protocol
 
 import numpy as np
 
-from pixelrec.batch import Facts
+from pixelrec.batch import DatasetSpec
 from pixelrec.choices import Split, check_split
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import item_counts
-from pixelrec.data.split import Questions, test_questions, training_events, validation_questions
+from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
 from pixelrec.errors import DataError
-from pixelrec.evaluation.baselines import Rivals, Tell, rank_rivals, silent
+from pixelrec.evaluation.baselines import BaselineRanks, Tell, rank_baselines, silent
 from pixelrec.evaluation.comparison import compare
-from pixelrec.evaluation.evaluate import rank_questions
+from pixelrec.evaluation.evaluate import rank_cases
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.evaluation.slices import slice_metrics
 from pixelrec.recommender import Catalogue, Recommender
@@ -34,23 +34,23 @@ class Trained(Protocol):
     def name(self) -> str: ...
     @property
     def length(self) -> int: ...
-    def recommender(self, facts: Facts | None = None) -> Recommender: ...
+    def recommender(self, spec: DatasetSpec | None = None) -> Recommender: ...
     def catalogue(self, recommender: Recommender) -> Catalogue: ...
 
 
-def questions_of(dataset: Dataset, split: Split) -> Questions:
+def cases_of(dataset: Dataset, split: Split) -> EvaluationCases:
     """The questions of a split; `test` opens the held-out events.
 
     Raises:
         RequestError: there is no such split.
     """
     check_split(split)
-    return test_questions(dataset) if split == "test" else validation_questions(dataset)
+    return test_cases(dataset) if split == "test" else validation_cases(dataset)
 
 
-def target_counts(dataset: Dataset, questions: Questions) -> np.ndarray:
+def target_counts(dataset: Dataset, cases: EvaluationCases) -> np.ndarray:
     """Training events of each question's item, int64[Q]: what slices are made by."""
-    return item_counts(training_events(dataset), dataset.items)[questions.targets]
+    return item_counts(training_events(dataset), dataset.items)[cases.targets]
 
 
 def measure(run: Trained, dataset: Dataset, split: Split, tell: Tell = silent) -> dict[str, dict[str, float]]:
@@ -61,23 +61,23 @@ def measure(run: Trained, dataset: Dataset, split: Split, tell: Tell = silent) -
     Raises:
         DataError: no user of the data set is evaluated.
     """
-    questions = _some_questions(dataset, split)
+    cases = _some_questions(dataset, split)
     training = training_events(dataset)
     tell(run.name)
-    recommender = run.recommender(dataset.facts(run.length, training))
-    ranks = rank_questions(recommender, questions, run.catalogue(recommender))
-    rivals = _rivals(dataset, questions, tell)
-    counts = target_counts(dataset, questions)
-    write_ranks(ranks_file(run.folder, split), dataset, questions, ranks, counts)
-    named = {_beside(run.name, name): found for name, found in rivals.ranks.items()}
+    recommender = run.recommender(dataset.spec(run.length, training))
+    ranks = rank_cases(recommender, cases, run.catalogue(recommender))
+    baseline_ranks = _rivals(dataset, cases, tell)
+    counts = target_counts(dataset, cases)
+    write_ranks(ranks_file(run.folder, split), dataset, cases, ranks, counts)
+    named = {_beside(run.name, name): found for name, found in baseline_ranks.ranks.items()}
     everyone = {run.name: ranks, **named}
     found = {name: metrics(some) for name, some in everyone.items()}
     slices = slice_metrics(run.name, everyone, counts)
-    Measured(split, run.name, found, compare(ranks, named), rivals.notes, slices).write(run.folder)
+    Measured(split, run.name, found, compare(ranks, named), baseline_ranks.notes, slices).write(run.folder)
     return found
 
 
-def baselines(dataset: Dataset, split: Split, tell: Tell = silent) -> Rivals:
+def baselines(dataset: Dataset, split: Split, tell: Tell = silent) -> BaselineRanks:
     """Ranks by baseline, int64[Q] in the order of `questions_of(dataset, split).users`, and notes.
 
     Their choices are made on validation. Each is kept inside the data set once it is there, if that can be
@@ -89,20 +89,20 @@ def baselines(dataset: Dataset, split: Split, tell: Tell = silent) -> Rivals:
     return _rivals(dataset, _some_questions(dataset, split), tell)
 
 
-def _some_questions(dataset: Dataset, split: Split) -> Questions:
-    questions = questions_of(dataset, split)
-    if not len(questions):
+def _some_questions(dataset: Dataset, split: Split) -> EvaluationCases:
+    cases = cases_of(dataset, split)
+    if not len(cases):
         raise DataError(f"{dataset.folder}: no user has 3 events, so nobody can be evaluated")
-    return questions
+    return cases
 
 
-def _rivals(dataset: Dataset, questions: Questions, tell: Tell) -> Rivals:
-    kept = read_rivals(dataset, questions)
+def _rivals(dataset: Dataset, cases: EvaluationCases, tell: Tell) -> BaselineRanks:
+    kept = read_rivals(dataset, cases)
     if not kept.missing:
         return kept
-    training, validation = training_events(dataset), validation_questions(dataset)
-    keep = partial(keep_rivals, dataset, questions)
-    return rank_rivals(training, dataset.items, validation, questions, tell, kept, keep)
+    training, validation = training_events(dataset), validation_cases(dataset)
+    keep = partial(keep_rivals, dataset, cases)
+    return rank_baselines(training, dataset.items, validation, cases, tell, kept, keep)
 
 
 def _beside(model: str, baseline: str) -> str:

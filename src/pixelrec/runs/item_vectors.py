@@ -36,7 +36,7 @@ def kept_catalogue(recommender: Recommender, checkpoint: Path, *, progress: bool
 
     progress: draw a progress bar.
     """
-    if not recommender.items.dear:
+    if not recommender.items.expensive:
         return recommender.catalogue()
     # Of what is loaded: training may put a better checkpoint into the folder at any moment.
     weights = _fingerprint(recommender)
@@ -63,7 +63,7 @@ def _whole(recommender: Recommender, checkpoint: Path, weights: str) -> Tensor |
             vectors: Tensor = file.get_tensor("vectors")
     except (OSError, SafetensorError):
         return None
-    at_hand = recommender.facts.covers is not None
+    at_hand = recommender.spec.covers is not None
     if about.get("weights") != weights or (at_hand and about.get("reads") != recommender.items.reads):
         return None
     return vectors if tuple(vectors.shape) == _shape(recommender) else None
@@ -165,4 +165,4 @@ class _Growing:
 
 
 def _shape(recommender: Recommender) -> tuple[int, int]:
-    return recommender.facts.items + 1, recommender.items.width
+    return recommender.spec.items + 1, recommender.items.width

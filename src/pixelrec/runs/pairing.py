@@ -13,7 +13,7 @@ from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import METRIC, Verdict, sentence, verdict
 from pixelrec.evaluation.metrics import per_user
 from pixelrec.evaluation.significance import Interval, paired
-from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST, SLICES, words
+from pixelrec.evaluation.slices import FEWEST, LONG_TAIL, SLICES, words
 from pixelrec.runs.saved_ranks import KeptRanks, ranks_file, read_ranks
 
 
@@ -27,7 +27,7 @@ class Paired:
     """
 
     where: str
-    questions: int
+    cases: int
     intervals: Mapping[str, Interval]
 
     @property
@@ -56,7 +56,7 @@ class Pairing:
     @property
     def few(self) -> Paired | None:
         """On items with few training events."""
-        return self.slices.get(FEW_EVENTS.name)
+        return self.slices.get(LONG_TAIL.name)
 
 
 def compare_runs(first: Path, second: Path, split: str) -> Pairing:

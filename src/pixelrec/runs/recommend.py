@@ -47,7 +47,7 @@ def for_users(run: Run, dataset: Dataset, users: Sequence[str], wish: Wish) -> p
     import polars as pl
 
     numbers = dataset.user_numbers(list(users))
-    counter = _Counter.of(run, run.recommender(dataset.facts(run.length, training_events(dataset))), wish)
+    counter = _Counter.of(run, run.recommender(dataset.spec(run.length, training_events(dataset))), wish)
     histories, tables = all_events(dataset), []
     at_once = FEW_USERS if counter.looks_at_all else USERS
     for start in range(0, len(numbers), at_once):
@@ -57,8 +57,8 @@ def for_users(run: Run, dataset: Dataset, users: Sequence[str], wish: Wish) -> p
         found = counter.answer(events, *seen_items(histories, some))
         tables.append(found.with_columns(pl.col("row") + start))
     table = pl.concat(tables)
-    asked = pl.Series("user_id", users).gather(table["row"])
-    return table.drop("row").insert_column(0, asked)
+    asked_by = pl.Series("user_id", users).gather(table["row"])
+    return table.drop("row").insert_column(0, asked_by)
 
 
 def for_history(run: Run, dataset: Dataset | None, history: Sequence[str], wish: Wish) -> pl.DataFrame:
@@ -67,15 +67,15 @@ def for_history(run: Run, dataset: Dataset | None, history: Sequence[str], wish:
     Item encoders that read pictures need the data set, unless the vectors of all items were kept beside the
     checkpoint by an earlier call; an id table does without.
     """
-    facts = None if dataset is None else dataset.facts(run.length, training_events(dataset))
-    recommender = run.recommender(facts)
+    spec = None if dataset is None else dataset.spec(run.length, training_events(dataset))
+    recommender = run.recommender(spec)
     if recommender.users.needs_known_user:
         raise RequestError(
             f"{run.recipe['users']['name']} has a vector per known user and cannot answer for a history; "
             "ask with --user, or train a recipe such as sasrec-id"
         )
     numbers = _numbers(run, history)
-    row = np.zeros((1, recommender.facts.length), np.int64)
+    row = np.zeros((1, recommender.spec.length), np.int64)
     last = numbers[-row.shape[1] :]
     row[0, row.shape[1] - len(last) :] = last
     events = latest_events(np.zeros(1, np.int64), row, np.zeros_like(row), recommender.device)
@@ -128,7 +128,7 @@ class _Counter:
         """
         vectors = self.recommender.vectors(self.catalogue, events)
         scores = self.recommender.scores(self.catalogue, vectors)
-        known = self.recommender.facts.items + 1
+        known = self.recommender.spec.items + 1
         scores[:, 0] = -torch.inf
         scores[owners.to(scores.device), seen.to(scores.device)] = -torch.inf
         new, order = scores[:, known:].sort(dim=1, descending=True, stable=True)

@@ -12,14 +12,15 @@ import polars as pl
 
 from pixelrec.choices import Split
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import Questions, training_events
+from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import RunError
 from pixelrec.images.store import PictureStore
 from pixelrec.recommender import latest_events
-from pixelrec.report.page import Cover, Report, UserStory, write
+from pixelrec.reports.page import write
+from pixelrec.reports.view import Cover, Report, UserStory
 from pixelrec.runs import report_rows as rows
-from pixelrec.runs.evaluate import questions_of
+from pixelrec.runs.evaluate import cases_of
 from pixelrec.runs.pairing import compare_runs
 from pixelrec.runs.results import Measured
 from pixelrec.runs.run import Run
@@ -51,7 +52,7 @@ def write_run_report(
     Raises:
         RunError: a run was not evaluated on the split, or one `beside` it is of other users or items.
     """
-    questions = questions_of(dataset, split)
+    cases = cases_of(dataset, split)
     measured = Measured.read(run.folder, split)
     others = _others(run, measured, split, beside)
     ranks = read_ranks(run.folder, split).ranks
@@ -66,15 +67,15 @@ def write_run_report(
         beside=rows.beside(measured, others),
         slices=rows.slice_parts(measured, others),
         baselines=list(measured.notes.items()),
-        summary=_summary(run, dataset, split, len(questions)),
+        summary=_summary(run, dataset, split, len(cases)),
         epochs=epochs,
         best_epoch=max(epochs, key=lambda row: row[monitor])["epoch"] if epochs else None,
         watched=monitor,
         ranks=ranks,
         catalogue=dataset.items,
-        stories=_stories(run, dataset, questions, ranks),
+        stories=_stories(run, dataset, cases, ranks),
         dataset=_facts(dataset),
-        configuration=run.recipe.choices,
+        configuration=run.recipe.config,
     )
     path = report_file(run.folder, split)
     write(report, path)
@@ -131,11 +132,11 @@ class _Gallery:
         return [Cover(*each) for each in zip(ids, titles, pictures, strict=True)]
 
 
-def _stories(run: Run, dataset: Dataset, questions: Questions, ranks: np.ndarray) -> list[UserStory]:
-    chosen = np.sort(np.random.default_rng(0).permutation(len(questions))[:STORIES])
-    users, histories = questions.users[chosen], questions.histories
-    recommender = run.recommender(dataset.facts(run.length, training_events(dataset)))
-    items, times = latest(histories, users, recommender.facts.length)
+def _stories(run: Run, dataset: Dataset, cases: EvaluationCases, ranks: np.ndarray) -> list[UserStory]:
+    chosen = np.sort(np.random.default_rng(0).permutation(len(cases))[:STORIES])
+    users, histories = cases.users[chosen], cases.histories
+    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
+    items, times = latest(histories, users, recommender.spec.length)
     events = latest_events(users, items, times, recommender.device)
     seen, owners = seen_items(histories, users)
     _, best = recommender.recommend(run.catalogue(recommender), events, seen, owners, SHOWN)
@@ -147,10 +148,10 @@ def _stories(run: Run, dataset: Dataset, questions: Questions, ranks: np.ndarray
             user_id=str(dataset.user_ids[int(user) - 1]),
             history=gallery.covers([n for n in shown[row] if n]),
             recommended=gallery.covers([n for n in best[row].tolist() if n]),
-            answer=gallery.covers([questions.targets[question]])[0],
-            rank=int(ranks[question]),
-            ranked=max(unseen[row], int(ranks[question])),  # an item chosen before has the last rank of all
+            answer=gallery.covers([cases.targets[case]])[0],
+            rank=int(ranks[case]),
+            ranked=max(unseen[row], int(ranks[case])),  # an item chosen before has the last rank of all
             events=int(histories.stops[user] - histories.starts[user]),
         )
-        for row, (user, question) in enumerate(zip(users, chosen, strict=True))
+        for row, (user, case) in enumerate(zip(users, chosen, strict=True))
     ]

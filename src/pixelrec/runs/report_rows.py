@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import final
 
 from pixelrec.evaluation.slices import Sliced
-from pixelrec.report.page import MetricRow, Role, SlicePart, Standing
+from pixelrec.reports.view import MetricRow, Role, SlicePart, Standing
 from pixelrec.runs.pairing import Paired, Pairing
 from pixelrec.runs.results import Measured
 
@@ -57,7 +57,7 @@ def _slice_part(measured: Measured, part: Sliced, others: Sequence[Other]) -> Sl
     said = [] if part.comparison is None else [_against(measured, part)]
     pairs = {other.name: other.pairing.slices.get(part.name) for other in others}
     said += [_beside(measured.model, name, pair) for name, pair in pairs.items() if pair is not None]
-    return SlicePart(part.name, part.where, part.questions, rows, said)
+    return SlicePart(part.name, part.where, part.cases, rows, said)
 
 
 def _rows(

@@ -101,13 +101,13 @@ def _comparison(plain: Mapping[str, Any] | None) -> Comparison | None:
 
 
 def _plain_slice(part: Sliced) -> dict[str, Any]:
-    about = {"events": part.events, "questions": part.questions, "against": _plain(part.comparison)}
+    about = {"events": part.events, "cases": part.cases, "against": _plain(part.comparison)}
     return {**about, "metrics": part.metrics}
 
 
 def _slice(name: str, plain: Mapping[str, Any]) -> Sliced:
     against = _comparison(plain["against"])
-    return Sliced(name, plain["events"], plain["questions"], plain["metrics"], against)
+    return Sliced(name, plain["events"], plain["cases"], plain["metrics"], against)
 
 
 def _write(path: Path, found: Mapping[str, Any]) -> None:

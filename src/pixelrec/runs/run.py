@@ -27,7 +27,7 @@ from typing import Any, Self
 import polars as pl
 import torch
 
-from pixelrec.batch import Facts
+from pixelrec.batch import DatasetSpec
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
 from pixelrec.numerics.device import device_of
@@ -98,7 +98,7 @@ class Run:
         if reads:
             about["pictures_fingerprint"] = reads
         if start is not None:
-            about["start"] = dict(start)
+            about["warm_start"] = dict(start)
         shutil.copyfile(dataset.folder / "items.parquet", folder / "items.parquet")
         (folder / "recipe.yaml").write_text(recipe.dump(), encoding="utf-8")
         (folder / "run.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
@@ -125,7 +125,7 @@ class Run:
                 f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"
             )
         recipe = read_recipe(folder / "recipe.yaml")
-        return cls(folder, Recipe(about["recipe"], recipe.choices), about)
+        return cls(folder, Recipe(about["recipe"], recipe.config), about)
 
     def dataset(self, data: Path | str | None = None) -> Dataset:
         """The data set it was trained on, or the same one at another place.
@@ -157,14 +157,14 @@ class Run:
         then, now = self.about.get("pictures_fingerprint"), dataset.covers.exists()
         return PICTURES if then and now and then != dataset.pictures_fingerprint else None
 
-    def recommender(self, facts: Facts | None = None) -> Recommender:
+    def recommender(self, spec: DatasetSpec | None = None) -> Recommender:
         """The recommender of the best epoch.
 
         Raises:
             RunError: no epoch has ended yet.
         """
         device = device_of(self.recipe.training.device)
-        return Recommender.from_pretrained(self.demand_best(), data=facts).to(device)
+        return Recommender.from_pretrained(self.demand_best(), data=spec).to(device)
 
     def demand_best(self) -> Path:
         """The checkpoint of the best epoch.

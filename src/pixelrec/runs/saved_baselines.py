@@ -14,35 +14,35 @@ from safetensors.numpy import save
 
 from pixelrec.baselines import VERSION
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import Questions
-from pixelrec.evaluation.baselines import NONE, Rivals
+from pixelrec.data.split import EvaluationCases
+from pixelrec.evaluation.baselines import NONE, BaselineRanks
 
 
-def read_rivals(dataset: Dataset, questions: Questions) -> Rivals:
+def read_rivals(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
     """What `keep_rivals` wrote for these very events and questions; nothing where there is no such thing."""
     try:
-        with safe_open(_path(dataset, questions), framework="numpy") as file:
+        with safe_open(_path(dataset, cases), framework="numpy") as file:
             about = file.metadata() or {}
-            if about.get("events") != _digest(dataset, questions):
+            if about.get("events") != _digest(dataset, cases):
                 return NONE
             ranks = {name: file.get_tensor(name).astype(np.int64) for name in json.loads(about["names"])}
             notes = json.loads(about["notes"])
     except (OSError, SafetensorError, KeyError, ValueError):  # missing, cut off, or no such file at all
         return NONE
-    whole = all(len(found) == len(questions) and _possible(found, dataset.items) for found in ranks.values())
-    return Rivals(ranks, notes) if whole else NONE
+    whole = all(len(found) == len(cases) and _possible(found, dataset.items) for found in ranks.values())
+    return BaselineRanks(ranks, notes) if whole else NONE
 
 
-def keep_rivals(dataset: Dataset, questions: Questions, rivals: Rivals) -> None:
+def keep_rivals(dataset: Dataset, cases: EvaluationCases, baseline_ranks: BaselineRanks) -> None:
     """Writes them whole or not at all; a folder that cannot be written is left as it is."""
-    path = _path(dataset, questions)
+    path = _path(dataset, cases)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     about = {
-        "events": _digest(dataset, questions),
-        "names": json.dumps(list(rivals.ranks)),
-        "notes": json.dumps(dict(rivals.notes)),
+        "events": _digest(dataset, cases),
+        "names": json.dumps(list(baseline_ranks.ranks)),
+        "notes": json.dumps(dict(baseline_ranks.notes)),
     }
-    tensors = {name: ranks.astype(np.int32) for name, ranks in rivals.ranks.items()}
+    tensors = {name: ranks.astype(np.int32) for name, ranks in baseline_ranks.ranks.items()}
     try:
         path.parent.mkdir(exist_ok=True)
         partial.write_bytes(save(tensors, metadata=about))  # with the rights that other files get
@@ -52,14 +52,14 @@ def keep_rivals(dataset: Dataset, questions: Questions, rivals: Rivals) -> None:
             partial.unlink(missing_ok=True)
 
 
-def _path(dataset: Dataset, questions: Questions) -> Path:
-    return dataset.baselines / f"{questions.name}.safetensors"
+def _path(dataset: Dataset, cases: EvaluationCases) -> Path:
+    return dataset.baselines / f"{cases.name}.safetensors"
 
 
-def _digest(dataset: Dataset, questions: Questions) -> str:
+def _digest(dataset: Dataset, cases: EvaluationCases) -> str:
     """Of all that the ranks depend on; the fingerprint alone says nothing of which events there were."""
     digest = sha256(f"{VERSION} {dataset.fingerprint}".encode())
-    for values in (dataset.event_items, dataset.event_times, questions.users, questions.targets):
+    for values in (dataset.event_items, dataset.event_times, cases.users, cases.targets):
         digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()
 

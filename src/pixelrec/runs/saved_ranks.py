@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import Questions
+from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import RunError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def ranks_file(folder: Path, split: str) -> Path:
 
 
 def write_ranks(
-    path: Path, dataset: Dataset, questions: Questions, ranks: np.ndarray, counts: np.ndarray
+    path: Path, dataset: Dataset, cases: EvaluationCases, ranks: np.ndarray, counts: np.ndarray
 ) -> None:
     """A row per evaluated user: who, what came next, its rank, and what was known; whole or not at all.
 
@@ -41,13 +41,13 @@ def write_ranks(
     """
     import polars as pl
 
-    histories = questions.histories
+    histories = cases.histories
     table = pl.DataFrame(
         {
-            "user_id": dataset.user_ids[questions.users - 1],
-            "item_id": dataset.item_ids[questions.targets - 1],
+            "user_id": dataset.user_ids[cases.users - 1],
+            "item_id": dataset.item_ids[cases.targets - 1],
             "rank": ranks,
-            "history_length": histories.stops[questions.users] - histories.starts[questions.users],
+            "history_length": histories.stops[cases.users] - histories.starts[cases.users],
             "item_training_events": counts,
         }
     )

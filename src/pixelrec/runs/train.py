@@ -22,9 +22,9 @@ from torch import Tensor
 
 from pixelrec.console.terminal import say
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import Questions, training_events, validation_questions
+from pixelrec.data.split import EvaluationCases, training_events, validation_cases
 from pixelrec.errors import DataError, RecipeError, memory_explained
-from pixelrec.evaluation.evaluate import rank_questions
+from pixelrec.evaluation.evaluate import rank_cases
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.files.checkpoint import read_description
 from pixelrec.numerics.device import device_of
@@ -32,11 +32,11 @@ from pixelrec.numerics.precision import emulation_line
 from pixelrec.recipe.recipe import Recipe, build_batcher, build_loss, build_recommender
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.run import Run, demand_new, new_folder
-from pixelrec.runs.warm_start import Start, start_from
+from pixelrec.runs.warm_start import WarmStart, start_from
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import Journal, Silence
 from pixelrec.training.loop import Metrics, Parts, fit, judge_start
-from pixelrec.training.optimiser import Optimiser, OptimiserChoices
+from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 from pixelrec.training.state import Progress, load_state
 
 SMALLER = (
@@ -56,7 +56,7 @@ def train_recipe(
     accelerator = _accelerator(recipe)
     if out is not None and accelerator.is_main_process:
         demand_new(out)  # before networks are loaded and caches made
-    start = Start.of(recipe)
+    start = WarmStart.of(recipe)
     parts = _parts(recipe, dataset, accelerator)
     _begin(parts, start, dataset, console)
     folder = [str(out or new_folder(recipe))]
@@ -69,13 +69,13 @@ def train_recipe(
     return run, _fit(parts, run, Progress(), console)
 
 
-@memory_explained(f"start anew with {SMALLER}; training.start takes what this run has learnt along")
+@memory_explained(f"start anew with {SMALLER}; training.warm_start takes what this run has learnt along")
 def resume_run(run: Run, dataset: Dataset, console: Console) -> int | None:
     """Goes on where a run stopped, as if it had not; the signal that interrupted it again, if one did."""
     state = load_state(run.folder / "last")
     if state is None:  # it was killed before it saved any
         parts = _parts(run.recipe, dataset, _accelerator(run.recipe))
-        _begin(parts, Start.again(run), dataset, console)
+        _begin(parts, WarmStart.again(run), dataset, console)
         return _fit(parts, run, Progress(), console)
     if state.progress.finished:
         best = state.progress.best_epoch or "the start"
@@ -101,7 +101,7 @@ def uninterrupted(run: Run, signal: int | None) -> Run:
 def _fit(parts: Parts, run: Run, progress: Progress, console: Console) -> int | None:
     journal = Journal(run.folder, progress.noted, console) if parts.leads else Silence()
     try:
-        if parts.choices.start and progress.best is None:
+        if parts.config.warm_start and progress.best is None:
             judge_start(parts, run.folder, journal, progress)
         if parts.batcher.negatives.bank and parts.recommender.bank is None:
             parts.recommender.bank = _catalogue(parts.recommender, parts.accelerator).encoded
@@ -134,9 +134,9 @@ def _parts(
     described: what the item encoder told of itself when it was saved; none: it reads its sources.
     """
     histories = training_events(dataset)
-    facts = dataset.facts(recipe["length"], histories)
+    spec = dataset.spec(recipe["length"], histories)
     torch.manual_seed(recipe["seed"])
-    recommender = build_recommender(recipe, facts, described).to(accelerator.device)
+    recommender = build_recommender(recipe, spec, described).to(accelerator.device)
     process, processes = accelerator.process_index, accelerator.num_processes
     loss = build_loss(recipe)
     batcher = build_batcher(recipe, recommender, histories, process=process, processes=processes)
@@ -145,11 +145,11 @@ def _parts(
             f"{dataset.folder}: no user has events enough to train {recipe['users']['name']}: a target "
             "needs an event before it that neither validates nor tests; give longer histories"
         )
-    questions = validation_questions(dataset)
+    cases = validation_cases(dataset)
     _check_monitor(recipe.training.monitor)
-    choices = OptimiserChoices(**recipe["optimiser"])
-    touched = choices.touches(accelerator.device.type, processes)
-    optimiser = Optimiser(recommender, choices, touched)
+    config = OptimiserConfig(**recipe["optimiser"])
+    lazy = config.touches(accelerator.device.type, processes)
+    optimiser = Optimiser(recommender, config, lazy)
     # Dropout differs between processes; weights must not.
     torch.manual_seed(recipe["seed"] * processes + process)
     module = recommender if processes == 1 else accelerator.prepare_model(recommender)
@@ -159,7 +159,7 @@ def _parts(
         batcher,
         loss,
         optimiser,
-        lambda trained: _validate(trained, questions, accelerator, batcher.negatives.bank),
+        lambda trained: _validate(trained, cases, accelerator, batcher.negatives.bank),
         accelerator,
         recipe.training,
     )
@@ -171,7 +171,7 @@ def _check_monitor(monitor: str) -> None:
         raise RecipeError(f"training.monitor is {monitor!r}; expected one of {', '.join(known)}")
 
 
-def _begin(parts: Parts, start: Start | None, dataset: Dataset, console: Console) -> None:
+def _begin(parts: Parts, start: WarmStart | None, dataset: Dataset, console: Console) -> None:
     """Weights of another run, where a recipe starts from one."""
     if start is not None:
         _say(start_from(start, parts.recommender, dataset), parts, console)
@@ -180,7 +180,7 @@ def _begin(parts: Parts, start: Start | None, dataset: Dataset, console: Console
 
 def _prepare(parts: Parts, console: Console) -> None:
     """The item encoder's checks and caches, once its weights are those it trains from."""
-    if line := emulation_line(parts.choices.precision, parts.accelerator.device):
+    if line := emulation_line(parts.config.precision, parts.accelerator.device):
         _say(f"training: {line}", parts, console)
     parts.recommender.items.prepare(partial(_say, parts=parts, console=console))
     _agree(parts.recommender, parts.accelerator)
@@ -192,21 +192,21 @@ def _say(line: str, parts: Parts, console: Console) -> None:
 
 
 def _validate(
-    recommender: Recommender, questions: Questions, accelerator: Accelerator, bank: bool
+    recommender: Recommender, cases: EvaluationCases, accelerator: Accelerator, bank: bool
 ) -> Metrics:
     """Metrics over all questions, each process ranking its share; the catalogue's vectors refill the bank."""
     _agree(recommender, accelerator)
     catalogue = _catalogue(recommender, accelerator)
     recommender.bank = catalogue.encoded if bank else None
     process, processes = accelerator.process_index, accelerator.num_processes
-    share = Questions(
-        questions.name,
-        questions.users[process::processes],
-        questions.targets[process::processes],
-        questions.histories,
+    share = EvaluationCases(
+        cases.name,
+        cases.users[process::processes],
+        cases.targets[process::processes],
+        cases.histories,
     )
-    ranks = np.empty(len(questions), np.int64)
-    for part, some in enumerate(gather_object([rank_questions(recommender, share, catalogue)])):
+    ranks = np.empty(len(cases), np.int64)
+    for part, some in enumerate(gather_object([rank_cases(recommender, share, catalogue)])):
         ranks[part::processes] = some
     return metrics(ranks)
 
@@ -221,9 +221,9 @@ def _agree(recommender: Recommender, accelerator: Accelerator) -> None:
 def _catalogue(recommender: Recommender, accelerator: Accelerator) -> Catalogue:
     """The catalogue, each process encoding its share of what is dear."""
     processes = accelerator.num_processes
-    if processes == 1 or not recommender.items.dear:
+    if processes == 1 or not recommender.items.expensive:
         return recommender.catalogue()
-    items = recommender.facts.items + 1
+    items = recommender.spec.items + 1
     share = -(-items // processes)  # all equally many, so that they can be gathered: some item twice
     mine = torch.arange(share) + accelerator.process_index * share
     encoded = torch.cat(list(recommender.encode(mine.clamp(max=items - 1))))

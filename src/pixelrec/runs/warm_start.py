@@ -16,7 +16,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pixelrec.blocks.row_table import RowTable
+from pixelrec.blocks.embedding_table import EmbeddingTable
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
 from pixelrec.files.checkpoint import read_hashed_weights
@@ -31,7 +31,7 @@ _SHAPELESS = {"init", "init_std", "dropout", "attention_dropout"}  # words there
 
 
 @dataclass(frozen=True)
-class Start:
+class WarmStart:
     """The best weights of a run, as they were when training started."""
 
     run: Run
@@ -46,9 +46,9 @@ class Start:
         Raises:
             RunError: there is no such run, or no epoch of it has ended, or it is damaged.
         """
-        if not recipe.training.start:
+        if not recipe.training.warm_start:
             return None
-        return cls._read(Run.open(recipe.training.start.replace("{seed}", str(recipe["seed"]))), recipe)
+        return cls._read(Run.open(recipe.training.warm_start.replace("{seed}", str(recipe["seed"]))), recipe)
 
     @classmethod
     def again(cls, run: Run) -> Self | None:
@@ -57,7 +57,7 @@ class Start:
         Raises:
             RunError: it is gone, or no longer what it was.
         """
-        known = run.about.get("start")
+        known = run.about.get("warm_start")
         if known is None:
             return None
         if not Path(known["run"]).exists():
@@ -97,7 +97,7 @@ class Start:
 
 
 @torch.no_grad()
-def start_from(start: Start, recommender: Recommender, dataset: Dataset) -> str:
+def start_from(start: WarmStart, recommender: Recommender, dataset: Dataset) -> str:
     """Puts weights into `recommender`, where they fit.
 
     Returns:
@@ -141,8 +141,8 @@ def start_from(start: Start, recommender: Recommender, dataset: Dataset) -> str:
     return f"start      from the best epoch of {start.run.folder}: {'; '.join(told)}"
 
 
-def _nothing_fits(start: Start, anew: Sequence[str]) -> RunError:
-    refused = f"training.start: nothing of {start.run.folder} fits here"
+def _nothing_fits(start: WarmStart, anew: Sequence[str]) -> RunError:
+    refused = f"training.warm_start: nothing of {start.run.folder} fits here"
     if told := start.differences:
         return RunError(
             f"{refused}; {told}: start from a run of the same user model and items.width, or of the same "
@@ -156,7 +156,7 @@ def _nothing_fits(start: Start, anew: Sequence[str]) -> RunError:
 
 def _tables(recommender: Recommender) -> set[str]:
     """Names of the tensors whose rows are items or users."""
-    return {f"{name}.weight" for name, m in recommender.named_modules() if isinstance(m, RowTable)}
+    return {f"{name}.weight" for name, m in recommender.named_modules() if isinstance(m, EmbeddingTable)}
 
 
 def _chosen(name: str, recommender: Recommender) -> bool:
@@ -164,7 +164,7 @@ def _chosen(name: str, recommender: Recommender) -> bool:
     return name.startswith("scoring.") and not recommender.get_parameter(name).requires_grad
 
 
-def _demand_whole_encoders(start: Start, recommender: Recommender, fitting: set[str]) -> None:
+def _demand_whole_encoders(start: WarmStart, recommender: Recommender, fitting: set[str]) -> None:
     for prefix, module in recommender.named_modules():
         inside = [part for part in module.modules() if isinstance(part, AbstractItemEncoder)]
         if inside == [module]:  # it joins no others
@@ -174,9 +174,9 @@ def _demand_whole_encoders(start: Start, recommender: Recommender, fitting: set[
                 other = next(name for name in names if name not in fitting)
                 why = f" ({start.differences})" if start.differences else ""
                 raise RunError(
-                    f"training.start: {count} of {len(names)} tensors of {prefix} fit {start.run.folder}, "
-                    f"and {other} for one does not{why}: start from a run with the same network, items.size, "
-                    "items.lora, items.norm and items.width"
+                    f"training.warm_start: {count} of {len(names)} tensors of {prefix} fit "
+                    f"{start.run.folder}, and {other} for one does not{why}: start from a run with "
+                    "the same network, items.size, items.lora, items.norm and items.width"
                 )
 
 

@@ -38,5 +38,5 @@ class Interruption:
         self._before = {}
 
     @property
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         return self.signal is not None

@@ -33,7 +33,7 @@ UNREAD = 16  # losses left on an accelerator before they are read: each reading 
 
 
 @dataclass(frozen=True)
-class TrainingChoices:
+class TrainingConfig:
     """What a recipe chooses about training.
 
     Args:
@@ -64,7 +64,7 @@ class TrainingChoices:
     warmup: int = 0
     loader_threads: int = 1
     device: Literal["auto", "cpu"] = "auto"
-    start: str | None = None
+    warm_start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Parts:
     optimiser: Optimiser
     validate: Callable[[Recommender], Metrics]
     accelerator: Accelerator
-    choices: TrainingChoices
+    config: TrainingConfig
 
     @property
     def leads(self) -> bool:
@@ -106,8 +106,8 @@ def fit(
 def stopping(parts: Parts, interruption: Interruption) -> bool:
     """Whether somebody interrupted one of the processes: all of them stop at the same step or none."""
     if parts.accelerator.num_processes == 1:
-        return interruption.asked
-    if interruption.asked:
+        return interruption.requested
+    if interruption.requested:
         parts.accelerator.set_trigger()
     return bool(parts.accelerator.check_trigger())
 
@@ -122,7 +122,7 @@ def train_epoch(
     """
     parts.module.train()
     epoch, total = progress.epoch, len(parts.batcher)
-    title = f"epoch {epoch + 1}/{parts.choices.epochs}"
+    title = f"epoch {epoch + 1}/{parts.config.epochs}"
     with Bar(journal.console, title, total, progress.batch) as bar:
         started, before = perf_counter(), progress.seconds
         unread: list[tuple[int, Tensor]] = []
@@ -147,33 +147,33 @@ def train_epoch(
 def train_batch(parts: Parts, batch: Batch, number: int) -> Tensor:
     """Gradients of batch `number` of the epoch, and a step where enough have been summed; the loss."""
     device = parts.accelerator.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16(parts.choices.precision, device)):
+    with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16(parts.config.precision, device)):
         scores: Scores = parts.module(batch)
     loss = parts.loss(scores)
     parts.accelerator.backward(loss / summed(parts, number))
     if at_step(parts, number + 1):
-        if parts.choices.clip:
-            parts.optimiser.clip(parts.choices.clip)
+        if parts.config.clip:
+            parts.optimiser.clip(parts.config.clip)
         parts.optimiser.step(rate_share(parts, parts.optimiser.steps))
     return loss.detach()
 
 
 def summed(parts: Parts, number: int) -> int:
     """How many batches the step sums that batch `number` of the epoch is part of; the last may have fewer."""
-    most = parts.choices.accumulate
+    most = parts.config.accumulate
     return min(most, len(parts.batcher) - number // most * most)
 
 
 def at_step(parts: Parts, batches: int) -> bool:
     """Whether a step follows `batches` of an epoch."""
-    return batches % parts.choices.accumulate == 0 or batches == len(parts.batcher)
+    return batches % parts.config.accumulate == 0 or batches == len(parts.batcher)
 
 
 def rate_share(parts: Parts, step: int) -> float:
     """The share of the peak learning rate at `step`."""
-    choices = parts.choices
-    steps = choices.epochs * math.ceil(len(parts.batcher) / choices.accumulate)
-    return share(step, steps, choices.warmup, choices.schedule)
+    config = parts.config
+    steps = config.epochs * math.ceil(len(parts.batcher) / config.accumulate)
+    return share(step, steps, config.warmup, config.schedule)
 
 
 def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
@@ -201,7 +201,7 @@ def _kept(progress: Progress) -> str:
 def judge_start(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:
     """Weights that others have trained are epoch 0: `best` until an epoch is better, and `last`."""
     metrics = parts.validate(parts.recommender)
-    monitor, value = parts.choices.monitor, metrics[parts.choices.monitor]
+    monitor, value = parts.config.monitor, metrics[parts.config.monitor]
     progress.best, progress.best_epoch = value, 0
     if parts.leads:
         keep_best(parts, run)
@@ -212,17 +212,17 @@ def judge_start(parts: Parts, run: Path, journal: AbstractJournal, progress: Pro
 
 def end_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:
     """Validates, notes, and saves: `best` where this epoch is, `last` always."""
-    choices = parts.choices
+    config = parts.config
     parts.optimiser.catch_up()
     metrics = parts.validate(parts.recommender)
     row = _row(parts, progress, metrics)
     progress.epoch += 1
-    better = progress.best is None or metrics[choices.monitor] > progress.best
+    better = progress.best is None or metrics[config.monitor] > progress.best
     if better:
-        progress.best, progress.best_epoch = metrics[choices.monitor], progress.epoch
+        progress.best, progress.best_epoch = metrics[config.monitor], progress.epoch
     progress.batch, progress.loss, progress.windows, progress.seconds = 0, 0.0, 0, 0.0
-    stale = bool(choices.patience) and progress.stale >= choices.patience
-    progress.finished = progress.epoch >= choices.epochs or stale
+    stale = bool(config.patience) and progress.stale >= config.patience
+    progress.finished = progress.epoch >= config.epochs or stale
     if parts.leads:
         if better:
             keep_best(parts, run)
@@ -261,7 +261,7 @@ def _row(parts: Parts, progress: Progress, metrics: Metrics) -> dict[str, float]
 
 
 def _line(parts: Parts, row: Mapping[str, float], better: bool) -> str:
-    monitor = parts.choices.monitor
+    monitor = parts.config.monitor
     return (
         f"epoch {row['epoch']:>3}  loss {row['loss']:.4f}  {monitor} {100 * row[monitor]:.2f} %"
         f"  {row['windows_per_second']:,.0f} windows/s  {row['seconds']:.1f} s{'  best' if better else ''}"

@@ -9,13 +9,13 @@ from typing import Any, Literal, final
 import torch
 from torch import Tensor, nn
 
-from pixelrec.blocks.row_table import RowTable
+from pixelrec.blocks.embedding_table import EmbeddingTable
 from pixelrec.errors import RecipeError, RunError
 from pixelrec.training.row_adamw import EPSILON, RowAdamW
 
 
 @dataclass(frozen=True)
-class OptimiserChoices:
+class OptimiserConfig:
     """What a recipe chooses about AdamW (Loshchilov and Hutter, arXiv 1711.05101).
 
     Args:
@@ -27,8 +27,8 @@ class OptimiserChoices:
         backbone_weight_decay: of picture networks inside the item encoder.
         beta1: decay of the mean of gradients.
         beta2: decay of the mean of squared gradients.
-        rows: how tables of rows are updated: `touched` replays skipped steps in closed form, `dense` works on
-            every row at every step, `auto` is `touched` on a CPU (where beta1 is at most beta2) and `dense`
+        rows: how tables of rows are updated: `lazy` replays skipped steps in closed form, `dense` works on
+            every row at every step, `auto` is `lazy` on a CPU (where beta1 is at most beta2) and `dense`
             elsewhere.
     """
 
@@ -40,7 +40,7 @@ class OptimiserChoices:
     backbone_weight_decay: float | None = None
     beta1: float = 0.9
     beta2: float = 0.999
-    rows: Literal["auto", "touched", "dense"] = "auto"
+    rows: Literal["auto", "lazy", "dense"] = "auto"
 
     def touches(self, device: str, processes: int) -> bool:
         """Whether tables are updated by touched rows on a device of this type.
@@ -51,17 +51,17 @@ class OptimiserChoices:
         """
         # Momentum must fade at least as fast as the squares below it: else they reach ε while it still moves.
         replayable = self.beta1 <= self.beta2
-        if self.rows == "touched" and not replayable:
+        if self.rows == "lazy" and not replayable:
             raise RecipeError(
-                f"optimiser.rows is touched and optimiser.beta1 {self.beta1} is above optimiser.beta2 "
+                f"optimiser.rows is lazy and optimiser.beta1 {self.beta1} is above optimiser.beta2 "
                 f"{self.beta2}: skipped steps cannot be replayed; use optimiser.rows dense"
             )
-        if self.rows == "touched" and processes > 1:
+        if self.rows == "lazy" and processes > 1:
             raise RecipeError(
-                f"optimiser.rows is touched, and {processes} processes train together: they share dense "
+                f"optimiser.rows is lazy, and {processes} processes train together: they share dense "
                 "gradients only; use optimiser.rows dense"
             )
-        return self.rows == "touched" or (
+        return self.rows == "lazy" or (
             self.rows == "auto" and replayable and device == "cpu" and processes == 1
         )
 
@@ -77,12 +77,12 @@ class Optimiser:
         touched: whether tables of rows are updated by touched rows.
     """
 
-    def __init__(self, model: nn.Module, choices: OptimiserChoices, touched: bool) -> None:
+    def __init__(self, model: nn.Module, config: OptimiserConfig, lazy: bool) -> None:
         self.names = {p: name for name, p in model.named_parameters() if p.requires_grad}
-        betas = (choices.beta1, choices.beta2)
+        betas = (config.beta1, config.beta2)
         tables = (
-            [m for m in model.modules() if isinstance(m, RowTable) and m.weight in self.names]
-            if touched
+            [m for m in model.modules() if isinstance(m, EmbeddingTable) and m.weight in self.names]
+            if lazy
             else []
         )
         owned = {id(table.weight) for table in tables}
@@ -93,12 +93,12 @@ class Optimiser:
                 "peak": rate,
                 "weight_decay": decay,
             }
-            for some, rate, decay in _rooms(self.names, choices)
+            for some, rate, decay in _rooms(self.names, config)
         ]
         fused = all(p.is_floating_point() for p in self.names)
         groups = [g for g in groups if g["params"]]
         self.dense = torch.optim.AdamW(groups, betas=betas, eps=EPSILON, fused=fused) if groups else None
-        settings = {id(p): (rate, decay) for some, rate, decay in _rooms(self.names, choices) for p in some}
+        settings = {id(p): (rate, decay) for some, rate, decay in _rooms(self.names, config) for p in some}
         self.rows = [RowAdamW(table, *settings[id(table.weight)], betas) for table in tables]
         self.steps = 0
 
@@ -167,7 +167,7 @@ class Optimiser:
             if f"upto.{name}" in state and int(state[f"upto.{name}"].min()) < steps:
                 raise RunError(
                     f"the run was stopped within an epoch that updates {name} by touched rows; resume it "
-                    "where it was trained (a CPU), with optimiser.rows touched"
+                    "where it was trained (a CPU), with optimiser.rows lazy"
                 )
             self.dense.state[parameter] = {
                 "step": torch.tensor(float(steps), device=parameter.device),
@@ -180,13 +180,13 @@ class Optimiser:
 
 
 def _rooms(
-    names: Mapping[nn.Parameter, str], choices: OptimiserChoices
+    names: Mapping[nn.Parameter, str], config: OptimiserConfig
 ) -> list[tuple[list[nn.Parameter], float, float]]:
     """Parameters of user model, item encoder, networks in it, and scoring: each with rate and decay."""
-    rates = _handed_down(choices.learning_rate, choices.items_learning_rate, choices.backbone_learning_rate)
-    decays = _handed_down(choices.weight_decay, choices.items_weight_decay, choices.backbone_weight_decay)
+    rates = _handed_down(config.learning_rate, config.items_learning_rate, config.backbone_learning_rate)
+    decays = _handed_down(config.weight_decay, config.items_weight_decay, config.backbone_weight_decay)
     # A temperature is no weight: decay would pull it to 1.
-    rates, decays = (*rates, choices.learning_rate), (*decays, 0.0)
+    rates, decays = (*rates, config.learning_rate), (*decays, 0.0)
     rooms: list[list[nn.Parameter]] = [[], [], [], []]
     for parameter, name in names.items():
         rooms[_room(name.split("."))].append(parameter)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelrec.blocks.row_table import RowTable
+from pixelrec.blocks.embedding_table import EmbeddingTable
 
 EPSILON = 1e-8
 CHUNK = 2048  # rows worked on at a time, so that they stay in the processor's cache
@@ -42,7 +42,7 @@ class RowAdamW:
         betas: β1, β2.
     """
 
-    def __init__(self, table: RowTable, rate: float, decay: float, betas: tuple[float, float]) -> None:
+    def __init__(self, table: EmbeddingTable, rate: float, decay: float, betas: tuple[float, float]) -> None:
         self.weight, self.peak, self.decay = table.weight, rate, decay
         self.beta1, self.beta2 = betas
         self.mean = torch.zeros_like(self.weight)

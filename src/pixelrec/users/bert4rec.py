@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
@@ -39,7 +39,7 @@ class BERT4Rec(AbstractUserModel):
 
     def __init__(
         self,
-        facts: Facts,
+        spec: DatasetSpec,
         width: int,
         *,
         layers: int = 2,
@@ -53,7 +53,7 @@ class BERT4Rec(AbstractUserModel):
         demand_whole_heads(width, heads)
         # deviation: the token is the model's own, so that it works over any item encoder.
         self.mask_token = nn.Parameter(torch.empty(width))
-        self.positions = nn.Parameter(torch.empty(facts.length + 1, width))
+        self.positions = nn.Parameter(torch.empty(spec.length + 1, width))
         nn.init.normal_(self.mask_token, std=0.02)
         nn.init.normal_(self.positions, std=0.02)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
@@ -77,13 +77,13 @@ class BERT4Rec(AbstractUserModel):
         # Positions count from the latest event, so padding on the left changes nothing.
         place = packing.columns + len(self.positions) - real.shape[1]
         x = self.dropout(self.norm(items + F.embedding(place, self.positions)))
-        vectors: Tensor = self.transformer(x, real.unsqueeze(1), packing, events.asked)
+        vectors: Tensor = self.transformer(x, real.unsqueeze(1), packing, events.target_mask)
         return vectors
 
     def _with_mask_token(self, events: Events) -> tuple[Tensor, Tensor]:
         """Histories, and where in them a mask token stands: where asked, or behind the latest event."""
-        if events.asked is not None:
-            return events.history, events.asked
+        if events.target_mask is not None:
+            return events.history, events.target_mask
         history = F.pad(events.history, (0, 1))
         hidden = torch.zeros_like(history, dtype=torch.bool)
         hidden[:, -1] = True

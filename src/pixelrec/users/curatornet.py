@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -26,7 +26,7 @@ class CuratorNet(AbstractUserModel):
 
     view = "next_item"
 
-    def __init__(self, facts: Facts, width: int, *, expansion: float = 1.0) -> None:  # noqa: ARG002
+    def __init__(self, spec: DatasetSpec, width: int, *, expansion: float = 1.0) -> None:  # noqa: ARG002
         super().__init__()
         inner = max(1, int(expansion * width))
         self.item = _selu_layers((width, width, width))
@@ -36,17 +36,17 @@ class CuratorNet(AbstractUserModel):
         return self.item(table)
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
-        if events.asked is None:
-            asked = torch.zeros_like(events.history, dtype=torch.bool)
-            asked[:, -1] = True
+        if events.target_mask is None:
+            target_mask = torch.zeros_like(events.history, dtype=torch.bool)
+            target_mask[:, -1] = True
         else:
-            asked = events.asked
+            target_mask = events.target_mask
         real = events.history != 0  # B, L
         x = F.embedding(events.history, table)  # B, L, D
         # deviation: the published code pools over padding too, of which its layers make a vector of biases.
         largest = x.masked_fill(~real.unsqueeze(2), -torch.inf).cummax(dim=1).values
         total = (x.to(torch.promote_types(x.dtype, torch.float32)) * real.unsqueeze(2)).cumsum(dim=1)
-        row, place = asked.nonzero(as_tuple=True)  # M
+        row, place = target_mask.nonzero(as_tuple=True)  # M
         count = real.cumsum(dim=1)[row, place].unsqueeze(1)
         mean = (total[row, place] / count.clamp(min=1)).to(x.dtype)
         pooled = torch.cat([largest[row, place].masked_fill(count == 0, 0), mean], dim=1)  # M, 2D

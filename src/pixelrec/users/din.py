@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.pairs import in_chunks
 from pixelrec.blocks.tower import check_widths, head, xavier_normal
 from pixelrec.users.user_model import AbstractUserModel
@@ -33,13 +33,13 @@ class DIN(AbstractUserModel):
         attention: widths of the perceptron's layers.
     """
 
-    view = "leave_one_out"
+    view = "rest_of_window"
     looks_at_candidates = True
 
-    def __init__(self, facts: Facts, width: int, *, attention: tuple[int, ...] = (80, 40)) -> None:
+    def __init__(self, spec: DatasetSpec, width: int, *, attention: tuple[int, ...] = (80, 40)) -> None:
         super().__init__()
         check_widths("users.attention", attention, least=1)
-        self.width, self.places = width, facts.length + 1
+        self.width, self.places = width, spec.length + 1
         self.into = xavier_normal(nn.Linear(4 * width, attention[0]))
         self.onward = head(attention, nn.Sigmoid, 0.0, bias=True)
         # deviation: every pair starts with a weight of about 1, so with a sum over events. As drawn, they all
@@ -51,9 +51,9 @@ class DIN(AbstractUserModel):
     def forward(self, table: Tensor, events: Events) -> Tensor:
         """M, L + 1, D + 1: the events' vectors, each with its row number behind; what is asked is padding."""
         history = F.pad(events.history, (max(0, self.places - events.history.shape[1]), 0))
-        if events.asked is not None:
-            row, place = events.asked.nonzero(as_tuple=True)  # M
-            own = place + history.shape[1] - events.asked.shape[1]
+        if events.target_mask is not None:
+            row, place = events.target_mask.nonzero(as_tuple=True)  # M
+            own = place + history.shape[1] - events.target_mask.shape[1]
             history = history[row].scatter(1, own.unsqueeze(1), 0)  # M, L + 1
         # Row numbers must survive: fp32 holds them exactly up to 2²⁴.
         table = table.to(torch.promote_types(table.dtype, torch.float32))

@@ -6,7 +6,7 @@ from typing import final
 
 from torch import Tensor
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.pooling import pool_others
 from pixelrec.blocks.tower import tower
 from pixelrec.users.user_model import AbstractUserModel
@@ -27,11 +27,11 @@ class DSSM(AbstractUserModel):
         dropout: before each layer of a tower.
     """
 
-    view = "leave_one_out"
+    view = "rest_of_window"
 
     def __init__(
         self,
-        facts: Facts,  # noqa: ARG002 - nothing depends on how many users or items there are
+        spec: DatasetSpec,  # noqa: ARG002 - nothing depends on how many users or items there are
         width: int,
         *,
         towers: tuple[int, ...] = (),
@@ -46,4 +46,4 @@ class DSSM(AbstractUserModel):
         return self.item_tower(table)
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
-        return self.user_tower(pool_others(table, events.history, events.asked, mean=True))
+        return self.user_tower(pool_others(table, events.history, events.target_mask, mean=True))

@@ -6,7 +6,7 @@ from typing import final
 
 from torch import Tensor
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.pooling import pool_others
 from pixelrec.users.user_model import AbstractUserModel
 
@@ -20,10 +20,10 @@ class FM(AbstractUserModel):
     what is left is (Σ events) · candidate.
     """
 
-    view = "leave_one_out"
+    view = "rest_of_window"
 
-    def __init__(self, facts: Facts, width: int) -> None:  # noqa: ARG002 - it has no weights of its own
+    def __init__(self, spec: DatasetSpec, width: int) -> None:  # noqa: ARG002 - it has no weights of its own
         super().__init__()
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
-        return pool_others(table, events.history, events.asked, mean=False)
+        return pool_others(table, events.history, events.target_mask, mean=False)

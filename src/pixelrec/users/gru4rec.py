@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 from pixelrec.users.user_model import AbstractUserModel
@@ -35,7 +35,7 @@ class GRU4Rec(AbstractUserModel):
 
     def __init__(
         self,
-        facts: Facts,  # noqa: ARG002
+        spec: DatasetSpec,  # noqa: ARG002
         width: int,
         *,
         layers: int = 1,
@@ -57,7 +57,7 @@ class GRU4Rec(AbstractUserModel):
         # Without bias a state of zero stays zero over padding: leaving padding out changes nothing.
         packing = Packing.of(events.history != 0)
         x = self.dropout(self.norm_in(F.embedding(packing.pack(events.history), table)))  # P, D
-        return packing.pick(self.norm_out(self.dense(self._read(x, packing))), events.asked)
+        return packing.pick(self.norm_out(self.dense(self._read(x, packing))), events.target_mask)
 
     def _read(self, x: Tensor, packing: Packing) -> Tensor:
         """The states (P, state) after every event."""

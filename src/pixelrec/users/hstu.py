@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
@@ -38,7 +38,7 @@ class HSTU(AbstractUserModel):
 
     def __init__(
         self,
-        facts: Facts,
+        spec: DatasetSpec,
         width: int,
         *,
         layers: int = 2,
@@ -48,12 +48,12 @@ class HSTU(AbstractUserModel):
     ) -> None:
         super().__init__()
         demand_whole_heads(width, heads)
-        self.length, self.time_buckets = facts.length, time_buckets
+        self.length, self.time_buckets = spec.length, time_buckets
         # deviation: the published code starts positions with 1 / √D, and counts them from the oldest event.
-        self.positions = nn.Parameter(torch.empty(facts.length, width).normal_(std=0.02))
+        self.positions = nn.Parameter(torch.empty(spec.length, width).normal_(std=0.02))
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
-            Layer(width, heads, dropout, facts.length, time_buckets) for _ in range(layers)
+            Layer(width, heads, dropout, spec.length, time_buckets) for _ in range(layers)
         )
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
@@ -66,7 +66,7 @@ class HSTU(AbstractUserModel):
         buckets = powers_of_two(events.times, self.time_buckets)
         for layer in self.layers:
             x = layer(x, buckets, packing)
-        return packing.pick(x, events.asked)
+        return packing.pick(x, events.target_mask)
 
 
 def powers_of_two(times: Tensor, buckets: int) -> Tensor:

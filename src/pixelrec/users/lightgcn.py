@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
-from pixelrec.blocks.row_table import Init, RowTable
+from pixelrec.batch import DatasetSpec, Events
+from pixelrec.blocks.embedding_table import EmbeddingTable, Init
 from pixelrec.errors import RunError
 from pixelrec.users.propagation import Bipartite
 from pixelrec.users.user_model import AbstractUserModel
@@ -35,12 +35,14 @@ class LightGCN(AbstractUserModel):
     needs_known_user = True
     everyone: Tensor
 
-    def __init__(self, facts: Facts, width: int, *, layers: int = 2, init: Init = "xavier_normal") -> None:
+    def __init__(
+        self, spec: DatasetSpec, width: int, *, layers: int = 2, init: Init = "xavier_normal"
+    ) -> None:
         super().__init__()
-        self.layers, self.items = layers, facts.items
-        self.rows = RowTable(facts.users, width, init=init)
-        self.graph = None if facts.history is None else Bipartite(facts.history, facts.items)
-        self.register_buffer("everyone", torch.arange(facts.users + 1), persistent=False)
+        self.layers, self.items = layers, spec.items
+        self.rows = EmbeddingTable(spec.users, width, init=init)
+        self.graph = None if spec.history is None else Bipartite(spec.history, spec.items)
+        self.register_buffer("everyone", torch.arange(spec.users + 1), persistent=False)
 
     def refine(self, table: Tensor) -> Tensor:
         """All items (N + 1, D) and behind them all users (users + 1, D), propagated.

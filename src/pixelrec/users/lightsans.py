@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
@@ -39,7 +39,7 @@ class LightSANs(AbstractUserModel):
 
     def __init__(
         self,
-        facts: Facts,
+        spec: DatasetSpec,
         width: int,
         *,
         layers: int = 1,
@@ -51,7 +51,7 @@ class LightSANs(AbstractUserModel):
     ) -> None:
         super().__init__()
         demand_whole_heads(width, heads)
-        self.positions = nn.Parameter(torch.empty(facts.length, width))
+        self.positions = nn.Parameter(torch.empty(spec.length, width))
         nn.init.normal_(self.positions, std=0.02)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
         self.dropout = Dropout(dropout)
@@ -64,16 +64,16 @@ class LightSANs(AbstractUserModel):
     def forward(self, table: Tensor, events: Events) -> Tensor:
         real = events.history != 0  # B, L
         packing = Packing.of(real)
-        asked = events.asked
-        if asked is None:
-            asked = torch.zeros_like(real)
-            asked[:, -1] = True
+        target_mask = events.target_mask
+        if target_mask is None:
+            target_mask = torch.zeros_like(real)
+            target_mask[:, -1] = True
         items = F.embedding(packing.pack(events.history), table)  # P, D
         padding = items.new_zeros(len(real), items.shape[1])  # one for each history
         # deviation: the input's dropout is drawn once an event, and once for all padding of a history, not
         # once for each prefix of a window.
         x = self.dropout(self.norm(torch.cat([items, padding])))  # P + B, D
-        places = Packing.of(asked)
+        places = Packing.of(target_mask)
         if len(self.layers) == 1 and len(places.places) > len(real):
             return cast(LightLayer, self.layers[0]).after_every(x, self.positions, packing, places)
         vectors = self._of_prefixes(x, packing, places)

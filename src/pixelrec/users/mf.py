@@ -6,8 +6,8 @@ from typing import final
 
 from torch import Tensor
 
-from pixelrec.batch import Events, Facts
-from pixelrec.blocks.row_table import Init, RowTable
+from pixelrec.batch import DatasetSpec, Events
+from pixelrec.blocks.embedding_table import EmbeddingTable, Init
 from pixelrec.blocks.tower import tower
 from pixelrec.users.user_model import AbstractUserModel
 
@@ -30,7 +30,7 @@ class MF(AbstractUserModel):
 
     def __init__(
         self,
-        facts: Facts,
+        spec: DatasetSpec,
         width: int,
         *,
         towers: tuple[int, ...] = (),
@@ -38,7 +38,7 @@ class MF(AbstractUserModel):
         init: Init = "xavier_normal",
     ) -> None:
         super().__init__()
-        self.rows = RowTable(facts.users, width, init=init)
+        self.rows = EmbeddingTable(spec.users, width, init=init)
         self.user_tower = tower(width, towers, dropout)
         self.item_tower = tower(width, towers, dropout)
 

@@ -7,7 +7,7 @@ from typing import final
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 from pixelrec.errors import RecipeError
@@ -37,7 +37,7 @@ class NextItNet(AbstractUserModel):
 
     def __init__(
         self,
-        facts: Facts,  # noqa: ARG002
+        spec: DatasetSpec,  # noqa: ARG002
         width: int,
         *,
         blocks: int = 3,
@@ -68,7 +68,7 @@ class NextItNet(AbstractUserModel):
         x = self.dropout(self.norm_in(F.embedding(packing.pack(events.history), table)))  # P, D
         for block in self.blocks:
             x = block(x, known)
-        return packing.pick(self.norm_out(x), events.asked)
+        return packing.pick(self.norm_out(x), events.target_mask)
 
 
 @final

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
@@ -34,7 +34,7 @@ class SASRec(AbstractUserModel):
 
     def __init__(
         self,
-        facts: Facts,
+        spec: DatasetSpec,
         width: int,
         *,
         layers: int = 2,
@@ -45,7 +45,7 @@ class SASRec(AbstractUserModel):
     ) -> None:
         super().__init__()
         demand_whole_heads(width, heads)
-        self.positions = nn.Parameter(torch.empty(facts.length, width))
+        self.positions = nn.Parameter(torch.empty(spec.length, width))
         nn.init.normal_(self.positions, std=0.02)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
         self.dropout = Dropout(dropout)
@@ -64,5 +64,7 @@ class SASRec(AbstractUserModel):
         # Positions count from the latest event, so padding on the left changes nothing.
         place = packing.columns + len(self.positions) - real.shape[1]
         x = F.embedding(packing.pack(events.history), table) + F.embedding(place, self.positions)  # P, D
-        vectors: Tensor = self.transformer(self.dropout(self.norm(x)), causal(real), packing, events.asked)
+        vectors: Tensor = self.transformer(
+            self.dropout(self.norm(x)), causal(real), packing, events.target_mask
+        )
         return vectors

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.users.session_graph import Hop, SessionGraphs
 from pixelrec.users.user_model import AbstractUserModel
@@ -34,7 +34,7 @@ class SRGNN(AbstractUserModel):
 
     view = "next_item"
 
-    def __init__(self, facts: Facts, width: int, *, steps: int = 2, dropout: float = 0.0) -> None:  # noqa: ARG002
+    def __init__(self, spec: DatasetSpec, width: int, *, steps: int = 2, dropout: float = 0.0) -> None:  # noqa: ARG002
         super().__init__()
         self.steps = steps
         self.dropout = Dropout(dropout)
@@ -103,7 +103,7 @@ class GatedCell(nn.Module):
 
 def _asked(events: Events) -> Tensor:
     """B, L: the places asked for; where nothing is asked, the last one."""
-    if events.asked is not None:
-        return events.asked
+    if events.target_mask is not None:
+        return events.target_mask
     B, L = events.history.shape
     return (torch.arange(L, device=events.history.device) == L - 1).expand(B, L)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pixelrec.batch import Events, Facts
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.pairs import in_chunks
 from pixelrec.blocks.pooling import pool_others
 from pixelrec.blocks.tower import check_widths, head, xavier_normal
@@ -31,12 +31,12 @@ class WideDeep(AbstractUserModel):
         dropout: before each of its layers but the first.
     """
 
-    view = "leave_one_out"
+    view = "rest_of_window"
     looks_at_candidates = True
 
     def __init__(
         self,
-        facts: Facts,  # noqa: ARG002 - nothing depends on how many users or items there are
+        spec: DatasetSpec,  # noqa: ARG002 - nothing depends on how many users or items there are
         width: int,
         *,
         deep: tuple[int, ...] = (64, 32),
@@ -51,7 +51,7 @@ class WideDeep(AbstractUserModel):
         self.onward = head(deep, nn.ReLU, dropout, bias=False)
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
-        return pool_others(table, events.history, events.asked, mean=True)
+        return pool_others(table, events.history, events.target_mask, mean=True)
 
     def score(self, vectors: Tensor, candidates: Tensor) -> Tensor:
         return self._wide(vectors, candidates) + self._deep(vectors, candidates)

@@ -36,10 +36,10 @@ def random_weights(seed: int = 0) -> Weights:
     return weights
 
 
-def network_of(weights: Weights, choices: CLIPResNetChoices = NATIVE) -> CLIPResNet:
-    network = ModifiedResNet(TINY, choices.size).double()
+def network_of(weights: Weights, config: CLIPResNetChoices = NATIVE) -> CLIPResNet:
+    network = ModifiedResNet(TINY, config.size).double()
     network.load_state_dict(weights)
-    return CLIPResNet(network, choices).eval()
+    return CLIPResNet(network, config).eval()
 
 
 def normed(x: np.ndarray, w: Weights, name: str) -> np.ndarray:

@@ -155,9 +155,9 @@ def test_wrong_tensors(case: str, save: Save, tmp_path: Path) -> None:
     assert re.search(message, refusal(path))
 
 
-def refusal(path: Path, choices: CLIPResNetChoices = NATIVE) -> str:
+def refusal(path: Path, config: CLIPResNetChoices = NATIVE) -> str:
     with pytest.raises(RecipeError) as caught:
-        load_clip_resnet(path, choices)
+        load_clip_resnet(path, config)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

@@ -164,8 +164,8 @@ def test_positions_of_the_native_grid_stay() -> None:
 
 
 def test_rebuilt_from_its_description() -> None:
-    choices = CLIPResNetChoices(size=64, frozen_pool=False, mean=(0.5,) * 3, std=(0.25,) * 3)
-    network = CLIPResNet(ModifiedResNet(TINY, 64), choices)
+    config = CLIPResNetChoices(size=64, frozen_pool=False, mean=(0.5,) * 3, std=(0.25,) * 3)
+    network = CLIPResNet(ModifiedResNet(TINY, 64), config)
     again = rebuild_clip_resnet(json.loads(json.dumps(network.describe())))
     assert (again.describe(), again.input) == (network.describe(), network.input)
     assert (again.input.size, again.input.mean, again.input.std) == (64, (0.5,) * 3, (0.25,) * 3)

@@ -40,8 +40,8 @@ def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def tiny(family: str, pooling: Any = "tokens", seed: int = 3, **sizes: Any) -> AbstractBackbone:
     """Eager, with weights that give attention something to choose."""
     torch.manual_seed(seed)
-    choices = BackboneChoices(pooling, 32, attention="eager")
-    backbone = random_backbone(family, sizes={**TINY[family], **sizes}, choices=choices)
+    config = BackboneChoices(pooling, 32, attention="eager")
+    backbone = random_backbone(family, sizes={**TINY[family], **sizes}, choices=config)
     shake(backbone)
     with torch.no_grad():
         for name, parameter in backbone.named_parameters():

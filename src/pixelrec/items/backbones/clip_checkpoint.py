@@ -34,7 +34,7 @@ COUNTER = ".num_batches_tracked"  # of a batch norm; absent in some files, and o
 Tensors = dict[str, Tensor]
 
 
-def load_clip_resnet(path: Path, choices: CLIPResNetChoices | None = None) -> CLIPResNet:
+def load_clip_resnet(path: Path, config: CLIPResNetChoices | None = None) -> CLIPResNet:
     """The network whose published weights are in `path`, in fp32.
 
     Args:
@@ -45,16 +45,16 @@ def load_clip_resnet(path: Path, choices: CLIPResNetChoices | None = None) -> CL
         RecipeError: no such file, not a checkpoint, not of a CLIP ResNet; a tensor that is missing,
             unknown or of the wrong shape; choices that do not fit.
     """
-    choices = choices or CLIPResNetChoices()
+    config = config or CLIPResNetChoices()
     tensors = read_visual(path)
     architecture = recognised(tensors, path)
     with torch.device("meta"):
         _demand_fit(ModifiedResNet(architecture, architecture.native), tensors, path)
-        network = unfilled(architecture, choices)
+        network = unfilled(architecture, config)
     tensors[POSITIONS] = fitted_positions(tensors[POSITIONS], network.size // STRIDE)
     counters = {name: torch.tensor(0) for name in network.state_dict() if name.endswith(COUNTER)}
     network.to_empty(device="cpu").load_state_dict(counters | tensors)
-    return CLIPResNet(network, choices, Provenance(str(path), _digest(path))).eval()
+    return CLIPResNet(network, config, Provenance(str(path), _digest(path))).eval()
 
 
 def _digest(path: Path) -> str:

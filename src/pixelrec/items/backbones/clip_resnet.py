@@ -207,21 +207,21 @@ class CLIPResNet(AbstractBackbone):
     """
 
     def __init__(
-        self, network: ModifiedResNet, choices: CLIPResNetChoices, provenance: Provenance = RANDOM
+        self, network: ModifiedResNet, config: CLIPResNetChoices, provenance: Provenance = RANDOM
     ) -> None:
-        pooling = checked(choices.pooling, POOLINGS, "pooler", "a CLIP ResNet")
-        network.attnpool.requires_grad_(not choices.frozen_pool)
-        picture_input = PictureInput(network.size, choices.mean, choices.std)
+        pooling = checked(config.pooling, POOLINGS, "pooler", "a CLIP ResNet")
+        network.attnpool.requires_grad_(not config.frozen_pool)
+        picture_input = PictureInput(network.size, config.mean, config.std)
         super().__init__(network.anatomy(pooling), picture_input, provenance)
-        self.architecture, self.choices = network.architecture, replace(choices, size=network.size)
+        self.architecture, self.config = network.architecture, replace(config, size=network.size)
 
     def describe(self) -> dict[str, Any]:
         """What `rebuild_clip_resnet` takes."""
-        choices = {"architecture": asdict(self.architecture), "choices": asdict(self.choices)}
-        return {"family": "clip_resnet", **choices}
+        config = {"architecture": asdict(self.architecture), "choices": asdict(self.config)}
+        return {"family": "clip_resnet", **config}
 
 
-def random_clip_resnet(name: str, choices: CLIPResNetChoices | None = None) -> CLIPResNet:
+def random_clip_resnet(name: str, config: CLIPResNetChoices | None = None) -> CLIPResNet:
     """One of `ARCHITECTURES` with random weights.
 
     Raises:
@@ -229,21 +229,21 @@ def random_clip_resnet(name: str, choices: CLIPResNetChoices | None = None) -> C
     """
     if name not in list(ARCHITECTURES):  # which may be anything, a list even
         raise RecipeError(f"no CLIP ResNet is called {name!r}; {nearest(str(name), ARCHITECTURES)}")
-    choices = choices or CLIPResNetChoices()
-    return CLIPResNet(unfilled(ARCHITECTURES[name], choices), choices)
+    config = config or CLIPResNetChoices()
+    return CLIPResNet(unfilled(ARCHITECTURES[name], config), config)
 
 
-def unfilled(architecture: Architecture, choices: CLIPResNetChoices) -> ModifiedResNet:
+def unfilled(architecture: Architecture, config: CLIPResNetChoices) -> ModifiedResNet:
     """The layers, for pictures of the size that is chosen, or of the native one."""
-    return ModifiedResNet(architecture, choices.size or architecture.native)
+    return ModifiedResNet(architecture, config.size or architecture.native)
 
 
 def rebuild_clip_resnet(description: Mapping[str, Any]) -> CLIPResNet:
     """The network that described itself so, with random weights; the description may have been JSON."""
-    architecture, choices = dict(description["architecture"]), dict(description["choices"])
+    architecture, config = dict(description["architecture"]), dict(description["choices"])
     architecture["blocks"] = tuple(architecture["blocks"])
-    colours = {name: tuple(choices[name]) for name in ("mean", "std")}
-    chosen = CLIPResNetChoices(**(choices | colours))
+    colours = {name: tuple(config[name]) for name in ("mean", "std")}
+    chosen = CLIPResNetChoices(**(config | colours))
     return CLIPResNet(unfilled(Architecture(**architecture), chosen), chosen)
 
 

@@ -28,7 +28,7 @@ _WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin"}
 
 
 @dataclass(frozen=True)
-class NetworkChoices:
+class NetworkConfig:
     """Which network, and how it is taken.
 
     Args:
@@ -56,40 +56,38 @@ class NetworkChoices:
         return self.family == CLIP_RESNET or (self.family is None and file)
 
 
-def make_network(choices: NetworkChoices) -> AbstractBackbone:
+def make_network(config: NetworkConfig) -> AbstractBackbone:
     """The network that a recipe chooses, in fp32 and eval mode.
 
     Raises:
         RecipeError: no such checkpoint or family, or choices that do not fit it.
     """
-    if choices.family is not None and choices.family not in NETWORKS:
-        raise RecipeError(f"items.family is {choices.family!r}; {nearest(choices.family, NETWORKS)}")
-    if choices.of_clip_resnet:
-        return _clip_resnet(choices)
-    if choices.family == CNN_F:
-        return _cnnf(choices)
-    _demand_unsaid("items.frozen_pool", choices.frozen_pool, "only a CLIP ResNet has an attention pool")
-    if not choices.pretrained:
+    if config.family is not None and config.family not in NETWORKS:
+        raise RecipeError(f"items.family is {config.family!r}; {nearest(config.family, NETWORKS)}")
+    if config.of_clip_resnet:
+        return _clip_resnet(config)
+    if config.family == CNN_F:
+        return _cnnf(config)
+    _demand_unsaid("items.frozen_pool", config.frozen_pool, "only a CLIP ResNet has an attention pool")
+    if not config.pretrained:
         return random_backbone(
-            choices.family,
-            source=choices.source,
-            revision=choices.revision,
-            sizes=choices.sizes,
-            choices=choices.taken,
+            config.family,
+            source=config.source,
+            revision=config.revision,
+            sizes=config.sizes,
+            choices=config.taken,
         )
-    if choices.source is None:
+    if config.source is None:
         raise RecipeError(
             "which pretrained network? Give items.source, a checkpoint's folder or a name on the hub, or "
             "start from random weights with items.pretrained false and items.family"
         )
-    if choices.sizes:
+    if config.sizes:
         raise RecipeError(
-            f"items.sizes are {dict(choices.sizes)}, and a pretrained network has those of its checkpoint; "
+            f"items.sizes are {dict(config.sizes)}, and a pretrained network has those of its checkpoint; "
             "leave them out, or set items.pretrained false"
         )
-    return load_backbone(
-        choices.source, family=choices.family, revision=choices.revision, choices=choices.taken
-    )
+    return load_backbone(config.source, family=config.family, revision=config.revision, choices=config.taken)
 
 
 def rebuild_network(described: Mapping[str, Any], attention: Attention = "auto") -> AbstractBackbone:
@@ -101,52 +99,52 @@ def rebuild_network(described: Mapping[str, Any], attention: Attention = "auto")
     return rebuild_backbone(described, attention=attention)
 
 
-def _clip_resnet(choices: NetworkChoices) -> AbstractBackbone:
-    mean, std = (CLIP_MEAN, CLIP_STD) if choices.taken.statistics == "own" else (HALF, HALF)
+def _clip_resnet(config: NetworkConfig) -> AbstractBackbone:
+    mean, std = (CLIP_MEAN, CLIP_STD) if config.taken.statistics == "own" else (HALF, HALF)
     taken = CLIPResNetChoices(
-        choices.taken.pooling or "pooler",
-        choices.taken.size,
+        config.taken.pooling or "pooler",
+        config.taken.size,
         mean,
         std,
-        frozen_pool=choices.frozen_pool,
+        frozen_pool=config.frozen_pool,
     )
-    if choices.pretrained:
-        if choices.source is None:
+    if config.pretrained:
+        if config.source is None:
             raise RecipeError(
                 f"a pretrained {CLIP_RESNET} needs items.source: the file of its weights, .safetensors or a "
                 "state dict that torch.save wrote"
             )
-        _demand_unsaid("items.revision", choices.revision, "weights in a file have no other")
-        _demand_unsaid("items.sizes", dict(choices.sizes), "the weights say how large it is")
-        return load_clip_resnet(Path(choices.source), taken)
-    _demand_unsaid("items.source", choices.source, "random weights have none")
-    _demand_known_sizes(choices.sizes, {"architecture"}, CLIP_RESNET)
-    if "architecture" not in choices.sizes:
+        _demand_unsaid("items.revision", config.revision, "weights in a file have no other")
+        _demand_unsaid("items.sizes", dict(config.sizes), "the weights say how large it is")
+        return load_clip_resnet(Path(config.source), taken)
+    _demand_unsaid("items.source", config.source, "random weights have none")
+    _demand_known_sizes(config.sizes, {"architecture"}, CLIP_RESNET)
+    if "architecture" not in config.sizes:
         raise RecipeError(f"items.sizes.architecture is missing; expected one of {', '.join(ARCHITECTURES)}")
-    return random_clip_resnet(choices.sizes["architecture"], taken)
+    return random_clip_resnet(config.sizes["architecture"], taken)
 
 
-def _cnnf(choices: NetworkChoices) -> AbstractBackbone:
-    if choices.source is not None:
+def _cnnf(config: NetworkConfig) -> AbstractBackbone:
+    if config.source is not None:
         raise RecipeError(
-            f"items.source is {choices.source}, and {CNN_F} starts from random weights: leave it out and set "
+            f"items.source is {config.source}, and {CNN_F} starts from random weights: leave it out and set "
             "items.pretrained false"
         )
-    if choices.pretrained:
+    if config.pretrained:
         raise RecipeError(
             f"items.pretrained is true, and {CNN_F} starts from random weights: set items.pretrained false"
         )
     why = f"{CNN_F} knows one way"
-    _demand_unsaid("items.pooling", choices.taken.pooling, why)
-    _demand_unsaid("items.revision", choices.revision, why)
-    _demand_unsaid("items.frozen_pool", choices.frozen_pool, why)
-    _demand_known_sizes(choices.sizes, {"width", "dropout"}, CNN_F)
-    width, dropout = choices.sizes.get("width", 4096), choices.sizes.get("dropout", 0.5)
+    _demand_unsaid("items.pooling", config.taken.pooling, why)
+    _demand_unsaid("items.revision", config.revision, why)
+    _demand_unsaid("items.frozen_pool", config.frozen_pool, why)
+    _demand_known_sizes(config.sizes, {"width", "dropout"}, CNN_F)
+    width, dropout = config.sizes.get("width", 4096), config.sizes.get("dropout", 0.5)
     if not isinstance(width, int) or width < 1:
         raise RecipeError(f"items.sizes.width is {width!r}; expected how many features, at least 1")
     if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise RecipeError(f"items.sizes.dropout is {dropout!r}; expected a share from 0 to less than 1")
-    return CNNF(size=choices.taken.size or DEFAULT_SIZE, width=width, dropout=float(dropout)).eval()
+    return CNNF(size=config.taken.size or DEFAULT_SIZE, width=width, dropout=float(dropout)).eval()
 
 
 def _demand_unsaid(key: str, value: Any, why: str) -> None:

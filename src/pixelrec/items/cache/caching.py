@@ -83,40 +83,40 @@ class Frozen:
         return dtype == "bf16" and has_bf16(self.device)
 
 
-def cached_feed(choices: CacheChoices, frozen: Frozen, say: Say | None) -> AbstractFeed | None:
+def cached_feed(config: CacheChoices, frozen: Frozen, say: Say | None) -> AbstractFeed | None:
     """The cache as a feed, where it is wanted; it is made if need be, or, if nobody listens, only looked for.
 
     Raises:
         RecipeError: asked for, and nothing is frozen.
         ImageError: the disk is too small, or what is there is damaged or of something else.
     """
-    if choices.use == "never" or choices.folder is None or not _wanted(choices, frozen, say):
+    if config.use == "never" or config.folder is None or not _wanted(config, frozen, say):
         return None
-    key = frozen.key(choices.dtype)
-    activations = open_activations(choices.folder, key, whole=say is not None)
+    key = frozen.key(config.dtype)
+    activations = open_activations(config.folder, key, whole=say is not None)
     if activations is None:
         if say is None:
             return None
-        if choices.use == "auto" and (line := lack_of_room(choices.folder, key)):
+        if config.use == "auto" and (line := lack_of_room(config.folder, key)):
             say(f"activation cache: no, {line}")
             return None
-        compute = partial(frozen.states, dtype=choices.dtype)
-        activations = build(choices.folder, key, compute, chunk=frozen.at_once, say=say)
+        compute = partial(frozen.states, dtype=config.dtype)
+        activations = build(config.folder, key, compute, chunk=frozen.at_once, say=say)
     some = np.linspace(1, key.items, min(VERIFIED, key.items)).astype(np.int64)
-    verify(activations, partial(frozen.states, dtype=choices.dtype), some)
+    verify(activations, partial(frozen.states, dtype=config.dtype), some)
     return _placed(activations, frozen.device)
 
 
-def _wanted(choices: CacheChoices, frozen: Frozen, say: Say | None) -> bool:
-    if choices.use == "always" and frozen.boundary == 0:
+def _wanted(config: CacheChoices, frozen: Frozen, say: Say | None) -> bool:
+    if config.use == "always" and frozen.boundary == 0:
         raise RecipeError(
             "items.cache is always, and nothing of the network is frozen: there is nothing to keep; set "
             "items.cache auto, or items.trainable to fewer blocks"
         )
-    verdict = verdict_on(frozen.backbone, frozen.boundary, choices.dtype, items=frozen.pictures.count)
+    verdict = verdict_on(frozen.backbone, frozen.boundary, config.dtype, items=frozen.pictures.count)
     if say is not None:
         say(verdict.line)
-    return choices.use == "always" or verdict.pays
+    return config.use == "always" or verdict.pays
 
 
 def _placed(activations: Activations, device: torch.device) -> AbstractFeed:

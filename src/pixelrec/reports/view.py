@@ -1,23 +1,14 @@
-"""The report of a run: one self-contained HTML page, readable anywhere, without scripts and without network.
-
-Fill a `Report`, then `write` it. Whatever the data holds may stand in it: titles with markup, in any script,
-of any length; numbers that are missing or not finite are shown as a dash.
-"""
+"""What a report shows, as plain values: no file, no HTML."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
 
-from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Verdict
-from pixelrec.evaluation.slices import FEW_EVENTS, FEWEST
 
 if TYPE_CHECKING:
-    import jinja2
     import numpy as np
 
 Role = Literal["model", "baseline", "ceiling", "other"]
@@ -73,9 +64,9 @@ class Standing:
 class SlicePart:
     """Models on some of the questions, told apart by how often their item was seen in training."""
 
-    name: str  # "few-event items"
+    name: str  # "long-tail items"
     where: str  # "items with < 5 training events (n = 123)"
-    questions: int
+    cases: int
     metrics: Sequence[MetricRow]  # in the order of the table
     standings: Sequence[Standing] = ()
 
@@ -102,56 +93,3 @@ class Report:
     stories: Sequence[UserStory] = ()
     dataset: Sequence[tuple[str, str]] = ()
     configuration: Mapping[str, object] | None = None  # the resolved recipe
-
-
-def render(report: Report) -> str:
-    """The whole page as text."""
-    from pixelrec.report import figures, tables, thumbnails
-
-    page = _environment().get_template("page.html")
-    return page.render(
-        report=report,
-        headline=tables.headline(report.metrics),
-        tables=tables.metric_tables(report.metrics),
-        slices=tables.slice_table(report.slices),
-        few=FEW_EVENTS.name,
-        fewest=FEWEST,
-        pace=tables.pace(report.epochs),
-        curves=figures.learning_curves(report.epochs, report.watched, report.best_epoch),
-        ranks=figures.rank_bars(report.ranks, report.catalogue),
-        gallery=thumbnails.gallery(report.stories),
-        settings=tables.flatten(report.configuration or {}),
-    )
-
-
-def write(report: Report, path: Path) -> None:
-    """Renders to `path`, whole or not at all.
-
-    Raises:
-        RunError: if the folder of `path` does not exist.
-    """
-    if not path.parent.is_dir():
-        raise RunError(f"cannot write {path}: {path.parent} is not a folder; give the folder of a run")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        # A lone surrogate in a title has no UTF-8; it becomes a question mark rather than an error.
-        draft.write_text(render(report), encoding="utf-8", errors="replace")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _environment() -> jinja2.Environment:
-    import jinja2
-
-    from pixelrec.report import tables
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = tables.percent
-    return environment

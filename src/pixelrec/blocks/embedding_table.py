@@ -15,7 +15,7 @@ Init = Literal["normal", "xavier_normal", "uniform", "uniform_by_rows"]
 
 
 @final
-class RowTable(nn.Module):
+class EmbeddingTable(nn.Module):
     """A vector for every number 1 … rows; number 0 is padding: zero, and never trained.
 
     Its gradient is dense unless `sparse_gradient` is set, which an optimiser that works on touched rows does,

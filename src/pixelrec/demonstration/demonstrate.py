@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
-from pixelrec.demo.world import World, generate_world
+from pixelrec.demonstration.world import World, generate_world
 from pixelrec.errors import RequestError
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.images.pack import pack
@@ -47,10 +47,10 @@ class Contender:
     doing: str
     recipe: str
     folder: str
-    choices: Mapping[str, Any]
+    config: Mapping[str, Any]
 
     def overrides(self, seed: int) -> dict[str, Any]:
-        return {"seed": seed, "length": 20, "training.patience": 5, **self.choices}
+        return {"seed": seed, "length": 20, "training.patience": 5, **self.config}
 
 
 IDS = Contender(

@@ -15,7 +15,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelrec.demo.law import Catalogue, Walks, draw_catalogue, draw_walks
+from pixelrec.demonstration.law import Catalogue, Walks, draw_catalogue, draw_walks
 from pixelrec.errors import DataError
 from pixelrec.files.atomic import published
 
@@ -103,7 +103,7 @@ def generate_world(
         _write_interactions(draft / "interactions.csv", walks)
         _write_items(draft / "items.csv", catalogue, words)
         if pictures:
-            from pixelrec.demo.covers import write_covers
+            from pixelrec.demonstration.covers import write_covers
 
             write_covers(draft / "covers", catalogue.looks, brush, size=picture_size)
     return World(folder, catalogue, walks)
@@ -135,7 +135,7 @@ def _write_interactions(path: Path, walks: Walks) -> None:
 
 def _write_items(path: Path, catalogue: Catalogue, rng: np.random.Generator) -> None:
     """Titles, tags and two counters, which tell of quality alone and not of what anybody chose."""
-    from pixelrec.demo.titles import label
+    from pixelrec.demonstration.titles import label
 
     fame = np.exp(catalogue.quality + rng.normal(0, 0.3, len(catalogue.quality)))
     views = np.round(20_000 * fame / fame.max()).astype(int) + 10

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
-    from pixelrec.report.page import MetricRow, Role, SlicePart
+    from pixelrec.reports.view import MetricRow, Role, SlicePart
 
 HEADLINE_SPLIT = "test"
 HEADLINE_METRICS = ("Recall@10", "NDCG@10")
@@ -69,13 +69,13 @@ def headline(rows: Sequence[MetricRow]) -> list[Headline]:
     if chosen is None:
         return []
     names = [name for name in HEADLINE_METRICS if name in chosen.values] or list(chosen.values)[:2]
-    rivals = [row for row in rows if row.split == chosen.split and row.role == "baseline"]
-    return [_headline(chosen, rivals, name) for name in names]
+    baseline_ranks = [row for row in rows if row.split == chosen.split and row.role == "baseline"]
+    return [_headline(chosen, baseline_ranks, name) for name in names]
 
 
-def _headline(row: MetricRow, rivals: Sequence[MetricRow], metric: str) -> Headline:
+def _headline(row: MetricRow, baseline_ranks: Sequence[MetricRow], metric: str) -> Headline:
     value = row.values[metric]
-    known = [rival for rival in rivals if _finite(rival.values.get(metric))]
+    known = [rival for rival in baseline_ranks if _finite(rival.values.get(metric))]
     best = max(known, key=lambda rival: rival.values[metric], default=None)
     if best is None or not best.values[metric] or not _finite(value):
         return Headline(metric, row.split, value, None)

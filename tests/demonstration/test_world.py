@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelrec.demo import covers as demo_covers
-from pixelrec.demo import law as demo_law
-from pixelrec.demo import titles as demo_titles
-from pixelrec.demo import world as demo
-from pixelrec.demo.titles import label
-from pixelrec.demo.world import World, generate_world
+from pixelrec.demonstration import covers as demo_covers
+from pixelrec.demonstration import law as demo_law
+from pixelrec.demonstration import titles as demo_titles
+from pixelrec.demonstration import world as demo
+from pixelrec.demonstration.titles import label
+from pixelrec.demonstration.world import World, generate_world
 from pixelrec.errors import DataError
 
 TINY = {"users": 50, "items": 40, "picture_size": 32}

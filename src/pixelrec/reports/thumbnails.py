@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, final
 if TYPE_CHECKING:
     import numpy as np
 
-    from pixelrec.report.page import Cover, UserStory
+    from pixelrec.reports.view import Cover, UserStory
 
 AREA = 112 * 112  # pixels of a thumbnail, whatever its shape
 QUALITY = 75

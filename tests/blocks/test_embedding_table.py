@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pixelrec.blocks.row_table import RowTable
+from pixelrec.blocks.embedding_table import EmbeddingTable
 
 
 def test_the_uniform_start_reaches_its_bounds() -> None:
-    weight = RowTable(400, 16, init="uniform").weight.detach()
+    weight = EmbeddingTable(400, 16, init="uniform").weight.detach()
     assert not weight[0].any()
     assert float(weight.max()) == pytest.approx(0.25, rel=0.01)
     assert float(weight.min()) == pytest.approx(-0.25, rel=0.01)
@@ -24,7 +24,7 @@ def test_a_whole_table_is_read_as_any_other(order: str) -> None:
         "square": torch.arange(6).view(2, 3),
     }[order]
     torch.manual_seed(0)
-    plain, quick = RowTable(5, 3), RowTable(5, 3)
+    plain, quick = EmbeddingTable(5, 3), EmbeddingTable(5, 3)
     quick.load_state_dict(plain.state_dict())
     quick.sparse_gradient = True
     scale = torch.randn(*numbers.shape, 3)

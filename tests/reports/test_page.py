@@ -15,17 +15,9 @@ from PIL import Image
 
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Verdict
-from pixelrec.report import figures, page, tables
-from pixelrec.report.page import (
-    Cover,
-    MetricRow,
-    Report,
-    SlicePart,
-    Standing,
-    UserStory,
-    render,
-    write,
-)
+from pixelrec.reports import figures, page, tables
+from pixelrec.reports.page import render, write
+from pixelrec.reports.view import Cover, MetricRow, Report, SlicePart, Standing, UserStory
 
 NASTY = '</style><script>alert("x")</script> <b>&amp;</b> שלום 🎉 ' + "long" * 200
 VOID = {"meta", "br", "wbr", "line", "rect", "circle", "polyline", "path", "use", "image"}
@@ -92,16 +84,16 @@ def story(*, answer: int = 3, rank: int = 2, pictures: bool = True) -> UserStory
     return UserStory("u7", history, recommended, covers(answer, pictures=pictures)[0], rank, 600)
 
 
-def part(name: str, where: str, questions: int, values: dict[str, float]) -> SlicePart:
+def part(name: str, where: str, cases: int, values: dict[str, float]) -> SlicePart:
     rows = [
         MetricRow("test", model, {"NDCG@5": 0.9, "Recall@10": 0.5, "NDCG@10": value}, role)
         for (model, value), role in zip(values.items(), ("baseline", "model", "other"), strict=True)
     ]
-    return SlicePart(name, where, questions, rows, [Standing("behind", f"sasrec is behind on {where}")])
+    return SlicePart(name, where, cases, rows, [Standing("behind", f"sasrec is behind on {where}")])
 
 
 SLICES = [
-    part("few-event items", "items with < 5", 40, {"random": 0.04, "sasrec": 0.0123, "rival": 0.01}),
+    part("long-tail items", "items with < 5", 40, {"random": 0.04, "sasrec": 0.0123, "rival": 0.01}),
     part("other items", "items with ≥ 5", 900, {"random": 0.002, "sasrec": 0.3, "rival": 0.31}),
 ]
 
@@ -188,7 +180,7 @@ def test_nothing_in_the_data_becomes_markup(report: Report) -> None:
         beside=[Standing("ahead", NASTY)],
         slices=[
             SlicePart(name, NASTY, 3, [MetricRow(NASTY, NASTY, {"NDCG@10": 0.5})], [Standing("level", NASTY)])
-            for name in ("few-event items", NASTY)
+            for name in ("long-tail items", NASTY)
         ],
         baselines=[(NASTY, NASTY), (NASTY, NASTY)],
         summary=[(NASTY, NASTY)],
@@ -483,7 +475,7 @@ def test_a_single_slice_is_a_sentence_and_none_is_nothing(report: Report) -> Non
 
 def test_slices_too_small_to_compare_say_so(report: Report) -> None:
     said = "With fewer than 30 events models are not compared."
-    small = [replace(SLICES[0], questions=29, standings=()), SLICES[1]]
+    small = [replace(SLICES[0], cases=29, standings=()), SLICES[1]]
     assert said in Page(render(replace(report, slices=small))).words()
     assert said not in Page(render(replace(report, slices=SLICES))).words()
 

@@ -1,0 +1,71 @@
+"""The report of a run: one self-contained HTML page, readable anywhere, without scripts and without network.
+
+Fill a `Report`, then `write` it. Whatever the data holds may stand in it: titles with markup, in any script,
+of any length; numbers that are missing or not finite are shown as a dash.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixelrec.errors import RunError
+from pixelrec.evaluation.slices import FEWEST, LONG_TAIL
+from pixelrec.reports import figures, tables, thumbnails
+from pixelrec.reports.view import Report
+
+if TYPE_CHECKING:
+    import jinja2
+
+HERE = Path(__file__).parent
+
+
+def render(report: Report) -> str:
+    """The whole page as text."""
+    page = environment().get_template("page.html")
+    return page.render(
+        report=report,
+        headline=tables.headline(report.metrics),
+        tables=tables.metric_tables(report.metrics),
+        slices=tables.slice_table(report.slices),
+        few=LONG_TAIL.name,
+        fewest=FEWEST,
+        pace=tables.pace(report.epochs),
+        curves=figures.learning_curves(report.epochs, report.watched, report.best_epoch),
+        ranks=figures.rank_bars(report.ranks, report.catalogue),
+        gallery=thumbnails.gallery(report.stories),
+        settings=tables.flatten(report.configuration or {}),
+    )
+
+
+def write(report: Report, path: Path) -> None:
+    """Renders to `path`, whole or not at all.
+
+    Raises:
+        RunError: if the folder of `path` does not exist.
+    """
+    if not path.parent.is_dir():
+        raise RunError(f"cannot write {path}: {path.parent} is not a folder; give the folder of a run")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        # A lone surrogate in a title has no UTF-8; it becomes a question mark rather than an error.
+        draft.write_text(render(report), encoding="utf-8", errors="replace")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def environment(folder: Path = HERE) -> jinja2.Environment:
+    """Templates of `folder`, which may include those of the report."""
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, HERE]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["percent"] = tables.percent
+    return made
