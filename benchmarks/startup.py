@@ -8,16 +8,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from pathlib import Path
 from statistics import median
 
-PIXELREC = str(Path(sys.executable).with_name("pixelrec"))
+PIXELREC = [sys.executable, "-m", "pixelrec"]
 CASES = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "import pixelrec": [sys.executable, "-c", "import pixelrec"],
-    "pixelrec --help": [PIXELREC, "--help"],
-    "pixelrec prepare --help": [PIXELREC, "prepare", "--help"],
-    "pixelrec train --help": [PIXELREC, "train", "--help"],
+    "pixelrec --help": [*PIXELREC, "--help"],
+    "pixelrec prepare --help": [*PIXELREC, "prepare", "--help"],
+    "pixelrec train --help": [*PIXELREC, "train", "--help"],
+    "pixelrec train sasrec-id --help": [*PIXELREC, "train", "sasrec-id", "--help"],
 }
 
 
