@@ -64,7 +64,10 @@ def repeated_parameters(source: Path) -> int:
     verbs = next((p for p in (source / "verbs.py", source / "cli" / "verbs.py") if p.exists()), None)
     if verbs is None:
         return 0
-    public = {f.name: {a.arg for a in (*f.args.args, *f.args.kwonlyargs)} for f in functions(tree(source / "api.py"))}
+    public = {
+        f.name: {a.arg for a in (*f.args.args, *f.args.kwonlyargs)}
+        for f in functions(tree(source / "api.py"))
+    }
     public |= {"pack": public.get("pack_images", set()), "check": public.get("check_images", set())}
     return sum(
         len({a.arg for a in (*f.args.args, *f.args.kwonlyargs)} & public.get(f.name, set()))
@@ -80,13 +83,14 @@ def figures(source: Path) -> dict[str, str]:
     trees: dict[Path, ast.AST] = {path: tree(path) for path in sorted(source.rglob("*.py"))}
     lengths = sorted(statements(f) for t in trees.values() for f in functions(t))
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in trees)
+    top = [path for path in trees if path.parent == source and not path.name.startswith("__")]
     templates = [p for p in source.rglob("*") if p.suffix in {".html", ".css"}]
     return {
         "lines of Python": f"{lines:,}",
         "of them docstrings": f"{sum(map(docstring_lines, trees.values())):,}",
         "lines of templates": f"{sum(len(p.read_text(encoding='utf-8').splitlines()) for p in templates):,}",
         "files of Python": f"{len(trees)}",
-        "modules at the top": f"{sum(path.parent == source and not path.name.startswith('__') for path in trees)}",
+        "modules at the top": f"{len(top)}",
         "import circles": f"{circles(source, trees)}",
         "functions": f"{len(lengths):,}",
         "function lines, median": f"{median(lengths):g}",
