@@ -71,7 +71,7 @@ def run(kernel: Kernel, x: Tensor, heads: int, mask: Tensor, dropout: Dropout) -
 
 
 def fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype), dropout_p=dropout.share)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype), dropout_p=dropout.p)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ PIXELS = {
     "width": 16,
     "cache": "never",
     "chunk": 7,
-    "kept": 7,
+    "keep_activations": 7,
 }
 IDS = {"name": "id_table", "width": 16}
 OPEN = [name for name, users in USER_MODELS.items() if not users.needs_catalogue]

@@ -26,7 +26,7 @@ RESNET = {
     "items.sizes": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]},
     "items.trainable": 1,
     "items.chunk": 16,
-    "items.kept": 32,
+    "items.keep_activations": 32,
 }
 
 

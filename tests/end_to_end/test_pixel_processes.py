@@ -21,7 +21,7 @@ WORDS = {
     "items.norm": "items",
     "items.trainable": 2,
     "items.chunk": 9,
-    "items.kept": 9,
+    "items.keep_activations": 9,
     "negatives.bank": True,
     "negatives.reencoded": 5,
     "negatives.drawn": 40,

@@ -33,11 +33,17 @@ RUNS: dict[str, dict[str, Any]] = {
         "items.pooling": "tokens",
         "items.cache": "always",
         "items.chunk": 9,
-        "items.kept": 18,
+        "items.keep_activations": 18,
         "items.norm": "items",
         "items.lora": 2,
     },
-    "never cached": {**RESNET, **STALE, "items.cache": "never", "items.trainable": "all", "items.kept": 0},
+    "never cached": {
+        **RESNET,
+        **STALE,
+        "items.cache": "never",
+        "items.trainable": "all",
+        "items.keep_activations": 0,
+    },
 }
 
 

@@ -18,7 +18,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RequestError
 from pixelrec.items import ITEM_ENCODERS
-from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
+from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.joined import Joined
 from pixelrec.recipe.recipe import build_recommender, read_recipe
 from pixelrec.recommender import Recommender
@@ -45,8 +45,8 @@ class Painter(AbstractItemEncoder):
         self.width, self.size = width, size
         self.shade = nn.Parameter(torch.tensor(shade))
 
-    def prepare(self, say: Say) -> None:
-        say(f"prepared at {self.shade.item():g}")
+    def prepare(self, log: Log) -> None:
+        log(f"prepared at {self.shade.item():g}")
 
     def load(self, ids: np.ndarray) -> Payload:
         rows = np.flatnonzero(ids)

@@ -24,9 +24,9 @@ from pixelrec.data.split import training_events
 from pixelrec.errors import ImageError, PixelrecError, RecipeError, RequestError
 from pixelrec.images.store import PictureStore
 from pixelrec.items.backbones.backbone import AbstractBackbone
-from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetChoices, ModifiedResNet
+from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetConfig, ModifiedResNet
 from pixelrec.items.backbones.cnnf import CNNF
-from pixelrec.items.backbones.draft import BackboneChoices
+from pixelrec.items.backbones.draft import BackboneOptions
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.networks import NetworkConfig, make_network
 from pixelrec.items.backbones.recomputation import statistics_kept
@@ -50,13 +50,13 @@ def tiny(name: str) -> AbstractBackbone:
     """A small network of a kind; its weights make every part matter."""
     if name == "clip_resnet":
         architecture = Architecture((1, 1, 1, 1), width=16, output=24, native=SIZE)
-        config = CLIPResNetChoices(size=SIZE, frozen_pool=False)
+        config = CLIPResNetConfig(size=SIZE, frozen_pool=False)
         found: AbstractBackbone = CLIPResNet(ModifiedResNet(architecture, SIZE), config).eval()
     elif name == "cnnf":
         found = CNNF(size=39, width=16, dropout=0.0).eval()
     else:
-        taken = BackboneChoices(size=SIZE, attention="sdpa")
-        found = make_network(NetworkConfig(family=name, pretrained=False, sizes=TINY[name], taken=taken))
+        options = BackboneOptions(size=SIZE, attention="sdpa")
+        found = make_network(NetworkConfig(family=name, pretrained=False, sizes=TINY[name], options=options))
     shake(found)
     return found
 
@@ -107,8 +107,8 @@ def test_the_table_is_the_published_one(spec: DatasetSpec, network: str) -> None
 @pytest.mark.parametrize(("chunk", "kept"), [(3, 0), (3, 3), (4, 6), (2, 1000), (1, 0)])
 def test_in_little_memory_gradients_are_the_same(spec: DatasetSpec, chunk: int, kept: int) -> None:
     network = tiny("clip")
-    whole = made(spec, network, chunk=1000, kept=1000, trainable="all").double().eval()
-    parts = made(spec, network, chunk=chunk, kept=kept, trainable="all").double().eval()
+    whole = made(spec, network, chunk=1000, keep_activations=1000, trainable="all").double().eval()
+    parts = made(spec, network, chunk=chunk, keep_activations=kept, trainable="all").double().eval()
     parts.load_state_dict(whole.state_dict())
     items = items_of(whole, [0, *range(1, 12)])
     expected, found = (gradients(e, e(items)) for e in (whole, parts))
@@ -118,7 +118,7 @@ def test_in_little_memory_gradients_are_the_same(spec: DatasetSpec, chunk: int, 
 
 
 def test_what_is_not_kept_is_computed_again(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = made(spec, chunk=2, kept=4)
+    encoder = made(spec, chunk=2, keep_activations=4)
     passes = []
     upper = type(encoder.backbone).upper
     monkeypatch.setattr(
@@ -132,7 +132,7 @@ def test_what_is_not_kept_is_computed_again(spec: DatasetSpec, monkeypatch: pyte
 
 def test_what_is_computed_again_teaches_batch_norms_once(spec: DatasetSpec) -> None:
     words = {"chunk": 2, "trainable": "all", "batch_norms": "batch"}
-    whole, parts = (made(spec, tiny("resnet"), kept=kept, **words).train() for kept in (1000, 0))
+    whole, parts = (made(spec, tiny("resnet"), keep_activations=kept, **words).train() for kept in (1000, 0))
     parts.load_state_dict(whole.state_dict())
     for encoder in (whole, parts):
         encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
@@ -162,8 +162,8 @@ def test_by_default_as_many_are_kept_as_fit(spec: DatasetSpec, monkeypatch: pyte
     items = items_of(encoder, [0, *range(1, 9)])
     inner = encoder._inner_bytes(items.payload, 8)
     assert inner == encoder._inner_bytes(items.payload, 4) > encoder.feed.row_bytes
-    assert (recomputed_of_eight(int(4.5 * inner)), encoder.kept) == (2, 4)
-    assert (recomputed_of_eight(1), encoder.kept) == (4, 0)
+    assert (recomputed_of_eight(int(4.5 * inner)), encoder.kept_pictures) == (2, 4)
+    assert (recomputed_of_eight(1), encoder.kept_pictures) == (4, 0)
 
 
 def test_seeing_what_pictures_keep_changes_nothing(spec: DatasetSpec) -> None:
@@ -194,7 +194,7 @@ def test_chunks_leave_room_for_what_is_computed_again(
         encoder(items_of(encoder, [0, 1, 2, 3]))
         assert encoder._fitting is None, "three say too little"
         encoder(items_of(encoder, [0, *range(1, 9)]))
-        assert (encoder.chunk, encoder.kept) == (expected, pictures)
+        assert (encoder.chunk, encoder.kept_pictures) == (expected, pictures)
 
 
 def test_what_is_cast_for_all_pictures_is_of_none(spec: DatasetSpec) -> None:
@@ -285,7 +285,7 @@ def test_from_the_cache_losses_and_gradients_are_the_same(
     spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, dtype: Dtype
 ) -> None:
     backbone = tiny(network)
-    config = {"trainable": 2 if len(backbone.blocks) > 2 else 1, "chunk": 5, "kept": 5}
+    config = {"trainable": 2 if len(backbone.blocks) > 2 else 1, "chunk": 5, "keep_activations": 5}
     fresh = made(spec, backbone, **config).eval()
     cached = made(spec, backbone, cache="always", cache_dtype=dtype, cache_folder=str(tmp_path), **config)
     cached.load_state_dict(fresh.state_dict())
@@ -413,7 +413,7 @@ def make_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
 def test_recomputation_knows_of_corrections_to_frozen_blocks(
     spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = made(spec, tiny("clip"), trainable=1, lora=2, recompute=True, kept=1000).train()
+    encoder = made(spec, tiny("clip"), trainable=1, lora=2, recompute=True, keep_activations=1000).train()
     seen: list[torch.nn.Module] = []
     monkeypatch.setattr(
         "pixelrec.items.backbones.backbone.recomputed", lambda part, x: seen.append(part) or part(x)

@@ -50,7 +50,8 @@ def test_batch_norms_count_what_is_computed_again_once(spec: DatasetSpec, recomp
     found = []
     for kept in (1000, 4, 0):
         torch.manual_seed(0)
-        encoder = with_batch_norms(spec, "resnet", trainable=2, chunk=4, kept=kept, recompute=recompute)
+        words = {"trainable": 2, "chunk": 4, "keep_activations": kept, "recompute": recompute}
+        encoder = with_batch_norms(spec, "resnet", **words)
         before = norms(encoder)
         encoder.train()
         encoder(items_of(encoder, [0, *range(1, 13)])).sum().backward()
@@ -65,7 +66,7 @@ def test_batch_norms_count_what_is_computed_again_once(spec: DatasetSpec, recomp
 
 def test_no_chunk_is_left_with_a_single_picture(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """One picture on one place has no variance, and torch's batch norm refuses it."""
-    encoder = with_batch_norms(spec, "clip_resnet", trainable=2, chunk=4, kept=6).train()
+    encoder = with_batch_norms(spec, "clip_resnet", trainable=2, chunk=4, keep_activations=6).train()
     sizes: list[int] = []
     upper = type(encoder.backbone).upper
     monkeypatch.setattr(
@@ -152,7 +153,7 @@ def recommender_of(spec: DatasetSpec, **config: Any) -> Recommender:
 def test_the_network_has_its_precision_and_scores_stay_in_full(
     spec: DatasetSpec, training: str, items: str, expected: torch.dtype, kept: int
 ) -> None:
-    recommender = recommender_of(spec, precision=items, kept=kept, chunk=5)
+    recommender = recommender_of(spec, precision=items, keep_activations=kept, chunk=5)
     seen: set[torch.dtype] = set()
     for module in recommender.items.backbone.modules():
         if isinstance(module, nn.Conv2d):
@@ -227,7 +228,7 @@ def test_padding_may_stand_anywhere(spec: DatasetSpec) -> None:
 @pytest.mark.parametrize("cache", ["never", "always"])
 @pytest.mark.parametrize("ids", [[], [0], [0, 0, 0], [4]])
 def test_few_items_or_none(spec: DatasetSpec, tmp_path: Path, ids: list[int], cache: str) -> None:
-    encoder = made(spec, cache=cache, cache_folder=str(tmp_path), chunk=1000, kept=0).train()
+    encoder = made(spec, cache=cache, cache_folder=str(tmp_path), chunk=1000, keep_activations=0).train()
     if cache == "always":
         encoder.prepare(LINES.append)
     items = replace(items_of(encoder, [0]), ids=torch.tensor(ids, dtype=torch.int64))
@@ -257,7 +258,7 @@ def test_threads_that_load_before_anything_was_prepared_share_a_feed(
     encoder, opened, together = made(spec, network, **config), [], Barrier(6)
     new_feed = PixelEncoder._new_feed
     monkeypatch.setattr(
-        PixelEncoder, "_new_feed", lambda self, say: opened.append(say) or new_feed(self, say)
+        PixelEncoder, "_new_feed", lambda self, log: opened.append(log) or new_feed(self, log)
     )
 
     def load(seed: int) -> bool:

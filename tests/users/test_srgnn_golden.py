@@ -165,5 +165,5 @@ def test_dropout_is_off_by_default_and_works() -> None:
     model, _, table = random_model(2)
     plain = model(table, events(padded(), None))
     assert torch.equal(model.train()(table, events(padded(), None)), plain)
-    model.dropout.share = 0.5
+    model.dropout.p = 0.5
     assert not torch.allclose(model(table, events(padded(), None)), plain)

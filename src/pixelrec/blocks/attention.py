@@ -24,13 +24,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, dropout: Dropout) -> T
     q: B, heads, T, size. k, v: B, heads, L, size. mask: what broadcasts to B, heads, T, L; it is added and
     gets no gradient. Source: Vaswani et al. 2017, equation 1.
     """
-    share = dropout.share if dropout.training else 0.0
-    if steps_win(q, k.shape[2], share):
+    p = dropout.p if dropout.training else 0.0
+    if steps_win(q, k.shape[2], p):
         return attend_in_steps(q, k, v, mask, dropout)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype), dropout_p=share)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype), dropout_p=p)
 
 
-def steps_win(q: Tensor, length: int, share: float) -> bool:
+def steps_win(q: Tensor, length: int, p: float) -> bool:
     """Are the steps faster? A rule drawn from benchmarks/attention.py, whose figures are fused / steps.
 
     The fused kernel of a CPU has no dropout of its own: with any, 1.1 - 1.6 in fp32 and 1.1 - 3.3 in bf16,
@@ -39,7 +39,7 @@ def steps_win(q: Tensor, length: int, share: float) -> bool:
     """
     if q.device.type != "cpu":
         return False
-    if share > 0:
+    if p > 0:
         return True
     if q.dtype == torch.bfloat16:
         return length <= 128

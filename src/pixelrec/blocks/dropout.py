@@ -19,25 +19,25 @@ class Dropout(nn.Module):
     each; the share is then a multiple of 1/65,536, and what is kept is scaled by just that.
 
     Args:
-        share: of elements zeroed, from 0 to below 1.
+        p: probability of zeroing an element, from 0 to below 1.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, p: float) -> None:
         super().__init__()
-        self.share = share
+        self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.share == 0:
+        if not self.training or self.p == 0:
             return x
         if x.device.type != "cpu":
-            return F.dropout(x, self.share)
+            return F.dropout(x, self.p)
         return x * self._mask(x)
 
     def _mask(self, x: Tensor) -> Tensor:
         words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        dropped = round(self.share * LEVELS)
+        dropped = round(self.p * LEVELS)
         keep = words.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - LEVELS // 2
         return keep.to(x.dtype).mul_(LEVELS / (LEVELS - dropped))
 
     def extra_repr(self) -> str:
-        return str(self.share)
+        return str(self.p)

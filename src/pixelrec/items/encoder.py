@@ -14,7 +14,7 @@ from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.choices import Fit
 from pixelrec.errors import RequestError
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class AbstractItemEncoder(nn.Module, ABC):
 
     width: int  # D
 
-    def prepare(self, say: Say) -> None:  # noqa: B027 - most encoders need nothing
+    def prepare(self, log: Log) -> None:  # noqa: B027 - most encoders need nothing
         """Called once before training, on the device where it happens: checks and caches belong here.
 
-        say: hears a line about what is done and why.
+        log: called with a line about what is done and why.
         """
 
     def load(self, ids: np.ndarray) -> Payload:  # noqa: ARG002

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.errors import RecipeError, RequestError, nearest
-from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
+from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.registry import ITEM_ENCODERS
 
 # `ModuleDict` has attributes of its own, and the optimiser takes what lies below a `backbone` for a network.
-TAKEN = {*dir(nn.ModuleDict()), "backbone"}
+RESERVED = {*dir(nn.ModuleDict()), "backbone"}
 
 
 @final
@@ -59,9 +59,9 @@ class Joined(AbstractItemEncoder):
         """The parts by name."""
         return cast("Mapping[str, AbstractItemEncoder]", self.parts)
 
-    def prepare(self, say: Say) -> None:
+    def prepare(self, log: Log) -> None:
         for name, part in self.encoders.items():
-            part.prepare(lambda line, name=name: say(f"{name}: {line}"))  # type: ignore[misc]
+            part.prepare(lambda line, name=name: log(f"{name}: {line}"))  # type: ignore[misc]
 
     def load(self, ids: np.ndarray) -> Payload:
         """The payload of every part, each key below the name of its part: `pixels/rows`."""
@@ -134,7 +134,7 @@ class Joined(AbstractItemEncoder):
 
 
 def _encoder(part: str, config: Mapping[str, Any]) -> type[AbstractItemEncoder]:
-    if part in TAKEN:
+    if part in RESERVED:
         raise RecipeError(f"items.parts has one called {part!r}, a name that is taken; choose another")
     known = {name: encoder for name, encoder in ITEM_ENCODERS.items() if encoder is not Joined}
     name = str(config.get("name"))

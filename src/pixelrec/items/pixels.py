@@ -20,21 +20,21 @@ from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.choices import Fit
 from pixelrec.images.store import PictureStore
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
-from pixelrec.items.backbones.draft import Attention, BackboneChoices, Statistics
+from pixelrec.items.backbones.draft import Attention, BackboneOptions, Statistics
 from pixelrec.items.backbones.networks import NetworkConfig, make_network, rebuild_network
 from pixelrec.items.backbones.pooling import Pooling
 from pixelrec.items.backbones.recomputation import (
     first_statistics,
-    kept_memory,
     recomputed,
+    saved_memory,
     statistics_kept,
     without_statistics,
 )
-from pixelrec.items.cache.caching import Cache, CacheChoices, Frozen, cached_feed
+from pixelrec.items.cache.caching import Cache, CacheConfig, Frozen, cached_feed
 from pixelrec.items.cache.feeds import AbstractFeed, PictureFeed, lower_states
 from pixelrec.items.cache.key import Dtype
 from pixelrec.items.chunks import LEAST, MOST, bytes_to_keep, pictures_at_once
-from pixelrec.items.encoder import AbstractItemEncoder, PictureForm, Say
+from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.lora import add_lora
 from pixelrec.items.pictures import Pictures
 from pixelrec.items.projection import Activation, Norm, Projection
@@ -48,38 +48,39 @@ BatchNorms = Literal["auto", "batch", "fixed"]
 
 @final
 class PixelEncoder(AbstractItemEncoder):
-    """A picture network, pooled and projected. Every distinct item is encoded once, padding never.
+    """A picture network, pooling and a projection. Each distinct item of a batch is encoded once.
 
     Args:
-        facts: what the data dictates.
-        network: taken instead of reading `source`, with weights that are yet to be loaded.
-        source: a checkpoint's folder, a name on the hub, or a file of a CLIP ResNet's weights.
-        family: of networks; needed only without a source.
-        pretrained: false draws the weights at random.
+        spec: facts about the data set.
+        network: used instead of reading `source`; its weights are loaded later.
+        source: folder of a checkpoint, name on the Hugging Face hub, or file of a CLIP ResNet's weights.
+        family: family of the network; needed only without a source.
+        pretrained: whether weights come from the source; false starts from random weights.
         revision: branch, tag or commit on the hub.
-        sizes: words of the family's configuration, such as depths, for random weights.
-        pooling: tokens, mean, cls or pooler; by default what the family's paper does.
-        size: pixels along a side; by default what the network was trained with, or the store has.
-        statistics: of colours: the network's own, or half: mean and spread 0.5, as published.
-        attention: eager, sdpa, or what is faster on the device.
-        frozen_pool: the attention pool of a CLIP ResNet is not trained, as published.
-        trainable: a number of top blocks, "stages 3-4", all, none or head.
-        batch_norms: of the trained part normalise by the batch, or are fixed as pretraining left them; auto:
-            fixed where the network is pretrained.
-        lora: rank of trained corrections to the frozen blocks; 0 is none.
-        width: D, the width of a vector.
-        norm: of the features, before the projection: none, layer, or items: standardised over the catalogue.
-        activation: after the projection.
-        chunk: pictures that pass the network together; by default as many as suit it and the device, but 128
-            where batch norms follow the batch: they normalise by the chunk.
-        kept: pictures of a batch whose inner values are kept for the gradient; others' are computed again.
-            By default as many as fit 1.5 GB, on a GPU a third of what is free.
-        recompute: keeps the inputs of blocks only (gradient checkpointing): less memory, a third more time.
-        precision: of the network: bf16, fp32, fast (bf16 on devices that multiply it themselves), or auto:
-            that of training while it trains, and fp32 where the catalogue is encoded.
-        cache: of what the frozen part computes: always, never, or where it pays.
-        cache_dtype: how it is stored.
-        cache_folder: where; by default in the data set.
+        sizes: values of the family's configuration, such as depths, for random weights.
+        pooling: tokens, mean, cls or pooler; by default that of the family's paper.
+        size: side of a picture in pixels; by default that of pretraining, or of the packed covers.
+        statistics: colour normalisation: the network's own mean and std, or half (0.5 and 0.5).
+        attention: eager, sdpa, or auto: the faster of the two on the device.
+        frozen_pool: freezes the attention pool of a CLIP ResNet, as in the published benchmark.
+        trainable: what is trained: a number of top blocks, "stages 3-4", all, head or none.
+        batch_norms: batch norms of the trained part: normalise by the batch, or stay fixed at their
+            pretrained statistics; auto: fixed if the network is pretrained.
+        lora: rank of trained low-rank corrections to the frozen blocks; 0 for none.
+        width: D, the width of an item vector.
+        norm: normalisation of the features before the projection: none, layer, or items (standardised over
+            the catalogue).
+        activation: activation after the projection.
+        chunk: pictures that pass through the network together; by default as many as suit the network and
+            the device, but 128 if batch norms normalise by the batch.
+        keep_activations: pictures of a batch whose activations are kept for the backward pass; those of the
+            others are recomputed. By default as many as fit 1.5 GB, or a third of a GPU's free memory.
+        recompute: gradient checkpointing, which keeps only the inputs of blocks: less memory, a third slower.
+        precision: of the network: fp32, bf16, fast (bf16 on devices with bf16 arithmetic), or auto: the
+            precision of training while training, fp32 when the catalogue is encoded.
+        cache: stores the outputs of the frozen part on disk: always, never, or auto (if it pays).
+        cache_dtype: dtype of the stored outputs.
+        cache_folder: folder of the cache; by default inside the data set.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class PixelEncoder(AbstractItemEncoder):
         norm: Norm = "none",
         activation: Activation = "relu",
         chunk: int | None = None,
-        kept: int | None = None,
+        keep_activations: int | None = None,
         recompute: bool = False,
         precision: Precision | Literal["auto"] = "auto",
         cache: Cache = "auto",
@@ -117,9 +118,9 @@ class PixelEncoder(AbstractItemEncoder):
             self.pictures.demand_packed(size)  # before a network is fetched
             if size is None and not pretrained and source is None and spec.covers is not None:
                 size = PictureStore.open(spec.covers).size
-            taken = BackboneChoices(pooling, size, statistics, attention)
+            options = BackboneOptions(pooling, size, statistics, attention)
             network = make_network(
-                NetworkConfig(source, family, pretrained, revision, sizes or {}, taken, frozen_pool)
+                NetworkConfig(source, family, pretrained, revision, sizes or {}, options, frozen_pool)
             )
         self.fit: Fit = "stretch"
         if spec.covers is not None:
@@ -135,10 +136,10 @@ class PixelEncoder(AbstractItemEncoder):
         network.recompute = recompute
         self.project = Projection(network.width, width, activation, norm)
         self.width, self.precision = width, precision
-        self._chosen_chunk, self._chosen_kept = chunk, kept
+        self._chunk_option, self._keep_option = chunk, keep_activations
         self._fitting: int | None = None  # pictures whose inner values fit, once that was seen
         folder = Path(cache_folder) if cache_folder else spec.folder and spec.folder / "activations"
-        self.cache = CacheChoices(cache, cache_dtype, folder)
+        self.cache = CacheConfig(cache, cache_dtype, folder)
         self._feed: AbstractFeed | None = None
         self._feeding = Lock()
 
@@ -150,7 +151,7 @@ class PixelEncoder(AbstractItemEncoder):
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._feeding = Lock()
 
-    def prepare(self, say: Say) -> None:
+    def prepare(self, log: Log) -> None:
         """Every item has a picture; what the frozen part computes is computed, where that pays.
 
         Raises:
@@ -158,8 +159,8 @@ class PixelEncoder(AbstractItemEncoder):
         """
         self.pictures.demand_all()
         if line := emulation_line(self.precision, self.device):
-            say(line)
-        self._feed = self._new_feed(say)
+            log(line)
+        self._feed = self._new_feed(log)
         training = self.training
         self.train()
         norm = self.project.unfitted
@@ -199,9 +200,9 @@ class PixelEncoder(AbstractItemEncoder):
                 self._feed = self._new_feed(None)
             return self._feed
 
-    def _new_feed(self, say: Say | None) -> AbstractFeed:
-        frozen = Frozen(self.backbone, self.constant, self.pictures, self._chosen_chunk)
-        found = cached_feed(self.cache, frozen, say)
+    def _new_feed(self, log: Log | None) -> AbstractFeed:
+        frozen = Frozen(self.backbone, self.constant, self.pictures, self._chunk_option)
+        found = cached_feed(self.cache, frozen, log)
         return found or PictureFeed(self.pictures, self.backbone, self.constant)
 
     def forward(self, items: Items) -> Tensor:
@@ -216,7 +217,7 @@ class PixelEncoder(AbstractItemEncoder):
 
         But for batch norms that follow the batch: they see a chunk.
         """
-        asked = None in (self._chosen_chunk, self._chosen_kept)
+        asked = None in (self._chunk_option, self._keep_option)
         if asked and torch.is_grad_enabled() and self._fitting is None and count >= LOOKED_AT:
             each = self._inner_bytes(payload, LOOKED_AT)
             self._fitting = int(bytes_to_keep(self.device) // each)
@@ -227,7 +228,7 @@ class PixelEncoder(AbstractItemEncoder):
         cuts = np.linspace(0, count, -(-count // self.chunk) + 1).astype(int).tolist()
         for start, stop in pairwise(cuts):
             states = self.feed.states(payload, slice(start, stop))
-            if torch.is_grad_enabled() and start >= self.kept:
+            if torch.is_grad_enabled() and start >= self.kept_pictures:
                 vectors.append(recomputed(self.backbone, states, self._upper))
             else:
                 vectors.append(self._upper(states))
@@ -243,9 +244,9 @@ class PixelEncoder(AbstractItemEncoder):
         with torch.random.fork_rng(here, device_type=self.device.type), statistics_kept(self.backbone):
             for some in (count // 2, count):
                 states = self.feed.states(payload, slice(some))
-                with kept_memory([*self.parameters(), *self.buffers(), states]) as kept:
+                with saved_memory([*self.parameters(), *self.buffers(), states]) as saved:
                     self._upper(states)
-                sizes.append(sum(kept.values()))
+                sizes.append(sum(saved.values()))
         return max(1.0, (sizes[1] - sizes[0]) / (count - count // 2))
 
     def _upper(self, states: Tensor) -> Tensor:
@@ -267,8 +268,8 @@ class PixelEncoder(AbstractItemEncoder):
     @property
     def chunk(self) -> int:
         """Pictures that pass the trained part of the network together."""
-        if self._chosen_chunk is not None:
-            return self._chosen_chunk
+        if self._chunk_option is not None:
+            return self._chunk_option
         if self.training and self._follows_the_batch:
             return MOST  # wherever it runs and whatever else does: it is part of what is computed
         most = pictures_at_once(self.backbone, self.constant, len(self.backbone.parts), self.device)
@@ -281,9 +282,9 @@ class PixelEncoder(AbstractItemEncoder):
         return any(isinstance(m, _BatchNorm) and m.training for m in self.backbone.modules())
 
     @property
-    def kept(self) -> int:
-        """Pictures of a batch whose inner values are kept; all, until it is seen what one takes."""
-        chosen = self._chosen_kept if self._chosen_kept is not None else self._fitting
+    def kept_pictures(self) -> int:
+        """Pictures of a batch whose activations are kept; all of them until their size has been measured."""
+        chosen = self._keep_option if self._keep_option is not None else self._fitting
         return sys.maxsize if chosen is None else chosen
 
     @property

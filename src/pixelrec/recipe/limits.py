@@ -16,7 +16,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "items.size": (1, 10_000),
     "items.lora": (0, 10_000),
     "items.chunk": (1, 1_000_000),
-    "items.kept": (0, 1_000_000_000),
+    "items.keep_activations": (0, 1_000_000_000),
     "users.layers": (1, 1000),
     "users.heads": (1, 10_000),
     "users.steps": (1, 1000),

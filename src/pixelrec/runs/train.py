@@ -40,7 +40,8 @@ from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 from pixelrec.training.state import Progress, load_state
 
 SMALLER = (
-    "a smaller training.batch_size, negatives.drawn, length or items.width, and for pictures chunk or kept"
+    "a smaller training.batch_size, negatives.drawn, length or items.width, and for pictures items.chunk or "
+    "items.keep_activations"
 )
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetChoices, ModifiedResNet
+from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetConfig, ModifiedResNet
 
 TINY = Architecture(
     blocks=(2, 1, 3, 1), width=4, output=5, native=96
 )  # 3 × 3 places of 128 channels, 2 heads
-NATIVE = CLIPResNetChoices(size=TINY.native)
+NATIVE = CLIPResNetConfig(size=TINY.native)
 Weights = dict[str, torch.Tensor]
 
 
@@ -36,7 +36,7 @@ def random_weights(seed: int = 0) -> Weights:
     return weights
 
 
-def network_of(weights: Weights, config: CLIPResNetChoices = NATIVE) -> CLIPResNet:
+def network_of(weights: Weights, config: CLIPResNetConfig = NATIVE) -> CLIPResNet:
     network = ModifiedResNet(TINY, config.size).double()
     network.load_state_dict(weights)
     return CLIPResNet(network, config).eval()

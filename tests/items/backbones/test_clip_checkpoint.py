@@ -27,7 +27,7 @@ from pixelrec.errors import RecipeError
 from pixelrec.items.backbones.clip_checkpoint import load_clip_resnet
 from pixelrec.items.backbones.clip_resnet import (
     CLIPResNet,
-    CLIPResNetChoices,
+    CLIPResNetConfig,
     ModifiedResNet,
     fitted_positions,
 )
@@ -90,12 +90,12 @@ def test_half_precision_becomes_single(tmp_path: Path) -> None:
 
 def test_by_default_pictures_have_the_native_size(tmp_path: Path) -> None:
     network = load_clip_resnet(as_safetensors(random_weights(), tmp_path))
-    assert network.input.size == network.describe()["choices"]["size"] == TINY.native
+    assert network.input.size == network.describe()["config"]["size"] == TINY.native
 
 
 def test_another_size_than_the_native(tmp_path: Path) -> None:
     weights = random_weights()
-    network = load_clip_resnet(as_safetensors(weights, tmp_path), CLIPResNetChoices(size=64)).double()
+    network = load_clip_resnet(as_safetensors(weights, tmp_path), CLIPResNetConfig(size=64)).double()
     fitted = fitted_positions(weights["attnpool.positional_embedding"], 2).float().double()
     weights = {name: t.float().double() for name, t in weights.items()} | {
         "attnpool.positional_embedding": fitted
@@ -155,7 +155,7 @@ def test_wrong_tensors(case: str, save: Save, tmp_path: Path) -> None:
     assert re.search(message, refusal(path))
 
 
-def refusal(path: Path, config: CLIPResNetChoices = NATIVE) -> str:
+def refusal(path: Path, config: CLIPResNetConfig = NATIVE) -> str:
     with pytest.raises(RecipeError) as caught:
         load_clip_resnet(path, config)
     assert "\n" not in str(caught.value)
@@ -241,6 +241,6 @@ def test_no_such_file(tmp_path: Path) -> None:
 
 def test_choices_that_do_not_fit(tmp_path: Path) -> None:
     path = as_safetensors(random_weights(), tmp_path)
-    assert "100 pixels do not fit a CLIP ResNet" in refusal(path, CLIPResNetChoices(size=100))
-    wrong = CLIPResNetChoices(pooling="cls", size=64)
+    assert "100 pixels do not fit a CLIP ResNet" in refusal(path, CLIPResNetConfig(size=100))
+    wrong = CLIPResNetConfig(pooling="cls", size=64)
     assert "'cls', which a CLIP ResNet does not have" in refusal(path, wrong)

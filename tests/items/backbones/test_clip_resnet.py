@@ -21,7 +21,7 @@ from pixelrec.errors import RecipeError
 from pixelrec.items.backbones.clip_resnet import (
     ARCHITECTURES,
     CLIPResNet,
-    CLIPResNetChoices,
+    CLIPResNetConfig,
     ModifiedResNet,
     fitted_positions,
     random_clip_resnet,
@@ -39,7 +39,7 @@ def test_features_by_hand() -> None:
 @pytest.mark.parametrize("pooling", ["tokens", "mean"])
 def test_places_of_the_last_map(pooling: str) -> None:
     weights, pixels = random_weights(), pictures()
-    found = network_of(weights, CLIPResNetChoices(pooling=pooling, size=TINY.native))(pixels)  # type: ignore[arg-type]
+    found = network_of(weights, CLIPResNetConfig(pooling=pooling, size=TINY.native))(pixels)  # type: ignore[arg-type]
     places = last_map(pixels.numpy(), weights).reshape(2, TINY.channels, -1).transpose(0, 2, 1)
     close(found, places if pooling == "tokens" else places.mean(1))
 
@@ -55,7 +55,7 @@ def test_published_sizes(name: str) -> None:
     architecture = ARCHITECTURES[name]
     with torch.device("meta"):
         network = ModifiedResNet(architecture, architecture.native)
-        backbone = CLIPResNet(network, CLIPResNetChoices(size=architecture.native))
+        backbone = CLIPResNet(network, CLIPResNetConfig(size=architecture.native))
     assert sum(p.numel() for p in backbone.parameters()) == PARAMETERS[name]
     pixels = torch.empty(1, 3, architecture.native, architecture.native, device="meta")
     assert backbone(pixels).shape == (1, WIDTHS[name])
@@ -102,7 +102,7 @@ def test_upper_of_lower_is_the_whole() -> None:
     ("word", "blocks"), [("all", 7), ("stages 3-4", 4), ("1", 1), ("head", 0), ("none", 0)]
 )
 def test_what_a_depth_word_trains(word: str, blocks: int, frozen_pool: bool) -> None:
-    network = network_of(random_weights(), CLIPResNetChoices(size=TINY.native, frozen_pool=frozen_pool))
+    network = network_of(random_weights(), CLIPResNetConfig(size=TINY.native, frozen_pool=frozen_pool))
     network.freeze(word)
     network.train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -164,7 +164,7 @@ def test_positions_of_the_native_grid_stay() -> None:
 
 
 def test_rebuilt_from_its_description() -> None:
-    config = CLIPResNetChoices(size=64, frozen_pool=False, mean=(0.5,) * 3, std=(0.25,) * 3)
+    config = CLIPResNetConfig(size=64, frozen_pool=False, mean=(0.5,) * 3, std=(0.25,) * 3)
     network = CLIPResNet(ModifiedResNet(TINY, 64), config)
     again = rebuild_clip_resnet(json.loads(json.dumps(network.describe())))
     assert (again.describe(), again.input) == (network.describe(), network.input)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.families import FAMILIES
-from pixelrec.items.backbones.load import BackboneChoices, load_backbone, random_backbone, rebuild_backbone
+from pixelrec.items.backbones.load import BackboneOptions, load_backbone, random_backbone, rebuild_backbone
 
 from .conftest import TINY, MakeModel, Save, shake
 
@@ -41,7 +41,7 @@ def tiny(family: str, pooling: str | None = None, **sizes: Any) -> AbstractBackb
     backbone = random_backbone(
         family,
         sizes={**TINY[family], **sizes},
-        choices=BackboneChoices(pooling=pooling, size=32, attention="sdpa"),
+        options=BackboneOptions(pooling=pooling, size=32, attention="sdpa"),
     )
     shake(backbone)
     return backbone.double()
@@ -84,8 +84,8 @@ def test_features_are_transformers_own(
     family: str, pooling: Any, size: int, make_model: MakeModel, save: Save
 ) -> None:
     model = make_model(family)
-    choices = BackboneChoices(pooling=pooling, size=size, attention="sdpa")
-    backbone = load_backbone(str(save(model)), choices=choices).double()
+    config = BackboneOptions(pooling=pooling, size=size, attention="sdpa")
+    backbone = load_backbone(str(save(model)), options=config).double()
     pixels = torch.randn(2, 3, size, size, dtype=torch.float64)
     wanted = expected(model.double(), pixels, pooling)
     torch.testing.assert_close(backbone(pixels), wanted, rtol=0, atol=1e-6 if size == 48 else 1e-9)
@@ -98,8 +98,8 @@ def test_variants_are_transformers_own(
     family: str, sizes: dict[str, Any], make_model: MakeModel, save: Save, pixels: Tensor
 ) -> None:
     model = make_model(family, **sizes)
-    choices = BackboneChoices(pooling="pooler", size=32, attention="sdpa")
-    backbone = load_backbone(str(save(model)), choices=choices).double()
+    config = BackboneOptions(pooling="pooler", size=32, attention="sdpa")
+    backbone = load_backbone(str(save(model)), options=config).double()
     wanted = expected(model.double(), pixels, "pooler")
     torch.testing.assert_close(backbone(pixels), wanted, rtol=0, atol=1e-9)
 
@@ -231,8 +231,8 @@ def test_operations_are_those_of_the_formula() -> None:
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_both_kernels_attend_alike(attention: Any, pixels: Tensor) -> None:
     torch.manual_seed(1)
-    plain = random_backbone("vit", sizes=TINY["vit"], choices=BackboneChoices(attention="eager"))
-    chosen = random_backbone("vit", sizes=TINY["vit"], choices=BackboneChoices(attention=attention))
+    plain = random_backbone("vit", sizes=TINY["vit"], options=BackboneOptions(attention="eager"))
+    chosen = random_backbone("vit", sizes=TINY["vit"], options=BackboneOptions(attention=attention))
     chosen.load_state_dict(plain.state_dict())
     calls: list[str] = []
     original = nn.functional.scaled_dot_product_attention

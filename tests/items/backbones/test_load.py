@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pixelrec.errors import RecipeError
-from pixelrec.items.backbones.load import BackboneChoices, load_backbone, random_backbone
+from pixelrec.items.backbones.load import BackboneOptions, load_backbone, random_backbone
 from pixelrec.items.backbones.picture_input import HALF, IMAGENET_MEAN
 
 from .conftest import TINY, TRANSFORMER, MakeModel, Save
@@ -68,7 +68,7 @@ def test_weights_and_input_come_from_the_checkpoint(vit: Path) -> None:
 
 def test_recipes_may_choose_the_input(vit: Path) -> None:
     rewrite(vit, "preprocessor_config.json", size=48, image_mean=[0.1, 0.2, 0.3])
-    backbone = load_backbone(str(vit), choices=BackboneChoices(size=64, statistics="half"))
+    backbone = load_backbone(str(vit), options=BackboneOptions(size=64, statistics="half"))
     assert (backbone.input.size, backbone.input.mean, backbone.input.std) == (64, HALF, HALF)
     assert backbone.state_shape(1) == (1 + 64, 16)
 
@@ -127,7 +127,7 @@ def test_the_picture_tower_of_two(prefix: str, tmp_path: Path) -> None:
     model = getattr(transformers, names[0])(config).eval()
     model.save_pretrained(tmp_path)
     pixels = torch.randn(2, 3, 32, 32)
-    backbone = load_backbone(str(tmp_path), choices=BackboneChoices(pooling="pooler", attention="sdpa"))
+    backbone = load_backbone(str(tmp_path), options=BackboneOptions(pooling="pooler", attention="sdpa"))
     torch.testing.assert_close(backbone(pixels), model.vision_model(pixels).pooler_output, rtol=0, atol=1e-5)
     rewrite(tmp_path, vision_config=dict(TRANSFORMER) | {"num_hidden_layers": 2})
     assert "no place for" in said(lambda: load_backbone(str(tmp_path)))
@@ -140,11 +140,11 @@ def test_heads_and_decoders_are_left_behind(tmp_path: Path) -> None:
     classifier = ViTForImageClassification(ViTConfig(**TINY["vit"])).eval()
     classifier.save_pretrained(tmp_path / "classifier")
     backbone = load_backbone(
-        str(tmp_path / "classifier"), choices=BackboneChoices(pooling="tokens", attention="sdpa")
+        str(tmp_path / "classifier"), options=BackboneOptions(pooling="tokens", attention="sdpa")
     )
     torch.testing.assert_close(backbone(pixels), classifier.vit(pixels).last_hidden_state, rtol=0, atol=1e-5)
     message = said(
-        lambda: load_backbone(str(tmp_path / "classifier"), choices=BackboneChoices(pooling="pooler"))
+        lambda: load_backbone(str(tmp_path / "classifier"), options=BackboneOptions(pooling="pooler"))
     )
     assert "pooler.dense.bias" in message
     assert "choose cls or mean" in message
@@ -227,7 +227,7 @@ def test_missing_tensors(vit: Path) -> None:
 
 def test_missing_tensors_that_nobody_uses(vit: Path) -> None:
     retensor(vit, lambda tensors: [tensors.pop(n) for n in sorted(tensors) if n.startswith("pooler")])
-    load_backbone(str(vit), choices=BackboneChoices(pooling="mean"))
+    load_backbone(str(vit), options=BackboneOptions(pooling="mean"))
 
 
 def test_missing_statistics(make_model: MakeModel, save: Save) -> None:
@@ -260,7 +260,7 @@ def test_tensors_of_another_shape(vit: Path) -> None:
     ],
 )
 def test_sizes_of_pictures(family: str, size: int, words: str) -> None:
-    message = said(lambda: random_backbone(family, sizes=TINY[family], choices=BackboneChoices(size=size)))
+    message = said(lambda: random_backbone(family, sizes=TINY[family], options=BackboneOptions(size=size)))
     assert f"pictures of {size} pixels do not fit this {family} network" in message
     assert words in message
 
@@ -271,13 +271,13 @@ def test_the_smallest_pictures_that_fit_do_fit(family: str) -> None:
 
     config = FAMILIES[family].model_class().config_class(**TINY[family])
     least = FAMILIES[family].sizes(config).least
-    backbone = random_backbone(family, sizes=TINY[family], choices=BackboneChoices(size=least))
+    backbone = random_backbone(family, sizes=TINY[family], options=BackboneOptions(size=least))
     assert backbone(torch.zeros(2, 3, least, least)).isfinite().all()
 
 
 def test_unknown_choices() -> None:
     def attempt(family: str = "swin", **words: Any) -> str:
-        return said(lambda: random_backbone(family, sizes=TINY[family], choices=BackboneChoices(**words)))
+        return said(lambda: random_backbone(family, sizes=TINY[family], options=BackboneOptions(**words)))
 
     assert "items.pooling is 'cls', which this swin network does not have; known: mean, pooler" in attempt(
         pooling="cls"
@@ -289,7 +289,7 @@ def test_unknown_choices() -> None:
         lambda: random_backbone(
             "siglip",
             sizes={**TINY["siglip"], "vision_use_head": False},
-            choices=BackboneChoices(pooling="pooler"),
+            options=BackboneOptions(pooling="pooler"),
         )
     )
     assert "items.pooling is pooler, and this network has none" in message

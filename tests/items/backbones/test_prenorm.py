@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pixelrec.items.backbones import prenorm_function
 from pixelrec.items.backbones.backbone import AbstractBackbone
-from pixelrec.items.backbones.draft import BackboneChoices
+from pixelrec.items.backbones.draft import BackboneOptions
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.families.blocks import Unmasked
 from pixelrec.items.backbones.first_token import FirstTokenBlock
@@ -40,8 +40,8 @@ def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def tiny(family: str, pooling: Any = "tokens", seed: int = 3, **sizes: Any) -> AbstractBackbone:
     """Eager, with weights that give attention something to choose."""
     torch.manual_seed(seed)
-    config = BackboneChoices(pooling, 32, attention="eager")
-    backbone = random_backbone(family, sizes={**TINY[family], **sizes}, choices=config)
+    config = BackboneOptions(pooling, 32, attention="eager")
+    backbone = random_backbone(family, sizes={**TINY[family], **sizes}, options=config)
     shake(backbone)
     with torch.no_grad():
         for name, parameter in backbone.named_parameters():
@@ -215,7 +215,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_what_is_not_plain_is_left_to_the_layer(calls: list[str], pixels: Tensor) -> None:
-    sdpa = random_backbone("clip", sizes=TINY["clip"], choices=BackboneChoices(attention="sdpa"))
+    sdpa = random_backbone("clip", sizes=TINY["clip"], options=BackboneOptions(attention="sdpa"))
     for backbone in (sdpa, tiny("vit", hidden_dropout_prob=0.1), tiny("vit", qkv_bias=False)):
         backbone(pixels.float())
     assert not calls

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 
 from pixelrec.images.decode import decode
 from pixelrec.items.backbones.backbone import AbstractBackbone
-from pixelrec.items.backbones.load import BackboneChoices, load_backbone
+from pixelrec.items.backbones.load import BackboneOptions, load_backbone
 from pixelrec.items.backbones.picture_input import HALF
 
 SHARED = Path(os.environ.get("PIXELREC_SHARED", Path(__file__).parents[4] / "shared"))
@@ -71,7 +71,7 @@ def test_its_lower_part_can_be_kept(backbone: AbstractBackbone, pictures: Tensor
 
 
 def test_smaller_pictures(pictures: Tensor) -> None:
-    small = load_backbone(str(NETWORK), choices=BackboneChoices(size=112, pooling="tokens"))
+    small = load_backbone(str(NETWORK), options=BackboneOptions(size=112, pooling="tokens"))
     with torch.inference_mode():
         tokens = small(small.input.normalise(pictures[:2, ::2, ::2]))
     assert tokens.shape == (2, 16, 1280)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from pixelrec.errors import ImageError, RecipeError
-from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetChoices, ModifiedResNet
+from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetConfig, ModifiedResNet
 from pixelrec.items.cache import place as activation_place
 from pixelrec.items.cache import store as made
 from pixelrec.items.cache.key import DTYPES, ActivationKey, key_of
@@ -60,7 +60,7 @@ def build(
     said: list[str] | None = None,
 ) -> Activations:
     said = [] if said is None else said
-    return made.build(parent, key, compute, chunk=chunk, say=said.append, shown=False)
+    return made.build(parent, key, compute, chunk=chunk, log=said.append, shown=False)
 
 
 def interrupted_after(calls: int) -> Callable[[np.ndarray], Tensor]:
@@ -200,7 +200,7 @@ def compute(ids):
         {on_fourth}
     return states_of(ids)
 
-build(folder, KEY, compute, chunk=3, say=print, shown=False)
+build(folder, KEY, compute, chunk=3, log=print, shown=False)
 """
 
 
@@ -467,9 +467,9 @@ def test_states_of_the_wrong_shape_are_an_error(tmp_path: Path) -> None:
         build(tmp_path, compute=lambda ids: states_of(ids).mT)
 
 
-def backbone(**choices: object) -> CLIPResNet:
+def backbone(**config: object) -> CLIPResNet:
     torch.manual_seed(1)
-    chosen = replace(CLIPResNetChoices(size=64), **choices)
+    chosen = replace(CLIPResNetConfig(size=64), **config)
     return CLIPResNet(ModifiedResNet(Architecture((1, 1, 1, 1), 8, 16, 64), 64), chosen)
 
 

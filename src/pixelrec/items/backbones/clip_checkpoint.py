@@ -21,7 +21,7 @@ from pixelrec.items.backbones.clip_resnet import (
     STRIDE,
     Architecture,
     CLIPResNet,
-    CLIPResNetChoices,
+    CLIPResNetConfig,
     ModifiedResNet,
     fitted_positions,
     unfilled,
@@ -34,18 +34,18 @@ COUNTER = ".num_batches_tracked"  # of a batch norm; absent in some files, and o
 Tensors = dict[str, Tensor]
 
 
-def load_clip_resnet(path: Path, config: CLIPResNetChoices | None = None) -> CLIPResNet:
+def load_clip_resnet(path: Path, config: CLIPResNetConfig | None = None) -> CLIPResNet:
     """The network whose published weights are in `path`, in fp32.
 
     Args:
         path: safetensors, or a state dict that `torch.save` wrote; OpenAI's names, with or without `visual.`
-        choices: of the recipe.
+        config: of the recipe.
 
     Raises:
         RecipeError: no such file, not a checkpoint, not of a CLIP ResNet; a tensor that is missing,
-            unknown or of the wrong shape; choices that do not fit.
+            unknown or of the wrong shape; config that do not fit.
     """
-    config = config or CLIPResNetChoices()
+    config = config or CLIPResNetConfig()
     tensors = read_visual(path)
     architecture = recognised(tensors, path)
     with torch.device("meta"):

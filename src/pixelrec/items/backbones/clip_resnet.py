@@ -173,7 +173,7 @@ def _layer(channels: int, inner: int, blocks: int, stride: int) -> nn.Sequential
 
 
 @dataclass(frozen=True)
-class CLIPResNetChoices:
+class CLIPResNetConfig:
     """What a recipe chooses about a network, beside which.
 
     Args:
@@ -199,7 +199,7 @@ class CLIPResNet(AbstractBackbone):
 
     Args:
         network: whose layers these are; made for pictures of the size that is chosen.
-        choices: of the recipe.
+        config: of the recipe.
         provenance: of the weights; by default they are random.
 
     Raises:
@@ -207,7 +207,7 @@ class CLIPResNet(AbstractBackbone):
     """
 
     def __init__(
-        self, network: ModifiedResNet, config: CLIPResNetChoices, provenance: Provenance = RANDOM
+        self, network: ModifiedResNet, config: CLIPResNetConfig, provenance: Provenance = RANDOM
     ) -> None:
         pooling = checked(config.pooling, POOLINGS, "pooler", "a CLIP ResNet")
         network.attnpool.requires_grad_(not config.frozen_pool)
@@ -217,33 +217,33 @@ class CLIPResNet(AbstractBackbone):
 
     def describe(self) -> dict[str, Any]:
         """What `rebuild_clip_resnet` takes."""
-        config = {"architecture": asdict(self.architecture), "choices": asdict(self.config)}
+        config = {"architecture": asdict(self.architecture), "config": asdict(self.config)}
         return {"family": "clip_resnet", **config}
 
 
-def random_clip_resnet(name: str, config: CLIPResNetChoices | None = None) -> CLIPResNet:
+def random_clip_resnet(name: str, config: CLIPResNetConfig | None = None) -> CLIPResNet:
     """One of `ARCHITECTURES` with random weights.
 
     Raises:
-        RecipeError: an unknown name, or choices that do not fit.
+        RecipeError: an unknown name, or config that do not fit.
     """
     if name not in list(ARCHITECTURES):  # which may be anything, a list even
         raise RecipeError(f"no CLIP ResNet is called {name!r}; {nearest(str(name), ARCHITECTURES)}")
-    config = config or CLIPResNetChoices()
+    config = config or CLIPResNetConfig()
     return CLIPResNet(unfilled(ARCHITECTURES[name], config), config)
 
 
-def unfilled(architecture: Architecture, config: CLIPResNetChoices) -> ModifiedResNet:
+def unfilled(architecture: Architecture, config: CLIPResNetConfig) -> ModifiedResNet:
     """The layers, for pictures of the size that is chosen, or of the native one."""
     return ModifiedResNet(architecture, config.size or architecture.native)
 
 
 def rebuild_clip_resnet(description: Mapping[str, Any]) -> CLIPResNet:
     """The network that described itself so, with random weights; the description may have been JSON."""
-    architecture, config = dict(description["architecture"]), dict(description["choices"])
+    architecture, config = dict(description["architecture"]), dict(description["config"])
     architecture["blocks"] = tuple(architecture["blocks"])
     colours = {name: tuple(config[name]) for name in ("mean", "std")}
-    chosen = CLIPResNetChoices(**(config | colours))
+    chosen = CLIPResNetConfig(**(config | colours))
     return CLIPResNet(unfilled(Architecture(**architecture), chosen), chosen)
 
 

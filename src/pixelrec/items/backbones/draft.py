@@ -20,7 +20,7 @@ Statistics: TypeAlias = Literal["own", "half"]
 
 
 @dataclass(frozen=True)
-class BackboneChoices:
+class BackboneOptions:
     """What a recipe chooses about a network, beside which.
 
     Args:
@@ -46,27 +46,27 @@ class Draft:
     description: Description
 
 
-def draft(name: str, config: Any, preprocessing: Preprocessing, choices: BackboneChoices) -> Draft:
+def draft(name: str, config: Any, preprocessing: Preprocessing, options: BackboneOptions) -> Draft:
     """The network of this family and configuration, as the recipe wants it.
 
     Raises:
         RecipeError: a size that does not fit, an unknown pooling, statistics or attention.
     """
     family, network = FAMILIES[name], f"this {name} network"
-    pooling = checked(choices.pooling, family.poolings, family.pooling, network)
-    _demand_known("items.statistics", choices.statistics, ("own", "half"))
+    pooling = checked(options.pooling, family.poolings, family.pooling, network)
+    _demand_known("items.statistics", options.statistics, ("own", "half"))
     written = config.to_dict()
     if written.get("num_channels", 3) != 3:
         raise RecipeError(
             f"{network} takes pictures of {written['num_channels']} channels, and ours have 3 colours"
         )
-    size = (preprocessing.size or _native(written)) if choices.size is None else choices.size
+    size = (preprocessing.size or _native(written)) if options.size is None else options.size
     family.sizes(config).check(size, network)
-    own = choices.statistics == "own"
+    own = options.statistics == "own"
     mean = (preprocessing.mean or family.mean) if own else HALF
     std = (preprocessing.std or family.std) if own else HALF
     if family.attends:
-        config._attn_implementation = _kernel(choices.attention)
+        config._attn_implementation = _kernel(options.attention)
     return Draft(family, config, Description(name, written, pooling, size, mean, std))
 
 

@@ -15,7 +15,7 @@ import torch
 from pixelrec.errors import RecipeError, nearest
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.checkpoint import Checkpoint, find_checkpoint
-from pixelrec.items.backbones.draft import Attention, BackboneChoices, Draft, demand_family, draft, family_of
+from pixelrec.items.backbones.draft import Attention, BackboneOptions, Draft, demand_family, draft, family_of
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.picture_input import Preprocessing
 from pixelrec.items.backbones.quiet import quiet_transformers
@@ -31,7 +31,7 @@ def load_backbone(
     *,
     family: str | None = None,
     revision: str | None = None,
-    choices: BackboneChoices | None = None,
+    options: BackboneOptions | None = None,
 ) -> AbstractBackbone:
     """A pretrained network, in fp32 and eval mode.
 
@@ -39,14 +39,14 @@ def load_backbone(
         source: a folder, or a name on the hub.
         family: what it must be; none: what it says it is.
         revision: a branch, tag or commit of the hub.
-        choices: of the recipe.
+        options: of the recipe.
 
     Raises:
-        RecipeError: no checkpoint, of another family, with missing or foreign tensors, or choices it lacks.
+        RecipeError: no checkpoint, of another family, with missing or foreign tensors, or options it lacks.
     """
     _demand_transformers()
     checkpoint = find_checkpoint(source, revision=revision)
-    plan = _draft_of(checkpoint, family, _NO_SIZES, choices)
+    plan = _draft_of(checkpoint, family, _NO_SIZES, options)
     model, report = read_weights(plan.family.model_class(), plan.config, checkpoint)
     backbone = _built(plan, model, Provenance(source, checkpoint.revision()))
     demand_complete(backbone, model, report, source)
@@ -59,7 +59,7 @@ def random_backbone(
     source: str | None = None,
     revision: str | None = None,
     sizes: Sizes = _NO_SIZES,
-    choices: BackboneChoices | None = None,
+    options: BackboneOptions | None = None,
 ) -> AbstractBackbone:
     """A network in eval mode whose weights are drawn from torch's generator, as its family does.
 
@@ -68,10 +68,10 @@ def random_backbone(
         source: a folder, or a name on the hub, whose `config.json` is taken; no weights are needed.
         revision: a branch, tag or commit of the hub.
         sizes: words of the family's configuration, such as hidden_size; they win over those of the source.
-        choices: of the recipe.
+        options: of the recipe.
 
     Raises:
-        RecipeError: an unknown family or size, sizes that contradict each other, or choices it lacks.
+        RecipeError: an unknown family or size, sizes that contradict each other, or options it lacks.
     """
     _demand_transformers()
     if source is not None:
@@ -82,10 +82,10 @@ def random_backbone(
                 f"{error}; random weights take from items.source only what the network is like: "
                 "items.source null and items.family say it too"
             ) from error
-        plan = _draft_of(checkpoint, family, sizes, choices)
+        plan = _draft_of(checkpoint, family, sizes, options)
     elif family is not None:
         demand_family(family)
-        plan = draft(family, _config(family, {}, sizes), Preprocessing(), choices or BackboneChoices())
+        plan = draft(family, _config(family, {}, sizes), Preprocessing(), options or BackboneOptions())
     else:
         raise RecipeError(f"which picture network? Give items.family ({', '.join(FAMILIES)}) or items.source")
     return _drawn(plan, source or "")
@@ -95,9 +95,9 @@ def rebuild_backbone(description: Mapping[str, Any], *, attention: Attention = "
     """The network that `describe` has written down, with random weights to be replaced by saved ones."""
     _demand_transformers()
     mean, std = tuple(description["mean"]), tuple(description["std"])
-    choices = BackboneChoices(description["pooling"], description["size"], attention=attention)
+    options = BackboneOptions(description["pooling"], description["size"], attention=attention)
     config = _config(description["family"], description["config"], _NO_SIZES)
-    plan = draft(description["family"], config, Preprocessing(None, mean, std), choices)
+    plan = draft(description["family"], config, Preprocessing(None, mean, std), options)
     return _drawn(plan, "")
 
 
@@ -109,13 +109,13 @@ def _demand_transformers() -> None:
 
 
 def _draft_of(
-    checkpoint: Checkpoint, family: str | None, sizes: Sizes, choices: BackboneChoices | None
+    checkpoint: Checkpoint, family: str | None, sizes: Sizes, options: BackboneOptions | None
 ) -> Draft:
     written = checkpoint.config()
     name = family_of(written.get("model_type"), family, checkpoint.source)
     # CLIP and SigLIP are two towers; the pictures' is described within.
     config = _config(name, written.get("vision_config") or written, sizes)
-    return draft(name, config, checkpoint.preprocessing(), choices or BackboneChoices())
+    return draft(name, config, checkpoint.preprocessing(), options or BackboneOptions())
 
 
 def _config(family: str, written: Mapping[str, Any], sizes: Sizes) -> Any:

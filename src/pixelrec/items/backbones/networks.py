@@ -12,12 +12,12 @@ from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.clip_checkpoint import load_clip_resnet
 from pixelrec.items.backbones.clip_resnet import (
     ARCHITECTURES,
-    CLIPResNetChoices,
+    CLIPResNetConfig,
     random_clip_resnet,
     rebuild_clip_resnet,
 )
 from pixelrec.items.backbones.cnnf import CNNF
-from pixelrec.items.backbones.draft import Attention, BackboneChoices
+from pixelrec.items.backbones.draft import Attention, BackboneOptions
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.load import load_backbone, random_backbone, rebuild_backbone
 from pixelrec.items.backbones.picture_input import CLIP_MEAN, CLIP_STD, DEFAULT_SIZE, HALF
@@ -29,7 +29,7 @@ _WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin"}
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Which network, and how it is taken.
+    """Which network, and how it is used.
 
     Args:
         source: a checkpoint's folder, a name on the hub, or a file of a CLIP ResNet's weights.
@@ -37,7 +37,7 @@ class NetworkConfig:
         pretrained: false draws the weights at random.
         revision: branch, tag or commit on the hub.
         sizes: words of the family's configuration, for random weights.
-        taken: pooling, picture size, colour statistics and attention.
+        options: pooling, picture size, colour statistics and attention.
         frozen_pool: the attention pool of a CLIP ResNet stays as it is, as published.
     """
 
@@ -46,7 +46,7 @@ class NetworkConfig:
     pretrained: bool = True
     revision: str | None = None
     sizes: Mapping[str, Any] = field(default_factory=dict)
-    taken: BackboneChoices = field(default_factory=BackboneChoices)
+    options: BackboneOptions = field(default_factory=BackboneOptions)
     frozen_pool: bool = False
 
     @property
@@ -60,7 +60,7 @@ def make_network(config: NetworkConfig) -> AbstractBackbone:
     """The network that a recipe chooses, in fp32 and eval mode.
 
     Raises:
-        RecipeError: no such checkpoint or family, or choices that do not fit it.
+        RecipeError: no such checkpoint or family, or options that do not fit it.
     """
     if config.family is not None and config.family not in NETWORKS:
         raise RecipeError(f"items.family is {config.family!r}; {nearest(config.family, NETWORKS)}")
@@ -75,7 +75,7 @@ def make_network(config: NetworkConfig) -> AbstractBackbone:
             source=config.source,
             revision=config.revision,
             sizes=config.sizes,
-            choices=config.taken,
+            options=config.options,
         )
     if config.source is None:
         raise RecipeError(
@@ -87,7 +87,9 @@ def make_network(config: NetworkConfig) -> AbstractBackbone:
             f"items.sizes are {dict(config.sizes)}, and a pretrained network has those of its checkpoint; "
             "leave them out, or set items.pretrained false"
         )
-    return load_backbone(config.source, family=config.family, revision=config.revision, choices=config.taken)
+    return load_backbone(
+        config.source, family=config.family, revision=config.revision, options=config.options
+    )
 
 
 def rebuild_network(described: Mapping[str, Any], attention: Attention = "auto") -> AbstractBackbone:
@@ -100,10 +102,10 @@ def rebuild_network(described: Mapping[str, Any], attention: Attention = "auto")
 
 
 def _clip_resnet(config: NetworkConfig) -> AbstractBackbone:
-    mean, std = (CLIP_MEAN, CLIP_STD) if config.taken.statistics == "own" else (HALF, HALF)
-    taken = CLIPResNetChoices(
-        config.taken.pooling or "pooler",
-        config.taken.size,
+    mean, std = (CLIP_MEAN, CLIP_STD) if config.options.statistics == "own" else (HALF, HALF)
+    options = CLIPResNetConfig(
+        config.options.pooling or "pooler",
+        config.options.size,
         mean,
         std,
         frozen_pool=config.frozen_pool,
@@ -116,12 +118,12 @@ def _clip_resnet(config: NetworkConfig) -> AbstractBackbone:
             )
         _demand_unsaid("items.revision", config.revision, "weights in a file have no other")
         _demand_unsaid("items.sizes", dict(config.sizes), "the weights say how large it is")
-        return load_clip_resnet(Path(config.source), taken)
+        return load_clip_resnet(Path(config.source), options)
     _demand_unsaid("items.source", config.source, "random weights have none")
     _demand_known_sizes(config.sizes, {"architecture"}, CLIP_RESNET)
     if "architecture" not in config.sizes:
         raise RecipeError(f"items.sizes.architecture is missing; expected one of {', '.join(ARCHITECTURES)}")
-    return random_clip_resnet(config.sizes["architecture"], taken)
+    return random_clip_resnet(config.sizes["architecture"], options)
 
 
 def _cnnf(config: NetworkConfig) -> AbstractBackbone:
@@ -135,7 +137,7 @@ def _cnnf(config: NetworkConfig) -> AbstractBackbone:
             f"items.pretrained is true, and {CNN_F} starts from random weights: set items.pretrained false"
         )
     why = f"{CNN_F} knows one way"
-    _demand_unsaid("items.pooling", config.taken.pooling, why)
+    _demand_unsaid("items.pooling", config.options.pooling, why)
     _demand_unsaid("items.revision", config.revision, why)
     _demand_unsaid("items.frozen_pool", config.frozen_pool, why)
     _demand_known_sizes(config.sizes, {"width", "dropout"}, CNN_F)
@@ -144,7 +146,7 @@ def _cnnf(config: NetworkConfig) -> AbstractBackbone:
         raise RecipeError(f"items.sizes.width is {width!r}; expected how many features, at least 1")
     if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
         raise RecipeError(f"items.sizes.dropout is {dropout!r}; expected a share from 0 to less than 1")
-    return CNNF(size=config.taken.size or DEFAULT_SIZE, width=width, dropout=float(dropout)).eval()
+    return CNNF(size=config.options.size or DEFAULT_SIZE, width=width, dropout=float(dropout)).eval()
 
 
 def _demand_unsaid(key: str, value: Any, why: str) -> None:

@@ -59,7 +59,7 @@ def first_statistics(block: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def kept_memory(apart: Iterable[Tensor]) -> Iterator[dict[int, int]]:
+def saved_memory(apart: Iterable[Tensor]) -> Iterator[dict[int, int]]:
     """Pieces of memory that are kept for gradients of what happens within: bytes by address.
 
     apart: tensors that would be there anyway.

@@ -26,11 +26,11 @@ from pixelrec.numerics.precision import has_bf16, without_tf32
 Cache = Literal["auto", "always", "never"]
 VERIFIED = 2  # pictures that are computed again whenever a cache is opened
 DEVICE_SHARE = 0.5  # of the free memory of a device that states may take
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class CacheChoices:
+class CacheConfig:
     """What a recipe chooses.
 
     Args:
@@ -83,39 +83,39 @@ class Frozen:
         return dtype == "bf16" and has_bf16(self.device)
 
 
-def cached_feed(config: CacheChoices, frozen: Frozen, say: Say | None) -> AbstractFeed | None:
-    """The cache as a feed, where it is wanted; it is made if need be, or, if nobody listens, only looked for.
+def cached_feed(config: CacheConfig, frozen: Frozen, log: Log | None) -> AbstractFeed | None:
+    """The cache as a feed, where it is wanted; it is made if need be, or, without a log, only looked for.
 
     Raises:
         RecipeError: asked for, and nothing is frozen.
         ImageError: the disk is too small, or what is there is damaged or of something else.
     """
-    if config.use == "never" or config.folder is None or not _wanted(config, frozen, say):
+    if config.use == "never" or config.folder is None or not _wanted(config, frozen, log):
         return None
     key = frozen.key(config.dtype)
-    activations = open_activations(config.folder, key, whole=say is not None)
+    activations = open_activations(config.folder, key, whole=log is not None)
     if activations is None:
-        if say is None:
+        if log is None:
             return None
         if config.use == "auto" and (line := lack_of_room(config.folder, key)):
-            say(f"activation cache: no, {line}")
+            log(f"activation cache: no, {line}")
             return None
         compute = partial(frozen.states, dtype=config.dtype)
-        activations = build(config.folder, key, compute, chunk=frozen.at_once, say=say)
+        activations = build(config.folder, key, compute, chunk=frozen.at_once, log=log)
     some = np.linspace(1, key.items, min(VERIFIED, key.items)).astype(np.int64)
     verify(activations, partial(frozen.states, dtype=config.dtype), some)
     return _placed(activations, frozen.device)
 
 
-def _wanted(config: CacheChoices, frozen: Frozen, say: Say | None) -> bool:
+def _wanted(config: CacheConfig, frozen: Frozen, log: Log | None) -> bool:
     if config.use == "always" and frozen.boundary == 0:
         raise RecipeError(
             "items.cache is always, and nothing of the network is frozen: there is nothing to keep; set "
             "items.cache auto, or items.trainable to fewer blocks"
         )
     verdict = verdict_on(frozen.backbone, frozen.boundary, config.dtype, items=frozen.pictures.count)
-    if say is not None:
-        say(verdict.line)
+    if log is not None:
+        log(verdict.line)
     return config.use == "always" or verdict.pays
 
 

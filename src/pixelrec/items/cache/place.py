@@ -17,15 +17,15 @@ from pixelrec.console.numbers import bytes_in_words
 from pixelrec.errors import ImageError
 from pixelrec.items.cache.key import ActivationKey
 from pixelrec.items.cache.manifest import LOCK, STATES, folder_of
-from pixelrec.items.encoder import Say
+from pixelrec.items.encoder import Log
 
 _MEND = "set items.cache never, or give another folder for the cache"
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_HERE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})  # file systems that cannot allocate
 
 
-def demand_room(folder: Path, key: ActivationKey, say: Say) -> None:
-    """Say how many bytes are needed and how many are free, before anything is written.
+def demand_room(folder: Path, key: ActivationKey, log: Log) -> None:
+    """Log how many bytes are needed and how many are free, before anything is written.
 
     Raises:
         ImageError: too few; what is written already counts as free.
@@ -33,7 +33,7 @@ def demand_room(folder: Path, key: ActivationKey, say: Say) -> None:
     free, written = _free(folder), _allocated(folder / STATES)
     if not _has_room(key, free, written):
         raise _no_room(folder, key, free, written)
-    say(
+    log(
         f"activations of {key.items:,} pictures need {bytes_in_words(key.file_bytes)} in {folder}; its disk "
         f"has {bytes_in_words(free)} free{_beside(written)}"
     )
@@ -83,7 +83,7 @@ def _allocate(handle: int, size: int) -> None:
 
 
 @contextmanager
-def locked(folder: Path, say: Say) -> Iterator[None]:
+def locked(folder: Path, log: Log) -> Iterator[None]:
     """Make the folder and be its only writer; waits while another process is.
 
     Raises:
@@ -95,19 +95,19 @@ def locked(folder: Path, say: Say) -> Iterator[None]:
     except OSError as error:
         raise unwritable(folder, error) from None
     with lock:
-        _wait_for(lock, folder, say)
+        _wait_for(lock, folder, log)
         try:
             yield
         finally:
             fcntl.flock(lock, fcntl.LOCK_UN)  # closing would not do where a forked child has it open too
 
 
-def _wait_for(lock: BinaryIO, folder: Path, say: Say) -> None:
+def _wait_for(lock: BinaryIO, folder: Path, log: Log) -> None:
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"activations: another process is computing them in {folder}, waiting for it")
+            log(f"activations: another process is computing them in {folder}, waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
         raise unwritable(folder, error) from None

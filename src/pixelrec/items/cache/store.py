@@ -20,7 +20,7 @@ from pixelrec.items.cache.key import DTYPES, ActivationKey
 from pixelrec.items.cache.manifest import STATES, Chunk, damage, folder_of, is_complete, read_chunks
 from pixelrec.items.cache.place import demand_room, locked
 from pixelrec.items.cache.writer import ActivationWriter, Compute, complete
-from pixelrec.items.encoder import Say
+from pixelrec.items.encoder import Log
 
 _LOOKED_AT = 4  # chunks whose checksums are compared where not all are, besides zeros, first and last
 _BLOCK_BYTES = 256 << 20  # copied to a device at once
@@ -127,7 +127,7 @@ def build(
     compute: Compute,
     *,
     chunk: int,
-    say: Say = _to_nobody,
+    log: Log = _to_nobody,
     shown: bool = True,
 ) -> Activations:
     """The activations with that key: what is there already, and the rest computed now.
@@ -139,7 +139,7 @@ def build(
         key: what they are states of.
         compute: called with the numbers of up to `chunk` items, in order.
         chunk: items computed and written together; what a kill may cost.
-        say: hears how much disk it takes, and where it starts.
+        log: is called with how much disk it takes, and where it resumes.
         shown: whether to draw a progress line on standard error.
 
     Raises:
@@ -150,12 +150,12 @@ def build(
     if found is not None:
         return found
     folder = folder_of(parent, key)
-    demand_room(folder, key, say)
-    with locked(folder, say):
+    demand_room(folder, key, log)
+    with locked(folder, log):
         found = open_activations(parent, key)  # made by another process, while this one waited
         if found is None:
             with ActivationWriter(folder, key) as writer:
-                complete(writer, compute, chunk=chunk, say=say, shown=shown)
+                complete(writer, compute, chunk=chunk, log=log, shown=shown)
             found = open_activations(parent, key)
     if found is None:
         raise RuntimeError(f"the manifest in {folder} was replaced while it was locked")

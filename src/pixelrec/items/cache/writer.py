@@ -29,7 +29,7 @@ from pixelrec.items.cache.manifest import (
     write_manifest,
 )
 from pixelrec.items.cache.place import allocate, unwritable
-from pixelrec.items.encoder import Say
+from pixelrec.items.encoder import Log
 
 Compute = Callable[[np.ndarray], Tensor]
 """Item numbers (n) → their states (n, *shape), of any float dtype and on any device."""
@@ -82,7 +82,7 @@ class ActivationWriter:
             rows, at = rows[written:], at + written
 
     def finish(self) -> None:
-        """Say that it is complete, once the disk has it."""
+        """Mark it complete, once the disk has it."""
         try:
             os.fsync(self._states.fileno())
             os.fsync(self._chunks.fileno())
@@ -105,11 +105,11 @@ class ActivationWriter:
         self._chunks.seek(0, os.SEEK_END)
 
 
-def complete(writer: ActivationWriter, compute: Compute, *, chunk: int, say: Say, shown: bool) -> None:
+def complete(writer: ActivationWriter, compute: Compute, *, chunk: int, log: Log, shown: bool) -> None:
     """Compute and write what is not there yet, and say that it is complete; words as `build` takes them."""
     items, done = writer.key.items, max(0, writer.rows - 1)
     if done:
-        say(f"activations: {done:,} of {items:,} pictures are there already, {items - done:,} to go")
+        log(f"activations: {done:,} of {items:,} pictures are there already, {items - done:,} to go")
     if writer.rows == 0:
         writer.append(torch.zeros(1, *writer.key.shape, dtype=DTYPES[writer.key.dtype]))
     with progress_line("Activations", items - done, shown=shown) as advance:

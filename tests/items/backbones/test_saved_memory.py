@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from pixelrec.items.backbones.recomputation import kept_memory, recomputed
+from pixelrec.items.backbones.recomputation import recomputed, saved_memory
 
 
 def test_every_piece_counts_once_and_weights_do_not() -> None:
     layer, x = nn.Linear(8, 4, bias=False), torch.randn(10, 8)
-    with kept_memory([*layer.parameters(), x]) as kept:
+    with saved_memory([*layer.parameters(), x]) as kept:
         y = layer(x)  # x and the weight: both apart
         z = y.sigmoid()  # its result, 10 × 4
         (z.view(40) * z.view(40)).sum()  # the same memory
@@ -19,9 +19,9 @@ def test_every_piece_counts_once_and_weights_do_not() -> None:
 
 def test_what_is_computed_again_keeps_nothing_inside() -> None:
     block, x = nn.Sequential(nn.Linear(8, 64), nn.Sigmoid(), nn.Linear(64, 8)), torch.randn(10, 8)
-    with kept_memory([*block.parameters(), x]) as inside:
+    with saved_memory([*block.parameters(), x]) as inside:
         block(x)
-    with kept_memory([*block.parameters(), x]) as again:
+    with saved_memory([*block.parameters(), x]) as again:
         recomputed(block, x)
     assert sum(inside.values()) == 4 * 10 * 64
     assert not again
@@ -33,7 +33,7 @@ def test_gradients_are_as_ever() -> None:
     assert layer.weight.grad is not None
     expected = layer.weight.grad.clone()
     layer.zero_grad()
-    with kept_memory([]):
+    with saved_memory([]):
         y = layer(x).sigmoid().sum()
     y.backward()
     assert torch.equal(layer.weight.grad, expected)
