@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelrec.console.numbers import percent
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Verdict
 from pixelrec.reports import figures, page, tables
@@ -307,7 +308,7 @@ def test_a_metric_that_a_model_lacks_is_a_dash() -> None:
     (table,) = tables.metric_tables(
         [MetricRow("test", "a", {"x": 0.5}), MetricRow("test", "b", {"y": 0.123456})]
     )
-    shown = [[tables.percent(cell.value) for cell in line.cells] for line in table.lines]
+    shown = [[percent(cell.value) for cell in line.cells] for line in table.lines]
     assert shown == [["50.00", "–"], ["–", "12.35"]]
 
 
@@ -462,7 +463,7 @@ def test_a_model_that_a_slice_lacks_has_dashes_there() -> None:
     lacking = replace(SLICES[1], metrics=SLICES[1].metrics[:2])
     found = tables.slice_table([SLICES[0], lacking])
     assert found is not None
-    shown = [[tables.percent(cell.value) for cell in line.cells] for line in found.lines]
+    shown = [[percent(cell.value) for cell in line.cells] for line in found.lines]
     assert shown[2] == ["50.00", "1.00", "–", "–"] and shown[1] == ["50.00", "1.23", "50.00", "30.00"]
 
 

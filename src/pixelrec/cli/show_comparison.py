@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixelrec.cli.show_evaluation import COLOURS, too_few
-from pixelrec.console.terminal import fitting, plain_table, say
+from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.evaluation.comparison import METRIC, points, verdict
 from pixelrec.evaluation.significance import Interval
 from pixelrec.runs.compare import Part, RunComparison
@@ -23,7 +23,7 @@ def print_comparison(found: RunComparison, console: Console) -> None:
     for letter, measured, folder in zip(LETTERS, found.measured, found.folders, strict=True):
         console.print(f"{letter}  {measured.model}  {folder}", highlight=False, markup=False)
     console.print()
-    console.print(fitting([_table(found, intervals=True), _table(found, intervals=False)], console))
+    console.print(first_that_fits([_table(found, intervals=True), _table(found, intervals=False)], console))
     console.print()
     for pair in found.verdicts:
         say(pair.sentence(*found.names), console, f"bold {COLOURS[pair.verdict]}")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pixelrec.cli.show_evaluation import COLOURS
-from pixelrec.console.terminal import fitting, plain_table, say
+from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.demonstration.demonstrate import CONTENDERS, IDS, PIXELS, Demonstration
 from pixelrec.evaluation.comparison import METRIC, best_first
 from pixelrec.evaluation.slices import LONG_TAIL
@@ -26,7 +26,9 @@ def print_demonstration(found: Demonstration, console: Console) -> None:
     pairing = found.pairing
     console.print()
     columns = _columns(found)
-    console.print(fitting([_table(columns, found.ceiling, shown) for shown in (SHOWN, (METRIC,))], console))
+    console.print(
+        first_that_fits([_table(columns, found.ceiling, shown) for shown in (SHOWN, (METRIC,))], console)
+    )
     console.print()
     for pair in (pairing.overall, pairing.few):
         if pair is not None:

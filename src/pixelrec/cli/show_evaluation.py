@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pixelrec.console.terminal import fitting, plain_table, say
+from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.evaluation.comparison import METRIC, Comparison
 from pixelrec.evaluation.slices import FEWEST, LONG_TAIL, Sliced
 from pixelrec.runs.results import Measured
@@ -23,7 +23,7 @@ def print_measured(found: Measured, console: Console) -> None:
     Under them, the same on items with few training events and on the others.
     """
     console.print()
-    console.print(fitting([_table(found, names) for names in _choices_of_metrics(found)], console))
+    console.print(first_that_fits([_table(found, names) for names in _choices_of_metrics(found)], console))
     console.print()
     if found.comparison is not None:
         _say_standing(found.comparison, found.model, console)
@@ -46,7 +46,7 @@ def _print_slices(found: Measured, console: Console) -> None:
     if len(found.slices) < 2:
         return
     console.print()
-    console.print(fitting(_slices_tables(found), console))
+    console.print(first_that_fits(_slices_tables(found), console))
     console.print()
     for part in found.slices:
         if part.comparison is not None and part.name == LONG_TAIL.name:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from pixelrec.cli.show_evaluation import COLOURS
 from pixelrec.console.numbers import DASH, percent, signed
-from pixelrec.console.terminal import fitting, plain_table, say
+from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.grid.columns import Column, cost, few, quality
@@ -27,7 +27,7 @@ def draw(results: Results, console: Console) -> None:
     """Recipes behind a baseline are red, those ahead of all green."""
     rare = few(results)
     console.print()
-    console.print(fitting([_table(results, layout) for layout in LAYOUTS], console))
+    console.print(first_that_fits([_table(results, layout) for layout in LAYOUTS], console))
     if any(row.against for row in results.rows):
         say(
             f"\n± and vs: 95 % over users. ▲ clearly ahead of {results.rival}, the best baseline; "

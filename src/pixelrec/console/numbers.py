@@ -34,8 +34,8 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
-def size(number: float, unit: str = "B") -> str:
-    """1234567 → "1.23 MB"; with an empty unit, "1.23 M"."""
+def with_prefix(number: float, unit: str = "B") -> str:
+    """1234567 → "1.23 MB"; a kB is 1000 bytes. With an empty unit, "1.23 M"."""
     if not math.isfinite(number):
         return DASH
     for power, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -47,11 +47,3 @@ def size(number: float, unit: str = "B") -> str:
 def plural(count: int, noun: str) -> str:
     """1 seed, 2,000 seeds."""
     return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def bytes_in_words(count: int) -> str:
-    """As in 76.8 kB or 7.4 GB; a kB is 1000 bytes, as disks are sold."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:,.1f} {unit}"
-    return f"{count} bytes"

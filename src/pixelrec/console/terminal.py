@@ -1,29 +1,64 @@
-"""What is shown in a terminal: whole columns of tables and whole words of sentences, however narrow it is."""
+"""Tables and sentences for a terminal: no cut column, no cut word, and no control character from data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+from rich.console import Console
+from rich.segment import Segment
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import ConsoleOptions, RenderableType
     from rich.table import Table
 
+# C0, DEL and C1; separators of lines and paragraphs; marks, embeddings and isolates that reorder text.
+_CONTROLS = (
+    *range(0x20),
+    *range(0x7F, 0xA0),
+    *(0x061C, 0x200E, 0x200F),
+    *range(0x2028, 0x202F),
+    *range(0x2066, 0x206A),
+)
+_ESCAPED = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _CONTROLS}
+_ESCAPED_IN_LINES = {code: text for code, text in _ESCAPED.items() if chr(code) not in "\n\t"}
 
-def plain_table() -> Table:
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """`text` with control characters escaped, such as ESC as \\x1b: a terminal would obey them.
+
+    Args:
+        text: may come from data, so that it may hold anything.
+        lines: leave line feeds and tabs as they are.
+    """
+    return text.translate(_ESCAPED_IN_LINES if lines else _ESCAPED)
+
+
+@final
+class Screen(Console):
+    """A console that escapes the control characters of all text; its own colours are not text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Segments with printable text. A table measures its cells before: give it `printable` ones."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text, lines=True), style, control)
+
+
+def plain_table(*heads: str) -> Table:
     """An empty table without lines."""
     from rich.table import Table
 
-    return Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    return Table(*heads, box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
 
 
-def fitting(tables: Sequence[Table], console: Console) -> Table:
-    """The first of these that the console has room for, else the last: so they go from the richest on."""
+def first_that_fits(tables: Sequence[Table], console: Console) -> Table:
+    """The first table that is no wider than the console, else the last; give the widest first."""
     unbounded = console.options.update(width=10_000)
     fits = (table for table in tables if table.__rich_measure__(console, unbounded).maximum <= console.width)
     return next(fits, tables[-1])
 
 
-def say(text: str, console: Console, style: str | None = None) -> None:
-    """A sentence, broken between words where somebody looks at it; in a file or a pipe it stays one line."""
-    console.print(text, style=style, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+def say(text: Any, console: Console, style: str | None = None) -> None:
+    """Prints a sentence, wrapped between words on a terminal; in a file or a pipe it stays one line."""
+    soft = not console.is_terminal
+    console.print(text, style=style, highlight=False, markup=False, emoji=False, soft_wrap=soft)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from pixelrec.console.numbers import DASH, percent, short, signed, size
+from pixelrec.console.numbers import DASH, percent, short, signed, with_prefix
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.grid.cell import Costs
 from pixelrec.grid.contest import Part
@@ -123,7 +123,7 @@ def cost(results: Results) -> list[Column]:
             "best epoch", average, lambda c: c.best_epoch, "epochs until the best on validation", extra=True
         ),
         _cost("min/run", average, lambda c: c.seconds / 60, "minutes of training, all epochs of a run"),
-        _cost("memory", most, lambda c: c.memory, "the most main memory that a run held", text=size),
+        _cost("memory", most, lambda c: c.memory, "the most main memory that a run held", text=with_prefix),
         *([_DEVICE_MEMORY] if on_device else []),
         _cost("parameters", most, lambda c: c.parameters, "of the recommender", text=_count, extra=True),
     ]
@@ -145,7 +145,7 @@ def _cost(
 
 
 def _count(number: float) -> str:
-    return size(number, unit="")
+    return with_prefix(number, unit="")
 
 
 _DEVICE_MEMORY = _cost(
@@ -153,7 +153,7 @@ _DEVICE_MEMORY = _cost(
     most,
     lambda c: c.device_memory,
     "the most that tensors took on the accelerator",
-    text=size,
+    text=with_prefix,
 )
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
 
+from pixelrec.console.numbers import with_prefix
 from pixelrec.errors import ImageError, option
 from pixelrec.images.covers import Stamp
 from pixelrec.images.manifest import KEY, PICTURES, STAMP, STAMPS, Manifest, key_of
@@ -81,8 +82,8 @@ class StoreWriter:
         free = shutil.disk_usage(self.path).free
         if needed > free:
             raise ImageError(
-                f"the disk of {self.path} has {_gigabytes(free)} free, {pictures:,} pictures need "
-                f"{_gigabytes(needed)}: make room, then run the same command again"
+                f"the disk of {self.path} has {with_prefix(free)} free, {pictures:,} pictures need "
+                f"{with_prefix(needed)}: make room, then run the same command again"
             )
         self._env.set_mapsize(max(self._env.info()["map_size"], self._used() + needed))
         self._save(replace(self.manifest, complete=False))
@@ -142,7 +143,7 @@ class StoreWriter:
                 self._env.set_mapsize(int(self._env.info()["map_size"] * 1.5))
             except lmdb.Error as error:
                 raise ImageError(
-                    f"cannot write the picture store {self.path}: {error} ({_gigabytes(self._free())} free "
+                    f"cannot write the picture store {self.path}: {error} ({with_prefix(self._free())} free "
                     "on its disk); mend that and run the same command again: what is packed is kept"
                 ) from None
 
@@ -190,7 +191,3 @@ def check_place(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ImageError(f"cannot make the folder {path}: {error.strerror}") from None
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelrec.console.numbers import percent
 from pixelrec.errors import RunError
 from pixelrec.evaluation.slices import FEWEST, LONG_TAIL
 from pixelrec.reports import figures, tables, thumbnails
@@ -67,5 +68,5 @@ def environment(folder: Path = HERE) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["percent"] = tables.percent
+    made.filters["percent"] = percent
     return made

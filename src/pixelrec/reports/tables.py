@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 HEADLINE_SPLIT = "test"
 HEADLINE_METRICS = ("Recall@10", "NDCG@10")
-DASH = "–"
 
 
 @final
@@ -55,11 +54,6 @@ class MetricTable:
     metrics: Sequence[str]
     lines: Sequence[Line]
     groups: Sequence[tuple[str, int]] = ()  # head and columns
-
-
-def percent(fraction: float, digits: int = 2) -> str:
-    """0.1234 → "12.34"; a dash where there is no number."""
-    return f"{100 * fraction:.{digits}f}" if _finite(fraction) else DASH
 
 
 def headline(rows: Sequence[MetricRow]) -> list[Headline]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pixelrec.console.numbers import bytes_in_words
+from pixelrec.console.numbers import with_prefix
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.cache.key import DTYPES, Dtype
 
@@ -50,7 +50,7 @@ class Verdict:
 
     @property
     def _reason(self) -> str:
-        frozen, state = f"{100 * self.share:.0f} % of the network is frozen", bytes_in_words(self.state_bytes)
+        frozen, state = f"{100 * self.share:.0f} % of the network is frozen", with_prefix(self.state_bytes)
         if self.share == 0:
             return "nothing of the network is frozen"
         if self.speed_up < LEAST_SPEED_UP:
@@ -60,7 +60,7 @@ class Verdict:
         if not self._small_enough:
             return f"{frozen}, but {state} a picture is more than {MOST_PICTURES} x its pixels"
         faster = f", steps about {self.speed_up:.1f} x as fast" if math.isfinite(self.speed_up) else ""
-        total = bytes_in_words(self.state_bytes * self.items)
+        total = with_prefix(self.state_bytes * self.items)
         return f"{frozen}: {state} a picture instead of computing it, {total} in all{faster}"
 
 

@@ -13,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from pixelrec.console.numbers import bytes_in_words
+from pixelrec.console.numbers import with_prefix
 from pixelrec.errors import ImageError
 from pixelrec.items.cache.key import ActivationKey
 from pixelrec.items.cache.manifest import LOCK, STATES, folder_of
@@ -34,8 +34,8 @@ def demand_room(folder: Path, key: ActivationKey, log: Log) -> None:
     if not _has_room(key, free, written):
         raise _no_room(folder, key, free, written)
     log(
-        f"activations of {key.items:,} pictures need {bytes_in_words(key.file_bytes)} in {folder}; its disk "
-        f"has {bytes_in_words(free)} free{_beside(written)}"
+        f"activations of {key.items:,} pictures need {with_prefix(key.file_bytes)} in {folder}; its disk "
+        f"has {with_prefix(free)} free{_beside(written)}"
     )
 
 
@@ -45,7 +45,7 @@ def lack_of_room(parent: Path, key: ActivationKey) -> str | None:
     free = _free(folder)
     if _has_room(key, free, _allocated(folder / STATES)):
         return None
-    return f"it would take {bytes_in_words(key.file_bytes)} in {parent}, and {bytes_in_words(free)} are free"
+    return f"it would take {with_prefix(key.file_bytes)} in {parent}, and {with_prefix(free)} are free"
 
 
 def _has_room(key: ActivationKey, free: int, written: int) -> bool:
@@ -116,20 +116,20 @@ def _wait_for(lock: BinaryIO, folder: Path, log: Log) -> None:
 def unwritable(folder: Path, error: OSError) -> ImageError:
     """The error of a folder that cannot be written."""
     return ImageError(
-        f"cannot write activations in {folder}: {error.strerror} ({bytes_in_words(_free(folder))} free on "
+        f"cannot write activations in {folder}: {error.strerror} ({with_prefix(_free(folder))} free on "
         f"its disk); mend that and start again, what is written is kept, or {_MEND}"
     )
 
 
 def _no_room(folder: Path, key: ActivationKey, free: int, written: int) -> ImageError:
     return ImageError(
-        f"the disk of {folder} has {bytes_in_words(free)} free{_beside(written)}, activations of "
-        f"{key.items:,} pictures need {bytes_in_words(key.file_bytes)}: make room, {_MEND}"
+        f"the disk of {folder} has {with_prefix(free)} free{_beside(written)}, activations of "
+        f"{key.items:,} pictures need {with_prefix(key.file_bytes)}: make room, {_MEND}"
     )
 
 
 def _beside(written: int) -> str:
-    return f" beside {bytes_in_words(written)} of them that are there" if written else ""
+    return f" beside {with_prefix(written)} of them that are there" if written else ""
 
 
 def _free(folder: Path) -> int:
