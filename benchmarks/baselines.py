@@ -17,7 +17,7 @@ import pixel200k
 from pixelrec.baselines import BASELINES
 from pixelrec.batch import Histories
 from pixelrec.data.split import EvaluationCases
-from pixelrec.evaluation.baselines import choose, rank_by, validation_sample
+from pixelrec.evaluation.baselines import rank_by, tune_baseline, validation_sample
 
 THREE_YEARS = 3 * 365 * 86_400  # seconds
 
@@ -39,7 +39,7 @@ def main() -> None:
             print(f"{name:18} {obstacle}")
             continue
         start = time.process_time()
-        baseline = choose(kind, training, pixel200k.ITEMS, validation_sample(validation))
+        baseline = tune_baseline(kind, training, pixel200k.ITEMS, validation_sample(validation))
         chosen = time.process_time()
         rank_by(baseline, pixel200k.ITEMS, test)
         ranked = time.process_time()

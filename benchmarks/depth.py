@@ -26,7 +26,7 @@ from rich.console import Console
 import pixelrec
 from pixelrec.evaluation.metrics import per_user
 from pixelrec.evaluation.significance import mean, paired
-from pixelrec.evaluation.slices import FEW
+from pixelrec.evaluation.slices import LONG_TAIL_BELOW
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs.saved_ranks import read_ranks
 from pixelrec.training.journal import read_journal
@@ -104,7 +104,7 @@ def read(folder: Path) -> Found:
     runs = sorted(run for run in folder.glob("seed-*") if run.is_dir())
     kept = [read_ranks(run, "test") for run in runs]
     gains = [per_user(each.ranks) for each in kept]
-    few = kept[0].counts < FEW
+    few = kept[0].counts < LONG_TAIL_BELOW
     epochs = [read_journal(run / "metrics.jsonl") for run in runs]
     ndcg = np.stack([each["NDCG@10"] for each in gains])
     return Found(

@@ -9,7 +9,7 @@ import pytest
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import test_cases, training_events, validation_cases
 from pixelrec.demonstration.world import World
-from pixelrec.evaluation.baselines import rank_baselines, silent
+from pixelrec.evaluation.baselines import rank_baselines
 from pixelrec.evaluation.metrics import metrics
 
 
@@ -20,7 +20,6 @@ def quality(dataset: Dataset) -> dict[str, float]:
         dataset.items,
         validation_cases(dataset),
         test_cases(dataset),
-        silent,
     )
     return {name: metrics(ranks)["NDCG@10"] for name, ranks in found.ranks.items()}
 

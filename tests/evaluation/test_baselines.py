@@ -16,7 +16,7 @@ from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
 from pixelrec.evaluation import baselines as module
-from pixelrec.evaluation.baselines import choose, rank_baselines, rank_by, silent, validation_sample
+from pixelrec.evaluation.baselines import rank_baselines, rank_by, tune_baseline, validation_sample
 from pixelrec.evaluation.metrics import metrics
 
 N = 6
@@ -94,7 +94,7 @@ def test_blocks_of_users_change_no_rank(
 def test_validation_chooses_and_of_equals_the_first() -> None:
     shown = [[1]] * 5
     asked = cases([4, 4, 4, 2, 3], shown)
-    found = choose(Fixed, asked.histories, N, asked)
+    found = tune_baseline(Fixed, asked.histories, N, asked)
     assert found.choice == "likes 4"
     values = {
         each.choice: metrics(rank_by(each, N, asked), cutoffs=(10,))["NDCG@10"]
@@ -102,7 +102,7 @@ def test_validation_chooses_and_of_equals_the_first() -> None:
     }
     assert max(values, key=lambda name: values[name]) == "likes 4"
     equal = cases([2, 3], shown[:2])
-    assert choose(Fixed, equal.histories, N, equal).choice == "likes 2"
+    assert tune_baseline(Fixed, equal.histories, N, equal).choice == "likes 2"
 
 
 def test_the_test_events_choose_nothing(dataset: Dataset) -> None:
@@ -112,11 +112,11 @@ def test_the_test_events_choose_nothing(dataset: Dataset) -> None:
         test_cases(dataset),
     )
     shuffled = replace(test, targets=np.roll(test.targets, 1))
-    one = rank_baselines(training, dataset.items, validation, test, silent)
-    other = rank_baselines(training, dataset.items, validation, shuffled, silent)
+    one = rank_baselines(training, dataset.items, validation, test)
+    other = rank_baselines(training, dataset.items, validation, shuffled)
     assert one.notes == other.notes and set(one.notes) == {"recent popularity", "item-kNN", "EASE"}
     assert any((one.ranks[name] != other.ranks[name]).any() for name in one.ranks)
-    at_validation = rank_baselines(training, dataset.items, validation, validation, silent)
+    at_validation = rank_baselines(training, dataset.items, validation, validation)
     assert at_validation.notes == one.notes
     quality = metrics(at_validation.ranks["item-kNN"])["NDCG@10"]
     knn = BASELINES["item-kNN"].candidates(training, dataset.items)
@@ -128,7 +128,7 @@ def test_at_most_ten_thousand_choose_and_always_the_same(
 ) -> None:
     everyone = validation_cases(dataset)
     assert validation_sample(everyone) is everyone
-    monkeypatch.setattr(module, "CHOOSERS", 50)
+    monkeypatch.setattr(module, "SAMPLE", 50)
     some, again = validation_sample(everyone), validation_sample(everyone)
     assert len(some) == len(set(some.users.tolist())) == 50
     np.testing.assert_array_equal(some.users, again.users)

@@ -50,16 +50,15 @@ def test_ranks_are_the_places_of_a_full_sort() -> None:
         assert int(found[user]) == (100 if target in history else 1 + ordered.index(target))
 
 
-def test_what_rounding_could_decide_is_a_tie() -> None:
-    scores = torch.tensor([[9.0, 1.0, 1.0 - 1e-7, 1.0 + 1e-7, 0.5, -1.0]])
-    target = torch.tensor([1])
-    assert count_dense_ranks(scores, target, NOBODY, NOBODY, tolerance=1e-5).tolist() == [3]
-    assert count_dense_ranks(scores.double(), target, NOBODY, NOBODY, tolerance=0.0).tolist() == [2]
+def test_scores_that_differ_by_rounding_tie() -> None:
+    scores = torch.tensor([[9.0, 1.0, 1.0 - 1e-10, 1.0 + 1e-10, 1.0 - 1e-7, 0.5, -1.0]]).double()
+    scores[0, 2:5] = torch.tensor([1.0 - 1e-10, 1.0 + 1e-10, 1.0 - 1e-7], dtype=torch.float64)
+    assert count_dense_ranks(scores, torch.tensor([1]), NOBODY, NOBODY).tolist() == [3]
     assert count_dense_ranks(torch.ones(2, 6), torch.tensor([1, 5]), NOBODY, NOBODY).tolist() == [5, 5]
 
 
 @pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf])
-def test_scores_that_are_no_numbers_are_refused(wrong: float) -> None:
+def test_scores_that_are_not_finite_are_refused(wrong: float) -> None:
     scores = torch.ones(2, 6)
     scores[1, 3] = wrong
     with pytest.raises(DivergedError, match="not finite"):
@@ -75,7 +74,7 @@ def test_the_best_are_those_of_the_dot_products_way(k: int) -> None:
     torch.testing.assert_close(best.float(), expected)
 
 
-def test_more_is_asked_for_than_there_is() -> None:
+def test_more_is_requested_than_there_is() -> None:
     scores = torch.tensor([[9.0, 1.0, 3.0], [9.0, 1.0, 1.0]])
     best, items = dense_top_k(scores, 2, torch.tensor([2, 2, 0]), torch.tensor([0, 0, 0]))
     assert items.tolist() == [[1, 0], [1, 2]] and best.tolist() == [[1.0, -torch.inf], [1.0, 1.0]]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from pixelrec.evaluation.comparison import Comparison
-from pixelrec.evaluation.slices import FEWEST, LONG_TAIL, OTHERS, SLICES, slice_metrics
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, OTHERS, SLICES, slice_metrics
 
 COUNTS = np.array([0, 4, 5, 100, 1, 6])
 RANKS = {"mine": np.array([1, 3, 2, 11, 20, 10]), "rival": np.array([12, 1, 5, 1, 2, 4])}
@@ -16,7 +17,7 @@ def ndcg(ranks: np.ndarray) -> np.ndarray:
     return np.where(ranks <= 10, 1 / np.log2(ranks + 1.0), 0.0)
 
 
-def test_every_question_is_in_one_slice_and_five_events_are_not_few() -> None:
+def test_every_case_is_in_one_slice_and_five_events_are_not_long_tail() -> None:
     assert LONG_TAIL.holds(COUNTS).tolist() == [True, True, False, False, True, False]
     assert OTHERS.holds(COUNTS).tolist() == [False, False, True, True, False, True]
     every = np.sum([part.holds(np.arange(1000)) for part in SLICES], axis=0)
@@ -58,21 +59,23 @@ def test_the_best_baseline_of_the_slice_is_compared() -> None:
     }
     part, others = slice_metrics("mine", ranks, np.where(few, 4, 5))
     difference = ndcg(ranks["mine"][few]) - ndcg(ranks["rare"][few])
-    half = 1.959963984540054 * difference.std(ddof=1) / np.sqrt(80)
+    half = stats.t(79).ppf(0.975) * difference.std(ddof=1) / np.sqrt(80)
     found = part.comparison
     assert found is not None and found.baseline == "rare"
-    assert found.difference == pytest.approx(difference.mean(), rel=1e-12)
-    assert (found.low, found.high) == pytest.approx((difference.mean() - half, difference.mean() + half))
+    assert found.interval.difference == pytest.approx(difference.mean(), rel=1e-12)
+    assert (found.interval.low, found.interval.high) == pytest.approx(
+        (difference.mean() - half, difference.mean() + half)
+    )
     assert others.comparison is not None and others.comparison.baseline == "strong"
 
 
-def test_too_few_questions_compare_nothing() -> None:
+def test_too_few_cases_are_not_compared() -> None:
     def compared(cases: int) -> Comparison | None:
         ones = np.ones(cases, np.int64)
         (part,) = slice_metrics("m", {"m": ones, "b": ones + 1}, 0 * ones)
         assert part.metrics["m"]["NDCG@10"] == 1.0
         return part.comparison
 
-    assert compared(FEWEST - 1) is None
-    found = compared(FEWEST)
-    assert found is not None and found.difference == pytest.approx(1 - 1 / np.log2(3))
+    assert compared(MIN_CASES - 1) is None
+    found = compared(MIN_CASES)
+    assert found is not None and found.interval.difference == pytest.approx(1 - 1 / np.log2(3))

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from rich.console import Console
+from scipy import stats
 
 from pixelrec.cli.show_grid import draw
 from pixelrec.data.dataset import Dataset
@@ -45,7 +46,7 @@ def recall(ranks: np.ndarray, k: int) -> np.ndarray:
 
 def half_width(values: np.ndarray) -> float:
     variance = sum((value - sum(values) / len(values)) ** 2 for value in values) / (len(values) - 1)
-    return 1.959963984540054 * math.sqrt(variance / len(values))
+    return float(stats.t(len(values) - 1).ppf(0.975)) * math.sqrt(variance / len(values))
 
 
 def lines(results: Results) -> dict[tuple[str, str, str, str], dict[str, str]]:

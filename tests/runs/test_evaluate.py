@@ -60,7 +60,7 @@ def test_the_run_comes_first_and_every_baseline_after_it(run: Untrained, dataset
     best = max(BASELINES, key=lambda name: found[name]["NDCG@10"])
     assert measured.comparison.baseline == best
     expected = found["mine"]["NDCG@10"] - found[best]["NDCG@10"]
-    assert measured.comparison.difference == pytest.approx(expected)
+    assert measured.comparison.interval.difference == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", ["popularity", "EASE"])
@@ -109,4 +109,4 @@ def test_training_events_of_items_are_counted_in_the_raw_data(
     best = max(BASELINES, key=lambda name: part.metrics[name]["NDCG@10"])
     assert part.comparison.baseline == best
     difference = part.metrics["mine"]["NDCG@10"] - part.metrics[best]["NDCG@10"]
-    assert part.comparison.difference == pytest.approx(difference)
+    assert part.comparison.interval.difference == pytest.approx(difference)

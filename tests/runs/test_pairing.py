@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 from pixelrec.errors import RunError
 from pixelrec.runs.pairing import compare_runs
@@ -38,7 +39,7 @@ def ranks() -> tuple[np.ndarray, np.ndarray]:
 def interval(first: np.ndarray, second: np.ndarray) -> tuple[float, float, float]:
     gain = [np.where(one <= 10, 1 / np.log2(one + 1.0), 0.0) for one in (first, second)]
     difference = gain[0] - gain[1]
-    half = 1.959963984540054 * np.sqrt(np.var(difference, ddof=1) / len(difference))
+    half = stats.t(len(difference) - 1).ppf(0.975) * np.sqrt(np.var(difference, ddof=1) / len(difference))
     return difference.mean(), difference.mean() - half, difference.mean() + half
 
 

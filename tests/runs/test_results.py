@@ -12,7 +12,8 @@ from rich.console import Console
 from pixelrec.cli.show_evaluation import print_measured
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Comparison
-from pixelrec.evaluation.slices import Sliced
+from pixelrec.evaluation.significance import Interval
+from pixelrec.evaluation.slices import SliceResult
 from pixelrec.runs.results import Measured, measured_files
 
 FOUND = Measured(
@@ -24,23 +25,23 @@ FOUND = Measured(
         "EASE": {"Recall@10": 0.19, "NDCG@10": 0.12},
         "popularity": {"Recall@10": 0.05, "NDCG@10": 0.02},
     },
-    Comparison("EASE", -0.02, -0.03, -0.01),
+    Comparison("EASE", Interval(-0.02, -0.03, -0.01, 0.01, 500)),
     {"EASE": "ridge 100", "item-kNN": "left out: for some reason"},
 )
 
-FEW = Sliced(
+FEW = SliceResult(
     "long-tail items",
     "< 5 training events",
     1234,
     {name: {"NDCG@10": value} for name, value in (("sasrec-id", 0.011), ("EASE", 0.0), ("random", 0.044))},
-    Comparison("random", -0.033, -0.04, -0.02),
+    Comparison("random", Interval(-0.033, -0.04, -0.02, 0.01, 500)),
 )
-REST = Sliced(
+REST = SliceResult(
     "other items",
     "≥ 5 training events",
     56,
     {name: {"NDCG@10": value} for name, value in (("sasrec-id", 0.2), ("EASE", 0.25), ("random", 0.003))},
-    Comparison("EASE", 0.1, 0.05, 0.15),
+    Comparison("EASE", Interval(0.1, 0.05, 0.15, 0.01, 500)),
 )
 SLICED = replace(FOUND, slices=(FEW, REST))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pixelrec.cli.show_evaluation import COLOURS, too_few
+from pixelrec.console.numbers import DASH, signed
 from pixelrec.console.terminal import first_that_fits, plain_table, say
-from pixelrec.evaluation.comparison import METRIC, points, verdict
+from pixelrec.evaluation.comparison import METRIC
 from pixelrec.evaluation.significance import Interval
 from pixelrec.runs.compare import Part, RunComparison
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LETTERS = ("A", "B")  # head the columns, as names with folders in them are long
-DASH = "–"
 
 
 def print_comparison(found: RunComparison, console: Console) -> None:
@@ -51,16 +51,16 @@ def _add_part(table: Table, part: Part, *, intervals: bool) -> None:
     for name in part.first:
         apart = part.apart.get(name)
         cells = [f"{100 * values[name]:.2f}" for values in (part.first, part.second)]
-        cells += [points(apart.difference) if apart else DASH, *([_interval(apart)] if intervals else [])]
+        cells += [signed(apart.difference) if apart else DASH, *([_interval(apart)] if intervals else [])]
         table.add_row(f"  {name}", *cells, style=_style(name, apart))
 
 
 def _interval(apart: Interval | None) -> str:
-    return f"{points(apart.low)} to {points(apart.high)}" if apart else DASH
+    return f"{signed(apart.low)} to {signed(apart.high)}" if apart else DASH
 
 
 def _style(metric: str, apart: Interval | None) -> str | None:
     """Of the metric that the verdict is about."""
     if metric != METRIC:
         return None
-    return f"bold {COLOURS[verdict(apart)]}" if apart else "bold"
+    return f"bold {COLOURS[apart.verdict]}" if apart else "bold"

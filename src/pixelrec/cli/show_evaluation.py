@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.evaluation.comparison import METRIC, Comparison
-from pixelrec.evaluation.slices import FEWEST, LONG_TAIL, Sliced
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, SliceResult
 from pixelrec.runs.results import Measured
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def print_measured(found: Measured, console: Console) -> None:
 
 def too_few(where: str, split: str) -> str:
     """Why nothing is compared there."""
-    return f"{where}: models are compared on {FEWEST} {split} events or more"
+    return f"{where}: models are compared on {MIN_CASES} {split} events or more"
 
 
 def _print_slices(found: Measured, console: Console) -> None:
@@ -86,7 +86,7 @@ def _slices_tables(found: Measured) -> list[Table]:
     ]
 
 
-def _slices_table(found: Measured, parts: Sequence[Sliced], heads: Sequence[str]) -> Table:
+def _slices_table(found: Measured, parts: Sequence[SliceResult], heads: Sequence[str]) -> Table:
     table = _empty_table(f"{found.split}, %", heads[: len(parts)])
     for model in found.slices[0].ordered():
         cells = [f"{100 * part.metrics[model][METRIC]:.2f}" for part in parts]

@@ -122,7 +122,7 @@ def _against(row: Row, results: Results) -> Text:
     if row.against is None:
         is_rival = row.role == "baseline" and row.model == results.rival
         return Text("  best" if is_rival else f"  {DASH}" if row.role == "recipe" else "", style="dim")
-    found = row.against
+    found = row.against.interval
     half = f"± {percent(found.high - found.difference)}"
     return Text(f"{SIGNS[found.verdict]} {signed(found.difference)} {half}", style=_style(row))
 

@@ -1,4 +1,4 @@
-"""Ranks by every baseline, each with the choices that validation prefers."""
+"""Ranks by every baseline, each with the hyperparameters that are best on validation."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from pixelrec.data.views import seen_items
 from pixelrec.evaluation.dense_ranks import count_dense_ranks
 from pixelrec.evaluation.metrics import metrics
 
-CHOOSERS = 10_000  # validation questions, at most, that choose
+SAMPLE = 10_000  # validation cases, at most, that baselines are tuned on
 _SCORES = 12_000_000  # at a time: about 100 MB
 _USERS = 1024  # at a time, at most
 
-Tell = Callable[[str], object]
+OnStart = Callable[[str], object]  # called with a name before its work begins
 
 
-def silent(_said: str) -> None:
-    """Tells nobody."""
+def ignore(_name: str) -> None:
+    """The default `OnStart`: does nothing."""
 
 
 @final
 @dataclass(frozen=True)
 class BaselineRanks:
-    """What every baseline reaches on Q questions."""
+    """Ranks of Q cases by every baseline."""
 
     ranks: Mapping[str, np.ndarray]  # by name: int64[Q]
-    notes: Mapping[str, str]  # by name: what was chosen, or why it is left out; nothing where neither is so
+    notes: Mapping[str, str]  # by name: its hyperparameters, or why it is left out; absent if neither applies
 
     @property
     def missing(self) -> list[str]:
-        """Baselines of which nothing is known yet."""
+        """Baselines that are neither ranked nor left out yet."""
         return [name for name in BASELINES if name not in self.ranks and name not in self.notes]
 
 
@@ -50,65 +50,65 @@ def rank_baselines(
     items: int,
     validation: EvaluationCases,
     cases: EvaluationCases,
-    tell: Tell = silent,
+    on_start: OnStart = ignore,
     known: BaselineRanks = NONE,
-    keep: Callable[[BaselineRanks], object] | None = None,
+    save: Callable[[BaselineRanks], object] | None = None,
 ) -> BaselineRanks:
-    """Fits every baseline to `training`, chooses by `validation`, and ranks `questions`.
+    """Fits every baseline to `training`, tunes it on `validation`, and ranks `cases`.
 
-    items: N. tell: hears which baseline is at work. known: what is there already. keep: gets what is there
-    whenever there is more, as some take minutes.
+    items: N. known: earlier results, which are not computed again. save: called with all results so far after
+    each baseline, as some take minutes.
     """
-    asked = validation_sample(validation)
+    sample = validation_sample(validation)
     ranks, notes = dict(known.ranks), dict(known.notes)
     for name in known.missing:
         kind = BASELINES[name]
-        tell(name)
+        on_start(name)
         obstacle = kind.obstacle(items)
         if obstacle is not None:
             notes[name] = obstacle
         else:
-            baseline = choose(kind, training, items, asked)
+            baseline = tune_baseline(kind, training, items, sample)
             if baseline.choice:
                 notes[name] = baseline.choice
             ranks[name] = rank_by(baseline, items, cases)
-        if keep:
-            keep(BaselineRanks(ranks, notes))
+        if save:
+            save(BaselineRanks(ranks, notes))
     return BaselineRanks(ranks, notes)
 
 
 def validation_sample(validation: EvaluationCases) -> EvaluationCases:
-    """The questions that choose: all, or 10,000 drawn the same way every time."""
-    if len(validation) <= CHOOSERS:
+    """The cases that baselines are tuned on: all, or 10,000 drawn with a fixed seed."""
+    if len(validation) <= SAMPLE:
         return validation
-    drawn = np.sort(np.random.default_rng(0).permutation(len(validation))[:CHOOSERS])
+    drawn = np.sort(np.random.default_rng(0).permutation(len(validation))[:SAMPLE])
     return replace(validation, users=validation.users[drawn], targets=validation.targets[drawn])
 
 
-def choose(
+def tune_baseline(
     kind: type[AbstractBaseline], training: Histories, items: int, validation: EvaluationCases
 ) -> AbstractBaseline:
-    """The candidate with the best NDCG@10 on `validation`; of equal ones the first."""
+    """The candidate with the best NDCG@10 on `validation`; the first of equal ones."""
 
     def quality(candidate: AbstractBaseline) -> float:
         if not candidate.choice:
-            return 0.0  # it stands alone
+            return 0.0  # the only candidate
         return metrics(rank_by(candidate, items, validation), cutoffs=(10,))["NDCG@10"]
 
-    return max(kind.candidates(training, items), key=quality)  # holds two at a time: they may be large
+    return max(kind.candidates(training, items), key=quality)  # keeps two in memory: they may be large
 
 
 def rank_by(baseline: AbstractBaseline, items: int, cases: EvaluationCases) -> np.ndarray:
-    """The rank of each question's target among all items that the user has not seen: int64[Q].
+    """The rank of each case's target among all items that the user has not seen: int64[Q].
 
     As `ranks.count_ranks` defines it; scores that differ by no more than rounding tie.
     """
     ranks = np.empty(len(cases), np.int64)
-    users = min(_USERS, max(1, _SCORES // (items + 1)))
-    for start in range(0, len(ranks), users):
-        part = slice(start, start + users)
-        asked = cases.users[part]
-        scores = torch.from_numpy(baseline.scores(cases.histories, asked))
+    block = min(_USERS, max(1, _SCORES // (items + 1)))
+    for start in range(0, len(ranks), block):
+        part = slice(start, start + block)
+        users = cases.users[part]
+        scores = torch.from_numpy(baseline.scores(cases.histories, users))
         targets = torch.from_numpy(cases.targets[part])
-        ranks[part] = count_dense_ranks(scores, targets, *seen_items(cases.histories, asked)).numpy()
+        ranks[part] = count_dense_ranks(scores, targets, *seen_items(cases.histories, users)).numpy()
     return ranks

@@ -1,59 +1,83 @@
-"""Ranks of many questions with a trained recommender: the only loop over evaluated users."""
+"""Ranks of evaluation cases with a trained recommender: the only loop over evaluated users."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from copy import deepcopy
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pixelrec.batch import Histories
+from pixelrec.data.split import EvaluationCases
 from pixelrec.data.views import latest, seen_items
-from pixelrec.evaluation.dense_ranks import count_dense_ranks
+from pixelrec.evaluation.dense_ranks import count_dense_ranks, largest_scores
 from pixelrec.evaluation.ranks import count_ranks
 from pixelrec.recommender import Catalogue, Recommender, latest_events
+from pixelrec.users.user_model import AbstractUserModel
 
 USERS = 1024  # at a time
 FEW_USERS = 64  # at a time, where a model looks at every candidate
-FP32 = 1e-5  # of the largest score: what a network may be wrong by
+FP32 = 1e-5  # error of a network's fp32 score, relative to the largest of its row
+_PAIRS = 4096  # of a user and an item, scored in float64 at a time
 
 
-class Asks(Protocol):
-    """Questions: what did these users take next, given just these histories?"""
+def rank_cases(
+    recommender: Recommender, cases: EvaluationCases, catalogue: Catalogue | None = None
+) -> np.ndarray:
+    """The rank of each case's target among all items that the user has not seen: int64[Q].
 
-    @property
-    def users(self) -> np.ndarray: ...
-    @property
-    def targets(self) -> np.ndarray: ...
-    @property
-    def histories(self) -> Histories: ...
+    Scores are compared in float64, whatever computes them first. Memory grows with neither users × items
+    nor the number of cases.
 
-
-def rank_cases(recommender: Recommender, cases: Asks, catalogue: Catalogue | None = None) -> np.ndarray:
-    """The rank of each question's target among all items that the user has not seen: int64[Q].
-
-    Memory grows with neither users × items nor the number of questions.
-
-    catalogue: of the recommender, where it is at hand; else it is encoded here.
+    catalogue: of the recommender, if already encoded.
     """
     catalogue = catalogue or recommender.catalogue()
+    looks = recommender.users.looks_at_candidates
+    exact = deepcopy(recommender.users).double().eval() if looks else None
     ranks = np.empty(len(cases.users), np.int64)
-    users = FEW_USERS if recommender.users.looks_at_candidates else USERS
+    users = FEW_USERS if looks else USERS
     for start in range(0, len(ranks), users):
         part = slice(start, start + users)
-        ranks[part] = _rank(recommender, catalogue, cases, part).cpu().numpy()
+        ranks[part] = _rank(recommender, catalogue, cases, part, exact).cpu().numpy()
     return ranks
 
 
-def _rank(recommender: Recommender, catalogue: Catalogue, cases: Asks, part: slice) -> Tensor:
+def _rank(
+    recommender: Recommender,
+    catalogue: Catalogue,
+    cases: EvaluationCases,
+    part: slice,
+    exact: AbstractUserModel | None,
+) -> Tensor:
     device = recommender.device
     users = cases.users[part]
     history, times = latest(cases.histories, users, recommender.spec.length)
     vectors = recommender.vectors(catalogue, latest_events(users, history, times, device))
     targets = torch.from_numpy(cases.targets[part]).to(device)
     seen, owners = (t.to(device) for t in seen_items(cases.histories, users))
-    if recommender.users.looks_at_candidates:
-        scores = recommender.scores(catalogue, vectors)
-        return count_dense_ranks(scores, targets, seen, owners, tolerance=FP32)
-    return count_ranks(vectors, catalogue.candidates, targets, seen, owners)
+    if exact is None:
+        return count_ranks(vectors, catalogue.candidates, targets, seen, owners)
+    scores = recommender.scores(catalogue, vectors)
+    scores = rescore_near_ties(scores, targets, vectors, catalogue.candidates, exact)
+    return count_dense_ranks(scores, targets, seen, owners)
+
+
+@torch.no_grad()
+def rescore_near_ties(
+    scores: Tensor, targets: Tensor, vectors: Tensor, candidates: Tensor, exact: AbstractUserModel
+) -> Tensor:
+    """`scores` as float64[B, N + 1]; those that fp32 cannot tell from the target's are computed in float64.
+
+    scores: fp32. vectors: what `score` needs of each user. candidates: N + 1, D. exact: a float64 copy.
+    """
+    scores = scores.double()
+    doubt = FP32 * largest_scores(scores)[:, None]
+    near = (scores - scores.gather(1, targets[:, None])).abs_() <= doubt
+    near[:, 0] = False
+    near &= doubt > 0  # all scores are 0: nothing to tell apart
+    if near.sum() > near.numel() // 16:  # scores so alike that whole rows are cheaper
+        return torch.cat([exact.score(vectors.double(), part.double()) for part in candidates.split(1024)], 1)
+    for owner, item in (pairs.unbind(1) for pairs in near.nonzero().split(_PAIRS)):
+        found = exact.score(vectors[owner].double(), candidates[item].double().unsqueeze(1))
+        scores[owner, item] = found.squeeze(1)
+    return scores

@@ -1,4 +1,4 @@
-"""The numbers people quote, from ranks alone. Fractions, not per cent.
+"""Recall, NDCG and MRR from ranks alone, as fractions.
 
 Each user has one target, so recall is the hit rate and the ideal DCG is 1.
 """
@@ -22,19 +22,19 @@ def metrics(ranks: ArrayLike, *, cutoffs: Sequence[int] = (5, 10)) -> dict[str, 
     checked = _checked(ranks)
     counts = np.bincount(np.minimum(checked, _beyond(cutoffs)), minlength=_beyond(cutoffs) + 1)
     return {
-        name: float(gain @ counts[: len(gain)]) / len(checked)  # gain ends with the last rank that earns
+        name: float(gain @ counts[: len(gain)]) / len(checked)  # ranks beyond the gain earn nothing
         for name, gain in _gains(cutoffs)
     }
 
 
 def per_user(ranks: ArrayLike, *, cutoffs: Sequence[int] = (5, 10)) -> dict[str, NDArray[np.float64]]:
-    """The same names, with one value a user, float64[users]: what `significance.paired` compares."""
+    """The same metrics with one value per user, float64[users], for `significance.paired`."""
     checked = _checked(ranks)
     return {name: np.append(gain, 0.0)[np.minimum(checked, len(gain))] for name, gain in _gains(cutoffs)}
 
 
 def _gains(cutoffs: Sequence[int]) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Each metric as what a rank earns, float64[k + 1], indexed by the rank; rank 0 does not exist."""
+    """Each metric's gain by rank, float64[k + 1]; index 0 is unused."""
     _beyond(cutoffs)
     for k in cutoffs:
         rank = np.arange(1, k + 1)
@@ -44,7 +44,7 @@ def _gains(cutoffs: Sequence[int]) -> Iterator[tuple[str, NDArray[np.float64]]]:
 
 
 def _beyond(cutoffs: Sequence[int]) -> int:
-    """The first rank that no metric rewards."""
+    """The first rank without gain in any metric."""
     if not cutoffs or min(cutoffs) < 1:
         raise RecipeError(f"cutoffs are {list(cutoffs)}; expected one or more whole numbers from 1")
     return max(cutoffs) + 1

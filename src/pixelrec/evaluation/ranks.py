@@ -1,8 +1,9 @@
-"""Ranks of targets in the whole catalogue: one integer a user, exact, without a matrix users × items.
+"""Exact ranks of targets in the whole catalogue, one integer a user, without a matrix users × items.
 
-The catalogue passes in tiles. Where the error bound of the tile's matrix product leaves no doubt, an item is
-counted by its float32 score; the few in doubt are settled in float64. So the ranks are those of a full sort
-by `blocks.tiles.exact_dot`, whatever the tiles and the device, at little more than the product's cost.
+The catalogue is scored tile by tile. Where the error bound of the tile's matrix product leaves no doubt, an
+item is counted by its float32 score; the few doubtful ones are scored again in float64. So the ranks are
+those of a full sort by `numerics.tiles.exact_dot`, whatever the tiles and the device, at little more than the
+cost of the products.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pixelrec.numerics.tiles import (
 )
 
 _USERS = 1024  # users of one block
-_DENSE = 16  # doubtful items of a user and a tile from which a float64 matrix product is the cheaper judge
+_DENSE = 16  # doubtful items of a user and a tile above which a float64 matrix product is cheaper
 
 
 def count_ranks(
@@ -44,8 +45,8 @@ def count_ranks(
     against the target. A target that the user has already seen cannot be recommended and gets rank N.
 
     vectors: B, D. table: N + 1, D with the padding in row 0. targets: B item numbers.
-    seen: item numbers of all histories in a row, repeats and padding welcome; seen_owner: whose, 0 … B − 1.
-    tile: items compared at a time, by default what suits the device; it changes the speed, never a rank.
+    seen: item numbers of all histories, flat, with repeats and padding; seen_owner: whose, 0 … B − 1.
+    tile: items compared at a time, by default what suits the device; it affects the speed, never a rank.
     Raises `DataError` for an item outside the catalogue, `DivergedError` for vectors that are not finite.
     """
     items = len(table) - 1
@@ -89,13 +90,13 @@ class _Catalogue:
 @final
 @dataclass(frozen=True)
 class _Hidden:
-    """Pairs of a user and an item that must not count; item 0 never does."""
+    """Pairs of a user and an item that are not counted; item 0 never is."""
 
     owner: Tensor
     item: Tensor
 
     def of(self, users: Tensor) -> _Hidden:
-        """The pairs of a run of users, numbered from its start."""
+        """The pairs of consecutive users, numbered from the first of them."""
         first, last = int(users[0]), int(users[-1])
         mine = (self.owner >= first) & (self.owner <= last) & (self.item > 0)
         return _Hidden(self.owner[mine] - first, self.item[mine])
@@ -103,15 +104,15 @@ class _Hidden:
 
 @final
 @dataclass(frozen=True)
-class _Asked:
-    """Who asks: B users, the score that their target has and how wrong a product with the tile can be."""
+class _UserBlock:
+    """B users with the exact scores of their targets."""
 
     vectors: Tensor  # B, D
     norms: Tensor  # B
     score: Tensor  # B: float64
 
     def band(self, row_norms: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Below the first nothing reaches the target, from the second on everything does; each B, 1."""
+        """Scores below the first are surely lower than the target's, from the second on surely not; B, 1."""
         doubt = error_bound(self.norms, row_norms, self.vectors.shape[1], dtype)
         low, high = (self.score - doubt).to(dtype), (self.score + doubt).to(dtype)
         return low.clamp_(min=torch.finfo(dtype).min)[:, None], high[:, None]  # hidden items are −inf
@@ -124,19 +125,19 @@ def _count_block(
     table, tile = catalogue.table, catalogue.tile
     dtype = product_dtype(vectors, table, float(norms.max() * catalogue.norms.max()))
     everyone = torch.arange(len(vectors), device=vectors.device)
-    asked = _Asked(vectors.to(dtype), norms, exact_dot(vectors, table, everyone, targets))
-    room = _Room(len(vectors) * min(tile, len(table) - 1), dtype, table.device)
+    block = _UserBlock(vectors.to(dtype), norms, exact_dot(vectors, table, everyone, targets))
+    buffers = _Buffers(len(vectors) * min(tile, len(table) - 1), dtype, table.device)
     counts = torch.zeros(len(vectors), dtype=torch.int64, device=table.device)
     pairs = split_by_tile(hidden.owner, hidden.item - 1, tile, len(table) - 1)
-    for number, out_of_play in enumerate(pairs):
+    for number, hidden_here in enumerate(pairs):
         rows = slice(1 + number * tile, 1 + (number + 1) * tile)
-        counts += _count_tile(asked, table[rows].to(dtype), catalogue.norms[rows], out_of_play, room)
+        counts += _count_tile(block, table[rows].to(dtype), catalogue.norms[rows], hidden_here, buffers)
     return counts
 
 
 @final
-class _Room:
-    """Buffers that every tile reuses: fresh memory would cost more than counting in it."""
+class _Buffers:
+    """Memory that every tile reuses: allocating it would cost more than the counting."""
 
     def __init__(self, size: int, dtype: torch.dtype, device: torch.device) -> None:
         self.scores = torch.empty(size, dtype=dtype, device=device)
@@ -151,39 +152,41 @@ class _Room:
 
 
 def _count_tile(
-    asked: _Asked, rows: Tensor, norms: Tensor, hidden: tuple[Tensor, Tensor], room: _Room
+    block: _UserBlock, rows: Tensor, norms: Tensor, hidden: tuple[Tensor, Tensor], buffers: _Buffers
 ) -> Tensor:
-    scores, sure, near = room.shaped(len(asked.vectors), len(rows))
-    product(asked.vectors, rows, scores)
+    scores, sure, near = buffers.shaped(len(block.vectors), len(rows))
+    product(block.vectors, rows, scores)
     scores[hidden] = -torch.inf
-    low, high = asked.band(norms, rows.dtype)
+    low, high = block.band(norms, rows.dtype)
     torch.ge(scores, high, out=sure)
     torch.ge(scores, low, out=near)
     users, items = _true_pairs(near.logical_xor_(sure))
     if len(users) > _DENSE * len(near) and rows.dtype == torch.float32:
-        return _count_tile_again(asked, rows, norms, hidden)
+        return _count_tile_double(block, rows, norms, hidden)
     counts = true_per_row(sure)
-    good = exact_dot(asked.vectors, rows, users, items) >= asked.score[users]
+    good = exact_dot(block.vectors, rows, users, items) >= block.score[users]
     return counts.index_add_(0, users, good.long())
 
 
-def _count_tile_again(asked: _Asked, rows: Tensor, norms: Tensor, hidden: tuple[Tensor, Tensor]) -> Tensor:
-    """The same in float64: for vectors so alike that float32 can hardly tell them apart."""
-    room = _Room(len(asked.vectors) * len(rows), torch.float64, rows.device)
-    sharper = _Asked(asked.vectors.double(), asked.norms, asked.score)
-    return _count_tile(sharper, rows.double(), norms, hidden, room)
+def _count_tile_double(
+    block: _UserBlock, rows: Tensor, norms: Tensor, hidden: tuple[Tensor, Tensor]
+) -> Tensor:
+    """The same in float64, for vectors too alike for float32."""
+    buffers = _Buffers(len(block.vectors) * len(rows), torch.float64, rows.device)
+    sharper = _UserBlock(block.vectors.double(), block.norms, block.score)
+    return _count_tile(sharper, rows.double(), norms, hidden, buffers)
 
 
 def true_per_row(mask: Tensor) -> Tensor:
-    """How many of each row of a contiguous mask are true; adds eight at a time where it can."""
+    """True values in each row of a contiguous mask, added eight at a time where the width allows."""
     if mask.shape[1] % 1024:
         return mask.count_nonzero(dim=1)
-    sums = mask.view(torch.int64).view(len(mask), -1, 128).sum(dim=2)  # each byte counts to 128: none carries
+    sums = mask.view(torch.int64).view(len(mask), -1, 128).sum(dim=2)  # a byte sums to at most 128: no carry
     return sums.view(torch.uint8).sum(dim=1)
 
 
 def _true_pairs(mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and columns where a contiguous mask is true; looks at eight at a time, for they are rare."""
+    """Rows and columns of the rare true values of a contiguous mask, found eight bytes at a time."""
     if mask.shape[1] % 8:
         row, column = mask.nonzero(as_tuple=True)
         return row, column

@@ -1,26 +1,26 @@
-"""How sure a mean over users is, and whether two models differ: the same users, compared one by one.
-
-Normal approximation throughout: meant for a hundred users and more.
-"""
+"""Confidence intervals of means over users, and paired comparisons of two models on the same users."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erfc, inf, sqrt
-from typing import final
+from math import copysign, inf, sqrt
+from typing import Literal, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pixelrec.errors import DataError
 
-_REACH = 1.959963984540054  # standard errors on each side of a mean that hold 95 % of a normal distribution
+LEVEL = 0.05
+EXACT = 20  # users with a difference up to which every assignment of signs is enumerated
+
+Verdict = Literal["ahead", "level", "behind"]
 
 
 @final
 @dataclass(frozen=True)
 class Mean:
-    """A mean over users and its 95 % interval."""
+    """A mean over users and its 95 % interval (Student's t)."""
 
     mean: float
     low: float
@@ -30,24 +30,36 @@ class Mean:
 @final
 @dataclass(frozen=True)
 class Interval:
-    """A mean difference over users, its 95 % interval, and the two-sided p of no difference."""
+    """A mean difference over users, its 95 % interval (Student's t), and the two-sided p of no difference.
+
+    deciding: users whose difference is not zero. Up to 20 of them, p is that of the exact sign-flip test, as
+    a t test says little then; otherwise it is that of the paired t test.
+    """
 
     difference: float
     low: float
     high: float
     p: float
+    deciding: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """`level` unless the interval excludes zero and p is below 0.05."""
+        if self.low <= 0 <= self.high or self.p >= LEVEL:
+            return "level"
+        return "ahead" if self.difference > 0 else "behind"
 
 
 def mean(values: ArrayLike) -> Mean:
     """The mean of a metric, float[users] or [seeds, users]; seeds are averaged per user first."""
-    middle, error = _mean_and_error(_by_user(values))
-    return Mean(middle, middle - _REACH * error, middle + _REACH * error)
+    middle, half, _ = _student(_by_user(values))
+    return Mean(middle, middle - half, middle + half)
 
 
 def paired(a: ArrayLike, b: ArrayLike) -> Interval:
-    """`a` less `b` for the same users in the same order; each float[users] or [seeds, users].
+    """`a` minus `b` for the same users in the same order; each float[users] or [seeds, users].
 
-    Seeds are averaged per user first, so the interval speaks of other users, not of other seeds.
+    Seeds are averaged per user first, so the interval covers other users, not other seeds.
     Raises `DataError` where the users differ in number, are fewer than two, or a value is not finite.
     """
     first, second = _by_user(a), _by_user(b)
@@ -55,8 +67,12 @@ def paired(a: ArrayLike, b: ArrayLike) -> Interval:
         raise DataError(
             f"{len(first)} users are compared with {len(second)}; expected the same users on both sides"
         )
-    middle, error = _mean_and_error(first - second)
-    return Interval(middle, middle - _REACH * error, middle + _REACH * error, _two_sided(middle, error))
+    differences = first - second
+    middle, half, p = _student(differences)
+    apart = differences[differences != 0]
+    if len(apart) <= EXACT:
+        p = _sign_flip(apart)
+    return Interval(middle, middle - half, middle + half, p, len(apart))
 
 
 def _by_user(values: ArrayLike) -> NDArray[np.float64]:
@@ -71,13 +87,19 @@ def _by_user(values: ArrayLike) -> NDArray[np.float64]:
     return by_user
 
 
-def _mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
-    """The mean and its standard error."""
-    return float(values.mean()), float(values.std(ddof=1)) / sqrt(len(values))
+def _student(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """The mean, half the width of its 95 % interval, and the two-sided p of a mean of zero."""
+    from scipy.special import stdtr, stdtrit  # much faster to import than scipy.stats
+
+    middle, error, free = float(values.mean()), float(values.std(ddof=1)) / sqrt(len(values)), len(values) - 1
+    t = middle / error if error else copysign(inf, middle) if middle else 0.0
+    return middle, float(stdtrit(free, 1 - LEVEL / 2)) * error, float(2 * stdtr(free, -abs(t)))
 
 
-def _two_sided(difference: float, error: float) -> float:
-    """P(|Z| ≥ |difference| / error) for a standard normal Z."""
-    if error == 0:
-        return erfc(inf) if difference else 1.0
-    return erfc(abs(difference) / error / sqrt(2))
+def _sign_flip(differences: NDArray[np.float64]) -> float:
+    """Two-sided p: the share of all 2^n sign assignments whose sum is at least as far from zero."""
+    sums = np.zeros(1)
+    for size in differences:
+        sums = np.concatenate([sums + size, sums - size])
+    least = abs(differences.sum()) - 1e-9 * np.abs(differences).sum()  # equal sums differ by rounding
+    return float((np.abs(sums) >= least).mean())

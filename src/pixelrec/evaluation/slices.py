@@ -1,6 +1,6 @@
-"""Test events by how often their item was seen in training, and what models reach on each kind.
+"""Metrics on long-tail items and on all others, told apart by the training events of the target item.
 
-Pictures are to help where an item has few events of its own: a mean over all test events hides that.
+Pictures matter most where an item has few events of its own; a mean over all test events hides that.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import final
 
 import numpy as np
 
-from pixelrec.evaluation.comparison import Comparison, best_first, compare
+from pixelrec.evaluation.comparison import Comparison, best_first, compare_with_baselines
 from pixelrec.evaluation.metrics import metrics
 
-FEW = 5  # training events from which an item does not count as one with few
-FEWEST = 30  # questions below which a slice compares nothing: intervals are normal approximations
+LONG_TAIL_BELOW = 5  # training events
+MIN_CASES = 30  # fewer cases than this are too few to compare models on
 
 
 @final
 @dataclass(frozen=True)
 class Slice:
-    """Questions whose item has `least` training events or more, and fewer than `below`."""
+    """Cases whose target has at least `least` training events and fewer than `below`."""
 
     name: str
     events: str  # the same in words, such as "< 5 training events"
@@ -30,58 +30,58 @@ class Slice:
     below: float
 
     def holds(self, counts: np.ndarray) -> np.ndarray:
-        """Which questions are in it, bool[Q]; counts: int64[Q], training events of each question's item."""
+        """bool[Q]: which cases belong to it; counts: int64[Q], training events of each target."""
         return (counts >= self.least) & (counts < self.below)
 
 
-LONG_TAIL = Slice("long-tail items", f"< {FEW} training events", 0, FEW)
-OTHERS = Slice("other items", f"≥ {FEW} training events", FEW, inf)
+LONG_TAIL = Slice("long-tail items", f"< {LONG_TAIL_BELOW} training events", 0, LONG_TAIL_BELOW)
+OTHERS = Slice("other items", f"≥ {LONG_TAIL_BELOW} training events", LONG_TAIL_BELOW, inf)
 SLICES = (LONG_TAIL, OTHERS)
 
 
 @final
 @dataclass(frozen=True)
-class Sliced:
-    """What a trained model and its baselines reach on the questions of a slice."""
+class SliceResult:
+    """Metrics of a trained model and of its baselines on the cases of a slice."""
 
     name: str
     events: str  # "< 5 training events"
     cases: int
     metrics: Mapping[str, Mapping[str, float]]  # by model, in fractions
-    comparison: Comparison | None  # with the baseline that is best on this slice; none for too few questions
+    comparison: Comparison | None  # with the baseline that is best on this slice; None for too few cases
 
     @property
     def where(self) -> str:
         """For a sentence or the head of a column."""
-        return words(self.events, self.cases)
+        return slice_label(self.events, self.cases)
 
     def ordered(self, others: Mapping[str, Mapping[str, float]] | None = None) -> list[str]:
-        """Models, and perhaps others, from the best to the worst by NDCG@10 on this slice."""
+        """These models and `others` from the best to the worst by NDCG@10 on this slice."""
         return best_first({**(others or {}), **self.metrics})
 
 
-def words(events: str, cases: int) -> str:
-    """ "< 5 training events", 1234 → "items with < 5 training events (n = 1,234)"."""
+def slice_label(events: str, cases: int) -> str:
+    """("< 5 training events", 1234) → "items with < 5 training events (n = 1,234)"."""
     return f"items with {events} (n = {cases:,})"
 
 
-def slice_metrics(model: str, ranks: Mapping[str, np.ndarray], counts: np.ndarray) -> tuple[Sliced, ...]:
-    """Metrics of every model on every slice, the one with few events first; an empty slice is left out.
+def slice_metrics(model: str, ranks: Mapping[str, np.ndarray], counts: np.ndarray) -> tuple[SliceResult, ...]:
+    """Metrics of every model on every slice, long-tail items first; an empty slice is left out.
 
-    model: whose name in `ranks` is the trained one's; all others are baselines.
-    ranks' values: int64[Q], of the same questions; counts: int64[Q], training events of each question's item.
+    model: the trained model's name in `ranks`; all others are baselines.
+    ranks: by name int64[Q], of the same cases; counts: int64[Q], training events of each target.
     """
     inside = {part: part.holds(counts) for part in SLICES}
     return tuple(
-        _sliced(part, model, {name: some[mask] for name, some in ranks.items()})
+        _slice_result(part, model, {name: some[mask] for name, some in ranks.items()})
         for part, mask in inside.items()
         if mask.any()
     )
 
 
-def _sliced(part: Slice, model: str, ranks: Mapping[str, np.ndarray]) -> Sliced:
+def _slice_result(part: Slice, model: str, ranks: Mapping[str, np.ndarray]) -> SliceResult:
     cases = len(ranks[model])
     baseline_ranks = {name: some for name, some in ranks.items() if name != model}
-    against = compare(ranks[model], baseline_ranks) if cases >= FEWEST else None
+    comparison = compare_with_baselines(ranks[model], baseline_ranks) if cases >= MIN_CASES else None
     found = {name: metrics(some) for name, some in ranks.items()}
-    return Sliced(part.name, part.events, cases, found, against)
+    return SliceResult(part.name, part.events, cases, found, comparison)

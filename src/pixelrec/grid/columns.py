@@ -94,14 +94,15 @@ def against(results: Results) -> Column:
 def _against(title: str, rival: str, part: Callable[[Row], Part]) -> Column:
     def value(row: Row) -> float:
         found = part(row).against
-        return math.nan if found is None else found.difference
+        return math.nan if found is None else found.interval.difference
 
     def text(row: Row) -> str:
         if row.model == rival and row.role == "baseline":
             return "best baseline"
-        found = part(row).against
-        if found is None:
+        against = part(row).against
+        if against is None:
             return DASH
+        found = against.interval
         interval = f"[{signed(found.low)}, {signed(found.high)}]"
         return f"{signed(found.difference)} {interval} {MARKS[found.verdict]}"
 

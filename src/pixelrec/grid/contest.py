@@ -75,8 +75,8 @@ class Contest:
         if not self.compares:
             return Part(self._means(ranks))
         ours = np.stack([per_user(one[self.inside])[METRIC] for one in ranks])
-        found = paired(ours, self.values)
-        return Part(self._means(ranks), Comparison(self.rival, found.difference, found.low, found.high))
+        found = Comparison(self.rival, paired(ours, self.values))
+        return Part(self._means(ranks), found)
 
     def _means(self, ranks: Sequence[np.ndarray]) -> dict[str, Mean]:
         found = [per_user(one[self.inside]) for one in ranks]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixelrec.evaluation.slices import FEWEST, LONG_TAIL
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
 from pixelrec.grid.columns import against, published
 from pixelrec.grid.results import Results
 
@@ -34,7 +34,7 @@ def _few(results: Results) -> str:
     if not results.few_rival:
         return f"Few-event items: {which}, too few for columns of their own."
     if not results.few_compares:
-        return f"long-tail: {which}; models are compared on {FEWEST} or more."
+        return f"long-tail: {which}; models are compared on {MIN_CASES} or more."
     return f"long-tail: {which}. The best baseline there is {results.few_rival}."
 
 

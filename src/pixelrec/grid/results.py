@@ -20,7 +20,7 @@ from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Comparison
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.evaluation.significance import Mean
-from pixelrec.evaluation.slices import FEWEST, LONG_TAIL
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.contest import Contest, Part
 from pixelrec.grid.plan import Grid
@@ -140,7 +140,7 @@ def compare(
     """
     cases = grid.cases()
     inside = LONG_TAIL.holds(target_counts(grid.dataset, cases))
-    whole, few = Contest.of(baselines, np.full(len(cases), True)), Contest.of(baselines, inside, FEWEST)
+    whole, few = Contest.of(baselines, np.full(len(cases), True)), Contest.of(baselines, inside, MIN_CASES)
     assert whole is not None, "`plan` refuses data sets without two users"
     rows = [
         Row(name, "baseline", whole.baseline(ranks), few.baseline(ranks) if few else Part())

@@ -63,9 +63,11 @@ def _part(start: tuple[str, str, str, str], part: Part, kind: str, progress: str
         value, low, high = map(_text, (mean.mean, mean.low, mean.high))
         yield Line(*start, f"{kind}{name}", value, low, high, note=progress)
     if part.against is not None:
-        found = part.against
+        found = part.against.interval
         value, low, high = map(_text, (found.difference, found.low, found.high))
-        yield Line(*start, f"{kind}{METRIC} less {found.baseline}", value, low, high, note=found.verdict)
+        yield Line(
+            *start, f"{kind}{METRIC} less {part.against.baseline}", value, low, high, note=found.verdict
+        )
 
 
 def _costs_of_all(row: Row) -> Iterator[tuple[str, float, str]]:

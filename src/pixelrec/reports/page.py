@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pixelrec.console.numbers import percent
 from pixelrec.errors import RunError
-from pixelrec.evaluation.slices import FEWEST, LONG_TAIL
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
 from pixelrec.reports import figures, tables, thumbnails
 from pixelrec.reports.view import Report
 
@@ -31,7 +31,7 @@ def render(report: Report) -> str:
         tables=tables.metric_tables(report.metrics),
         slices=tables.slice_table(report.slices),
         few=LONG_TAIL.name,
-        fewest=FEWEST,
+        fewest=MIN_CASES,
         pace=tables.pace(report.epochs),
         curves=figures.learning_curves(report.epochs, report.watched, report.best_epoch),
         ranks=figures.rank_bars(report.ranks, report.catalogue),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
 
-from pixelrec.evaluation.comparison import Verdict
+from pixelrec.evaluation.significance import Verdict
 
 if TYPE_CHECKING:
     import numpy as np

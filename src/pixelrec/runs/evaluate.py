@@ -14,8 +14,8 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import item_counts
 from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
 from pixelrec.errors import DataError
-from pixelrec.evaluation.baselines import BaselineRanks, Tell, rank_baselines, silent
-from pixelrec.evaluation.comparison import compare
+from pixelrec.evaluation.baselines import BaselineRanks, OnStart, ignore, rank_baselines
+from pixelrec.evaluation.comparison import compare_with_baselines
 from pixelrec.evaluation.evaluate import rank_cases
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.evaluation.slices import slice_metrics
@@ -53,31 +53,35 @@ def target_counts(dataset: Dataset, cases: EvaluationCases) -> np.ndarray:
     return item_counts(training_events(dataset), dataset.items)[cases.targets]
 
 
-def measure(run: Trained, dataset: Dataset, split: Split, tell: Tell = silent) -> dict[str, dict[str, float]]:
+def measure(
+    run: Trained, dataset: Dataset, split: Split, on_start: OnStart = ignore
+) -> dict[str, dict[str, float]]:
     """Metrics by model, in fractions, the run's own first; writes its ranks and what `Measured` holds.
 
-    tell: hears what is being ranked.
+    on_start: called with the name of each model before it is ranked.
 
     Raises:
         DataError: no user of the data set is evaluated.
     """
     cases = _some_questions(dataset, split)
     training = training_events(dataset)
-    tell(run.name)
+    on_start(run.name)
     recommender = run.recommender(dataset.spec(run.length, training))
     ranks = rank_cases(recommender, cases, run.catalogue(recommender))
-    baseline_ranks = _rivals(dataset, cases, tell)
+    baseline_ranks = _rivals(dataset, cases, on_start)
     counts = target_counts(dataset, cases)
     write_ranks(ranks_file(run.folder, split), dataset, cases, ranks, counts)
     named = {_beside(run.name, name): found for name, found in baseline_ranks.ranks.items()}
     everyone = {run.name: ranks, **named}
     found = {name: metrics(some) for name, some in everyone.items()}
     slices = slice_metrics(run.name, everyone, counts)
-    Measured(split, run.name, found, compare(ranks, named), baseline_ranks.notes, slices).write(run.folder)
+    Measured(
+        split, run.name, found, compare_with_baselines(ranks, named), baseline_ranks.notes, slices
+    ).write(run.folder)
     return found
 
 
-def baselines(dataset: Dataset, split: Split, tell: Tell = silent) -> BaselineRanks:
+def baselines(dataset: Dataset, split: Split, on_start: OnStart = ignore) -> BaselineRanks:
     """Ranks by baseline, int64[Q] in the order of `questions_of(dataset, split).users`, and notes.
 
     Their choices are made on validation. Each is kept inside the data set once it is there, if that can be
@@ -86,7 +90,7 @@ def baselines(dataset: Dataset, split: Split, tell: Tell = silent) -> BaselineRa
     Raises:
         DataError: no user of the data set is evaluated.
     """
-    return _rivals(dataset, _some_questions(dataset, split), tell)
+    return _rivals(dataset, _some_questions(dataset, split), on_start)
 
 
 def _some_questions(dataset: Dataset, split: Split) -> EvaluationCases:
@@ -96,13 +100,13 @@ def _some_questions(dataset: Dataset, split: Split) -> EvaluationCases:
     return cases
 
 
-def _rivals(dataset: Dataset, cases: EvaluationCases, tell: Tell) -> BaselineRanks:
+def _rivals(dataset: Dataset, cases: EvaluationCases, on_start: OnStart) -> BaselineRanks:
     kept = read_rivals(dataset, cases)
     if not kept.missing:
         return kept
     training, validation = training_events(dataset), validation_cases(dataset)
     keep = partial(keep_rivals, dataset, cases)
-    return rank_baselines(training, dataset.items, validation, cases, tell, kept, keep)
+    return rank_baselines(training, dataset.items, validation, cases, on_start, kept, keep)
 
 
 def _beside(model: str, baseline: str) -> str:

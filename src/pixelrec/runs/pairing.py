@@ -10,10 +10,10 @@ from typing import final
 import numpy as np
 
 from pixelrec.errors import RunError
-from pixelrec.evaluation.comparison import METRIC, Verdict, sentence, verdict
+from pixelrec.evaluation.comparison import METRIC, verdict_sentence
 from pixelrec.evaluation.metrics import per_user
-from pixelrec.evaluation.significance import Interval, paired
-from pixelrec.evaluation.slices import FEWEST, LONG_TAIL, SLICES, words
+from pixelrec.evaluation.significance import Interval, Verdict, paired
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, SLICES, slice_label
 from pixelrec.runs.saved_ranks import KeptRanks, ranks_file, read_ranks
 
 
@@ -38,11 +38,11 @@ class Paired:
     @property
     def verdict(self) -> Verdict:
         """Of the first run; `level` where the interval holds zero."""
-        return verdict(self.interval)
+        return self.interval.verdict
 
     def sentence(self, first: str, second: str) -> str:
         """For people, in percentage points; the runs go by these names."""
-        return sentence(first, second, self.interval, self.where)
+        return verdict_sentence(first, second, self.interval, self.where)
 
 
 @final
@@ -71,9 +71,9 @@ def compare_runs(first: Path, second: Path, split: str) -> Pairing:
     _check_same(ours, theirs, f"{ranks_file(first, split)} and {ranks_file(second, split)}")
     inside = {part: part.holds(ours.counts) for part in SLICES}
     slices = {
-        part.name: _paired(ours.ranks[mask], theirs.ranks[mask], words(part.events, int(mask.sum())))
+        part.name: _paired(ours.ranks[mask], theirs.ranks[mask], slice_label(part.events, int(mask.sum())))
         for part, mask in inside.items()
-        if mask.sum() >= FEWEST
+        if mask.sum() >= MIN_CASES
     }
     return Pairing(_paired(ours.ranks, theirs.ranks, ""), slices)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from pixelrec.evaluation.slices import Sliced
+from pixelrec.evaluation.slices import SliceResult
 from pixelrec.reports.view import MetricRow, Role, SlicePart, Standing
 from pixelrec.runs.pairing import Paired, Pairing
 from pixelrec.runs.results import Measured
@@ -50,7 +50,7 @@ def slice_parts(measured: Measured, others: Sequence[Other] = ()) -> list[SliceP
     return [_slice_part(measured, part, others) for part in measured.slices]
 
 
-def _slice_part(measured: Measured, part: Sliced, others: Sequence[Other]) -> SlicePart:
+def _slice_part(measured: Measured, part: SliceResult, others: Sequence[Other]) -> SlicePart:
     more = {other.name: found for other in others if (found := other.on(part.name)) is not None}
     values: Mapping[str, Mapping[str, float]] = {**more, **part.metrics}
     rows = _rows(measured.split, part.ordered(more), values, _roles(measured, others))
@@ -77,7 +77,7 @@ def beside(measured: Measured, others: Sequence[Other]) -> list[Standing]:
     return [_beside(measured.model, other.name, other.pairing.overall) for other in others]
 
 
-def _against(measured: Measured, part: Sliced) -> Standing:
+def _against(measured: Measured, part: SliceResult) -> Standing:
     assert part.comparison is not None
     return Standing(part.comparison.verdict, part.comparison.sentence(measured.model, part.where))
 

@@ -15,7 +15,8 @@ from typing import Any, Self, final
 
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Comparison, best_first
-from pixelrec.evaluation.slices import Sliced
+from pixelrec.evaluation.significance import Interval
+from pixelrec.evaluation.slices import SliceResult
 from pixelrec.runs.saved_ranks import ranks_file
 
 
@@ -29,13 +30,13 @@ class Measured:
     metrics: Mapping[str, Mapping[str, float]]  # by model, in fractions
     comparison: Comparison | None
     notes: Mapping[str, str]  # by baseline: what was chosen on validation, or why it is left out
-    slices: tuple[Sliced, ...] = ()  # those that hold questions, the one of few training events first
+    slices: tuple[SliceResult, ...] = ()  # those that hold questions, the one of few training events first
 
     def ordered(self, ceiling: Mapping[str, Mapping[str, float]] | None = None) -> list[str]:
         """Models, and perhaps a ceiling, from the best to the worst by NDCG@10."""
         return best_first({**(ceiling or {}), **self.metrics})
 
-    def slice(self, name: str) -> Sliced | None:
+    def slice(self, name: str) -> SliceResult | None:
         """The slice of this name, if it holds questions."""
         return next((part for part in self.slices if part.name == name), None)
 
@@ -97,17 +98,17 @@ def _plain(comparison: Comparison | None) -> dict[str, Any] | None:
 def _comparison(plain: Mapping[str, Any] | None) -> Comparison | None:
     if plain is None:
         return None
-    return Comparison(plain["baseline"], plain["difference"], plain["low"], plain["high"])
+    return Comparison(plain["baseline"], Interval(**plain["interval"]))
 
 
-def _plain_slice(part: Sliced) -> dict[str, Any]:
+def _plain_slice(part: SliceResult) -> dict[str, Any]:
     about = {"events": part.events, "cases": part.cases, "against": _plain(part.comparison)}
     return {**about, "metrics": part.metrics}
 
 
-def _slice(name: str, plain: Mapping[str, Any]) -> Sliced:
+def _slice(name: str, plain: Mapping[str, Any]) -> SliceResult:
     against = _comparison(plain["against"])
-    return Sliced(name, plain["events"], plain["cases"], plain["metrics"], against)
+    return SliceResult(name, plain["events"], plain["cases"], plain["metrics"], against)
 
 
 def _write(path: Path, found: Mapping[str, Any]) -> None:
