@@ -115,7 +115,7 @@ def _measure(name: str, which: str, steps: int, threads: int) -> dict[str, Any]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     recommender = build_recommender(recipe, spec).train()
     chosen = OptimiserConfig(**recipe["optimiser"])
-    optimiser = Optimiser(recommender, chosen, chosen.touches("cpu", 1))
+    optimiser = Optimiser(recommender, chosen, chosen.is_lazy("cpu", 1))
     loss, batcher = build_loss(recipe), build_batcher(recipe, recommender, spec.history)
     batches = batcher.epoch(0)
     bf16 = recipe.training.precision == "bf16"

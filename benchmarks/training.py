@@ -156,7 +156,7 @@ def _steps(spec: DatasetSpec, config: Any, steps: int, profile: bool) -> float:
     torch.manual_seed(0)
     recommender = build_recommender(recipe, spec).train()
     chosen = OptimiserConfig(**{**recipe["optimiser"], "weight_decay": 0.1})
-    optimiser = Optimiser(recommender, chosen, chosen.touches("cpu", 1))
+    optimiser = Optimiser(recommender, chosen, chosen.is_lazy("cpu", 1))
     loss = build_loss(recipe)
     batches = build_batcher(recipe, recommender, spec.history).epoch(0)
     bf16 = recipe.training.precision == "bf16"

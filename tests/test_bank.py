@@ -20,7 +20,7 @@ from pixelrec.data.sampling import Shared
 from pixelrec.data.split import training_events
 from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.recommender import Recommender
-from pixelrec.runs.train import _catalogue
+from pixelrec.runs.validate import sharded_catalogue
 from pixelrec.users import USER_MODELS
 
 LENGTH = 6
@@ -205,8 +205,8 @@ class Gathering(Exception):
 
 
 def of(process: int, processes: int, gather: Callable[[Tensor], Tensor]) -> Any:
-    """Stands for what Accelerate knows of one of several processes."""
-    return SimpleNamespace(num_processes=processes, process_index=process, gather=gather)
+    """Stands for one of several processes."""
+    return SimpleNamespace(count=processes, index=process, gather=gather)
 
 
 @pytest.mark.parametrize("processes", [2, 3, 7])
@@ -231,10 +231,10 @@ def test_every_process_has_the_same_bank_and_encodes_its_share(
 
     for process in range(processes):
         with pytest.raises(Gathering):
-            _catalogue(recommender, of(process, processes, leave))
+            sharded_catalogue(recommender, of(process, processes, leave))
     assert len({len(part) for part in parts}) == 1, "gathering needs equally many of each"
     assert set(encoded) == set(range(spec.items + 1))
     assert len(encoded) - len(set(encoded)) < processes, "all but the padding at the end once"
-    found = _catalogue(recommender, of(0, processes, lambda _mine: torch.cat(parts)))
+    found = sharded_catalogue(recommender, of(0, processes, lambda _mine: torch.cat(parts)))
     torch.testing.assert_close(found.encoded, expected)
     assert len(found.candidates) == spec.items + 1

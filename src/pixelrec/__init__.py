@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         RecipeError,
         RequestError,
         RunError,
+        StoppedError,
     )
     from pixelrec.images.store import PictureStore
     from pixelrec.recipe.recipe import Recipe, read_recipe, recipes
@@ -68,6 +69,8 @@ _HOMES = {
         "RecipeError",
         "RequestError",
         "RunError",
+        "StoppedError",
+        "StoppedError",
     ),
     "pixelrec.images.store": ("PictureStore",),
     "pixelrec.recipe.recipe": ("Recipe", "read_recipe", "recipes"),
@@ -91,6 +94,7 @@ __all__ = [
     "RequestError",
     "Run",
     "RunError",
+    "StoppedError",
     "__version__",
     "bench",
     "check_images",

@@ -176,31 +176,30 @@ def train(
     Raises:
         RecipeError, DataError, RunError: before anything is written.
         DivergedError: the loss is no number.
-        InterruptedError: by a signal, whose number it carries; the run can be resumed.
+        StoppedError: by a signal, whose number it carries; the run can be resumed.
     """
     from pixelrec.recipe.recipe import Recipe as RecipeClass
     from pixelrec.recipe.recipe import read_recipe, resolve
-    from pixelrec.runs.train import train_recipe, uninterrupted
+    from pixelrec.runs.train import train_recipe
 
     if isinstance(recipe, RecipeClass):
         chosen = resolve(recipe.name, recipe.values, overrides or {})
     else:
         chosen = read_recipe(recipe, overrides)
-    run, signal = train_recipe(chosen, Dataset.open(Path(data)), None if out is None else Path(out), console)
-    return uninterrupted(run, signal)
+    return train_recipe(chosen, Dataset.open(Path(data)), None if out is None else Path(out), console)
 
 
 def resume(run: Run | Path | str, *, data: Path | str | None = None, console: Console = QUIET) -> Run:
     """Continues an interrupted run to the same result as if it had not been.
 
     Raises:
-        RunError: there is nothing to continue from.
-        InterruptedError: by a signal, as in `train`.
+        RunError: its state is damaged, or its data set is another one.
+        StoppedError: by a signal, as in `train`.
     """
-    from pixelrec.runs.train import resume_run, uninterrupted
+    from pixelrec.runs.train import resume_run
 
     opened = _opened(run)
-    return uninterrupted(opened, resume_run(opened, opened.dataset(data), console))
+    return resume_run(opened, opened.dataset(data), console)
 
 
 def _opened(run: Run | Path | str) -> Run:
@@ -270,7 +269,7 @@ def bench(
 
     Raises:
         RecipeError, DataError, RunError, RequestError: before anything starts.
-        InterruptedError: by a signal, whose number it carries; the same call goes on.
+        StoppedError: by a signal, whose number it carries; the same call continues.
     """
     from pixelrec.grid.outcome import run_grid
     from pixelrec.grid.plan import plan
@@ -278,10 +277,7 @@ def bench(
     dataset = Dataset.open(Path(data))
     recipes = listed(recipes, "recipes")
     grid = plan(dataset, recipes, seeds=seeds, split=split, out=Path(out), overrides=overrides or {})
-    outcome, signal = run_grid(grid, jobs, console)
-    if signal is not None:
-        raise InterruptedError(signal, f"stopped; {outcome.progress}; the same command goes on", str(out))
-    return outcome
+    return run_grid(grid, jobs, console)
 
 
 def compare(run: Run | Path | str, other: Run | Path | str, *, split: Split = "test") -> RunComparison:
@@ -389,7 +385,7 @@ def demo(*, out: Path | str = "demo", seed: int = 0, console: Console = QUIET) -
 
     Raises:
         RequestError, DataError: picture networks are not installed; the folder holds something already.
-        InterruptedError: by a signal, as in `train`.
+        StoppedError: by a signal, as in `train`.
     """
     from pixelrec.demonstration.demonstrate import demonstrate
 

@@ -9,6 +9,7 @@ PixelrecError
 ├── RequestError     what is asked of a trained recommender: unknown user, unknown item
 ├── DivergedError    training met a loss that is not a number
 ├── ExhaustedError   the memory of the machine or of its accelerator does not suffice
+├── StoppedError     a signal stopped the work; it is saved and can be continued
 └── GridError        some runs of a grid failed
 ```
 
@@ -65,6 +66,20 @@ class GridError(PixelrecError):
     """Some runs of a grid failed; the others are done."""
 
     exit_code = 1
+
+
+class StoppedError(PixelrecError):
+    """A signal stopped the work; what is done is saved, and the message says how to continue.
+
+    Args:
+        signal: its number.
+        how: how to continue.
+    """
+
+    def __init__(self, signal: int, how: str) -> None:
+        super().__init__(f"stopped; {how}")
+        self.signal = signal
+        self.exit_code = 128 + signal
 
 
 @contextmanager

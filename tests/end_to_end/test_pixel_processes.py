@@ -35,29 +35,29 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from pixelrec import api
-from pixelrec.runs import train as fitting
+from pixelrec.runs import train
 from pixelrec.recommender import Recommender
 from pixelrec.training import loop
 from safetensors.torch import save_file
 
 data, out, overrides, notes = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), Path(sys.argv[4])
-encoded, seen, encode, validate = [], [], Recommender.encode, fitting._validate
+encoded, seen, encode, validate = [], [], Recommender.encode, train.validate
 
 def counted(self, ids, **words):
     encoded.append(ids.tolist())
     return encode(self, ids, **words)
 
-def noted(recommender, questions, accelerator, bank):
+def noted(recommender, cases, processes, bank):
     encoded.clear()
-    metrics = validate(recommender, questions, accelerator, bank)
-    rank = accelerator.process_index
+    metrics = validate(recommender, cases, processes, bank)
+    rank = processes.index
     seen.append({"metrics": metrics, "encoded": sum(encoded, [])})
     (notes / f"{rank}.json").write_text(json.dumps(seen))
     tensors = {name: tensor.contiguous() for name, tensor in recommender.state_dict().items()}
     save_file({**tensors, "bank": recommender.bank.contiguous()}, notes / f"{rank}.safetensors")
     return metrics
 
-Recommender.encode, fitting._validate = counted, noted
+Recommender.encode, train.validate = counted, noted
 api.train("sasrec-id", data=data, out=out, overrides=overrides)
 """
 

@@ -13,6 +13,7 @@ from end_to_end.pixel_runs import RESNET, USERS, checkpoint
 
 from pixelrec import api
 from pixelrec.data.dataset import Dataset
+from pixelrec.errors import StoppedError
 from pixelrec.items.projection import Standardised
 from pixelrec.training import loop
 
@@ -94,7 +95,7 @@ def test_it_ends_the_same(
     if network == "clip":
         overrides["items.source"] = str(checkpoint(source, "clip"))
     whole = api.train("sasrec-id", data=data, out=tmp_path / "whole", overrides=overrides).folder
-    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+    with monkeypatch.context() as patch, pytest.raises(StoppedError):
         interrupted(patch, at=2 + epoch * len_of(data, overrides))
         api.train("sasrec-id", data=data, out=out, overrides=overrides)
     state = json.loads((out / "last" / "progress.json").read_text(encoding="utf-8"))
@@ -105,6 +106,34 @@ def test_it_ends_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(Standardised, "fit", lambda *_: pytest.fail("statistics are fitted anew"))
         api.resume(out)
+    assert journal(out) == journal(whole)
+    for which in ("last", "best"):
+        assert weights(out, which) == weights(whole, which)
+    assert bank(out) == bank(whole)
+
+
+@pytest.mark.parametrize("network", ["resnet", "never cached"])
+def test_killed_after_a_save_within_an_epoch_it_ends_the_same(
+    network: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides, out = dict(RUNS[network]), tmp_path / "run"
+    whole = api.train("sasrec-id", data=data, out=tmp_path / "whole", overrides=overrides).folder
+    overrides["training.save_minutes"] = 1e-9  # after every step
+    last, batches, train_batch = len_of(data, overrides) + 3, 0, loop.train_batch
+
+    def killed(*words: Any) -> Any:
+        nonlocal batches
+        batches += 1
+        if batches == last:
+            raise KeyboardInterrupt
+        return train_batch(*words)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "train_batch", killed)
+        api.train("sasrec-id", data=data, out=out, overrides=overrides)
+    state = json.loads((out / "last" / "progress.json").read_text(encoding="utf-8"))
+    assert (state["epoch"], state["batch"]) == (1, 2)
+    api.resume(out)
     assert journal(out) == journal(whole)
     for which in ("last", "best"):
         assert weights(out, which) == weights(whole, which)

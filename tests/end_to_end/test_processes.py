@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from pixelrec.data.dataset import Dataset
@@ -19,24 +23,21 @@ def metrics(run: Path) -> dict[str, float]:
     return {name: value for name, value in row.items() if "@" in name}
 
 
-def launch(processes: int, out: Path, dataset: Dataset, *words: str) -> str:
-    together = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        f"--nproc-per-node={processes}",
-    ]
-    command = [*together, "-m", "pixelrec", "train", "sasrec-id", "--data", str(dataset.folder)]
-    done = subprocess.run(
-        [*command, "--out", str(out), *WORDS, *words],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+def together(processes: int, *words: str) -> list[str]:
+    """The command that trains in several processes."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    return [sys.executable, *launcher, "-m", "pixelrec", "train", *words]
+
+
+def run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def launch(processes: int, out: Path, dataset: Dataset, *words: str) -> str:
+    places = ("sasrec-id", "--data", str(dataset.folder), "--out", str(out))
+    return run(together(processes, *places, *WORDS, *words))
 
 
 def test_two_processes_rank_as_one(dataset: Dataset, tmp_path: Path) -> None:
@@ -53,3 +54,25 @@ def test_two_processes_keep_the_same_weights(dataset: Dataset, tmp_path: Path) -
     launch(2, tmp_path / "run", dataset)
     assert (tmp_path / "run" / "best" / "model.safetensors").exists()
     assert len((tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_killed_within_an_epoch_they_continue_together(dataset: Dataset, tmp_path: Path) -> None:
+    words = ["--training.epochs", "2", "--training.batch_size", "4", "--training.accumulate", "2"]
+    launch(2, tmp_path / "whole", dataset, *words)
+    out, words = tmp_path / "run", [*words, "--training.save_minutes", "1e-9"]
+    command = together(2, "sasrec-id", "--data", str(dataset.folder), "--out", str(out), *WORDS, *words)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0)
+    patience, state = time.monotonic() + 120, out / "last" / "progress.json"
+    while time.monotonic() < patience:
+        with suppress(FileNotFoundError):
+            if json.loads(state.read_text(encoding="utf-8"))["batch"]:
+                break
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=60)
+    position = json.loads(state.read_text(encoding="utf-8"))
+    assert position["batch"] and not position["finished"]
+    run(together(2, "--resume", str(out)))
+    for which in ("best", "last"):
+        kept = [(tmp_path / name / which / "model.safetensors").read_bytes() for name in ("whole", "run")]
+        assert kept[0] == kept[1]

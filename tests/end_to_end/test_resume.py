@@ -42,6 +42,35 @@ def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def position(run: Path) -> tuple[int, int]:
+    """Epochs and batches that the saved state has finished."""
+    try:
+        state = json.loads((run / "last" / "progress.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return (0, 0)
+    return state["epoch"], state["batch"]
+
+
+def test_killed_within_an_epoch_it_continues_from_the_last_save(
+    dataset: Dataset, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    often = ["--training.save_minutes", "1e-9"]  # after every step
+    words = command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS, *often)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    patience = time.monotonic() + 120
+    while not (position(out)[0] == 1 and position(out)[1] > 3) and time.monotonic() < patience:
+        time.sleep(0.002)
+    process.kill()
+    process.communicate(timeout=60)
+    epoch, batch = position(out)
+    assert epoch == 1 and batch > 3
+    subprocess.run(command("train", "--resume", out), check=True, capture_output=True)
+    assert rows(out) == rows(whole), "every epoch once"
+    for which in ("best", "last"):
+        assert weights(out, which) == weights(whole, which)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_it_ends_the_same(dataset: Dataset, whole: Path, tmp_path: Path, how: signal.Signals) -> None:
     out = tmp_path / "run"

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.recipe.recipe import read_recipe
-from pixelrec.runs.train import _accelerator, _parts
+from pixelrec.runs.train import build_parts
 from pixelrec.training.loop import train_batch
 from pixelrec.training.optimiser import Optimiser
+from pixelrec.training.processes import processes_of
 
 PLAIN = {
     "items.width": 8,
@@ -26,7 +27,7 @@ PLAIN = {
 def gradients(dataset: Dataset, accumulate: int, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Tensor]]:
     """What the optimiser gets at each step of an epoch whose weights stay as they are."""
     recipe = read_recipe("sasrec-id", {**PLAIN, "training.accumulate": accumulate, "training.batch_size": 64})
-    parts = _parts(recipe, dataset, _accelerator(recipe))
+    parts = build_parts(recipe, dataset, processes_of(recipe.training.device))
     steps: list[dict[str, Tensor]] = []
 
     def noted(self: Optimiser, *_: Any) -> None:

@@ -6,16 +6,19 @@ from io import StringIO
 
 from rich.console import Console
 
-from pixelrec.training.journal import Bar
+from pixelrec.training.journal import EpochBar
 
 
 def test_a_bar_says_what_is_known_and_nothing_before() -> None:
     screen = StringIO()
-    bar = Bar(Console(file=screen, width=100), "epoch 1/2", batches=3, done=0)
+    bar = EpochBar(
+        Console(file=screen, width=100, force_terminal=True, color_system=None), 1, 2, batches=3, done=0
+    )
 
     def shown() -> str:
         screen.truncate(screen.seek(0))
-        bar.progress.console.print(bar.progress.make_tasks_table(bar.progress.tasks))
+        bar.line._draw()
+        bar.line.progress.console.print(bar.line.progress.make_tasks_table(bar.line.progress.tasks))
         return screen.getvalue()
 
     before = shown()

@@ -72,10 +72,10 @@ def test_other_decays_walk_the_dense_path(beta1: float, beta2: float) -> None:
 
 @pytest.mark.parametrize(("beta1", "beta2"), [(0.9, 0.81), (0.9, 0.1), (0.9999, 0.999)])
 def test_what_has_no_closed_form_is_dense(beta1: float, beta2: float) -> None:
-    assert not OptimiserConfig(beta1=beta1, beta2=beta2).touches("cpu", 1)
+    assert not OptimiserConfig(beta1=beta1, beta2=beta2).is_lazy("cpu", 1)
     with pytest.raises(RecipeError, match="use optimiser.rows dense"):
-        OptimiserConfig(beta1=beta1, beta2=beta2, rows="lazy").touches("cpu", 1)
-    assert OptimiserConfig(beta1=beta1, beta2=beta1).touches("cpu", 1), "equal decays have one"
+        OptimiserConfig(beta1=beta1, beta2=beta2, rows="lazy").is_lazy("cpu", 1)
+    assert OptimiserConfig(beta1=beta1, beta2=beta1).is_lazy("cpu", 1), "equal decays have one"
 
 
 def test_a_temperature_is_not_decayed() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pixelrec.errors import RunError
 from pixelrec.training.interruption import Interruption
-from pixelrec.training.schedule import share
+from pixelrec.training.schedule import lr_factor
 from pixelrec.training.state import load_state, replaced, whole
 
 
@@ -95,7 +95,7 @@ def test_another_thread_is_not_interrupted() -> None:
 
 
 def test_schedules() -> None:
-    assert [share(s, 10, 4, "constant") for s in (0, 1, 3, 4, 9)] == [0.25, 0.5, 1.0, 1.0, 1.0]
-    assert [share(s, 12, 4, "linear") for s in (3, 4, 8, 12)] == [1.0, 1.0, 0.5, 0.0]
-    assert share(8, 12, 4, "cosine") == pytest.approx(0.5)
-    assert share(12, 12, 4, "cosine") == pytest.approx(0.0)
+    assert [lr_factor(s, 10, 4, "constant") for s in (0, 1, 3, 4, 9)] == [0.25, 0.5, 1.0, 1.0, 1.0]
+    assert [lr_factor(s, 12, 4, "linear") for s in (3, 4, 8, 12)] == [1.0, 1.0, 0.5, 0.0]
+    assert lr_factor(8, 12, 4, "cosine") == pytest.approx(0.5)
+    assert lr_factor(12, 12, 4, "cosine") == pytest.approx(0.0)

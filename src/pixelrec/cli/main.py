@@ -28,9 +28,6 @@ def main(words: Sequence[str] | None = None) -> int:
             raise
         print(f"pixelrec: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
-    except InterruptedError as error:
-        print(f"pixelrec: {error.strerror}", file=sys.stderr)
-        return 128 + int(error.errno or 2)
     except KeyboardInterrupt:
         print("pixelrec: interrupted", file=sys.stderr)
         return 130

@@ -21,7 +21,7 @@ from pixelrec.runs.evaluate import measure
 from pixelrec.runs.pairing import Pairing, compare_runs
 from pixelrec.runs.report import report_file, write_run_report
 from pixelrec.runs.run import Run
-from pixelrec.runs.train import train_recipe, uninterrupted
+from pixelrec.runs.train import train_recipe
 from pixelrec.training.journal import read_journal
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def demonstrate(out: Path, seed: int, console: Console) -> Demonstration:
     """Opens the shop, trains and tests both contenders, and writes the report.
 
     Raises:
-        As `open_shop` does; `InterruptedError` by a signal.
+        As `open_shop` does; `StoppedError` by a signal.
     """
     world, dataset = open_shop(out, seed, console)
     with console.status("training"):
@@ -134,7 +134,7 @@ def _run_of(
     """shown: where its epochs are reported."""
     console.print(each.doing, highlight=False)
     recipe = read_recipe(each.recipe, each.overrides(seed))
-    run = uninterrupted(*train_recipe(recipe, dataset, out / each.folder, shown))
+    run = train_recipe(recipe, dataset, out / each.folder, shown)
     measure(run, dataset, "test")
     console.print(how_it_went(each, run), highlight=False)
     return run

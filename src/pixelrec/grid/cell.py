@@ -29,7 +29,11 @@ from pixelrec.runs.saved_ranks import ranks_file
 
 State = Literal["new", "begun", "failed", "done"]
 _MADE_FIRST = {"items.parquet", "recipe.yaml", "run.json"}  # of a run folder; run.json is the last of them
-_SAY_NOTHING = {"about", "training.loader_threads"}  # keys of a recipe that no result depends on
+_SAY_NOTHING = {
+    "about",
+    "training.loader_threads",
+    "training.save_minutes",
+}  # keys of a recipe that no result depends on
 
 
 @final

@@ -60,11 +60,11 @@ def main() -> int:
     order = Order.of_line(sys.stdin.readline())
     Thread(target=_stop_with_the_runner, daemon=True).start()
     try:
-        interrupted = work(order)
+        work(order)
     except PixelrecError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return error.exit_code
-    return 0 if interrupted is None else 128 + interrupted
+    return 0
 
 
 def _stop_with_the_runner() -> None:
@@ -73,34 +73,29 @@ def _stop_with_the_runner() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def work(order: Order) -> int | None:
-    """Trains and ranks what is still missing; the signal that interrupted training, if one did.
+def work(order: Order) -> None:
+    """Trains and ranks what is still missing.
 
     Raises:
+        StoppedError: by a signal.
         PixelrecError: the recipe does not fit, training diverges, a checkpoint is damaged, …
     """
     cell, dataset = Cell(order.recipe, order.folder), Dataset.open(order.data)
     if Costs.read(cell.folder) is None:
-        signal_number = _train(cell, dataset, order.jobs)
-        if signal_number is not None:
-            return signal_number
+        _train(cell, dataset, order.jobs)
     if not cell.is_ranked(order.split):
         measure(Run.open(cell.folder), dataset, order.split)
-    return None
 
 
-def _train(cell: Cell, dataset: Dataset, jobs: int) -> int | None:
+def _train(cell: Cell, dataset: Dataset, jobs: int) -> None:
     console = Console(file=sys.stdout, force_terminal=False, soft_wrap=True, markup=False, emoji=False)
     before = _written(cell.folder)
     cell.clear()
     if cell.is_begun():
-        run = Run.open(cell.folder)
-        signal_number = resume_run(run, dataset, console)
+        run = resume_run(Run.open(cell.folder), dataset, console)
     else:
-        run, signal_number = train_recipe(cell.recipe, dataset, cell.folder, console)
-    if signal_number is None:
-        _costs(run, dataset, jobs, trained=_written(cell.folder) != before).write(run.folder)
-    return signal_number
+        run = train_recipe(cell.recipe, dataset, cell.folder, console)
+    _costs(run, dataset, jobs, trained=_written(cell.folder) != before).write(run.folder)
 
 
 def _written(run: Path) -> int:

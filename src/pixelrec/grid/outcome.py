@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from pixelrec.console.numbers import duration, plural
-from pixelrec.errors import RequestError, RunError
+from pixelrec.errors import RequestError, RunError, StoppedError
 from pixelrec.grid.cell import write_whole
 from pixelrec.grid.markdown import markdown
 from pixelrec.grid.narrator import Narrator
@@ -93,14 +93,12 @@ class Outcome:
             ) from error
 
 
-def run_grid(grid: Grid, jobs: int, console: Console) -> tuple[Outcome, int | None]:
+def run_grid(grid: Grid, jobs: int, console: Console) -> Outcome:
     """Does what is not done yet.
-
-    Returns:
-        What is there now, and the signal that interrupted, if one did.
 
     Raises:
         RunError: somebody else began a cell of this folder with another recipe meanwhile.
+        StoppedError: by a signal; the same call continues.
     """
     if jobs < 1:
         raise RequestError(f"jobs is {jobs}; expected how many runs go on at a time, at least 1")
@@ -115,7 +113,10 @@ def run_grid(grid: Grid, jobs: int, console: Console) -> tuple[Outcome, int | No
     look()  # also what an earlier start has done is worth a table
     narrator.begin(jobs)
     signal = Runner(grid, jobs, narrator, look).run()
-    return look(), signal
+    outcome = look()
+    if signal is not None:
+        raise StoppedError(signal, f"{outcome.progress}; the same command continues")
+    return outcome
 
 
 def _baselines(grid: Grid, narrator: Narrator) -> tuple[Mapping[str, np.ndarray], Mapping[str, str]]:

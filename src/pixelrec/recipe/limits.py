@@ -52,6 +52,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "training.accumulate": (1, 1_000_000),
     "training.clip": (0, 1e9),
     "training.warmup": (0, 1e9),
+    "training.save_minutes": (0, 1e6),
     "training.loader_threads": (0, 1000),
 }
 

@@ -51,7 +51,7 @@ class WarmStart:
         return cls._read(Run.open(recipe.training.warm_start.replace("{seed}", str(recipe["seed"]))), recipe)
 
     @classmethod
-    def again(cls, run: Run) -> Self | None:
+    def of_run(cls, run: Run) -> Self | None:
         """What an existing run started from.
 
         Raises:
@@ -79,8 +79,8 @@ class WarmStart:
         return cls(run, here, sha256, tensors)
 
     @property
-    def told(self) -> dict[str, str]:
-        """For `run.json`."""
+    def origin(self) -> dict[str, str]:
+        """The entry of `run.json`."""
         return {"run": str(self.run.folder.resolve()), "sha256": self.sha256}
 
     @property

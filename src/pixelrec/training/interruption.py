@@ -1,10 +1,10 @@
-"""Ctrl-C and SIGTERM end training at the next step, not in the middle of one."""
+"""Ctrl-C and SIGTERM end training after the current step instead of in the middle of it."""
 
 from __future__ import annotations
 
 import signal
 from contextlib import suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Self, final
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -12,30 +12,28 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @final
 class Interruption:
-    """While entered, the first signal is noted and the second one acts as usual."""
+    """While entered, the first signal is only recorded; a second one has its usual effect."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._before: dict[int, object] = {}
+        self._previous: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        with suppress(ValueError):  # signals belong to the main thread; in another one, nobody interrupts
-            self._before = {s: signal.signal(s, self._note) for s in SIGNALS}
+        with suppress(ValueError):  # only the main thread can install signal handlers
+            self._previous = {s: signal.signal(s, self._record) for s in SIGNALS}
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._restore()
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
+    def _record(self, number: int, _frame: FrameType | None) -> None:
         self.signal = number
         self._restore()
 
     def _restore(self) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
-        self._before = {}
+        self._previous = {}
 
     @property
     def requested(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a run says while it trains: a line of JSON per epoch, TensorBoard, and a progress bar."""
+"""The record of a training: a line of JSON per epoch, TensorBoard, and a progress line."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import Any, final
+from typing import Any, Self, final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from pixelrec.console.progress import ProgressLine
 from pixelrec.console.terminal import say
 
 
 class AbstractJournal(ABC):
-    """Where the loop reports to."""
+    """Takes the records of the loop."""
 
     console: Console
 
     @abstractmethod
     def write(self, row: Mapping[str, Any]) -> None:
-        """One epoch's facts."""
+        """Records one epoch."""
 
     @abstractmethod
     def close(self) -> None: ...
@@ -34,7 +34,7 @@ class AbstractJournal(ABC):
 
 @final
 class Silence(AbstractJournal):
-    """The journal of a process that leaves writing to the leading one."""
+    """Writes nothing: for the processes that do not lead."""
 
     def __init__(self) -> None:
         self.console = Console(quiet=True)
@@ -48,30 +48,30 @@ class Silence(AbstractJournal):
 
 @final
 class Journal(AbstractJournal):
-    """Writes `metrics.jsonl` and TensorBoard events into a run folder, and tells the terminal.
+    """Writes `metrics.jsonl` and TensorBoard events into a run folder, and lines to the console.
 
     Args:
         run: the run folder.
-        noted: the last epoch whose line stands; later ones of an earlier attempt are dropped, as those epochs
+        last: the last epoch whose line stays; later ones of an earlier attempt are dropped, as those epochs
             are trained again.
-        console: where lines and the bar are drawn.
+        console: for lines and the progress line.
     """
 
-    def __init__(self, run: Path, noted: int, console: Console) -> None:
+    def __init__(self, run: Path, last: int, console: Console) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.path, self.console = run / "metrics.jsonl", console
-        self._keep(noted)
-        self.board = SummaryWriter(run / "tensorboard", purge_step=noted + 1)
+        self._drop_after(last)
+        self.board = SummaryWriter(run / "tensorboard", purge_step=last + 1)
 
-    def _keep(self, noted: int) -> None:
-        rows = [row for row in read_journal(self.path) if row["epoch"] <= noted]
+    def _drop_after(self, last: int) -> None:
+        rows = [row for row in read_journal(self.path) if row["epoch"] <= last]
         partial = self.path.with_suffix(".partial")
         partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         partial.replace(self.path)
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """One epoch's facts; numbers go to TensorBoard too."""
+        """Records one epoch; numbers go to TensorBoard too."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
@@ -86,7 +86,7 @@ class Journal(AbstractJournal):
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`; a last line that was cut short by a crash is left out."""
+    """The lines of a `metrics.jsonl`, without a last one that a crash cut short."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
@@ -97,33 +97,23 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 
 
 @final
-class Bar:
-    """Loss, windows per second and time left of one epoch; drawn only where there is a terminal."""
+class EpochBar:
+    """Loss, windows per second and time left of an epoch; drawn only on a terminal."""
 
-    def __init__(self, console: Console, title: str, batches: int, done: int) -> None:
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.completed}/{task.total}"),
-            TextColumn("{task.fields[told]}"),
-            TimeRemainingColumn(compact=True),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self.task: TaskID = self.progress.add_task(title, total=batches, completed=done, told="")
+    def __init__(self, console: Console, epoch: int, epochs: int, batches: int, done: int) -> None:
+        self.line = ProgressLine(f"epoch {epoch}/{epochs}", batches, console, done=done)
         self.started, self.windows = perf_counter(), 0
 
-    def __enter__(self) -> Bar:
-        self.progress.start()
+    def __enter__(self) -> Self:
+        self.line.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        self.line.__exit__()
 
     def advance(self, loss: float | None, windows: int) -> None:
-        """A batch is done; `loss` is the mean so far, or none where no loss was read yet."""
+        """A batch is done; `loss` is the mean so far, or none before the first was read."""
         self.windows += windows
-        rate = self.windows / max(perf_counter() - self.started, 1e-9)
-        told = "" if loss is None else f"loss {loss:.4f}  "
-        self.progress.update(self.task, advance=1, told=f"{told}{rate:,.0f} windows/s")
+        if self.line.shown:
+            rate = f"{self.windows / max(perf_counter() - self.started, 1e-9):,.0f} windows/s"
+            self.line.advance(rate if loss is None else f"loss {loss:.4f}  {rate}")

@@ -1,16 +1,16 @@
-"""The loop: flat, one process or many, resumable at any step."""
+"""The training loop: flat, one process or several, resumable at any step."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from time import monotonic, perf_counter
+from typing import Literal, final
 
 import torch
-from accelerate.utils import gather_object
 from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Scores
@@ -19,22 +19,22 @@ from pixelrec.errors import DivergedError
 from pixelrec.numerics.precision import Precision, is_bf16
 from pixelrec.recommender import Recommender
 from pixelrec.training.interruption import Interruption
-from pixelrec.training.journal import AbstractJournal, Bar
+from pixelrec.training.journal import AbstractJournal, EpochBar
 from pixelrec.training.optimiser import Optimiser
-from pixelrec.training.schedule import Schedule, share
+from pixelrec.training.processes import AbstractProcesses
+from pixelrec.training.schedule import Schedule, lr_factor
 from pixelrec.training.state import Progress, random_state, replaced, save_state
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 Loss = Callable[[Scores], Tensor]
 Metrics = Mapping[str, float]
-UNREAD = 16  # losses left on an accelerator before they are read: each reading waits for it
+READ_EVERY = 16  # losses left on an accelerator before they are read, because each reading waits for it
+AGREE_EVERY = 16  # steps between two agreements of several processes, at most
+GO_ON, SAVE, STOP = range(3)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """What a recipe chooses about training.
+    """The choices of a recipe about training.
 
     Args:
         epochs: at most.
@@ -44,13 +44,14 @@ class TrainingConfig:
         precision: `bf16` computes matrix products in bfloat16 where that is safe, `fast` does so on devices
             that multiply it themselves; scores and ranks stay fp32.
         accumulate: batches whose gradients are summed into one step.
-        clip: the largest joint norm of all gradients; 0 clips nothing.
-        schedule: how the learning rate goes on after the warm-up.
+        clip: the largest joint norm of all gradients; 0 never clips.
+        schedule: the learning rate after the warm-up.
         warmup: steps over which the learning rate rises.
-        loader_threads: batches are built ahead on so many threads; 0 builds them in between steps.
+        save_minutes: minutes between two saves of the state within an epoch; 0 saves at ends of epochs only.
+        loader_threads: threads that build batches ahead; 0 builds them in between steps.
         device: `auto` takes an accelerator where there is one.
-        start: a run whose best weights training starts from, where they fit, and which are this run's best
-            until an epoch is better; `{seed}` in it is the seed.
+        warm_start: a run whose best weights training starts from, where they fit, and which are this run's
+            best until an epoch is better; `{seed}` in it is the seed.
     """
 
     epochs: int = 200
@@ -62,6 +63,7 @@ class TrainingConfig:
     clip: float = 0.0
     schedule: Schedule = "constant"
     warmup: int = 0
+    save_minutes: float = 10.0
     loader_threads: int = 1
     device: Literal["auto", "cpu"] = "auto"
     warm_start: str | None = None
@@ -72,168 +74,190 @@ class Parts:
     """All that takes part in training. `validate` is called after every epoch, in every process."""
 
     recommender: Recommender
-    module: nn.Module  # the recommender, as Accelerate wraps it
+    module: nn.Module  # the recommender, wrapped so that processes average their gradients
     batcher: Batcher
     loss: Loss
     optimiser: Optimiser
     validate: Callable[[Recommender], Metrics]
-    accelerator: Accelerator
+    processes: AbstractProcesses
     config: TrainingConfig
 
-    @property
-    def leads(self) -> bool:
-        """Whether this process is the one that writes."""
-        return self.accelerator.is_main_process
+
+@final
+class Watch:
+    """Decides after which step training saves or stops, the same in every process.
+
+    Several processes agree once in `AGREE_EVERY` steps, or about every second if steps are slow: the leader's
+    clock says when to save, a signal to any of them says when to stop.
+    """
+
+    def __init__(self, parts: Parts, interruption: Interruption) -> None:
+        self.processes, self.interruption = parts.processes, interruption
+        self.seconds = 60 * parts.config.save_minutes or math.inf
+        self.agreed, self.steps, self.interval = monotonic(), 0, 1
+        self.saved()
+
+    def saved(self) -> None:
+        """The state has been saved: the time to the next save starts now."""
+        self.due = monotonic() + self.seconds
+
+    def after_step(self) -> int:
+        """`GO_ON`, `SAVE`, or `STOP`, which includes saving."""
+        self.steps += 1
+        return self.now() if self.steps >= self.interval else GO_ON
+
+    def now(self) -> int:
+        """The same, agreed upon at once; every process calls it after the same step."""
+        action = STOP if self.interruption.requested else GO_ON
+        if self.processes.count == 1:
+            return SAVE if action == GO_ON and monotonic() >= self.due else action
+        interval = 0
+        if self.processes.leads:
+            action = max(action, SAVE if monotonic() >= self.due else GO_ON)
+            rate = max(self.steps, 1) / max(monotonic() - self.agreed, 1e-9)
+            interval = min(max(int(rate), 1), AGREE_EVERY)
+        action, self.interval = self.processes.maxima([action, interval])
+        self.agreed, self.steps = monotonic(), 0
+        return action
 
 
 def fit(
     parts: Parts, run: Path, journal: AbstractJournal, progress: Progress, interruption: Interruption
-) -> Progress:
-    """Trains from `progress` on until the epochs are done, nothing gets better, or somebody interrupts.
+) -> None:
+    """Trains from `progress` until the epochs are done, no epoch is better any more, or a signal comes.
 
     Raises:
         DivergedError: a loss is not finite; `best` is kept as it was.
     """
+    watch = Watch(parts, interruption)
     while not progress.finished:
-        if not train_epoch(parts, run, journal, progress, interruption):
+        if not train_epoch(parts, run, journal, progress, watch):
             break
         end_epoch(parts, run, journal, progress)
-        if stopping(parts, interruption):
+        watch.saved()
+        if watch.now() == STOP:
             break
-    return progress
 
 
-def stopping(parts: Parts, interruption: Interruption) -> bool:
-    """Whether somebody interrupted one of the processes: all of them stop at the same step or none."""
-    if parts.accelerator.num_processes == 1:
-        return interruption.requested
-    if interruption.requested:
-        parts.accelerator.set_trigger()
-    return bool(parts.accelerator.check_trigger())
-
-
-def train_epoch(
-    parts: Parts, run: Path, journal: AbstractJournal, progress: Progress, interruption: Interruption
-) -> bool:
-    """One epoch from batch `progress.batch` on. Interrupted, it saves the state after the step under way.
+def train_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress, watch: Watch) -> bool:
+    """Trains one epoch from batch `progress.batch` on, and saves the state whenever `watch` says so.
 
     Returns:
-        Whether the epoch is whole.
+        Whether the epoch is complete, rather than stopped.
     """
     parts.module.train()
-    epoch, total = progress.epoch, len(parts.batcher)
-    title = f"epoch {epoch + 1}/{parts.config.epochs}"
-    with Bar(journal.console, title, total, progress.batch) as bar:
-        started, before = perf_counter(), progress.seconds
-        unread: list[tuple[int, Tensor]] = []
-        for batch in parts.batcher.epoch(epoch, progress.batch):
-            batch = batch.to(parts.accelerator.device, non_blocking=True)
-            windows = len(batch.target)
-            unread.append((windows, train_batch(parts, batch, progress.batch)))
+    device, total = parts.processes.device, len(parts.batcher)
+    started = perf_counter() - progress.seconds
+    unread: list[tuple[int, Tensor]] = []
+    with EpochBar(journal.console, progress.epoch + 1, parts.config.epochs, total, progress.batch) as bar:
+        for batch in parts.batcher.epoch(progress.epoch, progress.batch):
+            batch = batch.to(device, non_blocking=True)
+            unread.append((len(batch.target), train_batch(parts, batch, progress.batch)))
             progress.batch += 1
-            if len(unread) >= (1 if parts.accelerator.device.type == "cpu" else UNREAD):
+            if len(unread) >= (1 if device.type == "cpu" else READ_EVERY):
                 _read_losses(unread, progress)
-            bar.advance(progress.loss / progress.windows if progress.windows else None, windows)
-            if progress.batch < total and at_step(parts, progress.batch) and stopping(parts, interruption):
+            bar.advance(progress.mean_loss, len(batch.target))
+            if progress.batch == total or not is_step(parts, progress.batch):
+                continue
+            if (action := watch.after_step()) != GO_ON:
                 _read_losses(unread, progress)
-                progress.seconds = before + perf_counter() - started
+                progress.seconds = perf_counter() - started
                 save(parts, run, progress)
-                return False
-        _read_losses(unread, progress)
-        progress.seconds = before + perf_counter() - started
+                watch.saved()
+                if action == STOP:
+                    return False
+    _read_losses(unread, progress)
+    progress.seconds = perf_counter() - started
     return True
 
 
 def train_batch(parts: Parts, batch: Batch, number: int) -> Tensor:
-    """Gradients of batch `number` of the epoch, and a step where enough have been summed; the loss."""
-    device = parts.accelerator.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16(parts.config.precision, device)):
-        scores: Scores = parts.module(batch)
-    loss = parts.loss(scores)
-    parts.accelerator.backward(loss / summed(parts, number))
-    if at_step(parts, number + 1):
+    """Adds the gradients of batch `number` of the epoch, and steps once enough are summed; the loss."""
+    device, ends = parts.processes.device, is_step(parts, number + 1)
+    local: AbstractContextManager[object] = (
+        nullcontext() if ends else parts.processes.without_averaging(parts.module)
+    )
+    with local:
+        with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16(parts.config.precision, device)):
+            scores: Scores = parts.module(batch)
+        loss = parts.loss(scores)
+        (loss / batches_summed(parts, number)).backward()
+    if ends:
         if parts.config.clip:
             parts.optimiser.clip(parts.config.clip)
-        parts.optimiser.step(rate_share(parts, parts.optimiser.steps))
+        parts.optimiser.step(lr_factor_at(parts, parts.optimiser.steps))
     return loss.detach()
 
 
-def summed(parts: Parts, number: int) -> int:
-    """How many batches the step sums that batch `number` of the epoch is part of; the last may have fewer."""
+def batches_summed(parts: Parts, number: int) -> int:
+    """Batches in the step that batch `number` of the epoch belongs to; the last step may have fewer."""
     most = parts.config.accumulate
     return min(most, len(parts.batcher) - number // most * most)
 
 
-def at_step(parts: Parts, batches: int) -> bool:
-    """Whether a step follows `batches` of an epoch."""
+def is_step(parts: Parts, batches: int) -> bool:
+    """Whether a step follows after `batches` of an epoch."""
     return batches % parts.config.accumulate == 0 or batches == len(parts.batcher)
 
 
-def rate_share(parts: Parts, step: int) -> float:
-    """The share of the peak learning rate at `step`."""
+def lr_factor_at(parts: Parts, step: int) -> float:
+    """The factor of the peak learning rate at `step`."""
     config = parts.config
     steps = config.epochs * math.ceil(len(parts.batcher) / config.accumulate)
-    return share(step, steps, config.warmup, config.schedule)
+    return lr_factor(step, steps, config.warmup, config.schedule)
 
 
 def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
-    """Adds losses to `progress`, and refuses those that are no numbers."""
-    for back, (windows, loss) in enumerate(unread):
+    """Adds losses to `progress`; refuses those that are not finite."""
+    for position, (windows, loss) in enumerate(unread):
         value = float(loss)
         if not math.isfinite(value):
-            number = progress.batch - len(unread) + back + 1
+            number = progress.batch - len(unread) + position + 1
+            best = f"the best checkpoint so far, of epoch {progress.best_epoch}, is kept"
             raise DivergedError(
-                f"the loss is {value} at epoch {progress.epoch + 1}, step {number}: training cannot go on; "
-                f"{_kept(progress)}. Lower optimiser.learning_rate, set training.clip "
-                "(1.0, say), or use training.precision fp32"
+                f"the loss is {value} at epoch {progress.epoch + 1}, batch {number}: training cannot go on; "
+                f"{best if progress.best is not None else 'no epoch has ended, so there is no checkpoint'}. "
+                "Lower optimiser.learning_rate, set training.clip (1.0, for example), or use "
+                "training.precision fp32"
             )
         progress.loss += value * windows
         progress.windows += windows
     unread.clear()
 
 
-def _kept(progress: Progress) -> str:
-    if progress.best is None:
-        return "no epoch has ended, so there is no checkpoint"
-    return f"the best checkpoint so far, of epoch {progress.best_epoch}, is kept"
-
-
-def judge_start(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:
-    """Weights that others have trained are epoch 0: `best` until an epoch is better, and `last`."""
+def validate_start(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:
+    """Records weights that another run has trained as epoch 0: the best until an epoch is better."""
     metrics = parts.validate(parts.recommender)
-    monitor, value = parts.config.monitor, metrics[parts.config.monitor]
-    progress.best, progress.best_epoch = value, 0
-    if parts.leads:
-        keep_best(parts, run)
+    monitor = parts.config.monitor
+    progress.best, progress.best_epoch = metrics[monitor], 0
+    if parts.processes.leads:
+        save_best(parts, run)
         journal.write({"epoch": 0, "seconds": 0.0, **metrics})
-        journal.say(f"start      {monitor} {100 * value:.2f} % before the first step")
+        journal.say(f"start      {monitor} {100 * metrics[monitor]:.2f} % before the first step")
     save(parts, run, progress)
 
 
 def end_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:
-    """Validates, notes, and saves: `best` where this epoch is, `last` always."""
+    """Validates, writes the journal, and saves: `best` if this epoch is, `last` always."""
     config = parts.config
     parts.optimiser.catch_up()
     metrics = parts.validate(parts.recommender)
     row = _row(parts, progress, metrics)
-    progress.epoch += 1
     better = progress.best is None or metrics[config.monitor] > progress.best
-    if better:
-        progress.best, progress.best_epoch = metrics[config.monitor], progress.epoch
-    progress.batch, progress.loss, progress.windows, progress.seconds = 0, 0.0, 0, 0.0
-    stale = bool(config.patience) and progress.stale >= config.patience
-    progress.finished = progress.epoch >= config.epochs or stale
-    if parts.leads:
+    progress.next_epoch(metrics[config.monitor], better)
+    out_of_patience = bool(config.patience) and progress.epochs_since_best >= config.patience
+    progress.finished = progress.epoch >= config.epochs or out_of_patience
+    if parts.processes.leads:
         if better:
-            keep_best(parts, run)
+            save_best(parts, run)
         journal.write(row)
-        journal.say(_line(parts, row, better))
+        journal.say(_line(config.monitor, row, better))
         if progress.finished and progress.best_epoch == 0:
             journal.say("the start is still the best: training did not improve on it")
     save(parts, run, progress)
 
 
-def keep_best(parts: Parts, run: Path) -> None:
+def save_best(parts: Parts, run: Path) -> None:
     """Replaces `best` by the present weights."""
     with replaced(run / "best") as folder:
         parts.recommender.save(folder)
@@ -241,27 +265,26 @@ def keep_best(parts: Parts, run: Path) -> None:
 
 def save(parts: Parts, run: Path, progress: Progress) -> None:
     """Replaces `last` by the present state."""
-    random = gather_object([random_state()])
-    if parts.leads:
+    random = parts.processes.gather_objects(random_state())
+    if parts.processes.leads:
         save_state(run / "last", parts.recommender, parts.optimiser, progress, random)
-    parts.accelerator.wait_for_everyone()
+    parts.processes.wait()
 
 
 def _row(parts: Parts, progress: Progress, metrics: Metrics) -> dict[str, float]:
     seconds = round(progress.seconds, 3)
-    windows = progress.windows * parts.accelerator.num_processes
+    windows = progress.windows * parts.processes.count
     return {
         "epoch": progress.epoch + 1,
-        "loss": progress.loss / max(progress.windows, 1),
-        "learning_rate_share": rate_share(parts, parts.optimiser.steps - 1),
+        "loss": progress.mean_loss or 0.0,
+        "lr_factor": lr_factor_at(parts, parts.optimiser.steps - 1),
         "seconds": seconds,
         "windows_per_second": round(windows / max(seconds, 1e-3), 1),
         **metrics,
     }
 
 
-def _line(parts: Parts, row: Mapping[str, float], better: bool) -> str:
-    monitor = parts.config.monitor
+def _line(monitor: str, row: Mapping[str, float], better: bool) -> str:
     return (
         f"epoch {row['epoch']:>3}  loss {row['loss']:.4f}  {monitor} {100 * row[monitor]:.2f} %"
         f"  {row['windows_per_second']:,.0f} windows/s  {row['seconds']:.1f} s{'  best' if better else ''}"

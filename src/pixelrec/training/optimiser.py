@@ -42,7 +42,7 @@ class OptimiserConfig:
     beta2: float = 0.999
     rows: Literal["auto", "lazy", "dense"] = "auto"
 
-    def touches(self, device: str, processes: int) -> bool:
+    def is_lazy(self, device: str, processes: int) -> bool:
         """Whether tables are updated by touched rows on a device of this type.
 
         Raises:

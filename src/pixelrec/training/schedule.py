@@ -1,4 +1,4 @@
-"""The learning rate's share of its peak, as a pure function of the step."""
+"""The factor of the learning rate as a pure function of the step."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal
 Schedule = Literal["constant", "cosine", "linear"]
 
 
-def share(step: int, steps: int, warmup: int, schedule: Schedule) -> float:
-    """The share of the peak at `step` (0, 1, …) of `steps`, after `warmup` steps of linear rise.
+def lr_factor(step: int, steps: int, warmup: int, schedule: Schedule) -> float:
+    """The factor of the peak rate at `step` (0, 1, …) of `steps`, after `warmup` steps of linear rise.
 
     `cosine` and `linear` fall to 0 at the last step; `constant` stays.
     """

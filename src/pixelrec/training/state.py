@@ -20,36 +20,47 @@ from pixelrec.files.checkpoint import read_tensors, read_weights
 from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser
 
-BANK = "bank.safetensors"  # stale vectors of the catalogue, where negatives come from them
+BANK = "bank.safetensors"  # cached vectors of the catalogue that negatives are taken from
 
 
 @dataclass
 class Progress:
-    """Where training stands; all that a resumed run needs beside weights, moments and random state."""
+    """The position of training: all that a resumed run needs beside weights, moments and random state."""
 
     epoch: int = 0  # epochs finished
     batch: int = 0  # batches finished in the epoch under way
-    loss: float = 0.0  # sum over them
+    loss: float = 0.0  # sum over their windows
     windows: int = 0  # in them
     seconds: float = 0.0  # spent on them
     best: float | None = None  # of the monitored metric
-    best_epoch: int = 0  # 0: nothing is better than what training started from
+    best_epoch: int = 0  # 0: nothing is better than the weights that training started from
     finished: bool = False  # all epochs done, or stopped early
 
     @property
-    def stale(self) -> int:
-        """Epochs since the best one."""
+    def mean_loss(self) -> float | None:
+        """Over the windows of the epoch so far; none before the first loss was read."""
+        return self.loss / self.windows if self.windows else None
+
+    @property
+    def epochs_since_best(self) -> int:
         return self.epoch - self.best_epoch
 
     @property
-    def noted(self) -> int:
-        """The last epoch that was validated; -1 where none was."""
+    def last_validated(self) -> int:
+        """The last epoch that was validated; -1 if none was."""
         return -1 if self.best is None else self.epoch
+
+    def next_epoch(self, value: float, better: bool) -> None:
+        """Moves on to the next epoch, the last one having this value of the monitored metric."""
+        self.epoch += 1
+        self.batch, self.loss, self.windows, self.seconds = 0, 0.0, 0, 0.0
+        if better:
+            self.best, self.best_epoch = value, self.epoch
 
 
 @dataclass(frozen=True)
 class State:
-    """A checkpoint to go on from."""
+    """A checkpoint to continue from."""
 
     progress: Progress
     steps: int
@@ -65,7 +76,7 @@ class State:
         """
         if f"{processes - 1}.cpu" not in self.random or f"{processes}.cpu" in self.random:
             raise RunError(
-                f"{self.folder} was not saved by {processes} processes; resume with as many as trained"
+                f"{self.folder} was not saved by {processes} processes; resume with the number that trained"
             )
         recommender.load_state_dict(read_weights(self.folder))
         if (self.folder / BANK).exists():
@@ -77,7 +88,7 @@ class State:
 
 
 def random_state() -> dict[str, Tensor]:
-    """Where the random numbers of this process stand."""
+    """The state of this process's random number generators."""
     state = {"cpu": torch.get_rng_state()}
     return {**state, "cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else state
 
@@ -89,13 +100,13 @@ def save_state(
     progress: Progress,
     random: Sequence[Mapping[str, Tensor]],
 ) -> None:
-    """Replaces `folder` by the state of training right now; `random` is of every process, in order."""
+    """Replaces `folder` by the present state of training; `random` holds `random_state` of every process."""
     tensors = optimiser.state()
     for process, state in enumerate(random):
         tensors |= {f"random.{process}.{device}": value for device, value in state.items()}
     with replaced(folder) as new:
         recommender.save(new)
-        if recommender.bank is not None:  # of weights that are gone by now: it cannot be made again
+        if recommender.bank is not None:  # encoded with earlier weights, which are gone
             save_file({"vectors": recommender.bank.contiguous()}, new / BANK)
         save_file({name: t.contiguous() for name, t in tensors.items()}, new / "optimiser.safetensors")
         text = json.dumps({"steps": optimiser.steps, **asdict(progress)}, indent=2)
@@ -103,7 +114,7 @@ def save_state(
 
 
 def load_state(folder: Path) -> State | None:
-    """Reads what `save_state` wrote; none where none was saved yet.
+    """Reads what `save_state` wrote; none if nothing was saved yet.
 
     Raises:
         RunError: it is damaged.

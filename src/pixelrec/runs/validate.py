@@ -1,0 +1,41 @@
+"""Validation within a training: processes share the encoding and the ranking, and get the same metrics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from pixelrec.data.split import EvaluationCases
+from pixelrec.evaluation.evaluate import rank_cases
+from pixelrec.evaluation.metrics import metrics
+from pixelrec.recommender import Catalogue, Recommender
+from pixelrec.training.loop import Metrics
+from pixelrec.training.processes import AbstractProcesses
+
+
+def validate(
+    recommender: Recommender, cases: EvaluationCases, processes: AbstractProcesses, bank: bool
+) -> Metrics:
+    """Metrics over all cases, each process ranking its shard; the catalogue's vectors refill the bank."""
+    processes.share_buffers(recommender)
+    catalogue = sharded_catalogue(recommender, processes)
+    recommender.bank = catalogue.encoded if bank else None
+    index, count = processes.index, processes.count
+    shard = replace(cases, users=cases.users[index::count], targets=cases.targets[index::count])
+    ranks = np.empty(len(cases), np.int64)
+    for part, found in enumerate(processes.gather_objects(rank_cases(recommender, shard, catalogue))):
+        ranks[part::count] = found
+    return metrics(ranks)
+
+
+def sharded_catalogue(recommender: Recommender, processes: AbstractProcesses) -> Catalogue:
+    """The catalogue; where items are expensive to encode, each process encodes its shard of them."""
+    if processes.count == 1 or not recommender.items.expensive:
+        return recommender.catalogue()
+    items = recommender.spec.items + 1
+    length = -(-items // processes.count)  # equal for all, as gathering needs: the last item may come twice
+    mine = torch.arange(length) + processes.index * length
+    encoded = torch.cat(list(recommender.encode(mine.clamp(max=items - 1))))
+    return recommender.catalogue(encoded=processes.gather(encoded)[:items])
