@@ -7,7 +7,6 @@ import datetime
 import gzip
 import io
 import json
-import os
 import random
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pixelrec.data import csv_file, parquet_file
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import drop_items, prepare
 from pixelrec.errors import DataError, RequestError
+from pixelrec.files.atomic import new_folder
 
 # u9 comes first and takes b, a, c, b; u1 takes a twice and c, with ties in file order; u5 has two events only
 HAND = """item_id,user_id,timestamp
@@ -387,42 +387,38 @@ def test_preparing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (one / path).read_bytes() == (two / path).read_bytes(), path
 
 
-def dead_process() -> int:
-    """The number of a process that has ended."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    return process.pid
-
-
-def test_what_a_dead_run_left_is_cleared_and_what_a_living_one_builds_is_not(tmp_path: Path) -> None:
-    dead, living = tmp_path / f".out.partial-{dead_process()}", tmp_path / f".out.partial-{os.getppid()}"
-    foreign = tmp_path / ".out.partial-notes"
-    for folder in (dead, living, foreign):
-        folder.mkdir()
-        (folder / "x").touch()
-    prepared(tmp_path)
-    assert not dead.exists()
-    assert living.exists()
-    assert foreign.exists()
+def test_a_data_set_behind_a_link_is_replaced_where_it_lies(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    prepared(tmp_path).folder.rename(disk / "shop")
+    (disk / "shop" / "pictures").mkdir()
+    link = tmp_path / "out"
+    link.symlink_to(disk / "shop")
+    assert prepared(tmp_path, HAND.replace("u5", "u1"), overwrite=True).users == 2
+    assert drop_items(Dataset.open(link), ["d"]).items == 3
+    assert link.readlink() == disk / "shop"
+    assert (disk / "shop" / "pictures").is_dir()
+    assert [path.name for path in disk.iterdir()] == ["shop"]
+    assert Dataset.open(disk / "shop").items == 3
 
 
 def test_a_replacement_that_was_killed_between_its_renames_is_undone(tmp_path: Path) -> None:
     old = prepared(tmp_path).folder
-    old.rename(tmp_path / f".out.replaced-{dead_process()}")
+    draft = tmp_path / ".out.draft"
+    draft.mkdir()
+    old.rename(draft / "old")
+    (draft / "new").mkdir()
     with pytest.raises(DataError, match="data set already"):
         prepared(tmp_path)
+    assert not draft.exists()
     assert arrays(Dataset.open(old)) == GOLDEN
 
 
-def test_a_replacement_that_was_killed_after_its_renames_is_finished(tmp_path: Path) -> None:
-    old = prepared(tmp_path).folder
-    (old / "pictures").mkdir()
-    left = old.rename(tmp_path / f".out.replaced-{dead_process()}")
-    (old / "events").mkdir(parents=True)  # stands for the new data set
-    (old / "manifest.json").write_bytes((left / "manifest.json").read_bytes())
-    prepared(tmp_path, overwrite=True)
-    assert (old / "pictures").is_dir()
-    assert not left.exists()
+def test_two_processes_do_not_write_one_data_set(tmp_path: Path) -> None:
+    out = prepared(tmp_path).folder
+    with pytest.raises(DataError, match="out is being written by process"), new_folder(out, DataError):
+        prepared(tmp_path, overwrite=True)
+    assert arrays(Dataset.open(out)) == GOLDEN
 
 
 def test_dropping_items_equals_never_having_had_them(tmp_path: Path) -> None:

@@ -98,8 +98,8 @@ def test_a_disk_that_is_full(
     out = tmp_path / "run"
     words = ["sasrec-id", "--data", dataset.folder, "--out", out, *TINY, "--training.epochs", "2"]
     error = said(capsys, "train", *words)
-    assert "cannot be written (I/O error: No space left" in error and f"train --resume {out}" in error
-    assert not list(out.glob(".*.new")), "nothing half-written stays"
+    assert "cannot be written: I/O error: No space left" in error and f"train --resume {out}" in error
+    assert not list(out.glob(".*.draft")), "nothing half-written stays"
     assert Recommender.from_pretrained(out / "best").spec.items == dataset.items
     monkeypatch.undo()
     assert main(["train", "--resume", str(out), "--data", str(dataset.folder)]) == 0

@@ -1,4 +1,4 @@
-"""Folders replaced as a whole, whenever the process dies."""
+"""A saved state that is absent or damaged, signals, schedules."""
 
 from __future__ import annotations
 
@@ -12,55 +12,7 @@ import pytest
 from pixelrec.errors import RunError
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.schedule import lr_factor
-from pixelrec.training.state import load_state, replaced, whole
-
-
-def write(folder: Path, text: str) -> None:
-    with replaced(folder) as new:
-        (new / "a.txt").write_text(text, encoding="utf-8")
-
-
-def read(folder: Path) -> str:
-    return (whole(folder) / "a.txt").read_text(encoding="utf-8")
-
-
-def test_a_folder_is_replaced_and_leaves_nothing(tmp_path: Path) -> None:
-    for text in ("one", "two", "three"):
-        write(tmp_path / "last", text)
-        assert read(tmp_path / "last") == text
-    assert [p.name for p in tmp_path.iterdir()] == ["last"]
-
-
-def test_an_error_keeps_the_old_one(tmp_path: Path) -> None:
-    write(tmp_path / "last", "old")
-    with pytest.raises(ZeroDivisionError), replaced(tmp_path / "last") as new:
-        (new / "a.txt").write_text("new", encoding="utf-8")
-        raise ZeroDivisionError
-    assert read(tmp_path / "last") == "old"
-
-
-@pytest.mark.parametrize("dies_at", [1, 2])
-def test_death_at_either_rename_leaves_a_whole_folder(
-    tmp_path: Path, dies_at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(tmp_path / "last", "old")
-    renames, rename = 0, Path.rename
-
-    def dying(self: Path, target: Path) -> Path:
-        nonlocal renames
-        renames += 1
-        if renames == dies_at:
-            raise KeyboardInterrupt
-        return rename(self, target)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", dying)
-        with pytest.raises(KeyboardInterrupt):
-            write(tmp_path / "last", "new")
-    assert read(tmp_path / "last") == "old"
-    write(tmp_path / "last", "newest")
-    assert read(tmp_path / "last") == "newest"
-    assert [p.name for p in tmp_path.iterdir()] == ["last"]
+from pixelrec.training.state import load_state
 
 
 def test_no_state_and_a_damaged_one(tmp_path: Path) -> None:

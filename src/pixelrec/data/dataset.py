@@ -33,6 +33,7 @@ from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.data.sequences import Sequences
 from pixelrec.data.vocabulary import numbers_of
 from pixelrec.errors import DataError, RequestError
+from pixelrec.files.atomic import recover
 from pixelrec.images.store import PictureStore
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Dataset:
             DataError: it is missing, no data set, of another format version, or damaged.
         """
         folder = Path(folder)
+        if not folder.exists():
+            recover(folder, ENTRIES)
         manifest = _manifest(folder)
         users, items, interactions, evaluated = _counts(folder, manifest)
         events = folder / "events"

@@ -20,7 +20,7 @@ from pixelrec.data.interactions import read_interactions, source_files
 from pixelrec.data.sequences import SHORTEST, Sequences, all_events, hold_out, in_order
 from pixelrec.data.statistics import save_picture
 from pixelrec.errors import DataError, option
-from pixelrec.files.atomic import published, recover
+from pixelrec.files.atomic import new_folder
 from pixelrec.images.unusable import list_path
 
 if TYPE_CHECKING:
@@ -65,9 +65,8 @@ def prepare(
     files = source_files(source)
     inputs = files if described_by is None else [*files, described_by]
     ours = ENTRIES if pack_covers is None else ENTRIES | {COVERS, list_path(Path(COVERS)).name}
-    recover(out, ours)
-    _check_place(out, inputs, overwrite)
-    with published(out, ours) as folder:
+    with new_folder(out, DataError, ours=ours) as folder:
+        _check_place(out, inputs, overwrite)
         with _fingerprints(inputs) as prints:
             known = None if described_by is None else read_information(described_by, item_column)
             read = read_interactions(files, columns)
@@ -93,9 +92,6 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
         DataError: no user with at least three events is left, or `out` exists.
     """
     place = dataset.folder if out is None else Path(out)
-    recover(place, ENTRIES)
-    if out is not None:
-        _check_place(place, [], overwrite=False)
     kept_items = np.ones(dataset.items + 1, bool)
     kept_items[dataset.item_numbers(item_ids)] = False
     events, kept_users = _kept(dataset, kept_items)
@@ -103,7 +99,9 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
     _check_evaluated(sequences, f"without {int((~kept_items).sum()):,} items that are dropped")
     dropped = dataset.manifest.get("dropped_items", 0) + int((~kept_items).sum())
     provenance = {key: dataset.manifest[key] for key in ("options", "sources") if key in dataset.manifest}
-    with published(place, ENTRIES) as folder:
+    with new_folder(place, DataError, ours=ENTRIES) as folder:
+        if out is not None:
+            _check_place(place, [], overwrite=False)
         user_ids = dataset.user_ids.filter(_mask(kept_users))
         information = dataset.information.filter(_mask(kept_items[1:]))
         _write(folder, sequences, user_ids, information, {**provenance, "dropped_items": dropped})

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pixelrec.demonstration.law import Catalogue, Walks, draw_catalogue, draw_walks
 from pixelrec.errors import DataError
-from pixelrec.files.atomic import published
+from pixelrec.files.atomic import new_folder
 
 FEWEST_EVENTS = 3  # of a user with a test event: one to train on, one to validate, one to test
 
@@ -99,7 +99,7 @@ def generate_world(
     catalogue = draw_catalogue(law, items, random=random)
     walks = draw_walks(law, catalogue, users, mean_length, random=random)
     _check_empty(folder)
-    with published(folder, frozenset()) as draft:
+    with new_folder(folder, DataError, ours=frozenset()) as draft:
         _write_interactions(draft / "interactions.csv", walks)
         _write_items(draft / "items.csv", catalogue, words)
         if pictures:

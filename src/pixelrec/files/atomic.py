@@ -1,125 +1,232 @@
-"""A folder comes into being whole or not at all: built beside its place under a hidden name, then renamed.
+"""The one way to write: a file or a folder appears whole or not at all, and is on the disk when it appears.
 
-Names of folders under way carry the process that builds them: `.<name>.partial-<pid>` is what is being
-written, `.<name>.replaced-<pid>` what is being replaced. What a dead process left is cleared, or finished, at
-the next start.
+A file is written as `.<name>.<random>.draft` beside its place and renamed. A folder is built in
+`.<name>.draft/new`, beside a lock that its one writer holds; the folder that it replaces becomes
+`.<name>.draft/old` between two renames. Drafts of dead processes are recognised by their lock being free; the
+next writer removes them, and undoes or finishes a replacement that was cut short. Links in the path are
+followed, so that the folder or file they point to is replaced, on its own disk.
 """
 
 from __future__ import annotations
 
 import os
-import re
+import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
-from pixelrec.errors import DataError
+from safetensors import SafetensorError
 
+from pixelrec.errors import PixelrecError
+from pixelrec.files.lock import Lock, flock, holder, is_at
 
-def recover(out: Path, ours: frozenset[str]) -> None:
-    """Undoes, finishes or clears what processes that are dead left of earlier attempts at `out`.
-
-    Raises:
-        DataError: the place cannot be written.
-    """
-    try:
-        if out.parent.is_dir():
-            _each_stale(
-                out, "replaced", lambda old: _retire(old, out, ours) if out.exists() else old.rename(out)
-            )
-            _each_stale(out, "partial", shutil.rmtree)
-    except OSError as error:
-        raise _unwritable(out, error) from error
+_REMEDY = "make room or choose another place"
 
 
 @contextmanager
-def published(out: Path, ours: frozenset[str]) -> Iterator[Path]:
-    """Yields an empty folder to fill, which becomes `out` when the block ends well, and vanishes when not.
-
-    A folder that is there already is replaced, in two renames; entries of it that are not named in `ours`
-    move on to the new one.
+def new_file(path: Path, error: type[PixelrecError], *, remedy: str = _REMEDY) -> Iterator[Path]:
+    """Yields the path of an empty draft, which replaces `path` when the block ends without an error.
 
     Raises:
-        DataError: the place cannot be written.
+        PixelrecError: of type `error`, with `remedy`: the file cannot be written.
     """
-    created = _missing_parents(out)
+    path = path.resolve()
+    with _explained(path, error, remedy):
+        _remove_dead_drafts(path)
+        draft, descriptor = _new_draft(path)
+        try:
+            yield draft
+            _sync(draft)
+            draft.replace(path)
+            _sync(path.parent)
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def write_text(path: Path, text: str, error: type[PixelrecError]) -> None:
+    """Replaces the file at `path`. A lone surrogate, which has no UTF-8, becomes a question mark.
+
+    Raises:
+        PixelrecError: of type `error`: it cannot be written.
+    """
+    with new_file(path, error) as draft:
+        draft.write_text(text, encoding="utf-8", errors="replace")
+
+
+@contextmanager
+def new_folder(
+    out: Path, error: type[PixelrecError], *, ours: frozenset[str] | None = None, remedy: str = _REMEDY
+) -> Iterator[Path]:
+    """Yields an empty folder to fill, which replaces `out` when the block ends without an error.
+
+    Args:
+        out: its parents are made, and removed again if they stay empty.
+        error: the type of what is raised.
+        ours: entries that are replaced; others of a folder at `out` move to the new one. None: replace all.
+        remedy: the end of the message where the place cannot be written.
+
+    Raises:
+        PixelrecError: of type `error`: the place cannot be written, or another process is writing it.
+    """
+    out = out.resolve()
+    if out.is_mount():
+        raise error(f"{out}: a mount point cannot be replaced as a whole; choose a folder inside it")
+    created = [parent for parent in out.parents if not parent.exists()]  # the innermost first
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = _beside(out, "partial", os.getpid())
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-    except OSError as error:
-        raise _unwritable(out, error) from error
+        with _explained(out, error, remedy):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with _workplace(out) as work:
+                if work is None:
+                    raise error(f"{out} is being written by {holder(_lock(out))}: wait until it has finished")
+                _restore(work, out, ours)
+                new = work / "new"
+                new.mkdir()
+                yield new
+                _sync_tree(new)
+                _swap(work, out, ours)
+    finally:
+        for parent in created:
+            with suppress(OSError):
+                parent.rmdir()
+
+
+def recover(out: Path, ours: frozenset[str] | None) -> None:
+    """Undoes or finishes a replacement of `out` that was cut short, unless it is still under way."""
+    out = out.resolve()
+    if _work(out).is_dir():
+        with suppress(OSError), _workplace(out) as work:
+            if work is not None:
+                _restore(work, out, ours)
+
+
+def whole(out: Path) -> Path:
+    """`out`, or what it replaces while, or because, a replacement stopped between its two renames."""
+    old = _work(out.resolve()) / "old"
+    return old if not out.exists() and old.exists() else out
+
+
+@contextmanager
+def _explained(path: Path, error: type[PixelrecError], remedy: str) -> Iterator[None]:
     try:
-        yield partial
-        _swap(partial, out, ours)
-    except OSError as error:
-        _discard(partial, created)
-        raise _unwritable(out, error) from error
-    except BaseException:
-        _discard(partial, created)
-        raise
+        yield
+    except (OSError, SafetensorError) as cause:
+        reason = (cause.strerror if isinstance(cause, OSError) else None) or " ".join(str(cause).split())
+        raise error(f"{path}: cannot be written: {reason}; {remedy}") from cause
 
 
-def _unwritable(out: Path, error: OSError) -> DataError:
-    reason = error.strerror or error
-    return DataError(f"{out}: cannot be written: {reason}; make room or choose another place")
+def _new_draft(path: Path) -> tuple[Path, int]:
+    """A locked empty file beside `path`."""
+    while True:
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if flock(descriptor) is not False and is_at(descriptor, draft):
+            return draft, descriptor
+        os.close(descriptor)  # taken for the draft of a dead process between the two lines
 
 
-def _beside(out: Path, state: str, pid: int) -> Path:
-    return out.with_name(f".{out.name}.{state}-{pid}")
+def _remove_dead_drafts(path: Path) -> None:
+    for draft in path.parent.glob(f".{escape(path.name)}.????????.draft"):
+        with suppress(OSError):
+            descriptor = os.open(draft, os.O_RDWR)
+            if flock(descriptor):
+                draft.unlink()
+            os.close(descriptor)
 
 
-def _missing_parents(out: Path) -> list[Path]:
-    return [parent for parent in out.parents if not parent.exists()]  # the innermost first
+def _work(out: Path) -> Path:
+    return out.with_name(f".{out.name}.draft")
 
 
-def _discard(partial: Path, created: list[Path]) -> None:
-    shutil.rmtree(partial, ignore_errors=True)
-    for folder in created:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+def _lock(out: Path) -> Path:
+    return _work(out) / "lock"
 
 
-def _swap(partial: Path, out: Path, ours: frozenset[str]) -> None:
-    if not out.exists():
-        partial.rename(out)
+@contextmanager
+def _workplace(out: Path) -> Iterator[Path | None]:
+    """The folder of everything that is under way for `out`, locked; none while another process holds it."""
+    work = _work(out)
+    while True:
+        work.mkdir(exist_ok=True)
+        try:
+            lock = Lock.acquire(_lock(out))
+            break
+        except FileNotFoundError:  # its last holder has removed the folder meanwhile
+            continue
+    if lock is None:
+        yield None
         return
-    replaced = _beside(out, "replaced", os.getpid())
-    out.rename(replaced)
     try:
-        partial.rename(out)
+        with lock:
+            try:
+                yield work
+            finally:
+                _discard_drafts(work)
+    finally:
+        with suppress(OSError):  # another process has it by now, or an old folder could not be emptied
+            work.rmdir()
+
+
+def _discard_drafts(work: Path) -> None:
+    """Removes the new folder, and what was built beside it in its turn."""
+    for entry in work.iterdir():
+        if entry.name not in {"lock", "old"}:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _restore(work: Path, out: Path, ours: frozenset[str] | None) -> None:
+    """Puts an old folder back if its successor is not in place, else finishes its removal."""
+    _discard_drafts(work)
+    if (work / "old").exists():
+        if out.exists():
+            _retire(work / "old", out, ours)
+        else:
+            (work / "old").rename(out)
+
+
+def _swap(work: Path, out: Path, ours: frozenset[str] | None) -> None:
+    new, old = work / "new", work / "old"
+    if not out.exists():
+        new.rename(out)
+    else:
+        out.rename(old)
+        try:
+            new.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
+    _sync(out.parent)
+    if old.exists():
+        _retire(old, out, ours)
+
+
+def _retire(old: Path, out: Path, ours: frozenset[str] | None) -> None:
+    """Moves the entries of the old folder that were not replaced to the new one, and removes the rest."""
+    if ours is not None:
+        for entry in sorted(old.iterdir()):
+            if entry.name not in ours and not os.path.lexists(out / entry.name):
+                entry.rename(out / entry.name)
+    shutil.rmtree(old)
+
+
+def _sync_tree(folder: Path) -> None:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if not Path(place, name).is_symlink():
+                _sync(Path(place, name))
+        _sync(Path(place))
+
+
+def _sync(path: Path) -> None:
+    """Hands a file or a folder to the disk: a rename may otherwise arrive there before the content."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     except OSError:
-        replaced.rename(out)
-        raise
-    _retire(replaced, out, ours)
-
-
-def _retire(replaced: Path, out: Path, ours: frozenset[str]) -> None:
-    """Moves what is not ours to the new folder, and removes the old one unless something found no place."""
-    for entry in sorted(replaced.iterdir()):
-        if entry.name in ours:
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-        elif not (out / entry.name).exists():
-            entry.rename(out / entry.name)
-    if not any(replaced.iterdir()):
-        replaced.rmdir()
-
-
-def _each_stale(out: Path, state: str, act: Callable[[Path], object]) -> None:
-    name = re.compile(re.escape(f".{out.name}.{state}-") + r"(\d+)")
-    for entry in sorted(out.parent.iterdir()):
-        matched = name.fullmatch(entry.name)
-        if matched and entry.is_dir() and not entry.is_symlink() and not _alive(int(matched[1])):
-            act(entry)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+        if path.is_file():  # not every file system can do that for a folder
+            raise
+    finally:
+        os.close(descriptor)

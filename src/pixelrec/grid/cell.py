@@ -11,9 +11,7 @@ OUT/<recipe>/.seed-0.lock      locked while somebody works on it
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -22,6 +20,8 @@ from typing import Any, Literal, Self, final
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import PixelrecError, RunError
+from pixelrec.files.atomic import write_text
+from pixelrec.files.lock import Lock
 from pixelrec.recipe.recipe import Recipe
 from pixelrec.runs.results import measured_files
 from pixelrec.runs.run import Run
@@ -76,7 +76,7 @@ class Costs:
             return None
 
     def write(self, run: Path) -> None:
-        write_whole(run / "cell.json", json.dumps(asdict(self), indent=2) + "\n")
+        write_text(run / "cell.json", json.dumps(asdict(self), indent=2) + "\n", RunError)
 
 
 @final
@@ -114,7 +114,7 @@ class Cell:
         return self._note.read_text(encoding="utf-8").strip() if self._note.exists() else None
 
     def fail(self, reason: str) -> None:
-        write_whole(self._note, f"{reason}\n")
+        write_text(self._note, f"{reason}\n", RunError)
 
     def forget_failure(self) -> None:
         self._note.unlink(missing_ok=True)
@@ -182,13 +182,8 @@ class Cell:
         """
         path = self.folder.with_name(f".{self.folder.name}.lock")
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return descriptor
+        lock = Lock.acquire(path)
+        return None if lock is None else lock.descriptor
 
 
 def _only_just_made(folder: Path) -> bool:
@@ -210,14 +205,3 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from _flat(value, f"{prefix}{key}.")
         elif prefix + key not in _SAY_NOTHING:
             yield prefix + key, list(value) if isinstance(value, tuple) else value  # YAML knows no tuples
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replaces a file, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        # A lone surrogate in a name has no UTF-8; it becomes a question mark rather than an error.
-        draft.write_text(text, encoding="utf-8", errors="replace")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pixelrec.console.numbers import duration, plural
 from pixelrec.errors import RequestError, RunError, StoppedError
-from pixelrec.grid.cell import write_whole
+from pixelrec.files.atomic import write_text
 from pixelrec.grid.markdown import markdown
 from pixelrec.grid.narrator import Narrator
 from pixelrec.grid.page import page
@@ -83,9 +83,9 @@ class Outcome:
         """
         try:
             self.grid.out.mkdir(parents=True, exist_ok=True)
-            write_whole(self.markdown, markdown(self.results))
-            write_whole(self.csv, sheet(self.results))
-            write_whole(self.html, page(self.results))
+            write_text(self.markdown, markdown(self.results), RunError)
+            write_text(self.csv, sheet(self.results), RunError)
+            write_text(self.html, page(self.results), RunError)
         except OSError as error:
             raise RunError(
                 f"{self.grid.out}: cannot be written: {error.strerror or error}; "

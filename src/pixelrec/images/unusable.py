@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixelrec.errors import ImageError
+from pixelrec.files.atomic import new_file
 from pixelrec.images.decode import Reason
 
 _NAMED = 3  # so many items a message names
@@ -37,11 +38,11 @@ def write_unusable(unusable: Sequence[Unusable], path: Path) -> None:
     if not unusable:
         path.unlink(missing_ok=True)
         return
-    half = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with half.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+    with (
+        new_file(path, ImageError) as draft,
+        draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
         csv.writer(file).writerows([Unusable._fields, *unusable])
-    half.replace(path)
 
 
 def refusal(unusable: Sequence[Unusable], asked: int, listed: Path, kept: str) -> ImageError:

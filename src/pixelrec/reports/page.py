@@ -6,13 +6,13 @@ of any length; numbers that are missing or not finite are shown as a dash.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelrec.console.numbers import percent
 from pixelrec.errors import RunError
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
+from pixelrec.files.atomic import write_text
 from pixelrec.reports import figures, tables, thumbnails
 from pixelrec.reports.view import Report
 
@@ -48,13 +48,7 @@ def write(report: Report, path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise RunError(f"cannot write {path}: {path.parent} is not a folder; give the folder of a run")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        # A lone surrogate in a title has no UTF-8; it becomes a question mark rather than an error.
-        draft.write_text(render(report), encoding="utf-8", errors="replace")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_text(path, render(report), RunError)
 
 
 def environment(folder: Path = HERE) -> jinja2.Environment:

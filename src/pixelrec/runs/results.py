@@ -17,6 +17,7 @@ from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Comparison, best_first
 from pixelrec.evaluation.significance import Interval
 from pixelrec.evaluation.slices import SliceResult
+from pixelrec.files.atomic import write_text
 from pixelrec.runs.saved_ranks import ranks_file
 
 
@@ -112,9 +113,7 @@ def _slice(name: str, plain: Mapping[str, Any]) -> SliceResult:
 
 
 def _write(path: Path, found: Mapping[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_text(path, json.dumps(found, indent=2) + "\n", RunError)
 
 
 def _read(path: Path, split: str) -> Any:

@@ -30,11 +30,11 @@ import torch
 from pixelrec.batch import DatasetSpec
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
+from pixelrec.files.atomic import whole
 from pixelrec.numerics.device import device_of
 from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.item_vectors import kept_catalogue
-from pixelrec.training.state import whole
 
 FORMAT = 1
 EVENTS, PICTURES = "users, items or histories", "pictures"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +14,9 @@ from safetensors.numpy import save
 from pixelrec.baselines import VERSION
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases
+from pixelrec.errors import RunError
 from pixelrec.evaluation.baselines import NONE, BaselineRanks
+from pixelrec.files.atomic import new_file
 
 
 def read_rivals(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
@@ -36,20 +37,16 @@ def read_rivals(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
 def keep_rivals(dataset: Dataset, cases: EvaluationCases, baseline_ranks: BaselineRanks) -> None:
     """Writes them whole or not at all; a folder that cannot be written is left as it is."""
     path = _path(dataset, cases)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     about = {
         "events": _digest(dataset, cases),
         "names": json.dumps(list(baseline_ranks.ranks)),
         "notes": json.dumps(dict(baseline_ranks.notes)),
     }
     tensors = {name: ranks.astype(np.int32) for name, ranks in baseline_ranks.ranks.items()}
-    try:
+    with suppress(OSError, RunError):
         path.parent.mkdir(exist_ok=True)
-        partial.write_bytes(save(tensors, metadata=about))  # with the rights that other files get
-        partial.replace(path)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+        with new_file(path, RunError) as draft:
+            draft.write_bytes(save(tensors, metadata=about))  # with the rights that other files get
 
 
 def _path(dataset: Dataset, cases: EvaluationCases) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import RunError
+from pixelrec.files.atomic import new_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,9 +52,8 @@ def write_ranks(
             "item_training_events": counts,
         }
     )
-    partial = path.with_name(f".{path.name}.partial")
-    table.write_parquet(partial)
-    partial.replace(path)
+    with new_file(path, RunError) as draft:
+        table.write_parquet(draft)
 
 
 def read_ranks(folder: Path, split: str) -> KeptRanks:

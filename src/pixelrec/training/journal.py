@@ -14,6 +14,8 @@ from rich.console import Console
 
 from pixelrec.console.progress import ProgressLine
 from pixelrec.console.terminal import say
+from pixelrec.errors import RunError
+from pixelrec.files.atomic import write_text
 
 
 class AbstractJournal(ABC):
@@ -66,9 +68,7 @@ class Journal(AbstractJournal):
 
     def _drop_after(self, last: int) -> None:
         rows = [row for row in read_journal(self.path) if row["epoch"] <= last]
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        partial.replace(self.path)
+        write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows), RunError)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Records one epoch; numbers go to TensorBoard too."""

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Scores
 from pixelrec.data.batcher import Batcher
-from pixelrec.errors import DivergedError
+from pixelrec.errors import DivergedError, RunError
+from pixelrec.files.atomic import new_folder
 from pixelrec.numerics.precision import Precision, is_bf16
 from pixelrec.recommender import Recommender
 from pixelrec.training.interruption import Interruption
@@ -23,7 +24,7 @@ from pixelrec.training.journal import AbstractJournal, EpochBar
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import AbstractProcesses
 from pixelrec.training.schedule import Schedule, lr_factor
-from pixelrec.training.state import Progress, random_state, replaced, save_state
+from pixelrec.training.state import Progress, random_state, resumable, save_state
 
 Loss = Callable[[Scores], Tensor]
 Metrics = Mapping[str, float]
@@ -259,7 +260,8 @@ def end_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progr
 
 def save_best(parts: Parts, run: Path) -> None:
     """Replaces `best` by the present weights."""
-    with replaced(run / "best") as folder:
+    best = run / "best"
+    with new_folder(best, RunError, remedy=resumable(best)) as folder:
         parts.recommender.save(folder)
 
 

@@ -1,21 +1,18 @@
-"""Folders that are replaced as a whole: a reader sees the old one or the new one, never a mixture."""
+"""The state of training on disk, to resume from: weights, optimiser, random numbers, progress."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from pixelrec.errors import RunError
+from pixelrec.files.atomic import new_folder, whole
 from pixelrec.files.checkpoint import read_tensors, read_weights
 from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser
@@ -104,13 +101,21 @@ def save_state(
     tensors = optimiser.state()
     for process, state in enumerate(random):
         tensors |= {f"random.{process}.{device}": value for device, value in state.items()}
-    with replaced(folder) as new:
+    with new_folder(folder, RunError, remedy=resumable(folder)) as new:
         recommender.save(new)
         if recommender.bank is not None:  # encoded with earlier weights, which are gone
             save_file({"vectors": recommender.bank.contiguous()}, new / BANK)
         save_file({name: t.contiguous() for name, t in tensors.items()}, new / "optimiser.safetensors")
         text = json.dumps({"steps": optimiser.steps, **asdict(progress)}, indent=2)
         (new / "progress.json").write_text(text + "\n", encoding="utf-8")
+
+
+def resumable(folder: Path) -> str:
+    """The end of the message where `folder` of a run cannot be written."""
+    return (
+        "make room there; what was saved before is whole, "
+        f"`pixelrec train --resume {folder.parent}` goes on from it"
+    )
 
 
 def load_state(folder: Path) -> State | None:
@@ -133,50 +138,3 @@ def load_state(folder: Path) -> State | None:
     moments = {name: t for name, t in tensors.items() if not name.startswith("random.")}
     random = {name.removeprefix("random."): t for name, t in tensors.items() if name.startswith("random.")}
     return State(progress, steps, moments, random, folder)
-
-
-@contextmanager
-def replaced(folder: Path) -> Iterator[Path]:
-    """A new folder to write into, which takes the place of `folder` once written without error.
-
-    Raises:
-        RunError: it cannot be written.
-    """
-    new, old = folder.with_name(f".{folder.name}.new"), _old(folder)
-    shutil.rmtree(new, ignore_errors=True)
-    try:
-        new.mkdir(parents=True)
-        yield new
-        _sync(new)
-    except BaseException as error:
-        shutil.rmtree(new, ignore_errors=True)
-        if isinstance(error, OSError | SafetensorError):
-            raise RunError(
-                f"{folder} cannot be written ({' '.join(str(error).split())}): make room there; what was "
-                f"saved before is whole, `pixelrec train --resume {folder.parent}` goes on from it"
-            ) from error
-        raise
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def whole(folder: Path) -> Path:
-    """`folder`, or what it was before, where a replacement was killed between its two renames."""
-    return _old(folder) if not folder.exists() and _old(folder).exists() else folder
-
-
-def _old(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.old")
-
-
-def _sync(folder: Path) -> None:
-    """Hands the files to the disk before they are relied on."""
-    for path in folder.iterdir():
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
