@@ -26,7 +26,8 @@ from pixel200k import ITEMS, USERS, items, lengths
 
 from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.errors import RecipeError
-from pixelrec.recipe.recipe import Recipe, build_batcher, build_loss, build_recommender, read_recipe
+from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
+from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 from pixelrec.users import USER_MODELS
 

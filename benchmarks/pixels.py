@@ -41,7 +41,8 @@ from torch import Tensor
 from pixelrec.batch import Batch, DatasetSpec, Histories, Payload
 from pixelrec.items.cache.feeds import AbstractFeed
 from pixelrec.numerics.precision import has_bf16, is_bf16
-from pixelrec.recipe.recipe import build_batcher, build_loss, build_recommender, read_recipe
+from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
+from pixelrec.recipe.recipe import read_recipe
 from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 

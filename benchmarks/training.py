@@ -22,7 +22,8 @@ import torch
 from pixel200k import ITEMS, USERS, items, lengths
 
 from pixelrec.batch import Batch, DatasetSpec, Histories
-from pixelrec.recipe.recipe import build_batcher, build_loss, build_recommender, resolve
+from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
+from pixelrec.recipe.recipe import resolve
 from pixelrec.recommender import Recommender
 from pixelrec.training.loop import Loss
 from pixelrec.training.optimiser import Optimiser, OptimiserConfig

@@ -19,7 +19,8 @@ from pixelrec.data.split import training_events
 from pixelrec.demonstration.world import World
 from pixelrec.images.pack import pack
 from pixelrec.items.cache.feeds import lower_states
-from pixelrec.recipe.recipe import build_recommender, read_recipe
+from pixelrec.recipe.build import build_recommender
+from pixelrec.recipe.recipe import read_recipe
 
 CLIP = {**USERS, "items.name": "pixels", "items.family": "clip", "items.trainable": 1, "items.cache": "never"}
 CACHED = {**RESNET, "items.cache": "always", "training.epochs": 1}

@@ -20,7 +20,8 @@ from pixelrec.errors import RecipeError, RequestError
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.joined import Joined
-from pixelrec.recipe.recipe import build_recommender, read_recipe
+from pixelrec.recipe.build import build_recommender
+from pixelrec.recipe.recipe import read_recipe
 from pixelrec.recommender import Recommender
 
 FACTS = DatasetSpec(users=3, items=9, length=4)
@@ -84,7 +85,7 @@ class Painter(AbstractItemEncoder):
 
 @pytest.fixture(autouse=True)
 def _painter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ITEM_ENCODERS, "painter", Painter)
+    monkeypatch.setitem(ITEM_ENCODERS.registered, "painter", Painter)
 
 
 def joined(parts: Mapping[str, Mapping[str, Any]], width: int | None = 4) -> Joined:

@@ -21,7 +21,8 @@ from pixelrec.data.split import training_events
 from pixelrec.items.backbones.clip_resnet import Architecture, ModifiedResNet
 from pixelrec.items.backbones.pooling import MapToTokens
 from pixelrec.items.pixels import PixelEncoder
-from pixelrec.recipe.recipe import Recipe, build_recommender, read_recipe, recipes
+from pixelrec.recipe.build import build_recommender
+from pixelrec.recipe.recipe import Recipe, read_recipe, recipes
 from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 

@@ -15,15 +15,8 @@ from pixelrec.cli.main import main
 from pixelrec.errors import RecipeError
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder
-from pixelrec.recipe.recipe import (
-    Recipe,
-    build_loss,
-    build_recommender,
-    parse_overrides,
-    read_recipe,
-    recipes,
-    resolve,
-)
+from pixelrec.recipe.build import build_loss, build_recommender
+from pixelrec.recipe.recipe import Recipe, parse_overrides, read_recipe, recipes, resolve
 from pixelrec.users import USER_MODELS
 
 
@@ -150,8 +143,8 @@ def test_another_name_is_another_class_with_its_own_words() -> None:
         ("users: [1", "not YAML"),
         ("users: sasrec\n", "name: sasrec"),
         ("users: {name: sasrec, depth: 2}\n", "users.depth"),
-        ("length: 3\nitems: {width: 8}\nitems: {width: 4}\n", "items stands twice, in lines 2 and 3"),
-        ("users: {layers: 1, layers: 2}\n", "users.layers stands twice, in line 1; remove one"),
+        ("length: 3\nitems: {width: 8}\nitems: {width: 4}\n", "items occurs twice, in lines 2 and 3"),
+        ("users: {layers: 1, layers: 2}\n", "users.layers occurs twice, in line 1; remove one"),
         ("training: {epochs: many}\n", "epochs is 'many'; expected a whole number from 1 to 1e+06"),
         ("training: {epochs: 1.5e0}\n", "training.epochs is 1.5; expected a whole number"),
         ("items: {name: pixels, size: big}\n", "expected a whole number from 1 to 10000, or null"),
@@ -249,7 +242,7 @@ def test_words_of_parts_are_words_of_the_recipe(tmp_path: Path) -> None:
 
 
 def test_another_name_of_a_part_is_another_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ITEM_ENCODERS, "numbered", Numbered)
+    monkeypatch.setitem(ITEM_ENCODERS.registered, "numbered", Numbered)
     words = {"items.parts.more.top": "stages 3-4", "items.parts.more.name": "numbered", "items.width": 8}
     recipe = joined_recipe(tmp_path, words)
     assert recipe["items"]["parts"] == {
@@ -268,7 +261,7 @@ def test_another_name_of_a_part_is_another_class(tmp_path: Path, monkeypatch: py
 
 
 def test_a_number_or_a_word_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ITEM_ENCODERS, "numbered", Numbered)
+    monkeypatch.setitem(ITEM_ENCODERS.registered, "numbered", Numbered)
     text = "items: {name: joined, parts: {one: {name: numbered, top: 3}, two: {name: numbered, top: none}}}"
     recipe = joined_recipe(tmp_path, text=text)
     assert [part["top"] for part in recipe["items"]["parts"].values()] == [3, "none"]
@@ -280,7 +273,7 @@ def test_a_number_or_a_word_stays_what_it_is(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_word_may_hold_words_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ITEM_ENCODERS, "numbered", Numbered)
+    monkeypatch.setitem(ITEM_ENCODERS.registered, "numbered", Numbered)
     recipe = read_recipe(
         "sasrec-id", {"items.name": "numbered", "items.sizes": {"depths": [1, 2], "in": {"a": 1}}}
     )
@@ -328,7 +321,7 @@ def test_what_is_read_is_not_changed() -> None:
         ({"items.part.ids.width": 3}, "did you mean 'items.parts.ids.width'"),
         ({"items.parts.idz.width": 3}, "items.parts.idz has no name, .*did you mean 'ids'"),
         ({"items.parts.ids.width": "many"}, "items.parts.ids.width"),
-        ({"items.parts.ids.width": 0}, "items.parts.ids.width is 0; expected a number from 1"),
+        ({"items.parts.ids.width": 0}, "items.parts.ids.width is 0; expected a whole number from 1"),
         ({"items.parts.ids.width": None}, "items.parts.ids.width is null"),
         ({"items.parts.ids.init": "wild"}, "items.parts.ids.init"),
         ({"items.parts.ids.name": "id_tabel"}, "items.parts.ids.name is 'id_tabel'; did you mean 'id_table'"),

@@ -17,8 +17,8 @@ NAMES = [str(f.relative_to(SOURCE)) for f in FILES]
 
 # A room may import the rooms on the lines above it, and its own; rooms on one line may not see each other.
 ORDER = [
-    {"errors", "batch"},
-    {"choices"},
+    {"errors", "batch", "hyperparameters"},
+    {"choices", "registry"},
     {"files", "console"},
     {"images", "blocks", "numerics"},
     {"data", "items", "users"},

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import final
+from typing import Annotated, final
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -42,7 +43,9 @@ class Cosine(AbstractScoring):
         learn: whether it is trained.
     """
 
-    def __init__(self, *, temperature: float = 0.07, learn: bool = True) -> None:
+    def __init__(
+        self, *, temperature: Annotated[float, Interval(ge=1e-4, le=1e4)] = 0.07, learn: bool = True
+    ) -> None:
         super().__init__()
         # The logarithm keeps it positive; it is the inverse temperature that is scaled by, as in CLIP.
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learn)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from pixelrec.errors import RequestError
 from pixelrec.recipe.overrides import at
-from pixelrec.recipe.recipe import hints_of, read_recipe, schema
-from pixelrec.recipe.types import expected
+from pixelrec.recipe.recipe import read_recipe
 
 _OPTIONS = """usage: pixelrec train RECIPE --data DATA [--out RUN] [--section.word VALUE …]
        pixelrec train --resume RUN [--data DATA]
@@ -49,18 +49,17 @@ def train_options(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 def train_help(recipe: str | None) -> str:
     """What `pixelrec train RECIPE --help` prints: its own options, and the recipe's words and values."""
+    from pixelrec.recipe.schema import words
+
     chosen = read_recipe(recipe or "sasrec-id")
-    parser = schema(chosen.config)
-    hints = hints_of(parser)
-    for action in parser._actions:
-        if action.dest in hints:
-            may, value = expected(action.dest, hints[action.dest]), _written(at(chosen.config, action.dest))
-            told = f"{(action.help or '').rstrip('.')} ({may}; here {value})"
-            action.help, action.metavar = told.replace("%", "%%"), action.dest.rpartition(".")[2].upper()
-    listed = parser.format_help().partition("options:")[2].strip("\n")
-    return f"{_OPTIONS}\nThe words of {chosen.name}:\n\n{listed}"
+    listed = []
+    for word in words(chosen.config):
+        help = f"{word.help.rstrip('.')} ({word.type}; here {_written(at(chosen.config, word.key))})"
+        text = textwrap.wrap(help, 78, initial_indent=" " * 8, subsequent_indent=" " * 8)
+        listed += [f"  --{word.key} {word.key.rpartition('.')[2].upper()}", *text]
+    return "\n".join([_OPTIONS, f"The words of {chosen.name}:\n", *listed])
 
 
 def _written(value: Any) -> str:
-    """As YAML and the command line say it."""
+    """As YAML and the command line write it."""
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

@@ -13,13 +13,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
 import numpy as np
+from annotated_types import Interval
 
 from pixelrec.batch import Histories
 from pixelrec.data.views import Rows
 from pixelrec.errors import RecipeError
+from pixelrec.hyperparameters import Fraction, PopularityExponent
 
 ROUNDS = 50  # of rejection; what still clashes then (a user who has seen nearly everything) is left out
 
@@ -123,7 +125,13 @@ class PerTarget(AbstractNegatives):
     """
 
     def __init__(
-        self, histories: Histories, items: int, avoids: str, *, count: int = 1, alpha: float = 0.0
+        self,
+        histories: Histories,
+        items: int,
+        avoids: str,
+        *,
+        count: Annotated[int, Interval(ge=1, le=1_000_000)] = 1,
+        alpha: PopularityExponent = 0.0,
     ) -> None:
         if count < 1:
             raise RecipeError(f"negatives.count is {count}; a target needs at least 1 negative")
@@ -180,14 +188,14 @@ class Shared(AbstractNegatives):
         items: int,
         avoids: str,  # noqa: ARG002 - shared negatives avoid nothing; accidental hits are masked in the scores
         *,
-        drawn: int = 512,
-        alpha: float = 0.0,
+        drawn: Annotated[int, Interval(ge=0, le=10_000_000)] = 512,
+        alpha: PopularityExponent = 0.0,
         interacted_only: bool = False,
         in_batch: bool = False,
         correct: bool = True,
-        logit_adjustment: float = 0.0,
+        logit_adjustment: Fraction = 0.0,
         bank: bool = False,
-        reencoded: int = 256,
+        reencoded: Annotated[int, Interval(ge=0, le=10_000_000)] = 256,
     ) -> None:
         if drawn < 1 and not in_batch:
             raise RecipeError(

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from pixelrec.batch import Histories
+from pixelrec.hyperparameters import Fraction
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Windowing:
 
     overlap: int | float = 1
     leftover: Literal["keep", "drop"] = "keep"
-    hide: float = 0.6
+    hide: Fraction = 0.6
     rows: Literal["windows", "targets"] = "windows"
 
     def shared(self, length: int) -> int:

@@ -13,7 +13,8 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import DataError, RecipeError, RequestError
 from pixelrec.grid.cell import Cell
-from pixelrec.recipe.recipe import Recipe, build_loss, check_user_model, read_recipe, resolve
+from pixelrec.recipe.build import build_loss, check_user_model
+from pixelrec.recipe.recipe import Recipe, read_recipe, resolve
 from pixelrec.runs.evaluate import cases_of
 
 

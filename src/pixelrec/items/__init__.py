@@ -1,4 +1,8 @@
-"""Item encoders: items in, rows of the table out. A new one is a file here and a line below."""
+"""Item encoders: items in, rows of the table out.
+
+The room knows what an item looks like; it must not know users, histories or losses. An encoder is a file
+here and a word below, or a class of another package (`pixelrec.register`, entry points of `pixelrec.items`).
+"""
 
 from pixelrec.items.id_table import IdTable
 from pixelrec.items.joined import Joined
@@ -7,4 +11,4 @@ from pixelrec.items.registry import ITEM_ENCODERS
 
 __all__ = ["ITEM_ENCODERS"]
 
-ITEM_ENCODERS |= {"id_table": IdTable, "pixels": PixelEncoder, "joined": Joined}
+ITEM_ENCODERS.shipped |= {"id_table": IdTable, "pixels": PixelEncoder, "joined": Joined}

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pixelrec.batch import DatasetSpec, Items
 from pixelrec.blocks.embedding_table import EmbeddingTable, Init
+from pixelrec.hyperparameters import Width
 from pixelrec.items.encoder import AbstractItemEncoder
 
 
@@ -21,7 +22,7 @@ class IdTable(AbstractItemEncoder):
         init: how vectors start; see `RowTable`.
     """
 
-    def __init__(self, spec: DatasetSpec, *, width: int = 128, init: Init = "normal") -> None:
+    def __init__(self, spec: DatasetSpec, *, width: Width = 128, init: Init = "normal") -> None:
         super().__init__()
         self.width = width
         self.rows = EmbeddingTable(spec.items, width, init=init)

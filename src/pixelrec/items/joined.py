@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.errors import RecipeError, RequestError, nearest
+from pixelrec.hyperparameters import Width
 from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.registry import ITEM_ENCODERS
 
@@ -41,7 +42,7 @@ class Joined(AbstractItemEncoder):
         described: Mapping[str, Mapping[str, Any]] | None = None,
         *,
         parts: Mapping[str, Mapping[str, Any]],
-        width: int | None = None,
+        width: Width | None = None,
     ) -> None:
         super().__init__()
         said = {} if width is None else {"width": width}
@@ -136,14 +137,13 @@ class Joined(AbstractItemEncoder):
 def _encoder(part: str, config: Mapping[str, Any]) -> type[AbstractItemEncoder]:
     if part in RESERVED:
         raise RecipeError(f"items.parts has one called {part!r}, a name that is taken; choose another")
-    known = {name: encoder for name, encoder in ITEM_ENCODERS.items() if encoder is not Joined}
     name = str(config.get("name"))
-    if name not in known:
-        hint = nearest(name, known)
+    if name not in ITEM_ENCODERS or ITEM_ENCODERS[name] is Joined:
+        hint = nearest(name, ITEM_ENCODERS)
         raise RecipeError(
             f"items.parts.{part}.name is {name!r}; expected an encoder that joins no others; {hint}"
         )
-    return known[name]
+    return ITEM_ENCODERS[name]
 
 
 def _own(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,15 +9,17 @@ from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, Self, final
+from typing import Annotated, Any, Literal, Self, final
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.choices import Fit
+from pixelrec.hyperparameters import Width
 from pixelrec.images.store import PictureStore
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.draft import Attention, BackboneOptions, Statistics
@@ -94,18 +96,18 @@ class PixelEncoder(AbstractItemEncoder):
         revision: str | None = None,
         sizes: dict[str, Any] | None = None,
         pooling: Pooling | None = None,
-        size: int | None = None,
+        size: Annotated[int, Interval(ge=1, le=10_000)] | None = None,
         statistics: Statistics = "own",
         attention: Attention = "auto",
         frozen_pool: bool = False,
         trainable: int | str = 2,
         batch_norms: BatchNorms = "auto",
-        lora: int = 0,
-        width: int = 512,
+        lora: Annotated[int, Interval(ge=0, le=10_000)] = 0,
+        width: Width = 512,
         norm: Norm = "none",
         activation: Activation = "relu",
-        chunk: int | None = None,
-        keep_activations: int | None = None,
+        chunk: Annotated[int, Interval(ge=1, le=1_000_000)] | None = None,
+        keep_activations: Annotated[int, Interval(ge=0, le=1_000_000_000)] | None = None,
         recompute: bool = False,
         precision: Precision | Literal["auto"] = "auto",
         cache: Cache = "auto",

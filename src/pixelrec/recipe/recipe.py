@@ -1,42 +1,22 @@
-"""The only reader of recipes: YAML and `key=value` in, checked choices and ready objects out.
-
-The signature of a class is its schema: what stands right of the `*` may be chosen, with that default.
-"""
+"""A recipe: read from YAML, some choices replaced, checked and complete."""
 
 from __future__ import annotations
 
-import inspect
-from argparse import SUPPRESS, HelpFormatter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from jsonargparse import ArgumentParser, Namespace
-
-from pixelrec.batch import DatasetSpec, Histories
-from pixelrec.data.batcher import Batcher
-from pixelrec.data.sampling import NEGATIVES
-from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.errors import RecipeError, nearest
-from pixelrec.recipe.limits import check_limits
-from pixelrec.recipe.overrides import at, flat, overridden
+from pixelrec.recipe.overrides import overridden
 from pixelrec.recipe.published import check_published
-from pixelrec.recipe.registry import DEFAULT_NAMES, classes, dictated, hand_down, known_classes
-from pixelrec.recipe.types import adapted, in_plain_words
 from pixelrec.recipe.yaml_text import read_yaml, write_yaml
-from pixelrec.recommender import Recommender
-from pixelrec.training.loop import Loss, TrainingConfig
-from pixelrec.training.losses import LOSSES
-from pixelrec.training.optimiser import OptimiserConfig
 
-PLAIN: Mapping[str, type] = {
-    "windowing": Windowing,
-    "optimiser": OptimiserConfig,
-    "training": TrainingConfig,
-}
+if TYPE_CHECKING:
+    from pixelrec.training.loop import TrainingConfig
+
+SHIPPED = files("pixelrec") / "recipe" / "shipped"
 
 
 @dataclass(frozen=True)
@@ -44,8 +24,8 @@ class Recipe:
     """Every choice of a run, checked and complete.
 
     Args:
-        name: of the file it came from.
-        choices: by section; `items`, `users`, `scoring`, `negatives` and `loss` have a `name` each.
+        name: its own, or that of the file it came from.
+        config: by section; `items`, `users`, `scoring`, `negatives` and `loss` have a `name` each.
         published: what a paper reports for it: `data`, and metrics in %. No choice: nothing trains by it.
     """
 
@@ -58,16 +38,18 @@ class Recipe:
 
     @property
     def training(self) -> TrainingConfig:
+        from pixelrec.training.loop import TrainingConfig
+
         return TrainingConfig(**self.config["training"])
 
     @property
     def values(self) -> dict[str, Any]:
-        """All that a recipe file holds."""
+        """All that a recipe file holds, but its name."""
         return {**self.config, **({"published": dict(self.published)} if self.published else {})}
 
-    def dump(self) -> str:
-        """As YAML, which reads back as the same recipe."""
-        return write_yaml(self.values)
+    def dump(self, *, named: bool = False) -> str:
+        """As YAML, which reads back as the same recipe; `named` keeps the name in any file."""
+        return write_yaml({**({"name": self.name} if named else {}), **self.values})
 
 
 def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -80,133 +62,58 @@ def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
     Raises:
         RecipeError: no such recipe, unknown key, wrong type.
     """
-    name, values = _load(source)
-    return resolve(name, values, overrides or {})
-
-
-def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
-    """Fills in every default and checks every key and type."""
-    merged = _merge(values, overrides)
-    published = check_published(name, merged.pop("published", None))
-    parser = schema(merged)
-    _check_keys(merged, parser, name)
-    hints = hints_of(parser)
-    merged = adapted(merged, hints)
-    try:
-        resolved: Namespace = parser.parse_object(merged)
-    except Exception as error:  # jsonargparse raises its own and argparse's, by version
-        raise RecipeError(f"recipe {name}: {in_plain_words(error, merged, hints)}") from None
-    recipe = Recipe(name, resolved.as_dict(), published)
-    _check_given(recipe, parser)
-    check_limits(name, recipe.config)
-    return recipe
-
-
-def recipes() -> dict[str, str]:
-    """Every shipped recipe by name, and what it says about itself."""
-    found = {}
-    for folder, prefix in (
-        (files("pixelrec") / "recipe/shipped", ""),
-        (files("pixelrec") / "recipe/shipped/published", "published/"),
-    ):
-        for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else []:
-            if file.name.endswith(".yaml"):
-                about = read_yaml(file.read_text(encoding="utf-8"), file.name).get("about", "")
-                found[prefix + file.name.removesuffix(".yaml")] = about
-    return found
-
-
-def _load(source: str | Path) -> tuple[str, dict[str, Any]]:
-    path = Path(source)
-    if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise RecipeError(
-                f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists"
-            )
-        name, text = path.stem, path.read_text(encoding="utf-8")
-    else:
-        known = recipes()
-        if str(source) not in known:
-            raise RecipeError(f"no recipe is called {str(source)!r}; {nearest(str(source), known)}")
-        name, text = (
-            str(source),
-            (files("pixelrec") / "recipe/shipped" / f"{source}.yaml").read_text(encoding="utf-8"),
-        )
+    name, text = _text(source)
     values = read_yaml(text, f"recipe {source}")
     if not isinstance(values, dict):
         raise RecipeError(
             f"recipe {source}: expected sections such as users: {{name: sasrec}}, got {values!r}"
         )
-    return name, values
+    name = values.pop("name", name)
+    if not isinstance(name, str) or not name.strip():
+        raise RecipeError(f"recipe {source}: name is {name!r}; expected text, or leave it out")
+    return resolve(name, values, overrides or {})
 
 
-def _merge(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    merged = overridden(values, overrides, DEFAULT_NAMES)
-    for section in PLAIN:
-        if not isinstance(merged.setdefault(section, {}), dict):
-            raise RecipeError(f"{section} is {merged[section]!r}; expected words with values below it")
-    for section, default in DEFAULT_NAMES.items():
-        chosen = merged.setdefault(section, {})
-        if not isinstance(chosen, dict):
-            raise RecipeError(f"{section} is {chosen!r}; expected {section}: {{name: {default}, …}}")
-        chosen.setdefault("name", default)
-    hand_down(merged)
-    return merged
+def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
+    """Fills in every default and checks every key and type."""
+    from pixelrec.recipe.contradictions import check_together  # torch and pydantic load here
+    from pixelrec.recipe.registry import complete
+    from pixelrec.recipe.schema import checked
+
+    merged = overridden(values, overrides)
+    published = check_published(name, merged.pop("published", None))
+    config = checked(name, complete(merged))
+    check_together(name, config)
+    return Recipe(name, config, published)
 
 
-def schema(values: Mapping[str, Any]) -> ArgumentParser:
-    """The parser of all choices, for the classes that `values` names."""
-    parser = ArgumentParser(exit_on_error=False, add_help=False, formatter_class=HelpFormatter)
-    parser.add_argument("--about", type=str, default="", help="what this recipe is, in a line")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order of training and negatives")
-    parser.add_argument(
-        "--length", type=int, default=10, help="latest events of a history that are looked at"
-    )
-    for place, chosen in classes(values):
-        section, within, _ = place.partition(".parts.")
-        known, name = known_classes(section, part=bool(within)), at(values, place)["name"]
-        parser.add_argument(f"--{place}.name", type=Literal[(*known,)], default=name, help="of the class")
-        add = parser.add_class_arguments if inspect.isclass(chosen) else parser.add_function_arguments
-        add(chosen, place, skip=dictated(chosen) | {"parts"}, fail_untyped=False)
-    for section, plain in PLAIN.items():
-        parser.add_class_arguments(plain, section)
-    whole = {*PLAIN, *(place for place, _ in classes(values))}
-    for action in parser._actions:
-        if action.dest in whole:  # jsonargparse would take a file there, and recipes are files already
-            action.help = SUPPRESS
-    return parser
+def recipes() -> dict[str, str]:
+    """Every shipped recipe by name, and what it says about itself."""
+    return {name: read_yaml(_shipped(name), name).get("about", "") for name in _names()}
 
 
-def _check_keys(values: Mapping[str, Any], parser: ArgumentParser, recipe: str) -> None:
-    known = [action.dest for action in parser._actions]
-    known = [key for key in known if not any(other.startswith(f"{key}.") for other in known)]
-    for key in flat(values, known):
-        if key not in known:
-            raise RecipeError(f"recipe {recipe}: unknown key {key!r}; {_near(key, known)}")
+def _names() -> Iterator[str]:
+    for folder, prefix in ((SHIPPED, ""), (SHIPPED / "published", "published/")):
+        names = sorted(file.name for file in folder.iterdir())
+        yield from (prefix + name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
-def hints_of(parser: ArgumentParser) -> dict[str, Any]:
-    """The type of every word, by dotted key."""
-    found = {action.dest: getattr(action, "_typehint", None) for action in parser._actions}
-    return {key: hint for key, hint in found.items() if hint is not None}
+def _shipped(name: str) -> str:
+    return (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def _check_given(recipe: Recipe, parser: ArgumentParser) -> None:
-    """A word with nothing behind it has no value, unless that is its default."""
-    for key, default in parser.get_defaults().as_flat().__dict__.items():
-        if default is not None and at(recipe.config, key) is None:
-            raise RecipeError(f"recipe {recipe.name}: {key} is null; give a value, such as {default!r}")
-
-
-def _near(key: str, known: Sequence[str]) -> str:
-    """A hint for an unknown key, from the words of the innermost section or part that exists."""
-    above, _, _ = key.rpartition(".")
-    while above:
-        inside = [k for k in known if k.startswith(f"{above}.")]
-        if inside:
-            return nearest(key, inside)
-        above, _, _ = above.rpartition(".")
-    return nearest(key, known)
+def _text(source: str | Path) -> tuple[str, str]:
+    """The name of a recipe, and its YAML."""
+    path = Path(source)
+    if path.suffix not in {".yaml", ".yml"}:
+        if str(source) not in (known := list(_names())):
+            raise RecipeError(f"no recipe is called {str(source)!r}; {nearest(str(source), known)}")
+        return str(source), _shipped(str(source))
+    if not path.is_file():
+        raise RecipeError(
+            f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists"
+        )
+    return path.stem, path.read_text(encoding="utf-8")
 
 
 def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
@@ -238,67 +145,3 @@ def _scalar(text: str) -> Any:
         return read_yaml(text, text)
     except RecipeError:
         return text
-
-
-def build_recommender(
-    recipe: Recipe, spec: DatasetSpec, described: Mapping[str, Any] | None = None
-) -> Recommender:
-    """The recommender, from its sources, or from what its item encoder told of itself when it was saved."""
-    return Recommender(recipe["items"], recipe["users"], recipe["scoring"], spec, described)
-
-
-def check_user_model(recipe: Recipe) -> None:
-    """Builds all but the item encoder, whose sources may be large, over a catalogue of one item.
-
-    Raises:
-        RecipeError: choices that rule out each other.
-    """
-    items = recipe["items"]
-    width = items["width"] or next(iter(items["parts"].values()))["width"]
-    over_ids = {"name": "id_table", "width": width}
-    Recommender(over_ids, recipe["users"], recipe["scoring"], DatasetSpec(1, 1, recipe["length"]))
-
-
-def build_batcher(
-    recipe: Recipe, recommender: Recommender, histories: Histories, *, process: int = 0, processes: int = 1
-) -> Batcher:
-    """The batches that the recommender's user model asks for, over the training events."""
-    users, items = recommender.users, recommender.spec.items
-    view = VIEWS[users.view]
-    reader = Reader.over(view, histories, recipe["length"], Windowing(**recipe["windowing"]))
-    name, config = _named(recipe["negatives"])
-    if "correct" in config and recipe["loss"]["name"] != "softmax":
-        config["correct"] = False  # it makes a sample estimate a softmax, and means nothing to other losses
-    negatives = NEGATIVES[name](histories, items, view.avoids, **config)  # type: ignore[call-arg]
-    return Batcher(
-        reader,
-        negatives,
-        recommender.items.load,
-        items,
-        users.needs_catalogue,
-        batch_size=recipe["training"]["batch_size"],
-        seed=recipe["seed"],
-        threads=recipe["training"]["loader_threads"],
-        spare=0 if recommender.items.expensive else 1,  # its steps are long, and its batches large
-        pinned=recommender.device.type == "cuda",
-        process=process,
-        processes=processes,
-    )
-
-
-def build_loss(recipe: Recipe) -> Loss:
-    """The loss, with its choices filled in.
-
-    Raises:
-        RecipeError: the negatives are of a kind that the loss cannot use.
-    """
-    name, config = _named(recipe["loss"])
-    negatives = recipe["negatives"]["name"]
-    if NEGATIVES[negatives].whole_catalogue and name != "softmax":
-        raise RecipeError(f"negatives.name {negatives} goes with loss.name softmax only, not {name}")
-    loss: Callable[..., Any] = partial(LOSSES[name], **config)
-    return loss
-
-
-def _named(section: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    return section["name"], {key: value for key, value in section.items() if key != "name"}

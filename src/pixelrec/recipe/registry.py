@@ -1,19 +1,24 @@
-"""The classes that recipes name: by section, and by part of a section where a class joins others."""
+"""The classes that the sections of a recipe choose from, and those of the parts of joined encoders."""
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.data.sampling import NEGATIVES
+from pixelrec.data.views import Windowing
 from pixelrec.errors import RecipeError, nearest
 from pixelrec.items import ITEM_ENCODERS
-from pixelrec.recipe.overrides import at
+from pixelrec.items.encoder import AbstractItemEncoder
+from pixelrec.recipe.overrides import DEFAULT_NAMES, at
+from pixelrec.recipe.words import words_of
+from pixelrec.training.loop import TrainingConfig
 from pixelrec.training.losses import LOSSES
+from pixelrec.training.optimiser import OptimiserConfig
 from pixelrec.users import USER_MODELS
+from pixelrec.users.user_model import AbstractUserModel
 
 NAMED: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "items": ITEM_ENCODERS,
@@ -22,61 +27,104 @@ NAMED: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "negatives": NEGATIVES,
     "loss": LOSSES,
 }
-DEFAULT_NAMES = {
-    "items": "id_table",
-    "users": "sasrec",
-    "scoring": "dot",
-    "negatives": "shared",
-    "loss": "softmax",
+PLAIN: Mapping[str, type] = {
+    "windowing": Windowing,
+    "optimiser": OptimiserConfig,
+    "training": TrainingConfig,
 }
 PART = re.compile(r"[A-Za-z]\w*", re.ASCII)  # a name that the command line can say
+
+
+def register(chosen: type[AbstractUserModel] | type[AbstractItemEncoder], name: str) -> None:
+    """Makes a user model or an item encoder known under a name, in this process.
+
+    Recipes, checkpoints and help then know it as they know the shipped ones. For the command line, and for
+    processes that it starts, a package provides an entry point of the group `pixelrec.users` or
+    `pixelrec.items` instead.
+
+    Raises:
+        RecipeError: it is neither of them, or the name is another class's.
+    """
+    if issubclass(chosen, AbstractUserModel):
+        USER_MODELS.register(name, chosen)
+    elif issubclass(chosen, AbstractItemEncoder):
+        ITEM_ENCODERS.register(name, chosen)
+    else:
+        raise RecipeError(
+            f"{chosen.__name__} cannot be registered; expected a subclass of AbstractUserModel or "
+            "AbstractItemEncoder"
+        )
 
 
 def classes(values: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Every place that names a class, a section before its parts, and that class."""
     for section in NAMED:
-        chosen = _named_class(section, values[section]["name"], known_classes(section))
+        chosen = _named_class(section, section, values[section]["name"])
         yield section, chosen
-        if "parts" in words(chosen):
+        if joins(chosen):
             for part, config in _parts(section, values[section]).items():
-                place = f"{section}.parts.{part}"
-                yield place, _named_class(place, config["name"], known_classes(section, part=True))
+                yield f"{section}.parts.{part}", _part_class(section, part, config["name"])
 
 
-def hand_down(values: dict[str, Any]) -> None:
-    """What a section says, its parts that know the word and do not say it themselves say from now on too."""
+def complete(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with every section and the name of its class, and with the words that parts inherit.
+
+    Raises:
+        RecipeError: a section holds no words, or names no class that there is.
+    """
+    for section in PLAIN:
+        if not isinstance(values.setdefault(section, {}), dict):
+            raise RecipeError(f"{section} is {values[section]!r}; expected words with values below it")
+    for section, default in DEFAULT_NAMES.items():
+        chosen = values.setdefault(section, {})
+        if not isinstance(chosen, dict):
+            raise RecipeError(f"{section} is {chosen!r}; expected {section}: {{name: {default}, …}}")
+        chosen.setdefault("name", default)
+    _hand_down(values)
+    return values
+
+
+def _hand_down(values: dict[str, Any]) -> None:
+    """Copies the words of a section to those of its parts that have the word and give it no value."""
     for place, chosen in classes(values):
         section, within, _ = place.partition(".parts.")
         if within:
             part = at(values, place)
-            for word in words(chosen) & values[section].keys():
+            for word in {word.key for word in words_of(chosen)} & values[section].keys():
                 if values[section][word] is not None:
                     part.setdefault(word, values[section][word])
 
 
-def known_classes(section: str, *, part: bool = False) -> Mapping[str, Callable[..., Any]]:
-    """The classes that a section may name, or a part of one: a part has no parts."""
-    return {name: c for name, c in NAMED[section].items() if not (part and "parts" in words(c))}
+def joins(chosen: Callable[..., Any]) -> bool:
+    """Whether a class is made of parts, which have no parts themselves."""
+    return any(word.key == "parts" for word in words_of(chosen))
 
 
-def _named_class(place: str, name: Any, known: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
-    if str(name) in known:
-        return known[str(name)]
-    section, within, _ = place.partition(".parts.")
-    if within and str(name) in NAMED[section]:
+def _named_class(section: str, place: str, name: Any) -> Callable[..., Any]:
+    known = NAMED[section]
+    if name not in known:
+        hint = nearest(str(name), known)
+        own = "" if section not in ("items", "users") or "mean" in hint else "; register a class of your own"
+        raise RecipeError(f"{place}.name is {name!r}; {hint}{own}")
+    return known[name]
+
+
+def _part_class(section: str, part: str, name: Any) -> Callable[..., Any]:
+    chosen = _named_class(section, f"{section}.parts.{part}", name)
+    if joins(chosen):
         raise RecipeError(
-            f"{place}.name is {name!r}, but parts have no parts; give its own below {section}.parts instead"
+            f"{section}.parts.{part}.name is {name!r}, but parts have no parts; give its own below "
+            f"{section}.parts instead"
         )
-    raise RecipeError(f"{place}.name is {name!r}; {nearest(str(name), known)}")
+    return chosen
 
 
 def _parts(section: str, chosen: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     """The parts of a section, each with a name of its own and that of a class."""
-    parts = chosen.get("parts")
+    parts, default = chosen.get("parts"), DEFAULT_NAMES[section]
     if not isinstance(parts, Mapping) or not parts:
         raise RecipeError(
-            f"{section}.parts is {parts!r}; expected {section}.parts: "
-            f"{{ids: {{name: {DEFAULT_NAMES[section]}, …}}, …}}"
+            f"{section}.parts is {parts!r}; expected {section}.parts: {{ids: {{name: {default}, …}}, …}}"
         )
     for part, config in parts.items():
         if not isinstance(part, str) or not PART.fullmatch(part):  # YAML reads on and no as booleans
@@ -84,19 +132,5 @@ def _parts(section: str, chosen: Mapping[str, Any]) -> Mapping[str, Mapping[str,
         if not isinstance(config, Mapping) or "name" not in config:
             others = [p for p, c in parts.items() if isinstance(c, Mapping) and "name" in c]
             near = f"; of the parts that have one: {nearest(str(part), others)}" if others else ""
-            raise RecipeError(
-                f"{section}.parts.{part} has no name, such as name: {DEFAULT_NAMES[section]}{near}"
-            )
+            raise RecipeError(f"{section}.parts.{part} has no name, such as name: {default}{near}")
     return parts
-
-
-def words(chosen: Callable[..., Any]) -> set[str]:
-    """The parameters right of the `*`."""
-    parameters = inspect.signature(chosen).parameters.values()
-    return {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-
-def dictated(chosen: Callable[..., Any]) -> set[str | int]:
-    """The parameters left of the `*`."""
-    chosen_by_data = inspect.signature(chosen).parameters.keys() - words(chosen)
-    return {*chosen_by_data}

@@ -1,4 +1,4 @@
-"""The YAML of recipes: as PyYAML has it, but 1e-3 is a number, and a word that stands twice is an error."""
+"""The YAML of recipes: as PyYAML reads it, but 1e-3 is a number, and a key that occurs twice is an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Loader(yaml.SafeLoader):
 
 @final
 class _Dumper(yaml.SafeDumper):
-    """Quotes a text that `_Loader` would take for a number."""
+    """Quotes text that `_Loader` would take for a number."""
 
 
 for _each in (_Loader, _Dumper):
@@ -27,20 +27,22 @@ for _each in (_Loader, _Dumper):
 
 
 def read_yaml(text: str, source: str) -> Any:
-    """What `text` says; `source` names it in messages.
+    """The value of a YAML text; `source` names it in messages.
 
     Raises:
-        RecipeError: it is not YAML, or a key stands in it twice.
+        RecipeError: it is not YAML, a key occurs twice, or an alias contains itself.
     """
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
             return None
-        _refuse_doubles(node, source)
+        _check(node, source, "", set(), set())
         return loader.construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:  # such as of a day that no month has
+    except (yaml.YAMLError, ValueError) as error:  # such as a 31st of February
         raise RecipeError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise RecipeError(f"{source}: nested too deeply; a recipe has sections, parts and words") from None
     finally:
         loader.dispose()
 
@@ -50,20 +52,24 @@ def write_yaml(values: Any) -> str:
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _refuse_doubles(top: yaml.Node, source: str) -> None:
-    waiting, seen = [("", top)], set()
-    while waiting:
-        prefix, node = waiting.pop()
-        if not isinstance(node, yaml.MappingNode) or id(node) in seen:  # an alias may lead back
-            continue
-        seen.add(id(node))
-        lines: dict[str, int] = {}
-        for key, value in node.value:
+def _check(node: yaml.Node, source: str, prefix: str, above: set[int], done: set[int]) -> None:
+    """Refuses keys that occur twice and nodes below themselves; `done` holds the checked ones."""
+    if id(node) in above:
+        line = node.start_mark.line + 1
+        raise RecipeError(f"{source}: what is anchored in line {line} contains itself; remove the alias")
+    if id(node) in done or isinstance(node, yaml.ScalarNode):
+        return
+    inside = above | {id(node)}
+    lines: dict[str, int] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ((None, n) for n in node.value):
+        name = prefix
+        if key is not None:
             name, line = f"{prefix}{key.value}", key.start_mark.line + 1
             if name in lines:
-                raise RecipeError(f"{source}: {name} stands twice, {_where(lines[name], line)}; remove one")
+                raise RecipeError(f"{source}: {name} occurs twice, {_where(lines[name], line)}; remove one")
             lines[name] = line
-            waiting.append((f"{name}.", value))
+        _check(value, source, f"{name}.", inside, done)
+    done.add(id(node))
 
 
 def _where(first: int, second: int) -> str:

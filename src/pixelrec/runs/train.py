@@ -19,7 +19,8 @@ from pixelrec.errors import DataError, RecipeError, StoppedError, memory_explain
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.files.checkpoint import read_description
 from pixelrec.numerics.precision import emulation_line
-from pixelrec.recipe.recipe import Recipe, build_batcher, build_loss, build_recommender
+from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
+from pixelrec.recipe.recipe import Recipe
 from pixelrec.runs.run import Run, demand_new, new_folder
 from pixelrec.runs.validate import sharded_catalogue, validate
 from pixelrec.runs.warm_start import WarmStart, start_from

@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Scores
@@ -55,17 +56,17 @@ class TrainingConfig:
             best until an epoch is better; `{seed}` in it is the seed.
     """
 
-    epochs: int = 200
-    batch_size: int = 128
-    patience: int = 20
+    epochs: Annotated[int, Interval(ge=1, le=1_000_000)] = 200
+    batch_size: Annotated[int, Interval(ge=1, le=100_000_000)] = 128
+    patience: Annotated[int, Interval(ge=0, le=1_000_000)] = 20
     monitor: str = "NDCG@10"
     precision: Precision = "fp32"
-    accumulate: int = 1
-    clip: float = 0.0
+    accumulate: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
+    clip: Annotated[float, Interval(ge=0, le=1e9)] = 0.0
     schedule: Schedule = "constant"
-    warmup: int = 0
-    save_minutes: float = 10.0
-    loader_threads: int = 1
+    warmup: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 0
+    save_minutes: Annotated[float, Interval(ge=0, le=1e6)] = 10.0
+    loader_threads: Annotated[int, Interval(ge=0, le=1000)] = 1
     device: Literal["auto", "cpu"] = "auto"
     warm_start: str | None = None
 

@@ -15,11 +15,12 @@ from torch.nn.functional import logsigmoid
 
 from pixelrec.batch import Scores
 from pixelrec.errors import RecipeError, nearest
+from pixelrec.hyperparameters import Fraction
 
 Reduction = Literal["mean", "window"]
 
 
-def bpr(scores: Scores, *, reduction: Reduction = "mean", epsilon: float = 0.0) -> Tensor:
+def bpr(scores: Scores, *, reduction: Reduction = "mean", epsilon: Fraction = 0.0) -> Tensor:
     """Bayesian personalised ranking, −log σ(s⁺ − s⁻), the mean over the competing negatives of a target.
 
     reduction: "mean" over targets, or "window": summed over the targets of a window, mean over windows.
@@ -43,7 +44,7 @@ def bce(scores: Scores, *, reduction: Reduction = "mean") -> Tensor:
     return _reduced(per_target, scores, reduction)
 
 
-def gbce(scores: Scores, *, calibration: float = 0.75) -> Tensor:
+def gbce(scores: Scores, *, calibration: Fraction = 0.75) -> Tensor:
     """Generalised binary cross-entropy, −(log σ(s⁺)^β + Σ log(1 − σ(s⁻))) / (K + 1), the mean over targets.
 
     β = α(t(1 − 1/α) + 1/α) with α = K / (N − 1), K the competing negatives of the target, sampled uniformly.

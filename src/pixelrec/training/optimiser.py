@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Annotated, Any, Literal, final
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from pixelrec.blocks.embedding_table import EmbeddingTable
 from pixelrec.errors import RecipeError, RunError
+from pixelrec.hyperparameters import LearningRate, WeightDecay
 from pixelrec.training.row_adamw import EPSILON, RowAdamW
 
 
@@ -32,14 +34,14 @@ class OptimiserConfig:
             elsewhere.
     """
 
-    learning_rate: float = 1e-3
-    items_learning_rate: float | None = None
-    backbone_learning_rate: float | None = None
-    weight_decay: float = 0.0
-    items_weight_decay: float | None = None
-    backbone_weight_decay: float | None = None
-    beta1: float = 0.9
-    beta2: float = 0.999
+    learning_rate: LearningRate = 1e-3
+    items_learning_rate: LearningRate | None = None
+    backbone_learning_rate: LearningRate | None = None
+    weight_decay: WeightDecay = 0.0
+    items_weight_decay: WeightDecay | None = None
+    backbone_weight_decay: WeightDecay | None = None
+    beta1: Annotated[float, Interval(ge=0, le=0.9999)] = 0.9
+    beta2: Annotated[float, Interval(ge=0.1, le=0.999999)] = 0.999
     rows: Literal["auto", "lazy", "dense"] = "auto"
 
     def is_lazy(self, device: str, processes: int) -> bool:

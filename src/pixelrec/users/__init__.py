@@ -1,7 +1,10 @@
-"""User models: histories in, vectors out. A new one is a file here and a line below."""
+"""User models: rows of the table in, a vector for every target out.
 
-from collections.abc import Mapping
+The room knows sequences of events; it must not know what an item looks like. A model is a file here and a
+line below, or a class of another package (`pixelrec.register`, entry points of the group `pixelrec.users`).
+"""
 
+from pixelrec.registry import Registry
 from pixelrec.users.bert4rec import BERT4Rec
 from pixelrec.users.curatornet import CuratorNet
 from pixelrec.users.din import DIN
@@ -18,19 +21,24 @@ from pixelrec.users.srgnn import SRGNN
 from pixelrec.users.user_model import AbstractUserModel
 from pixelrec.users.wide_deep import WideDeep
 
-USER_MODELS: Mapping[str, type[AbstractUserModel]] = {
-    "gru4rec": GRU4Rec,
-    "hstu": HSTU,
-    "lightgcn": LightGCN,
-    "bert4rec": BERT4Rec,
-    "lightsans": LightSANs,
-    "mf": MF,
-    "nextitnet": NextItNet,
-    "sasrec": SASRec,
-    "srgnn": SRGNN,
-    "curatornet": CuratorNet,
-    "din": DIN,
-    "dssm": DSSM,
-    "fm": FM,
-    "wide_deep": WideDeep,
-}
+USER_MODELS: Registry[AbstractUserModel] = Registry(
+    "user model",
+    "pixelrec.users",
+    AbstractUserModel,  # type: ignore[type-abstract]
+    {
+        "bert4rec": BERT4Rec,
+        "curatornet": CuratorNet,
+        "din": DIN,
+        "dssm": DSSM,
+        "fm": FM,
+        "gru4rec": GRU4Rec,
+        "hstu": HSTU,
+        "lightgcn": LightGCN,
+        "lightsans": LightSANs,
+        "mf": MF,
+        "nextitnet": NextItNet,
+        "sasrec": SASRec,
+        "srgnn": SRGNN,
+        "wide_deep": WideDeep,
+    },
+)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Annotated, final
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,6 +14,7 @@ from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.transformer import EPSILON, Transformer
+from pixelrec.hyperparameters import DropoutRate, Expansion, Heads, Layers
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -42,12 +44,12 @@ class BERT4Rec(AbstractUserModel):
         spec: DatasetSpec,
         width: int,
         *,
-        layers: int = 2,
-        heads: int = 4,
-        expansion: float = 1.0,
-        dropout: float = 0.1,
-        attention_dropout: float = 0.1,
-        init_std: float = 0.02,
+        layers: Layers = 2,
+        heads: Heads = 4,
+        expansion: Expansion = 1.0,
+        dropout: DropoutRate = 0.1,
+        attention_dropout: DropoutRate = 0.1,
+        init_std: Annotated[float, Interval(ge=1e-6, le=100)] = 0.02,
     ) -> None:
         super().__init__()
         demand_whole_heads(width, heads)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelrec.batch import DatasetSpec, Events
+from pixelrec.hyperparameters import Expansion
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -26,7 +27,7 @@ class CuratorNet(AbstractUserModel):
 
     view = "next_item"
 
-    def __init__(self, spec: DatasetSpec, width: int, *, expansion: float = 1.0) -> None:  # noqa: ARG002
+    def __init__(self, spec: DatasetSpec, width: int, *, expansion: Expansion = 1.0) -> None:  # noqa: ARG002
         super().__init__()
         inner = max(1, int(expansion * width))
         self.item = _selu_layers((width, width, width))

@@ -9,6 +9,7 @@ from torch import Tensor
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.pooling import pool_others
 from pixelrec.blocks.tower import tower
+from pixelrec.hyperparameters import DropoutRate
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -35,7 +36,7 @@ class DSSM(AbstractUserModel):
         width: int,
         *,
         towers: tuple[int, ...] = (),
-        dropout: float = 0.0,
+        dropout: DropoutRate = 0.0,
     ) -> None:
         super().__init__()
         self.item_tower = tower(width, towers, dropout)

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
+from pixelrec.hyperparameters import DropoutRate, Expansion, Layers
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -38,9 +39,9 @@ class GRU4Rec(AbstractUserModel):
         spec: DatasetSpec,  # noqa: ARG002
         width: int,
         *,
-        layers: int = 1,
-        hidden: float = 1.0,
-        dropout: float = 0.0,
+        layers: Layers = 1,
+        hidden: Expansion = 1.0,
+        dropout: DropoutRate = 0.0,
         norm: bool = False,
     ) -> None:
         super().__init__()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import final
+from typing import Annotated, final
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,6 +14,7 @@ from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
+from pixelrec.hyperparameters import DropoutRate, Heads, Layers
 from pixelrec.users.user_model import AbstractUserModel
 
 EPSILON = 1e-6  # of every layer norm
@@ -41,10 +43,10 @@ class HSTU(AbstractUserModel):
         spec: DatasetSpec,
         width: int,
         *,
-        layers: int = 2,
-        heads: int = 2,
-        dropout: float = 0.2,
-        time_buckets: int = 32,
+        layers: Layers = 2,
+        heads: Heads = 2,
+        dropout: DropoutRate = 0.2,
+        time_buckets: Annotated[int, Interval(ge=1, le=1000)] = 32,
     ) -> None:
         super().__init__()
         demand_whole_heads(width, heads)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.embedding_table import EmbeddingTable, Init
 from pixelrec.errors import RunError
+from pixelrec.hyperparameters import Layers
 from pixelrec.users.propagation import Bipartite
 from pixelrec.users.user_model import AbstractUserModel
 
@@ -36,7 +37,7 @@ class LightGCN(AbstractUserModel):
     everyone: Tensor
 
     def __init__(
-        self, spec: DatasetSpec, width: int, *, layers: int = 2, init: Init = "xavier_normal"
+        self, spec: DatasetSpec, width: int, *, layers: Layers = 2, init: Init = "xavier_normal"
     ) -> None:
         super().__init__()
         self.layers, self.items = layers, spec.items

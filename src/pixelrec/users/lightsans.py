@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast, final
+from typing import Annotated, cast, final
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,6 +14,7 @@ from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.transformer import EPSILON, FeedForward, normal_linear
+from pixelrec.hyperparameters import DropoutRate, Expansion, Heads, Layers
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -42,12 +44,12 @@ class LightSANs(AbstractUserModel):
         spec: DatasetSpec,
         width: int,
         *,
-        layers: int = 1,
-        heads: int = 4,
-        interests: int = 3,
-        expansion: float = 2.0,
-        dropout: float = 0.1,
-        attention_dropout: float = 0.1,
+        layers: Layers = 1,
+        heads: Heads = 4,
+        interests: Annotated[int, Interval(ge=1, le=10_000)] = 3,
+        expansion: Expansion = 2.0,
+        dropout: DropoutRate = 0.1,
+        attention_dropout: DropoutRate = 0.1,
     ) -> None:
         super().__init__()
         demand_whole_heads(width, heads)

@@ -9,6 +9,7 @@ from torch import Tensor
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.embedding_table import EmbeddingTable, Init
 from pixelrec.blocks.tower import tower
+from pixelrec.hyperparameters import DropoutRate
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -34,7 +35,7 @@ class MF(AbstractUserModel):
         width: int,
         *,
         towers: tuple[int, ...] = (),
-        dropout: float = 0.0,
+        dropout: DropoutRate = 0.0,
         init: Init = "xavier_normal",
     ) -> None:
         super().__init__()

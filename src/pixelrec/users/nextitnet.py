@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Annotated, final
 
+from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -11,6 +12,7 @@ from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 from pixelrec.errors import RecipeError
+from pixelrec.hyperparameters import DropoutRate, Layers
 from pixelrec.users.causal_convolution import CausalConvolution, Followers, followers
 from pixelrec.users.user_model import AbstractUserModel
 
@@ -40,10 +42,10 @@ class NextItNet(AbstractUserModel):
         spec: DatasetSpec,  # noqa: ARG002
         width: int,
         *,
-        blocks: int = 3,
-        kernel: int = 3,
+        blocks: Layers = 3,
+        kernel: Annotated[int, Interval(ge=1, le=1000)] = 3,
         dilations: tuple[int, ...] = (1, 4),
-        dropout: float = 0.0,
+        dropout: DropoutRate = 0.0,
         norm: bool = False,
     ) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ from pixelrec.blocks.attention import demand_whole_heads
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.transformer import EPSILON, Transformer, causal
+from pixelrec.hyperparameters import DropoutRate, Expansion, Heads, Layers
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -37,11 +38,11 @@ class SASRec(AbstractUserModel):
         spec: DatasetSpec,
         width: int,
         *,
-        layers: int = 2,
-        heads: int = 4,
-        expansion: float = 2.0,
-        dropout: float = 0.1,
-        attention_dropout: float = 0.1,
+        layers: Layers = 2,
+        heads: Heads = 4,
+        expansion: Expansion = 2.0,
+        dropout: DropoutRate = 0.1,
+        attention_dropout: DropoutRate = 0.1,
     ) -> None:
         super().__init__()
         demand_whole_heads(width, heads)

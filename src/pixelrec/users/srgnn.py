@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.dropout import Dropout
+from pixelrec.hyperparameters import DropoutRate, Layers
 from pixelrec.users.session_graph import Hop, SessionGraphs
 from pixelrec.users.user_model import AbstractUserModel
 
@@ -34,7 +35,14 @@ class SRGNN(AbstractUserModel):
 
     view = "next_item"
 
-    def __init__(self, spec: DatasetSpec, width: int, *, steps: int = 2, dropout: float = 0.0) -> None:  # noqa: ARG002
+    def __init__(
+        self,
+        spec: DatasetSpec,  # noqa: ARG002
+        width: int,
+        *,
+        steps: Layers = 2,
+        dropout: DropoutRate = 0.0,
+    ) -> None:
         super().__init__()
         self.steps = steps
         self.dropout = Dropout(dropout)

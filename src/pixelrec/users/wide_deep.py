@@ -12,6 +12,7 @@ from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.pairs import in_chunks
 from pixelrec.blocks.pooling import pool_others
 from pixelrec.blocks.tower import check_widths, head, xavier_normal
+from pixelrec.hyperparameters import DropoutRate
 from pixelrec.users.user_model import AbstractUserModel
 
 
@@ -40,7 +41,7 @@ class WideDeep(AbstractUserModel):
         width: int,
         *,
         deep: tuple[int, ...] = (64, 32),
-        dropout: float = 0.0,
+        dropout: DropoutRate = 0.0,
     ) -> None:
         super().__init__()
         check_widths("users.deep", deep, least=1)

@@ -1,0 +1,99 @@
+"""Classes by the names that recipes use: shipped, registered in this process, or provided by a package."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar, final
+
+from pixelrec.errors import RecipeError
+
+T = TypeVar("T")
+_NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
+
+
+@final
+class Registry(Mapping[str, type[T]], Generic[T]):
+    """The subclasses of `base`, by name. Packages add theirs through entry points, which load when looked up.
+
+    Args:
+        kind: what the classes are, for messages.
+        group: of the entry points, such as `pixelrec.users`.
+        base: which every class is derived from.
+        shipped: the classes of pixelrec itself.
+    """
+
+    def __init__(self, kind: str, group: str, base: type[T], shipped: Mapping[str, type[T]]) -> None:
+        self.kind, self.group, self.base = kind, group, base
+        self.shipped = dict(shipped)
+        self.registered: dict[str, type[T]] = {}
+
+    def register(self, name: str, chosen: type[T]) -> None:
+        """Makes a class known in this process; the same class may come again, as a cell of a notebook does.
+
+        Raises:
+            RecipeError: the name cannot be one, or is another class's.
+        """
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise RecipeError(f"{name!r} cannot name a {self.kind}; expected letters, digits, - and _")
+        if name in self and address(self[name]) != address(chosen):
+            raise RecipeError(
+                f"{self.kind} {name!r} is {address(self[name])} already; register {address(chosen)} "
+                "under another name"
+            )
+        self.registered[name] = chosen
+
+    @cached_property
+    def installed(self) -> Mapping[str, list[EntryPoint]]:
+        """The entry points of all installed packages, by name."""
+        found: dict[str, list[EntryPoint]] = {}
+        for point in entry_points(group=self.group):
+            found.setdefault(point.name, []).append(point)
+        return found
+
+    def __getitem__(self, name: str) -> type[T]:
+        """The class called `name`.
+
+        Raises:
+            KeyError: there is none.
+            RecipeError: a package that provides it is broken, or takes a name that is not free.
+        """
+        points = self.installed.get(name, [])
+        owners = [*map(_package, points), *(["pixelrec"] if name in self.shipped else [])]
+        if len(owners) > 1:
+            raise RecipeError(
+                f"{self.kind} {name!r} is provided by {' and '.join(owners)}; one of them must rename it"
+            )
+        if points and name not in self.registered:
+            return self._loaded(points[0])
+        return self.registered.get(name) or self.shipped[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self.shipped, *self.registered, *self.installed]))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.shipped or name in self.registered or name in self.installed
+
+    def _loaded(self, point: EntryPoint) -> type[T]:
+        place = f"package {_package(point)}: its {self.kind} {point.name!r}, {point.value},"
+        try:
+            found = point.load()
+        except Exception as error:
+            raise RecipeError(f"{place} cannot be loaded: {type(error).__name__}: {error}") from error
+        if not isinstance(found, type) or not issubclass(found, self.base):
+            raise RecipeError(f"{place} is no {self.base.__name__}; derive it from that class")
+        return found
+
+
+def address(chosen: type) -> str:
+    """Where a class is defined, as an entry point writes it: `package.module:Class`."""
+    return f"{chosen.__module__}:{chosen.__qualname__}"
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value
