@@ -9,10 +9,11 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from pixelrec.data.dataset import Dataset, is_dataset
-from pixelrec.data.prepare import prepare
+from pixelrec.data.prepare import drop_items, prepare
 from pixelrec.data.sequences import Sequences, all_events, hold_out
 from pixelrec.errors import DataError, RequestError
 
@@ -107,8 +108,9 @@ DAMAGES = {
         edit("manifest.json", format="something"),
         "not a data set: its manifest.json is of something",
     ),
-    "later version": (edit("manifest.json", version=2), "of format version 2, expected 1; make it anew"),
-    "no counts": (edit("manifest.json", counts={"users": 3}), "its counts are incomplete"),
+    "later version": (edit("manifest.json", version=9), "of format version 9, expected 2; make it anew"),
+    "no counts": (edit("manifest.json", counts={"users": 3}), "its counts or digests are incomplete"),
+    "no digests": (edit("manifest.json", digests={"user_ids": "0"}), "its counts or digests are incomplete"),
     "other counts": (
         edit("manifest.json", counts={"users": 2, "items": 1, "interactions": 9, "evaluated_users": 2}),
         "offsets.npy: holds int64[15], expected int64[4]",
@@ -167,6 +169,69 @@ def test_cut_held_out_events_are_refused(copy: Path) -> None:
     cut("held_out/times.npy")(copy)
     with pytest.raises(DataError, match="held_out/times.npy: cut off or damaged"):
         dataset.held_out()
+
+
+def changed(name: str) -> Callable[[Path], object]:
+    def change(folder: Path) -> None:
+        values = np.load(folder / name)
+        values[values > 0] = np.roll(values[values > 0], 1)
+        np.save(folder / name, values)
+
+    return change
+
+
+@pytest.mark.parametrize("name", ["events/items.npy", "events/times.npy"])
+def test_changed_events_are_noticed_before_they_are_used(copy: Path, name: str) -> None:
+    Dataset.open(copy).verify()
+    changed(name)(copy)
+    with pytest.raises(DataError, match=f"{name}: was changed or replaced since .*; make it anew"):
+        Dataset.open(copy).verify()
+
+
+def test_renamed_ids_are_noticed(copy: Path) -> None:
+    table = pl.read_parquet(copy / "users.parquet").with_columns(pl.col("user_id").reverse())
+    table.write_parquet(copy / "users.parquet")
+    with pytest.raises(DataError, match="users.parquet: was changed"):
+        Dataset.open(copy).verify()
+
+
+def test_other_test_events_are_refused_when_they_are_opened(copy: Path) -> None:
+    changed("held_out/items.npy")(copy)
+    dataset = Dataset.open(copy)
+    dataset.verify()
+    with pytest.raises(DataError, match="held_out/items.npy: was changed"):
+        dataset.held_out()
+
+
+def test_held_out_events_of_a_successor_are_refused(copy: Path, shop: Path) -> None:
+    """A data set that is replaced while it is open keeps its mapped events, and must not mix them."""
+    dataset = Dataset.open(copy)
+    prepare(shop.parent / "x.csv", out=copy, user_column="item_id", item_column="user_id", overwrite=True)
+    with pytest.raises(DataError, match="held_out/items.npy"):
+        dataset.held_out()
+
+
+def test_the_fingerprint_is_of_ids_items_order_times_and_held_out_events(tmp_path: Path) -> None:
+    events = [f"i{n % 3},u{n % 2},{10 * n}" for n in range(12)]
+    variants = {
+        "same": events,
+        "another user": [line.replace("u1", "u2") for line in events],
+        "another item": [line.replace("i2", "i3") for line in events],
+        "another event": ["i1,u0,0", *events[1:]],
+        "another time": ["i0,u0,1", *events[1:]],
+        "another order": ["i0,u0,25", *events[1:]],
+        "another test event": [*events[:-1], "i0,u1,110"],
+        "another test time": [*events[:-1], "i2,u1,111"],
+    }
+    found = {}
+    for name, lines in variants.items():
+        (tmp_path / "x.csv").write_text("\n".join(["item_id,user_id,timestamp", *lines]), encoding="utf-8")
+        found[name] = prepare(tmp_path / "x.csv", out=tmp_path / name).fingerprint
+    assert len(set(found.values())) == len(variants)
+    pl.read_csv(tmp_path / "x.csv").write_parquet(tmp_path / "x.parquet")
+    again = prepare(tmp_path / "x.parquet", out=tmp_path / "again")
+    assert again.fingerprint == found["another test time"], "whatever the file was"
+    assert drop_items(again, ["i0"]).fingerprint != again.fingerprint
 
 
 def test_holding_out_and_putting_back_are_inverse(shop: Path) -> None:

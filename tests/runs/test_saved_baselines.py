@@ -81,24 +81,6 @@ def test_each_split_has_its_own(mine: Dataset, worked: list[str]) -> None:
     np.testing.assert_array_equal(baselines(mine, "test").ranks["EASE"], test["EASE"])
 
 
-def _another_event(dataset: Dataset) -> None:
-    items = np.load(dataset.folder / "events" / "items.npy")
-    items[0] = items[0] % dataset.items + 1
-    np.save(dataset.folder / "events" / "items.npy", items)
-
-
-def _another_time(dataset: Dataset) -> None:
-    times = np.load(dataset.folder / "events" / "times.npy")
-    times[0] -= 1
-    np.save(dataset.folder / "events" / "times.npy", times)
-
-
-def _another_answer(dataset: Dataset) -> None:
-    held = np.load(dataset.folder / "held_out" / "items.npy")
-    held[5] = held[5] % dataset.items + 1
-    np.save(dataset.folder / "held_out" / "items.npy", held)
-
-
 def _cut(dataset: Dataset) -> None:
     os.truncate(file_of(dataset), 1000)
 
@@ -123,11 +105,11 @@ def _impossible(dataset: Dataset) -> None:
     save_file(ranks, file_of(dataset), metadata=about)
 
 
-CHANGES = [_another_event, _another_time, _another_answer, _cut, _nonsense, _empty, _impossible]
+CHANGES = [_cut, _nonsense, _empty, _impossible]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_what_belongs_to_other_events_or_is_damaged_is_made_anew(
+def test_damaged_ranks_are_computed_again(
     mine: Dataset, worked: list[str], change: Callable[[Dataset], None]
 ) -> None:
     baselines(mine, "test")

@@ -2,7 +2,7 @@
 
 | file | holds |
 |---|---|
-| `manifest.json` | format, counts, sources, options |
+| `manifest.json` | format, counts, digests of ids and events, sources, options |
 | `users.parquet` | `user_id`: row r is user number r + 1 |
 | `items.parquet` | `item_id` and what else is known of the items: row r is item number r + 1 |
 | `events/offsets.npy` | int64[users + 2]: user u's events are [offsets[u]:offsets[u + 1]]; user 0 has none |
@@ -22,7 +22,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
@@ -30,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 
 from pixelrec.batch import DatasetSpec, Histories
+from pixelrec.data.digests import array_digest, combined_digest, ids_digest
 from pixelrec.data.sequences import Sequences
 from pixelrec.data.vocabulary import numbers_of
 from pixelrec.errors import DataError, RequestError
@@ -39,10 +39,12 @@ from pixelrec.images.store import PictureStore
 if TYPE_CHECKING:
     import polars as pl
 
-FORMAT, VERSION = "pixelrec data set", 1
+FORMAT, VERSION = "pixelrec data set", 2
 ENTRIES = frozenset(
     {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.png", "baselines"}
 )
+_ARRAYS = ("events/offsets", "events/items", "events/times", "events/evaluated")
+_DIGESTED = frozenset({*_ARRAYS, "held_out/items", "held_out/times", "user_ids", "item_ids"})
 COVERS = "covers.lmdb"  # the picture store
 _MEND = "make it anew with `pixelrec prepare`"
 _NAMED = 5  # unknown ids that a message names
@@ -120,14 +122,30 @@ class Dataset:
             self.users, self.items, length, self.folder, history, self.item_ids.to_list(), covers
         )
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """What a trained model depends on: who is which number, and how long histories are."""
-        digest = sha256("\n".join(self.item_ids).encode())
-        for name in ("users.parquet", "events/offsets.npy"):
-            with (self.folder / name).open("rb") as file:
-                digest.update(file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        """One digest of the ids of users and items and of all events, the held-out ones included."""
+        return combined_digest(self.manifest["digests"])
+
+    def verify(self) -> None:
+        """Compares ids and events, except the held-out ones, with the digests that `prepare` wrote.
+
+        Reads them all: a few seconds for 200 million events.
+
+        Raises:
+            DataError: a file was changed or damaged since.
+        """
+        arrays = (self.offsets, self.event_items, self.event_times, self.evaluated)
+        for name, values in zip(_ARRAYS, arrays, strict=True):
+            self._check_digest(name, array_digest(values), f"{name}.npy")
+        self._check_digest("user_ids", ids_digest(self.user_ids), "users.parquet")
+        self._check_digest("item_ids", ids_digest(self.item_ids), "items.parquet")
+
+    def _check_digest(self, name: str, found: str, file: str) -> None:
+        if found != self.manifest["digests"][name]:
+            raise DataError(
+                f"{self.folder / file}: was changed or replaced since the data set was prepared; {_MEND}"
+            )
 
     @cached_property
     def pictures_fingerprint(self) -> str:
@@ -141,12 +159,17 @@ class Dataset:
         return PictureStore.open(self.covers).fingerprint(self.item_ids.to_list())
 
     def held_out(self) -> HeldOut:
-        """Opens the test events. Only what evaluates may call this."""
+        """Opens the test events. Only what evaluates may call this.
+
+        Raises:
+            DataError: they are missing, damaged, or not those that `prepare` held out.
+        """
         apart = self.folder / "held_out"
-        return HeldOut(
-            _array(apart / "items.npy", np.int32, self.users + 1),
-            _array(apart / "times.npy", np.int64, self.users + 1),
-        )
+        items = _array(apart / "items.npy", np.int32, self.users + 1)
+        times = _array(apart / "times.npy", np.int64, self.users + 1)
+        self._check_digest("held_out/items", array_digest(items), "held_out/items.npy")
+        self._check_digest("held_out/times", array_digest(times), "held_out/times.npy")
+        return HeldOut(items, times)
 
     @cached_property
     def user_ids(self) -> pl.Series:
@@ -198,6 +221,7 @@ def write_dataset(
     provenance: Mapping[str, Any],
 ) -> None:
     """Writes all files but the picture into the empty `folder`, the manifest last."""
+    digests = {"user_ids": ids_digest(user_ids), "item_ids": ids_digest(information["item_id"])}
     for name, values in {
         "events/offsets": sequences.offsets,
         "events/items": sequences.items,
@@ -206,6 +230,7 @@ def write_dataset(
         "held_out/items": sequences.held_items,
         "held_out/times": sequences.held_times,
     }.items():
+        digests[name] = array_digest(values)
         path = folder / f"{name}.npy"
         path.parent.mkdir(exist_ok=True)
         np.save(path, values, allow_pickle=False)
@@ -216,6 +241,7 @@ def write_dataset(
         "version": VERSION,
         "pixelrec": version("pixelrec"),
         "counts": _count(sequences, information.height),
+        "digests": digests,
         **provenance,
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
@@ -255,9 +281,14 @@ def _counts(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, int, int, i
     try:
         counts = manifest["counts"]
         users, items = int(counts["users"]), int(counts["items"])
-        return users, items, int(counts["interactions"]), int(counts["evaluated_users"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{folder / 'manifest.json'}: its counts are incomplete; {_MEND}") from error
+        interactions, evaluated = int(counts["interactions"]), int(counts["evaluated_users"])
+        if manifest["digests"].keys() != _DIGESTED:
+            raise KeyError("digests")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{folder / 'manifest.json'}: its counts or digests are incomplete; {_MEND}"
+        ) from error
+    return users, items, interactions, evaluated
 
 
 def _array(path: Path, kind: type[np.generic], length: int) -> np.ndarray:

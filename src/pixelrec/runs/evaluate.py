@@ -94,6 +94,7 @@ def baselines(dataset: Dataset, split: Split, on_start: OnStart = ignore) -> Bas
 
 
 def _some_questions(dataset: Dataset, split: Split) -> EvaluationCases:
+    dataset.verify()
     cases = cases_of(dataset, split)
     if not len(cases):
         raise DataError(f"{dataset.folder}: no user has 3 events, so nobody can be evaluated")

@@ -111,6 +111,7 @@ def build_parts(
 
     described: the saved description of the item encoder; without it, the encoder reads its sources.
     """
+    dataset.verify()
     histories = training_events(dataset)
     spec = dataset.spec(recipe["length"], histories)
     torch.manual_seed(recipe["seed"])
