@@ -38,8 +38,8 @@ def recommender(spec: DatasetSpec) -> Recommender:
 def a_batch(recommender: Recommender, logit_adjustment: float) -> Batch:
     held, items = recommender.spec.history, recommender.spec.items
     assert held is not None
-    sampler = Shared(held, items, "window", drawn=60, in_batch=True, logit_adjustment=logit_adjustment)
     reader = Reader.over(VIEWS["next_item"], held, LENGTH, Windowing())
+    sampler = Shared(reader, items, drawn=60, in_batch=True, logit_adjustment=logit_adjustment)
     return next(Batcher(reader, sampler, recommender.items.load, items, batch_size=5).epoch(0))
 
 
@@ -52,7 +52,7 @@ def shares(spec: DatasetSpec) -> Tensor:
 def test_it_is_the_softmax_of_scores_plus_the_log_of_shares(recommender: Recommender) -> None:
     recommender.eval()
     plain, adjusted = a_batch(recommender, 0.0), a_batch(recommender, ADJUST)
-    assert plain.prior is None and plain.log_q is not None and plain.negative is not None
+    assert plain.adjustment is None and plain.log_q is not None and plain.negative is not None
     assert torch.equal(plain.items.ids, adjusted.items.ids)
     found = recommender(adjusted)
     table = recommender._table(plain.items)
@@ -70,17 +70,18 @@ def test_it_is_the_softmax_of_scores_plus_the_log_of_shares(recommender: Recomme
 def test_every_share_counts_once_more(spec: DatasetSpec) -> None:
     """So that the share of what nobody has taken is small, and not none."""
     assert spec.history is not None
-    sampler = Shared(spec.history, spec.items, "window", logit_adjustment=0.5)
-    assert sampler.prior is not None
-    np.testing.assert_allclose(np.exp(2 * sampler.prior[1:]), shares(spec)[1:])
-    assert (item_counts(spec.history, spec.items)[1:] == 0).any() and np.isfinite(sampler.prior).all()
+    reader = Reader.over(VIEWS["next_item"], spec.history, LENGTH, Windowing())
+    sampler = Shared(reader, spec.items, logit_adjustment=0.5)
+    assert sampler.adjustment is not None
+    np.testing.assert_allclose(np.exp(2 * sampler.adjustment[1:]), shares(spec)[1:])
+    assert (item_counts(spec.history, spec.items)[1:] == 0).any() and np.isfinite(sampler.adjustment).all()
 
 
 def test_a_batch_takes_it_to_a_device(recommender: Recommender) -> None:
     batch = a_batch(recommender, ADJUST)
     moved = replace(batch).to("meta")
-    assert moved.prior is not None and moved.prior.device.type == "meta"
-    assert moved.prior.shape == batch.target.shape
+    assert moved.adjustment is not None and moved.adjustment.device.type == "meta"
+    assert moved.adjustment.shape == batch.target.shape
 
 
 @pytest.mark.parametrize("words", [{"loss.name": "bce"}, {"negatives.correct": False}])

@@ -54,10 +54,8 @@ def a_batch(recommender: Recommender, *, correct: bool = False, reencoded: int =
     held, items = recommender.spec.history, recommender.spec.items
     assert held is not None
     view = VIEWS[recommender.users.view]
-    sampler = Shared(
-        held, items, view.avoids, drawn=60, in_batch=True, correct=correct, bank=True, reencoded=reencoded
-    )
     reader = Reader.over(view, held, LENGTH, Windowing())
+    sampler = Shared(reader, items, drawn=60, in_batch=True, correct=correct, bank=True, reencoded=reencoded)
     batch = next(Batcher(reader, sampler, recommender.items.load, items, batch_size=3).epoch(0))
     assert batch.items.stale is not None and len(batch.items.stale) > 10
     return batch

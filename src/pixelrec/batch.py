@@ -129,7 +129,7 @@ class Batch(Moves):
 
     `negative` is `B, T, K` (each target has its own), `S` (all share them) or none (every row competes).
     `log_q` belongs to shared negatives that a softmax corrects: the log of how often each was expected.
-    `prior` is added to the scores of targets where ranks are to be freed of popularity.
+    `adjustment` (logit adjustment) is added to the scores of targets to correct for popularity.
     """
 
     items: Items
@@ -137,7 +137,7 @@ class Batch(Moves):
     target: Tensor  # B, T: rows
     negative: Tensor | None  # B, T, K or S: rows; 0 is no negative
     log_q: Tensor | None = None  # S
-    prior: Tensor | None = None  # B, T
+    adjustment: Tensor | None = None  # B, T
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,8 @@ class Recommender(nn.Module):
             vectors = self.scoring.users(_full(vectors))
             positive = self.users.score(vectors, candidates[targets].unsqueeze(1)).squeeze(1)
             negative = self._negative(vectors, candidates, targets, batch, real)
-            if batch.prior is not None:
-                positive = positive + real.pack(batch.prior)
+            if batch.adjustment is not None:
+                positive = positive + real.pack(batch.adjustment)
         return Scores(positive, negative, len(batch.target), self.spec.items)
 
     def _table(self, items: Items) -> Tensor:

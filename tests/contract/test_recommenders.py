@@ -50,7 +50,7 @@ def one_batch(made: Recommender, negatives: str = "per_target") -> Batch:
     assert held is not None
     view = VIEWS[made.users.view]
     reader = Reader.over(view, held, LENGTH, Windowing())
-    sampler = NEGATIVES[negatives](held, made.spec.items, view.avoids)  # type: ignore[call-arg]
+    sampler = NEGATIVES[negatives](reader, made.spec.items)  # type: ignore[call-arg]
     items = made.spec.items
     return next(
         Batcher(reader, sampler, made.items.load, items, made.users.needs_catalogue, batch_size=32).epoch(0)

@@ -10,7 +10,7 @@ import torch
 
 from pixelrec.batch import Batch
 from pixelrec.data.batcher import Batcher
-from pixelrec.data.sampling import Catalogue, PerTarget, Shared
+from pixelrec.data.sampling import FullCatalogue, PerTarget, Shared
 from pixelrec.data.views import VIEWS, Reader, Windowing
 
 from .test_views import histories
@@ -21,9 +21,9 @@ HELD = histories(*LINES)
 
 
 def batcher(negatives: str = "per_target", view: str = "next_item", **config: int) -> Batcher:
-    kinds = {"per_target": PerTarget, "shared": Shared, "catalogue": Catalogue}
-    sampler = kinds[negatives](HELD, 40, VIEWS[view].avoids)
+    kinds = {"per_target": PerTarget, "shared": Shared, "catalogue": FullCatalogue}
     reader = Reader.over(VIEWS[view], HELD, 6, Windowing())
+    sampler = kinds[negatives](reader, 40)
     return Batcher(
         reader,
         sampler,
@@ -45,7 +45,7 @@ def test_rows_of_the_table_are_the_items(view: str, negatives: str) -> None:
     order = made._order(3)
     for number, batch in enumerate(made.epoch(3)):
         index = order[number * 16 :][: len(batch.target)]
-        rows = made.reader.read(index, made._chance(3, number))
+        rows = made.reader.read(index, made._generator(3, number))
         ids = batch.items.ids
         assert ids[0] == 0 and len(ids.unique()) == len(ids)
         assert torch.equal(ids[batch.events.history], torch.from_numpy(rows.history))
@@ -58,7 +58,7 @@ def test_rows_of_the_table_are_the_items(view: str, negatives: str) -> None:
 def test_no_batch_is_drawn_by_the_numbers_that_shuffle() -> None:
     made = batcher("shared")
     shuffle = np.random.default_rng((made.seed, 3)).integers(1 << 62, size=4)
-    drawn = [made._chance(3, number).integers(1 << 62, size=4) for number in range(3)]
+    drawn = [made._generator(3, number).integers(1 << 62, size=4) for number in range(3)]
     assert len({tuple(some.tolist()) for some in (shuffle, *drawn)}) == 4
 
 
@@ -111,7 +111,7 @@ def test_an_epoch_is_every_row_once() -> None:
 def test_no_batch_is_a_single_row(size: int, sizes: list[int]) -> None:
     seven = histories(*[[1, 2]] * 7)
     reader = Reader.over(VIEWS["next_item"], seven, 3, Windowing())
-    made = Batcher(reader, Shared(seven, 2, "window"), lambda _ids: {}, 2, batch_size=size)
+    made = Batcher(reader, Shared(reader, 2), lambda _ids: {}, 2, batch_size=size)
     assert [len(batch.target) for batch in made.epoch(0)] == sizes
     assert len(made) == len(sizes)
 

@@ -11,7 +11,7 @@ import torch
 
 from pixelrec.batch import Batch
 from pixelrec.data.batcher import Batcher
-from pixelrec.data.sampling import AbstractNegatives, Catalogue, Drawn, Shared
+from pixelrec.data.sampling import AbstractNegatives, FullCatalogue, Negatives, Shared
 from pixelrec.data.views import VIEWS, Reader, Rows, Windowing
 
 from .test_views import histories
@@ -26,15 +26,18 @@ LOADED: list[np.ndarray] = []
 def batches(bank: bool, view: str = "next_item", *, threads: int = 0, **config: object) -> list[Batch]:
     """Three batches of an epoch; what was loaded for them is in `LOADED`."""
     chosen = {"drawn": 30, "reencoded": 0, **config}
-    sampler = Shared(HELD, ITEMS, VIEWS[view].avoids, bank=bank, **chosen)  # type: ignore[arg-type]
+    sampler = Shared(reader_of(view), ITEMS, bank=bank, **chosen)  # type: ignore[arg-type]
     return batches_of(sampler, view, threads=threads)
 
 
 def batches_of(sampler: AbstractNegatives, view: str = "next_item", *, threads: int = 0) -> list[Batch]:
     LOADED.clear()
-    reader = Reader.over(VIEWS[view], HELD, 6, Windowing())
-    made = Batcher(reader, sampler, load, ITEMS, batch_size=4, threads=threads)
+    made = Batcher(reader_of(view), sampler, load, ITEMS, batch_size=4, threads=threads)
     return list(islice(made.epoch(3), 3))
+
+
+def reader_of(view: str = "next_item") -> Reader:
+    return Reader.over(VIEWS[view], HELD, 6, Windowing())
 
 
 def load(ids: np.ndarray) -> dict[str, torch.Tensor]:
@@ -123,8 +126,8 @@ def test_a_few_are_encoded_after_all_and_count_for_all(view: str, reencoded: int
 
 
 def test_which_are_encoded_after_all_is_drawn_evenly() -> None:
-    sampler = Shared(HELD, ITEMS, "window", drawn=30, bank=True, reencoded=5)
-    made = Batcher(Reader.over(VIEWS["next_item"], HELD, 6, Windowing()), sampler, load, ITEMS, batch_size=4)
+    sampler = Shared(reader_of(), ITEMS, drawn=30, bank=True, reencoded=5)
+    made = Batcher(reader_of(), sampler, load, ITEMS, batch_size=4)
     one = np.array([1, 2])
     drawn = np.arange(1, 23)  # twenty others
     counts = np.zeros(ITEMS + 1)
@@ -152,8 +155,8 @@ def test_padding_among_the_negatives_is_padding() -> None:
     class Padded(AbstractNegatives):
         bank = True
 
-        def draw(self, rows: Rows, rng: np.random.Generator) -> Drawn:  # noqa: ARG002
-            return Drawn(np.array([0, 7, 0, 8]))
+        def draw(self, rows: Rows, rng: np.random.Generator) -> Negatives:  # noqa: ARG002
+            return Negatives(np.array([0, 7, 0, 8]))
 
     for batch in batches_of(Padded()):
         assert batch.negative is not None and batch.items.stale is not None
@@ -162,7 +165,7 @@ def test_padding_among_the_negatives_is_padding() -> None:
 
 
 def test_a_model_over_the_whole_catalogue_has_nothing_stale() -> None:
-    batch = batches_of(Catalogue(HELD, ITEMS, "window"))[0]
+    batch = batches_of(FullCatalogue(reader_of(), ITEMS))[0]
     assert batch.items.stale is None and batch.items.rows == ITEMS + 1
 
 

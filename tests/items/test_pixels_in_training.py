@@ -119,8 +119,8 @@ def test_statistics_are_fitted_once(spec: DatasetSpec) -> None:
 def a_batch(recommender: Recommender) -> Batch:
     held, items = recommender.spec.history, recommender.spec.items
     assert held is not None
-    sampler = Shared(held, items, "window", drawn=20, correct=False)
     reader = Reader.over(VIEWS["next_item"], held, 8, Windowing())
+    sampler = Shared(reader, items, drawn=20, correct=False)
     return next(Batcher(reader, sampler, recommender.items.load, items, batch_size=4).epoch(0))
 
 

@@ -71,7 +71,7 @@ def test_training_scores_and_gradients(
     looking, plain = (made.double() for made in twins(dataset, monkeypatch))
     held = training_events(dataset)
     reader = Reader.over(VIEWS["rest_of_window"], held, 8, Windowing())
-    sampler = NEGATIVES[negatives](held, dataset.items, "window")  # type: ignore[call-arg]
+    sampler = NEGATIVES[negatives](reader, dataset.items)  # type: ignore[call-arg]
     batch = next(Batcher(reader, sampler, plain.items.load, dataset.items, batch_size=16).epoch(0))
     batch = replace(batch, log_q=None if batch.log_q is None else batch.log_q.double())
     ours, theirs = looking(batch), plain(batch)

@@ -1,7 +1,7 @@
-"""The only collate: view → negatives → distinct items → payload → `Batch`, by array operations.
+"""Building batches: view → negatives → distinct items → payload → `Batch`, by array operations.
 
 Batch k of an epoch is a pure function of (seed, epoch, k, process), so batches may be built ahead on threads,
-and a run that was stopped in the middle of an epoch goes on with the very next batch.
+and a run stopped in the middle of an epoch resumes with the next batch.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Batcher:
 
     Args:
         reader: the rows of a view.
-        negatives: what targets compete with.
-        load: the item encoder's wish: item numbers U → payload.
+        negatives: the sampler of the negatives.
+        load: of the item encoder: item numbers U → payload.
         items: N, the size of the catalogue.
         whole_catalogue: the table of every batch holds all items (a model that propagates over all of them).
         batch_size: B, rows per batch and process.
         seed: of the recipe.
-        threads: batches built ahead; 0 builds each when asked for.
-        spare: built batches that wait beyond those, so that no step waits for an uneven one.
-        pinned: batches lie in memory that a GPU reads by itself.
+        threads: number of batches built ahead; 0 builds each on demand.
+        spare: number of finished batches that may wait besides, so that a slow one delays no step.
+        pinned: whether batches lie in page-locked memory.
         process, processes: this process takes every `processes`-th row.
     """
 
@@ -60,12 +60,12 @@ class Batcher:
         self.process, self.processes = process, processes
 
     def __len__(self) -> int:
-        """Batches per epoch, the same in every process. A single row left over joins the batch before it.
+        """Batches per epoch, the same in every process. A single leftover row joins the batch before it.
 
         A batch of one has no variance, which batch norm needs.
         """
-        share = -(-len(self.reader) // self.processes)
-        return max(min(share, 1), -(-(share - 1) // self.batch_size))
+        rows = -(-len(self.reader) // self.processes)
+        return max(min(rows, 1), -(-(rows - 1) // self.batch_size))
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The batches of an epoch in order, from number `first` on."""
@@ -89,19 +89,19 @@ class Batcher:
                     waiting.cancel()
 
     def _order(self, epoch: int) -> np.ndarray:
-        """This process's rows. All get equally many: where they don't divide, some rows come twice."""
+        """The rows of this process. All get the same number: a remainder is filled up with repeated rows."""
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.reader))
         even = -(-len(order) // self.processes) * self.processes
         return np.resize(order, even)[self.process :: self.processes]
 
-    def _chance(self, epoch: int, number: int) -> np.random.Generator:
-        """What batch `number` is drawn by."""
-        # From 1: (seed, epoch, 0, 0) would give the numbers of (seed, epoch), which shuffle the rows.
+    def _generator(self, epoch: int, number: int) -> np.random.Generator:
+        """The random numbers of batch `number`."""
+        # From 1: (seed, epoch, 0, 0) would repeat the stream of (seed, epoch), which shuffles the rows.
         return np.random.default_rng((self.seed, epoch, number + 1, self.process))
 
     def build(self, epoch: int, number: int, index: np.ndarray) -> Batch:
         """Batch `number` of an epoch, from the rows of `index` (B)."""
-        rng = self._chance(epoch, number)
+        rng = self._generator(epoch, number)
         rows = self.reader.read(index, rng)
         drawn = self.negatives.draw(rows, rng)
         events = (rows.history, rows.target)
@@ -124,14 +124,14 @@ class Batcher:
             target=torch.from_numpy(target),
             negative=torch.from_numpy(negative[0]) if negative else None,
             log_q=None if drawn.log_q is None else torch.from_numpy(drawn.log_q),
-            prior=None if drawn.prior is None else torch.from_numpy(drawn.prior),
+            adjustment=None if drawn.adjustment is None else torch.from_numpy(drawn.adjustment),
         )
         return batch.pinned() if self.pinned else batch
 
     def _table(
         self, events: Sequence[np.ndarray], negatives: Sequence[np.ndarray], rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """The distinct item numbers, 0 first; those from the bank; and how much gradients count."""
+        """The distinct item numbers, 0 first; those from the bank; and the weights of gradients."""
         if self.whole_catalogue:
             return np.arange(self.items + 1), None, None
         if not self.negatives.bank:
@@ -143,21 +143,21 @@ class Batcher:
         if count:
             reencoded[rng.choice(others, count, replace=False)] = True
         ids = np.flatnonzero(encoded | reencoded)
-        # A few stand for all: the expected gradient is as if all had been encoded.
+        # Re-encoded items stand for all others: the expected gradient is as if all had been encoded.
         weights = np.where(reencoded[ids], len(others) / count, 1.0).astype(np.float32) if count else None
         return ids, others[~reencoded[others]], weights
 
     def _as_rows(
         self, numbers: Sequence[np.ndarray], ids: np.ndarray, stale: np.ndarray | None
     ) -> list[np.ndarray]:
-        """Item numbers as rows of the table: what is encoded, then the bank's."""
+        """Item numbers as rows of the table: encoded items, then those of the bank."""
         table = ids if stale is None else np.concatenate([ids, stale])
         row = np.empty(self.items + 1, np.int64)
         row[table] = np.arange(len(table))
         return [row[some] for some in numbers]
 
     def _distinct(self, numbers: Sequence[np.ndarray]) -> np.ndarray:
-        """bool[N + 1]: which items occur, and the padding. A pass over N marks is cheaper than sorting."""
+        """bool[N + 1]: the items that occur, and the padding. A pass over N marks is cheaper than sorting."""
         present = np.zeros(self.items + 1, bool)
         present[0] = True
         for some in numbers:

@@ -1,4 +1,4 @@
-"""The four ways to read training rows out of a user's line of events (arXiv 2309.06789, section 4).
+"""The four ways to read training rows out of a user's history (arXiv 2309.06789, section 4).
 
 | view | targets of a window | width of `history`, of `target` | a target is predicted from |
 |---|---|---|---|
@@ -7,11 +7,11 @@
 | `rest_of_window` | every event | L + 1, L + 1 | all the others |
 | `cloze` | events drawn at random, which are hidden | L + 1, L + 1 | all that are not hidden |
 
-A window is one row with all its targets: what they share is read, and by many models computed, once. The
+A window is one row with all its targets, which share its events and, in many models, its computation. The
 published code makes a row of each target where it trains on prefixes; so does `Windowing(rows="targets")`.
 
-A view is two pure functions: `cut` lists the stretches of events that make a row, once; `read` gathers some
-of them, for a batch. Both are array operations; nothing is copied per target.
+A view is three pure functions of arrays: `cut` lists, once, the stretches of events that make a row; `read`
+gathers some of them for a batch; `expect` gives the expected number of times that each event is a target.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from pixelrec.hyperparameters import Fraction
 
 @dataclass(frozen=True)
 class Cuts:
-    """W stretches `items[starts:stops]` of the flat events, and perhaps the only target in each.
+    """W stretches `items[starts:stops]` of the flat events.
 
-    A stretch that ends at its only target is a part of a window that goes on to `ends`.
+    A stretch with an `only` target may stop there, while its window goes on to `ends`.
     """
 
     users: np.ndarray  # int64[W]
     starts: np.ndarray  # int64[W]
     stops: np.ndarray  # int64[W]
-    only: np.ndarray | None = None  # int64[W]: flat position of the target; none: all that the view makes one
-    ends: np.ndarray | None = None  # int64[W]: where the window ends, which a row may be the beginning of
+    only: np.ndarray | None = None  # int64[W]: flat position of the only target; none: there are several
+    ends: np.ndarray | None = None  # int64[W]: end of the window that the stretch is the beginning of
 
     def __len__(self) -> int:
         return len(self.users)
@@ -55,23 +55,23 @@ class Rows:
     users: np.ndarray  # B
     history: np.ndarray  # B, L
     times: np.ndarray  # B, L
-    target: np.ndarray  # B, T; 0 where nothing is asked
-    window: np.ndarray  # B, W: every item of the window: what a negative must not be
+    target: np.ndarray  # B, T; 0 where there is nothing to predict
+    window: np.ndarray  # B, W: every item of the window, none of which may be a negative
 
 
 @dataclass(frozen=True)
 class Windowing:
-    """How a line of events longer than a window is cut, from its end.
+    """How a history longer than a window is cut, from its end.
 
     Args:
-        overlap: events that neighbouring windows share; below 1 it is a share of the recipe's length. With 1
+        overlap: events that neighbouring windows share; below 1 a fraction of the recipe's length. With 1
             every event but a user's first is a target of `next_item` exactly once; the published code has 0,
             so that the first event of each window is never one.
-        leftover: what becomes of the oldest events that fill no window: kept as a shorter one, or dropped as
-            in the published code.
-        hide: `cloze` only: the share of a window that is hidden.
-        rows: a training row is a window with all its targets, or, for `next_item` and `rest_of_window`, one
-            of the targets with what it is predicted from (the published code of prefix models).
+        leftover: whether the oldest events that fill no window are kept as a shorter one, or dropped as in
+            the published code.
+        hide: of `cloze`: the probability that an event of a window is hidden.
+        rows: a training row is a window with all its targets, or, for `next_item` and `rest_of_window`, a
+            single target with the events it is predicted from (the published code of prefix models).
     """
 
     overlap: int | float = 1
@@ -80,16 +80,17 @@ class Windowing:
     rows: Literal["windows", "targets"] = "windows"
 
     def shared(self, length: int) -> int:
-        """Events that neighbouring windows share, where `length` are looked at."""
+        """Number of events that neighbouring windows share at this `length` of histories."""
         return int(self.overlap * length) if self.overlap < 1 else int(self.overlap)
 
 
 @dataclass(frozen=True)
 class View:
-    """A named way to read training rows; `avoids` says what a row's negatives must not be."""
+    """A way to read training rows; `avoids`: negatives are outside the row's window or the user's history."""
 
     cut: Callable[[Histories, int, Windowing], Cuts]
     read: Callable[[Histories, Cuts, int, Windowing, np.random.Generator], Rows]
+    expect: Callable[[Histories, Cuts, Windowing], np.ndarray]
     avoids: Literal["window", "history"] = "window"
 
 
@@ -97,9 +98,9 @@ def gather(values: np.ndarray, starts: np.ndarray, stops: np.ndarray, width: int
     """The last `width` of each `values[start:stop]`, left padded with 0: B, width."""
     position = stops[:, None] + np.arange(-width, 0)
     inside = position >= starts[:, None]
-    return (
-        np.where(inside, values[np.where(inside, position, 0)], 0) if len(values) else np.zeros_like(position)
-    )
+    if not len(values):
+        return np.zeros_like(position)
+    return np.where(inside, values[np.where(inside, position, 0)], 0)
 
 
 def latest(histories: Histories, users: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +110,7 @@ def latest(histories: Histories, users: np.ndarray, length: int) -> tuple[np.nda
 
 
 def seen_items(histories: Histories, users: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """All items of these users' histories, flat, and to which of the users (0 … B − 1) each belongs."""
+    """All items of these users' histories, flat, and the owner (0 … B − 1) of each."""
     lengths = histories.stops[users] - histories.starts[users]
     owners, nth = _enumerate(lengths)
     seen = histories.items[histories.starts[users][owners] + nth]
@@ -117,7 +118,7 @@ def seen_items(histories: Histories, users: np.ndarray) -> tuple[torch.Tensor, t
 
 
 def cut_windows(histories: Histories, width: int, windowing: Windowing) -> Cuts:
-    """Windows of at most `width` events and at least two, cut from the end of each user's line."""
+    """Windows of two to `width` events, cut from the end of each user's history."""
     lengths = histories.stops - histories.starts
     overlap = windowing.shared(width - 1)
     stride = width - overlap
@@ -133,7 +134,7 @@ def cut_windows(histories: Histories, width: int, windowing: Windowing) -> Cuts:
 
 
 def _enumerate(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each owner its number, `counts` times, beside 0, 1, 2, …."""
+    """The number of each owner, repeated `counts` times, and beside it 0, 1, 2, …."""
     owners = np.repeat(np.arange(len(counts)), counts)
     return owners, np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
 
@@ -168,17 +169,18 @@ def _read_next_item(
     window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
     times = gather(histories.times, cuts.starts, cuts.stops - 1, length)
     history = window[:, :-1]
-    # The first event of a short window has nothing before it: it is no target.
-    target = np.where(history != 0, window[:, 1:], 0)
-    whole = (
-        window
-        if cuts.ends is None
-        else gather(histories.items, cuts.starts, cuts.ends, length + 1).astype(np.int64)
-    )
-    return Rows(cuts.users, history, times, _only_target(cuts, target), whole)
+    # The first event of a short window has no events before it: it is no target.
+    target = _only_target(cuts, np.where(history != 0, window[:, 1:], 0))
+    if cuts.ends is not None:
+        window = gather(histories.items, cuts.starts, cuts.ends, length + 1).astype(np.int64)
+    return Rows(cuts.users, history, times, target, window)
 
 
-def _cut_leave_one_out(histories: Histories, length: int, windowing: Windowing) -> Cuts:
+def _expect_all_but_first(histories: Histories, cuts: Cuts, _windowing: Windowing) -> np.ndarray:
+    return _times_inside(histories, cuts.starts + 1, cuts.stops)
+
+
+def _cut_rest_of_window(histories: Histories, length: int, windowing: Windowing) -> Cuts:
     windows = cut_windows(histories, length + 1, windowing)
     if windowing.rows == "windows":
         return windows
@@ -187,7 +189,7 @@ def _cut_leave_one_out(histories: Histories, length: int, windowing: Windowing) 
     return Cuts(windows.users[owner], starts, windows.stops[owner], only=starts + nth)
 
 
-def _read_leave_one_out(
+def _read_rest_of_window(
     histories: Histories, cuts: Cuts, length: int, _windowing: Windowing, _rng: np.random.Generator
 ) -> Rows:
     window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
@@ -196,7 +198,7 @@ def _read_leave_one_out(
 
 
 def _only_target(cuts: Cuts, target: np.ndarray) -> np.ndarray:
-    """`target` (B, T), which ends with the cuts' last events, without those that are not asked."""
+    """`target` (B, T), which ends with the cuts' last events, reduced to the only target of each row."""
     if cuts.only is None:
         return target
     position = cuts.stops[:, None] + np.arange(-target.shape[1], 0)
@@ -213,22 +215,40 @@ def _read_cloze(
     window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
     times = gather(histories.times, cuts.starts, cuts.stops, length + 1)
     hidden = (rng.random(window.shape) < windowing.hide) & (window != 0)
-    # deviation: a row must ask something. Where chance hid nothing, its last event is, as at inference.
+    # deviation: every row has a target. Where none was drawn, the last event is hidden, as at inference.
     hidden[~hidden.any(axis=1), -1] = True
     return Rows(cuts.users, np.where(hidden, 0, window), times, np.where(hidden, window, 0), window)
 
 
+def _expect_hidden(histories: Histories, cuts: Cuts, windowing: Windowing) -> np.ndarray:
+    expected = windowing.hide * _times_inside(histories, cuts.starts, cuts.stops)
+    np.add.at(expected, cuts.stops - 1, (1 - windowing.hide) ** (cuts.stops - cuts.starts))
+    return expected
+
+
+def _expect_all(histories: Histories, cuts: Cuts, _windowing: Windowing) -> np.ndarray:
+    return _times_inside(histories, cuts.starts, cuts.stops)
+
+
+def _times_inside(histories: Histories, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """int32[events]: the number of stretches that hold each event."""
+    edges = np.zeros(len(histories.items) + 1, np.int32)
+    np.add.at(edges, starts, 1)
+    np.add.at(edges, stops, -1)
+    return np.cumsum(edges[:-1], dtype=np.int32)
+
+
 VIEWS: Mapping[str, View] = {
-    "pairs": View(_cut_pairs, _read_pairs, avoids="history"),
-    "next_item": View(_cut_next_item, _read_next_item),
-    "rest_of_window": View(_cut_leave_one_out, _read_leave_one_out),
-    "cloze": View(_cut_cloze, _read_cloze),
+    "pairs": View(_cut_pairs, _read_pairs, _expect_all, avoids="history"),
+    "next_item": View(_cut_next_item, _read_next_item, _expect_all_but_first),
+    "rest_of_window": View(_cut_rest_of_window, _read_rest_of_window, _expect_all),
+    "cloze": View(_cut_cloze, _read_cloze, _expect_hidden),
 }
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A view of some histories, ready to be read by row number."""
+    """A view of histories, read by row number."""
 
     view: View
     histories: Histories
@@ -245,3 +265,11 @@ class Reader:
 
     def read(self, index: np.ndarray, rng: np.random.Generator) -> Rows:
         return self.view.read(self.histories, self.cuts.take(index), self.length, self.windowing, rng)
+
+    def target_counts(self, items: int) -> np.ndarray:
+        """float64[items + 1]: the expected number of times that each item is a target in an epoch."""
+        events, cuts = self.histories.items, self.cuts
+        if cuts.only is not None:
+            return np.bincount(events[cuts.only], minlength=items + 1).astype(np.float64)
+        expected = self.view.expect(self.histories, cuts, self.windowing)
+        return np.bincount(events, expected, minlength=items + 1)

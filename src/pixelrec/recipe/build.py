@@ -46,7 +46,7 @@ def build_batcher(
     name, config = _named(recipe["negatives"])
     if "correct" in config and recipe["loss"]["name"] != "softmax":
         config["correct"] = False  # it makes a sample estimate a softmax, and means nothing to other losses
-    negatives = NEGATIVES[name](histories, items, view.avoids, **config)  # type: ignore[call-arg]
+    negatives = NEGATIVES[name](reader, items, **config)  # type: ignore[call-arg]
     return Batcher(
         reader,
         negatives,
