@@ -84,9 +84,9 @@ def test_runs_that_do_not_belong_together_are_refused(
     table = pl.read_parquet(first / "ranks-test.parquet")
     for name, changed, says in (
         ("fewer", table.head(200), "300 and 200 users"),
-        ("users", table.with_columns(user_id=pl.col("user_id").reverse()), "of other users"),
-        ("targets", table.with_columns(item_id=pl.col("item_id").reverse()), "of other targets"),
-        ("events", table.with_columns(pl.col("item_training_events") + 1), "of other training events"),
+        ("users", table.with_columns(user_id=pl.col("user_id").reverse()), "differ in their users"),
+        ("targets", table.with_columns(item_id=pl.col("item_id").reverse()), "differ in their targets"),
+        ("events", table.with_columns(pl.col("item_training_events") + 1), "differ in their training events"),
     ):
         second = tmp_path / name
         second.mkdir()

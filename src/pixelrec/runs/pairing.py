@@ -68,7 +68,9 @@ def compare_runs(first: Path, second: Path, split: str) -> Pairing:
         DataError: there are fewer than two users.
     """
     ours, theirs = read_ranks(first, split), read_ranks(second, split)
-    _check_same(ours, theirs, f"{ranks_file(first, split)} and {ranks_file(second, split)}")
+    files = f"{ranks_file(first, split)} and {ranks_file(second, split)}"
+    remedy = "compare runs of one data set and split, evaluated again if the data set has changed"
+    check_same_cases(ours, theirs, files, remedy)
     inside = {part: part.holds(ours.counts) for part in SLICES}
     slices = {
         part.name: _paired(ours.ranks[mask], theirs.ranks[mask], slice_label(part.events, int(mask.sum())))
@@ -83,15 +85,17 @@ def _paired(ours: np.ndarray, theirs: np.ndarray, where: str) -> Paired:
     return Paired(where, len(ours), {name: paired(gain[name], loss[name]) for name in gain})
 
 
-def _check_same(ours: KeptRanks, theirs: KeptRanks, files: str) -> None:
-    """Runs are paired by position, so everything but the rank must be the same row by row."""
-    mend = "compare runs of one data set and split, evaluated anew if the data set has changed"
+def check_same_cases(ours: KeptRanks, theirs: KeptRanks, files: str, remedy: str) -> None:
+    """Refuses to pair ranks whose users, targets or training events differ in any row.
+
+    files: where both are from, for the message. remedy: the end of the message.
+    """
     if len(ours.users) != len(theirs.users):
-        raise RunError(f"{files} have {len(ours.users):,} and {len(theirs.users):,} users; {mend}")
+        raise RunError(f"{files} have {len(ours.users):,} and {len(theirs.users):,} users; {remedy}")
     for what, same in {
         "users": ours.users.equals(theirs.users),
         "targets": ours.items.equals(theirs.items),
         "training events": np.array_equal(ours.counts, theirs.counts),
     }.items():
         if not same:
-            raise RunError(f"{files} are of other {what}; {mend}")
+            raise RunError(f"{files} differ in their {what}; {remedy}")
