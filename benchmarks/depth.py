@@ -28,7 +28,7 @@ from pixelrec.evaluation.metrics import per_user
 from pixelrec.evaluation.significance import mean, paired
 from pixelrec.evaluation.slices import LONG_TAIL_BELOW
 from pixelrec.recipe.recipe import read_recipe
-from pixelrec.runs.saved_ranks import read_ranks
+from pixelrec.runs.results import read_ranks
 from pixelrec.training.journal import read_journal
 
 SHIPPED = {"ids": "sasrec-id", "frozen": "sasrec-mobilenet", "both": "sasrec-id-mobilenet"}

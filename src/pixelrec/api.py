@@ -217,9 +217,9 @@ def evaluate(
 ) -> dict[str, dict[str, float]]:
     """Metrics of a run's best checkpoint and of every baseline, in fractions.
 
-    Writes `ranks-<split>.parquet` (a row per user), `metrics-<split>.json`, `baselines-<split>.json` and
-    `slices-<split>.json` (items with few training events, and the others) into the run folder. Baselines
-    are fitted once for a data set and kept inside it.
+    Writes `ranks-<split>.parquet` (a row per user) and `evaluation-<split>.json` (metrics over all cases, on
+    long-tail items and on the others, and comparisons) into the run folder. Baselines are fitted once for a
+    data set and saved inside it.
 
     Args:
         run: a run folder.
@@ -233,12 +233,13 @@ def evaluate(
     Raises:
         RequestError, RunError: there is no such split; no epoch has ended yet.
     """
-    from pixelrec.runs.evaluate import measure
+    from pixelrec.runs.evaluate import evaluate_run
 
     opened = _opened(run)
     dataset = opened.dataset(data)
     with console.status("ranking") as status:
-        return measure(opened, dataset, split, lambda name: status.update(f"ranking by {name}"))
+        found = evaluate_run(opened, dataset, split, lambda name: status.update(f"ranking by {name}"))
+    return {model: dict(values) for model, values in found.metrics.items()}
 
 
 def bench(
@@ -318,12 +319,12 @@ def report(
         RequestError, RunError: there is no such split; a run is of another data set, or stands there twice.
     """
     from pixelrec.runs.report import write_run_report
-    from pixelrec.runs.results import is_measured
+    from pixelrec.runs.results import is_evaluated
 
     opened, others = _opened(run), [_opened(other) for other in beside]
     dataset = opened.dataset(data)
     for each in (opened, *others):
-        if not is_measured(each.folder, split):
+        if not is_evaluated(each.folder, split):
             evaluate(each, split=split, data=data)
     return write_run_report(opened, dataset, split, beside=others)
 

@@ -19,7 +19,7 @@ from pixelrec.demonstration import demonstrate as demonstration
 from pixelrec.demonstration.demonstrate import IDS, PIXELS, Demonstration
 from pixelrec.demonstration.world import generate_world
 from pixelrec.errors import RequestError
-from pixelrec.runs.results import Measured
+from pixelrec.runs.results import EvaluationResult
 from pixelrec.runs.run import Run
 
 
@@ -59,7 +59,7 @@ def test_both_runs_are_in_one_table(said: str, found: Demonstration) -> None:
     assert {"best possible", "popularity", IDS.name, PIXELS.name} <= table.keys()
     assert next(iter(table)) == "best possible" and table["best possible"][2:] == ["–", "–"]
     for each, run in ((IDS, found.ids), (PIXELS, found.pixels)):
-        measured = Measured.read(run.folder, "test")
+        measured = EvaluationResult.read(run.folder, "test")
         parts = (measured.metrics, measured.slices[0].metrics)
         values = [part[run.name][metric] for part in parts for metric in ("Recall@10", "NDCG@10")]
         assert table[each.name] == [f"{100 * value:.2f}" for value in values]
@@ -68,7 +68,7 @@ def test_both_runs_are_in_one_table(said: str, found: Demonstration) -> None:
 
 
 def test_the_best_baselines_are_in_it(said: str, found: Demonstration) -> None:
-    measured = Measured.read(found.ids.folder, "test")
+    measured = EvaluationResult.read(found.ids.folder, "test")
     for part in (measured.metrics, measured.slices[0].metrics):
         baselines = {name: values["NDCG@10"] for name, values in part.items() if name != found.ids.name}
         assert max(baselines, key=lambda name: baselines[name]) in rows(said)
@@ -76,11 +76,11 @@ def test_the_best_baselines_are_in_it(said: str, found: Demonstration) -> None:
 
 
 def test_the_difference_is_said_overall_and_on_few_event_items(said: str, found: Demonstration) -> None:
-    pairing = found.pairing
-    assert pairing.few is not None
-    for pair in (pairing.overall, pairing.few):
+    difference = found.difference
+    assert difference.long_tail is not None
+    for pair in (difference.overall, difference.long_tail):
         assert pair.sentence(PIXELS.name, IDS.name) in said
-    assert said.index(pairing.few.where) > said.index("test, %")
+    assert said.index(difference.long_tail.where) > said.index("test, %")
 
 
 def test_a_narrow_terminal_loses_recall_and_no_digit(found: Demonstration) -> None:
@@ -95,7 +95,7 @@ def test_the_report_has_both_and_the_best_possible(said: str, found: Demonstrati
     assert str(found.report) in said
     page = html.unescape(found.report.read_text(encoding="utf-8"))
     assert "law of the world" in page
-    assert found.pairing.overall.sentence(found.pixels.name, found.ids.name) in page
+    assert found.difference.overall.sentence(found.pixels.name, found.ids.name) in page
 
 
 def test_without_picture_networks_it_says_so_at_once(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,7 +205,7 @@ def test_a_loss_that_is_no_number_keeps_the_best(
     failing_at = per_epoch + 3
     monkeypatch.setitem(LOSSES, "softmax", failing)  # type: ignore[arg-type]
     message = said(capsys, *words, "--training.epochs", "3", code=3)
-    assert "nan at epoch 2, step 3" in message and "learning_rate" in message
+    assert "nan at epoch 2, batch 3" in message and "learning_rate" in message
     assert "the best checkpoint so far, of epoch 1, is kept" in message
     assert Recommender.from_pretrained(out / "best").spec.items == dataset.items
     assert len((out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 1

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.torch import load_file, save_file
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.demonstration.world import World
@@ -73,7 +74,7 @@ def test_evaluation_prints_and_keeps_what_it_found(run: Path) -> None:
     done = pixelrec("evaluate", run)
     assert "sasrec-id" in done.stdout and "popularity" in done.stdout and "Recall@10" in done.stdout
     ranks = pl.read_parquet(run / "ranks-test.parquet")
-    found = json.loads((run / "metrics-test.json").read_text(encoding="utf-8"))
+    found = json.loads((run / "evaluation-test.json").read_text(encoding="utf-8"))["metrics"]
     assert found["sasrec-id"]["Recall@10"] == pytest.approx(float((ranks["rank"] <= 10).mean()))
     assert (run / "report.html").read_text(encoding="utf-8").startswith("<!")
     validation = pixelrec("evaluate", run, "--split", "validation", "--no-report").stdout
@@ -84,7 +85,9 @@ def test_validation_during_training_is_validation_afterwards(run: Path) -> None:
     pixelrec("evaluate", run, "--split", "validation", "--no-report")
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     best = max(rows, key=lambda row: row["NDCG@10"])
-    found = json.loads((run / "metrics-validation.json").read_text(encoding="utf-8"))["sasrec-id"]
+    found = json.loads((run / "evaluation-validation.json").read_text(encoding="utf-8"))["metrics"][
+        "sasrec-id"
+    ]
     assert found == {name: best[name] for name in found}
 
 
@@ -136,10 +139,12 @@ def test_the_report_follows_the_best_checkpoint(run: Path, tmp_path: Path) -> No
     mine = tmp_path / "run"
     shutil.copytree(run, mine)
     pixelrec("evaluate", mine, "--no-report")
-    (mine / "metrics-test.json").write_text("{}", encoding="utf-8")
-    os.utime(mine / "metrics-test.json", ns=(0, 0))
+    weights = mine / "best" / "model.safetensors"
+    tensors = load_file(weights)
+    save_file({name: tensor + 1 for name, tensor in tensors.items()}, weights)
     pixelrec("report", mine)
-    assert "Recall@10" in (mine / "metrics-test.json").read_text(encoding="utf-8")
+    result = json.loads((mine / "evaluation-test.json").read_text(encoding="utf-8"))
+    assert result["weights"] == sha256(weights.read_bytes()).hexdigest()
 
 
 def test_training_needs_no_test_events(data: Path, run: Path, tmp_path: Path) -> None:

@@ -96,3 +96,30 @@ def test_a_finished_run_has_nothing_to_resume(whole: Path) -> None:
     done = subprocess.run(command("train", "--resume", whole), check=True, capture_output=True, text=True)
     assert "finished" in done.stdout
     assert weights(whole) == before
+
+
+def test_one_training_at_a_time_writes_into_a_run(dataset: Dataset, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS)
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    patience = time.monotonic() + 120
+    while not (out / "best").exists() and time.monotonic() < patience:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        second = subprocess.run(
+            command("train", "--resume", out), check=False, capture_output=True, text=True, timeout=60
+        )
+        evaluated = subprocess.run(
+            command("evaluate", out, "--split", "validation"), check=False, capture_output=True, text=True
+        )
+    finally:
+        process.send_signal(signal.SIGCONT)
+    process.wait(timeout=120)
+    assert second.returncode == 2 and len(second.stderr.splitlines()) == 1
+    assert f"{out} is being trained by process {process.pid} on " in second.stderr
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert rows(out) == rows(whole)
+    for which in ("best", "last"):
+        assert weights(out, which) == weights(whole, which)
+    assert not (out / ".lock").exists()

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.grid import results
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.plan import Grid, plan
-from pixelrec.runs.results import measured_files
-from pixelrec.runs.saved_ranks import ranks_file, write_ranks
+from pixelrec.runs.results import result_files
 
 Finish = Callable[..., np.ndarray]
 
@@ -55,9 +54,7 @@ def finish(grid: Grid) -> Finish:
 
 def write(grid: Grid, cell: Cell, ranks: np.ndarray) -> None:
     """The files of an evaluated run that the grid looks at."""
+    users = grid.dataset.user_ids[grid.cases().users - 1]
     cell.folder.mkdir(parents=True, exist_ok=True)
-    cases = grid.cases()
-    counts = results.target_counts(grid.dataset, cases)
-    write_ranks(ranks_file(cell.folder, grid.split), grid.dataset, cases, ranks, counts)
-    for path in measured_files(cell.folder, grid.split):
-        path.write_text("{}", encoding="utf-8")
+    pl.DataFrame({"user_id": users, "rank": ranks}).write_parquet(cell.ranks(grid.split))
+    result_files(cell.folder, grid.split)[1].write_text("{}", encoding="utf-8")

@@ -16,7 +16,7 @@ from pixelrec.data.split import training_events
 from pixelrec.demonstration import law as demo_law
 from pixelrec.demonstration.world import generate_world
 from pixelrec.images.pack import pack
-from pixelrec.runs.pairing import compare_runs
+from pixelrec.runs.compare import RunDifference
 from pixelrec.runs.run import Run
 
 RECIPE = "sasrec-scratch"
@@ -35,7 +35,7 @@ def trained(
 def test_pixels_win_on_few_event_items(dataset: Dataset, tmp_path: Path) -> None:
     ids, *_ = trained("sasrec-id", dataset, tmp_path / "ids", FAST)
     pixels, found, popularity = trained(RECIPE, dataset, tmp_path / "pixels", PIXELS)
-    few = compare_runs(pixels.folder, ids.folder, "test").few
+    few = RunDifference.read(pixels.folder, ids.folder, "test").long_tail
     assert few is not None and few.cases >= 60
     assert few.interval.low > 0, few.sentence("pixels", "ids")
     assert found > 2 * popularity, "they know long-tail items only"
@@ -70,4 +70,4 @@ def test_the_default_negatives_do_not_collapse(head_heavy: Dataset, tmp_path: Pa
     sound, found, _ = trained(RECIPE, head_heavy, tmp_path / "default", default)
     assert collapsed < popularity, "this world does not tell good negatives from bad ones"
     assert found > 1.1 * popularity
-    assert compare_runs(sound.folder, naive.folder, "test").overall.interval.low > 0
+    assert RunDifference.read(sound.folder, naive.folder, "test").overall.interval.low > 0

@@ -24,7 +24,7 @@ ORDER = [
     {"data", "items", "users"},
     {"recommender", "baselines"},
     {"training", "evaluation"},
-    {"recipe", "reports", "testing"},
+    {"recipe", "reports"},
     {"runs"},
     {"grid", "demonstration"},
     {"api"},

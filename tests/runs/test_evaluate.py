@@ -1,10 +1,10 @@
-"""A run is measured beside every baseline, on the same questions."""
+"""A run is evaluated beside every baseline on the same cases."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -12,49 +12,43 @@ import polars as pl
 import pytest
 
 from pixelrec.baselines import BASELINES
-from pixelrec.batch import DatasetSpec
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import test_cases, training_events
 from pixelrec.demonstration.world import World
 from pixelrec.evaluation.metrics import metrics
-from pixelrec.recommender import Catalogue, Recommender
-from pixelrec.runs.evaluate import baselines, measure
-from pixelrec.runs.results import Measured
+from pixelrec.recipe.build import build_recommender
+from pixelrec.recipe.recipe import read_recipe
+from pixelrec.runs.evaluate import baselines, evaluate_run
+from pixelrec.runs.results import EvaluationResult
+from pixelrec.runs.run import Run
 
 
-@dataclass(frozen=True)
-class Untrained:
-    """A run whose recommender knows nothing."""
-
-    folder: Path
-    name: str
-    spec: DatasetSpec
-    length: int = 5
-
-    def recommender(self, spec: DatasetSpec | None = None) -> Recommender:
-        items = {"name": "id_table", "width": 8}
-        return Recommender(items, {"name": "mf"}, {"name": "dot"}, spec or self.spec)
-
-    def catalogue(self, recommender: Recommender) -> Catalogue:
-        return recommender.catalogue()
+def untrained(folder: Path, name: str, dataset: Dataset) -> Run:
+    """A run whose best checkpoint is random."""
+    recipe = read_recipe("mf-id", {"items.width": 8, "length": 5})
+    run = Run.create(folder, replace(recipe, name=name), dataset)
+    build_recommender(recipe, dataset.spec(5, training_events(dataset))).save(folder / "best")
+    return run
 
 
 @pytest.fixture
-def run(dataset: Dataset, tmp_path: Path) -> Untrained:
-    return Untrained(tmp_path, "mine", dataset.spec(5, training_events(dataset)))
+def run(dataset: Dataset, tmp_path: Path) -> Run:
+    return untrained(tmp_path / "run", "mine", dataset)
 
 
-def test_the_run_comes_first_and_every_baseline_after_it(run: Untrained, dataset: Dataset) -> None:
-    told: list[str] = []
-    found = measure(run, dataset, "test", told.append)
+def test_the_run_comes_first_and_every_baseline_after_it(run: Run, dataset: Dataset) -> None:
+    started: list[str] = []
+    result = evaluate_run(run, dataset, "test", started.append)
+    found = result.metrics
     assert list(found) == ["mine", *BASELINES]
-    assert told[0] == "mine"
-    assert json.loads((run.folder / "metrics-test.json").read_text(encoding="utf-8")) == found
+    assert started[0] == "mine"
+    assert EvaluationResult.read(run.folder, "test") == result
+    assert result.weights == sha256((run.folder / "best" / "model.safetensors").read_bytes()).hexdigest()
     for name, ranks in baselines(dataset, "test").ranks.items():
         assert found[name] == metrics(ranks), name
     kept = pl.read_parquet(run.folder / "ranks-test.parquet")["rank"].to_numpy()
     assert found["mine"] == metrics(kept) and len(kept) == len(test_cases(dataset))
-    measured = Measured.read(run.folder, "test")
+    measured = EvaluationResult.read(run.folder, "test")
     assert measured.model == "mine" and measured.metrics == found
     assert measured.comparison is not None and measured.comparison.verdict == "behind"
     best = max(BASELINES, key=lambda name: found[name]["NDCG@10"])
@@ -64,23 +58,23 @@ def test_the_run_comes_first_and_every_baseline_after_it(run: Untrained, dataset
 
 
 @pytest.mark.parametrize("name", ["popularity", "EASE"])
-def test_a_recipe_may_be_called_like_a_baseline(run: Untrained, dataset: Dataset, name: str) -> None:
-    namesake = Untrained(run.folder, name, run.spec)
-    found = measure(namesake, dataset, "validation")
+def test_a_recipe_may_have_the_name_of_a_baseline(dataset: Dataset, tmp_path: Path, name: str) -> None:
+    run = untrained(tmp_path / "run", name, dataset)
+    found = evaluate_run(run, dataset, "validation").metrics
     assert len(found) == 6 and f"{name} (baseline)" in found
     ranks = pl.read_parquet(run.folder / "ranks-validation.parquet")["rank"].to_numpy()
     assert found[name] == metrics(ranks)
     assert found[f"{name} (baseline)"] == metrics(baselines(dataset, "validation").ranks[name])
 
 
-def test_the_order_of_users_is_the_questions(dataset: Dataset) -> None:
+def test_ranks_are_in_the_order_of_the_cases(dataset: Dataset) -> None:
     cases = test_cases(dataset)
     assert all(ranks.shape == cases.users.shape for ranks in baselines(dataset, "test").ranks.values())
     assert np.all(np.diff(cases.users) > 0)
 
 
 def test_training_events_of_items_are_counted_in_the_raw_data(
-    run: Untrained, dataset: Dataset, world: World
+    run: Run, dataset: Dataset, world: World
 ) -> None:
     """Against the interactions themselves: the last two events of whoever has three do not train."""
     trained: Counter[str] = Counter()
@@ -91,13 +85,13 @@ def test_training_events_of_items_are_counted_in_the_raw_data(
         if len(items) >= 3:
             answers[user] = items[-1]
         trained.update(items[:-2] if len(items) >= 3 else items)
-    found = measure(run, dataset, "test")
+    found = evaluate_run(run, dataset, "test").metrics
     table = pl.read_parquet(run.folder / "ranks-test.parquet")
     assert dict(zip(table["user_id"], table["item_id"], strict=True)) == answers
     assert table["item_training_events"].to_list() == [trained[item] for item in table["item_id"]]
     few = np.array([trained[item] < 5 for item in table["item_id"]])
     assert 0 < few.sum() < len(few) and 0 in table["item_training_events"]
-    part, others = Measured.read(run.folder, "test").slices
+    part, others = EvaluationResult.read(run.folder, "test").slices
     assert (part.cases, others.cases) == (few.sum(), (~few).sum())
     everyone = {"mine": table["rank"].to_numpy(), **baselines(dataset, "test").ranks}
     assert list(part.metrics) == list(everyone) == list(found)

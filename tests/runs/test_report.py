@@ -19,10 +19,12 @@ from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import test_cases as questions_of_test
 from pixelrec.data.views import seen_items
-from pixelrec.errors import RequestError, RunError
-from pixelrec.runs.pairing import compare_runs
+from pixelrec.demonstration.world import World
+from pixelrec.errors import ImageError, RequestError, RunError
+from pixelrec.images.pack import pack
+from pixelrec.runs.compare import RunDifference
 from pixelrec.runs.report import BEST_POSSIBLE, write_run_report
-from pixelrec.runs.results import Measured
+from pixelrec.runs.results import EvaluationResult
 from pixelrec.runs.run import Run
 
 SMALL = {"length": 5, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
@@ -46,7 +48,7 @@ def rows(page: Path) -> list[tuple[str, str]]:
 def test_rows_go_from_the_best_to_the_worst(run: Run, dataset: Dataset) -> None:
     page = write_run_report(run, dataset, "test", {"Recall@10": 0.9, "NDCG@10": 0.8})
     found = rows(page)
-    measured = Measured.read(run.folder, "test")
+    measured = EvaluationResult.read(run.folder, "test")
     values = {name: each["NDCG@10"] for name, each in measured.metrics.items()}
     assert found[0] == ("ceiling", BEST_POSSIBLE)
     names = [name for _, name in found[1:]]
@@ -58,19 +60,19 @@ def test_rows_go_from_the_best_to_the_worst(run: Run, dataset: Dataset) -> None:
 
 def test_the_report_says_how_the_run_stands(run: Run, dataset: Dataset) -> None:
     text = write_run_report(run, dataset, "test").read_text(encoding="utf-8")
-    measured = Measured.read(run.folder, "test")
+    measured = EvaluationResult.read(run.folder, "test")
     assert measured.comparison is not None
     assert measured.comparison.sentence("sasrec-id") in text
     for name, choice in measured.notes.items():
         assert f"{name} ({choice})" in text
 
 
-def test_an_evaluation_without_baselines_is_made_again(run: Run, tmp_path: Path) -> None:
+def test_an_evaluation_without_a_result_is_made_again(run: Run, tmp_path: Path) -> None:
     older = tmp_path / "run"
     shutil.copytree(run.folder, older)
-    (older / "baselines-test.json").unlink()
+    (older / "evaluation-test.json").unlink()
     page = api.report(older)
-    assert (older / "baselines-test.json").exists()
+    assert (older / "evaluation-test.json").exists()
     assert ("model", "sasrec-id") in rows(page)
 
 
@@ -86,7 +88,7 @@ def longer(dataset: Dataset, run: Run) -> Run:
 def test_items_with_few_training_events_have_a_table(run: Run, dataset: Dataset) -> None:
     text = html.unescape(write_run_report(run, dataset, "test").read_text(encoding="utf-8"))
     table = text.partition("</table>")[2].partition("</table>")[0]
-    few, others = Measured.read(run.folder, "test").slices
+    few, others = EvaluationResult.read(run.folder, "test").slices
     assert few.where in text and others.where in text and few.comparison is not None
     assert few.comparison.sentence("sasrec-id", few.where) in text
     found = {}
@@ -106,12 +108,12 @@ def test_another_run_stands_beside(run: Run, longer: Run, dataset: Dataset) -> N
     assert ("other", "sasrec-id (longer)") in rows(page) and ("model", "sasrec-id") in rows(page)
     assert len(rows(page)) == 2 + len(BASELINES)
     assert text.count('<span class="tag">other run</span>') == 2, "over all, and on long-tail items"
-    pairing = compare_runs(run.folder, longer.folder, "test")
-    assert pairing.few is not None
-    for pair in (pairing.overall, pairing.few):
+    difference = RunDifference.read(run.folder, longer.folder, "test")
+    assert difference.long_tail is not None
+    for pair in (difference.overall, difference.long_tail):
         assert pair.sentence("sasrec-id", "sasrec-id (longer)") in text
-    assert pairing.slices["other items"].sentence("sasrec-id", "sasrec-id (longer)") not in text
-    theirs = Measured.read(longer.folder, "test")
+    assert difference.slices["other items"].sentence("sasrec-id", "sasrec-id (longer)") not in text
+    theirs = EvaluationResult.read(longer.folder, "test")
     for metrics in (theirs.metrics, theirs.slices[0].metrics):
         assert f">{100 * metrics['sasrec-id']['NDCG@10']:.2f}</span>" in text
     write_run_report(run, dataset, "test")
@@ -134,10 +136,10 @@ def test_a_run_that_cannot_stand_beside_is_refused(
     assert (page.read_bytes() if page.exists() else None) == before
 
 
-def test_an_evaluation_without_slices_is_made_again(run: Run, tmp_path: Path) -> None:
+def test_an_evaluation_without_ranks_is_made_again(run: Run, tmp_path: Path) -> None:
     older = tmp_path / "run"
     shutil.copytree(run.folder, older)
-    (older / "slices-test.json").unlink()
+    (older / "ranks-test.parquet").unlink()
     page = api.report(older)
     assert "items with < 5 training events" in html.unescape(page.read_text(encoding="utf-8"))
 
@@ -184,7 +186,7 @@ def test_others_stand_beside_and_are_evaluated_first(
 ) -> None:
     fresh = tmp_path / "fresh"
     shutil.copytree(longer.folder, fresh)
-    (fresh / "metrics-test.json").unlink()
+    (fresh / "evaluation-test.json").unlink()
     assert main(["compare", str(run.folder), str(fresh)]) == 2
     assert f"`pixelrec evaluate {fresh} --split test`" in capsys.readouterr().err
     assert main(["report", str(run.folder), "--beside", str(fresh), str(longer.folder)]) == 0
@@ -193,3 +195,34 @@ def test_others_stand_beside_and_are_evaluated_first(
     assert main(["compare", str(run.folder), str(fresh)]) == 0
     assert api.compare(run, fresh).sentence in capsys.readouterr().out
     api.report(run)
+
+
+def test_covers_are_shown_as_far_as_they_are_there(
+    run: Run, dataset: Dataset, world: World, tmp_path: Path
+) -> None:
+    """No store, one without some items, one whose packing was cut short, and one that is damaged."""
+    data = Dataset.open(Path(shutil.copytree(dataset.folder, tmp_path / "data")))
+    ids, few = list(data.item_ids), tmp_path / "covers"
+
+    def page() -> tuple[int, str]:
+        text = html.unescape(write_run_report(run, data, "test").read_text(encoding="utf-8"))
+        return text.count("data:image"), text
+
+    pictures, text = page()
+    assert pictures > 50 and "images pack" not in text
+    shutil.rmtree(data.covers)
+    without, text = page()
+    assert without < pictures - 50 and "images pack" not in text
+    pack(world.covers, data.covers, ids[:50], size=32, progress=False)
+    some, text = page()
+    assert without < some < pictures
+    assert f"{len(ids) - 50} items have none: run `pixelrec images pack` again" in text
+    shutil.rmtree(data.covers)
+    few.mkdir()
+    for item in ids[:50]:
+        shutil.copyfile(world.covers / f"{item}.jpg", few / f"{item}.jpg")
+    with pytest.raises(ImageError):
+        pack(few, data.covers, ids, size=32, progress=False)
+    assert page()[0] == without and "not shown: packing of" in page()[1]
+    (data.covers / "data.mdb").write_bytes(b"no store")
+    assert page()[0] == without and "not shown: " in page()[1]

@@ -17,10 +17,9 @@ from pixelrec.data.split import test_cases
 from pixelrec.demonstration.world import World
 from pixelrec.errors import DataError
 from pixelrec.evaluation.baselines import BaselineRanks, rank_baselines
-from pixelrec.runs import evaluate as measure
-from pixelrec.runs import saved_baselines as kept_rivals
+from pixelrec.runs import evaluate, saved_baselines
 from pixelrec.runs.evaluate import baselines
-from pixelrec.runs.saved_baselines import read_rivals
+from pixelrec.runs.saved_baselines import read_baselines
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append("fitted")
         return rank_baselines(*words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(measure, "rank_baselines", counted)
+    monkeypatch.setattr(evaluate, "rank_baselines", counted)
     return seen
 
 
@@ -117,14 +116,14 @@ def test_damaged_ranks_are_computed_again(
     found = baselines(Dataset.open(mine.folder), "test").ranks
     assert worked == ["fitted"] * 2
     assert all(ranks.min() >= 1 and ranks.max() <= mine.items for ranks in found.values())
-    assert not read_rivals(Dataset.open(mine.folder), test_cases(Dataset.open(mine.folder))).missing
+    assert not read_baselines(Dataset.open(mine.folder), test_cases(Dataset.open(mine.folder))).missing
 
 
 def test_other_baselines_make_them_anew(
     mine: Dataset, worked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     baselines(mine, "test")
-    monkeypatch.setattr(kept_rivals, "VERSION", -1)
+    monkeypatch.setattr(saved_baselines, "VERSION", -1)
     baselines(mine, "test")
     assert worked == ["fitted"] * 2
 

@@ -9,7 +9,7 @@ from pixelrec.console.numbers import DASH, signed
 from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.evaluation.significance import Interval
-from pixelrec.runs.compare import Part, RunComparison
+from pixelrec.runs.compare import ComparedPart, RunComparison
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,15 +20,15 @@ LETTERS = ("A", "B")  # head the columns, as names with folders in them are long
 
 def print_comparison(found: RunComparison, console: Console) -> None:
     """Which runs they are, their metrics with the differences, and the verdict in a sentence."""
-    for letter, measured, folder in zip(LETTERS, found.measured, found.folders, strict=True):
-        console.print(f"{letter}  {measured.model}  {folder}", highlight=False, markup=False)
+    for letter, result, folder in zip(LETTERS, found.results, found.folders, strict=True):
+        console.print(f"{letter}  {result.model}  {folder}", highlight=False, markup=False)
     console.print()
     console.print(first_that_fits([_table(found, intervals=True), _table(found, intervals=False)], console))
     console.print()
     for pair in found.verdicts:
         say(pair.sentence(*found.names), console, f"bold {COLOURS[pair.verdict]}")
     for part in found.parts:
-        if not part.apart:
+        if not part.differences:
             say(too_few(part.where, found.split), console, "dim")
 
 
@@ -44,12 +44,12 @@ def _table(found: RunComparison, *, intervals: bool) -> Table:
     return table
 
 
-def _add_part(table: Table, part: Part, *, intervals: bool) -> None:
+def _add_part(table: Table, part: ComparedPart, *, intervals: bool) -> None:
     table.add_row(
         part.where.replace(" with ", " with\n").replace(" (n", "\n(n") or f"all {part.cases:,} events"
     )
     for name in part.first:
-        apart = part.apart.get(name)
+        apart = part.differences.get(name)
         cells = [f"{100 * values[name]:.2f}" for values in (part.first, part.second)]
         cells += [signed(apart.difference) if apart else DASH, *([_interval(apart)] if intervals else [])]
         table.add_row(f"  {name}", *cells, style=_style(name, apart))

@@ -14,7 +14,7 @@ from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.demonstration.demonstrate import CONTENDERS, IDS, PIXELS, Demonstration
 from pixelrec.evaluation.comparison import METRIC, best_first
 from pixelrec.evaluation.slices import LONG_TAIL
-from pixelrec.runs.results import Measured
+from pixelrec.runs.results import EvaluationResult
 
 SHOWN = ("Recall@10", METRIC)
 BEST_POSSIBLE = "best possible"
@@ -23,14 +23,14 @@ Metrics = Mapping[str, Mapping[str, float]]  # by what a row is called, in fract
 
 def print_demonstration(found: Demonstration, console: Console) -> None:
     """One table, over all test events and over those of long-tail items, and what it says of the two runs."""
-    pairing = found.pairing
+    difference = found.difference
     console.print()
     columns = _columns(found)
     console.print(
         first_that_fits([_table(columns, found.ceiling, shown) for shown in (SHOWN, (METRIC,))], console)
     )
     console.print()
-    for pair in (pairing.overall, pairing.few):
+    for pair in (difference.overall, difference.long_tail):
         if pair is not None:
             say(pair.sentence(PIXELS.name, IDS.name), console, f"bold {COLOURS[pair.verdict]}")
 
@@ -51,7 +51,7 @@ class _Columns:
 def _columns(found: Demonstration) -> list[_Columns]:
     """All test events, and those of long-tail items if there are any."""
     runs = {IDS.name: found.ids, PIXELS.name: found.pixels}
-    measured = {name: Measured.read(run.folder, "test") for name, run in runs.items()}
+    measured = {name: EvaluationResult.read(run.folder, "test") for name, run in runs.items()}
     cases = sum(part.cases for part in measured[PIXELS.name].slices)
     every = {name: (each.model, each.metrics) for name, each in measured.items()}
     columns = [_Columns(f"\nall items\n(n = {cases:,})", _rows(every))]

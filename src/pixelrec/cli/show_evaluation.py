@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.evaluation.comparison import METRIC, Comparison
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, SliceResult
-from pixelrec.runs.results import Measured
+from pixelrec.runs.results import EvaluationResult
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COLOURS = {"ahead": "green", "level": "yellow", "behind": "red"}
 
 
-def print_measured(found: Measured, console: Console) -> None:
+def print_evaluation(found: EvaluationResult, console: Console) -> None:
     """Prints all models from the best to the worst by NDCG@10, and how the trained one stands among them.
 
     Under them, the same on items with few training events and on the others.
@@ -38,7 +38,7 @@ def too_few(where: str, split: str) -> str:
     return f"{where}: models are compared on {MIN_CASES} {split} events or more"
 
 
-def _print_slices(found: Measured, console: Console) -> None:
+def _print_slices(found: EvaluationResult, console: Console) -> None:
     """A table where there is something to tell apart, else a line that says so."""
     if len(found.slices) == 1:
         part = found.slices[0]
@@ -59,7 +59,7 @@ def _say_standing(found: Comparison, model: str, console: Console, where: str = 
     say(found.sentence(model, where), console, f"bold {COLOURS[found.verdict]}")
 
 
-def _choices_of_metrics(found: Measured) -> list[list[str]]:
+def _choices_of_metrics(found: EvaluationResult) -> list[list[str]]:
     """From all metrics to the one that models are compared by: MRR goes first, then what is at 5."""
     every = list(found.metrics[found.model])
     without_mrr = [name for name in every if not name.startswith("MRR")]
@@ -67,7 +67,7 @@ def _choices_of_metrics(found: Measured) -> list[list[str]]:
     return [every, without_mrr, at_ten, [METRIC]]
 
 
-def _table(found: Measured, names: Sequence[str]) -> Table:
+def _table(found: EvaluationResult, names: Sequence[str]) -> Table:
     table = _empty_table(f"{found.split}, %", names)
     for model in found.ordered():
         cells = [f"{100 * found.metrics[model][name]:.2f}" for name in names]
@@ -75,7 +75,7 @@ def _table(found: Measured, names: Sequence[str]) -> Table:
     return table
 
 
-def _slices_tables(found: Measured) -> list[Table]:
+def _slices_tables(found: EvaluationResult) -> list[Table]:
     """A column a slice, in the order of the first: the one of few training events, and at last that alone."""
     wide = [f"{METRIC} on items with\n{part.events}\n(n = {part.cases:,})" for part in found.slices]
     narrow = [head.replace(" on ", "\non ").replace(" training", "\ntraining") for head in wide]
@@ -86,7 +86,7 @@ def _slices_tables(found: Measured) -> list[Table]:
     ]
 
 
-def _slices_table(found: Measured, parts: Sequence[SliceResult], heads: Sequence[str]) -> Table:
+def _slices_table(found: EvaluationResult, parts: Sequence[SliceResult], heads: Sequence[str]) -> Table:
     table = _empty_table(f"{found.split}, %", heads[: len(parts)])
     for model in found.slices[0].ordered():
         cells = [f"{100 * part.metrics[model][METRIC]:.2f}" for part in parts]

@@ -163,11 +163,11 @@ def evaluate(run: Path, *, split: Split = "test", data: Path | None = None, repo
         report: write the page too: report.html, or report-validation.html.
     """
     from pixelrec import api
-    from pixelrec.cli.show_evaluation import print_measured
-    from pixelrec.runs.results import Measured
+    from pixelrec.cli.show_evaluation import print_evaluation
+    from pixelrec.runs.results import EvaluationResult
 
     api.evaluate(run, split=split, data=data, console=_console())
-    print_measured(Measured.read(run, split), _console())
+    print_evaluation(EvaluationResult.read(run, split), _console())
     _console().print(f"\nranks      {run / f'ranks-{split}.parquet'}", highlight=False)
     if report:
         _console().print(f"report     {api.report(run, split=split, data=data)}", highlight=False)
@@ -197,7 +197,7 @@ def bench(
         jobs: runs at a time, each with its share of the cores.
     """
     from pixelrec import api
-    from pixelrec.cli.show_grid import print_files, print_results
+    from pixelrec.cli.show_grid import draw, tell_where
     from pixelrec.console.numbers import plural
     from pixelrec.errors import GridError
     from pixelrec.recipe.recipe import parse_overrides
@@ -212,8 +212,8 @@ def bench(
         jobs=jobs,
         console=_console(),
     )
-    print_results(found.results, _console())
-    print_files(found, _console())
+    draw(found.results, _console())
+    tell_where(found, _console())
     if found.failed:
         count = plural(len(found.failed), "run")
         raise GridError(f"{count} failed; the same command tries again: {found.reasons}")

@@ -17,8 +17,8 @@ from pixelrec.errors import RequestError
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.images.pack import pack
 from pixelrec.recipe.recipe import read_recipe
-from pixelrec.runs.evaluate import measure
-from pixelrec.runs.pairing import Pairing, compare_runs
+from pixelrec.runs.compare import RunDifference
+from pixelrec.runs.evaluate import evaluate_run
 from pixelrec.runs.report import report_file, write_run_report
 from pixelrec.runs.run import Run
 from pixelrec.runs.train import train_recipe
@@ -90,9 +90,9 @@ class Demonstration:
         return report_file(self.pixels.folder, "test")
 
     @property
-    def pairing(self) -> Pairing:
+    def difference(self) -> RunDifference:
         """Pixels less ids, user by user."""
-        return compare_runs(self.pixels.folder, self.ids.folder, "test")
+        return RunDifference.read(self.pixels.folder, self.ids.folder, "test")
 
 
 def open_shop(out: Path, seed: int, console: Console) -> tuple[World, Dataset]:
@@ -135,7 +135,7 @@ def _run_of(
     console.print(each.doing, highlight=False)
     recipe = read_recipe(each.recipe, each.overrides(seed))
     run = train_recipe(recipe, dataset, out / each.folder, shown)
-    measure(run, dataset, "test")
+    evaluate_run(run, dataset, "test")
     console.print(how_it_went(each, run), highlight=False)
     return run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pixelrec.errors import RunError
 
-FORMAT = 2
+FORMAT = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "recommender.json"
 
 
@@ -42,6 +42,16 @@ def read_hashed_weights(folder: Path) -> tuple[dict[str, Tensor], str]:
     with _explained(path):
         content = path.read_bytes()
         return load(content), sha256(content).hexdigest()
+
+
+def weights_sha256(folder: Path) -> str:
+    """The SHA-256 of the weights file of a checkpoint.
+
+    Raises:
+        RunError: missing.
+    """
+    with _explained(folder / WEIGHTS), (folder / WEIGHTS).open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -1,43 +1,118 @@
-"""Two trained runs side by side: metrics of both, and how far apart they are, the same users pair by pair."""
+"""Two runs evaluated on the same cases, compared user by user: over all cases, and on each slice."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self, final
+from typing import Self, final
+
+import numpy as np
 
 from pixelrec.choices import Split, check_split
 from pixelrec.errors import RunError
-from pixelrec.evaluation.significance import Interval
-from pixelrec.evaluation.slices import LONG_TAIL
-from pixelrec.runs.pairing import Paired, Pairing, compare_runs
-from pixelrec.runs.results import Measured, is_measured
-
-
-class Evaluated(Protocol):
-    """What of a run is compared. `names`: what it may be called, from the shortest on."""
-
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def names(self) -> Sequence[str]: ...
+from pixelrec.evaluation.comparison import METRIC, verdict_sentence
+from pixelrec.evaluation.metrics import per_user
+from pixelrec.evaluation.significance import Interval, Verdict, paired
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, SLICES, slice_label
+from pixelrec.runs.results import EvaluationResult, SavedRanks, is_evaluated, read_ranks, result_files
+from pixelrec.runs.run import Run
 
 
 @final
 @dataclass(frozen=True)
-class Part:
-    """Both runs on some questions, metrics in fractions.
+class PairedDifference:
+    """Metrics of one run minus those of another on some cases, in fractions.
 
-    where: which items they are about; empty for all.
-    apart: the first run less the second by metric; empty where the questions are too few to compare.
+    where: the items concerned, such as "items with < 5 training events (n = 123)"; empty for all.
+    intervals: by metric.
+    """
+
+    where: str
+    cases: int
+    intervals: Mapping[str, Interval]
+
+    @property
+    def interval(self) -> Interval:
+        """Of NDCG@10, which the verdict is about."""
+        return self.intervals[METRIC]
+
+    @property
+    def verdict(self) -> Verdict:
+        """On the first run."""
+        return self.interval.verdict
+
+    def sentence(self, first: str, second: str) -> str:
+        """The verdict in words and percentage points, with these names of the runs."""
+        return verdict_sentence(first, second, self.interval, self.where)
+
+
+@final
+@dataclass(frozen=True)
+class RunDifference:
+    """One run minus another, over all cases and by the name of each slice with enough cases."""
+
+    overall: PairedDifference
+    slices: Mapping[str, PairedDifference]
+
+    @property
+    def long_tail(self) -> PairedDifference | None:
+        return self.slices.get(LONG_TAIL.name)
+
+    @classmethod
+    def read(cls, first: Path, second: Path, split: str) -> Self:
+        """From the ranks in two run folders.
+
+        Raises:
+            RunError: a run was not evaluated on the split, or they are of different users, targets or
+                training events.
+            DataError: there are fewer than two users.
+        """
+        ours, theirs = read_ranks(first, split), read_ranks(second, split)
+        files = " and ".join(str(result_files(folder, split)[0]) for folder in (first, second))
+        _demand_same_cases(ours, theirs, files)
+        inside = {part: part.holds(ours.counts) for part in SLICES}
+        slices = {
+            part.name: _paired(ours.ranks[mask], theirs.ranks[mask], slice_label(part.events, mask.sum()))
+            for part, mask in inside.items()
+            if mask.sum() >= MIN_CASES
+        }
+        return cls(_paired(ours.ranks, theirs.ranks, ""), slices)
+
+
+def _paired(ours: np.ndarray, theirs: np.ndarray, where: str) -> PairedDifference:
+    first, second = per_user(ours), per_user(theirs)
+    return PairedDifference(where, len(ours), {name: paired(first[name], second[name]) for name in first})
+
+
+def _demand_same_cases(ours: SavedRanks, theirs: SavedRanks, files: str) -> None:
+    """Runs are paired row by row, so everything but the ranks must be equal."""
+    mend = "compare runs of one data set and split; if the data set has changed, evaluate both again"
+    if len(ours.users) != len(theirs.users):
+        raise RunError(f"{files} have {len(ours.users):,} and {len(theirs.users):,} users; {mend}")
+    for what, same in {
+        "users": ours.users.equals(theirs.users),
+        "targets": ours.items.equals(theirs.items),
+        "training events": np.array_equal(ours.counts, theirs.counts),
+    }.items():
+        if not same:
+            raise RunError(f"{files} are of different {what}; {mend}")
+
+
+@final
+@dataclass(frozen=True)
+class ComparedPart:
+    """Both runs on some cases, metrics in fractions.
+
+    where: the items concerned; empty for all.
+    differences: the first run minus the second by metric; empty for too few cases.
     """
 
     where: str
     cases: int
     first: Mapping[str, float]
     second: Mapping[str, float]
-    apart: Mapping[str, Interval]
+    differences: Mapping[str, Interval]
 
 
 @final
@@ -45,63 +120,63 @@ class Part:
 class RunComparison:
     """Two runs on one split.
 
-    names: of the first run and of the second, unlike each other.
-    pairing: the first run less the second.
+    names: of the first run and of the second, different from each other.
+    difference: the first run minus the second.
     """
 
     split: Split
     folders: tuple[Path, Path]
     names: tuple[str, str]
-    measured: tuple[Measured, Measured]
-    pairing: Pairing
+    results: tuple[EvaluationResult, EvaluationResult]
+    difference: RunDifference
 
     @classmethod
-    def read(cls, first: Evaluated, second: Evaluated, split: Split) -> Self:
-        """From what evaluations left in the run folders.
+    def read(cls, first: Run, second: Run, split: Split) -> Self:
+        """From the evaluations in the run folders.
 
         Raises:
             RequestError: there is no such split.
-            RunError: a run was not evaluated on it since its best checkpoint was made, they are not of the
-                same users and items, or both are the same run.
+            RunError: the best checkpoint of a run was not evaluated on it, they are of different users or
+                items, or both are the same run.
         """
         check_split(split)
         folders = (first.folder, second.folder)
         if folders[0].resolve() == folders[1].resolve():
             raise RunError(f"{folders[0]} is compared with itself; give two runs")
-        _demand_measured(folders, split)
+        _demand_evaluated(folders, split)
         names = next(pair for pair in zip(first.names, second.names, strict=True) if pair[0] != pair[1])
-        measured = (Measured.read(folders[0], split), Measured.read(folders[1], split))
-        return cls(split, folders, names, measured, compare_runs(*folders, split))
+        results = (EvaluationResult.read(folders[0], split), EvaluationResult.read(folders[1], split))
+        return cls(split, folders, names, results, RunDifference.read(*folders, split))
 
     @property
-    def parts(self) -> list[Part]:
-        """All events, and those of long-tail items if there are any."""
-        first, second = (each.metrics[each.model] for each in self.measured)
-        overall, few = self.pairing.overall, self._few()
-        return [Part("", overall.cases, first, second, overall.intervals), *([few] if few else [])]
-
-    def _few(self) -> Part | None:
-        first, second = (each.slice(LONG_TAIL.name) for each in self.measured)
-        if first is None or second is None:
-            return None
-        models = [each.model for each in self.measured]
-        apart = self.pairing.few.intervals if self.pairing.few else {}
-        return Part(first.where, first.cases, first.metrics[models[0]], second.metrics[models[1]], apart)
+    def parts(self) -> list[ComparedPart]:
+        """All cases, and those of long-tail items if there are any."""
+        first, second = self.results
+        overall, long_tail = self.difference.overall, self.difference.long_tail
+        parts = [ComparedPart("", overall.cases, first.own_metrics, second.own_metrics, overall.intervals)]
+        ours, theirs = (result.slice(LONG_TAIL.name) for result in self.results)
+        if ours is not None and theirs is not None:
+            values = ours.metrics[first.model], theirs.metrics[second.model]
+            intervals = long_tail.intervals if long_tail else {}
+            parts.append(ComparedPart(ours.where, ours.cases, *values, intervals))
+        return parts
 
     @property
-    def verdicts(self) -> list[Paired]:
-        """Over all events, and over those of long-tail items if they are enough."""
-        return [pair for pair in (self.pairing.overall, self.pairing.few) if pair is not None]
+    def verdicts(self) -> list[PairedDifference]:
+        """Over all cases, and over those of long-tail items if there are enough."""
+        return [pair for pair in (self.difference.overall, self.difference.long_tail) if pair is not None]
 
     @property
     def sentence(self) -> str:
-        """The verdict over all events, for people."""
-        return self.pairing.overall.sentence(*self.names)
+        """The verdict over all cases in words."""
+        return self.difference.overall.sentence(*self.names)
 
 
-def _demand_measured(folders: Sequence[Path], split: str) -> None:
-    absent = [folder for folder in folders if not is_measured(folder, split)]
-    if absent:
-        who = " and ".join(map(str, absent))
-        commands = " and ".join(f"`pixelrec evaluate {folder} --split {split}`" for folder in absent)
-        raise RunError(f"not evaluated on {split} since the best checkpoint was made: {who}; run {commands}")
+def _demand_evaluated(folders: Sequence[Path], split: str) -> None:
+    missing = [folder for folder in folders if not is_evaluated(folder, split)]
+    if missing:
+        commands = " and ".join(f"`pixelrec evaluate {folder} --split {split}`" for folder in missing)
+        raise RunError(
+            f"the best checkpoint was not evaluated on {split}: {' and '.join(map(str, missing))}; "
+            f"run {commands}"
+        )

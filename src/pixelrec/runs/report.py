@@ -1,11 +1,10 @@
-"""Collects what the report of a run shows."""
+"""Writes the report of a run: curves, metrics, and recommendations for a dozen users."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,17 +13,16 @@ from pixelrec.choices import Split
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.data.views import latest, seen_items
-from pixelrec.errors import RunError
+from pixelrec.errors import ImageError, RunError
 from pixelrec.images.store import PictureStore
 from pixelrec.recommender import latest_events
 from pixelrec.reports.page import write
 from pixelrec.reports.view import Cover, Report, UserStory
-from pixelrec.runs import report_rows as rows
+from pixelrec.runs.compare import RunDifference
 from pixelrec.runs.evaluate import cases_of
-from pixelrec.runs.pairing import compare_runs
-from pixelrec.runs.results import Measured
+from pixelrec.runs.report_rows import OtherRun, ReportRows
+from pixelrec.runs.results import EvaluationResult, read_ranks
 from pixelrec.runs.run import Run
-from pixelrec.runs.saved_ranks import read_ranks
 from pixelrec.training.journal import read_journal
 
 BEST_POSSIBLE = "law of the world"
@@ -33,7 +31,7 @@ SHOWN = 10  # items of a history, and of recommendations
 
 
 def report_file(folder: Path, split: Split) -> Path:
-    """The page of a split in a run folder: of the test events it is the report."""
+    """The page of a split in a run folder."""
     return folder / ("report.html" if split == "test" else f"report-{split}.html")
 
 
@@ -46,35 +44,40 @@ def write_run_report(
 ) -> Path:
     """Writes the page of an evaluated split; the users shown are drawn at random, not picked.
 
-    Where the law of the data is known, `ceiling` holds the metrics that nobody can beat. Runs `beside` it,
-    evaluated on the same split, stand in the same tables, and are compared with it user by user.
+    Covers are shown as far as the data set has them.
+
+    Args:
+        ceiling: metrics that no model can exceed, where the law of the data is known.
+        beside: runs evaluated on the same split, shown in the same tables and compared user by user.
 
     Raises:
         RunError: a run was not evaluated on the split, or one `beside` it is of other users or items.
     """
     cases = cases_of(dataset, split)
-    measured = Measured.read(run.folder, split)
-    others = _others(run, measured, split, beside)
+    result = EvaluationResult.read(run.folder, split)
+    others = _other_runs(run, result, split, beside)
+    rows = ReportRows(result, {} if ceiling is None else {BEST_POSSIBLE: ceiling}, others)
     ranks = read_ranks(run.folder, split).ranks
     epochs = read_journal(run.folder / "metrics.jsonl")
     monitor = run.recipe.training.monitor
+    covers = _Covers.of(dataset)
     report = Report(
         name=run.name,
         when=str(run.about["created"])[:16].replace("T", " "),
         origin=(run.folder.resolve().name, f"seed {run.recipe['seed']}"),
-        metrics=rows.metric_rows(measured, {} if ceiling is None else {BEST_POSSIBLE: ceiling}, others),
-        standing=rows.standing(measured),
-        beside=rows.beside(measured, others),
-        slices=rows.slice_parts(measured, others),
-        baselines=list(measured.notes.items()),
-        summary=_summary(run, dataset, split, len(cases)),
+        metrics=rows.metrics(),
+        standing=rows.standing(),
+        beside=rows.beside(),
+        slices=rows.slices(),
+        baselines=list(result.notes.items()),
         epochs=epochs,
         best_epoch=max(epochs, key=lambda row: row[monitor])["epoch"] if epochs else None,
         watched=monitor,
         ranks=ranks,
         catalogue=dataset.items,
-        stories=_stories(run, dataset, cases, ranks),
-        dataset=_facts(dataset),
+        stories=_stories(run, dataset, cases, ranks, covers),
+        summary=_summary(run, dataset, split, len(cases), covers),
+        dataset=[(k.replace("_", " "), f"{v:,}") for k, v in dataset.manifest["counts"].items()],
         configuration=run.recipe.config,
     )
     path = report_file(run.folder, split)
@@ -82,21 +85,21 @@ def write_run_report(
     return path
 
 
-def _others(run: Run, measured: Measured, split: Split, beside: Sequence[Run]) -> list[rows.Other]:
-    """Each under a name that no other row has: its folder's too, where recipes bear the same."""
-    taken = {BEST_POSSIBLE, *measured.metrics}
+def _other_runs(run: Run, result: EvaluationResult, split: Split, beside: Sequence[Run]) -> list[OtherRun]:
+    """Each under a name that no other row has, with its folder where recipes have the same name."""
+    taken = {BEST_POSSIBLE, *result.metrics}
     others = []
     for other in beside:
         name = next((name for name in other.names if name not in taken), None)
         if name is None:
-            raise RunError(f"{other.folder} is to stand beside {run.folder} twice; name each run once")
+            raise RunError(f"{other.folder} is given twice beside {run.folder}; name each run once")
         taken.add(name)
-        pairing = compare_runs(run.folder, other.folder, split)
-        others.append(rows.Other(name, Measured.read(other.folder, split), pairing))
+        difference = RunDifference.read(run.folder, other.folder, split)
+        others.append(OtherRun(name, EvaluationResult.read(other.folder, split), difference))
     return others
 
 
-def _summary(run: Run, dataset: Dataset, split: Split, users: int) -> list[tuple[str, str]]:
+def _summary(run: Run, dataset: Dataset, split: Split, users: int, covers: _Covers) -> list[tuple[str, str]]:
     return [
         ("data set", dataset.folder.name),
         ("split", split),
@@ -104,35 +107,43 @@ def _summary(run: Run, dataset: Dataset, split: Split, users: int) -> list[tuple
         ("catalogue", f"{dataset.items:,} items"),
         ("item encoder", str(run.recipe["items"]["name"])),
         ("user model", str(run.recipe["users"]["name"])),
+        *([("pictures", covers.problem)] if covers.problem else []),
     ]
 
 
-def _facts(dataset: Dataset) -> list[tuple[str, str]]:
-    counts: Mapping[str, Any] = dataset.manifest["counts"]
-    return [(name.replace("_", " "), f"{value:,}") for name, value in counts.items()]
-
-
 @dataclass(frozen=True)
-class _Gallery:
-    """Covers by item number."""
+class _Covers:
+    """Covers by item number, without pictures where the store cannot be read."""
 
     information: pl.DataFrame
     store: PictureStore | None
+    problem: str = ""  # why pictures are missing
 
     @classmethod
-    def of(cls, dataset: Dataset) -> _Gallery:
-        store = PictureStore.open(dataset.covers) if dataset.covers.exists() else None
-        return cls(dataset.information, store)
+    def of(cls, dataset: Dataset) -> _Covers:
+        if not dataset.covers.exists():
+            return cls(dataset.information, None)
+        try:
+            store = PictureStore.open(dataset.covers)
+            absent = len(store.missing(list(dataset.item_ids)))
+        except ImageError as error:
+            return cls(dataset.information, None, f"not shown: {error}")
+        problem = f"{absent:,} items have none: run `pixelrec images pack` again" if absent else ""
+        return cls(dataset.information, store, problem)
 
-    def covers(self, numbers: Sequence[int]) -> list[Cover]:
+    def show(self, numbers: Sequence[int]) -> list[Cover]:
         rows = self.information[[int(n) - 1 for n in numbers]]
         ids = rows["item_id"].to_list()
         titles = rows["title"].to_list() if "title" in rows.columns else [None] * len(ids)
-        pictures = [None] * len(ids) if self.store is None or not ids else list(self.store.read(ids))
-        return [Cover(*each) for each in zip(ids, titles, pictures, strict=True)]
+        return [Cover(item, title, self._picture(item)) for item, title in zip(ids, titles, strict=True)]
+
+    def _picture(self, item_id: str) -> np.ndarray | None:
+        return self.store.read([item_id])[0] if self.store is not None and item_id in self.store else None
 
 
-def _stories(run: Run, dataset: Dataset, cases: EvaluationCases, ranks: np.ndarray) -> list[UserStory]:
+def _stories(
+    run: Run, dataset: Dataset, cases: EvaluationCases, ranks: np.ndarray, covers: _Covers
+) -> list[UserStory]:
     chosen = np.sort(np.random.default_rng(0).permutation(len(cases))[:STORIES])
     users, histories = cases.users[chosen], cases.histories
     recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
@@ -142,13 +153,12 @@ def _stories(run: Run, dataset: Dataset, cases: EvaluationCases, ranks: np.ndarr
     _, best = recommender.recommend(run.catalogue(recommender), events, seen, owners, SHOWN)
     unseen = [dataset.items - len(seen[owners == row].unique()) for row in range(len(users))]
     shown, _ = latest(histories, users, SHOWN)
-    gallery = _Gallery.of(dataset)
     return [
         UserStory(
             user_id=str(dataset.user_ids[int(user) - 1]),
-            history=gallery.covers([n for n in shown[row] if n]),
-            recommended=gallery.covers([n for n in best[row].tolist() if n]),
-            answer=gallery.covers([cases.targets[case]])[0],
+            history=covers.show([n for n in shown[row] if n]),
+            recommended=covers.show([n for n in best[row].tolist() if n]),
+            answer=covers.show([cases.targets[case]])[0],
             rank=int(ranks[case]),
             ranked=max(unseen[row], int(ranks[case])),  # an item chosen before has the last rank of all
             events=int(histories.stops[user] - histories.starts[user]),

@@ -1,4 +1,4 @@
-"""From what evaluations found to the rows and sentences of the report."""
+"""Rows and sentences of a report, from the results of evaluations."""
 
 from __future__ import annotations
 
@@ -8,83 +8,76 @@ from typing import final
 
 from pixelrec.evaluation.slices import SliceResult
 from pixelrec.reports.view import MetricRow, Role, SlicePart, Standing
-from pixelrec.runs.pairing import Paired, Pairing
-from pixelrec.runs.results import Measured
+from pixelrec.runs.compare import PairedDifference, RunDifference
+from pixelrec.runs.results import EvaluationResult
+
+Values = Mapping[str, Mapping[str, float]]  # metrics in fractions, by model
 
 
 @final
 @dataclass(frozen=True)
-class Other:
+class OtherRun:
     """Another run of the same data set and split.
 
-    name: what the tables call it, unlike any other name there.
-    pairing: the reported run less this one.
+    name: in the tables, different from any other name there.
+    difference: the reported run minus this one.
     """
 
     name: str
-    measured: Measured
-    pairing: Pairing
-
-    @property
-    def metrics(self) -> Mapping[str, float]:
-        """Over all questions, in fractions."""
-        return self.measured.metrics[self.measured.model]
+    result: EvaluationResult
+    difference: RunDifference
 
     def on(self, name: str) -> Mapping[str, float] | None:
-        """Its metrics on the slice of this name; none where it was evaluated without such a slice."""
-        found = self.measured.slice(name)
-        return None if found is None else found.metrics[self.measured.model]
+        """Its metrics on the slice of this name, if it was evaluated on such a slice."""
+        found = self.result.slice(name)
+        return None if found is None else found.metrics[self.result.model]
 
 
-def metric_rows(
-    measured: Measured, ceiling: Mapping[str, Mapping[str, float]], others: Sequence[Other] = ()
-) -> list[MetricRow]:
-    """From the best to the worst; `ceiling`: what nobody can beat, by the name of its row."""
-    more = {**ceiling, **{other.name: other.metrics for other in others}}
-    roles: dict[str, Role] = {**dict.fromkeys(ceiling, "ceiling"), **_roles(measured, others)}
-    return _rows(measured.split, measured.ordered(more), {**more, **measured.metrics}, roles)
+@final
+@dataclass(frozen=True)
+class ReportRows:
+    """The tables of a run beside its baselines, perhaps a ceiling, and other runs."""
 
+    result: EvaluationResult
+    ceiling: Values  # metrics that no model can exceed, by the name of their row
+    others: Sequence[OtherRun]
 
-def slice_parts(measured: Measured, others: Sequence[Other] = ()) -> list[SlicePart]:
-    """Slices as the run has them; the first decides the order of rows."""
-    return [_slice_part(measured, part, others) for part in measured.slices]
+    def metrics(self) -> list[MetricRow]:
+        """Over all cases, from the best to the worst."""
+        more = {**self.ceiling, **{other.name: other.result.own_metrics for other in self.others}}
+        return self._rows(self.result.ordered(more), {**more, **self.result.metrics})
 
+    def slices(self) -> list[SlicePart]:
+        """The slices of the run; the first decides the order of rows."""
+        return [self._slice(part) for part in self.result.slices]
 
-def _slice_part(measured: Measured, part: SliceResult, others: Sequence[Other]) -> SlicePart:
-    more = {other.name: found for other in others if (found := other.on(part.name)) is not None}
-    values: Mapping[str, Mapping[str, float]] = {**more, **part.metrics}
-    rows = _rows(measured.split, part.ordered(more), values, _roles(measured, others))
-    said = [] if part.comparison is None else [_against(measured, part)]
-    pairs = {other.name: other.pairing.slices.get(part.name) for other in others}
-    said += [_beside(measured.model, name, pair) for name, pair in pairs.items() if pair is not None]
-    return SlicePart(part.name, part.where, part.cases, rows, said)
+    def standing(self) -> Standing | None:
+        """Beside the best baseline, over all cases."""
+        found = self.result.comparison
+        return None if found is None else Standing(found.verdict, found.sentence(self.result.model))
 
+    def beside(self) -> list[Standing]:
+        """Beside each other run, over all cases."""
+        return [self._beside(other.name, other.difference.overall) for other in self.others]
 
-def _rows(
-    split: str, order: Sequence[str], values: Mapping[str, Mapping[str, float]], roles: Mapping[str, Role]
-) -> list[MetricRow]:
-    return [MetricRow(split, model, values[model], roles.get(model, "baseline")) for model in order]
+    def _slice(self, part: SliceResult) -> SlicePart:
+        more = {other.name: found for other in self.others if (found := other.on(part.name)) is not None}
+        standings = []
+        if comparison := part.comparison:
+            sentence = comparison.sentence(self.result.model, part.where)
+            standings.append(Standing(comparison.verdict, sentence))
+        for other in self.others:
+            if pair := other.difference.slices.get(part.name):
+                standings.append(self._beside(other.name, pair))
+        rows = self._rows(part.ordered(more), {**more, **part.metrics})
+        return SlicePart(part.name, part.where, part.cases, rows, standings)
 
+    def _beside(self, other: str, pair: PairedDifference) -> Standing:
+        return Standing(pair.verdict, pair.sentence(self.result.model, other))
 
-def standing(measured: Measured) -> Standing | None:
-    """Beside the best baseline, over all questions."""
-    found = measured.comparison
-    return None if found is None else Standing(found.verdict, found.sentence(measured.model))
-
-
-def beside(measured: Measured, others: Sequence[Other]) -> list[Standing]:
-    """Beside each other run, over all questions."""
-    return [_beside(measured.model, other.name, other.pairing.overall) for other in others]
-
-
-def _against(measured: Measured, part: SliceResult) -> Standing:
-    assert part.comparison is not None
-    return Standing(part.comparison.verdict, part.comparison.sentence(measured.model, part.where))
-
-
-def _beside(model: str, other: str, pair: Paired) -> Standing:
-    return Standing(pair.verdict, pair.sentence(model, other))
-
-
-def _roles(measured: Measured, others: Sequence[Other]) -> dict[str, Role]:
-    return {**dict.fromkeys((other.name for other in others), "other"), measured.model: "model"}
+    def _rows(self, order: Sequence[str], values: Values) -> list[MetricRow]:
+        roles: dict[str, Role] = {self.result.model: "model"}
+        roles |= dict.fromkeys(self.ceiling, "ceiling")
+        roles |= dict.fromkeys((other.name for other in self.others), "other")
+        split = self.result.split
+        return [MetricRow(split, model, values[model], roles.get(model, "baseline")) for model in order]

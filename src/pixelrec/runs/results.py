@@ -1,8 +1,7 @@
-"""What an evaluation found, as it lies in a run folder.
+"""The result of an evaluation, as two files in a run folder.
 
-`metrics-<split>.json` holds metrics by model, `slices-<split>.json` the same on items with few training
-events and on the others, `baselines-<split>.json` which model is the trained one, how it compares with the
-best baseline, and what was chosen for each of those.
+`evaluation-<split>.json` holds an `EvaluationResult`, `ranks-<split>.parquet` a row per evaluated user. They
+belong to the weights whose SHA-256 is in the first, so a run can be copied in any order and without times.
 """
 
 from __future__ import annotations
@@ -11,125 +10,147 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Self, final
 
+import numpy as np
+
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Comparison, best_first
-from pixelrec.evaluation.significance import Interval
 from pixelrec.evaluation.slices import SliceResult
-from pixelrec.files.atomic import write_text
-from pixelrec.runs.saved_ranks import ranks_file
+from pixelrec.files.atomic import new_file, whole, write_text
+from pixelrec.files.checkpoint import weights_sha256
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @final
 @dataclass(frozen=True)
-class Measured:
+class EvaluationResult:
     """A trained model and its baselines on one split."""
 
     split: str
-    model: str
+    model: str  # the trained one
     metrics: Mapping[str, Mapping[str, float]]  # by model, in fractions
-    comparison: Comparison | None
-    notes: Mapping[str, str]  # by baseline: what was chosen on validation, or why it is left out
-    slices: tuple[SliceResult, ...] = ()  # those that hold questions, the one of few training events first
+    comparison: Comparison | None  # with the best baseline
+    notes: Mapping[str, str]  # by baseline: its hyperparameters, or why it is left out
+    slices: tuple[SliceResult, ...] = ()  # those that hold cases, long-tail items first
+    weights: str = ""  # SHA-256 of the evaluated checkpoint
 
-    def ordered(self, ceiling: Mapping[str, Mapping[str, float]] | None = None) -> list[str]:
-        """Models, and perhaps a ceiling, from the best to the worst by NDCG@10."""
-        return best_first({**(ceiling or {}), **self.metrics})
+    @property
+    def own_metrics(self) -> Mapping[str, float]:
+        """Of the trained model, in fractions."""
+        return self.metrics[self.model]
+
+    def ordered(self, others: Mapping[str, Mapping[str, float]] | None = None) -> list[str]:
+        """These models and `others` from the best to the worst by NDCG@10."""
+        return best_first({**(others or {}), **self.metrics})
 
     def slice(self, name: str) -> SliceResult | None:
-        """The slice of this name, if it holds questions."""
+        """The slice of this name, if it holds cases."""
         return next((part for part in self.slices if part.name == name), None)
 
     def write(self, folder: Path) -> None:
-        """Writes all files, each whole or not at all; the metrics last, so that they tell all are there."""
-        about = {"model": self.model, "against": _plain(self.comparison), "choices": dict(self.notes)}
-        _write(folder / _about_file(self.split), about)
-        _write(folder / _slices_file(self.split), {part.name: _plain_slice(part) for part in self.slices})
-        _write(folder / _metrics_file(self.split), self.metrics)
+        """Writes it, whole or not at all; the ranks are written before it."""
+        write_text(_result_file(folder, self.split), json.dumps(asdict(self), indent=2) + "\n", RunError)
 
     @classmethod
     def read(cls, folder: Path, split: str) -> Self:
         """Reads what `write` wrote.
 
         Raises:
-            RunError: the split was not evaluated, or a file is damaged.
+            RunError: the split was not evaluated, or the file is damaged.
         """
-        metrics, about, parts = (_read(path, split) for path in measured_files(folder, split))
+        from pydantic import TypeAdapter
+
+        path = _result_file(folder, split)
         try:
-            slices = tuple(_slice(name, found) for name, found in parts.items())
-        except (AttributeError, KeyError, TypeError) as error:
-            raise _damaged(folder / _slices_file(split), split, error) from None
-        try:
-            comparison = _comparison(about["against"])
-            return cls(split, about["model"], metrics, comparison, about["choices"], slices)
-        except (KeyError, TypeError) as error:
-            raise _damaged(folder / _about_file(split), split, error) from None
+            return TypeAdapter(cls).validate_json(path.read_bytes())
+        except FileNotFoundError:
+            raise RunError(f"{path}: no such file; {_mend(folder, split)}") from None
+        except ValueError as error:  # pydantic's own is one
+            raise RunError(f"{path}: damaged ({_first_line(error)}); {_mend(folder, split)}") from None
 
 
-def measured_files(folder: Path, split: str) -> tuple[Path, Path, Path]:
-    """Where `Measured` lies."""
-    return folder / _metrics_file(split), folder / _about_file(split), folder / _slices_file(split)
+@final
+@dataclass(frozen=True)
+class SavedRanks:
+    """Q cases, in the order of the split's users."""
+
+    users: pl.Series  # user ids
+    items: pl.Series  # ids of the targets
+    ranks: np.ndarray  # int64[Q]
+    counts: np.ndarray  # int64[Q]: training events of the targets
 
 
-def is_measured(folder: Path, split: str) -> bool:
-    """Whether a run folder has all that an evaluation writes, made after the best checkpoint."""
-    best, files = folder / "best", (*measured_files(folder, split), ranks_file(folder, split))
-    if not best.exists() or not all(path.exists() for path in files):
-        return False
-    return min(path.stat().st_mtime_ns for path in files) >= best.stat().st_mtime_ns
+def result_files(folder: Path, split: str) -> tuple[Path, Path]:
+    """The files of an evaluation: the ranks, and the result, which is written last."""
+    return folder / f"ranks-{split}.parquet", _result_file(folder, split)
 
 
-def _metrics_file(split: str) -> str:
-    return f"metrics-{split}.json"
-
-
-def _about_file(split: str) -> str:
-    return f"baselines-{split}.json"
-
-
-def _slices_file(split: str) -> str:
-    return f"slices-{split}.json"
-
-
-def _plain(comparison: Comparison | None) -> dict[str, Any] | None:
-    return None if comparison is None else asdict(comparison)
-
-
-def _comparison(plain: Mapping[str, Any] | None) -> Comparison | None:
-    if plain is None:
-        return None
-    return Comparison(plain["baseline"], Interval(**plain["interval"]))
-
-
-def _plain_slice(part: SliceResult) -> dict[str, Any]:
-    about = {"events": part.events, "cases": part.cases, "against": _plain(part.comparison)}
-    return {**about, "metrics": part.metrics}
-
-
-def _slice(name: str, plain: Mapping[str, Any]) -> SliceResult:
-    against = _comparison(plain["against"])
-    return SliceResult(name, plain["events"], plain["cases"], plain["metrics"], against)
-
-
-def _write(path: Path, found: Mapping[str, Any]) -> None:
-    write_text(path, json.dumps(found, indent=2) + "\n", RunError)
-
-
-def _read(path: Path, split: str) -> Any:
+def is_evaluated(folder: Path, split: str) -> bool:
+    """Whether the present best checkpoint of a run was evaluated on a split."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(
-            f"{path}: no such file; evaluate the run first, with `{_command(path, split)}`"
-        ) from None
-    except ValueError as error:
-        raise _damaged(path, split, error) from None
+        found = EvaluationResult.read(folder, split)
+        return result_files(folder, split)[0].exists() and found.weights == weights_sha256(
+            whole(folder / "best")
+        )
+    except RunError:
+        return False
 
 
-def _damaged(path: Path, split: str, error: Exception) -> RunError:
-    return RunError(f"{path}: damaged ({error}); evaluate again with `{_command(path, split)}`")
+def write_ranks(
+    folder: Path, dataset: Dataset, cases: EvaluationCases, ranks: np.ndarray, counts: np.ndarray
+) -> None:
+    """A row per evaluated user: ids of user and target, its rank, and events that were known.
+
+    ranks, counts: int64[Q], the ranks and the training events of the targets.
+    """
+    import polars as pl
+
+    histories = cases.histories
+    table = pl.DataFrame(
+        {
+            "user_id": dataset.user_ids[cases.users - 1],
+            "item_id": dataset.item_ids[cases.targets - 1],
+            "rank": ranks,
+            "history_length": histories.stops[cases.users] - histories.starts[cases.users],
+            "item_training_events": counts,
+        }
+    )
+    with new_file(result_files(folder, cases.name)[0], RunError) as draft:
+        table.write_parquet(draft)
 
 
-def _command(path: Path, split: str) -> str:
-    return f"pixelrec evaluate {path.parent} --split {split}"
+def read_ranks(folder: Path, split: str) -> SavedRanks:
+    """Reads what `write_ranks` wrote.
+
+    Raises:
+        RunError: the split was not evaluated, or the file is damaged.
+    """
+    import polars as pl
+
+    path, _ = result_files(folder, split)
+    if not path.exists():
+        raise RunError(f"{path}: no such file; {_mend(folder, split)}")
+    columns = ["user_id", "item_id", "rank", "item_training_events"]
+    try:
+        table = pl.read_parquet(path, columns=columns, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise RunError(f"{path}: damaged ({_first_line(error)}); {_mend(folder, split)}") from error
+    ranks, counts = (table[name].to_numpy().astype(np.int64) for name in columns[2:])
+    return SavedRanks(table["user_id"], table["item_id"], ranks, counts)
+
+
+def _result_file(folder: Path, split: str) -> Path:
+    return folder / f"evaluation-{split}.json"
+
+
+def _mend(folder: Path, split: str) -> str:
+    return f"evaluate the run with `pixelrec evaluate {folder} --split {split}`"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

@@ -1,4 +1,4 @@
-"""Ranks of baselines, kept inside the data set: whatever model comes, they are the same."""
+"""Ranks by baselines, saved inside the data set: they are the same for every model beside them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pixelrec.evaluation.baselines import NONE, BaselineRanks
 from pixelrec.files.atomic import new_file
 
 
-def read_rivals(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
-    """What `keep_rivals` wrote for these very events and questions; nothing where there is no such thing."""
+def read_baselines(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
+    """What `save_baselines` wrote for the same events and cases; empty if there is no such file."""
     try:
         with safe_open(_path(dataset, cases), framework="numpy") as file:
             about = file.metadata() or {}
@@ -27,25 +27,25 @@ def read_rivals(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
                 return NONE
             ranks = {name: file.get_tensor(name).astype(np.int64) for name in json.loads(about["names"])}
             notes = json.loads(about["notes"])
-    except (OSError, SafetensorError, KeyError, ValueError):  # missing, cut off, or no such file at all
+    except (OSError, SafetensorError, KeyError, ValueError):  # missing, cut short, or another file
         return NONE
-    whole = all(len(found) == len(cases) and _possible(found, dataset.items) for found in ranks.values())
-    return BaselineRanks(ranks, notes) if whole else NONE
+    valid = all(len(found) == len(cases) and _is_valid(found, dataset.items) for found in ranks.values())
+    return BaselineRanks(ranks, notes) if valid else NONE
 
 
-def keep_rivals(dataset: Dataset, cases: EvaluationCases, baseline_ranks: BaselineRanks) -> None:
-    """Writes them whole or not at all; a folder that cannot be written is left as it is."""
+def save_baselines(dataset: Dataset, cases: EvaluationCases, found: BaselineRanks) -> None:
+    """Writes them, unless the data set is read-only: then they are computed again the next time."""
     path = _path(dataset, cases)
     about = {
         "version": _version(dataset),
-        "names": json.dumps(list(baseline_ranks.ranks)),
-        "notes": json.dumps(dict(baseline_ranks.notes)),
+        "names": json.dumps(list(found.ranks)),
+        "notes": json.dumps(dict(found.notes)),
     }
-    tensors = {name: ranks.astype(np.int32) for name, ranks in baseline_ranks.ranks.items()}
     with suppress(OSError, RunError):
         path.parent.mkdir(exist_ok=True)
         with new_file(path, RunError) as draft:
-            draft.write_bytes(save(tensors, metadata=about))  # with the rights that other files get
+            tensors = {name: ranks.astype(np.int32) for name, ranks in found.ranks.items()}
+            draft.write_bytes(save(tensors, about))  # `save_file` would give the file its own permissions
 
 
 def _path(dataset: Dataset, cases: EvaluationCases) -> Path:
@@ -57,5 +57,5 @@ def _version(dataset: Dataset) -> str:
     return f"{VERSION} {dataset.fingerprint}"
 
 
-def _possible(ranks: np.ndarray, items: int) -> bool:
+def _is_valid(ranks: np.ndarray, items: int) -> bool:
     return ranks.ndim == 1 and bool(((ranks >= 1) & (ranks <= items)).all())

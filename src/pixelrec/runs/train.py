@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from rich.console import Console
 from pixelrec.console.terminal import say
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events, validation_cases
-from pixelrec.errors import DataError, RecipeError, StoppedError, memory_explained
+from pixelrec.errors import DataError, RecipeError, RunError, StoppedError, memory_explained
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.files.checkpoint import read_description
+from pixelrec.files.lock import exclusive
 from pixelrec.numerics.precision import emulation_line
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
 from pixelrec.recipe.recipe import Recipe
@@ -52,7 +54,8 @@ def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Co
     _begin(parts, start, dataset, console)
     origin, reads = start.origin if start else None, parts.recommender.items.reads
     run = processes.from_leader(lambda: Run.create(out or new_folder(recipe), recipe, dataset, origin, reads))
-    return _train(parts, run, Progress(), console)
+    with _locked(run, processes):
+        return _train(parts, run, Progress(), console)
 
 
 @memory_explained(f"start again with {SMALLER}; training.warm_start takes over what this run has learnt")
@@ -63,9 +66,15 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
         StoppedError: by a signal again.
         RunError: its state is damaged, or was saved by another number of processes.
     """
+    processes = processes_of(run.recipe.training.device)
+    with _locked(run, processes):
+        return _resume(run, dataset, processes, console)
+
+
+def _resume(run: Run, dataset: Dataset, processes: AbstractProcesses, console: Console) -> Run:
     state = load_state(run.folder / "last")
     if state is None:  # it was killed before it saved any
-        parts = build_parts(run.recipe, dataset, processes_of(run.recipe.training.device))
+        parts = build_parts(run.recipe, dataset, processes)
         _begin(parts, WarmStart.of_run(run), dataset, console)
         return _train(parts, run, Progress(), console)
     if state.progress.finished:
@@ -73,11 +82,17 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
         console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {best}")
         return run
     described = read_description(state.folder).get("described")
-    processes = processes_of(run.recipe.training.device)
     parts = build_parts(run.recipe, dataset, processes, described)
     state.restore(parts.recommender, parts.optimiser, processes.index, processes.count)
     _prepare(parts, console)
     return _train(parts, run, state.progress, console)
+
+
+def _locked(run: Run, processes: AbstractProcesses) -> AbstractContextManager[None]:
+    """Only one training at a time writes into a run folder; evaluations may read its best checkpoint."""
+    if not processes.leads:
+        return nullcontext()
+    return exclusive(run.folder / ".lock", f"{run.folder} is being trained", RunError)
 
 
 def _train(parts: Parts, run: Run, progress: Progress, console: Console) -> Run:

@@ -1,4 +1,4 @@
-"""The process that works on one cell."""
+"""One attempt at a cell, in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from typing import final
 from pixelrec.grid.cell import Cell
 from pixelrec.grid.child import Order
 
-LONGEST = 400  # characters of a failure's reason
+LONGEST = 400  # characters of a reason
 
 
 @final
-class CellProcess:
-    """A running `python -m pixelrec.grid.child`.
+class Attempt:
+    """A process that works on a cell.
 
-    It is in a process group of its own: Ctrl-C in the terminal reaches the runner alone, which passes it on.
+    It is out of reach of the terminal's Ctrl-C, so that it hears of it from the runner alone, and once.
 
     Args:
-        cell: to train and evaluate.
-        lock: the descriptor that locks the cell; the process inherits it, so that the cell stays locked if
-            the runner dies.
-        order: sent to the process.
+        cell: which one.
+        lock: the descriptor that holds it; the process inherits it, and holds the cell if the runner dies.
+        order: what is to be done.
     """
 
     def __init__(self, cell: Cell, lock: int, order: Order) -> None:
         self.cell, self._lock = cell, lock
         cell.forget_failure()
         with cell.log.open("ab") as log:
-            self._log_start = log.tell()
+            self._said_before = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "pixelrec.grid.child"],
                 stdin=subprocess.PIPE,
@@ -44,7 +43,7 @@ class CellProcess:
                 process_group=0,
                 text=True,
             )
-        with suppress(BrokenPipeError):  # already dead: `failure` gives its exit status
+        with suppress(BrokenPipeError):  # it has died already; its exit status tells
             assert self._process.stdin is not None
             self._process.stdin.write(order.to_line())
             self._process.stdin.flush()
@@ -53,19 +52,17 @@ class CellProcess:
         return self._process.poll() is not None
 
     def interrupt(self) -> None:
-        """Makes it finish the step, save and stop."""
+        """Asks it to finish the step, save and stop."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """Ends it at once and waits for its end."""
         self._process.kill()
-        self._process.wait()
 
     def wait(self) -> None:
         self._process.wait()
 
     def failure(self) -> str | None:
-        """The reason in one line if the finished process failed, else None."""
+        """Why it failed, in a line, once it is over; none if it did not."""
         code = self._process.returncode
         if code == 0:
             return None
@@ -74,10 +71,10 @@ class CellProcess:
             name = signal.Signals(number).name
             why = ": perhaps memory ran out" if number == signal.SIGKILL else ""
             return f"its process was ended by {name}{why}"
-        return _last_line(self.cell.log, self._log_start) or f"its process ended with status {code}"
+        return _last_line(self.cell.log, self._said_before) or f"its process ended with status {code}"
 
     def close(self) -> None:
-        """Unlocks the cell."""
+        """Lets go of the cell."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -85,11 +82,11 @@ class CellProcess:
 
 
 def threads(jobs: int) -> int:
-    """Threads of each of `jobs` processes: an equal part of the cores, at most OMP_NUM_THREADS."""
+    """That each of so many processes computes with: its share of the cores, or fewer if the user says so."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    share = max(cores // jobs, 1)
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    most = int(wanted) if wanted.isdecimal() and int(wanted) else cores
-    return min(max(cores // jobs, 1), most)
+    return min(share, int(wanted)) if wanted.isdecimal() and int(wanted) else share
 
 
 def _last_line(log: Path, start: int) -> str | None:
