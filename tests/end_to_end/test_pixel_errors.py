@@ -149,8 +149,8 @@ def test_a_cache_of_the_same_weights_with_other_states(refused: Refuse, data: Pa
         return 2 * lower_states(*words)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pixelrec.items.cache.caching.lower_states", doubled)
-        patch.setattr("pixelrec.items.cache.caching.verify", lambda *_: None)
+        patch.setattr("pixelrec.items.cache.policy.lower_states", doubled)
+        patch.setattr("pixelrec.items.cache.policy.verify", lambda *_: None)
         folder = prepared(data, CACHED)
     message = refused(CACHED)
     assert f"{folder} are not what the network computes" in message and "delete the folder" in message

@@ -30,9 +30,9 @@ from pixelrec.items.backbones.draft import BackboneOptions
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.networks import NetworkConfig, make_network
 from pixelrec.items.backbones.recomputation import statistics_kept
-from pixelrec.items.cache.caching import Frozen
 from pixelrec.items.cache.feeds import CacheFeed, PictureFeed, ResidentFeed
 from pixelrec.items.cache.key import DTYPES, Dtype
+from pixelrec.items.cache.policy import Frozen
 from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recommender import Recommender
 
@@ -345,7 +345,7 @@ def test_where_the_disk_has_no_room_auto_does_without(
 def test_before_training_all_of_a_cache_is_looked_at(
     spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pixelrec.items.cache.store._LOOKED_AT", 0)
+    monkeypatch.setattr("pixelrec.items.cache.store._SAMPLED", 0)
     config = {"cache": "always", "cache_folder": str(tmp_path), "trainable": "head", "chunk": 8}
     network = tiny("vit")
     made(spec, network, **config).prepare(LINES.append)

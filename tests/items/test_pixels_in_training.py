@@ -22,8 +22,8 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import Shared
 from pixelrec.data.split import training_events
 from pixelrec.data.views import VIEWS, Reader, Windowing
-from pixelrec.items.cache.caching import Frozen
 from pixelrec.items.cache.feeds import CacheFeed, PictureFeed
+from pixelrec.items.cache.policy import Frozen
 from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recommender import Recommender
 
@@ -175,7 +175,7 @@ def test_the_network_has_its_precision_and_scores_stay_in_full(
 def test_states_in_bf16_are_computed_in_it_where_the_device_can_and_the_key_knows(
     spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch, native: bool
 ) -> None:
-    monkeypatch.setattr("pixelrec.items.cache.caching.has_bf16", lambda _device: native)
+    monkeypatch.setattr("pixelrec.items.cache.policy.has_bf16", lambda _device: native)
     encoder = recommender_of(spec).items
     frozen = Frozen(encoder.backbone, encoder.constant, encoder.pictures)
     some = np.array([1, 2, 3])

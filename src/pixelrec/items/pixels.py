@@ -32,9 +32,9 @@ from pixelrec.items.backbones.recomputation import (
     statistics_kept,
     without_statistics,
 )
-from pixelrec.items.cache.caching import Cache, CacheConfig, Frozen, cached_feed
 from pixelrec.items.cache.feeds import AbstractFeed, PictureFeed, lower_states
 from pixelrec.items.cache.key import Dtype
+from pixelrec.items.cache.policy import Cache, CacheConfig, Frozen, cached_feed
 from pixelrec.items.chunks import LEAST, MOST, bytes_to_keep, pictures_at_once
 from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.lora import add_lora

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from pixelrec.errors import ImageError, RecipeError
 from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetConfig, ModifiedResNet
-from pixelrec.items.cache import place as activation_place
 from pixelrec.items.cache import store as made
+from pixelrec.items.cache import writer as activation_writer
 from pixelrec.items.cache.key import DTYPES, ActivationKey, key_of
 from pixelrec.items.cache.manifest import CHUNKS, MANIFEST, STATES, folder_of
 from pixelrec.items.cache.store import Activations, open_activations, verify
@@ -174,7 +174,7 @@ def test_killed_before_the_first_chunk(tmp_path: Path, at: str, monkeypatch: pyt
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    name = {"manifest": "write_manifest", "states": "allocate"}[at]
+    name = {"manifest": "write_manifest", "states": "ActivationWriter._allocate"}[at]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(f"pixelrec.items.cache.writer.{name}", lambda *_, **__: killed())
         build(tmp_path)
@@ -271,7 +271,7 @@ def damage(parent: Path, *, row: int) -> None:
 def test_a_damaged_byte_in_the_zeros_the_first_or_the_last_chunk_is_always_noticed(
     tmp_path: Path, row: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pixelrec.items.cache.store._LOOKED_AT", 0)
+    monkeypatch.setattr("pixelrec.items.cache.store._SAMPLED", 0)
     build(tmp_path)
     damage(tmp_path, row=row)
     with pytest.raises(ImageError, match="damaged.*delete the folder") as caught:
@@ -400,7 +400,7 @@ def test_the_disk_is_taken_before_computing(tmp_path: Path) -> None:
     taken = []
 
     def compute(ids: np.ndarray) -> Tensor:
-        taken.append(activation_place._allocated(folder_of(tmp_path, wide) / STATES))
+        taken.append(activation_writer._allocated(folder_of(tmp_path, wide) / STATES))
         return torch.ones(len(ids), *wide.shape)
 
     wide = replace(KEY, shape=(100, 100))

@@ -1,6 +1,6 @@
-"""Where a picture encoder's input comes from: the picture store, the activation cache, or a device's memory.
+"""Sources of a picture encoder's input: the picture store, the activation cache, or a device's memory.
 
-Each loads what it can on the batcher's threads, and finishes on the device of training.
+Each loads on the threads of the batcher as much as possible, and finishes on the device of training.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from pixelrec.items.pictures import Pictures
 class AbstractFeed(ABC):
     """States of items at one boundary of a network."""
 
-    stored = False  # whether states come as they are kept somewhere, not as they are computed with
+    stored = False  # whether states have the dtype of a store instead of that of the computation
 
     @property
     @abstractmethod
     def row_bytes(self) -> int:
-        """What an item brings along."""
+        """Bytes loaded per item."""
 
     @abstractmethod
     def load(self, numbers: np.ndarray) -> Payload:
-        """For item numbers n, none of them 0: tensors of n rows; called on threads."""
+        """Tensors of n rows for item numbers n, none of them 0; called on threads."""
 
     @abstractmethod
     def states(self, payload: Payload, some: slice) -> Tensor:
-        """States of some of the items that were loaded, on the device where the payload is by now.
+        """States of some of the loaded items, on the device of the payload.
 
-        In the dtype that they are stored in, without a copy where there need be none.
+        They keep the stored dtype, and are not copied unless necessary.
         """
 
 
@@ -45,9 +45,9 @@ class PictureFeed(AbstractFeed):
     """uint8 pictures, normalised and sent through the constant part of the network on the device.
 
     Args:
-        pictures: of the data set.
-        backbone: whose lower part is constant …
-        boundary: … up to here.
+        pictures: pictures of the data set.
+        backbone: a network whose part below `boundary` is constant.
+        boundary: see `backbone`.
     """
 
     def __init__(self, pictures: Pictures, backbone: AbstractBackbone, boundary: int) -> None:
@@ -86,7 +86,7 @@ class CacheFeed(AbstractFeed):
 
 @final
 class ResidentFeed(AbstractFeed):
-    """States of all items, held in the memory of the device."""
+    """States of all items, in the memory of the device."""
 
     stored = True
 
@@ -105,7 +105,7 @@ class ResidentFeed(AbstractFeed):
 
 
 def lower_states(backbone: AbstractBackbone, boundary: int, pictures: Tensor) -> Tensor:
-    """States at the boundary of pictures uint8 n, S, S, 3; no gradient, for what is below is constant."""
+    """States at the boundary of pictures uint8 n, S, S, 3, without a gradient: the part below is constant."""
     dtype = next(backbone.parameters()).dtype
     with torch.no_grad():
         return backbone.lower(backbone.input.normalise(pictures, dtype), boundary)

@@ -1,4 +1,4 @@
-"""What the activations of a frozen network depend on: where all of it is equal, so are they."""
+"""The key of the activations of a frozen network: everything that they depend on."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ DTYPES: Mapping[Dtype, torch.dtype] = {
     "bf16": torch.bfloat16,
     "fp32": torch.float32,
 }
-# Words of a configuration that no state depends on: where a checkpoint once lay, who wrote it, what its
-# weights started from, what only training or other tasks read. Frozen parts drop nothing.
+# Configuration entries without influence on any state: origin of a checkpoint, initialisation, settings of
+# training or of other tasks. Frozen parts have no dropout.
 _NEVER_MATTERS = frozenset(
     {
         "_name_or_path",
@@ -47,7 +47,7 @@ _NEVER_MATTERS = frozenset(
         "drop_path_rate",
     }
 )
-_MATTERS_ABOVE = frozenset({"pooling", "frozen_pool"})  # what happens in the head
+_MATTERS_ABOVE = frozenset({"pooling", "frozen_pool"})  # only in the head
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ActivationKey:
     """Everything that the states of a catalogue's pictures depend on; `digest` names it."""
 
     weights: str  # sha256 over names and bytes of all parameters and buffers below the boundary
-    architecture: str  # sha256 over what the network is, but for what happens above the boundary
+    architecture: str  # sha256 over the description of the network up to the boundary
     boundary: int
     size: int  # of the pictures, pixels along a side
     mean: Colour
@@ -63,35 +63,35 @@ class ActivationKey:
     pictures: str  # fingerprint of the pictures of exactly these items, in this order
     items: int  # N
     shape: tuple[int, ...]  # of one state
-    dtype: Dtype  # as they are stored
-    bf16: bool  # whether products were computed in it
+    dtype: Dtype  # of the stored states
+    bf16: bool  # whether matrix products were computed in bfloat16
 
     @property
     def digest(self) -> str:
-        """Hexadecimal, of the whole key."""
+        """Hexadecimal digest of the whole key."""
         return _sha256_of_json(asdict(self))
 
     @property
     def state_bytes(self) -> int:
-        """What one state takes."""
+        """Bytes of one state."""
         return math.prod(self.shape) * DTYPES[self.dtype].itemsize
 
     @property
     def file_bytes(self) -> int:
-        """What the states of all items take, and the zeros of number 0."""
+        """Bytes of the states of all items and of the zeros of number 0."""
         return (self.items + 1) * self.state_bytes
 
 
 def key_of(
     backbone: AbstractBackbone, boundary: int, dtype: Dtype, *, bf16: bool, pictures: str, items: int
 ) -> ActivationKey:
-    """The key of a network's states at a boundary. All weights below it are read once: about 1 GB/s.
+    """The key of a network's states at a boundary. Reads all weights below it, at about 1 GB/s.
 
     Args:
-        backbone: the network, its weights loaded.
-        boundary: how many parts, counted from the pixels, are frozen.
-        dtype: how states are stored.
-        bf16: whether products are computed in bfloat16.
+        backbone: the network, with its weights.
+        boundary: number of frozen parts, counted from the pixels.
+        dtype: dtype of the stored states.
+        bf16: whether matrix products are computed in bfloat16.
         pictures: fingerprint of the pictures of the items, in the order of their numbers.
         items: N.
     """
@@ -120,7 +120,7 @@ def _digest_of_weights(backbone: AbstractBackbone, boundary: int) -> str:
 
 
 def bytes_of(tensor: Tensor) -> memoryview:
-    """The numbers of a tensor, as they lie in memory."""
+    """The bytes of a tensor in memory."""
     flat = tensor.detach().cpu().reshape(-1).contiguous()
     return flat.view(torch.uint8).numpy().data
 
@@ -133,7 +133,7 @@ def _digest_of_architecture(backbone: AbstractBackbone, boundary: int) -> str:
 
 
 def _without(value: Any, words: frozenset[str]) -> Any:
-    """A description without some of its words, at any depth."""
+    """A description without some of its entries, at any depth."""
     if isinstance(value, Mapping):
         return {word: _without(v, words) for word, v in value.items() if word not in words}
     return value

@@ -1,24 +1,24 @@
-"""What a folder of activations says of itself: whose they are, how far it is, and checksums.
+"""The description of a folder of activations: its key, its state, and checksums.
 
 ```
-<parent>/<16 digits of the key>/
-├── manifest.json   format, version, key, complete; replaced as a whole
-├── states.bin      a row per item number, 0 … N; row 0 is zero
-├── chunks.bin      append-only: a record per finished chunk of rows
-└── lock            held by whoever writes
+<parent>/<16 digits of the key's digest>/
+├── manifest.json   format, version, key, complete; its modification time is that of the last use
+├── states.bin      one row per item number, 0 … N; row 0 is zero; readers hold a shared lock on it
+├── chunks.bin      append-only: one record per finished chunk of rows
+└── lock            held by the process that writes
 ```
 """
 
 from __future__ import annotations
 
 import json
-import os
 import struct
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pixelrec.errors import ImageError
+from pixelrec.files.atomic import write_text
 from pixelrec.items.cache.key import ActivationKey
 
 FORMAT = "pixelrec activations"
@@ -30,7 +30,7 @@ _RECORD = struct.Struct("<QI")
 class Chunk(NamedTuple):
     """Rows of the file that were written together."""
 
-    stop: int  # the first row after them; they start where the chunk before them stops
+    stop: int  # the first row after them; they start where the previous chunk stops
     checksum: int  # CRC-32 of their bytes
 
     def packed(self) -> bytes:
@@ -41,21 +41,21 @@ CHUNK_BYTES = _RECORD.size
 
 
 def folder_of(parent: Path, key: ActivationKey) -> Path:
-    """Where the activations with that key lie, among those with others."""
+    """The folder of the activations with that key."""
     return parent / key.digest[:16]
 
 
 def is_complete(folder: Path, key: ActivationKey) -> bool:
-    """Whether all states are there; false where nothing is there yet.
+    """Whether all states have been written; false if there is nothing yet.
 
     Raises:
-        ImageError: it is damaged, of another version, or of another key.
+        ImageError: the folder is damaged, or of another version or key.
     """
     # In this order: a writer makes the manifest first, perhaps right now.
     states_exist = (folder / STATES).exists()
     try:
         values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        complete = _complete(values, folder, key)
+        return _complete(values, folder, key)
     except (FileNotFoundError, NotADirectoryError):
         if states_exist:
             raise damage(folder, f"{MANIFEST} is missing") from None
@@ -64,21 +64,21 @@ def is_complete(folder: Path, key: ActivationKey) -> bool:
         raise ImageError(f"cannot read the activations in {folder}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
         raise damage(folder, f"{MANIFEST} cannot be read") from None
-    return complete
 
 
 def _complete(values: Any, folder: Path, key: ActivationKey) -> bool:
     if (values["format"], values["version"]) != (FORMAT, VERSION):
         raise ImageError(
             f"the activations in {folder} are {values['format']!r} of version {values['version']}, this "
-            f"pixelrec reads {FORMAT!r} of version {VERSION}: delete the folder, and they are computed again"
+            f"pixelrec reads {FORMAT!r} of version {VERSION}: delete the folder, and they are recomputed"
         )
-    found, asked = values["key"], _as_read(key)
-    if found != asked:
-        other = ", ".join(sorted(w for w in found.keys() | asked.keys() if found.get(w) != asked.get(w)))
+    found, expected = values["key"], json.loads(json.dumps(asdict(key)))  # JSON turns tuples into lists
+    if found != expected:
+        words = found.keys() | expected.keys()
+        other = ", ".join(sorted(word for word in words if found.get(word) != expected.get(word)))
         raise ImageError(
             f"the activations in {folder} belong to another network or other pictures ({other} differ): "
-            "delete the folder, and they are computed again"
+            "delete the folder, and they are recomputed"
         )
     return values["complete"] is True
 
@@ -86,30 +86,19 @@ def _complete(values: Any, folder: Path, key: ActivationKey) -> bool:
 def write_manifest(folder: Path, key: ActivationKey, *, complete: bool) -> None:
     """Replace the manifest."""
     values = {"format": FORMAT, "version": VERSION, "complete": complete, "key": asdict(key)}
-    new = folder / f".{MANIFEST}.new"
-    with new.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(values, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())  # a rename may reach the disk before what it names
-    new.replace(folder / MANIFEST)
+    write_text(folder / MANIFEST, json.dumps(values, indent=2) + "\n", ImageError)
 
 
 def read_chunks(folder: Path) -> list[Chunk]:
-    """The finished chunks, in order; a record that was cut short does not count."""
+    """The finished chunks, in order; a truncated last record does not count."""
     path = folder / CHUNKS
-    text = path.read_bytes() if path.exists() else b""
-    whole = len(text) // CHUNK_BYTES * CHUNK_BYTES
-    return [Chunk(*record) for record in _RECORD.iter_unpack(text[:whole])]
+    content = path.read_bytes() if path.exists() else b""
+    whole = len(content) // CHUNK_BYTES * CHUNK_BYTES
+    return [Chunk(*record) for record in _RECORD.iter_unpack(content[:whole])]
 
 
 def damage(folder: Path, what: str) -> ImageError:
-    """The error that says so and how to mend it."""
+    """The error for a damaged folder."""
     return ImageError(
-        f"the activations in {folder} are damaged ({what}): delete the folder, and they are computed again"
+        f"the activations in {folder} are damaged ({what}): delete the folder, and they are recomputed"
     )
-
-
-def _as_read(key: ActivationKey) -> dict[str, Any]:
-    """The key as JSON gives it back: tuples have become lists."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(key)))
-    return values

@@ -1,12 +1,15 @@
-"""Activations: what the frozen part of a picture network makes of every picture, once, in a mapped file.
+"""Activations: the outputs of the frozen part of a picture network for a catalogue, in a memory-mapped file.
 
-`build` makes them, `open_activations` finds them, `verify` computes some again.
+`build` makes them, `open_activations` finds them, `verify` recomputes some.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import zlib
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import final
@@ -17,42 +20,49 @@ from torch import Tensor
 
 from pixelrec.errors import ImageError
 from pixelrec.items.cache.key import DTYPES, ActivationKey
-from pixelrec.items.cache.manifest import STATES, Chunk, damage, folder_of, is_complete, read_chunks
-from pixelrec.items.cache.place import demand_room, locked
-from pixelrec.items.cache.writer import ActivationWriter, Compute, complete
+from pixelrec.items.cache.manifest import (
+    MANIFEST,
+    STATES,
+    Chunk,
+    damage,
+    folder_of,
+    is_complete,
+    read_chunks,
+)
+from pixelrec.items.cache.writer import ActivationWriter, Compute, complete, demand_room, locked
 from pixelrec.items.encoder import Log
 
-_LOOKED_AT = 4  # chunks whose checksums are compared where not all are, besides zeros, first and last
+_SAMPLED = 4  # chunks whose checksums are compared besides those of row 0, the first and the last chunk
 _BLOCK_BYTES = 256 << 20  # copied to a device at once
-# Relative to a state's length: rounding takes less than half of it, sums in another order some.
+# Relative to a state's length: rounding takes less than half of it, another order of summation some.
 _TOLERANCE = {torch.float16: 4e-3, torch.bfloat16: 3e-2, torch.float32: 2e-3, torch.float64: 0.0}
-
-
-def _to_nobody(_: str) -> None:
-    pass
 
 
 @final
 class Activations:
-    """The states of a catalogue, complete. May be read by many threads at once, and after a fork.
+    """The complete states of a catalogue. Threads and forked processes may read them at the same time.
 
     Args:
-        folder: where they lie, checked by `open_activations`.
-        key: what they are states of.
+        folder: their place, checked by `open_activations`.
+        key: the network and the pictures.
     """
 
     def __init__(self, folder: Path, key: ActivationKey) -> None:
         self.folder = folder
         self.key = key
         self.dtype = DTYPES[key.dtype]
-        # NumPy knows no bf16: the bits are read as integers.
-        word = np.dtype(f"int{8 * self.dtype.itemsize}")
-        self._states = np.memmap(folder / STATES, word, "r", shape=(key.items + 1, *key.shape))
+        word = np.dtype(f"int{8 * self.dtype.itemsize}")  # NumPy has no bf16: the bits are read as integers
+        with (folder / STATES).open("rb") as file:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # held as long as the memory map
+            self._states = np.memmap(file, word, "r", shape=(key.items + 1, *key.shape))
+        with suppress(OSError):  # a read-only folder
+            os.utime(folder / MANIFEST)
 
     def read(self, ids: np.ndarray) -> Tensor:
-        """The states of items by number, in the order asked: U → U, *shape, contiguous; 0 gives zeros.
+        """The states of items by number, in the order given: U → U, *shape, contiguous; 0 gives zeros.
 
-        A copy per row from the page cache; other threads go on meanwhile, however busy with Python.
+        Copies rows from the page cache and releases the GIL.
 
         Raises:
             IndexError: there is no such number.
@@ -60,9 +70,9 @@ class Activations:
         items = self.key.items
         if len(ids) and (ids.min() < 0 or ids.max() > items):
             raise IndexError(f"item numbers {ids.min()} … {ids.max()}, expected 0 … {items}")
-        # NumPy asks for huge pages where torch.empty does not: touching new memory costs more than the copy.
+        # NumPy requests huge pages, torch.empty does not: touching new memory costs more than the copy.
         states = np.empty((len(ids), *self.key.shape), self._states.dtype)
-        # Numbers are checked above: with "raise", take would copy everything twice.
+        # Numbers have been checked: with "raise", take would copy everything twice.
         np.take(self._states, ids, axis=0, out=states, mode="clip")
         return torch.from_numpy(states).view(self.dtype)
 
@@ -82,16 +92,15 @@ class Activations:
 
 
 def open_activations(parent: Path, key: ActivationKey, *, whole: bool = False) -> Activations | None:
-    """The activations with that key; none where there are none yet, or not all.
+    """The activations with that key; none if they do not exist or are incomplete.
 
     Args:
         parent: the folder of all activations.
-        key: what they are states of.
-        whole: whether all of it is held against its checksums (some GB a second), as before training; else
-            some of it.
+        key: the network and the pictures.
+        whole: check all checksums (some GB a second), as before training; otherwise a sample.
 
     Raises:
-        ImageError: they are damaged, as far as the size and the checksums tell, or not of this key.
+        ImageError: size or checksums show damage, or the folder has another key.
     """
     folder = folder_of(parent, key)
     if not is_complete(folder, key):
@@ -111,8 +120,8 @@ def _demand_checksums(activations: Activations, chunks: list[Chunk], whole: bool
     stops = [0, *(chunk.stop for chunk in chunks)]
     if stops[-1] != activations.key.items + 1 or any(a >= b for a, b in pairwise(stops)):
         raise damage(activations.folder, "its checksums do not cover all rows")
-    # Other chunks every time, so that damage anywhere is found in the end; nobody else's random numbers.
-    count = len(chunks) if whole else min(_LOOKED_AT, len(chunks))
+    # Other chunks every time, so that any damage is found in the end; a generator of its own, without a seed.
+    count = len(chunks) if whole else min(_SAMPLED, len(chunks))
     some = random.Random().sample(range(len(chunks)), count)
     for i in sorted({0, min(1, len(chunks) - 1), len(chunks) - 1, *some}):
         if activations.checksum(stops[i], stops[i + 1]) != chunks[i].checksum:
@@ -127,24 +136,24 @@ def build(
     compute: Compute,
     *,
     chunk: int,
-    log: Log = _to_nobody,
+    log: Log = lambda _: None,
     shown: bool = True,
 ) -> Activations:
-    """The activations with that key: what is there already, and the rest computed now.
+    """The activations with that key, after computing those that do not exist yet.
 
-    Where another process is at it, this one waits and opens what that one has made.
+    Waits if another process is computing them.
 
     Args:
         parent: the folder of all activations.
-        key: what they are states of.
+        key: the network and the pictures.
         compute: called with the numbers of up to `chunk` items, in order.
-        chunk: items computed and written together; what a kill may cost.
-        log: is called with how much disk it takes, and where it resumes.
+        chunk: items computed and written together; a kill loses at most as many.
+        log: called with how much disk space is needed, and with the number of states already there.
         shown: whether to draw a progress line on standard error.
 
     Raises:
-        ImageError: no room, a folder that cannot be written, or activations there that are damaged.
-        RecipeError: states that are not finite, as they are or once stored.
+        ImageError: too little room, a folder that cannot be written, or damaged activations in it.
+        RecipeError: states that are not finite, before or after rounding to the stored dtype.
     """
     found = open_activations(parent, key)
     if found is not None:
@@ -163,15 +172,15 @@ def build(
 
 
 def verify(activations: Activations, compute: Compute, ids: np.ndarray) -> None:
-    """Compute some states again and compare, so that what no key knows of is noticed too.
+    """Recompute some states and compare, to detect changes that no key covers.
 
     Args:
-        activations: what is stored.
-        compute: what stored it, or should have.
+        activations: the stored states.
+        compute: the function that should have computed them.
         ids: some item numbers: n.
 
     Raises:
-        ImageError: a state differs by more than rounding, and another order of summation, can explain.
+        ImageError: a state differs by more than rounding and another order of summation can explain.
     """
     stored, computed = activations.read(ids), compute(ids).cpu()
     tolerance = max(_TOLERANCE[stored.dtype], _TOLERANCE[computed.dtype])
@@ -183,5 +192,5 @@ def verify(activations: Activations, compute: Compute, ids: np.ndarray) -> None:
         raise ImageError(
             f"the activations in {activations.folder} are not what the network computes: item number "
             f"{int(ids[first])} differs by {float(difference[first] / length[first]):.2g} of its length, "
-            f"expected {tolerance:g} at most: delete the folder, and they are computed again"
+            f"expected {tolerance:g} at most: delete the folder, and they are recomputed"
         )

@@ -1,15 +1,19 @@
-"""Computing activations, once: chunk by chunk, to be continued whenever it is cut short.
+"""Writing activations chunk by chunk, to be resumed whenever it is interrupted.
 
-A chunk counts once its record is in `chunks.bin`, which happens after its rows are written. What a process
-has written outlives it; what a power cut has taken is found by the checksums when writing goes on, and the
-disk has everything before the manifest says complete.
+A chunk counts once its record is in `chunks.bin`, which is written after its rows. Rows survive the death of
+the process; what a power cut takes is detected by the checksums on resumption. Everything is on the disk
+before the manifest says complete.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, final
 
@@ -17,45 +21,97 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pixelrec.console.numbers import with_prefix
 from pixelrec.console.progress import progress_line
-from pixelrec.errors import RecipeError
+from pixelrec.errors import ImageError, RecipeError
+from pixelrec.files.lock import Lock, holder
 from pixelrec.items.cache.key import DTYPES, ActivationKey
 from pixelrec.items.cache.manifest import (
     CHUNK_BYTES,
     CHUNKS,
+    LOCK,
     STATES,
     Chunk,
+    folder_of,
     read_chunks,
     write_manifest,
 )
-from pixelrec.items.cache.place import allocate, unwritable
 from pixelrec.items.encoder import Log
 
 Compute = Callable[[np.ndarray], Tensor]
 """Item numbers (n) → their states (n, *shape), of any float dtype and on any device."""
 
+_REMEDY = "set items.cache never, or give another folder for the cache"
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_CANNOT_ALLOCATE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})  # of some file systems
+
+
+def demand_room(folder: Path, key: ActivationKey, log: Log) -> None:
+    """Log how many bytes are needed and how many are free, before anything is written.
+
+    Raises:
+        ImageError: too few; the states already written count as free.
+    """
+    free, written = _free(folder), _allocated(folder / STATES)
+    if key.file_bytes - written > free:
+        raise _no_room(folder, key, free, written)
+    log(
+        f"activations of {key.items:,} pictures need {with_prefix(key.file_bytes)} in {folder}; its disk "
+        f"has {with_prefix(free)} free{_beside(written)}"
+    )
+
+
+def lack_of_room(parent: Path, key: ActivationKey) -> str | None:
+    """The reason why the disk is too small; none if it is large enough."""
+    folder = folder_of(parent, key)
+    free = _free(folder)
+    if key.file_bytes - _allocated(folder / STATES) <= free:
+        return None
+    return f"it would take {with_prefix(key.file_bytes)} in {parent}, and {with_prefix(free)} are free"
+
+
+@contextmanager
+def locked(folder: Path, log: Log) -> Iterator[None]:
+    """Make the folder and be its only writer; waits for another process that writes it.
+
+    Raises:
+        ImageError: the folder cannot be written.
+    """
+    path = folder / LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = Lock.acquire(path)
+        if lock is None:
+            log(f"activations: {holder(path)} is computing them in {folder}, waiting for it")
+            lock = Lock.acquire(path, wait=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    assert lock is not None  # it waited
+    with lock:
+        yield
+
 
 @final
 class ActivationWriter:
-    """The files of activations, open for writing; the folder is locked meanwhile."""
+    """The files of activations, open for writing; the caller holds the lock of the folder."""
 
     def __init__(self, folder: Path, key: ActivationKey) -> None:
         self.folder = folder
         self.key = key
         self.rows = 0  # finished; row 0 among them
+        write_manifest(folder, key, complete=False)
         try:
-            write_manifest(folder, key, complete=False)
             for name in (STATES, CHUNKS):
                 (folder / name).touch()
             self._states = (folder / STATES).open("r+b", buffering=0)
             self._chunks = (folder / CHUNKS).open("r+b", buffering=0)
         except OSError as error:
-            raise unwritable(folder, error) from None
+            raise _unwritable(folder, error) from None
 
     def __enter__(self) -> Self:
         try:
-            allocate(self._states, self.folder, self.key)
-            self._go_on()
+            self._allocate()
+            self._resume()
         except BaseException:
             self.__exit__()
             raise
@@ -66,32 +122,49 @@ class ActivationWriter:
         self._states.close()
 
     def append(self, states: Tensor) -> None:
-        """Write the next rows, states as they are stored, and only then their record."""
+        """Write the next rows, in the stored dtype, and then their record."""
         rows = states.contiguous().view(-1).view(torch.uint8).numpy().data
         stop = self.rows + len(states)
         try:
             self._write(rows, at=self.rows * self.key.state_bytes)
             self._chunks.write(Chunk(stop, zlib.crc32(rows)).packed())
         except OSError as error:
-            raise unwritable(self.folder, error) from None
+            raise _unwritable(self.folder, error) from None
         self.rows = stop
 
     def _write(self, rows: memoryview, *, at: int) -> None:
-        while len(rows):  # Linux writes 2 GB at once at most
+        while len(rows):  # Linux writes at most 2 GB per call
             written = os.pwrite(self._states.fileno(), rows, at)
             rows, at = rows[written:], at + written
 
     def finish(self) -> None:
-        """Mark it complete, once the disk has it."""
+        """Mark the activations complete, once they are on the disk."""
         try:
             os.fsync(self._states.fileno())
             os.fsync(self._chunks.fileno())
-            write_manifest(self.folder, self.key, complete=True)
         except OSError as error:
-            raise unwritable(self.folder, error) from None
+            raise _unwritable(self.folder, error) from None
+        write_manifest(self.folder, self.key, complete=True)
 
-    def _go_on(self) -> None:
-        """After the last chunk up to which all agree with their checksums."""
+    def _allocate(self) -> None:
+        """Give the file its full size, on the disk as well, so that the disk cannot run full midway."""
+        size, states = self.key.file_bytes, self._states
+        before = os.fstat(states.fileno()).st_size
+        try:
+            if before > size:
+                states.truncate(size)
+            _allocate(states.fileno(), size)
+            states.truncate(size)  # if nothing could be allocated: a sparse file
+        except OSError as error:
+            states.truncate(min(before, size))
+            if error.errno in _NO_ROOM:
+                raise _no_room(
+                    self.folder, self.key, _free(self.folder), _allocated(self.folder / STATES)
+                ) from None
+            raise _unwritable(self.folder, error) from None
+
+    def _resume(self) -> None:
+        """Continue after the last chunk up to which all checksums match."""
         shape = (self.key.items + 1, self.key.state_bytes)
         rows = np.memmap(self.folder / STATES, np.uint8, "r", shape=shape)
         sound = 0
@@ -106,7 +179,7 @@ class ActivationWriter:
 
 
 def complete(writer: ActivationWriter, compute: Compute, *, chunk: int, log: Log, shown: bool) -> None:
-    """Compute and write what is not there yet, and say that it is complete; words as `build` takes them."""
+    """Compute and write all missing states; arguments as for `build`."""
     items, done = writer.key.items, max(0, writer.rows - 1)
     if done:
         log(f"activations: {done:,} of {items:,} pictures are there already, {items - done:,} to go")
@@ -122,7 +195,7 @@ def complete(writer: ActivationWriter, compute: Compute, *, chunk: int, log: Log
 
 
 def _stored(states: Tensor, ids: np.ndarray, key: ActivationKey) -> Tensor:
-    """States as they are stored, checked."""
+    """States in the stored dtype, checked."""
     if states.shape != (len(ids), *key.shape):
         raise ValueError(
             f"states of {len(ids)} items are {list(states.shape)}, expected n, {list(key.shape)}"
@@ -136,16 +209,58 @@ def _stored(states: Tensor, ids: np.ndarray, key: ActivationKey) -> Tensor:
         raise RecipeError(f"{which} are not all finite: its weights are damaged, or its precision is too low")
     limits = torch.finfo(stored.dtype)
     largest = float((states[vanished] if fits else states).abs().max())
-    told = (
+    problem = (
         f"are as small as {largest:.3g}, too small for {key.dtype} (from {limits.tiny:.2g})"
         if fits
         else f"reach {largest:.3g}, too large for {key.dtype} (up to {limits.max:.3g})"
     )
-    raise RecipeError(f"{which} {told}: set items.cache_dtype bf16")
+    raise RecipeError(f"{which} {problem}: set items.cache_dtype bf16")
 
 
 def _vanished(states: Tensor, stored: Tensor) -> Tensor:
-    """Of which items numbers were so small that storing lost a hundredth of the state's length: bool n."""
+    """Items whose numbers are so small that storing lost a hundredth of the state's length: bool n."""
     was, now = states.detach().double().flatten(1), stored.double().flatten(1)
     lost, length = torch.linalg.vector_norm(was - now, dim=1), torch.linalg.vector_norm(was, dim=1)
     return lost > 1e-2 * length
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    if sys.platform != "linux":  # macOS has no such call
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in _CANNOT_ALLOCATE:
+            raise
+
+
+def _unwritable(folder: Path, error: OSError) -> ImageError:
+    return ImageError(
+        f"cannot write activations in {folder}: {error.strerror} ({with_prefix(_free(folder))} free on "
+        f"its disk); correct that and start again, finished chunks are kept, or {_REMEDY}"
+    )
+
+
+def _no_room(folder: Path, key: ActivationKey, free: int, written: int) -> ImageError:
+    return ImageError(
+        f"the disk of {folder} has {with_prefix(free)} free{_beside(written)}, activations of "
+        f"{key.items:,} pictures need {with_prefix(key.file_bytes)}: make room, {_REMEDY}"
+    )
+
+
+def _beside(written: int) -> str:
+    return f" beside {with_prefix(written)} already written" if written else ""
+
+
+def _free(folder: Path) -> int:
+    """Bytes free on the disk where the folder is or will be."""
+    there = next((place for place in (folder, *folder.absolute().parents) if place.exists()), Path("/"))
+    return shutil.disk_usage(there).free
+
+
+def _allocated(path: Path) -> int:
+    """Bytes that a file takes from its disk."""
+    try:
+        return path.stat().st_blocks * 512
+    except (FileNotFoundError, NotADirectoryError):
+        return 0

@@ -11,12 +11,12 @@ import torch
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.clip_resnet import random_clip_resnet
 from pixelrec.items.backbones.load import random_backbone
-from pixelrec.items.cache.choice import Verdict, verdict_on
+from pixelrec.items.cache.policy import Verdict, verdict_on
 
 ITEMS = 96_282
 SWIN_B = {"embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 7}
 DINOV2_B = {"patch_size": 14, "image_size": 518}
-VERDICT = Verdict(share=0.8, state_bytes=100, picture_bytes=100, items=10)
+VERDICT = Verdict(fraction=0.8, state_bytes=100, picture_bytes=100, items=10)
 
 
 def network(name: str) -> AbstractBackbone:
@@ -41,12 +41,14 @@ def verdict(name: str, trainable: str) -> Verdict:
 def test_transformers_with_two_blocks_trained_are_worth_a_cache(family: str, share: float) -> None:
     found = verdict(family, "2")
     assert found.pays
-    assert found.share == pytest.approx(share, abs=0.01)
-    assert found.speed_up == pytest.approx((3 - 2 * found.share) / (3 - 3 * found.share))
+    assert found.fraction == pytest.approx(share, abs=0.01)
+    assert found.speed_up == pytest.approx((3 - 2 * found.fraction) / (3 - 3 * found.fraction))
 
 
 def test_the_line_tells_what_is_won_and_what_it_takes() -> None:
-    line = "activation cache: yes, 84 % of the network is frozen: 76.8 kB a picture instead of computing it, "
+    line = (
+        "activation cache: yes, 84 % of the network is frozen: 76.8 kB per picture instead of computing it, "
+    )
     assert verdict("clip", "2").line == line + "7.39 GB in all, steps about 2.7 x as fast"
 
 
@@ -59,7 +61,7 @@ def test_networks_of_maps_with_two_stages_trained_are_not() -> None:
 
 
 def test_nothing_frozen_is_no_and_everything_frozen_is_yes() -> None:
-    nothing, everything = replace(VERDICT, share=0.0), replace(VERDICT, share=1.0)
+    nothing, everything = replace(VERDICT, fraction=0.0), replace(VERDICT, fraction=1.0)
     assert not nothing.pays
     assert nothing.line == "activation cache: no, nothing of the network is frozen"
     assert everything.pays
@@ -69,11 +71,11 @@ def test_nothing_frozen_is_no_and_everything_frozen_is_yes() -> None:
 
 def test_the_limits() -> None:
     just = 0.75 / 1.75  # where (3 − 2 f) / (3 − 3 f) is 1.25
-    assert replace(VERDICT, share=just + 1e-6).pays
-    assert not replace(VERDICT, share=just - 1e-6).pays
+    assert replace(VERDICT, fraction=just + 1e-6).pays
+    assert not replace(VERDICT, fraction=just - 1e-6).pays
     assert replace(VERDICT, state_bytes=400).pays
     too_large = replace(VERDICT, state_bytes=401)
     assert not too_large.pays
     assert too_large.line.endswith(
-        "no, 80 % of the network is frozen, but 401 B a picture is more than 4 x its pixels"
+        "no, 80 % of the network is frozen, but 401 B per picture is more than 4 x its pixels"
     )
