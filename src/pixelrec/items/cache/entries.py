@@ -1,4 +1,4 @@
-"""The contents of a folder of activations: what each entry is, whether it is in use, and deleting the others."""
+"""The entries of a folder of activations: what they are, whether they are in use, and deleting the others."""
 
 from __future__ import annotations
 
