@@ -41,7 +41,7 @@ def test_the_python_of_the_readme(shop: Path, capsys: pytest.CaptureFixture[str]
     quick = "".join(blocks).replace('"training.epochs": 50', '"training.epochs": 1')
     quick = quick.replace('covers="covers/"', 'covers="covers/", size=64')
     quick = quick.replace("path/or/name/of/a/checkpoint", "mobilenet")
-    quick = quick.replace("overrides=pixels", 'overrides=pixels | {"training.epochs": 1}')
+    quick = quick.replace("overrides=network", 'overrides=network | {"training.epochs": 1}')
     assert quick.count('"training.epochs": 1') == 2
     exec(compile(quick, "README.md", "exec"), {})
     said = capsys.readouterr().out
