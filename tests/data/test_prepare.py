@@ -81,7 +81,7 @@ def test_a_world_worked_by_hand(tmp_path: Path) -> None:
     assert dataset.offsets.dtype == dataset.event_times.dtype == dataset.held_out().times.dtype == np.int64
     assert dataset.event_items.dtype == dataset.held_out().items.dtype == np.int32
     assert sorted(p.name for p in dataset.folder.iterdir()) == [
-        "events", "held_out", "items.parquet", "manifest.json", "stats.png", "users.parquet",
+        "events", "held_out", "items.parquet", "manifest.json", "stats.svg", "users.parquet",
     ]  # fmt: skip
 
 

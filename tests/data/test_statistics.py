@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from PIL import Image
 from rich.console import Console
 
 from pixelrec.cli.show_statistics import print_statistics
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
 from pixelrec.data.statistics import item_popularity, save_picture, statistics, user_lengths
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 # u: a b a a (two repeats, one of them held out), v: b a, w: c a b
 EVENTS = ["a,u,0", "b,u,10", "a,u,20", "a,u,90000", "b,v,30", "a,v,40", "c,w,50", "a,w,60", "b,w,70"]
@@ -66,18 +68,20 @@ def test_the_table_says_it_all_in_few_columns(dataset: Dataset, width: int) -> N
     assert "…" not in text
 
 
-def test_the_picture_is_drawn_and_small(dataset: Dataset) -> None:
-    path = dataset.folder / "stats.png"
-    with Image.open(path) as picture:
-        assert picture.size == (1200, 480)
-        colours = np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)
-    assert len(colours) > 20
-    assert path.stat().st_size < 100_000
+def test_the_picture_shows_both_diagrams_and_the_median(dataset: Dataset) -> None:
+    text = (dataset.folder / "stats.svg").read_text(encoding="utf-8")
+    picture = ElementTree.fromstring(text)
+    words = [each.text for each in picture.iter(f"{SVG}text")]
+    assert {"How long are histories?", "How long is the tail?", "median 3", "events of a user"} <= set(words)
+    assert len(list(picture.iter(f"{SVG}polyline"))) == 2
+    assert "3 in the median and 4 at most" in (picture.findtext(f"{SVG}title") or "")
+    assert len(text) < 50_000
 
 
 def test_a_picture_of_the_least_there_can_be(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("item_id,user_id,timestamp\na,u,1\na,u,1\na,u,1\n", encoding="utf-8")
     dataset = prepare(tmp_path / "x.csv", out=tmp_path / "out")
-    save_picture(dataset, tmp_path / "again.png")
-    assert (tmp_path / "again.png").read_bytes() == (dataset.folder / "stats.png").read_bytes()
+    save_picture(dataset, tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_bytes() == (dataset.folder / "stats.svg").read_bytes()
+    assert "nan" not in (tmp_path / "again.svg").read_text(encoding="utf-8")
     assert statistics(dataset).repeats == pytest.approx(2 / 3)

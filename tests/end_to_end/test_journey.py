@@ -57,7 +57,7 @@ def run(data: Path) -> Path:
 
 def test_a_data_set_has_all_its_parts(data: Path) -> None:
     names = {path.name for path in data.iterdir()}
-    assert {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.png"} <= names
+    assert {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.svg"} <= names
     assert (data / "covers.lmdb").exists()
 
 

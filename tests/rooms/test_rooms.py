@@ -19,7 +19,7 @@ NAMES = [str(f.relative_to(SOURCE)) for f in FILES]
 ORDER = [
     {"errors", "batch", "hyperparameters"},
     {"choices", "registry"},
-    {"files", "console"},
+    {"files", "console", "drawing"},
     {"images", "blocks", "numerics"},
     {"data", "items", "users"},
     {"recommender", "baselines"},

@@ -9,7 +9,7 @@
 | `events/items.npy`, `times.npy` | int32, int64[events]: oldest first; **all events but the test events** |
 | `events/evaluated.npy` | bool[users + 1]: the user has at least 3 events, the last of which is held out |
 | `held_out/items.npy`, `times.npy` | int32, int64[users + 1]: the test events, 0 where there is none |
-| `stats.png` | a picture of the statistics |
+| `stats.svg` | a picture of the statistics |
 | `baselines/` | ranks of baselines, once a model was evaluated; they can be made again |
 
 Times are unix seconds. The test events lie apart so that nothing that trains ever opens them.
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "pixelrec data set", 2
 ENTRIES = frozenset(
-    {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.png", "baselines"}
+    {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.svg", "baselines"}
 )
 _ARRAYS = ("events/offsets", "events/items", "events/times", "events/evaluated")
 _DIGESTED = frozenset({*_ARRAYS, "held_out/items", "held_out/times", "user_ids", "item_ids"})

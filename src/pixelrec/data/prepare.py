@@ -116,7 +116,7 @@ def _write(
     provenance: dict[str, Any],
 ) -> None:
     write_dataset(folder, sequences, user_ids, information, provenance=provenance)
-    save_picture(Dataset.open(folder), folder / "stats.png")
+    save_picture(Dataset.open(folder), folder / "stats.svg")
 
 
 def _kept(dataset: Dataset, items: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:

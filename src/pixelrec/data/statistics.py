@@ -5,23 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pixelrec.data.dataset import Dataset
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from pixelrec.drawing import svg
+from pixelrec.drawing.scales import Scale, logarithmic_steps
+from pixelrec.drawing.svg import Frame
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
-_MARGINS = {"left": 0.095, "right": 0.98, "bottom": 0.13, "top": 0.91, "wspace": 0.25}
-_BLUE, _ORANGE, _GREY = "#2563a8", "#d9730d", "#5b6470"
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How a count is spread over users or items."""
+    """The distribution of a count over users or items."""
 
     mean: float
     quantiles: tuple[float, ...]  # at QUANTILES
@@ -34,7 +31,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Statistics:
-    """All events count, those held out too."""
+    """Of all events, those held out too."""
 
     users: int
     items: int
@@ -43,8 +40,8 @@ class Statistics:
     length: Spread  # events a user
     popularity: Spread  # events an item
     not_evaluated: int  # users with fewer than 3 events
-    repeats: float  # share of events whose item the user had taken before
-    undescribed: int  # items of which nothing is known but the id
+    repeats: float  # fraction of events with an item that the user has an earlier event with
+    undescribed: int  # items with no information but their id
     first: datetime
     last: datetime
 
@@ -57,8 +54,11 @@ def user_lengths(dataset: Dataset) -> np.ndarray:
 
 def item_popularity(dataset: Dataset) -> np.ndarray:
     """int64[items]: events of each item, with the held out; opens them."""
-    popularity: np.ndarray = _taken(dataset.event_items, dataset) + _taken(dataset.held_out().items, dataset)
-    return popularity
+    counts = [
+        np.bincount(i, minlength=dataset.items + 1) for i in (dataset.event_items, dataset.held_out().items)
+    ]
+    popularity: np.ndarray = counts[0] + counts[1]
+    return popularity[1:]
 
 
 def statistics(dataset: Dataset) -> Statistics:
@@ -81,19 +81,17 @@ def statistics(dataset: Dataset) -> Statistics:
 
 
 def save_picture(dataset: Dataset, path: Path) -> None:
-    """Draws how long users' histories are, and the long tail of popularity, both on logarithmic axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4), dpi=120)
-    left, right = figure.subplots(1, 2, gridspec_kw=_MARGINS)
-    _draw_lengths(left, user_lengths(dataset))
-    _draw_tail(right, item_popularity(dataset))
-    figure.savefig(path, metadata={"Software": None})
-
-
-def _taken(items: np.ndarray, dataset: Dataset) -> np.ndarray:
-    counts: np.ndarray = np.bincount(items, minlength=dataset.items + 1)
-    return counts[1:]
+    """Draws the lengths of histories and the popularity of items as SVG, on logarithmic axes."""
+    lengths, popularity = user_lengths(dataset), item_popularity(dataset)
+    parts = [
+        _lengths_diagram(lengths, Frame(80, 530, 50, 320)),
+        _tail_diagram(popularity, Frame(640, 1080, 50, 320)),
+    ]
+    description = (
+        f"Two diagrams: users by the number of their events, {np.median(lengths):g} in the median and "
+        f"{lengths.max():,} at most; items by popularity, the first with {popularity.max():,} events"
+    )
+    path.write_text(svg.document(1100, 380, description, parts), encoding="utf-8")
 
 
 def _spread(counts: np.ndarray) -> Spread:
@@ -120,56 +118,39 @@ def _undescribed(dataset: Dataset) -> int:
     return int(table.select(pl.all_horizontal(pl.exclude("item_id").is_null()).sum()).item())
 
 
-def _draw_lengths(axes: Axes, lengths: np.ndarray) -> None:
+def _lengths_diagram(lengths: np.ndarray, frame: Frame) -> str:
     edges = np.unique(np.geomspace(lengths.min(), lengths.max() + 1, 49).astype(np.int64))
-    users = np.histogram(lengths, edges)[0] / np.diff(
-        edges
-    )  # of each length: bins hold several whole numbers
+    # A bin may hold several lengths: its height is the mean number of users of one length.
+    users = np.histogram(lengths, edges)[0] / np.diff(edges)
     lowest = users[users > 0].min() / 2
-    axes.stairs(np.maximum(users, lowest), edges - 0.5, baseline=lowest, color=_BLUE, alpha=0.15, fill=True)
-    axes.stairs(np.maximum(users, lowest), edges - 0.5, baseline=lowest, color=_BLUE, linewidth=2)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_ylim(lowest, users.max() * 3)  # room for the median's name
-    _mark(axes, float(np.median(lengths)), "median")
-    _label(axes, "How long are histories?", "events of a user", "users of that many events")
+    across = Scale(edges[0] - 0.5, edges[-1] - 0.5, frame.left, frame.right, logarithmic=True)
+    up = Scale(lowest, 3 * users.max(), frame.bottom, frame.top, logarithmic=True)  # room for a label
+    places = np.repeat([across(edge - 0.5) for edge in edges], 2)[1:-1]
+    heights = np.repeat([up(max(count, lowest)) for count in users], 2)
+    median = float(np.median(lengths))
+    at = across(median)
+    label: svg.Attributes = {"fill": svg.ORANGE, "font-size": 14, "font-weight": 600}
+    parts = [
+        _axes(frame, "How long are histories?", "events of a user", across, "users of that many events", up),
+        svg.curve(list(zip(places, heights, strict=True)), frame.bottom, svg.BLUE),
+        svg.line((at, frame.bottom), (at, frame.top), svg.ORANGE, 1.5),
+        svg.text((at + 6, frame.top + 12), f"median {median:g}", label),
+    ]
+    return "\n".join(parts)
 
 
-def _draw_tail(axes: Axes, popularity: np.ndarray) -> None:
+def _tail_diagram(popularity: np.ndarray, frame: Frame) -> str:
     ranked = np.sort(popularity)[::-1]
-    ranks = np.unique(np.geomspace(1, len(ranked), 2_000).astype(np.int64))
-    axes.fill_between(ranks, ranked[ranks - 1], 0.8, color=_BLUE, alpha=0.15, linewidth=0)
-    axes.plot(ranks, ranked[ranks - 1], color=_BLUE, linewidth=2)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_ylim(bottom=0.8)
-    _label(axes, "How long is the tail?", "items, the most popular first", "events of the item")
-
-
-def _mark(axes: Axes, place: float, name: str) -> None:
-    axes.axvline(place, color=_ORANGE, linewidth=1.5)
-    axes.annotate(
-        f" {name} {place:g}",
-        (place, 0.97),
-        xycoords=("data", "axes fraction"),
-        color=_ORANGE,
-        va="top",
-        weight="bold",
+    ranks = np.unique(np.geomspace(1, len(ranked), 500).astype(np.int64))
+    across = Scale(0.5, len(ranked) + 0.5, frame.left, frame.right, logarithmic=True)
+    up = Scale(0.8, 1.5 * max(ranked[0], 1), frame.bottom, frame.top, logarithmic=True)
+    points = [(across(rank + end), up(max(ranked[rank - 1], 0.8))) for rank in ranks for end in (-0.5, 0.5)]
+    axes = _axes(
+        frame, "How long is the tail?", "items, the most popular first", across, "events of the item", up
     )
+    return f"{axes}\n{svg.curve(points, frame.bottom, svg.BLUE)}"
 
 
-def _label(axes: Axes, title: str, x: str, y: str) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    axes.set_title(title, loc="left", weight="bold")
-    axes.set_xlabel(x, color=_GREY)
-    axes.set_ylabel(y, color=_GREY)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=_GREY)
-    for axis in (axes.xaxis, axes.yaxis):
-        low, high = axis.get_view_interval()
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(
-            FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
-        )
+def _axes(frame: Frame, title: str, x: str, across: Scale, y: str, up: Scale) -> str:
+    counts = across.ticks(logarithmic_steps(max(across.low, 1), across.high))
+    return svg.axes(frame, title, (x, counts), (y, up.ticks(logarithmic_steps(up.low, up.high))))
