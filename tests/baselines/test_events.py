@@ -18,15 +18,15 @@ def test_users_in_any_order() -> None:
     assert events.lengths().tolist() == [4, 0, 3, 4]
 
 
-def test_ages_count_moments() -> None:
+def test_ages_count_time_steps() -> None:
     assert FlatEvents.all(PAST).ages().tolist() == [1, 1, 0, 2, 1, 1, 0]
     assert FlatEvents.of(PAST, np.array([3, 1])).ages().tolist() == [2, 1, 1, 0, 1, 1, 0]
 
 
 def test_nobody_has_no_events() -> None:
     events = FlatEvents.of(PAST, np.array([0, 2]))
-    assert len(events.ages()) == len(events.moments()) == len(events.latest_of_each_item().items) == 0
-    assert events.taken(3).shape == (2, 4)
+    assert len(events.ages()) == len(events.time_steps()) == len(events.latest_of_each_item().items) == 0
+    assert events.binary_matrix(3).shape == (2, 4)
 
 
 def test_the_latest_of_each_item_is_kept() -> None:
@@ -36,9 +36,9 @@ def test_the_latest_of_each_item_is_kept() -> None:
     assert latest.times.tolist() == [10, 20, 7, 9]
 
 
-def test_matrices_add_up_and_taken_counts_once() -> None:
+def test_matrices_add_up_and_the_binary_one_counts_once() -> None:
     events = FlatEvents.of(PAST, np.array([3, 1]))
     np.testing.assert_array_equal(
         events.matrix(3, np.arange(7.0)).toarray(), [[0, 3, 0 + 1 + 2, 0], [0, 5, 0, 4 + 6]]
     )
-    np.testing.assert_array_equal(events.taken(3).toarray(), [[0, 1, 1, 0], [0, 1, 0, 1]])
+    np.testing.assert_array_equal(events.binary_matrix(3).toarray(), [[0, 1, 1, 0], [0, 1, 0, 1]])

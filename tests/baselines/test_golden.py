@@ -39,18 +39,18 @@ def test_popularity_counts_every_event(past: Past) -> None:
     np.testing.assert_array_equal(found[:, 1:], every_score(lambda _, item: taken.count(item)))
 
 
-@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 1.0])
-def test_recent_popularity_counts_the_latest_events_before_the_users_own(past: Past, share: float) -> None:
+@pytest.mark.parametrize("window", [0.001, 0.1, 0.5, 1.0])
+def test_recent_popularity_counts_the_latest_events_before_the_users_own(past: Past, window: float) -> None:
     line = sorted((event for events in past for event in events), key=lambda event: event[1])
-    window = max(1, round(share * len(line)))
+    events = max(1, round(window * len(line)))
     most = max(sum(item == other for other, _ in line) for item in range(1, N + 1))
 
     def score(shown: list[tuple[int, int]], item: int) -> float:
         now = shown[-1][1] if shown else inf
         known = [other for other, time in line if time <= now]
-        return known[-window:].count(item) + [other for other, _ in line].count(item) / (most + 1)
+        return known[-events:].count(item) + [other for other, _ in line].count(item) / (most + 1)
 
-    found = RecentPopularity.fit(histories_of(past), N, share=share)
+    found = RecentPopularity.fit(histories_of(past), N, window=window)
     np.testing.assert_allclose(
         found.scores(histories_of(SHOWN), ASKED)[:, 1:], every_score(score), rtol=1e-12
     )

@@ -1,4 +1,7 @@
-"""Recommenders that need no training: what every model must beat, by the names that tables show."""
+"""Recommenders without training, which every model must beat: counts and closed forms over training events.
+
+They score all items for users from histories alone; tuning and ranking them is evaluation's work.
+"""
 
 from collections.abc import Mapping
 
@@ -17,5 +20,5 @@ BASELINES: Mapping[str, type[AbstractBaseline]] = {
     "EASE": EASE,
 }
 
-# Of everything in this room: raised whenever a baseline's ranks may change, so that kept ones are not used.
+# Raised whenever the ranks of a baseline may change, so that saved ones are not used.
 VERSION = 1

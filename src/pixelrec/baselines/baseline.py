@@ -1,4 +1,4 @@
-"""What every baseline is."""
+"""The interface of a baseline."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from pixelrec.batch import Histories
 
 
 class AbstractBaseline(ABC):
-    """Scores all items for users from what happened: counted or solved in closed form, never trained.
+    """Scores all items for users from events: counted or solved in closed form, never trained.
 
-    Each is built by its own `fit(histories, items, *, <choices>)` from training events alone.
+    Each is built by its own `fit(histories, items, *, <hyperparameters>)` from training events alone.
     """
 
     @classmethod
     @abstractmethod
     def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
-        """Fits it to training events with each choice of its grid in turn; common work is done once.
+        """One fitted to training events for each point of its hyperparameter grid; common work is done once.
 
-        histories: the events to learn from. items: N.
+        histories: training events. items: N.
         """
 
     @classmethod
-    def obstacle(cls, items: int) -> str | None:  # noqa: ARG003 - what is counted fits any catalogue
-        """Why it cannot be fitted to a catalogue of N `items`, in a few words; none where it can."""
+    def obstacle(cls, items: int) -> str | None:  # noqa: ARG003 - counts fit any catalogue
+        """Why it cannot be fitted to a catalogue of N `items`, in a few words; None if it can."""
         return None
 
     @property
     def choice(self) -> str:
-        """What was chosen, in a few words; empty where there is nothing to choose."""
+        """Its hyperparameters in a few words; empty if it has none."""
         return ""
 
     @abstractmethod
     def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:
-        """What each of B users, given just their `histories`, thinks of every item: float64[B, N + 1].
+        """Scores of all items for each of B users, given their `histories`: float64[B, N + 1].
 
-        Column 0 is no item and means nothing. The same whatever other users are asked beside.
+        Column 0 is padding and has no meaning. A user's scores do not depend on the other users.
         """

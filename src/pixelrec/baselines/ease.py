@@ -26,19 +26,19 @@ class EASE(AbstractBaseline):
     """An item's score is the sum of its weights for the items of the history.
 
     The weights B, zero on the diagonal, are least squares with a penalty: with P = (XᵀX + ridge · I)⁻¹,
-    B_ij = −P_ij / P_jj (equation 8). X is 1 where a user took an item, however often.
+    B_ij = −P_ij / P_jj (equation 8). X is 1 where a user interacted with an item, however often.
     """
 
-    weights: np.ndarray  # float64[N + 1, N + 1]: row i says what speaks for whoever took item i
+    weights: np.ndarray  # float64[N + 1, N + 1]: row i: weights of all items given item i in the history
     ridge: float
 
     @classmethod
     def fit(cls, histories: Histories, items: int, *, ridge: float = 100.0) -> Self:
-        return cls(_solve(_gram(FlatEvents.all(histories).taken(items)), ridge), ridge)
+        return cls(_solve(_gram(FlatEvents.all(histories).binary_matrix(items)), ridge), ridge)
 
     @classmethod
     def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
-        gram = _gram(FlatEvents.all(histories).taken(items))
+        gram = _gram(FlatEvents.all(histories).binary_matrix(items))
         for ridge in RIDGES:
             yield cls(_solve(gram, ridge), ridge)
 
@@ -46,22 +46,22 @@ class EASE(AbstractBaseline):
     def obstacle(cls, items: int) -> str | None:
         if items <= MOST_ITEMS:
             return None
-        return f"left out: it is solved for up to {MOST_ITEMS:,} items, here are {items:,}"
+        return f"left out: it is solved for up to {MOST_ITEMS:,} items, this catalogue has {items:,}"
 
     @property
     def choice(self) -> str:
         return f"ridge {self.ridge:g}"
 
     def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:
-        return FlatEvents.of(histories, users).taken(len(self.weights) - 1) @ self.weights
+        return FlatEvents.of(histories, users).binary_matrix(len(self.weights) - 1) @ self.weights
 
 
-def _gram(taken: csr_array) -> np.ndarray:
-    """How many users took both of two items: int32[N + 1, N + 1]."""
-    by_item = taken.T.tocsr()
+def _gram(users_by_items: csr_array) -> np.ndarray:
+    """The number of users with both of two items: int32[N + 1, N + 1]."""
+    by_item = users_by_items.T.tocsr()
     gram = np.empty((by_item.shape[0],) * 2, np.int32)
     for start in range(0, len(gram), _ROWS):
-        gram[start : start + _ROWS] = (by_item[start : start + _ROWS] @ taken).toarray()
+        gram[start : start + _ROWS] = (by_item[start : start + _ROWS] @ users_by_items).toarray()
     return gram
 
 
@@ -75,7 +75,7 @@ def _solve(gram: np.ndarray, ridge: float) -> np.ndarray:
     assert not failed, "a Gram matrix with a ridge is positive definite"
     inverse, failed = dpotri(factor, lower=True, overwrite_c=True)
     assert not failed
-    weights = inverse.T  # row-major, as its products with histories want it; the upper half is solved
+    weights = inverse.T  # row-major, for its products with histories; the upper half is solved
     _mirror(weights)
     weights /= -np.diag(weights).copy()
     np.fill_diagonal(weights, 0.0)
@@ -83,7 +83,7 @@ def _solve(gram: np.ndarray, ridge: float) -> np.ndarray:
 
 
 def _mirror(matrix: np.ndarray) -> None:
-    """Copies what is above the diagonal to below it."""
+    """Copies the upper triangle to the lower one."""
     for start in range(0, len(matrix), _ROWS):
         stop = start + _ROWS
         square = np.triu(matrix[start:stop, start:stop])

@@ -1,4 +1,4 @@
-"""Events of some users, flat: what baselines count."""
+"""The events of some users as flat arrays, for counting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class FlatEvents:
     """E events of B users, user after user, in the order of time."""
 
-    owners: np.ndarray  # int64[E]: whose, as a place in the users asked for
+    owners: np.ndarray  # int64[E]: index of the user among the B
     items: np.ndarray  # int64[E]
     times: np.ndarray  # int64[E]
     users: int  # B
@@ -47,18 +47,18 @@ class FlatEvents:
         """Events of each user: int64[B]."""
         return np.bincount(self.owners, minlength=self.users)
 
-    def moments(self) -> np.ndarray:
-        """At which moment each event happened, counted on through all users: int64[E].
+    def time_steps(self) -> np.ndarray:
+        """The time step of each event, numbered through all users: int64[E].
 
-        Events of one user at the same time are one moment: in what order they happened nobody knows.
+        Events of one user with the same time are one time step, as their order is unknown.
         """
         new = (self.owners[1:] != self.owners[:-1]) | (self.times[1:] != self.times[:-1])
         return np.cumsum(np.append(0, new))[: len(self.owners)]
 
     def ages(self) -> np.ndarray:
-        """How many moments before its user's latest each event happened: int64[E], 0 is the latest."""
-        moments = self.moments()
-        return moments[np.cumsum(self.lengths())[self.owners] - 1] - moments
+        """Moments between each event and its user's latest one: int64[E], 0 is the latest."""
+        time_steps = self.time_steps()
+        return time_steps[np.cumsum(self.lengths())[self.owners] - 1] - time_steps
 
     def matrix(self, items: int, weights: np.ndarray) -> csr_array:
         """Users by items, float64[B, N + 1]: the sum of the weights (E) of a user's events with an item."""
@@ -67,7 +67,7 @@ class FlatEvents:
         shape = (self.users, items + 1)
         return coo_array((weights, (self.owners, self.items)), shape=shape).tocsr()
 
-    def taken(self, items: int) -> csr_array:
-        """Users by items, float64[B, N + 1]: 1 where the user took the item, however often."""
+    def binary_matrix(self, items: int) -> csr_array:
+        """Users by items, float64[B, N + 1]: 1 where the user has the item, however often."""
         once = self.latest_of_each_item()
         return once.matrix(items, np.ones(len(once.owners)))

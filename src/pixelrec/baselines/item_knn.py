@@ -1,4 +1,4 @@
-"""Items like those of the history, and most like the latest of them."""
+"""Items similar to those of the history, its latest events above all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from pixelrec.baselines.baseline import AbstractBaseline
 from pixelrec.baselines.events import FlatEvents
-from pixelrec.baselines.item_similarity import Taken, similarity
+from pixelrec.baselines.item_similarity import CooccurrenceEvents, similarity
 from pixelrec.batch import Histories
 
 if TYPE_CHECKING:
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 REACHES = (5.0, 20.0, inf)
 HALF_LIVES = (0.5, 1.0, 2.0, 4.0, 16.0)
 SHRINKAGE = 10.0
-FAINT = 1e-12  # an event that weighs less is left out: whoever ranks could not see the difference
+FAINT = 1e-12  # weights below it are left out: no rank depends on them
 _KEPT = 50_000_000  # similarities: 600 MB
 
 
 @final
 @dataclass(frozen=True)
 class ItemKNN(AbstractBaseline):
-    """An item's score is its similarity to each event of the history, less with age (Sarwar et al. 2001).
+    """An item's score is the sum of its similarities to the history, decaying with age (Sarwar et al. 2001).
 
-    Items are similar that the same users took, `reach` moments apart or so, as `item_similarity` defines it;
-    of each item as many neighbours are kept as memory allows, in a small catalogue all. An event of the
-    history weighs 0.5 ** (age / half_life). Ages and distances are counted in moments of the user.
+    Items are similar if the same users have them within about `reach` time steps, as defined in
+    `item_similarity`. Each item keeps as many neighbours as memory allows; in a small catalogue that is all.
+    An event of the history weighs 0.5 ** (age / half_life). Ages and distances count the user's time steps.
     """
 
-    similarity: csr_array  # float64[N + 1, N + 1]: row i says what speaks for whoever took item i
+    similarity: csr_array  # float64[N + 1, N + 1]: row i: similarities of all items to item i
     half_life: float
     reach: float
 
@@ -49,9 +49,11 @@ class ItemKNN(AbstractBaseline):
         shrinkage: float = SHRINKAGE,
         neighbours: int | None = None,
     ) -> Self:
-        """neighbours: kept of each item; by default what memory allows."""
+        """neighbours: kept per item; by default as many as memory allows."""
         most = max(1, _KEPT // (items + 1)) if neighbours is None else neighbours
-        found = similarity(Taken.of(histories), items, reach=reach, shrinkage=shrinkage, neighbours=most)
+        found = similarity(
+            CooccurrenceEvents.of(histories), items, reach=reach, shrinkage=shrinkage, neighbours=most
+        )
         return cls(found, half_life, reach)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""How alike items are, by who took them and when."""
+"""Similarity of items by the users they share and the time steps between."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pixelrec.batch import Histories
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-_LONGEST = 2_000  # latest events of a user that count: the pairs of all of them may be too many
-_PAIRS = 8_000_000  # of events at a time: some hundred MB
+_LONGEST = 2_000  # latest events of a user that count, as their pairs grow with the square
+_PAIRS = 8_000_000  # of events at a time: a few hundred MB
 
 
 @final
 @dataclass(frozen=True)
-class Taken:
-    """The latest event of every user with every item they took: E, in the order of items."""
+class CooccurrenceEvents:
+    """The latest event of every user with each of their items: E, ordered by item."""
 
     items: np.ndarray  # int64[E]
-    places: np.ndarray  # int64[E]: where each stands in the order of users
-    starts: np.ndarray  # int64[E]: its user's events stand at [starts:stops]
+    places: np.ndarray  # int64[E]: position of each when ordered by user
+    starts: np.ndarray  # int64[E]: its user's events are at positions [starts:stops]
     stops: np.ndarray  # int64[E]
-    weights: np.ndarray  # float64[E]: its user's, 1 / √(items taken), scaled to a mean of 1
-    item_at: np.ndarray  # int64[E]: by place
-    moment_at: np.ndarray  # int64[E]: by place
+    weights: np.ndarray  # float64[E]: 1 / √(items of its user), scaled to a mean of 1
+    item_at: np.ndarray  # int64[E]: by position
+    time_step_at: np.ndarray  # int64[E]: by position
 
     @classmethod
     def of(cls, histories: Histories) -> Self:
@@ -46,23 +46,25 @@ class Taken:
             stops[places],
             (weights / weights.mean())[places],
             events.items,
-            events.moments(),
+            events.time_steps(),
         )
 
 
-def similarity(taken: Taken, items: int, *, reach: float, shrinkage: float, neighbours: int) -> csr_array:
-    """Row by row the `neighbours` largest similarities of each item to others: float64[N + 1, N + 1].
+def similarity(
+    events: CooccurrenceEvents, items: int, *, reach: float, shrinkage: float, neighbours: int
+) -> csr_array:
+    """In each row the `neighbours` largest similarities of an item to others: float64[N + 1, N + 1].
 
-    A shrunk cosine, c_ij / (√(c_i · c_j) + shrinkage): c_i sums the weights of the users who took i, c_ij
-    those of the users who took both, each times 0.5 ** (moments between the two / reach).
+    A shrunk cosine, c_ij / (√(c_i · c_j) + shrinkage): c_i sums the weights of the users with item i, c_ij
+    those of the users with both, each times 0.5 ** (time steps between the two / reach).
     """
     from scipy.sparse import vstack
 
-    sizes = np.sqrt(np.bincount(taken.items, taken.weights, items + 1))
-    bounds = np.searchsorted(taken.items, np.arange(items + 2))
+    sizes = np.sqrt(np.bincount(events.items, events.weights, items + 1))
+    bounds = np.searchsorted(events.items, np.arange(items + 2))
     parts = []
-    for start, stop in _portions(taken, bounds):
-        together = _together(taken, bounds[start : stop + 1], items, reach)
+    for start, stop in _ranges(events, bounds):
+        together = _together(events, bounds[start : stop + 1], items, reach)
         rows = np.repeat(np.arange(start, stop), np.diff(together.indptr))
         together.data /= sizes[rows] * sizes[together.indices] + shrinkage
         together.data[rows == together.indices] = 0.0
@@ -70,9 +72,9 @@ def similarity(taken: Taken, items: int, *, reach: float, shrinkage: float, neig
     return vstack(parts, format="csr")
 
 
-def _portions(taken: Taken, bounds: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Runs of items with at most `_PAIRS` pairs of events to look at, or of one item."""
-    pairs = np.append(0, np.cumsum(taken.stops - taken.starts))[bounds]
+def _ranges(events: CooccurrenceEvents, bounds: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of items with at most `_PAIRS` pairs of events, or of one item."""
+    pairs = np.append(0, np.cumsum(events.stops - events.starts))[bounds]
     start, last = 0, len(bounds) - 1
     while start < last:
         stop = int(np.searchsorted(pairs, pairs[start] + _PAIRS, side="right")) - 1
@@ -81,23 +83,25 @@ def _portions(taken: Taken, bounds: np.ndarray) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _together(taken: Taken, bounds: np.ndarray, items: int, reach: float) -> csr_array:
-    """c of some items (rows) with all: the events of row r are `taken`'s [bounds[r]:bounds[r + 1]]."""
+def _together(events: CooccurrenceEvents, bounds: np.ndarray, items: int, reach: float) -> csr_array:
+    """c of some items (rows) with all items: row r has the events [bounds[r]:bounds[r + 1]]."""
     from scipy.sparse import csr_array
 
     mine = slice(bounds[0], bounds[-1])
-    starts, counts = taken.starts[mine], (taken.stops - taken.starts)[mine]
+    starts, counts = events.starts[mine], (events.stops - events.starts)[mine]
     stops = np.cumsum(counts)
     others = np.arange(counts.sum()) + np.repeat(starts - (stops - counts), counts)
-    between = np.abs(np.repeat(taken.moment_at[taken.places[mine]], counts) - taken.moment_at[others])
-    weights = np.repeat(taken.weights[mine], counts) * 0.5 ** (between / reach)
-    pairs = csr_array((weights, taken.item_at[others], np.append(0, stops)), shape=(len(counts), items + 1))
-    events = (np.ones(len(counts)), np.arange(len(counts)), bounds - bounds[0])
-    return csr_array(events, shape=(len(bounds) - 1, len(counts))) @ pairs
+    between = np.abs(
+        np.repeat(events.time_step_at[events.places[mine]], counts) - events.time_step_at[others]
+    )
+    weights = np.repeat(events.weights[mine], counts) * 0.5 ** (between / reach)
+    pairs = csr_array((weights, events.item_at[others], np.append(0, stops)), shape=(len(counts), items + 1))
+    owners = (np.ones(len(counts)), np.arange(len(counts)), bounds - bounds[0])
+    return csr_array(owners, shape=(len(bounds) - 1, len(counts))) @ pairs
 
 
 def _largest(rows: csr_array, most: int) -> csr_array:
-    """At most the `most` largest positive values of every row; of equal ones those of the lowest columns."""
+    """The `most` largest positive values of every row; of equal ones those in the lowest columns."""
     from scipy.sparse import csr_array
 
     rows.sort_indices()

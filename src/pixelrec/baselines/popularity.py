@@ -1,4 +1,4 @@
-"""The same items for everyone: those with the most events."""
+"""The items with the most events, the same for everyone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pixelrec.data.sampling import item_counts
 @final
 @dataclass(frozen=True)
 class Popularity(AbstractBaseline):
-    """An item's score is how many training events it has."""
+    """An item's score is the number of its training events."""
 
     counts: np.ndarray  # float64[N + 1]
 

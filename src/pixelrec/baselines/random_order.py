@@ -1,4 +1,4 @@
-"""Chance: what knowing nothing reaches."""
+"""A random order: the level of chance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pixelrec.batch import Histories
 @final
 @dataclass(frozen=True)
 class RandomOrder(AbstractBaseline):
-    """Every user sees the items in an order of their own, drawn by `seed` and the user's number."""
+    """Every user gets an order of their own, drawn from `seed` and the user's number."""
 
     items: int
     seed: int

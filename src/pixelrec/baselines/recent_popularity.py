@@ -1,4 +1,4 @@
-"""What was popular when the user was last here."""
+"""Popularity at the time of the user's latest event."""
 
 from __future__ import annotations
 
@@ -12,47 +12,47 @@ from pixelrec.baselines.baseline import AbstractBaseline
 from pixelrec.baselines.events import FlatEvents
 from pixelrec.batch import Histories
 
-SHARES = (0.01, 0.03, 0.1, 0.3)
+WINDOWS = (0.01, 0.03, 0.1, 0.3)
 
 
 @final
 @dataclass(frozen=True)
 class RecentPopularity(AbstractBaseline):
-    """An item's score is its number among the latest training events up to the user's own latest moment.
+    """An item's score is its count among the latest training events up to the time of the user's latest one.
 
-    The window is a share of all training events rather than a time, so that it suits any clock, and data
-    that thicken over the years. Items that are equal in it stand in the order of their popularity.
+    The window is a fraction of all training events rather than a time span, so that it suits any clock and
+    data that grow denser over the years. Ties are ordered by popularity.
     """
 
-    share: float
+    window: float
     items: np.ndarray  # int64[E]: of all training events, in the order of time
     times: np.ndarray  # int64[E]
     popularity: np.ndarray  # float64[N + 1]: below 1
 
     @classmethod
-    def fit(cls, histories: Histories, items: int, *, share: float = 0.1) -> Self:
+    def fit(cls, histories: Histories, items: int, *, window: float = 0.1) -> Self:
         events = FlatEvents.all(histories)
         order = np.argsort(events.times, kind="stable")
         counts = np.bincount(events.items, minlength=items + 1)
-        return cls(share, events.items[order], events.times[order], counts / (counts.max() + 1))
+        return cls(window, events.items[order], events.times[order], counts / (counts.max() + 1))
 
     @classmethod
     def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
         fitted = cls.fit(histories, items)
-        for share in SHARES:
-            yield cls(share, fitted.items, fitted.times, fitted.popularity)
+        for window in WINDOWS:
+            yield cls(window, fitted.items, fitted.times, fitted.popularity)
 
     @property
     def choice(self) -> str:
-        return f"the latest {100 * self.share:g} % of the events"
+        return f"the latest {100 * self.window:g} % of the events"
 
     def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:
         stops = np.searchsorted(self.times, _latest_times(histories, users), side="right")
-        starts = np.maximum(stops - max(1, round(self.share * len(self.times))), 0)
+        starts = np.maximum(stops - max(1, round(self.window * len(self.times))), 0)
         scores = np.empty((len(users), len(self.popularity)))
         counts = np.zeros(len(self.popularity), np.int64)
         first = last = starts.min(initial=len(self.times))
-        for user in np.argsort(stops, kind="stable"):  # the window slides: each event enters and leaves once
+        for user in np.argsort(stops, kind="stable"):  # the window slides: events enter and leave it once
             counts += self._counts(last, stops[user]) - self._counts(first, starts[user])
             first, last = starts[user], stops[user]
             np.add(counts, self.popularity, out=scores[user])
@@ -63,7 +63,7 @@ class RecentPopularity(AbstractBaseline):
 
 
 def _latest_times(histories: Histories, users: np.ndarray) -> np.ndarray:
-    """When each user was last here, int64[B]; whoever never was is asked after everything has happened."""
+    """The time of each user's latest event, int64[B]; for a user without events, the end of time."""
     stops = histories.stops[users]
     known = stops > histories.starts[users]
     return np.where(known, histories.times[np.where(known, stops - 1, 0)], np.iinfo(np.int64).max)
