@@ -281,9 +281,9 @@ def test_how_the_model_stands_is_said_and_coloured(report: Report, verdict: Verd
 
 
 def test_what_was_chosen_for_baselines_stands_under_the_table(report: Report) -> None:
-    said = "Baselines: item-kNN (half-life 1), EASE (left out: too many items); chosen on validation"
+    said = "Baselines: item-kNN (half-life 1), EASE (left out: too many items); tuned on validation"
     assert said in Page(render(report)).words()
-    assert "chosen on validation" not in Page(render(replace(report, baselines=[]))).words()
+    assert "tuned on validation" not in Page(render(replace(report, baselines=[]))).words()
 
 
 def test_a_narrow_table_has_a_column_for_each_metric_and_keeps_its_roles(report: Report) -> None:
@@ -444,7 +444,7 @@ def test_a_missing_folder_is_told_in_one_line(report: Report, tmp_path: Path) ->
 
 def test_slices_stand_side_by_side_in_the_order_of_the_first(report: Report) -> None:
     text = render(replace(report, slices=SLICES))
-    section = Page(text.partition("few training events")[2].partition("</section>")[0]).words()
+    section = Page(text.partition("How well on long-tail items")[2].partition("</section>")[0]).words()
     assert "sasrec is behind on items with < 5" in section, "this is what the project is about"
     assert "sasrec is behind on items with ≥ 5" not in section
     table = section.partition("n: events ")[2]
@@ -471,11 +471,11 @@ def test_a_single_slice_is_a_sentence_and_none_is_nothing(report: Report) -> Non
     words = Page(render(replace(report, slices=SLICES[1:]))).words()
     assert "All of them are of items with ≥ 5." in words
     assert Page(render(replace(report, slices=SLICES[1:]))).classes()["metrics"] == 1
-    assert "few training events" not in Page(render(report)).words()
+    assert "long-tail items" not in Page(render(report)).words()
 
 
 def test_slices_too_small_to_compare_say_so(report: Report) -> None:
-    said = "With fewer than 30 events models are not compared."
+    said = "Models are compared on 30 events or more."
     small = [replace(SLICES[0], cases=29, standings=()), SLICES[1]]
     assert said in Page(render(replace(report, slices=small))).words()
     assert said not in Page(render(replace(report, slices=SLICES))).words()

@@ -1,7 +1,7 @@
-"""The report of a run: one self-contained HTML page, readable anywhere, without scripts and without network.
+"""The report of a run: one self-contained HTML page, without scripts and without network access.
 
-Fill a `Report`, then `write` it. Whatever the data holds may stand in it: titles with markup, in any script,
-of any length; numbers that are missing or not finite are shown as a dash.
+Fill a `Report`, then `write` it. Titles may hold markup and any script, at any length; numbers that are
+missing or not finite are shown as a dash.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def render(report: Report) -> str:
         headline=tables.headline(report.metrics),
         tables=tables.metric_tables(report.metrics),
         slices=tables.slice_table(report.slices),
-        few=LONG_TAIL.name,
-        fewest=MIN_CASES,
+        long_tail=LONG_TAIL.name,
+        min_cases=MIN_CASES,
         pace=tables.pace(report.epochs),
         curves=figures.learning_curves(report.epochs, report.watched, report.best_epoch),
         ranks=figures.rank_bars(report.ranks, report.catalogue),
@@ -52,7 +52,7 @@ def write(report: Report, path: Path) -> None:
 
 
 def environment(folder: Path = HERE) -> jinja2.Environment:
-    """Templates of `folder`, which may include those of the report."""
+    """The templates of `folder`, which may include those of the report."""
     import jinja2
 
     made = jinja2.Environment(

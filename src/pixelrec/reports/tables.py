@@ -1,4 +1,4 @@
-"""The words and numbers of the report, ready to be shown."""
+"""The tables and headline numbers of the report, ready to be shown."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ HEADLINE_METRICS = ("Recall@10", "NDCG@10")
 @final
 @dataclass(frozen=True)
 class Headline:
-    """A number people quote, and what it is compared with."""
+    """A metric in large print, with its ratio to the best baseline."""
 
     metric: str
     split: str
     value: float
     comparison: str | None
-    behind: bool = False  # less than what it is compared with
+    behind: bool = False  # whether it is less than the baseline
 
 
 @final
 @dataclass(frozen=True)
-class Cell:
-    """A value in the table; `share` of the largest in its column draws the bar, 0 … 1."""
+class MetricCell:
+    """A value in the table; the bar under it is its `share` of the largest in the column, 0 … 1."""
 
     value: float
     share: float
@@ -39,25 +39,25 @@ class Cell:
 
 @final
 @dataclass(frozen=True)
-class Line:
+class MetricLine:
     model: str
     role: Role
-    cells: Sequence[Cell]
+    cells: Sequence[MetricCell]
 
 
 @final
 @dataclass(frozen=True)
 class MetricTable:
-    """All models on one split; groups of neighbouring columns may have a head of their own."""
+    """All models on one split; neighbouring columns may have a common head."""
 
     split: str
     metrics: Sequence[str]
-    lines: Sequence[Line]
+    lines: Sequence[MetricLine]
     groups: Sequence[tuple[str, int]] = ()  # head and columns
 
 
 def headline(rows: Sequence[MetricRow]) -> list[Headline]:
-    """The trained model's numbers on the test split, or else on its first, against the best baseline."""
+    """The trained model on test, or else on its first split, against the best baseline."""
     ours = [row for row in rows if row.role == "model"]
     chosen = next((row for row in ours if row.split == HEADLINE_SPLIT), ours[0] if ours else None)
     if chosen is None:
@@ -78,24 +78,21 @@ def _headline(row: MetricRow, baseline_ranks: Sequence[MetricRow], metric: str) 
 
 
 def metric_tables(rows: Sequence[MetricRow]) -> list[MetricTable]:
-    """One table a split, in the order in which splits and models come."""
+    """One table per split, splits and models in the order given."""
     return [
         _metric_table(split, [row for row in rows if row.split == split]) for split in _distinct_splits(rows)
     ]
 
 
 def slice_table(parts: Sequence[SlicePart]) -> MetricTable | None:
-    """The headline metrics on each slice, side by side; none where there is nothing to tell apart.
-
-    Rows come as in the first slice.
-    """
+    """The headline metrics on each slice side by side, rows in the order of the first; None for one slice."""
     if len(parts) < 2:
         return None
     tables = [_metric_table("", [_headline_only(row) for row in part.metrics]) for part in parts]
     cells = [{line.model: line.cells for line in table.lines} for table in tables]
-    absent = [[Cell(math.nan, 0.0, best=False)] * len(table.metrics) for table in tables]
+    absent = [[MetricCell(math.nan, 0.0, best=False)] * len(table.metrics) for table in tables]
     lines = [
-        Line(
+        MetricLine(
             line.model,
             line.role,
             [cell for c, a in zip(cells, absent, strict=True) for cell in c.get(line.model, a)],
@@ -121,16 +118,16 @@ def _metric_table(split: str, rows: Sequence[MetricRow]) -> MetricTable:
     largest = {name: _largest(rows, name) for name in metrics}
     reached = {name: _largest([row for row in rows if row.role != "ceiling"], name) for name in metrics}
     lines = [
-        Line(row.model, row.role, [_cell(row, name, largest[name], reached[name]) for name in metrics])
+        MetricLine(row.model, row.role, [_cell(row, name, largest[name], reached[name]) for name in metrics])
         for row in rows
     ]
     return MetricTable(split, metrics, lines)
 
 
-def _cell(row: MetricRow, metric: str, largest: float, reached: float) -> Cell:
+def _cell(row: MetricRow, metric: str, largest: float, reached: float) -> MetricCell:
     value = row.values.get(metric, math.nan)
     share = value / largest if _finite(value) and largest > 0 else 0.0
-    return Cell(value, max(0.0, share), best=row.role != "ceiling" and value == reached > 0)
+    return MetricCell(value, max(0.0, share), best=row.role != "ceiling" and value == reached > 0)
 
 
 def _largest(rows: Sequence[MetricRow], metric: str) -> float:
@@ -138,8 +135,8 @@ def _largest(rows: Sequence[MetricRow], metric: str) -> float:
 
 
 def pace(epochs: Sequence[Mapping[str, float]]) -> str:
-    """One sentence on how many epochs ran and how fast; empty before the first."""
-    ran = [record for record in epochs if record["epoch"] > 0]  # 0 is what training started from
+    """Number and speed of the epochs, as in "12 epochs · 3.4 s each"; empty before the first."""
+    ran = [record for record in epochs if record["epoch"] > 0]  # epoch 0 is the start
     if not ran:
         return ""
     words = ["1 epoch" if len(ran) == 1 else f"{len(ran):,} epochs"]

@@ -1,4 +1,4 @@
-"""Covers of the report: every item's picture once, small, inside the page itself."""
+"""Covers of the report: the picture of every item once, small, embedded in the page."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class Thumbnail:
 @final
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures by item id; `aspect` is the width by height of all tiles."""
+    """Pictures by item id; `aspect` is the ratio of width to height of all tiles."""
 
     thumbnails: Mapping[str, Thumbnail]
     aspect: float
 
     def hue(self, item_id: str) -> int:
-        """Colour of the tile of an item without a picture: always the same, in degrees."""
+        """The hue, in degrees, of the tile of an item without a picture."""
         return zlib.crc32(item_id.encode("utf-8", "replace")) % 360
 
 
 def gallery(stories: Sequence[UserStory]) -> Gallery:
-    """Encodes the picture of every item in the stories, the first one where an item comes several times."""
+    """Encodes the first picture of every item in the stories."""
     pictures: dict[str, np.ndarray] = {}
     for cover in _covers(stories):
         if cover.picture is not None:
@@ -69,9 +69,7 @@ def _thumbnail(name: str, picture: np.ndarray) -> Thumbnail:
     scale = min(1.0, math.sqrt(AREA / (width * height)))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    format = (
-        "webp" if features.check("webp") else "jpeg"
-    )  # WebP is a sixth to a half smaller; a few Pillows lack it
+    format = "webp" if features.check("webp") else "jpeg"  # WebP is smaller; a few Pillows lack it
     encoded = io.BytesIO()
     small.save(encoded, format, quality=QUALITY)
     text = base64.b64encode(encoded.getvalue()).decode("ascii")

@@ -1,4 +1,4 @@
-"""What a report shows, as plain values: no file, no HTML."""
+"""The contents of a report as plain values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Role = Literal["model", "baseline", "ceiling", "other"]
 @final
 @dataclass(frozen=True)
 class Cover:
-    """An item as it is shown; without a picture its id stands on a coloured tile."""
+    """An item; without a picture, its id is shown on a coloured tile."""
 
     item_id: str
     title: str | None = None
@@ -28,15 +28,15 @@ class Cover:
 @final
 @dataclass(frozen=True)
 class UserStory:
-    """What one user had chosen, what was recommended, and what the user really chose next."""
+    """The history of a user, the recommendations, and the item that the user chose next."""
 
     user_id: str
     history: Sequence[Cover]  # the latest is the last
     recommended: Sequence[Cover]  # the best is the first
     answer: Cover
     rank: int  # of the answer, from 1
-    ranked: int  # items: all but those of the history
-    events: int | None = None  # of the whole history, where `history` is but its end
+    ranked: int  # number of ranked items: all but those of the history
+    events: int | None = None  # of the whole history, if `history` is only its end
 
 
 @final
@@ -47,13 +47,13 @@ class MetricRow:
     split: str
     model: str
     values: Mapping[str, float]
-    role: Role = "baseline"  # "model": this run's, "ceiling": what nobody can beat, "other": another run's
+    role: Role = "baseline"  # "model": this run, "ceiling": the best possible, "other": another run
 
 
 @final
 @dataclass(frozen=True)
 class Standing:
-    """How the trained model stands beside the best baseline or another run, in a sentence."""
+    """The verdict on the trained model beside the best baseline or another run."""
 
     verdict: Verdict
     sentence: str
@@ -62,7 +62,7 @@ class Standing:
 @final
 @dataclass(frozen=True)
 class SlicePart:
-    """Models on some of the questions, told apart by how often their item was seen in training."""
+    """Metrics of all models on the cases of one slice: long-tail items, or all others."""
 
     name: str  # "long-tail items"
     where: str  # "items with < 5 training events (n = 123)"
@@ -74,17 +74,17 @@ class SlicePart:
 @final
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows; any sequence may be empty and any array absent."""
+    """The contents of the page; any sequence may be empty and any array absent."""
 
     name: str
     when: str
-    origin: Sequence[str] = ()  # what tells it from other runs of its name: folder, seed
+    origin: Sequence[str] = ()  # folder and seed, as other runs may have the same name
     metrics: Sequence[MetricRow] = ()  # in the order of the table
     standing: Standing | None = None
-    beside: Sequence[Standing] = ()  # how it stands beside other runs
-    slices: Sequence[SlicePart] = ()  # a table tells them apart where there are two or more
-    baselines: Sequence[tuple[str, str]] = ()  # name, what was chosen for it or why it is absent
-    summary: Sequence[tuple[str, str]] = ()  # label, value: shown beside the headline numbers
+    beside: Sequence[Standing] = ()  # beside other runs
+    slices: Sequence[SlicePart] = ()  # a table compares two or more
+    baselines: Sequence[tuple[str, str]] = ()  # name, and its hyperparameters or why it is left out
+    summary: Sequence[tuple[str, str]] = ()  # label, value: beside the headline numbers
     epochs: Sequence[Mapping[str, float]] = ()  # of the journal: epoch, loss, seconds, and validation metrics
     best_epoch: int | None = None
     watched: str = "NDCG@10"  # the validation metric that chose the best epoch
