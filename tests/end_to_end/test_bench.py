@@ -123,7 +123,7 @@ def check_changes_are_refused(command: list[str], out: Path, capsys: pytest.Capt
     before = untouched(out)
     capsys.readouterr()
     assert main([*command[1:], "training.epochs=4"]) == 2
-    assert "training.epochs 3, now 4" in capsys.readouterr().err
+    assert "training.epochs 3, which is now 4" in capsys.readouterr().err
     assert main([*command[1:], "users.layers=2"]) == 2
     assert "recipe mf-id: unknown key 'users.layers'" in capsys.readouterr().err
     assert main([*command[1:], "--training.epochs", "4"]) == 2
@@ -160,7 +160,7 @@ def test_it_ends_the_same(dataset: Dataset, whole: Path, tmp_path: Path, how: st
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         said, why = end(process, 130)
         assert "stopping   mf-id seed 0" in said and "Traceback" not in why
-        assert why == "pixelrec: stopped; 0 of 1 runs done; the same command goes on\n"
+        assert why == "pixelrec: stopped; 0 of 1 runs done; the same command continues\n"
         assert (run / "last" / "progress.json").stat().st_mtime_ns > requested, "it saved before it stopped"
         assert "0 of 1 seed)" in (out / "results-test.md").read_text("utf-8")
     elif how == "child killed":
@@ -205,14 +205,14 @@ def test_a_grid_in_python_and_jobs_at_a_time(dataset: Dataset, tmp_path: Path) -
     (row,) = found.results.recipes
     run = tmp_path / "out" / "mf-id" / "seed-1"
     measured = json.loads((run / "evaluation-validation.json").read_text("utf-8"))["metrics"]["mf-id"]
-    assert row.seeds[1].metrics == pytest.approx(measured)
-    assert {costs.jobs for costs in row.costs()} == {2}
+    assert {name: mean.mean for name, mean in row.seeds[1].overall.metrics.items()} == pytest.approx(measured)
+    assert {costs.jobs for costs in row.costs} == {2}
     assert "2 runs at a time" in found.markdown.read_text("utf-8")
     assert not (run / "ranks-test.parquet").exists(), "nobody asked for the test events"
     before = (run / "cell.json").stat().st_mtime_ns
     tested = pixelrec.bench(dataset.folder, ["mf-id"], seeds=2, out=tmp_path / "out", overrides=TINY)
     assert len(tested.results.recipes[0].seeds) == 2 and (run / "ranks-test.parquet").exists()
-    assert tested.grid.passed_over == []
+    assert tested.grid.other_recipes == []
     other = pixelrec.bench(dataset.folder, ["fm-id"], seeds=1, out=tmp_path / "out", overrides=TINY)
-    assert other.grid.passed_over == ["mf-id"]
+    assert other.grid.other_recipes == ["mf-id"]
     assert (run / "cell.json").stat().st_mtime_ns == before, "another split needs no training"

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
 from pixelrec.data.dataset import Dataset
+from pixelrec.grid import results
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.plan import Grid, plan
-from pixelrec.runs.results import result_files
+from pixelrec.runs.results import result_files, write_ranks
 
 Finish = Callable[..., np.ndarray]
 
@@ -54,7 +54,8 @@ def finish(grid: Grid) -> Finish:
 
 def write(grid: Grid, cell: Cell, ranks: np.ndarray) -> None:
     """The files of an evaluated run that the grid looks at."""
-    users = grid.dataset.user_ids[grid.cases().users - 1]
     cell.folder.mkdir(parents=True, exist_ok=True)
-    pl.DataFrame({"user_id": users, "rank": ranks}).write_parquet(cell.ranks(grid.split))
+    cases = grid.cases()
+    counts = results.target_counts(grid.dataset, cases)
+    write_ranks(cell.folder, grid.dataset, cases, ranks, counts)
     result_files(cell.folder, grid.split)[1].write_text("{}", encoding="utf-8")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pixelrec.grid.attempt import Attempt, threads
 from pixelrec.grid.cell import Cell
 from pixelrec.grid.child import Order
 from pixelrec.grid.machine import peak_memory
+from pixelrec.grid.process import CellProcess, threads
 from pixelrec.recipe.recipe import read_recipe
 
 
@@ -48,20 +48,20 @@ def test_a_child_holds_what_it_inherits_until_it_dies(cell: Cell) -> None:
     os.close(again)
 
 
-def test_an_attempt_holds_its_cell_and_says_why_it_failed(cell: Cell, tmp_path: Path) -> None:
+def test_a_process_locks_its_cell_and_gives_the_reason_of_its_failure(cell: Cell, tmp_path: Path) -> None:
     lock = cell.lock()
     assert lock is not None
     cell.fail("an earlier reason")
-    attempt = Attempt(cell, lock, Order(cell.recipe, cell.folder, tmp_path / "nothing", "test", 1))
+    process = CellProcess(cell, lock, Order.of(cell, tmp_path / "nothing", "test", 1))
     assert cell.failure is None
     os.close(lock)  # as when the runner dies
     held = cell.lock()
-    attempt.wait()
+    process.wait()
     assert held is None, "its process holds the cell too"
-    assert "nothing: no such data set" in (attempt.failure() or "")
+    assert "nothing: no such data set" in (process.failure() or "")
     opened = os.open(os.devnull, os.O_RDONLY)  # takes the number that was closed, or another one
     os.dup2(opened, lock)
-    attempt.close()
+    process.close()
     if opened != lock:
         os.close(opened)
 
@@ -76,9 +76,9 @@ def test_a_failure_is_kept_until_it_is_forgotten(cell: Cell) -> None:
 
 
 def test_an_order_arrives_as_it_was_given(cell: Cell, tmp_path: Path) -> None:
-    order = Order(cell.recipe, cell.folder, tmp_path, "validation", 3)
+    order = Order.of(cell, tmp_path, "validation", 3)
     assert order.to_line().count("\n") == 1
-    assert Order.of_line(order.to_line()) == order
+    assert Order.of_line(order.to_line()).cell == cell
 
 
 def test_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:

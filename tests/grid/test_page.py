@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from pixelrec.grid.page import forests, page
+from pixelrec.grid.page import forest_plots, page
 from pixelrec.grid.plan import Grid
-from pixelrec.grid.results import compare
+from pixelrec.grid.results import collect_results
 from pixelrec.runs.evaluate import target_counts
 
 from .conftest import Finish
@@ -57,7 +57,7 @@ def baseline_ranks(grid: Grid, name: str = "strong") -> dict[str, np.ndarray]:
 def test_it_is_whole_and_harmless(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
     grid.cells[0][1].fail(NASTY)
-    text = page(compare(grid, baseline_ranks(grid, NASTY), {NASTY: NASTY}))
+    text = page(collect_results(grid, baseline_ranks(grid, NASTY), {NASTY: NASTY}))
     outline = Outline(text)
     assert not outline.faults and not outline.open
     assert outline.tags.count("script") == 1 and outline.tags.count("style") == 1
@@ -66,7 +66,7 @@ def test_it_is_whole_and_harmless(grid: Grid, finish: Finish) -> None:
 
 
 def test_it_is_whole_before_anything_is_done(grid: Grid) -> None:
-    outline = Outline(page(compare(grid, baseline_ranks(grid))))
+    outline = Outline(page(collect_results(grid, baseline_ranks(grid))))
     assert not outline.faults and not outline.open
     assert "0 of 6" in outline.text and "the best recipe" not in outline.text
 
@@ -75,54 +75,54 @@ def test_it_is_whole_before_anything_is_done(grid: Grid) -> None:
 def test_a_verdict_is_in_words(grid: Grid, finish: Finish, skill: float, said: str) -> None:
     for cell in grid.cells[0]:
         finish(cell, skill=skill)
-    assert said in Outline(page(compare(grid, baseline_ranks(grid)))).text
+    assert said in Outline(page(collect_results(grid, baseline_ranks(grid)))).text
 
 
 def test_intervals_are_drawn_to_scale(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
-    results = compare(grid, baseline_ranks(grid))
-    axis = forests(results)[0].axis
+    results = collect_results(grid, baseline_ranks(grid))
+    plot = forest_plots(results)[0]
     row = results.recipes[0]
-    drawn, found = axis.stretch(row.whole), row.metrics["NDCG@10"]
-    assert drawn is not None
-    assert drawn.mean / axis.rival == pytest.approx(found.mean * np.log2(10))  # the rival's ranks are all 9
-    assert (drawn.high - drawn.low) / drawn.mean == pytest.approx((found.high - found.low) / found.mean)
-    assert max(drawn.high, axis.rival) == 1.0
-    assert axis.stretch(results.recipes[1].whole) is None
-    assert f"--mean:{round(drawn.mean, 4)}" in page(results)
+    bar, found = plot.bar(row.overall), row.overall.metrics["NDCG@10"]
+    assert bar is not None
+    low, mean, high = bar
+    assert mean / plot.line == pytest.approx(found.mean * np.log2(10))  # the ranks of the baseline are all 9
+    assert (high - low) / mean == pytest.approx((found.high - found.low) / found.mean)
+    assert max(high, plot.line) == 1.0
+    assert plot.bar(results.recipes[1].overall) is None
+    assert f"--mean:{round(mean, 4)}" in page(results)
 
 
 def test_columns_sort_by_the_number_not_by_the_text(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
-    results = compare(grid, baseline_ranks(grid))
-    assert f'data-value="{results.recipes[0].value("Recall@10")!r}"' in page(results)
+    results = collect_results(grid, baseline_ranks(grid))
+    assert f'data-value="{results.recipes[0].overall.value("Recall@10")!r}"' in page(results)
     assert 'data-value=""' in page(results), "what is not there sorts last"
 
 
-def test_few_event_items_have_a_picture_and_a_column(grid: Grid, finish: Finish) -> None:
+def test_long_tail_items_have_a_plot_and_a_column(grid: Grid, finish: Finish) -> None:
     for cell in grid.cells[0]:
         finish(cell, skill=0.9)
-    results = compare(grid, {**baseline_ranks(grid), "lucky": only_few(grid)})
-    overall, few = forests(results)
-    assert (overall.rival, few.rival) == ("strong", "lucky")
+    results = collect_results(grid, {**baseline_ranks(grid), "lucky": only_few(grid)})
+    overall, long_tail = forest_plots(results)
+    assert (overall.best, long_tail.best) == ("strong", "lucky")
     row = results.recipes[0]
-    drawn = few.axis.stretch(row.few)
-    assert drawn is not None and f"--mean:{round(drawn.mean, 4)}" in page(results)
-    assert drawn.mean / few.axis.rival == pytest.approx(
-        row.few.value("NDCG@10")
-    )  # the rival's ranks are all 1
+    bar = long_tail.bar(row.long_tail)
+    assert bar is not None and f"--mean:{round(bar[1], 4)}" in page(results)
+    value = row.long_tail.value("NDCG@10")
+    assert bar[1] / long_tail.line == pytest.approx(value)  # the ranks of the baseline are all 1
     text = Outline(page(results)).text
-    assert f"over the {results.few} users whose item has < 5 training events" in text
+    assert f"over the {results.long_tail} users whose item has < 5 training events" in text
     assert "long-tail NDCG@10" in text and "clearly behind" in text and "clearly ahead" in text
-    assert f'data-value="{row.few.value("NDCG@10")!r}"' in page(results)
+    assert f'data-value="{value!r}"' in page(results)
 
 
-def test_without_few_event_items_nothing_is_drawn_of_them(
+def test_without_long_tail_items_there_is_no_plot_of_them(
     grid: Grid, finish: Finish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pixelrec.grid.results.target_counts", lambda _, cases: np.full(len(cases), 5))
     finish(grid.cells[0][0])
-    monkeypatch.setattr("pixelrec.grid.results.target_counts", lambda _, asked: np.full(len(asked), 5))
-    outline = Outline(page(compare(grid, baseline_ranks(grid))))
+    outline = Outline(page(collect_results(grid, baseline_ranks(grid))))
     assert not outline.faults and "On long-tail items" not in outline.text
     assert outline.text.count("At a glance") == 1
 

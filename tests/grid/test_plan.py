@@ -131,7 +131,7 @@ def test_a_cell_is_gone_on_with(begun: Cell, dataset: Dataset) -> None:
 
 def test_another_recipe_is_refused(begun: Cell, dataset: Dataset) -> None:
     out = begun.folder.parents[1]
-    with pytest.raises(RunError, match=r"training.epochs 200, now 3 .* delete .*out/mf-id$"):
+    with pytest.raises(RunError, match=r"training.epochs 200, which is now 3; .* delete .*out/mf-id$"):
         planned(dataset, out, overrides={"training.epochs": 3})
 
 
@@ -149,6 +149,18 @@ def test_a_cell_over_other_pictures_is_refused(dataset: Dataset, tmp_path: Path)
     Run.create(cell.folder, cell.recipe, dataset, reads="of covers that were replaced since")
     with pytest.raises(RunError, match=r"with other pictures than .* has now; .* or delete .*out$"):
         planned(dataset, tmp_path / "out")
+
+
+def test_seeds_of_two_networks_are_refused(dataset: Dataset, tmp_path: Path) -> None:
+    """As when the weights under `items.source` are exchanged between two starts."""
+    cells = planned(dataset, tmp_path / "out", seeds=3).cells[0]
+    for cell, network in zip(cells, ("a1", "a1", "b2"), strict=True):
+        Run.create(cell.folder, cell.recipe, dataset)
+        about = json.loads((cell.folder / "run.json").read_text(encoding="utf-8"))
+        (cell.folder / "run.json").write_text(json.dumps({**about, "pretrained": {"items": network}}))
+    planned(dataset, tmp_path / "out", seeds=2)
+    with pytest.raises(RunError, match=r"seed-2 started from another .* than .*seed-0, .* delete .*seed-2$"):
+        planned(dataset, tmp_path / "out", seeds=3)
 
 
 def test_what_is_no_run_is_left_alone(dataset: Dataset, tmp_path: Path) -> None:
@@ -184,7 +196,7 @@ def test_a_run_that_is_begun_is_not_cleared(begun: Cell) -> None:
 def test_a_recipe_of_another_version_is_named(begun: Cell, dataset: Dataset) -> None:
     path = begun.folder / "recipe.yaml"
     path.write_text(path.read_text(encoding="utf-8") + "nonsense: 1\n", encoding="utf-8")
-    with pytest.raises(RunError, match=r"seed-0 cannot be gone on with.*nonsense"):
+    with pytest.raises(RunError, match=r"seed-0 cannot be continued.*nonsense"):
         planned(dataset, begun.folder.parents[1])
 
 

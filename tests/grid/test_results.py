@@ -1,4 +1,4 @@
-"""Every number of every table, against formulas written anew."""
+"""Every number of every table against independent formulas."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from pixelrec.cli.show_grid import draw
+from pixelrec.cli.show_grid import print_results
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.errors import RunError
-from pixelrec.grid.markdown import markdown
-from pixelrec.grid.notes import notes
+from pixelrec.grid.notes import table_notes
 from pixelrec.grid.plan import Grid
-from pixelrec.grid.results import Results, compare
-from pixelrec.grid.sheet import sheet
+from pixelrec.grid.results import Results, collect_results
+from pixelrec.grid.tables import csv_table, markdown_table
+from pixelrec.runs.results import result_files
 
 from .conftest import Finish, write
 
@@ -51,7 +51,7 @@ def half_width(values: np.ndarray) -> float:
 
 def lines(results: Results) -> dict[tuple[str, str, str, str], dict[str, str]]:
     """Lines of the CSV by model, role, seed and quantity; each comes once."""
-    rows = list(csv.DictReader(sheet(results).splitlines()))
+    rows = list(csv.DictReader(csv_table(results).splitlines()))
     found = {tuple(row[field] for field in FIELDS): row for row in rows}
     assert len(found) == len(rows)
     return found  # type: ignore[return-value]
@@ -59,7 +59,9 @@ def lines(results: Results) -> dict[tuple[str, str, str, str], dict[str, str]]:
 
 def cells(results: Results, model: str) -> dict[str, str]:
     """The row of a model in the Markdown table, by title."""
-    table = [line.strip("| ").split(" | ") for line in markdown(results).splitlines() if line.startswith("|")]
+    table = [
+        line.strip("| ").split(" | ") for line in markdown_table(results).splitlines() if line.startswith("|")
+    ]
     row = next(row for row in table if row[0].strip("*").partition(" (")[0] == model)
     return dict(zip(table[0], row, strict=True))
 
@@ -67,7 +69,7 @@ def cells(results: Results, model: str) -> dict[str, str]:
 def test_the_tables_say_what_the_ranks_say(grid: Grid, finish: Finish) -> None:
     ranks = [finish(cell, skill=0.6) for cell in grid.cells[0]]
     baseline_ranks = baselines(grid)
-    results = compare(grid, baseline_ranks)
+    results = collect_results(grid, baseline_ranks)
     by_user = np.mean([ndcg(one, 10) for one in ranks], axis=0)
     mean, half = by_user.mean(), half_width(by_user)
     found = lines(results)["mf-id", "recipe", "", "NDCG@10"]
@@ -87,19 +89,19 @@ def test_the_tables_say_what_the_ranks_say(grid: Grid, finish: Finish) -> None:
 def test_each_recipe_is_compared_with_the_best_baseline_user_by_user(grid: Grid, finish: Finish) -> None:
     ranks = [finish(cell, skill=0.6) for cell in grid.cells[0]]
     baseline_ranks = baselines(grid)
-    results = compare(grid, baseline_ranks)
+    results = collect_results(grid, baseline_ranks)
     difference = np.mean([ndcg(one, 10) for one in ranks], axis=0) - ndcg(baseline_ranks["strong"], 10)
-    found = lines(results)["mf-id", "recipe", "", "NDCG@10 less strong"]
+    found = lines(results)["mf-id", "recipe", "", "NDCG@10 vs strong"]
     assert float(found["value"]) == pytest.approx(difference.mean(), rel=1e-12)
     assert float(found["low"]) == pytest.approx(difference.mean() - half_width(difference), rel=1e-9)
     text = cells(results, "mf-id")["NDCG@10 vs strong"]
-    assert text.startswith(f"{100 * difference.mean():+.2f} [") and text.endswith("▲ ahead")
+    assert text.startswith(f"▲ {100 * difference.mean():+.2f} [")
     assert cells(results, "strong")["NDCG@10 vs strong"] == "best baseline"
     assert cells(results, "weak")["NDCG@10 vs strong"] == "–"
 
 
-def few_events(grid: Grid) -> np.ndarray:
-    """Which questions are about items with fewer than five training events, counted one by one."""
+def is_long_tail(grid: Grid) -> np.ndarray:
+    """Which cases are about items with fewer than five training events, counted one by one."""
     histories = training_events(grid.dataset)
     counts = Counter(
         int(item)
@@ -109,13 +111,13 @@ def few_events(grid: Grid) -> np.ndarray:
     return np.array([counts[int(item)] < 5 for item in grid.cases().targets])
 
 
-def test_few_event_items_have_columns_of_their_own(grid: Grid, finish: Finish) -> None:
+def test_long_tail_items_have_columns_of_their_own(grid: Grid, finish: Finish) -> None:
     ranks = [finish(cell, skill=0.6) for cell in grid.cells[0]]
-    few = few_events(grid)
+    few = is_long_tail(grid)
     assert 30 <= few.sum() < len(few)
     baseline_ranks = baselines(grid)
     baseline_ranks["only few"] = np.where(few, 6, 99)  # worse than the strong one but for there
-    results = compare(grid, baseline_ranks)
+    results = collect_results(grid, baseline_ranks)
     by_user = np.mean([ndcg(one[few], 10) for one in ranks], axis=0)
     row, found = cells(results, "mf-id"), lines(results)
     assert row["long-tail NDCG@10"] == f"{100 * by_user.mean():.2f} ± {100 * half_width(by_user):.2f}"
@@ -123,17 +125,19 @@ def test_few_event_items_have_columns_of_their_own(grid: Grid, finish: Finish) -
     difference = by_user - ndcg(baseline_ranks["only few"][few], 10)
     half = 100 * half_width(difference)
     low, high = 100 * difference.mean() - half, 100 * difference.mean() + half
-    said = f"{100 * difference.mean():+.2f} [{low:+.2f}, {high:+.2f}] ▼ behind".replace("-", "−")
+    said = f"▼ {100 * difference.mean():+.2f} [{low:+.2f}, {high:+.2f}]".replace("-", "−")
     assert row["long-tail vs only few"] == said and "NDCG@10 vs strong" in row
     assert cells(results, "only few")["long-tail vs only few"] == "best baseline"
-    line = found["mf-id", "recipe", "", "long-tail items: NDCG@10"]
+    line = found["mf-id", "recipe", "", "long-tail NDCG@10"]
     assert float(line["value"]) == pytest.approx(by_user.mean(), rel=1e-12)
-    line = found["mf-id", "recipe", "", "long-tail items: NDCG@10 less only few"]
-    assert float(line["low"]) == pytest.approx(low / 100, rel=1e-9) and line["note"] == "behind"
+    line = found["mf-id", "recipe", "", "long-tail vs only few"]
+    assert float(line["low"]) == pytest.approx(low / 100, rel=1e-9) and line["note"].startswith(
+        "behind, p = "
+    )
     for seed, one in enumerate(ranks):
-        value = found["mf-id", "recipe", str(seed), "long-tail items: Recall@5"]["value"]
+        value = found["mf-id", "recipe", str(seed), "long-tail Recall@5"]["value"]
         assert float(value) == pytest.approx(recall(one[few], 5).mean(), rel=1e-12)
-    assert f"{few.sum()} of {len(few)} test events are of items with < 5" in " ".join(notes(results))
+    assert f"{few.sum()} of {len(few)} test events are of items with < 5" in " ".join(table_notes(results))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,7 @@ def test_few_event_items_have_columns_of_their_own(grid: Grid, finish: Finish) -
         (30, ["long-tail NDCG@10", "long-tail vs strong"], "best baseline there is strong"),
     ],
 )
-def test_too_few_few_event_items_are_not_compared(
+def test_too_few_long_tail_cases_are_not_compared(
     grid: Grid, finish: Finish, monkeypatch: pytest.MonkeyPatch, count: int, titles: list[str], said: str
 ) -> None:
     def counts(_: Dataset, asked: EvaluationCases) -> np.ndarray:
@@ -153,23 +157,25 @@ def test_too_few_few_event_items_are_not_compared(
 
     monkeypatch.setattr("pixelrec.grid.results.target_counts", counts)
     finish(grid.cells[0][0])
-    results = compare(grid, {"weak": np.full(len(grid.cases()), 50), "strong": baselines(grid)["strong"]})
+    results = collect_results(
+        grid, {"weak": np.full(len(grid.cases()), 50), "strong": baselines(grid)["strong"]}
+    )
     assert [title for title in cells(results, "mf-id") if title.startswith("long-tail")] == titles
-    assert said in " ".join(notes(results))
+    assert said in " ".join(table_notes(results))
     quantities = {key[3] for key in lines(results) if key[0] == "mf-id" and key[2] == ""}
-    assert ("long-tail items: NDCG@10" in quantities) == bool(titles)
-    assert ("long-tail items: NDCG@10 less strong" in quantities) == (count == 30)
+    assert ("long-tail NDCG@10" in quantities) == bool(titles)
+    assert ("long-tail vs strong" in quantities) == (count == 30)
     empty = cells(results, "published/sasrec-id")
     assert all(empty[title] == "–" for title in titles)
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_terminal_shows_few_event_items(grid: Grid, finish: Finish, width: int) -> None:
+def test_the_terminal_shows_long_tail_items(grid: Grid, finish: Finish, width: int) -> None:
     ranks = [finish(cell, skill=0.6) for cell in grid.cells[0]]
-    few = few_events(grid)
-    results = compare(grid, {**baselines(grid), "only few": np.where(few, 6, 99)})
+    few = is_long_tail(grid)
+    results = collect_results(grid, {**baselines(grid), "only few": np.where(few, 6, 99)})
     console = Console(width=width, record=True, file=StringIO())
-    draw(results, console)
+    print_results(results, console)
     text = console.export_text()
     value = np.mean([ndcg(one[few], 10).mean() for one in ranks])
     row = next(line for line in text.splitlines() if line.startswith("mf-id"))
@@ -178,52 +184,48 @@ def test_the_terminal_shows_few_event_items(grid: Grid, finish: Finish, width: i
     assert "only few, the best" in " ".join(text.split())
 
 
-@pytest.mark.parametrize(
-    ("skill", "mark"), [(0.02, "▼ behind"), (0.27, "≈ no clear difference"), (0.8, "▲ ahead")]
-)
-def test_who_is_behind_a_baseline_is_seen(grid: Grid, finish: Finish, skill: float, mark: str) -> None:
+@pytest.mark.parametrize(("skill", "mark"), [(0.02, "▼"), (0.27, "≈"), (0.8, "▲")])
+def test_verdicts_are_marked(grid: Grid, finish: Finish, skill: float, mark: str) -> None:
     for cell in grid.cells[0]:
         finish(cell, skill=skill)
-    results = compare(grid, baselines(grid))
+    results = collect_results(grid, baselines(grid))
     against = results.recipes[0].against
     assert against is not None
-    assert cells(results, "mf-id")["NDCG@10 vs strong"].endswith(mark)
+    assert cells(results, "mf-id")["NDCG@10 vs strong"].startswith(mark)
     console = Console(width=120, record=True, file=StringIO())
-    draw(results, console)
-    assert mark.partition(" ")[0] in next(
-        line for line in console.export_text().splitlines() if line.startswith("mf-id")
-    )
+    print_results(results, console)
+    assert mark in next(line for line in console.export_text().splitlines() if line.startswith("mf-id"))
 
 
 def test_costs_are_of_the_seeds(grid: Grid, finish: Finish) -> None:
     for cell in grid.cells[0]:
         finish(cell, memory=None if cell.seed == 0 else 10**8 * cell.seed)
-    results = compare(grid, baselines(grid))
+    results = collect_results(grid, baselines(grid))
     row = cells(results, "mf-id")
     # Seconds are 20, 30, 40 in 10 epochs, the best of which are 4, 5, 6; one seed's memory is not known.
     assert [row[name] for name in ("s/epoch", "best epoch", "min/run")] == ["3", "5", "0.5"]
     assert [row[name] for name in ("memory", "parameters")] == ["200 MB", "12.3 k"]
     found = lines(results)
-    assert float(found["mf-id", "recipe", "1", "seconds per epoch"]["value"]) == 3.0
-    assert found["mf-id", "recipe", "0", "memory"]["value"] == ""
+    assert float(found["mf-id", "recipe", "1", "s/epoch"]["value"]) == 3.0
+    assert ("mf-id", "recipe", "0", "memory") not in found
     assert float(found["mf-id", "recipe", "", "memory"]["value"]) == 2e8
     assert "device memory" not in row
 
 
 def test_every_seed_stands_in_the_csv(grid: Grid, finish: Finish) -> None:
     ranks = [finish(cell) for cell in grid.cells[0]]
-    found = lines(compare(grid, baselines(grid)))
+    found = lines(collect_results(grid, baselines(grid)))
     for seed, one in enumerate(ranks):
         value = found["mf-id", "recipe", str(seed), "MRR@10"]["value"]
         assert float(value) == pytest.approx(np.mean([1 / r if r <= 10 else 0 for r in one]), rel=1e-12)
 
 
-def test_what_is_not_there_yet_is_said(grid: Grid, finish: Finish) -> None:
+def test_unfinished_and_failed_seeds_are_named(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
     finish(grid.cells[0][1])
     grid.cells[0][2].fail("the loss is nan")
-    results = compare(grid, baselines(grid))
-    text = markdown(results)
+    results = collect_results(grid, baselines(grid))
+    text = markdown_table(results)
     assert "mf-id (2 of 3 seeds, 1 failed)" in text and "published/sasrec-id (0 of 3 seeds)" in text
     assert "mf-id seed 2 failed: the loss is nan." in text
     assert lines(results)["mf-id", "recipe", "2", "failed"]["note"] == "the loss is nan"
@@ -233,14 +235,14 @@ def test_what_is_not_there_yet_is_said(grid: Grid, finish: Finish) -> None:
 
 def test_one_seed_has_no_spread(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
-    results = compare(grid, baselines(grid))
+    results = collect_results(grid, baselines(grid))
     assert cells(results, "mf-id")["sd of seeds"] == "–"
-    assert lines(results)["mf-id", "recipe", "", "NDCG@10 sd over seeds"]["value"] == ""
+    assert ("mf-id", "recipe", "", "sd of seeds") not in lines(results)
 
 
 def test_published_figures_stand_beside_ours(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[1][0])
-    results = compare(grid, baselines(grid))
+    results = collect_results(grid, baselines(grid))
     figures = "Recall@10 2.50, NDCG@10 1.35 (Pixel200K)"
     assert cells(results, "published/sasrec-id")["published"] == figures
     assert cells(results, "mf-id")["published"] == "–"
@@ -249,60 +251,70 @@ def test_published_figures_stand_beside_ours(grid: Grid, finish: Finish) -> None
     assert "published" not in cells(without, "mf-id")
 
 
-def test_ranks_of_other_users_are_refused(grid: Grid, finish: Finish) -> None:
+def test_ranks_of_other_users_targets_or_training_events_are_refused(grid: Grid, finish: Finish) -> None:
     cell = grid.cells[0][0]
     finish(cell)
-    path = cell.ranks("test")
-    pl.read_parquet(path).reverse().write_parquet(path)
-    with pytest.raises(RunError, match="other users"):
-        compare(grid, baselines(grid))
+    path = result_files(cell.folder, "test")[0]
+    table = pl.read_parquet(path)
+    table.reverse().write_parquet(path)
+    with pytest.raises(RunError, match=r"ranks-test.parquet and .* different users; .* delete .*seed-0$"):
+        collect_results(grid, baselines(grid))
+    for what, changed in {
+        "targets": table.with_columns(pl.col("item_id").reverse()),
+        "training events": table.with_columns(pl.col("item_training_events") + 1),
+    }.items():
+        changed.write_parquet(path)
+        with pytest.raises(RunError, match=f"different {what}"):
+            collect_results(grid, baselines(grid))
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(RunError, match="damaged"):
-        compare(grid, baselines(grid))
+        collect_results(grid, baselines(grid))
 
 
-def test_how_times_were_measured_is_said(grid: Grid, finish: Finish) -> None:
+def test_conditions_of_the_times_are_noted(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
-    assert "slow each other" not in " ".join(notes(compare(grid, baselines(grid))))
+    assert "slow each other" not in " ".join(table_notes(collect_results(grid, baselines(grid))))
     finish(grid.cells[0][0], jobs=4)
-    said = " ".join(notes(compare(grid, baselines(grid))))
+    said = " ".join(table_notes(collect_results(grid, baselines(grid))))
     assert "a processor, 2 threads, 4 runs at a time" in said and "slow each other" in said
     finish(grid.cells[0][1], jobs=1)
-    assert "times do not compare" in " ".join(notes(compare(grid, baselines(grid))))
+    assert "times do not compare" in " ".join(table_notes(collect_results(grid, baselines(grid))))
 
 
-def test_what_is_known_of_baselines_is_said(grid: Grid) -> None:
-    about = {"strong": "half-life 3", "EASE": "too many items"}
-    said = " ".join(notes(compare(grid, baselines(grid), about)))
-    assert "strong: half-life 3" in said and "EASE is left out: too many items." in said
+def test_notes_of_baselines(grid: Grid) -> None:
+    about = {"strong": "half-life 3", "EASE": "left out: too many items"}
+    said = " ".join(table_notes(collect_results(grid, baselines(grid), about)))
+    assert "strong: half-life 3" in said and "Baseline EASE is left out: too many items." in said
 
 
 def test_a_name_cannot_break_the_table(grid: Grid) -> None:
     users = len(grid.cases())
     write(grid, grid.cells[0][0], np.ones(users, np.int64))
-    results = compare(grid, {"a|b\nc": np.full(users, 3)})
-    rows = [line for line in markdown(results).splitlines() if line.startswith("|")]
+    results = collect_results(grid, {"a|b\nc": np.full(users, 3)})
+    rows = [line for line in markdown_table(results).splitlines() if line.startswith("|")]
     bars = {row.replace("\\|", "").count("|") for row in rows}
     assert len(bars) == 1 and len(rows) == 5
 
 
-def test_what_was_set_for_every_recipe_is_said(grid: Grid) -> None:
+def test_overrides_are_noted(grid: Grid) -> None:
     chosen = replace(grid, overrides={"training.epochs": 6, "items.width": 16})
-    assert "Set for every recipe: training.epochs 6, items.width 16." in markdown(
-        compare(chosen, baselines(grid))
+    assert "Set for every recipe: training.epochs 6, items.width 16." in markdown_table(
+        collect_results(chosen, baselines(grid))
     )
-    assert "Set for every recipe" not in markdown(compare(replace(grid, overrides={}), baselines(grid)))
+    assert "Set for every recipe" not in markdown_table(
+        collect_results(replace(grid, overrides={}), baselines(grid))
+    )
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
 def test_the_terminal_cuts_no_word_and_no_digit(grid: Grid, finish: Finish, width: int) -> None:
     finish(grid.cells[0][0])
-    results = compare(grid, baselines(grid))
+    results = collect_results(grid, baselines(grid))
     console = Console(width=width, record=True, file=StringIO())
-    draw(results, console)
+    print_results(results, console)
     text = console.export_text()
     assert "…" not in text
     row = next(line for line in text.splitlines() if line.startswith("strong"))
     (found,) = (row for row in results.rows if row.model == "strong")
-    assert f"{100 * found.value('NDCG@10'):.2f} ± " in row
+    assert f"{100 * found.overall.value('NDCG@10'):.2f} ± " in row
     assert ("s/epoch" in text) == (width >= 100), "there is room for it, or there is none"

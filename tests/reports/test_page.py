@@ -216,7 +216,7 @@ def test_the_choice_stands_apart_where_it_was_not_recommended(report: Report) ->
     parsed = Page(render(replace(report, stories=[story(answer=9, rank=1037)])))
     assert parsed.classes()["right"] == 1
     assert "✓ chosen next" not in parsed.words()
-    assert "What came next is not among these 3: it has rank 1,037 of 600." in parsed.words()
+    assert "The item chosen next is not among these 3: it has rank 1,037 of 600." in parsed.words()
     assert "Title 9" in parsed.words()
 
 

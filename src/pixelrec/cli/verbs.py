@@ -197,7 +197,7 @@ def bench(
         jobs: runs at a time, each with its share of the cores.
     """
     from pixelrec import api
-    from pixelrec.cli.show_grid import draw, tell_where
+    from pixelrec.cli.show_grid import print_files, print_results
     from pixelrec.console.numbers import plural
     from pixelrec.errors import GridError
     from pixelrec.recipe.recipe import parse_overrides
@@ -212,8 +212,8 @@ def bench(
         jobs=jobs,
         console=_console(),
     )
-    draw(found.results, _console())
-    tell_where(found, _console())
+    print_results(found.results, _console())
+    print_files(found, _console())
     if found.failed:
         count = plural(len(found.failed), "run")
         raise GridError(f"{count} failed; the same command tries again: {found.reasons}")

@@ -1,11 +1,11 @@
-"""A cell of a grid: one recipe with one seed. It lies on the disk, so that whoever comes next can go on.
+"""A cell of a grid: one recipe with one seed. Its state is on the disk, so that any later start continues it.
 
 ```
 OUT/<recipe>/seed-0/           an ordinary run folder, and in it
-OUT/<recipe>/seed-0/cell.json  what training cost: `Costs`
-OUT/<recipe>/seed-0.log        what its process said
+OUT/<recipe>/seed-0/cell.json  the cost of training: `Costs`
+OUT/<recipe>/seed-0.log        output of its process
 OUT/<recipe>/seed-0.failed     why the last attempt failed, in a line
-OUT/<recipe>/.seed-0.lock      locked while somebody works on it
+OUT/<recipe>/.seed-0.lock      locked while a process works on it
 ```
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, final
@@ -28,28 +28,24 @@ from pixelrec.runs.run import Run
 
 State = Literal["new", "begun", "failed", "done"]
 _MADE_FIRST = {"items.parquet", "recipe.yaml", "run.json"}  # of a run folder; run.json is the last of them
-_SAY_NOTHING = {
-    "about",
-    "training.loader_threads",
-    "training.save_minutes",
-}  # keys of a recipe that no result depends on
+_WITHOUT_EFFECT = {"about", "training.loader_threads", "training.save_minutes"}  # on any result
 
 
 @final
 @dataclass(frozen=True)
 class Costs:
-    """What it took to train a cell.
+    """The cost of training a cell.
 
     Args:
         epochs: trained in all.
-        best_epoch: the one that is kept; 0 is the run that training started from.
-        seconds: of all epochs, without validation; time before an interruption counts, idle time does not.
+        best_epoch: the one that is evaluated; 0 is the run that training started from.
+        seconds: of all epochs, without validation and without pauses between interruption and resumption.
         parameters: of the recommender.
-        memory: the most bytes that its process held in main memory; none if it trained nothing itself.
-        device_memory: the most bytes of tensors on an accelerator; none without one.
-        machine: what it ran on.
-        threads: that it computed with.
-        jobs: cells that ran at a time.
+        memory: the most bytes of main memory its process used; None if it only evaluated.
+        device_memory: the most bytes of tensors on an accelerator; None without one.
+        machine: the name of the processor or accelerator.
+        threads: of the process.
+        jobs: cells running at a time.
     """
 
     epochs: int
@@ -68,7 +64,7 @@ class Costs:
 
     @classmethod
     def read(cls, run: Path) -> Self | None:
-        """What lies in a run folder; none if it is missing or of another version."""
+        """From a run folder; None if they are missing or of another version."""
         try:
             return cls(**json.loads((run / "cell.json").read_text(encoding="utf-8")))
         except (FileNotFoundError, json.JSONDecodeError, TypeError):
@@ -81,11 +77,9 @@ class Costs:
 @final
 @dataclass(frozen=True)
 class Cell:
-    """One recipe with one seed, and where its run lies.
+    """One recipe with one seed, and the folder of its run.
 
-    Args:
-        recipe: complete, the seed included.
-        folder: of its run.
+    recipe: complete, with the seed.
     """
 
     recipe: Recipe
@@ -104,38 +98,35 @@ class Cell:
         return self.folder.with_name(f"{self.folder.name}.log")
 
     @property
-    def _note(self) -> Path:
+    def _failure_file(self) -> Path:
         return self.folder.with_name(f"{self.folder.name}.failed")
 
     @property
     def failure(self) -> str | None:
-        """Why the last attempt failed, in a line; none if it did not."""
-        return self._note.read_text(encoding="utf-8").strip() if self._note.exists() else None
+        """Why the last attempt failed, in a line; None if it did not."""
+        path = self._failure_file
+        return path.read_text(encoding="utf-8").strip() if path.exists() else None
 
     def fail(self, reason: str) -> None:
-        write_text(self._note, f"{reason}\n", RunError)
+        write_text(self._failure_file, f"{reason}\n", RunError)
 
     def forget_failure(self) -> None:
-        self._note.unlink(missing_ok=True)
+        self._failure_file.unlink(missing_ok=True)
 
-    def ranks(self, split: str) -> Path:
-        """The ranks of every user."""
-        return result_files(self.folder, split)[0]
-
-    def is_ranked(self, split: str) -> bool:
-        """Whether it was evaluated on a split."""
+    def is_evaluated(self, split: str) -> bool:
+        """Whether the split is evaluated."""
         return all(path.exists() for path in result_files(self.folder, split))
 
     def state(self, split: str) -> State:
-        """How far it is, as far as the disk tells. A finished training may lack the ranks of a split."""
-        if Costs.read(self.folder) is not None and self.is_ranked(split):
+        """A cell is done when it is trained and evaluated on the split."""
+        if Costs.read(self.folder) is not None and self.is_evaluated(split):
             return "done"
         if self.failure is not None:
             return "failed"
         return "begun" if self.is_begun() else "new"
 
     def is_begun(self) -> bool:
-        """Whether its run can be gone on with; one whose making was killed cannot."""
+        """Whether its run can be continued; one that was killed while its folder was made cannot."""
         try:
             json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
@@ -143,41 +134,36 @@ class Cell:
         return True
 
     def check(self, dataset: Dataset) -> None:
-        """Refuses to mix results: what lies there must come from this recipe and this data set.
+        """Refuses a folder whose run is of another recipe or data set, so that results are not mixed.
 
         Raises:
-            RunError: it does not; or something else lies there.
+            RunError: it is, or the folder holds something else.
         """
         if not self.is_begun():
             if self.folder.exists() and not _only_just_made(self.folder):
-                raise RunError(f"{self.folder} holds something that is no run; {self._mend(self.folder)}")
+                raise RunError(f"{self.folder} holds something that is no run; {_remedy(self.folder)}")
             return
         try:
             run = Run.open(self.folder)
         except PixelrecError as error:
-            raise RunError(
-                f"{self.folder} cannot be gone on with: {error}; {self._mend(self.folder)}"
-            ) from None
+            raise RunError(f"{self.folder} cannot be continued: {error}; {_remedy(self.folder)}") from None
         if changed := _first_difference(run.recipe.config, self.recipe.config):
-            raise RunError(f"{self.folder} was begun with {changed}; {self._mend(self.folder.parent)}")
+            raise RunError(f"{self.folder} was begun with {changed}; {_remedy(self.folder.parent)}")
         if differing := run.difference(dataset):
             raise RunError(
                 f"{self.folder} was begun on {run.about['data']} with other {differing} than "
-                f"{dataset.folder} has now; {self._mend(self.folder.parent.parent)}"
+                f"{dataset.folder} has now; {_remedy(self.folder.parent.parent)}"
             )
 
-    def _mend(self, folder: Path) -> str:
-        return f"choose another --out, or delete {folder}"
-
     def clear(self) -> None:
-        """Makes room for a new run where the making of one was killed; call it with the cell locked."""
+        """Removes the folder of a run that was killed while it was made; the cell must be locked."""
         if self.folder.exists() and not self.is_begun() and _only_just_made(self.folder):
             shutil.rmtree(self.folder)
 
     def lock(self) -> int | None:
-        """A file descriptor that holds the cell until it, and what a child inherits of it, is closed.
+        """A file descriptor that locks the cell until it and all inherited copies are closed.
 
-        None while another process holds it. The kernel lets go when the last holder dies, however it dies.
+        None while another process holds it. The kernel unlocks it when the last holder dies.
         """
         path = self.folder.with_name(f".{self.folder.name}.lock")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -185,16 +171,36 @@ class Cell:
         return None if lock is None else lock.descriptor
 
 
+def check_same_networks(cells: Sequence[Cell]) -> None:
+    """Refuses seeds of one recipe that began with different pretrained networks under one name.
+
+    Raises:
+        RunError: naming the first two.
+    """
+    begun = [cell for cell in cells if cell.is_begun()]
+    networks = [Run.open(cell.folder).about.get("pretrained") for cell in begun]
+    for cell, network in zip(begun, networks, strict=True):
+        if network != networks[0]:
+            raise RunError(
+                f"{cell.folder} started from another pretrained network than {begun[0].folder}, with "
+                f"the same items.source: {network} instead of {networks[0]}; {_remedy(cell.folder)}"
+            )
+
+
+def _remedy(folder: Path) -> str:
+    return f"choose another --out, or delete {folder}"
+
+
 def _only_just_made(folder: Path) -> bool:
     return folder.is_dir() and {path.name for path in folder.iterdir()} <= _MADE_FIRST
 
 
-def _first_difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
-    """The first choice that differs, in words."""
-    before, after = dict(_flat(there)), dict(_flat(asked))
-    for key in before | after:
-        if before.get(key) != after.get(key):
-            return f"{key} {before.get(key, 'absent')}, now {after.get(key, 'none')} is asked for"
+def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """The first option that differs, in words."""
+    old, new = dict(_flat(before)), dict(_flat(now))
+    for key in old | new:
+        if old.get(key) != new.get(key):
+            return f"{key} {old.get(key, 'absent')}, which is now {new.get(key, 'absent')}"
     return None
 
 
@@ -202,5 +208,5 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
     for key, value in config.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
-        elif prefix + key not in _SAY_NOTHING:
-            yield prefix + key, list(value) if isinstance(value, tuple) else value  # YAML knows no tuples
+        elif prefix + key not in _WITHOUT_EFFECT:
+            yield prefix + key, list(value) if isinstance(value, tuple) else value  # YAML has no tuples

@@ -1,7 +1,7 @@
-"""The process of one cell: `python -m pixelrec.grid.child`, told on its standard input what to do.
+"""The process of one cell: `python -m pixelrec.grid.child`, with an `Order` on its standard input.
 
-It trains (or goes on), notes what that cost, and ranks. It holds the cell's lock, inherited from the runner,
-as long as it lives. When the runner dies, its standard input ends: then it saves and stops as on Ctrl-C.
+It trains or resumes, records the costs, and evaluates. It inherits the cell's lock from the runner and holds
+it until it ends. If the runner dies, its standard input ends: then it saves and stops as on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Self, final
+from typing import Any, Self, final, get_args
 
 import torch
 from rich.console import Console
@@ -24,8 +25,9 @@ from pixelrec.data.split import training_events
 from pixelrec.errors import PixelrecError
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.machine import peak_memory, processor
-from pixelrec.recipe.recipe import Recipe, resolve
+from pixelrec.recipe.recipe import resolve
 from pixelrec.runs.evaluate import evaluate_run
+from pixelrec.runs.results import is_evaluated, result_files
 from pixelrec.runs.run import Run
 from pixelrec.runs.train import resume_run, train_recipe
 from pixelrec.training.journal import read_journal
@@ -34,29 +36,34 @@ from pixelrec.training.journal import read_journal
 @final
 @dataclass(frozen=True)
 class Order:
-    """What the runner tells its child, as a line of JSON."""
+    """The work of a process, sent to it as a line of JSON."""
 
-    recipe: Recipe
-    folder: Path
-    data: Path
+    recipe: str
+    values: Mapping[str, Any]
+    folder: str
+    data: str
     split: Split
     jobs: int
 
+    @classmethod
+    def of(cls, cell: Cell, data: Path, split: Split, jobs: int) -> Self:
+        return cls(cell.recipe.name, cell.recipe.values, str(cell.folder), str(data), split, jobs)
+
     def to_line(self) -> str:
-        recipe = {"name": self.recipe.name, "values": self.recipe.values}
-        places = {"folder": str(self.folder), "data": str(self.data)}
-        return json.dumps({"recipe": recipe, **places, "split": self.split, "jobs": self.jobs}) + "\n"
+        return json.dumps(asdict(self)) + "\n"
 
     @classmethod
     def of_line(cls, line: str) -> Self:
-        told = json.loads(line)
-        recipe = resolve(told["recipe"]["name"], told["recipe"]["values"], {})
-        return cls(recipe, Path(told["folder"]), Path(told["data"]), told["split"], told["jobs"])
+        return cls(**json.loads(line))
+
+    @property
+    def cell(self) -> Cell:
+        return Cell(resolve(self.recipe, self.values, {}), Path(self.folder))
 
 
 def main() -> int:
     """The exit status: 0, that of the error, or 128 + the number of the signal that interrupted."""
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # it is a log that people follow
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a log that people follow
     order = Order.of_line(sys.stdin.readline())
     Thread(target=_stop_with_the_runner, daemon=True).start()
     try:
@@ -68,22 +75,22 @@ def main() -> int:
 
 
 def _stop_with_the_runner() -> None:
-    """Nothing more comes from the runner; that it comes to an end says that the runner has."""
+    """The runner sends nothing more, so the end of the input is the end of the runner."""
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def work(order: Order) -> None:
-    """Trains and ranks what is still missing.
+    """Trains and evaluates as far as that is not done yet.
 
     Raises:
         StoppedError: by a signal.
         PixelrecError: the recipe does not fit, training diverges, a checkpoint is damaged, …
     """
-    cell, dataset = Cell(order.recipe, order.folder), Dataset.open(order.data)
+    cell, dataset = order.cell, Dataset.open(order.data)
     if Costs.read(cell.folder) is None:
         _train(cell, dataset, order.jobs)
-    if not cell.is_ranked(order.split):
+    if not cell.is_evaluated(order.split):
         evaluate_run(Run.open(cell.folder), dataset, order.split)
 
 
@@ -95,17 +102,20 @@ def _train(cell: Cell, dataset: Dataset, jobs: int) -> None:
         run = resume_run(Run.open(cell.folder), dataset, console)
     else:
         run = train_recipe(cell.recipe, dataset, cell.folder, console)
+    for split in get_args(Split):  # a checkpoint may have been evaluated that is no longer the best
+        if not is_evaluated(run.folder, split):
+            result_files(run.folder, split)[1].unlink(missing_ok=True)
     _costs(run, dataset, jobs, trained=_written(cell.folder) != before).write(run.folder)
 
 
 def _written(run: Path) -> int:
-    """When the journal last was; a training that has finished already leaves it alone."""
+    """When the journal was last written: resuming a finished training leaves it alone."""
     journal = run / "metrics.jsonl"
     return journal.stat().st_mtime_ns if journal.exists() else 0
 
 
 def _costs(run: Run, dataset: Dataset, jobs: int, *, trained: bool) -> Costs:
-    memory = peak_memory() if trained else None  # before the recommender is loaded once more to count it
+    memory = peak_memory() if trained else None  # before the recommender is loaded again to count parameters
     on_device = torch.cuda.is_available() and run.recipe.training.device != "cpu"
     epochs = read_journal(run.folder / "metrics.jsonl")
     monitor = run.recipe.training.monitor

@@ -1,20 +1,35 @@
-"""The columns of the table, written once: every form of the table picks from them."""
+"""The columns of the table. Markdown, CSV, HTML and the terminal all render this one list."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import final
 
-from pixelrec.console.numbers import DASH, percent, short, signed, with_prefix
+from pixelrec.console.numbers import DASH, percent, plural, short, signed, with_prefix
 from pixelrec.evaluation.comparison import METRIC
+from pixelrec.evaluation.significance import Verdict
 from pixelrec.grid.cell import Costs
-from pixelrec.grid.contest import Part
-from pixelrec.grid.results import Results, Row, average, most
+from pixelrec.grid.results import Results, Row
+from pixelrec.grid.subset import SubsetResult
 
-QUOTED = ("Recall@5", "Recall@10", "NDCG@5", "NDCG@10")
-MARKS = {"ahead": "▲ ahead", "level": "≈ no clear difference", "behind": "▼ behind"}
+SIGNS = {"ahead": "▲", "level": "≈", "behind": "▼"}
+METRICS = ("Recall@5", "Recall@10", "NDCG@5", "NDCG@10", "MRR@5", "MRR@10")
+_IN_TABLES = METRICS[:4]
+
+
+@final
+@dataclass(frozen=True)
+class Estimate:
+    """One number of a row; NaN where there is none. Metrics are fractions, memory is bytes."""
+
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    verdict: Verdict | None = None
+    note: str = ""
 
 
 @final
@@ -23,158 +38,198 @@ class Column:
     """One column.
 
     Args:
-        value: what it is sorted by; not a number where it is empty.
-        text: what is written, a dash where it is empty.
-        about: a sentence for those who wonder.
-        best: whether the largest value is the best one, and shown so.
-        extra: whether a narrow screen goes without it.
+        estimate: of a row; the CSV has all of it.
+        text: how it is written.
+        about: an explanation.
+        unit: of the CSV.
+        brief: how the terminal writes it, under `brief_title`; default: as everywhere.
+        keep: how long a narrowing terminal keeps the column; 0: not in the terminal at all.
+        csv, markdown, html: whether the column is in these tables.
+        training: whether it is about training, a table of its own in HTML, without the baselines.
+        best: whether the largest value is marked.
+        extra: whether a narrow page leaves it out.
     """
 
     title: str
-    value: Callable[[Row], float]
-    text: Callable[[Row], str]
+    estimate: Callable[[Row], Estimate]
+    text: Callable[[Estimate], str]
     about: str
+    unit: str = ""
+    brief: Callable[[Estimate], str] | None = None
+    brief_title: str = ""
+    keep: int = 0
+    csv: bool = True
+    markdown: bool = True
+    html: bool = True
+    training: bool = False
     best: bool = False
     extra: bool = False
 
-    def top(self, rows: Sequence[Row]) -> float:
-        """The best value of all rows; not a number, which equals nothing, where there is no best."""
-        values = [self.value(row) for row in rows if math.isfinite(self.value(row))] if self.best else []
-        return max(values, default=math.nan)
+    def is_best(self, row: Row, rows: Sequence[Row]) -> bool:
+        """Whether the row has the largest value, in a column where that is the best one."""
+        values = [found for other in rows if math.isfinite(found := self.estimate(other).value)]
+        return self.best and bool(values) and self.estimate(row).value == max(values)
 
 
-def quality(results: Results) -> list[Column]:
-    """How well models recommend."""
-    return [*(_metric(name) for name in QUOTED), _spread(), against(results)]
+def all_columns(results: Results) -> list[Column]:
+    """All columns, in order."""
+    columns = [_metric(name, lambda row: row.overall) for name in METRICS]
+    columns += [_SPREAD, _difference(METRIC, results.best_baseline, lambda row: row.overall)]
+    if results.long_tail_best:
+        columns += [_metric(name, lambda row: row.long_tail, "long-tail ") for name in METRICS]
+    if results.long_tail_compares:
+        columns.append(_difference("long-tail", results.long_tail_best, lambda row: row.long_tail))
+    return [*columns, *_training(results), *_published(results)]
 
 
-def few(results: Results) -> list[Column]:
-    """The same on items with few training events, where there are such."""
-    if not results.few_rival:
-        return []
-    quality = _metric(METRIC, "long-tail ", _few)
-    return [quality, _against("long-tail", results.few_rival, _few)] if results.few_compares else [quality]
+def _metric(name: str, subset: Callable[[Row], SubsetResult], prefix: str = "") -> Column:
+    def estimate(row: Row) -> Estimate:
+        found = subset(row)
+        if name not in found.metrics:
+            return Estimate()
+        verdict = found.against.verdict if found.against and prefix else None
+        mean = found.metrics[name]
+        return Estimate(mean.mean, mean.low, mean.high, verdict, row.progress)
 
-
-def _whole(row: Row) -> Part:
-    return row.whole
-
-
-def _few(row: Row) -> Part:
-    return row.few
-
-
-def _metric(name: str, kind: str = "", part: Callable[[Row], Part] = _whole) -> Column:
-    def text(row: Row) -> str:
-        if name not in part(row).metrics:
-            return DASH
-        found = part(row).metrics[name]
-        return f"{percent(found.mean)} ± {percent(found.high - found.mean)}"
-
-    about = "in %, ± half the width of its 95 % interval over users"
-    extra = name.endswith("@5")
-    return Column(f"{kind}{name}", lambda row: part(row).value(name), text, about, best=True, extra=extra)
-
-
-def _spread() -> Column:
+    shown = name == METRIC if prefix else name in _IN_TABLES
     return Column(
-        "sd of seeds",
-        lambda row: row.spread(METRIC),
-        lambda row: percent(row.spread(METRIC)),
-        f"standard deviation of {METRIC} over seeds, in points",
-        extra=True,
+        f"{prefix}{name}",
+        estimate,
+        _with_interval,
+        "in %, ± half the width of its 95 % interval over users",
+        brief=_with_sign if prefix else None if name == METRIC else lambda found: percent(found.value),
+        brief_title="long-tail" if prefix else "",
+        keep=({METRIC: 7} if prefix else {METRIC: 8, "Recall@10": 6}).get(name, int(shown)),
+        markdown=shown,
+        html=shown,
+        best=True,
+        extra=name.endswith("@5"),
     )
 
 
-def against(results: Results) -> Column:
-    """The difference to the best baseline, over all users."""
-    return _against(METRIC, results.rival, _whole)
+def _with_interval(found: Estimate) -> str:
+    if not math.isfinite(found.value):
+        return DASH
+    return f"{percent(found.value)} ± {percent(found.high - found.value)}"
 
 
-def _against(title: str, rival: str, part: Callable[[Row], Part]) -> Column:
-    def value(row: Row) -> float:
-        found = part(row).against
-        return math.nan if found is None else found.interval.difference
+def _with_sign(found: Estimate) -> str:
+    return f"{percent(found.value)} {SIGNS[found.verdict] if found.verdict else ' '}"
 
-    def text(row: Row) -> str:
-        if row.model == rival and row.role == "baseline":
-            return "best baseline"
-        against = part(row).against
-        if against is None:
-            return DASH
-        found = against.interval
+
+_SPREAD = Column(
+    "sd of seeds",
+    lambda row: Estimate(row.spread(METRIC)),
+    lambda found: percent(found.value),
+    f"standard deviation of {METRIC} over seeds, in points",
+    keep=2,
+    extra=True,
+)
+
+
+def _difference(title: str, best: str, subset: Callable[[Row], SubsetResult]) -> Column:
+    def estimate(row: Row) -> Estimate:
+        found = subset(row).against
+        if found is None:
+            is_best = row.role == "baseline" and row.model == best
+            return Estimate(note="best baseline" if is_best else "")
+        interval = found.interval
+        note = f"{found.verdict}, p = {interval.p:.2g}, {plural(interval.deciding, 'user')} differ"
+        return Estimate(interval.difference, interval.low, interval.high, found.verdict, note)
+
+    def text(found: Estimate) -> str:
+        if found.verdict is None:
+            return found.note or DASH
         interval = f"[{signed(found.low)}, {signed(found.high)}]"
-        return f"{signed(found.difference)} {interval} {MARKS[found.verdict]}"
+        return f"{SIGNS[found.verdict]} {signed(found.value)} {interval}"
+
+    def brief(found: Estimate) -> str:
+        if found.verdict is None:
+            return text(found)
+        return f"{SIGNS[found.verdict]} {signed(found.value)} ± {percent(found.high - found.value)}"
 
     return Column(
-        f"{title} vs {rival}",
-        value,
+        f"{title} vs {best}",
+        estimate,
         text,
-        f"{METRIC} less that of {rival}, the best baseline: the same users, pair by pair; 95 % "
-        "interval, in points",
+        f"{METRIC} minus that of {best}, the best baseline{' there' if title != METRIC else ''}, on the same "
+        "users, in points, with its 95 % interval",
+        brief=brief,
+        brief_title=f"vs {best}",
+        keep=8 if title == METRIC else 0,  # on long-tail items a sign beside the mean
+        html=False,  # the forest plots show it
     )
 
 
-def cost(results: Results) -> list[Column]:
-    """What training took."""
-    on_device = any(c.device_memory is not None for row in results.rows for c in row.costs())
-    return [
-        _cost("s/epoch", average, lambda c: c.seconds_per_epoch, "seconds of training an epoch"),
+def _training(results: Results) -> list[Column]:
+    """The costs of training: means over seeds, and of memory the most of any seed."""
+    columns = [
+        _cost("s/epoch", lambda c: c.seconds_per_epoch, short, "seconds of training per epoch", "s", keep=5),
+        _cost("best epoch", lambda c: c.best_epoch, short, "epochs until the best on validation", extra=True),
+        _cost("min/run", lambda c: c.seconds / 60, short, "minutes of training, all epochs", "min", keep=3),
+        _cost("memory", lambda c: c.memory, with_prefix, "the most main memory that a run used", "B", keep=4),
         _cost(
-            "best epoch", average, lambda c: c.best_epoch, "epochs until the best on validation", extra=True
+            "device memory",
+            lambda c: c.device_memory,
+            with_prefix,
+            "of tensors on the accelerator, at most",
+            "B",
+            keep=2,
         ),
-        _cost("min/run", average, lambda c: c.seconds / 60, "minutes of training, all epochs of a run"),
-        _cost("memory", most, lambda c: c.memory, "the most main memory that a run held", text=with_prefix),
-        *([_DEVICE_MEMORY] if on_device else []),
-        _cost("parameters", most, lambda c: c.parameters, "of the recommender", text=_count, extra=True),
+        _cost("parameters", lambda c: c.parameters, _count, "of the recommender", extra=True),
     ]
+    on_device = any(cost.device_memory is not None for row in results.rows for cost in row.costs)
+    return [column for column in columns if on_device or column.title != "device memory"]
 
 
 def _cost(
     title: str,
-    over_seeds: Callable[[Iterable[float | None]], float],
     pick: Callable[[Costs], float | None],
+    write: Callable[[float], str],
     about: str,
+    unit: str = "",
     *,
-    text: Callable[[float], str] = short,
+    keep: int = 0,
     extra: bool = False,
 ) -> Column:
-    def value(row: Row) -> float:
-        return over_seeds(pick(costs) for costs in row.costs())
+    over_seeds = max if unit == "B" else fmean
 
-    return Column(title, value, lambda row: text(value(row)), about, extra=extra)
+    def estimate(row: Row) -> Estimate:
+        known = [value for cost in row.costs if (value := pick(cost)) is not None]
+        machines = sorted({f"{c.machine}, {c.threads} threads, {c.jobs} at a time" for c in row.costs})
+        return Estimate(over_seeds(known) if known else math.nan, note="; ".join(machines))
+
+    text: Callable[[Estimate], str] = lambda found: write(found.value)  # noqa: E731
+    return Column(title, estimate, text, about, unit, keep=keep or 1, training=True, extra=extra)
 
 
 def _count(number: float) -> str:
     return with_prefix(number, unit="")
 
 
-_DEVICE_MEMORY = _cost(
-    "device memory",
-    most,
-    lambda c: c.device_memory,
-    "the most that tensors took on the accelerator",
-    text=with_prefix,
-)
+def _published(results: Results) -> list[Column]:
+    """The figures of papers: one column for people, and in the CSV one per metric."""
+    names = dict.fromkeys(name for row in results.rows for name in row.published if name != "data")
+    about = "figures of the recipe's paper, in %, on the data set named: comparable with nothing else here"
+    written = Column(
+        "published",
+        lambda row: Estimate(note=published_figures(row)),
+        lambda found: found.note or DASH,
+        about,
+        html=False,  # they stand below the names
+        csv=False,
+    )
+    return [written, *(_published_metric(name, about) for name in names)] if names else []
 
 
-def published(results: Results) -> list[Column]:
-    """A column for what papers report, where a recipe says so."""
-    if not any(row.published for row in results.rows):
-        return []
+def _published_metric(name: str, about: str) -> Column:
+    def estimate(row: Row) -> Estimate:
+        return Estimate(row.published.get(name, math.nan) / 100, note=row.published.get("data", ""))
 
-    def value(row: Row) -> float:
-        return row.published.get(METRIC, math.nan)
-
-    about = "what the paper of the recipe reports, in %, on the data set named: no other compares"
-    return [Column("published", value, published_words, about)]
+    return Column(f"published {name}", estimate, _with_interval, about, markdown=False, html=False)
 
 
-def published_words(row: Row) -> str:
+def published_figures(row: Row) -> str:
+    """As in "Recall@10 2.50, NDCG@10 1.35 (Pixel200K)"; empty where nothing is published."""
     figures = [f"{name} {value:.2f}" for name, value in row.published.items() if name != "data"]
-    return f"{', '.join(figures)} ({row.published['data']})" if row.published else DASH
-
-
-def columns(results: Results) -> list[Column]:
-    """All of them, in order."""
-    return [*quality(results), *few(results), *cost(results), *published(results)]
+    return f"{', '.join(figures)} ({row.published['data']})" if row.published else ""

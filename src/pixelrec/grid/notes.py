@@ -1,83 +1,71 @@
-"""What must be known to read the table, as sentences below it."""
+"""Notes below the table: the data, the meaning of the columns, the conditions of measurement, failures."""
 
 from __future__ import annotations
 
+from pixelrec.console.numbers import plural
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
-from pixelrec.grid.columns import against, published
 from pixelrec.grid.results import Results
 
 
-def notes(results: Results) -> list[str]:
-    """The first says what was measured; the others only come where they apply."""
-    users, items = f"{results.users:,}", f"{results.items:,}"
-    return [
-        f"{results.data}, {results.split} events of {users} users, {items} items ranked. Metrics in %, "
-        "± half the width of the 95 % interval over users; seeds are averaged per user first. Bold: best.",
-        f"{against(results).title}: {against(results).about}. ▲ clearly ahead, ▼ clearly behind: the "
-        "interval leaves out 0.",
-        _few(results),
-        *_validation(results),
-        *_overrides(results),
-        *_times(results),
-        *(f"{column.title}: {column.about}." for column in published(results)),
-        *_baselines(results),
-        *_gaps(results),
+def table_notes(results: Results) -> list[str]:
+    """One sentence or two each; those that do not apply are left out."""
+    there = {row.model for row in results.rows if row.role == "baseline"}
+    tuned = "; ".join(f"{name}: {note}" for name, note in results.notes.items() if name in there)
+    overrides = ", ".join(f"{key} {value}" for key, value in results.overrides.items())
+    best = results.best_baseline
+    notes = [
+        f"{results.data}, {results.split} events of {results.users:,} users, {results.items:,} items ranked. "
+        "Metrics in %, ± half the width of the 95 % interval over users; seeds are averaged per user first. "
+        "Bold: best.",
+        f"vs {best}: NDCG@10 minus that of {best}, the best baseline, on the same users, in points, with its "
+        "95 % interval. ▲ ahead, ▼ behind: the interval excludes 0 and p < 0.05; ≈ no clear difference.",
+        _long_tail(results),
+        "Validation also chose the epochs and the baselines' hyperparameters, which flatters these numbers."
+        if results.split == "validation"
+        else "",
+        f"Set for every recipe: {overrides}." if overrides else "",
+        _conditions(results),
+        "published: figures of the recipe's paper, in %, on the data set named; not comparable with the rest."
+        if any(row.published for row in results.rows)
+        else "",
+        f"Baselines, tuned on validation. {tuned}." if tuned else "",
+        *(
+            f"Baseline {name} is {note.rstrip('.')}."
+            for name, note in results.notes.items()
+            if name not in there
+        ),
+        *(
+            f"{row.model} seed {seed} failed: {why.rstrip('.')}."
+            for row in results.rows
+            for seed, why in row.failures.items()
+        ),
         f"Made {results.made}.",
     ]
+    return [note for note in notes if note]
 
 
-def _few(results: Results) -> str:
-    """Which events the columns of long-tail items are about, or why those columns are not there."""
-    which = (
-        f"{results.few:,} of {results.users:,} {results.split} events are of items with {LONG_TAIL.events}"
+def _long_tail(results: Results) -> str:
+    count = f"{results.long_tail:,} of {results.users:,}"
+    which = f"{count} {results.split} events are of items with {LONG_TAIL.events}"
+    if not results.long_tail_best:
+        return f"Long-tail items: {which}, too few for columns of their own."
+    if not results.long_tail_compares:
+        return f"Long-tail items: {which}; models are compared on {MIN_CASES} or more."
+    return f"Long-tail items: {which}. The best baseline there is {results.long_tail_best}."
+
+
+def _conditions(results: Results) -> str:
+    """Machines, threads and jobs behind the times, and whether the times compare."""
+    conditions = sorted({(c.machine, c.threads, c.jobs) for row in results.rows for c in row.costs})
+    if not conditions:
+        return ""
+    ways = "; ".join(
+        f"{machine}, {plural(threads, 'thread')}" + (f", {jobs} runs at a time" if jobs > 1 else "")
+        for machine, threads, jobs in conditions
     )
-    if not results.few_rival:
-        return f"Few-event items: {which}, too few for columns of their own."
-    if not results.few_compares:
-        return f"long-tail: {which}; models are compared on {MIN_CASES} or more."
-    return f"long-tail: {which}. The best baseline there is {results.few_rival}."
-
-
-def _validation(results: Results) -> list[str]:
-    flattered = "Validation also chose the epochs and the baselines' settings, so these numbers flatter them."
-    return [flattered] if results.split == "validation" else []
-
-
-def _overrides(results: Results) -> list[str]:
-    """What sets the recipes apart from those of their names."""
-    chosen = ", ".join(f"{key} {value}" for key, value in results.overrides.items())
-    return [f"Set for every recipe: {chosen}."] if chosen else []
-
-
-def _baselines(results: Results) -> list[str]:
-    there = {row.model for row in results.rows if row.role == "baseline"}
-    chosen = [f"{name}: {what}" for name, what in results.about.items() if name in there]
-    left_out = [f"{name} is left out: {why}" for name, why in results.about.items() if name not in there]
-    said = [f"Baselines, chosen on validation. {'; '.join(chosen)}."] if chosen else []
-    return [*said, *(f"Baseline {each.rstrip('.')}." for each in left_out)]
-
-
-def _times(results: Results) -> list[str]:
-    """What the times were measured with, and whether they may be compared."""
-    ways = {(c.machine, c.threads, c.jobs) for row in results.rows for c in row.costs()}
-    if not ways:
-        return []
-    words = [
-        f"{machine}, {threads} thread{'' if threads == 1 else 's'}"
-        + (f", {jobs} runs at a time" if jobs > 1 else "")
-        for machine, threads, jobs in sorted(ways)
-    ]
     caution = ""
-    if len(ways) > 1:
-        caution = " Measured in different ways, times do not compare."
-    elif any(jobs > 1 for _, _, jobs in ways):
-        caution = " Runs beside each other slow each other down: alone, each would be faster."
-    return [f"Times, of training without validation, and memory: {'; '.join(words)}.{caution}"]
-
-
-def _gaps(results: Results) -> list[str]:
-    return [
-        f"{row.model} seed {seed} failed: {why.rstrip('.')}."
-        for row in results.rows
-        for seed, why in row.failures.items()
-    ]
+    if len(conditions) > 1:
+        caution = " Measured under different conditions, times do not compare."
+    elif conditions[0][2] > 1:
+        caution = " Simultaneous runs slow each other down; alone, each would be faster."
+    return f"Times (training without validation) and memory: {ways}.{caution}"

@@ -6,132 +6,101 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import final
 
-from pixelrec.console.numbers import DASH, signed
+from pixelrec.console.numbers import signed
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.evaluation.slices import LONG_TAIL
-from pixelrec.grid.columns import Column, cost, few, published_words, quality
-from pixelrec.grid.contest import Part
-from pixelrec.grid.notes import notes
+from pixelrec.grid.columns import SIGNS, Column, all_columns, published_figures
+from pixelrec.grid.notes import table_notes
 from pixelrec.grid.results import Results, Row
+from pixelrec.grid.subset import SubsetResult
 from pixelrec.reports.page import environment
 
-if TYPE_CHECKING:
-    import jinja2
-
 WORDS = {"ahead": "clearly ahead", "level": "no clear difference", "behind": "clearly behind"}
-SIGNS = {"ahead": "▲", "level": "≈", "behind": "▼"}
 
 
 @final
 @dataclass(frozen=True)
-class Drawn:
-    """A cell of a table."""
-
-    text: str
-    value: float
-    best: bool
-
-    @property
-    def key(self) -> str:
-        """What the page sorts by; empty sorts last."""
-        return repr(self.value) if math.isfinite(self.value) else ""
-
-
-@final
-@dataclass(frozen=True)
-class Stretch:
-    """An interval on an axis from 0 to 1."""
-
-    low: float
-    mean: float
-    high: float
-
-
-@final
-@dataclass(frozen=True)
-class Axis:
-    """METRIC from 0 to the most that any interval reaches."""
-
-    end: float
-    rival: float  # where the best baseline stands, 0 … 1
-
-    @classmethod
-    def of(cls, parts: Sequence[Part], rival: Part) -> Axis:
-        end = max((part.metrics[METRIC].high for part in parts if part.metrics), default=0.0) or 1.0
-        return cls(end, rival.value(METRIC) / end)
-
-    def stretch(self, part: Part) -> Stretch | None:
-        if METRIC not in part.metrics:
-            return None
-        found = part.metrics[METRIC]
-        return Stretch(*(min(max(x / self.end, 0.0), 1.0) for x in (found.low, found.mean, found.high)))
-
-
-@final
-@dataclass(frozen=True)
-class Forest:
-    """Intervals of all rows below each other, on one axis."""
+class ForestPlot:
+    """METRIC of all rows with its intervals, below each other on one axis that starts at 0."""
 
     title: str
     subtitle: str
-    rival: str
-    axis: Axis
-    parts: Sequence[tuple[Row, Part]]
+    best: str  # the baseline that all recipes are compared with
+    parts: Sequence[tuple[Row, SubsetResult]]
 
-    @classmethod
-    def of(cls, title: str, about: str, rival: str, parts: Sequence[tuple[Row, Part]]) -> Forest:
-        best = next(part for row, part in parts if row.model == rival and row.role == "baseline")
-        subtitle = f"{METRIC} in % with its 95 % interval over {about}; the dashed line is {rival}"
-        return cls(title, subtitle, rival, Axis.of([part for _, part in parts], best), parts)
+    @property
+    def end(self) -> float:
+        """The largest value on the axis: the end of the longest interval."""
+        return max((part.metrics[METRIC].high for _, part in self.parts if part.metrics), default=0.0) or 1.0
+
+    @property
+    def line(self) -> float:
+        """The place of the best baseline, 0 … 1."""
+        return next(
+            part.value(METRIC) / self.end
+            for row, part in self.parts
+            if row.model == self.best and row.role == "baseline"
+        )
+
+    def bar(self, part: SubsetResult) -> tuple[float, float, float] | None:
+        """The places of an interval's start, mean and end, 0 … 1."""
+        if METRIC not in part.metrics:
+            return None
+        found = part.metrics[METRIC]
+        low, mean, high = (min(max(x / self.end, 0.0), 1.0) for x in (found.low, found.mean, found.high))
+        return low, mean, high
 
 
-def forests(results: Results) -> list[Forest]:
-    """Over all users, and where there are such, over those whose item has few training events."""
-    found = [Forest.of("At a glance", "users", results.rival, [(row, row.whole) for row in results.rows])]
-    if results.few_rival:
-        about = f"the {results.few:,} users whose item has {LONG_TAIL.events}"
-        parts = [(row, row.few) for row in results.rows]
-        found.append(Forest.of("On long-tail items", about, results.few_rival, parts))
-    return found
+def forest_plots(results: Results) -> list[ForestPlot]:
+    """Over all users, and over those of long-tail items if there are enough for a mean."""
+
+    def plot(title: str, over: str, best: str, parts: Sequence[tuple[Row, SubsetResult]]) -> ForestPlot:
+        subtitle = f"{METRIC} in % with its 95 % interval over {over}; the dashed line is {best}"
+        return ForestPlot(title, subtitle, best, parts)
+
+    overall = [(row, row.overall) for row in results.rows]
+    plots = [plot("At a glance", "users", results.best_baseline, overall)]
+    if results.long_tail_best:
+        over = f"the {results.long_tail:,} users whose item has {LONG_TAIL.events}"
+        long_tail = [(row, row.long_tail) for row in results.rows]
+        plots.append(plot("On long-tail items", over, results.long_tail_best, long_tail))
+    return plots
+
+
+@final
+@dataclass(frozen=True)
+class PageCell:
+    """A cell of a table; the page sorts by `key`, empty ones last."""
+
+    text: str
+    key: str
+    best: bool
 
 
 def page(results: Results) -> str:
     """The whole page as text."""
-    return (
-        _environment()
-        .get_template("grid.html")
-        .render(
-            results=results,
-            metric=METRIC,
-            quality=[*quality(results)[:-1], *few(results)[:1]],  # the last of each is drawn instead
-            cost=cost(results),
-            forests=forests(results),
-            best=_best_recipe(results),
-            drawn=lambda row, columns: _drawn(results, row, columns),
-            published=published_words,
-            notes=notes(results),
-            words=WORDS,
-            signs=SIGNS,
-            dash=DASH,
-        )
+    columns = [column for column in all_columns(results) if column.html]
+    done = [row for row in results.recipes if row.overall.metrics]
+    made = environment(Path(__file__).parent)
+    made.filters["signed"] = signed
+    return made.get_template("grid.html").render(
+        results=results,
+        metric=METRIC,
+        quality=[column for column in columns if not column.training],
+        training=[column for column in columns if column.training],
+        plots=forest_plots(results),
+        best=max(done, key=lambda row: row.overall.value(METRIC), default=None),
+        cells=lambda row, columns: [_cell(column, row, results.rows) for column in columns],
+        published=published_figures,
+        notes=table_notes(results),
+        words=WORDS,
+        signs=SIGNS,
     )
 
 
-def _drawn(results: Results, row: Row, columns: Sequence[Column]) -> list[Drawn]:
-    return [
-        Drawn(column.text(row), column.value(row), column.value(row) == column.top(results.rows))
-        for column in columns
-    ]
-
-
-def _best_recipe(results: Results) -> Row | None:
-    done = [row for row in results.recipes if row.metrics]
-    return max(done, key=lambda row: row.value(METRIC), default=None)
-
-
-def _environment() -> jinja2.Environment:
-    made = environment(Path(__file__).parent)
-    made.filters["signed"] = signed
-    return made
+def _cell(column: Column, row: Row, rows: Sequence[Row]) -> PageCell:
+    found = column.estimate(row)
+    key = repr(found.value) if math.isfinite(found.value) else ""
+    return PageCell(column.text(found), key, column.is_best(row, rows))

@@ -1,4 +1,4 @@
-"""What a grid consists of, read and checked as a whole before any of it starts."""
+"""A grid: recipes × seeds on a data set, read and checked as a whole before any of it starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixelrec.choices import Split
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import DataError, RecipeError, RequestError
-from pixelrec.grid.cell import Cell
+from pixelrec.grid.cell import Cell, check_same_networks
 from pixelrec.recipe.build import build_loss, check_user_model
 from pixelrec.recipe.recipe import Recipe, read_recipe, resolve
 from pixelrec.runs.evaluate import cases_of
@@ -24,8 +24,8 @@ class Grid:
     """Recipes × seeds on a data set.
 
     Args:
-        cells: by recipe, in the order in which they were given, then by seed.
-        overrides: what was chosen for every recipe, whatever it says itself.
+        cells: by recipe, in the order given, then by seed.
+        overrides: options set for every recipe.
     """
 
     dataset: Dataset
@@ -36,30 +36,32 @@ class Grid:
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def in_turn(self) -> list[Cell]:
-        """The order of work: every recipe's first seed, then every recipe's second, and so on.
+        """The order of work: the first seed of every recipe, then the second, and so on.
 
-        So a grid that is cut short compares all recipes on fewer seeds, rather than a few on all.
+        So a grid that is cut short compares all recipes on fewer seeds rather than fewer recipes.
         """
         return [cell for same_seed in zip(*self.cells, strict=True) for cell in same_seed]
 
     @property
-    def passed_over(self) -> list[str]:
-        """Folders in `out` with runs of recipes that are not asked for."""
-        asked = {cells[0].folder.parent for cells in self.cells}
+    def other_recipes(self) -> list[str]:
+        """Folders in `out` with runs of recipes outside this grid."""
+        own = {cells[0].folder.parent for cells in self.cells}
         there = {path.parent.parent for path in self.out.glob("*/seed-*/cell.json")}
-        return sorted(folder.name for folder in there - asked)
+        return sorted(folder.name for folder in there - own)
 
     def cases(self) -> EvaluationCases:
         return cases_of(self.dataset, self.split)
 
     def check(self) -> None:
-        """Refuses an `out` whose cells come from other recipes or another data set.
+        """Refuses an `out` whose cells are of other recipes, another data set or different networks.
 
         Raises:
             RunError: naming the first of them.
         """
         for cell in self.in_turn():
             cell.check(self.dataset)
+        for cells in self.cells:
+            check_same_networks(cells)
 
 
 def plan(
@@ -71,17 +73,19 @@ def plan(
     out: Path,
     overrides: Mapping[str, Any],
 ) -> Grid:
-    """Reads everything.
+    """Reads and checks everything; nothing is written.
 
     Raises:
-        RecipeError, DataError, RunError, RequestError: nothing has been written.
+        RecipeError, DataError, RunError, RequestError: something does not fit.
     """
     if not recipes:
         raise RequestError("a grid needs at least one recipe; `pixelrec recipes` lists them")
     if seeds < 1:
-        raise RequestError(f"seeds is {seeds}; expected how many runs each recipe gets, at least 1")
+        raise RequestError(f"seeds is {seeds}; expected the number of runs of each recipe, at least 1")
     if "seed" in overrides:
-        raise RequestError("seed cannot be set for a grid: its seeds are 0, 1, …; say how many with --seeds")
+        raise RequestError(
+            "seed cannot be set for a grid: its seeds are 0, 1, …; give their number with --seeds"
+        )
     if out.exists() and not out.is_dir():
         raise RequestError(f"{out} is a file; give a folder as --out")
     chosen = [_read(recipe, overrides) for recipe in recipes]
@@ -108,13 +112,13 @@ def _read(recipe: str | Path | Recipe, overrides: Mapping[str, Any]) -> Recipe:
         chosen = resolve(recipe.name, recipe.values, overrides)
     else:
         chosen = read_recipe(recipe, overrides)
-    build_loss(chosen)  # it refuses negatives that the loss cannot use
+    build_loss(chosen)  # refuses negatives that the loss cannot use
     check_user_model(chosen)
     return chosen
 
 
 def _folders(recipes: Sequence[Recipe], out: Path) -> list[Path]:
-    """A folder for each recipe.
+    """The folder of each recipe.
 
     Raises:
         RecipeError: two recipes would share one.
@@ -122,7 +126,7 @@ def _folders(recipes: Sequence[Recipe], out: Path) -> list[Path]:
     found: dict[Path, Recipe] = {}
     for recipe in recipes:
         folder = out / slug(recipe.name)
-        # Some file systems take Name and name for the same.
+        # Some file systems do not tell Name from name.
         for other, before in found.items():
             if other.name.casefold() == folder.name.casefold():
                 raise RecipeError(
@@ -134,5 +138,5 @@ def _folders(recipes: Sequence[Recipe], out: Path) -> list[Path]:
 
 
 def slug(name: str) -> str:
-    """`published/mf-id` → `published-mf-id`: a name that any file system takes, and no hidden one."""
+    """`published/mf-id` → `published-mf-id`: valid on any file system and not hidden."""
     return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "recipe"

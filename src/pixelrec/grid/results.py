@@ -1,123 +1,96 @@
-"""What a grid found, from ranks and costs alone: a row per model, each compared with the best baseline.
+"""The results of a grid, from ranks and costs alone: a row per model, each beside the best baseline.
 
-Every number over users is the mean over users of the mean over seeds, so its interval speaks of other users;
-how far seeds differ stands beside it.
+Every number over users is a mean over users of the mean over seeds, so its interval covers other users; the
+standard deviation over seeds has a column of its own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
-from statistics import fmean, stdev
+from statistics import stdev
 from typing import Any, Literal, final
 
 import numpy as np
 
-from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Comparison
-from pixelrec.evaluation.metrics import metrics
-from pixelrec.evaluation.significance import Mean
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
-from pixelrec.grid.cell import Cell, Costs
-from pixelrec.grid.contest import Contest, Part
+from pixelrec.grid.cell import Cell, Costs, check_same_networks
 from pixelrec.grid.plan import Grid
+from pixelrec.grid.subset import SubsetComparison, SubsetResult
+from pixelrec.runs.compare import demand_same_cases
 from pixelrec.runs.evaluate import target_counts
+from pixelrec.runs.results import SavedRanks, read_ranks, result_files
 
 Role = Literal["baseline", "recipe"]
 
 
 @final
 @dataclass(frozen=True)
-class SeedResult:
-    """One run: its metrics, in fractions, over all users and on long-tail items, and what it cost."""
-
-    seed: int
-    metrics: Mapping[str, float]
-    few: Mapping[str, float]
-    costs: Costs
-
-
-@final
-@dataclass(frozen=True)
 class Row:
-    """One model.
+    """One model, or one seed of a recipe.
 
-    Args:
-        whole: over all users.
-        few: over users whose item has few training events; empty where there are no two of them.
-        seeds: what is done; baselines have none.
-        asked: how many seeds there will be.
-        failures: by seed, why the last attempt failed.
-        published: what a paper reports.
+    long_tail: on users whose item has few training events; empty if there are fewer than two.
+    seeds: a row for each finished one; baselines have none. costs: of each finished seed.
+    planned: seeds in all. failures: the last reason by seed. published: figures of a paper.
     """
 
     model: str
     role: Role
-    whole: Part
-    few: Part = field(default_factory=Part)
-    seeds: Sequence[SeedResult] = ()
-    asked: int = 0
+    overall: SubsetResult
+    long_tail: SubsetResult
+    seed: int | None = None
+    seeds: Sequence[Row] = ()
+    costs: Sequence[Costs] = ()
+    planned: int = 0
     failures: Mapping[int, str] = field(default_factory=dict)
     published: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def metrics(self) -> Mapping[str, Mean]:
-        """Over all users."""
-        return self.whole.metrics
-
-    @property
     def against(self) -> Comparison | None:
         """The best baseline, over all users."""
-        return self.whole.against
+        return self.overall.against
 
     @property
     def progress(self) -> str:
-        """How much of it there is, if not all: "2 of 3 seeds, 1 failed"."""
-        if len(self.seeds) == self.asked:
+        """The share of finished seeds, empty if all are: "2 of 3 seeds, 1 failed"."""
+        if len(self.costs) >= self.planned:
             return ""
         failed = f", {len(self.failures)} failed" if self.failures else ""
-        return f"{len(self.seeds)} of {self.asked} seed{'' if self.asked == 1 else 's'}{failed}"
-
-    def value(self, metric: str) -> float:
-        """A metric's mean; not a number while there is none."""
-        return self.whole.value(metric)
+        return f"{len(self.costs)} of {self.planned} seed{'' if self.planned == 1 else 's'}{failed}"
 
     def spread(self, metric: str) -> float:
-        """The standard deviation of a metric over seeds; not a number for fewer than two."""
-        values = [seed.metrics[metric] for seed in self.seeds]
+        """The standard deviation of a metric over seeds; NaN for fewer than two."""
+        values = [seed.overall.value(metric) for seed in self.seeds]
         return stdev(values) if len(values) > 1 else math.nan
-
-    def costs(self) -> Iterator[Costs]:
-        return (seed.costs for seed in self.seeds)
 
 
 @final
 @dataclass(frozen=True)
 class Results:
-    """All rows, and what they have in common.
+    """All rows and their common facts.
 
-    Args:
-        rival: the best baseline, which every recipe is compared with.
-        few: users whose item has few training events.
-        few_rival: the best baseline on those; empty where there are too few of them for any mean.
-        few_compares: whether they are enough to compare models by.
-        about: by baseline, what was chosen for it on validation, or why it is left out.
-        overrides: what was chosen for every recipe, whatever it says itself.
+    best_baseline: every recipe is compared with it.
+    long_tail: users whose item has few training events.
+    long_tail_best: the best baseline on those; empty if they are too few for a mean.
+    long_tail_compares: whether they are enough to compare models on.
+    notes: by baseline, its hyperparameters, or why it is left out.
+    overrides: options set for every recipe.
     """
 
     data: str
     split: str
     users: int
     items: int
-    rival: str
-    few: int
-    few_rival: str
-    few_compares: bool
+    best_baseline: str
+    long_tail: int
+    long_tail_best: str
+    long_tail_compares: bool
     rows: Sequence[Row]
-    about: Mapping[str, str]
+    notes: Mapping[str, str]
     made: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
@@ -126,87 +99,64 @@ class Results:
         return [row for row in self.rows if row.role == "recipe"]
 
 
-def compare(
-    grid: Grid, baselines: Mapping[str, np.ndarray], about: Mapping[str, str] | None = None
+def collect_results(
+    grid: Grid, baselines: Mapping[str, np.ndarray], notes: Mapping[str, str] | None = None
 ) -> Results:
-    """What is done so far, beside the baselines.
+    """All finished cells beside the baselines.
 
-    Args:
-        baselines: int64[Q] ranks by name, in the order of the grid's questions.
-        about: by baseline, what was chosen for it on validation, or why it is left out.
+    baselines: ranks by name, int64[Q], in the order of the grid's cases. notes: by baseline.
 
     Raises:
-        RunError: a cell's ranks are of other users.
+        RunError: a cell's ranks are damaged, or of other users, targets or training events; cells of one
+            recipe started from different networks.
     """
     cases = grid.cases()
-    inside = LONG_TAIL.holds(target_counts(grid.dataset, cases))
-    whole, few = Contest.of(baselines, np.full(len(cases), True)), Contest.of(baselines, inside, MIN_CASES)
-    assert whole is not None, "`plan` refuses data sets without two users"
-    rows = [
-        Row(name, "baseline", whole.baseline(ranks), few.baseline(ranks) if few else Part())
-        for name, ranks in baselines.items()
-    ]
-    users = grid.dataset.user_ids[cases.users - 1]
-    rows += [_recipe_row(grid, cells, users, whole, few) for cells in grid.cells]
+    counts = target_counts(grid.dataset, cases)
+    inside = LONG_TAIL.holds(counts)
+    overall = SubsetComparison.of(baselines, np.full(len(cases), True))
+    long_tail = SubsetComparison.of(baselines, inside, MIN_CASES)
+    assert overall is not None, "`plan` refuses data sets without two users"
+    users, targets = grid.dataset.user_ids[cases.users - 1], grid.dataset.item_ids[cases.targets - 1]
+    expected = SavedRanks(users, targets, np.ones(len(cases), np.int64), counts)
+
+    def subset_results(seeds: Sequence[np.ndarray], *, compare: bool) -> tuple[SubsetResult, SubsetResult]:
+        tail = long_tail.result(seeds, compare=compare) if long_tail else SubsetResult()
+        return overall.result(seeds, compare=compare), tail
+
+    def recipe_row(cells: Sequence[Cell]) -> Row:
+        check_same_networks(cells)
+        recipe, done = cells[0].recipe, [cell for cell in cells if cell.state(grid.split) == "done"]
+        ranks = [_ranks(cell, grid, expected) for cell in done]
+        costs = [cost for cell in done if (cost := Costs.read(cell.folder)) is not None]
+        seeds = [
+            Row(recipe.name, "recipe", *subset_results([one], compare=True), cell.seed, costs=[cost])
+            for cell, one, cost in zip(done, ranks, costs, strict=True)
+        ]
+        failures = {cell.seed: cell.failure or "" for cell in cells if cell.state(grid.split) == "failed"}
+        parts = subset_results(ranks, compare=True)
+        planned = len(cells)
+        return Row(recipe.name, "recipe", *parts, None, seeds, costs, planned, failures, recipe.published)
+
+    rows = [Row(name, "baseline", *subset_results([one], compare=False)) for name, one in baselines.items()]
     return Results(
         data=grid.dataset.folder.resolve().name,
         split=grid.split,
-        users=len(users),
+        users=len(cases),
         items=grid.dataset.items,
-        rival=whole.rival,
-        few=int(inside.sum()),
-        few_rival=few.rival if few else "",
-        few_compares=few is not None and few.compares,
-        rows=rows,
-        about=about or {},
+        best_baseline=overall.best,
+        long_tail=int(inside.sum()),
+        long_tail_best=long_tail.best if long_tail else "",
+        long_tail_compares=long_tail is not None and long_tail.compares,
+        rows=[*rows, *map(recipe_row, grid.cells)],
+        notes=notes or {},
         made=f"{datetime.now():%Y-%m-%d}, pixelrec {version('pixelrec')}",
         overrides=grid.overrides,
     )
 
 
-def _recipe_row(grid: Grid, cells: Sequence[Cell], users: Any, whole: Contest, few: Contest | None) -> Row:
-    found, seeds = [], []
-    for cell in cells:
-        costs = Costs.read(cell.folder)
-        if cell.state(grid.split) == "done" and costs is not None:
-            ranks = _ranks(cell, grid.split, users)
-            found.append(ranks)
-            on_few = metrics(ranks[few.inside]) if few else {}
-            seeds.append(SeedResult(cell.seed, metrics(ranks), on_few, costs))
-    recipe = cells[0].recipe
-    return Row(
-        recipe.name,
-        "recipe",
-        whole.recipe(found),
-        few.recipe(found) if few else Part(),
-        seeds,
-        len(cells),
-        {cell.seed: cell.failure or "" for cell in cells if cell.state(grid.split) == "failed"},
-        recipe.published,
-    )
-
-
-def _ranks(cell: Cell, split: str, users: Any) -> np.ndarray:
-    """int64[Q] in the order of `users`."""
-    import polars as pl
-
-    path = cell.ranks(split)
-    try:
-        table = pl.read_parquet(path, columns=["user_id", "rank"], glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        first_line = str(error).strip().split("\n")[0]
-        raise RunError(f"{path}: missing or damaged ({first_line}); delete it and start again") from error
-    if not table["user_id"].equals(users):
-        raise RunError(f"{path}: is of other users than the data set's; delete it and start again")
-    return table["rank"].to_numpy()
-
-
-def average(values: Iterable[float | None]) -> float:
-    """Of those that are there; not a number for none."""
-    there = [value for value in values if value is not None]
-    return fmean(there) if there else math.nan
-
-
-def most(values: Iterable[float | None]) -> float:
-    """Of those that are there; not a number for none."""
-    return max((value for value in values if value is not None), default=math.nan)
+def _ranks(cell: Cell, grid: Grid, expected: SavedRanks) -> np.ndarray:
+    """int64[Q], refused if they are not of the grid's cases."""
+    found = read_ranks(cell.folder, grid.split)
+    files = f"{result_files(cell.folder, grid.split)[0]} and {grid.dataset.folder}"
+    demand_same_cases(found, expected, files, f"choose another --out, or delete {cell.folder}")
+    return found.ranks

@@ -1,7 +1,7 @@
-"""Works through the cells of a grid, so many at a time, and can be stopped or killed at any moment.
+"""Runs the cells of a grid, some at a time; it can be stopped or killed at any moment.
 
-What is done is on the disk, and nowhere else: another start, or another runner beside this one, finds out
-by itself what is left. Cells that somebody else works on are left to him, and waited for at the end.
+All state is on the disk: another start, or another runner on the same folder, finds the cells that are left.
+Cells locked by another process are skipped and awaited at the end.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from time import sleep
 from typing import final
 
 from pixelrec.errors import RunError
-from pixelrec.grid.attempt import Attempt
 from pixelrec.grid.cell import Cell
 from pixelrec.grid.child import Order
-from pixelrec.grid.narrator import Narrator
 from pixelrec.grid.plan import Grid
+from pixelrec.grid.process import CellProcess
+from pixelrec.grid.progress import ProgressPrinter
 from pixelrec.training.interruption import Interruption
 
 POLL = 0.1  # seconds
@@ -29,49 +29,53 @@ class Runner:
     Args:
         grid: checked.
         jobs: processes at a time.
-        narrator: who tells the user.
-        changed: called whenever a cell is done or has failed.
+        progress: printed.
+        changed: called whenever a cell has finished or failed.
     """
 
-    def __init__(self, grid: Grid, jobs: int, narrator: Narrator, changed: Callable[[], object]) -> None:
-        self.grid, self.jobs, self.narrator, self.changed = grid, jobs, narrator, changed
+    def __init__(
+        self, grid: Grid, jobs: int, progress: ProgressPrinter, changed: Callable[[], object]
+    ) -> None:
+        self.grid, self.jobs, self.progress, self.changed = grid, jobs, progress, changed
         self.left = [cell for cell in grid.in_turn() if cell.state(grid.split) != "done"]
-        self.attempts: list[Attempt] = []
-        self.elsewhere: set[str] = set()  # cells that others were seen to work on
+        self.running: list[CellProcess] = []
+        self.elsewhere: set[str] = set()  # cells that were seen locked by other processes
 
     def run(self) -> int | None:
-        """Works until nothing is left or a signal comes; that signal.
+        """Works until nothing is left or a signal arrives, which is returned.
 
         Raises:
-            RunError: somebody else began a cell with another recipe meanwhile.
+            RunError: meanwhile another process began a cell with another recipe.
         """
         try:
             with Interruption() as interruption:
-                while (self.left or self.attempts) and not interruption.requested:
+                while (self.left or self.running) and not interruption.requested:
                     self._start_some()
-                    self._settle_some()
-                    self.narrator.watch([attempt.cell for attempt in self.attempts])
+                    self._collect_finished()
+                    self.progress.watch(self._cells())
                     sleep(POLL)
                 if interruption.requested:
                     self._stop()
             return interruption.signal
         finally:
-            self.narrator.rest()
-            for attempt in self.attempts:
-                attempt.kill()
-                attempt.wait()
-                attempt.close()
+            self.progress.clear()
+            for process in self.running:
+                process.kill()
+                process.close()
+
+    def _cells(self) -> list[Cell]:
+        return [process.cell for process in self.running]
 
     def _start_some(self) -> None:
         for cell in list(self.left):
-            if len(self.attempts) >= self.jobs:
+            if len(self.running) >= self.jobs:
                 return
             self._start(cell)
-        if self.left and not self.attempts:
-            self.narrator.wait_for(self.left)
+        if self.left and not self.running:
+            self.progress.wait_for(self.left)
 
     def _start(self, cell: Cell) -> None:
-        """Takes up a cell, unless somebody else works on it or has just dealt with it."""
+        """Starts a cell unless another process has locked it or has just finished it."""
         lock = cell.lock()
         if lock is None:
             self.elsewhere.add(cell.name)
@@ -83,39 +87,39 @@ class Runner:
             self._report(cell)
             return
         try:
-            cell.check(self.grid.dataset)  # whoever worked on it may have been asked for something else
+            cell.check(self.grid.dataset)  # another process may have begun it with another recipe
         except RunError:
             os.close(lock)
             raise
-        order = Order(cell.recipe, cell.folder, self.grid.dataset.folder, self.grid.split, self.jobs)
-        self.attempts.append(Attempt(cell, lock, order))
+        order = Order.of(cell, self.grid.dataset.folder, self.grid.split, self.jobs)
+        self.running.append(CellProcess(cell, lock, order))
 
-    def _settle_some(self) -> None:
-        for attempt in [attempt for attempt in self.attempts if attempt.is_over()]:
-            reason = attempt.failure()
-            if reason is None and attempt.cell.state(self.grid.split) != "done":
-                reason = "its process ended well, yet its results are gone"
+    def _collect_finished(self) -> None:
+        for process in [process for process in self.running if process.is_over()]:
+            reason = process.failure()
+            if reason is None and process.cell.state(self.grid.split) != "done":
+                reason = "its process succeeded, but its results are gone"
             if reason is not None:
-                attempt.cell.fail(reason)
-            self._dismiss(attempt)
-            self._report(attempt.cell)
+                process.cell.fail(reason)
+            self._release(process)
+            self._report(process.cell)
 
     def _report(self, cell: Cell) -> None:
-        self.narrator.tell(cell)
+        self.progress.report(cell)
         self.changed()
 
-    def _dismiss(self, attempt: Attempt) -> None:
-        self.attempts.remove(attempt)
-        attempt.close()
+    def _release(self, process: CellProcess) -> None:
+        self.running.remove(process)
+        process.close()
 
     def _stop(self) -> None:
-        """Has everybody save and stop; what gets done in doing so counts."""
-        self.narrator.stop_for([attempt.cell for attempt in self.attempts])
-        for attempt in self.attempts:
-            attempt.interrupt()
-        while not all(attempt.is_over() for attempt in self.attempts):
+        """Makes all processes save and stop; cells that finish in doing so count."""
+        self.progress.stop_for(self._cells())
+        for process in self.running:
+            process.interrupt()
+        while not all(process.is_over() for process in self.running):
             sleep(POLL)
-        for attempt in list(self.attempts):
-            self._dismiss(attempt)
-            if attempt.cell.state(self.grid.split) == "done":
-                self._report(attempt.cell)
+        for process in list(self.running):
+            self._release(process)
+            if process.cell.state(self.grid.split) == "done":
+                self._report(process.cell)

@@ -70,7 +70,8 @@ class RunDifference:
         """
         ours, theirs = read_ranks(first, split), read_ranks(second, split)
         files = " and ".join(str(result_files(folder, split)[0]) for folder in (first, second))
-        _demand_same_cases(ours, theirs, files)
+        mend = "compare runs of one data set and split; if the data set has changed, evaluate both again"
+        demand_same_cases(ours, theirs, files, mend)
         inside = {part: part.holds(ours.counts) for part in SLICES}
         slices = {
             part.name: _paired(ours.ranks[mask], theirs.ranks[mask], slice_label(part.events, mask.sum()))
@@ -85,9 +86,14 @@ def _paired(ours: np.ndarray, theirs: np.ndarray, where: str) -> PairedDifferenc
     return PairedDifference(where, len(ours), {name: paired(first[name], second[name]) for name in first})
 
 
-def _demand_same_cases(ours: SavedRanks, theirs: SavedRanks, files: str) -> None:
-    """Runs are paired row by row, so everything but the ranks must be equal."""
-    mend = "compare runs of one data set and split; if the data set has changed, evaluate both again"
+def demand_same_cases(ours: SavedRanks, theirs: SavedRanks, files: str, mend: str) -> None:
+    """Refuses to pair ranks row by row unless everything but the ranks is equal.
+
+    files: of both, for the message. mend: the end of the message.
+
+    Raises:
+        RunError: they differ in users, targets or training events.
+    """
     if len(ours.users) != len(theirs.users):
         raise RunError(f"{files} have {len(ours.users):,} and {len(theirs.users):,} users; {mend}")
     for what, same in {

@@ -1,4 +1,4 @@
-"""One attempt at a cell, in a process of its own."""
+"""The process that works on one cell."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from typing import final
 from pixelrec.grid.cell import Cell
 from pixelrec.grid.child import Order
 
-LONGEST = 400  # characters of a reason
+LONGEST = 400  # characters of a failure's reason
 
 
 @final
-class Attempt:
-    """A process that works on a cell.
+class CellProcess:
+    """A running `python -m pixelrec.grid.child`.
 
-    It is out of reach of the terminal's Ctrl-C, so that it hears of it from the runner alone, and once.
+    It is in a process group of its own: Ctrl-C in the terminal reaches the runner alone, which passes it on.
 
     Args:
-        cell: which one.
-        lock: the descriptor that holds it; the process inherits it, and holds the cell if the runner dies.
-        order: what is to be done.
+        cell: to train and evaluate.
+        lock: the descriptor that locks the cell; the process inherits it, so that the cell stays locked if
+            the runner dies.
+        order: sent to the process.
     """
 
     def __init__(self, cell: Cell, lock: int, order: Order) -> None:
         self.cell, self._lock = cell, lock
         cell.forget_failure()
         with cell.log.open("ab") as log:
-            self._said_before = log.tell()
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "pixelrec.grid.child"],
                 stdin=subprocess.PIPE,
@@ -43,7 +44,7 @@ class Attempt:
                 process_group=0,
                 text=True,
             )
-        with suppress(BrokenPipeError):  # it has died already; its exit status tells
+        with suppress(BrokenPipeError):  # already dead: `failure` gives its exit status
             assert self._process.stdin is not None
             self._process.stdin.write(order.to_line())
             self._process.stdin.flush()
@@ -52,17 +53,19 @@ class Attempt:
         return self._process.poll() is not None
 
     def interrupt(self) -> None:
-        """Asks it to finish the step, save and stop."""
+        """Makes it finish the step, save and stop."""
         self._process.terminate()
 
     def kill(self) -> None:
+        """Ends it at once and waits for its end."""
         self._process.kill()
+        self._process.wait()
 
     def wait(self) -> None:
         self._process.wait()
 
     def failure(self) -> str | None:
-        """Why it failed, in a line, once it is over; none if it did not."""
+        """The reason in one line if the finished process failed, else None."""
         code = self._process.returncode
         if code == 0:
             return None
@@ -71,10 +74,10 @@ class Attempt:
             name = signal.Signals(number).name
             why = ": perhaps memory ran out" if number == signal.SIGKILL else ""
             return f"its process was ended by {name}{why}"
-        return _last_line(self.cell.log, self._said_before) or f"its process ended with status {code}"
+        return _last_line(self.cell.log, self._log_start) or f"its process ended with status {code}"
 
     def close(self) -> None:
-        """Lets go of the cell."""
+        """Unlocks the cell."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -82,11 +85,11 @@ class Attempt:
 
 
 def threads(jobs: int) -> int:
-    """That each of so many processes computes with: its share of the cores, or fewer if the user says so."""
+    """Threads of each of `jobs` processes: an equal part of the cores, at most OMP_NUM_THREADS."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    share = max(cores // jobs, 1)
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(share, int(wanted)) if wanted.isdecimal() and int(wanted) else share
+    most = int(wanted) if wanted.isdecimal() and int(wanted) else cores
+    return min(max(cores // jobs, 1), most)
 
 
 def _last_line(log: Path, start: int) -> str | None:

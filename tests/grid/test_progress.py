@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.grid.narrator import Narrator
 from pixelrec.grid.plan import plan
+from pixelrec.grid.progress import ProgressPrinter
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,5 @@ def test_runs_are_counted_as_one_says_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     grid = plan(dataset, ["mf-id"], seeds=seeds, split="test", out=Path("out"), overrides={})
-    Narrator(grid, Console(file=(screen := StringIO()), width=120)).begin(jobs=1)
+    ProgressPrinter(grid, Console(file=(screen := StringIO()), width=120)).begin(jobs=1)
     assert says in screen.getvalue()
