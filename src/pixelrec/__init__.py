@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         resume,
         train,
     )
+    from pixelrec.batch import Batch, DatasetSpec, Events, Histories, Items, Scores
     from pixelrec.data.dataset import Dataset
     from pixelrec.demonstration.world import generate_world
     from pixelrec.errors import (
@@ -37,9 +38,12 @@ if TYPE_CHECKING:
         StoppedError,
     )
     from pixelrec.images.store import PictureStore
+    from pixelrec.items.encoder import AbstractItemEncoder
     from pixelrec.recipe.recipe import Recipe, read_recipe, recipes
+    from pixelrec.recipe.registry import register
     from pixelrec.recommender import Recommender
     from pixelrec.runs.run import Run
+    from pixelrec.users.user_model import AbstractUserModel
 
     __version__: str
 
@@ -57,6 +61,7 @@ _HOMES = {
         "resume",
         "train",
     ),
+    "pixelrec.batch": ("Batch", "DatasetSpec", "Events", "Histories", "Items", "Scores"),
     "pixelrec.data.dataset": ("Dataset",),
     "pixelrec.demonstration.world": ("generate_world",),
     "pixelrec.errors": (
@@ -73,19 +78,29 @@ _HOMES = {
         "StoppedError",
     ),
     "pixelrec.images.store": ("PictureStore",),
+    "pixelrec.items.encoder": ("AbstractItemEncoder",),
     "pixelrec.recipe.recipe": ("Recipe", "read_recipe", "recipes"),
+    "pixelrec.recipe.registry": ("register",),
     "pixelrec.recommender": ("Recommender",),
     "pixelrec.runs.run": ("Run",),
+    "pixelrec.users.user_model": ("AbstractUserModel",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AbstractItemEncoder",
+    "AbstractUserModel",
+    "Batch",
     "DataError",
     "Dataset",
+    "DatasetSpec",
     "DivergedError",
+    "Events",
     "ExhaustedError",
     "GridError",
+    "Histories",
     "ImageError",
+    "Items",
     "PictureStore",
     "PixelrecError",
     "Recipe",
@@ -94,6 +109,7 @@ __all__ = [
     "RequestError",
     "Run",
     "RunError",
+    "Scores",
     "StoppedError",
     "__version__",
     "bench",
@@ -107,6 +123,7 @@ __all__ = [
     "read_recipe",
     "recipes",
     "recommend",
+    "register",
     "report",
     "resume",
     "train",

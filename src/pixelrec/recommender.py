@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from pixelrec.batch import Batch, DatasetSpec, Events, Items, Scores
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.scoring import SCORINGS
-from pixelrec.errors import RecipeError, RequestError
+from pixelrec.errors import RecipeError, RequestError, RunError
 from pixelrec.files.checkpoint import read_description, read_weights, write_checkpoint
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.numerics.competition import correct_sampling, mask_accidental_hits
 from pixelrec.numerics.logsumexp import competing_logsumexp, scored_logsumexp
 from pixelrec.numerics.top_k import dense_top_k, top_k
+from pixelrec.registry import address
 from pixelrec.users import USER_MODELS
 
 CANDIDATES = 256  # that a model looks at together: their pairs with the users are all held at once
@@ -246,9 +247,9 @@ class Recommender(nn.Module):
     def save(self, folder: Path) -> None:
         """Writes a checkpoint into `folder`, which `from_pretrained` reads."""
         spec = {"users": self.spec.users, "items": self.spec.items, "length": self.spec.length}
-        write_checkpoint(
-            folder, {**self.recipe, "spec": spec, "described": self.items.describe()}, self.state_dict()
-        )
+        classes = {"items": address(type(self.items)), "users": address(type(self.users))}
+        about = {**self.recipe, "classes": classes, "spec": spec, "described": self.items.describe()}
+        write_checkpoint(folder, about, self.state_dict())
 
     @classmethod
     def from_pretrained(cls, folder: Path | str, *, data: DatasetSpec | None = None) -> Self:
@@ -259,10 +260,17 @@ class Recommender(nn.Module):
             data: facts of the data set, for encoders that read it again (pictures).
 
         Raises:
-            RunError: the folder is no checkpoint, or incomplete, or of another format.
+            RunError: the folder is no checkpoint, incomplete, or of another format, or a class of it is not
+                registered.
         """
         folder = Path(folder)
         saved = read_description(folder)
+        for section, known in (("items", ITEM_ENCODERS), ("users", USER_MODELS)):
+            if (name := saved[section]["name"]) not in known:
+                raise RunError(
+                    f"{folder}: its {known.kind} {name!r} is not registered; install the package of "
+                    f"{saved['classes'][section]}, or pixelrec.register that class as {name!r} first"
+                )
         spec = data or DatasetSpec(**saved["spec"])
         parts = (saved["items"], saved["users"], saved["scoring"])
         recommender = cls(*parts, spec, saved.get("described", {}))

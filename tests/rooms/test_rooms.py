@@ -24,7 +24,7 @@ ORDER = [
     {"data", "items", "users"},
     {"recommender", "baselines"},
     {"training", "evaluation"},
-    {"recipe", "reports"},
+    {"recipe", "reports", "testing"},
     {"runs"},
     {"grid", "demonstration"},
     {"api"},

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pixelrec.errors import RunError
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, DESCRIPTION = "model.safetensors", "recommender.json"
 
 

@@ -9,6 +9,13 @@ from typing import Any
 from pixelrec.errors import RecipeError
 
 METRIC = re.compile(r"(Recall|NDCG|MRR)@[1-9]\d*")
+PUBLISHED_SCHEMA = {
+    "type": "object",
+    "properties": {"data": {"type": "string", "pattern": r"\S", "description": "data set of the figures"}},
+    "patternProperties": {f"^{METRIC.pattern}$": {"type": "number", "minimum": 0, "maximum": 100}},
+    "additionalProperties": False,
+    "required": ["data"],
+}
 
 
 def check_published(recipe: str, values: Any) -> dict[str, Any]:

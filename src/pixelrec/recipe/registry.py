@@ -103,9 +103,8 @@ def joins(chosen: Callable[..., Any]) -> bool:
 def _named_class(section: str, place: str, name: Any) -> Callable[..., Any]:
     known = NAMED[section]
     if name not in known:
-        hint = nearest(str(name), known)
-        own = "" if section not in ("items", "users") or "mean" in hint else "; register a class of your own"
-        raise RecipeError(f"{place}.name is {name!r}; {hint}{own}")
+        own = ", or pixelrec.register a class of your own" if section in ("items", "users") else ""
+        raise RecipeError(f"{place}.name is {name!r}; {nearest(str(name), known)}{own}")
     return known[name]
 
 

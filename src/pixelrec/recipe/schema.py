@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
 from inspect import Parameter
 from operator import or_
 from types import UnionType
-from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, Union, final, get_args, get_origin
 
 from annotated_types import Interval
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
 from pixelrec.errors import RecipeError, nearest
-from pixelrec.recipe.overrides import at
-from pixelrec.recipe.registry import NAMED, PLAIN, classes
+from pixelrec.recipe.overrides import DEFAULT_NAMES, at
+from pixelrec.recipe.published import PUBLISHED_SCHEMA
+from pixelrec.recipe.registry import NAMED, PART, PLAIN, classes, joins
 from pixelrec.recipe.words import Word, words_of
 
 Tree: TypeAlias = "dict[str, Word | Tree]"
@@ -27,6 +39,14 @@ _TOP = (
     Word("seed", Annotated[int, Interval(ge=0, le=2**63 - 1)], 0, "of weights, training order and negatives"),
     Word("length", Annotated[int, Interval(ge=1, le=100_000)], 10, "latest events of a history that count"),
 )
+
+_SECTIONS = {
+    "items": "the item encoder",
+    "users": "the user model",
+    "scoring": "how vectors of users and items are compared",
+    "negatives": "what a target competes with",
+    "loss": "what training minimises",
+}
 
 
 def words(values: Mapping[str, Any]) -> list[Word]:
@@ -55,6 +75,52 @@ def checked(recipe: str, values: Mapping[str, Any]) -> dict[str, Any]:
         raise RecipeError(f"recipe {recipe}: {_message(error.errors(), values, _flat(tree))}") from None
 
 
+def json_schema() -> dict[str, Any]:
+    """A JSON Schema of recipe files, for editors: a section is one of its classes, told apart by `name`.
+
+    Raises:
+        RecipeError: an installed package provides a class that cannot be used.
+    """
+    tree: Tree = {"name": Word("name", str, "", "how tables call it; by default the file's name")}
+    tree |= {word.key: word for word in _TOP}
+    published = Annotated[dict[str, Any], WithJsonSchema(PUBLISHED_SCHEMA)]
+    tree["published"] = Word("published", published, {}, "what a paper reports for this recipe, in %")
+    for section, named in NAMED.items():
+        variants = [_variant(section, name, named[name], DEFAULT_NAMES[section]) for name in named]
+        tree[section] = Word(section, _one_of(variants), {}, _SECTIONS[section])
+    for section, plain in PLAIN.items():
+        tree[section] = {word.key: word for word in words_of(plain)}
+    found = _model("recipe", tree).model_json_schema(schema_generator=_Untitled)
+    return {"$schema": _Untitled.schema_dialect, **found, "title": "A recipe of pixelrec"}
+
+
+def _variant(section: str, name: str, chosen: Callable[..., Any], default: str | None) -> type[BaseModel]:
+    """A class as one of the variants of a section, or of a part, which has no default."""
+    given = name if name == default else Parameter.empty
+    tree: Tree = {"name": Word("name", Literal[name], given, "of the class")}
+    tree |= {word.key: word for word in words_of(chosen)}
+    if joins(chosen):
+        others = {n: each for n, each in NAMED[section].items() if not joins(each)}
+        parts = [_variant(f"part of {section}", n, each, None) for n, each in others.items()]
+        key = Annotated[str, StringConstraints(pattern=f"^{PART.pattern}$")]
+        closed = Field(json_schema_extra={"additionalProperties": False})
+        hint = Annotated[dict[key, _one_of(parts)], closed]  # type: ignore[misc, valid-type]
+        tree["parts"] = Word("parts", hint, Parameter.empty, "encoders, by names of your choice")
+    return _model(f"{section}: {name}", tree, (chosen.__doc__ or "").partition("\n\n")[0].strip())
+
+
+def _one_of(variants: list[type[BaseModel]]) -> Any:
+    return Annotated[reduce(or_, variants), Field(discriminator="word_name")]
+
+
+@final
+class _Untitled(GenerateJsonSchema):
+    """Leaves out titles, which only repeat the names of words."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+
 def _tree(values: Mapping[str, Any]) -> Tree:
     tree: Tree = {word.key: word for word in _TOP}
     for place, chosen in classes(values):
@@ -78,7 +144,7 @@ def _flat(tree: Tree, prefix: str = "") -> list[Word]:
     return found
 
 
-def _model(title: str, tree: Tree) -> type[BaseModel]:
+def _model(title: str, tree: Tree, doc: str = "") -> type[BaseModel]:
     """A field is called by its alias: a word such as `copy` may be no name of a pydantic field."""
     fields: dict[str, Any] = {}
     for name, word in tree.items():
@@ -89,7 +155,7 @@ def _model(title: str, tree: Tree) -> type[BaseModel]:
             default = ... if word.default is Parameter.empty else word.default
             fields[f"word_{name}"] = (_as_yaml(word.hint), Field(default, alias=name, description=word.help))
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    return create_model(title, __config__=config, **fields)
+    return create_model(title, __config__=config, __doc__=doc or None, **fields)
 
 
 def _as_yaml(hint: Any) -> Any:
