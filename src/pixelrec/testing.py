@@ -233,10 +233,9 @@ def a_vector_depends_on_the_events_that_its_view_shows(case: Case) -> None:
         difference = (made.users(table, now) - made.users(table, later)).flatten(1).abs().amax(1)
     difference = difference.view(len(now.users), -1)
     may = {"next_item": place >= changed, "rest_of_window": place != changed, "cloze": place >= 0}[view][mask]
-    reads = difference[:, may] > 1e-9
-    _demand(
-        bool(reads.all() if case.reads_all_events else reads.any()), "a vector ignores an event of its view"
-    )
+    changes = difference[:, may] > 1e-9
+    reads = changes.all() if case.reads_all_events else changes.any()
+    _demand(bool(reads), "a vector ignores an event that its view shows")
     leak = difference[:, ~may]
     _demand(not leak.numel() or float(leak.max()) < 1e-9, "a vector depends on an event hidden from it")
 
