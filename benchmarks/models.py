@@ -73,7 +73,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="", help="user models, with commas between")
-    parser.add_argument("--which", config=("default", "published", "both"), default="both")
+    parser.add_argument("--which", choices=("default", "published", "both"), default="both")
     parser.add_argument("--steps", type=int, default=7, help="the median of these counts, after two more")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--child", help=argparse.SUPPRESS)

@@ -49,7 +49,7 @@ from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 RECIPE = "published/sasrec-vit"
 RANDOM = {"items.source": None, "items.family": "clip", "items.pretrained": False}
 BF16 = {"training.precision": "bf16", "items.precision": "bf16"}
-MORE = {"items.keep_activations": 2400}  # of the 8 GB that this row may take
+MORE = {"items.keep_activations": 940}  # in the 8 GB that this row may take
 SHARED = {"name": "shared", "drawn": 512, "in_batch": True, "bank": True}
 FLOPS = {"below": 0.23e9 + 10 * 0.7155e9, "above": 2 * 0.7155e9 + 0.0393e9}  # of a forward pass of a picture
 

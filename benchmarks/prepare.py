@@ -44,7 +44,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=_count, default=BASE, help="for example 20M")
-    parser.add_argument("--kind", config=["csv", "csv.gz", "parquet"], default="csv")
+    parser.add_argument("--kind", choices=["csv", "csv.gz", "parquet"], default="csv")
     parser.add_argument("--repeats", type=int, default=3, help="the median counts")
     return parser.parse_args()
 

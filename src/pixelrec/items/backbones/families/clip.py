@@ -7,9 +7,8 @@ from typing import Any, final
 from torch import nn
 
 from pixelrec.items.backbones.backbone import Anatomy
-from pixelrec.items.backbones.families.blocks import clip_parts, unmasked
 from pixelrec.items.backbones.families.family import AbstractFamily
-from pixelrec.items.backbones.families.stems import PatchStem
+from pixelrec.items.backbones.families.vision_transformer import PatchStem, clip_parts, unmasked
 from pixelrec.items.backbones.picture_input import CLIP_MEAN, CLIP_STD, PictureSizes
 from pixelrec.items.backbones.pooling import FirstToken, Pooling, pooled
 
@@ -38,6 +37,6 @@ class CLIP(AbstractFamily):
         pooler = nn.Sequential(FirstToken(), model.post_layernorm)
         return Anatomy(
             stem=PatchStem(model.embeddings, model.pre_layrnorm),
-            blocks=unmasked(model.encoder.layers, clip_parts, first_only=pooling in ("cls", "pooler")),
+            blocks=unmasked(model.encoder.layers, clip_parts if pooling in ("cls", "pooler") else None),
             head=pooled(nn.Identity(), pooling, pooler),
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, final
 
 from pixelrec.items.backbones.backbone import Anatomy
-from pixelrec.items.backbones.families.blocks import dinov2_parts, unmasked
 from pixelrec.items.backbones.families.family import AbstractFamily
+from pixelrec.items.backbones.families.vision_transformer import dinov2_parts, unmasked
 from pixelrec.items.backbones.picture_input import IMAGENET_MEAN, IMAGENET_STD, PictureSizes
 from pixelrec.items.backbones.pooling import FirstToken, Pooling, pooled
 
@@ -32,6 +32,6 @@ class DINOv2(AbstractFamily):
         model.embeddings.mask_token = None  # of pre-training; it would never see a gradient
         return Anatomy(
             stem=model.embeddings,
-            blocks=unmasked(model.encoder.layer, dinov2_parts, first_only=pooling in ("cls", "pooler")),
+            blocks=unmasked(model.encoder.layer, dinov2_parts if pooling in ("cls", "pooler") else None),
             head=pooled(model.layernorm, pooling, FirstToken()),
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, final
 
 from pixelrec.items.backbones.backbone import Anatomy
-from pixelrec.items.backbones.families.blocks import clip_parts, unmasked
 from pixelrec.items.backbones.families.family import AbstractFamily
-from pixelrec.items.backbones.families.stems import PatchStem
+from pixelrec.items.backbones.families.vision_transformer import PatchStem, unmasked
 from pixelrec.items.backbones.picture_input import HALF, PictureSizes
 from pixelrec.items.backbones.pooling import Pooling, pooled
 
@@ -32,6 +31,6 @@ class SigLIP(AbstractFamily):
     def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
         return Anatomy(
             stem=PatchStem(model.embeddings),
-            blocks=unmasked(model.encoder.layers, clip_parts),
+            blocks=unmasked(model.encoder.layers),
             head=pooled(model.post_layernorm, pooling, model.head if model.use_head else None),
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, final
 
 from pixelrec.items.backbones.backbone import Anatomy
-from pixelrec.items.backbones.families.blocks import unmasked, vit_parts
 from pixelrec.items.backbones.families.family import AbstractFamily
-from pixelrec.items.backbones.families.stems import PatchStem
+from pixelrec.items.backbones.families.vision_transformer import PatchStem, unmasked, vit_parts
 from pixelrec.items.backbones.picture_input import HALF, PictureSizes
 from pixelrec.items.backbones.pooling import Pooling, pooled
 
@@ -32,6 +31,6 @@ class ViT(AbstractFamily):
     def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
         return Anatomy(
             stem=PatchStem(model.embeddings),
-            blocks=unmasked(model.layers, vit_parts, first_only=pooling in ("cls", "pooler")),
+            blocks=unmasked(model.layers, vit_parts if pooling in ("cls", "pooler") else None),
             head=pooled(model.layernorm, pooling, model.pooler),
         )

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pixelrec.items.backbones.backbone import Anatomy
-from pixelrec.items.backbones.families.blocks import unmasked, vit_parts
 from pixelrec.items.backbones.families.family import AbstractFamily
+from pixelrec.items.backbones.families.vision_transformer import unmasked, vit_parts
 from pixelrec.items.backbones.picture_input import IMAGENET_MEAN, IMAGENET_STD, PictureSizes
 from pixelrec.items.backbones.pooling import Pooling, pooled
 
@@ -49,6 +49,6 @@ class ViTMAE(AbstractFamily):
     def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
         return Anatomy(
             stem=UnmaskedStem(model.embeddings),
-            blocks=unmasked(model.layers, vit_parts, first_only=pooling == "cls"),
+            blocks=unmasked(model.layers, vit_parts if pooling == "cls" else None),
             head=pooled(model.layernorm, pooling, None),
         )
