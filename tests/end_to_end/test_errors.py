@@ -44,8 +44,8 @@ def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 2) -> s
         (["users"], "section.word"),
         (["--training.batch_size", "0"], "from 1"),
         (["--users.dropout", "1"], "0.99"),
-        (["--windowing.overlap", "51"], "expected 0 to length"),
-        (["--windowing.overlap", "1.5"], "a whole number, or a share below 1"),
+        (["--windowing.overlap", "51"], "expected a whole number from 0 to length"),
+        (["--windowing.overlap", "1.5"], "or a fraction below 1"),
         (["--training", "null"], "below it"),
         (["--optimiser.weight_decay", "100", "--optimiser.learning_rate", "1"], "less than 1"),
         (["--users.name", "[mf]"], "users.name"),
@@ -115,7 +115,9 @@ def test_what_the_system_refuses_is_a_line(
     assert "items.csv" in said(capsys, "evaluate", file)
     assert main([str(word) for word in [*train, run]]) == 0
     capsys.readouterr()
-    assert f"{run}: Is a directory" in said(capsys, "recommend", run, "--user", "u1", "--out", run)
+    assert f"{run}: cannot be written: Is a directory" in said(
+        capsys, "recommend", run, "--user", "u1", "--out", run
+    )
     assert str(file) in said(capsys, "recommend", run, "--user", "u1", "--out", file / "q.csv")
     assert file.read_text(encoding="utf-8") == "no folder"
 
@@ -125,7 +127,7 @@ def test_a_terminal_that_lacks_characters(tmp_path: Path, encoding: str) -> None
     with (tmp_path / "said").open("w", encoding=encoding) as out, contextlib.redirect_stdout(out):
         assert main([]) == 0
         assert main(["train", "sasrec-id", "--help"]) == 0
-    assert "pixelrec VERB \\u2026" in (tmp_path / "said").read_text(encoding="ascii", errors="replace")
+    assert "pixelrec COMMAND \\u2026" in (tmp_path / "said").read_text(encoding="ascii", errors="replace")
 
 
 def test_an_unknown_recipe_and_an_unknown_verb(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,16 +139,20 @@ def test_an_unknown_recipe_and_an_unknown_verb(dataset: Dataset, capsys: pytest.
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("recommend r --history a -k two", "pixelrec: recommend: --k is 'two'; expected a whole number;"),
+        ("recommend r --history a -k two", "pixelrec: recommend: -k is 'two'; expected a whole number;"),
         ("evaluate r --split tst", "--split is 'tst'; expected one of validation, test;"),
-        ("recommend r --user u --alone", "--alone (alone=True in Python) tells of new pictures only"),
+        ("recommend r --user u --alone", "--alone (alone=True in Python) lists new pictures only"),
         ("evaluate", "RUN is missing; see pixelrec evaluate --help"),
         ("evaluate r s", "'s' is one word too many"),
-        (
-            "bench d --recipes a --training.epochs 3",
-            "pixelrec: bench: unknown option --training.epochs; a rec",
-        ),
-        ("bench --recipes a d", "DATA is missing; give it first, since --recipes and --set take all words"),
+        ("evaluate r --splt test", "unknown option --splt; did you mean '--split'?"),
+        ("evaluate r --split", "--split has no value; expected --split VALUE, or --split=VALUE;"),
+        ("evaluate r --report=yes", "--report takes no value, not 'yes'"),
+        ("bench d --recipes a --training.epochs", "--training.epochs has no value"),
+        ("bench d --recipes a --seed 3", "unknown option --seed; did you mean '--seeds'?"),
+        ("bench d --recipes --seeds 3", "--recipes has no value"),
+        ("bench --recipes a d", "DATA is missing; give it first, as --recipes takes all words behind it"),
+        ("train --resume r --users.layers 3", "train --resume: unknown option --users.layers"),
+        ("train sasrec-id --resume r", "'r' is one word too many"),
         ("images chek", "did you mean 'images check'"),
     ],
 )

@@ -219,7 +219,10 @@ def test_a_cover_that_is_not_among_the_best_is_told_of(
     words = ["recommend", run, "--user", "u1", "-k", 1, "--with-cover", *covers]
     assert main([str(word) for word in words]) == 0
     told = capsys.readouterr().out
-    assert f"not among the best 1: {', '.join(cover.name for cover in others)}; --alone" in told
+    assert (
+        f"not among the best 1: {', '.join(cover.name for cover in others)}; see their ranks with --alone"
+        in told
+    )
 
 
 def test_ids_may_be_whole_numbers_and_one_is_no_list(train: Train, copied: Any) -> None:
@@ -318,5 +321,5 @@ def test_without_its_pictures_the_data_set_will_do(dataset: Dataset, copied: Any
 
 
 def test_alone_without_covers_is_an_error_in_python_too(train: Train) -> None:
-    with pytest.raises(RequestError, match="tells of new pictures only"):
+    with pytest.raises(RequestError, match="lists new pictures only"):
         api.recommend(train(), users=["u1"], alone=True)

@@ -62,7 +62,7 @@ def empty(shop: SimpleNamespace) -> None:
         (damage, [], r"2 of 8 items have no usable cover \[1 missing, 1 not-a-picture\]: .*nothing is kept"),
         (nowhere, [], "no folder of covers"),
         (empty, [], "holds no covers: expected files such as <item_id>.jpg"),
-        (lambda _: None, ["--size", 0], "size is 0, expected 1"),
+        (lambda _: None, ["--size", 0], "size is 0; expected a whole number of at least 1"),
     ],
 )
 def test_a_mistake_leaves_nothing_behind(
@@ -142,7 +142,7 @@ def test_dropping_from_a_data_set_says_that_it_changed(
     assert main([str(word) for word in pack]) == 0
     out = capsys.readouterr().out
     assert "with the items go 10 of 40 events" in out
-    assert "has changed for good: runs trained on it no longer fit; train again" in out
+    assert "the data set has changed: runs trained on it before no longer fit; train again" in out
 
 
 def test_dropping_all_that_matters_is_refused(shop: SimpleNamespace) -> None:

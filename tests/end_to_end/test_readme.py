@@ -54,7 +54,7 @@ def test_the_commands_of_the_readme(shop: Path, capsys: pytest.CaptureFixture[st
     assert len(lines) >= 5
     for line in lines:
         quick = line.replace("--training.epochs 50", "--training.epochs 1")
-        quick = quick.replace("--seeds 3", "--seeds 1 --set training.epochs=1")
+        quick = quick.replace("--seeds 3", "--seeds 1 --training.epochs 1")
         quick = quick.replace(
             "sasrec-mobilenet", "sasrec-mobilenet --items.source mobilenet --training.epochs 1"
         )

@@ -1,107 +1,272 @@
-"""A function's signature and docstring, as a command line."""
+"""The words of a command line as the arguments of a function, by its signature and docstring.
+
+What stands left of the `*` is positional, unless it is a list; the rest are options. `--option=VALUE` is the
+same as `--option VALUE`; a list takes the words up to the next option.
+"""
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import re
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Any, Literal, Union, final, get_args, get_origin, get_type_hints
 
 from pixelrec.errors import RequestError, nearest
 
-_METAVARS = {Path: "PATH", int: "NUMBER", str: "NAME"}
+SUPPLIED = ("console",)  # parameters that are no words of the command line
+# Classes that a command line names by a path or a name, so that nothing heavy is imported for their sake.
+NAMED: Mapping[str, type] = {"Run": Path, "Dataset": Path, "Recipe": str}
+_VALUES = {Path: "PATH", int: "NUMBER", str: "NAME"}
+_INDENT = 26
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, instead of printing the usage and exiting."""
+@final
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a function, as the command line has it.
 
-    def error(self, message: str) -> NoReturn:
-        verb = self.prog.removeprefix("pixelrec ")
-        raise RequestError(f"{verb}: {self._in_plain_words(message)}; see {self.prog} --help")
+    Args:
+        name: in the signature.
+        flag: such as --time-unit; of a positional one, RUN.
+        kind: `Path`, `int`, `str`, `bool`, or `Mapping` for all `--section.word VALUE` that are left over.
+        values: the only ones it may have, if not empty.
+        many: a list.
+        positional: given without its flag.
+        default: `inspect.Parameter.empty` where it is required.
+        text: what it is.
+    """
 
-    def _in_plain_words(self, message: str) -> str:
-        if found := re.match(r"unrecognized arguments: (\S+)", message):
-            return self._unknown(found[1])
-        if found := re.match(r"the following arguments are required: ([A-Z_]+)$", message):
-            return f"{found[1]} is missing{self._swallowed()}"
-        if found := re.match(r"argument (\S+): (?:invalid choice|invalid int value): ('.*?')", message):
-            flag = found[1].rpartition("/")[2]
-            return f"{flag} is {found[2]}; expected {_expected(self._option_string_actions[flag])}"
-        return message.removeprefix("argument ")
+    name: str
+    flag: str
+    kind: type
+    values: tuple[str, ...]
+    many: bool
+    positional: bool
+    default: Any
+    text: str
 
-    def _unknown(self, word: str) -> str:
-        if not word.startswith("-"):
-            return f"{word!r} is one word too many"
-        known = [option for action in self._actions for option in action.option_strings]
-        option = word.partition("=")[0]
-        choice = option.removeprefix("--")
-        if "." in choice and "--set" in known:
-            return f"unknown option {option}; a recipe's choice is given as --set {choice}=VALUE"
-        return f"unknown option {option}; {nearest(option, known)}"
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
 
-    def _swallowed(self) -> str:
-        """Options of several words take what stands behind them."""
-        greedy = [action.option_strings[-1] for action in self._actions if action.nargs == "+"]
-        return f"; give it first, since {' and '.join(greedy)} take all words behind them" if greedy else ""
+    @property
+    def flags(self) -> list[str]:
+        """All ways to write it: `--no-report` only where a report is written by default."""
+        if self.kind is bool:
+            return [self.flag, "--no-" + self.flag[2:]] if self.default else [self.flag]
+        return [self.flag]
+
+    @property
+    def usage(self) -> str:
+        """As help shows it: "--user NAME …"."""
+        if self.kind is bool:
+            return f"--[no-]{self.flag[2:]}" if self.default else self.flag
+        if self.positional:
+            return self.flag
+        return f"{self.flag} {'|'.join(self.values) or _VALUES[self.kind]}{' …' if self.many else ''}"
+
+    def read(self, word: str) -> Any:
+        """The value of a word, or a `RequestError`."""
+        if self.values and word not in self.values:
+            raise RequestError(f"{self.flag} is {word!r}; expected one of {', '.join(self.values)}")
+        if self.kind is int and not re.fullmatch(r"[-+]?\d+", word):
+            raise RequestError(f"{self.flag} is {word!r}; expected a whole number")
+        return self.kind(word)
 
 
-def _expected(action: argparse.Action) -> str:
-    return f"one of {', '.join(action.choices)}" if action.choices else "a whole number"
+def parameters(
+    function: Callable[..., Any], renames: Mapping[str, str] | None = None, *, keywords_only: bool = False
+) -> list[Parameter]:
+    """The parameters of a function that the command line gives, in the order of its signature.
+
+    Args:
+        function: its annotations may be names that are imported for type checkers only, if `NAMED` has them.
+        renames: parameter → the name of its option, where that is another.
+        keywords_only: leave out the others.
+    """
+    signature = inspect.signature(function).parameters.values()
+    given = {each.name: each for each in signature if each.name not in SUPPLIED}
+    if keywords_only:
+        given = {each.name: each for each in signature if each.kind is inspect.Parameter.KEYWORD_ONLY}
+    renames = renames or {}
+    # Only these annotations are evaluated: what a function returns is of no concern here.
+    annotations = SimpleNamespace(__annotations__={name: each.annotation for name, each in given.items()})
+    hints = get_type_hints(annotations, {**inspect.unwrap(function).__globals__, **NAMED})
+    texts = _texts(function)
+    return [
+        _parameter(each, hints[name], renames.get(name, name).replace("_", "-"), texts.get(name, ""))
+        for name, each in given.items()
+    ]
 
 
-def parse(function: Callable[..., Any], name: str, words: Sequence[str]) -> dict[str, Any]:
-    """The arguments of a call of `function`, as its command line `words` say.
+def _parameter(each: inspect.Parameter, hint: Any, name: str, text: str) -> Parameter:
+    kind, values, many = _kind(hint)
+    positional = each.kind is not inspect.Parameter.KEYWORD_ONLY and not many
+    flag = name.upper() if positional else f"{'-' if len(name) == 1 else '--'}{name}"
+    return Parameter(each.name, flag, kind, values, many, positional, each.default, text)
 
-    What stands left of the `*` is positional; the rest are options, named with dashes.
+
+def _kind(hint: Any) -> tuple[type, tuple[str, ...], bool]:
+    """What one value is, the values it may have, and whether there may be several."""
+    if get_origin(hint) in (Union, UnionType):
+        hint = next(part for part in get_args(hint) if part is not NoneType)
+    if get_origin(hint) is Literal:
+        return str, get_args(hint), False
+    if get_origin(hint) is Sequence:
+        kind, values, _ = _kind(get_args(hint)[0])
+        return kind, values, True
+    return get_origin(hint) or hint, (), False
+
+
+def parse(
+    name: str, known: Sequence[Parameter], words: Sequence[str], *, partly: bool = False
+) -> dict[str, Any]:
+    """Values by the names of parameters.
+
+    Args:
+        name: of the verb, for messages.
+        known: its parameters.
+        words: after the verb.
+        partly: leave out what is wrong or missing instead.
 
     Raises:
         RequestError: a word is unknown, missing or of the wrong type.
     """
-    return vars(parser_of(function, name).parse_args(list(words)))
+    reader = _Reader(known, list(words))
+    try:
+        reader.read_all()
+        reader.check_complete()
+    except RequestError as error:
+        if not partly:
+            raise RequestError(f"{name}: {error}; see pixelrec {name} --help") from None
+    return reader.found
 
 
-def parser_of(function: Callable[..., Any], name: str) -> argparse.ArgumentParser:
-    """The parser that `parse` uses."""
-    text = inspect.getdoc(function) or ""
-    parser = _Parser(prog=name, description=text.partition("\n\nArgs:")[0], allow_abbrev=False)
-    helps = dict(re.findall(r"^    (\w+): (.*)$", text.partition("Args:\n")[2], flags=re.MULTILINE))
-    hints = get_type_hints(function)
-    for parameter in inspect.signature(function).parameters.values():
-        _add(parser, parameter, hints[parameter.name], helps.get(parameter.name, ""))
-    return parser
+@final
+class _Reader:
+    """Takes words from the left and finds out what they are values of."""
+
+    def __init__(self, known: Sequence[Parameter], words: list[str]) -> None:
+        self.words, self.known = words, known
+        self.options = {flag: each for each in known if not each.positional for flag in each.flags}
+        self.places = [each for each in known if each.positional]
+        self.rest = next((each for each in known if each.kind is Mapping), None)  # takes what has no option
+        self.found: dict[str, Any] = {}
+
+    def read_all(self) -> None:
+        while self.words:
+            word = self.words.pop(0)
+            flag, equals, value = word.partition("=")
+            if flag in self.options:
+                self._option(self.options[flag], flag, value if equals else None)
+            elif self.rest is not None and self._is_override(flag):
+                self._override(flag, value if equals else self._next(flag))
+            elif word.startswith("-") and len(word) > 1:
+                raise RequestError(f"unknown option {flag}; {nearest(flag, self.options)}")
+            else:
+                self._place(word)
+
+    def check_complete(self) -> None:
+        for each in self.known:
+            if each.required and each.name not in self.found:
+                lists = [other.flag for other in self.known if other.many and other.name in self.found]
+                hint = f"; give it first, as {' and '.join(lists)} takes all words behind it" if lists else ""
+                raise RequestError(f"{each.flag} is missing{hint if each.positional else ''}")
+
+    def _option(self, option: Parameter, flag: str, value: str | None) -> None:
+        if option.kind is bool:
+            if value is not None:
+                raise RequestError(f"{flag} takes no value, not {value!r}")
+            self.found[option.name] = not flag.startswith("--no-")
+        elif not option.many:
+            self.found[option.name] = option.read(self._next(flag) if value is None else value)
+        else:
+            words = list(self._several(flag)) if value is None else [value]
+            self.found[option.name] = [*self.found.get(option.name, ()), *map(option.read, words)]
+
+    def _next(self, flag: str) -> str:
+        if not self.words or self._begins_an_option(self.words[0]):
+            raise RequestError(f"{flag} has no value; expected {flag} VALUE, or {flag}=VALUE")
+        return self.words.pop(0)
+
+    def _several(self, flag: str) -> Iterable[str]:
+        yield self._next(flag)
+        while self.words and not self._begins_an_option(self.words[0]):
+            yield self.words.pop(0)
+
+    def _begins_an_option(self, word: str) -> bool:
+        """An id may begin with one dash, as long as it is no option."""
+        return word.partition("=")[0] in self.options or word.startswith("--")
+
+    def _is_override(self, flag: str) -> bool:
+        """A word that is nearly an option is a slip."""
+        slip = "." not in flag and get_close_matches(flag, self.options, n=1, cutoff=0.75)
+        return flag.startswith("--") and len(flag) > 2 and not slip
+
+    def _override(self, flag: str, text: str) -> None:
+        from pixelrec.recipe.yaml_text import read_value
+
+        assert self.rest is not None
+        self.found.setdefault(self.rest.name, {})[flag[2:]] = read_value(text)
+
+    def _place(self, word: str) -> None:
+        free = [each for each in self.places if each.name not in self.found]
+        if not free:
+            takes = ", or an option as --section.word VALUE" if self.rest is not None else ""
+            raise RequestError(f"{word!r} is one word too many{takes}")
+        self.found[free[0].name] = free[0].read(word)
 
 
-def _add(parser: argparse.ArgumentParser, parameter: inspect.Parameter, hint: Any, text: str) -> None:
-    required = parameter.default is inspect.Parameter.empty
-    if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-        kind = _kind(hint, parameter)["type"]
-        count = None if required else "?"
-        parser.add_argument(parameter.name, metavar=parameter.name.upper(), type=kind, nargs=count, help=text)
-        return
-    flag = "--" + parameter.name.replace("_", "-")
-    flags = [f"-{parameter.name}", flag] if len(parameter.name) == 1 else [flag]
-    shown = "" if required or parameter.default in (None, False) else f" (default: {parameter.default})"
-    settings: dict[str, Any] = {"dest": parameter.name, "help": text + shown, **_kind(hint, parameter)}
-    if required:
-        settings["required"] = True
-    else:
-        settings["default"] = parameter.default
-    parser.add_argument(*flags, **settings)
+def help_text(name: str, about: str, known: Sequence[Parameter]) -> str:
+    """What `pixelrec VERB --help` prints, 80 columns wide."""
+    places = [each for each in known if each.positional]
+    overrides = [each for each in known if each.kind is Mapping]
+    options = [each for each in known if not each.positional and each.kind is not Mapping]
+    options.sort(key=lambda each: not each.required)
+    usage = [f"pixelrec {name}", *(f"{each.flag}" if each.required else f"[{each.flag}]" for each in places)]
+    usage += [each.usage for each in options if each.required]
+    usage += ["[OPTION …]"] if any(not each.required for each in options) else []
+    usage += ["[--SECTION.WORD VALUE …]"] if overrides else []
+    lines = [_wrapped(f"usage: {' '.join(usage)}", 7), "", about]
+    rows = [(each.usage, _about(each)) for each in (*places, *options)]
+    rows += [("--SECTION.WORD VALUE", each.text) for each in overrides]
+    return "\n".join([*lines, "", *(entry(usage, text) for usage, text in rows)])
 
 
-def _kind(hint: Any, parameter: inspect.Parameter) -> dict[str, Any]:
-    """How argparse reads a value of this type."""
-    if get_origin(hint) in (Union, UnionType):
-        hint = next(part for part in get_args(hint) if part is not NoneType)
-    if hint is bool:
-        positive = {"action": argparse.BooleanOptionalAction}
-        return positive if parameter.default else {"action": "store_true"}
-    if get_origin(hint) is Literal:
-        return {"choices": get_args(hint)}
-    if get_origin(hint) is list:
-        (kind,) = get_args(hint)
-        return {"nargs": "+", "action": "extend", "type": kind, "metavar": parameter.name.upper()}
-    return {"type": hint, "metavar": _METAVARS[hint]}
+def entry(usage: str, text: str) -> str:
+    """An option and what it is, in two columns."""
+    first = f"  {usage}"
+    body = textwrap.wrap(text, 80 - _INDENT, break_long_words=False, break_on_hyphens=False) or [""]
+    lines = [" " * _INDENT + line for line in body]
+    if len(first) < _INDENT - 1:
+        return "\n".join([f"{first:<{_INDENT}}{body[0]}", *lines[1:]])
+    return "\n".join([first, *lines])
+
+
+def _about(each: Parameter) -> str:
+    if each.required or each.default in (None, ()) or each.default is False:
+        return each.text
+    default = "yes" if each.default is True else each.default
+    return f"{each.text} [default: {default}]"
+
+
+def _wrapped(text: str, indent: int) -> str:
+    return "\n".join(textwrap.wrap(text, 80, subsequent_indent=" " * indent, break_on_hyphens=False))
+
+
+def summary(function: Callable[..., Any]) -> str:
+    """The docstring before its `Args:`, wrapped to 80 columns."""
+    text = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0]
+    return "\n\n".join(textwrap.fill(" ".join(part.split()), 80) for part in text.split("\n\n"))
+
+
+def _texts(function: Callable[..., Any]) -> dict[str, str]:
+    """Of the docstring's `Args:`, by parameter."""
+    body = (inspect.getdoc(function) or "").partition("Args:\n")[2].partition("\n\n")[0]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", body, flags=re.MULTILINE)
+    return {name: " ".join(text.split()).removesuffix(".") for name, text in entries}

@@ -1,99 +1,120 @@
-"""The command line: finds the verb, reads its words, and turns errors into one line and an exit status."""
+"""The command line: finds the verb, runs it, and turns errors into one line and an exit status."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
+from typing import TYPE_CHECKING
 
-from pixelrec.cli.arguments import parse
-from pixelrec.cli.verbs import VERBS, train
+from pixelrec.cli.verbs import VERBS
 from pixelrec.errors import PixelrecError, RequestError, memory_explained, nearest
 
-GROUPS = {verb.split()[0] for verb in VERBS if " " in verb}  # first words of verbs of two
+if TYPE_CHECKING:
+    from rich.console import Console
+
+GROUPS = {name.split()[0] for name in VERBS} - set(VERBS)  # such as images, of `images pack`
+INTERNAL = 70  # the exit status of what should not have happened, EX_SOFTWARE of sysexits.h
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one verb; the exit status of the process."""
     words = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in words
-    _print_what_can_be_printed()
-    words = [word for word in words if word != "--debug"]
+    _escape_what_cannot_be_encoded()
     try:
-        with memory_explained("close other programs, or use a machine with more; --debug tells where"):
-            return _run(words)
-    except PixelrecError as error:
-        if debug:
-            raise
-        print(f"pixelrec: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("pixelrec: interrupted", file=sys.stderr)
-        return 130
+        with memory_explained("close other programs, or use a machine with more; --debug shows where"):
+            _run([word for word in words if word != "--debug"])
+            sys.stdout.flush()
+            return 0
     except BrokenPipeError:
-        # Whoever read the output has gone; Python must not complain about it while exiting.
+        # The reader of the output has gone; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
+    except KeyboardInterrupt:
+        return _failed("interrupted", 130)
+    except Exception as error:
         if debug:
             raise
+        return _failed(*_explained(error))
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """What is printed of an error, and the exit status."""
+    if isinstance(error, PixelrecError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        print(f"pixelrec: {place}{error.strerror or error}; --debug tells where", file=sys.stderr)
-        return 2
+        return f"{place}{error.strerror or error}; --debug shows where", 2
+    about = f"{type(error).__name__}: {error}"
+    return f"internal error ({about}); --debug shows where: please report it", INTERNAL
 
 
-def _print_what_can_be_printed() -> None:
-    """A character that the terminal or a pipe has no code for is told by its number, not by a traceback."""
+def _failed(message: str, status: int) -> int:
+    from pixelrec.console.terminal import printable
+
+    print(f"pixelrec: {printable(' '.join(message.split()))}", file=sys.stderr)
+    return status
+
+
+def _escape_what_cannot_be_encoded() -> None:
+    """A character that the terminal or a pipe has no code for is printed as its number."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str]) -> None:
     if not words or words[0] in {"-h", "--help"}:
         print(_overview())
-        return 0
-    if words[0] == "--version":
+    elif words[0] == "--version":
         from importlib.metadata import version
 
         print(f"pixelrec {version('pixelrec')}")
-        return 0
-    if words[0] in GROUPS and (not words[1:] or words[1] in {"-h", "--help"}):
+    elif words[0] in GROUPS and (not words[1:] or words[1] in {"-h", "--help"}):
         print(_overview_of(words[0]))
-        return 0
-    verb, rest = _verb(words)
-    if verb == "train":  # its words are the recipe's, not a signature's
-        train(rest)
-        return 0
-    VERBS[verb](**parse(VERBS[verb], f"pixelrec {verb}", rest))
-    return 0
+    else:
+        name, rest = _verb(words)
+        if {"-h", "--help"} & set(rest):
+            print(VERBS[name].help(name, [word for word in rest if word not in {"-h", "--help"}]))
+        else:
+            VERBS[name].run(name, rest, _console())
 
 
 def _verb(words: list[str]) -> tuple[str, list[str]]:
+    """The name of the verb, and the words after it."""
+    if words[0] == "train" and (resumed := [w for w in words if w.partition("=")[0] == "--resume"]):
+        place = words.index(resumed[0])
+        run = [resumed[0].partition("=")[2]] if "=" in resumed[0] else []
+        return "train --resume", words[1:place] + run + words[place + 1 :]
     for length in (2, 1):
         if " ".join(words[:length]) in VERBS:
             return " ".join(words[:length]), words[length:]
-    asked = " ".join(words[:2]) if words[0] in GROUPS else words[0]
-    raise RequestError(f"there is no verb {asked!r}; {nearest(asked, VERBS)}")
+    given = " ".join(words[:2]) if words[0] in GROUPS else words[0]
+    raise RequestError(f"there is no command {given!r}; {nearest(given, VERBS)}")
+
+
+def _console() -> Console:
+    """Standard output; of several processes only the first one prints."""
+    from pixelrec.console.terminal import Screen
+
+    return Screen(soft_wrap=True, markup=False, emoji=False, quiet=os.environ.get("RANK", "0") != "0")
 
 
 def _overview() -> str:
     return (
-        "pixelrec trains, evaluates and serves recommenders from the pictures of the items.\n\n"
-        "usage: pixelrec VERB …      pixelrec VERB --help      pixelrec --version\n\n"
-        f"{_listed(VERBS)}\n\nA first look: pixelrec demo. Add --debug to see where an error comes from."
+        "pixelrec trains and evaluates recommenders that see the pictures of items.\n\n"
+        "usage: pixelrec COMMAND …      pixelrec COMMAND --help      pixelrec --version\n\n"
+        f"{_listed(VERBS)}\n\n"
+        "A first look: pixelrec demo. Add --debug to see where an error comes from."
     )
 
 
 def _overview_of(group: str) -> str:
-    usage = f"usage: pixelrec {group} VERB …      pixelrec {group} VERB --help"
-    return f"{usage}\n\n{_listed([verb for verb in VERBS if verb.startswith(f'{group} ')])}"
+    usage = f"usage: pixelrec {group} COMMAND …      pixelrec {group} COMMAND --help"
+    return f"{usage}\n\n{_listed([name for name in VERBS if name.startswith(f'{group} ')])}"
 
 
-def _listed(verbs: Iterable[str]) -> str:
-    return "\n".join(f"  {verb:<14} {_first_line(VERBS[verb])}" for verb in verbs)
-
-
-def _first_line(function: Callable[..., None]) -> str:
-    return (function.__doc__ or "").strip().splitlines()[0]
+def _listed(names: Iterable[str]) -> str:
+    return "\n".join(f"  {name:<14}  {VERBS[name].title.rstrip('.')}" for name in names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -114,34 +114,3 @@ def _text(source: str | Path) -> tuple[str, str]:
             f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists"
         )
     return path.stem, path.read_text(encoding="utf-8")
-
-
-def parse_overrides(words: Sequence[str]) -> dict[str, Any]:
-    """`--users.layers 3`, `--users.layers=3` and `users.layers=3` as dotted keys and values.
-
-    Raises:
-        RecipeError: a key without a value, or a word that is no key.
-    """
-    found: dict[str, Any] = {}
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        key, equals, value = word.removeprefix("--").partition("=")
-        if not equals:
-            if not word.startswith("--"):
-                raise RecipeError(
-                    f"{word!r} is no choice; expected --section.word VALUE or section.word=VALUE"
-                )
-            if not rest:
-                raise RecipeError(f"{word} has no value; expected {word} VALUE")
-            value = rest.pop(0)
-        found[key] = _scalar(value)
-    return found
-
-
-def _scalar(text: str) -> Any:
-    """As a recipe file would say it; what is not YAML is text."""
-    try:
-        return read_yaml(text, text)
-    except RecipeError:
-        return text

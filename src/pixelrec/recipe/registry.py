@@ -102,7 +102,7 @@ def joins(chosen: Callable[..., Any]) -> bool:
 
 def _named_class(section: str, place: str, name: Any) -> Callable[..., Any]:
     known = NAMED[section]
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         own = ", or pixelrec.register a class of your own" if section in ("items", "users") else ""
         raise RecipeError(f"{place}.name is {name!r}; {nearest(str(name), known)}{own}")
     return known[name]

@@ -47,6 +47,14 @@ def read_yaml(text: str, source: str) -> Any:
         loader.dispose()
 
 
+def read_value(text: str) -> Any:
+    """A value as the command line gives it: as a recipe file would; what is not YAML is text."""
+    try:
+        return read_yaml(text, text)
+    except RecipeError:
+        return text
+
+
 def write_yaml(values: Any) -> str:
     """As `read_yaml` reads it."""
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)

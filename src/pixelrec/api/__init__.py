@@ -1,0 +1,21 @@
+"""The verbs of pixelrec as functions; the command line is made from their signatures and docstrings.
+
+Knows what callers may pass and which room does the work; does none itself, and prints nothing.
+"""
+
+from pixelrec.api.datasets import check_images, pack_images, prepare
+from pixelrec.api.models import bench, compare, demo, evaluate, recommend, report, resume, train
+
+__all__ = [
+    "bench",
+    "check_images",
+    "compare",
+    "demo",
+    "evaluate",
+    "pack_images",
+    "prepare",
+    "recommend",
+    "report",
+    "resume",
+    "train",
+]

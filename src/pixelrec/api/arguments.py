@@ -1,0 +1,109 @@
+"""Checks of what Python callers pass, where type hints stop nobody, each with a message of one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pixelrec.choices import Overrides
+from pixelrec.errors import RequestError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pixelrec.data.dataset import Dataset
+    from pixelrec.runs.run import Run
+
+Place: TypeAlias = Path | str
+
+
+def check_whole(value: int, name: str, least: int = 1) -> None:
+    """Raises `RequestError` unless `value` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise RequestError(f"{name} is {_shown(value)}; expected a whole number of at least {least}")
+
+
+def as_path(value: str | PathLike[str], name: str) -> Path:
+    """Raises `RequestError` for what is no path."""
+    if not isinstance(value, str | PathLike):
+        raise RequestError(f"{name} is {_shown(value)}; expected a path")
+    return Path(value)
+
+
+def as_list(values: Sequence[Any], name: str) -> list[Any]:
+    """The elements of a list, a tuple, an array or a column of a data frame.
+
+    Raises:
+        RequestError: it is none of these; a single text or path is not taken for a list of letters.
+    """
+    if isinstance(values, str | PathLike):
+        raise RequestError(f"{name} is {str(values)!r}; expected a list, such as [{str(values)!r}]")
+    try:
+        return list(values)
+    except TypeError:
+        raise RequestError(f"{name} is {_shown(values)}; expected a list") from None
+
+
+def as_ids(values: Sequence[str | int], name: str) -> list[str]:
+    """Ids as data sets hold them; whole numbers become their digits.
+
+    Raises:
+        RequestError: `values` is no list of texts and whole numbers.
+    """
+    return [_id(value, name) for value in as_list(values, name)]
+
+
+def _id(value: object, name: str) -> str:
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return str(int(value))
+    raise RequestError(f"{name} holds {_shown(value)}; expected ids: texts or whole numbers")
+
+
+def as_overrides(values: Overrides | None) -> Overrides:
+    """Raises `RequestError` for what is no mapping from text."""
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+        raise RequestError(f"overrides is {_shown(values)}; expected values by keys such as 'users.layers'")
+    return values
+
+
+def _shown(value: object) -> str:
+    """A value in a message of one line; a large one, such as a data frame, by its type."""
+    text = repr(value)
+    return text if len(text) <= 60 and "\n" not in text else f"of type {type(value).__name__}"
+
+
+def as_run(run: Run | Place) -> Run:
+    """A run, or the one in a folder."""
+    from pixelrec.runs.run import Run as RunClass
+
+    return run if isinstance(run, RunClass) else RunClass.open(as_path(run, "run"))
+
+
+def as_dataset(data: Dataset | Place) -> Dataset:
+    """A data set, or the one in a folder."""
+    from pixelrec.data.dataset import Dataset as DatasetClass
+
+    return data if isinstance(data, DatasetClass) else DatasetClass.open(as_path(data, "data"))
+
+
+def folder_of(data: Dataset | Place | None) -> Path | None:
+    """The folder of a data set, if one is given."""
+    from pixelrec.data.dataset import Dataset as DatasetClass
+
+    if isinstance(data, DatasetClass):
+        return data.folder
+    return None if data is None else as_path(data, "data")
+
+
+def screen(console: Console | None) -> Console:
+    """The console, or one that prints nothing."""
+    from rich.console import Console as ConsoleClass
+
+    return ConsoleClass(quiet=True) if console is None else console

@@ -1,0 +1,157 @@
+"""Verbs over data sets and their pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixelrec.api.arguments import Place, as_dataset, as_path, check_whole, screen
+from pixelrec.choices import Fit, Missing, TimeUnit
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pixelrec.data.dataset import Dataset
+    from pixelrec.images.doctor import CheckReport
+    from pixelrec.images.pack import PackReport
+
+
+def prepare(
+    interactions: Place,
+    *,
+    out: Place,
+    items: Place | None = None,
+    covers: Place | None = None,
+    size: int = 224,
+    fit: Fit = "stretch",
+    missing: Missing = "error",
+    item_column: str = "item_id",
+    user_column: str = "user_id",
+    time_column: str = "timestamp",
+    time_unit: TimeUnit = "s",
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> Dataset:
+    """Make a data set from interactions and covers.
+
+    If anything is wrong, nothing is written.
+
+    Args:
+        interactions: CSV, CSV.gz, Parquet, or a folder of Parquet files: a row per event.
+        out: data set folder to write.
+        items: CSV or Parquet with a row per item: title, tag, description, counters.
+        covers: folder of pictures named <item_id>.jpg (or .png, …).
+        size: width and height of a packed picture, in pixels.
+        fit: stretch pictures to a square, crop the centre square, or pad to a square.
+        missing: items without a usable cover: stop with an error, use a grey picture, or drop the items with
+            their events.
+        item_column: column of item ids.
+        user_column: column of user ids.
+        time_column: column of times: numbers or dates.
+        time_unit: unit of times that are numbers, since 1970.
+        overwrite: replace the data set at OUT, and its pictures if covers are given.
+        console: for the report on packing and its progress bar; without one, nothing is printed.
+
+    Raises:
+        DataError, ImageError: the input cannot be used; the message says where, and how to mend it.
+    """
+    from pixelrec.data.covers import packing_of_draft
+    from pixelrec.data.prepare import prepare as prepare_interactions
+
+    source, place = as_path(interactions, "interactions"), as_path(out, "out")
+    check_whole(size, "size")
+    packing = None
+    if covers is not None:
+        folder = as_path(covers, "covers")
+        packing = packing_of_draft(
+            folder, place, size=size, fit=fit, missing=missing, console=screen(console)
+        )
+    return prepare_interactions(
+        source,
+        out=place,
+        items=None if items is None else as_path(items, "items"),
+        item_column=item_column,
+        user_column=user_column,
+        time_column=time_column,
+        time_unit=time_unit,
+        overwrite=overwrite,
+        pack_covers=packing,
+    )
+
+
+def pack_images(
+    covers: Place,
+    *,
+    data: Dataset | Place,
+    size: int = 224,
+    fit: Fit = "stretch",
+    missing: Missing = "error",
+    threads: int | None = None,
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> tuple[Dataset, PackReport]:
+    """Pack the covers of a data set's items for training.
+
+    Run again after an interruption, it continues.
+
+    Args:
+        covers: folder of pictures named <item_id>.jpg (or .png, …).
+        data: data set folder.
+        size: width and height of a packed picture, in pixels.
+        fit: stretch pictures to a square, crop the centre square, or pad to a square.
+        missing: items without a usable cover: stop with an error, use a grey picture, or drop the items with
+            their events, for good.
+        threads: number of decoding threads; one per core by default.
+        overwrite: replace the pictures that are packed already, as for another size or fit.
+        console: for the report and a progress bar; without one, nothing is printed.
+
+    Returns:
+        The data set, without the items that were dropped, and a report.
+
+    Raises:
+        ImageError: a cover is missing or broken (with `missing="error"`), or other options were used before.
+    """
+    from functools import partial
+
+    from pixelrec.data.covers import pack_covers
+    from pixelrec.images.pack import pack
+
+    dataset, shown = as_dataset(data), screen(console)
+    packing = partial(
+        pack,
+        as_path(covers, "covers"),
+        size=size,
+        fit=fit,
+        missing=missing,
+        threads=threads,
+        progress=not shown.quiet,
+        overwrite=overwrite,
+    )
+    return pack_covers(dataset, packing, shown)
+
+
+def check_images(
+    covers: Place,
+    *,
+    data: Dataset | Place | None = None,
+    duplicates: bool = True,
+    threads: int | None = None,
+    console: Console | None = None,
+) -> CheckReport:
+    """Check covers: unusable files, sizes, near-duplicates.
+
+    Nothing is written.
+
+    Args:
+        covers: folder of pictures.
+        data: data set whose items need covers; by default every picture of the folder is checked.
+        duplicates: look for covers that look alike.
+        threads: number of decoding threads; one per core by default.
+        console: for a progress bar; without one, nothing is drawn.
+    """
+    from pixelrec.images.doctor import check
+
+    item_ids = None if data is None else list(as_dataset(data).item_ids)
+    progress = not screen(console).quiet
+    return check(
+        as_path(covers, "covers"), item_ids, threads=threads, duplicates=duplicates, progress=progress
+    )

@@ -1,0 +1,296 @@
+"""Verbs over recipes and runs: train, evaluate, compare, recommend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixelrec.api.arguments import (
+    Place,
+    as_dataset,
+    as_ids,
+    as_list,
+    as_overrides,
+    as_path,
+    as_run,
+    check_whole,
+    folder_of,
+    screen,
+)
+from pixelrec.choices import Overrides, Split
+from pixelrec.errors import RequestError, option
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console
+
+    from pixelrec.data.dataset import Dataset
+    from pixelrec.demonstration.demonstrate import Demonstration
+    from pixelrec.grid.outcome import Outcome
+    from pixelrec.recipe.recipe import Recipe
+    from pixelrec.runs.compare import RunComparison
+    from pixelrec.runs.run import Run
+
+
+def train(
+    recipe: str | Path | Recipe,
+    *,
+    data: Dataset | Place,
+    out: Place | None = None,
+    overrides: Overrides | None = None,
+    console: Console | None = None,
+) -> Run:
+    """Train a recipe on a data set.
+
+    Ctrl-C finishes the step, saves and stops; `train --resume RUN` continues to the same result.
+
+    Args:
+        recipe: name from `pixelrec recipes`, or a YAML file.
+        data: data set folder that `pixelrec prepare` wrote.
+        out: run folder to write, new or empty; runs/<date>-<time>-<recipe> by default.
+        overrides: an option of the recipe, such as --users.layers 3.
+        console: for a line per epoch and a progress bar; without one, nothing is printed.
+
+    Returns:
+        The run; all of it is in its folder.
+
+    Raises:
+        RecipeError, DataError, RunError: before anything is written.
+        DivergedError: the loss is not a number.
+        StoppedError: by a signal, whose number it carries; the run can be resumed.
+    """
+    from pixelrec.recipe.recipe import Recipe as RecipeClass
+    from pixelrec.recipe.recipe import read_recipe, resolve
+    from pixelrec.runs.train import train_recipe
+
+    chosen = as_overrides(overrides)
+    if isinstance(recipe, RecipeClass):
+        resolved = resolve(recipe.name, recipe.values, chosen)
+    else:
+        resolved = read_recipe(as_path(recipe, "recipe"), chosen)
+    place = None if out is None else as_path(out, "out")
+    return train_recipe(resolved, as_dataset(data), place, screen(console))
+
+
+def resume(run: Run | Place, *, data: Dataset | Place | None = None, console: Console | None = None) -> Run:
+    """Continue an interrupted run.
+
+    The result is the same as without the interruption.
+
+    Args:
+        run: run folder.
+        data: data set folder, if it has moved since.
+        console: as in `train`.
+
+    Raises:
+        RunError: its state is damaged, or its data set is another one.
+        StoppedError: by a signal, as in `train`.
+    """
+    from pixelrec.runs.train import resume_run
+
+    opened = as_run(run)
+    return resume_run(opened, opened.dataset(folder_of(data)), screen(console))
+
+
+def evaluate(
+    run: Run | Place,
+    *,
+    split: Split = "test",
+    data: Dataset | Place | None = None,
+    console: Console | None = None,
+) -> dict[str, dict[str, float]]:
+    """Compute the metrics of a run and of baselines.
+
+    The whole catalogue is ranked for every user.
+
+    Args:
+        run: run folder.
+        split: the last event of every user (test), or the one before (validation).
+        data: data set folder, if it has moved since.
+        console: for progress; without one, nothing is printed.
+
+    Returns:
+        Fractions: `{"sasrec-id": {"Recall@10": …, …}, "popularity": {…}, …}`. They are written into the run
+        folder too, with the rank of every user; ranks of baselines are saved in the data set.
+
+    Raises:
+        RequestError, RunError: there is no such split; no epoch has ended yet.
+    """
+    from pixelrec.runs.evaluate import evaluate_run
+
+    opened = as_run(run)
+    dataset = opened.dataset(folder_of(data))
+    with screen(console).status("ranking") as status:
+        found = evaluate_run(opened, dataset, split, lambda name: status.update(f"ranking by {name}"))
+    return {model: dict(values) for model, values in found.metrics.items()}
+
+
+def bench(
+    data: Dataset | Place,
+    recipes: Sequence[str | Path | Recipe],
+    *,
+    seeds: int = 3,
+    split: Split = "test",
+    out: Place = Path("bench"),
+    jobs: int = 1,
+    overrides: Overrides | None = None,
+    console: Console | None = None,
+) -> Outcome:
+    """Train and evaluate recipes × seeds, and write one table.
+
+    Baselines are in the table too. Ctrl-C saves and stops; the same command continues, and repeats nothing
+    that is done.
+
+    Args:
+        data: data set folder.
+        recipes: names from `pixelrec recipes`, or YAML files, in the order of the table.
+        seeds: runs of each recipe, with the seeds 0, 1, …
+        split: events that models are compared on.
+        out: folder of the runs, <recipe>/seed-<n>, and of the tables, results-<split>.md, .csv and .html.
+        jobs: runs at the same time; they share the cores.
+        overrides: an option of all recipes, such as --training.epochs 50.
+        console: for a line per run; without one, nothing is printed.
+
+    Returns:
+        The comparison, the tables, and which runs failed: one that fails does not stop the others.
+
+    Raises:
+        RecipeError, DataError, RunError, RequestError: before anything starts.
+        StoppedError: by a signal, whose number it carries; the same call continues.
+    """
+    from pixelrec.grid.outcome import run_grid
+    from pixelrec.grid.plan import plan
+
+    chosen = as_list(recipes, "recipes")
+    check_whole(seeds, "seeds")
+    check_whole(jobs, "jobs")
+    place, given = as_path(out, "out"), as_overrides(overrides)
+    grid = plan(as_dataset(data), chosen, seeds=seeds, split=split, out=place, overrides=given)
+    return run_grid(grid, jobs, screen(console))
+
+
+def compare(run: Run | Place, other: Run | Place, *, split: Split = "test") -> RunComparison:
+    """Compare two evaluated runs, user by user.
+
+    Args:
+        run: run folder.
+        other: run folder to compare it with.
+        split: events that both were evaluated on.
+
+    Returns:
+        `parts`, metrics and differences over all events and on long-tail items; the verdict, a `sentence`.
+
+    Raises:
+        RequestError, RunError: there is no such split; a run was not evaluated on it, or is of other users.
+    """
+    from pixelrec.runs.compare import RunComparison
+
+    return RunComparison.read(as_run(run), as_run(other), split)
+
+
+def report(
+    run: Run | Place,
+    *,
+    split: Split = "test",
+    beside: Sequence[Run | Place] = (),
+    data: Dataset | Place | None = None,
+    console: Console | None = None,
+) -> Path:
+    """Write a page about a run, with curves, metrics and examples.
+
+    It is report.html (or report-validation.html) in the run folder. A run is evaluated first if necessary.
+
+    Args:
+        run: run folder.
+        split: events of the metrics and the users.
+        beside: other runs of the same data set, to show in the same tables and to compare with.
+        data: data set folder, if it has moved since.
+        console: for progress; without one, nothing is printed.
+
+    Returns:
+        The file.
+
+    Raises:
+        RequestError, RunError: there is no such split; a run is of another data set, or is given twice.
+    """
+    from pixelrec.runs.report import write_run_report
+    from pixelrec.runs.results import is_evaluated
+
+    opened, others = as_run(run), [as_run(other) for other in as_list(beside, "beside")]
+    dataset = opened.dataset(folder_of(data))
+    for each in (opened, *others):
+        if not is_evaluated(each.folder, split):
+            evaluate(each, split=split, data=data, console=console)
+    return write_run_report(opened, dataset, split, beside=others)
+
+
+def recommend(
+    run: Run | Place,
+    *,
+    users: Sequence[str | int] = (),
+    history: Sequence[str | int] = (),
+    k: int = 10,
+    covers: Sequence[Place] = (),
+    alone: bool = False,
+    data: Dataset | Place | None = None,
+) -> pl.DataFrame:
+    """Recommend items to users, or to somebody with a history.
+
+    Items of the history are left out. An id that begins with a dash may be given as --history=-abc.
+
+    Args:
+        run: run folder.
+        users: ids of users of the data set.
+        history: ids of items, oldest first, of somebody who is not in the data set.
+        k: number of items.
+        covers: pictures of new items, named as their files, to rank among the catalogue; for models over
+            pixels.
+        alone: list all of the new items and no others, with the ranks they would have.
+        data: data set folder, if it has moved since.
+
+    Returns:
+        Columns `user_id` (for users), `place` (1 is best), `item_id`, `score`, and `title` if items have one.
+
+    Raises:
+        RequestError: an id is unknown, not exactly one of users and history is given, or the model does not
+            take pictures.
+        ImageError: a cover is not a usable picture.
+    """
+    from pixelrec.runs.recommend import Wish, for_history, for_users
+
+    ids, past = as_ids(users, "users"), as_ids(history, "history")
+    pictures = [as_path(cover, "covers") for cover in as_list(covers, "covers")]
+    if bool(ids) == bool(past):
+        raise RequestError("give users, or a history of item ids: exactly one of the two")
+    check_whole(k, "k")
+    if alone and not pictures:
+        raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
+    opened, wish, folder = as_run(run), Wish(k, pictures, alone), folder_of(data)
+    if ids:
+        return for_users(opened, opened.dataset(folder), ids, wish)
+    here = folder is not None or Path(opened.about["data"]).exists()
+    return for_history(opened, opened.dataset(folder) if here else None, past, wish)
+
+
+def demo(*, out: Place = Path("demo"), seed: int = 0, console: Console | None = None) -> Demonstration:
+    """Show it all in a generated shop, in about three minutes.
+
+    A recommender over ids and one over pictures are trained and tested, and a report is written.
+
+    Args:
+        out: folder for everything, new or empty.
+        seed: seed of the generated shop and of training.
+        console: for what is done; without one, nothing is printed.
+
+    Returns:
+        Both runs, and the best metrics that are possible, as the shop was generated.
+
+    Raises:
+        RequestError, DataError: picture networks are not installed; the folder holds something already.
+        StoppedError: by a signal, as in `train`.
+    """
+    from pixelrec.demonstration.demonstrate import demonstrate
+
+    check_whole(seed, "seed", 0)
+    return demonstrate(as_path(out, "out"), seed, screen(console))

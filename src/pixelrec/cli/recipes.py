@@ -1,0 +1,47 @@
+"""Recipes as text: the list of them, one in full, and the options that `train` takes for one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pixelrec.cli.arguments import entry
+
+
+def read(recipe: str | None = None) -> str:
+    """List the recipes that come with pixelrec, or print one in full.
+
+    To begin one of your own: pixelrec recipes sasrec-id > mine.yaml
+
+    Args:
+        recipe: a name from the list, or a YAML file, to print with all its options.
+    """
+    from pixelrec.recipe.recipe import read_recipe, recipes
+
+    if recipe is not None:
+        return read_recipe(recipe).dump()
+    found = {"recipe": "what it is", **recipes()}
+    width = max(map(len, found))
+    return "".join(f"{name:<{width}}  {about}\n" for name, about in found.items())
+
+
+def options(arguments: Mapping[str, Any]) -> str:
+    """The options of a recipe with its values, for the help of `train`."""
+    if "recipe" not in arguments:
+        return "\n\nThe options of a recipe: pixelrec train sasrec-id --help"
+    from pixelrec.recipe.overrides import at
+    from pixelrec.recipe.recipe import read_recipe
+    from pixelrec.recipe.schema import words
+
+    recipe = read_recipe(arguments["recipe"])
+    rows = []
+    for word in words(recipe.config):
+        text = f"{word.help.rstrip('.')} ({word.type}) [default: {_written(at(recipe.config, word.key))}]"
+        rows.append(entry(f"--{word.key} {word.key.rpartition('.')[2].upper()}", text))
+    return f"\n\nOptions of the recipe {recipe.name}:\n\n" + "\n".join(rows)
+
+
+def _written(value: Any) -> str:
+    """As YAML and the command line write it."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,187 @@
+"""What the command line prints of a result; keyword-only parameters are options of the verb.
+
+Help is made from these signatures, so nothing heavy is imported before there is a result.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixelrec.choices import Form, Split
+from pixelrec.errors import GridError, RequestError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console
+
+    from pixelrec.data.dataset import Dataset
+    from pixelrec.demonstration.demonstrate import Demonstration
+    from pixelrec.grid.outcome import Outcome
+    from pixelrec.images.doctor import CheckReport
+    from pixelrec.images.pack import PackReport
+    from pixelrec.runs.compare import RunComparison
+    from pixelrec.runs.run import Run
+
+
+def demo(found: Demonstration, console: Console) -> None:
+    """The table of both runs, and where the report is."""
+    from pixelrec.cli.show_demo import print_demonstration
+
+    print_demonstration(found, console)
+    _say(console, "", f"report     {found.report}", "", "Now with your own files: pixelrec prepare --help")
+
+
+def prepared(dataset: Dataset, console: Console) -> None:
+    """Statistics of the data set, and how to continue."""
+    from pixelrec.cli.show_statistics import print_statistics
+    from pixelrec.data.statistics import statistics
+
+    print_statistics(statistics(dataset), console)
+    recipe = "sasrec-mobilenet" if dataset.covers.exists() else "sasrec-id"
+    train = f"pixelrec train {recipe} --data {dataset.folder}"
+    _say(console, "", f"data set   {dataset.folder}", f"next       {train}")
+
+
+def packed(found: tuple[Dataset, PackReport], console: Console) -> None:
+    """What it means for runs that items were dropped."""
+    report = found[1]
+    if report.missing == "drop-item" and report.unusable:
+        _say(console, "the data set has changed: runs trained on it before no longer fit; train again")
+
+
+def checked(found: CheckReport, console: Console, *, json: bool = False) -> None:
+    """Usable and unusable covers.
+
+    Args:
+        json: print the whole report as JSON.
+    """
+    from pixelrec.images.summary import print_check
+
+    if json:
+        sys.stdout.write(_json(found.to_dict()))
+    else:
+        print_check(found, console)
+
+
+def text(found: str, console: Console) -> None:
+    """As it is, for a pipe or a file."""
+    raw(found, console)
+
+
+def run(found: Run, console: Console) -> None:
+    """Where the run is, and how to continue."""
+    _say(console, "", f"run        {found.folder}", f"next       pixelrec evaluate {found.folder}")
+
+
+def evaluation(
+    _: object, console: Console, run: Path, split: Split, data: Path | None, *, report: bool = True
+) -> None:
+    """Metrics of the run and of all baselines.
+
+    Args:
+        report: write report.html (or report-validation.html) too.
+    """
+    from pixelrec import api
+    from pixelrec.cli.show_evaluation import print_evaluation
+    from pixelrec.runs.results import EvaluationResult
+
+    print_evaluation(EvaluationResult.read(run, split), console)
+    _say(console, "", f"ranks      {run / f'ranks-{split}.parquet'}")
+    if report:
+        _say(console, f"report     {api.report(run, split=split, data=data)}")
+
+
+def comparison(found: RunComparison, console: Console) -> None:
+    """Both runs in one table, and the verdict."""
+    from pixelrec.cli.show_comparison import print_comparison
+
+    print_comparison(found, console)
+
+
+def grid(found: Outcome, console: Console) -> None:
+    """The table of all recipes.
+
+    Raises:
+        GridError: some runs failed.
+    """
+    from pixelrec.cli.show_grid import print_files, print_results
+    from pixelrec.console.numbers import plural
+
+    print_results(found.results, console)
+    print_files(found, console)
+    if found.failed:
+        count = plural(len(found.failed), "run")
+        raise GridError(f"{count} failed; the same command tries again: {found.reasons}")
+
+
+def recommendations(
+    found: pl.DataFrame,
+    console: Console,
+    k: int,
+    covers: Sequence[Path],
+    *,
+    form: Form = "table",
+    out: Path | None = None,
+) -> None:
+    """A row for every recommended item.
+
+    Args:
+        form: format of the output.
+        out: file to write instead: JSON if its name ends in .json or with --form json, else CSV. Ids and
+            titles are written unchanged.
+    """
+    if out is None and form == "table":
+        _print_table(found, console)
+        listed = set(found["item_id"])
+        if absent := [path.name for path in covers if path.name not in listed]:
+            _say(console, "", f"not among the best {k}: {', '.join(absent)}; see their ranks with --alone")
+        return
+    from pixelrec.files.atomic import write_text
+
+    json = form == "json" or (out is not None and out.suffix == ".json")
+    text = _json(found.to_dicts()) if json else found.write_csv()
+    if out is None:
+        raw(text, console)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(out, text, RequestError)
+        _say(console, f"written    {out}")
+
+
+def page(found: Path, console: Console) -> None:
+    """Where the report is."""
+    _say(console, str(found))
+
+
+def raw(text: str, console: Console) -> None:
+    """Exactly `text`, except on a terminal, which gets no control characters."""
+    from pixelrec.console.terminal import printable
+
+    if not console.quiet:
+        sys.stdout.write(printable(text, lines=True) if sys.stdout.isatty() else text)
+
+
+def _say(console: Console, *lines: str) -> None:
+    from pixelrec.console.terminal import say
+
+    for line in lines:
+        say(line, console)
+
+
+def _print_table(found: pl.DataFrame, console: Console) -> None:
+    from pixelrec.console.terminal import plain_table, printable
+
+    drawn = plain_table(*found.columns)
+    for row in found.iter_rows():
+        cells = (f"{value:.4f}" if isinstance(value, float) else str(value or "") for value in row)
+        drawn.add_row(*map(printable, cells))
+    console.print(drawn, highlight=False)
+
+
+def _json(value: object) -> str:
+    from json import dumps
+
+    return dumps(value, indent=2, ensure_ascii=False) + "\n"

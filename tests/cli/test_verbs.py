@@ -1,0 +1,65 @@
+"""Every verb: complete help within 80 columns, from one signature, without waiting."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixelrec import api
+from pixelrec.cli.main import main
+from pixelrec.cli.verbs import VERBS
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_explains_every_option_in_eighty_columns(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for each in VERBS[name].parameters():
+        assert each.text, f"{each.flag} is not explained"
+    assert main([*name.split(), "--help"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: pixelrec {name}") and max(map(len, said.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_no_option_means_two_things(name: str) -> None:
+    flags = [flag for each in VERBS[name].parameters() for flag in each.flags]
+    assert len(flags) == len(set(flags))
+
+
+def test_the_overview_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80 and all(f"  {name}" in said for name in VERBS)
+
+
+def test_every_function_of_the_api_is_a_verb() -> None:
+    assert {getattr(api, name) for name in api.__all__} <= {verb.call for verb in VERBS.values()}
+
+
+def test_what_should_not_happen_is_a_line_of_its_own_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_: object, __: object) -> None:
+        raise ZeroDivisionError("division\nby zero \x1b[2J")
+
+    monkeypatch.setattr(type(VERBS["compare"]), "help", lambda *_: broken(0, 0))
+    assert main(["compare", "--help"]) == 70
+    said = capsys.readouterr().err
+    assert said == (
+        "pixelrec: internal error (ZeroDivisionError: division by zero \\x1b[2J); --debug shows where: "
+        "please report it\n"
+    )
+    with pytest.raises(ZeroDivisionError):
+        main(["compare", "--help", "--debug"])
+
+
+@pytest.mark.parametrize("words", [["--help"], ["recipes"]])
+def test_a_reader_that_goes_away_is_no_error(words: list[str]) -> None:
+    command = [str(Path(sys.executable).with_name("python")), "-m", "pixelrec", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b"" and process.wait(60) == 0
+    process.stderr.close()
