@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from pixelrec.errors import ImageError
+from pixelrec.files.atomic import in_place
 from pixelrec.images import pack as packing
 from pixelrec.images import writer as writing
 from pixelrec.images.covers import Covers
@@ -264,9 +265,48 @@ def test_a_failed_overwrite_leaves_the_old_store(covers: Path, out: Path):
 def test_an_overwrite_cut_short_between_its_renames_is_mended(covers: Path, out: Path):
     ids = draw(covers, 2)
     packed(covers, out, ids)
-    out.rename(out.with_name("store.old"))
+    draft = out.with_name(".store.draft")
+    draft.mkdir()
+    out.rename(draft / "old")
     assert packed(covers, out, ids).resumed == 2
-    assert not out.with_name("store.old").exists()
+    assert not draft.exists()
+
+
+def test_a_store_behind_a_link_is_replaced_where_it_lies(covers: Path, out: Path, tmp_path: Path):
+    ids = draw(covers, 2)
+    packed(covers, tmp_path / "disk" / "big", ids)
+    out.symlink_to(tmp_path / "disk" / "big")
+    packed(covers, out, ids, size=8, overwrite=True)
+    assert out.is_symlink()
+    assert PictureStore.open(tmp_path / "disk" / "big").size == 8
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["big"]
+
+
+def test_two_processes_do_not_pack_one_store(covers: Path, out: Path):
+    ids = draw(covers, 2)
+    with in_place(out, ImageError), pytest.raises(ImageError, match="is being written by process .* since"):
+        packed(covers, out, ids)
+    assert packed(covers, out, ids).packed == 2
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_store_is_read_while_another_process_packs(
+    covers: Path, out: Path, tmp_path: Path, overwrite: bool
+):
+    """It grows far beyond the map it was opened with; a replaced one goes on being read."""
+    ids = draw(covers, 200)
+    packed(covers, out, ids[:3], size=64)
+    store = PictureStore.open(out)
+    before = store.read(ids[:3])
+    size = 48 if overwrite else 64
+    code = _PACK.format(before="", size=size)
+    if overwrite:
+        code = code.replace("progress=False", "progress=False, overwrite=True")
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True, capture_output=True)
+    assert (store.read(ids[:3]) == before).all()
+    assert len(store) == (3 if overwrite else 200)
+    again = PictureStore.open(out)
+    assert again.size == size and again.read(ids).shape == (200, size, size, 3)
 
 
 def test_a_killed_overwrite_does_not_stand_in_the_way_of_another(covers: Path, out: Path):
@@ -332,7 +372,7 @@ def test_the_map_grows_when_it_is_full(covers: Path, out: Path, monkeypatch):
 def test_a_small_disk_is_noticed_before_any_work(covers: Path, out: Path, monkeypatch):
     ids = draw(covers, 3)
     monkeypatch.setattr(writing.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
-    with pytest.raises(ImageError, match="has 0.0 GB free, 3 pictures need"):
+    with pytest.raises(ImageError, match="has 1 kB free, 3 pictures need 16.8 MB"):
         packed(covers, out, ids)
 
 

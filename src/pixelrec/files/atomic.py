@@ -19,7 +19,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from pixelrec.errors import PixelrecError
+from pixelrec.errors import PixelrecError, RunError
 from pixelrec.files.lock import Lock, flock, holder, is_at
 
 _REMEDY = "make room or choose another place"
@@ -59,14 +59,20 @@ def write_text(path: Path, text: str, error: type[PixelrecError]) -> None:
 
 @contextmanager
 def new_folder(
-    out: Path, error: type[PixelrecError], *, ours: frozenset[str] | None = None, remedy: str = _REMEDY
+    out: Path,
+    error: type[PixelrecError],
+    *,
+    ours: frozenset[str] | None = None,
+    resumable: bool = False,
+    remedy: str = _REMEDY,
 ) -> Iterator[Path]:
-    """Yields an empty folder to fill, which replaces `out` when the block ends without an error.
+    """Yields a folder to fill, which replaces `out` when the block ends without an error.
 
     Args:
         out: its parents are made, and removed again if they stay empty.
         error: the type of what is raised.
         ours: entries that are replaced; others of a folder at `out` move to the new one. None: replace all.
+        resumable: keep the folder as it is where the block ends with an error, and yield it the next time.
         remedy: the end of the message where the place cannot be written.
 
     Raises:
@@ -79,12 +85,10 @@ def new_folder(
     try:
         with _explained(out, error, remedy):
             out.parent.mkdir(parents=True, exist_ok=True)
-            with _workplace(out) as work:
-                if work is None:
-                    raise error(f"{out} is being written by {holder(_lock(out))}: wait until it has finished")
+            with _workplace(out, error, resumable) as work:
                 _restore(work, out, ours)
                 new = work / "new"
-                new.mkdir()
+                new.mkdir(exist_ok=resumable)
                 yield new
                 _sync_tree(new)
                 _swap(work, out, ours)
@@ -94,13 +98,27 @@ def new_folder(
                 parent.rmdir()
 
 
+@contextmanager
+def in_place(out: Path, error: type[PixelrecError]) -> Iterator[Path]:
+    """Yields `out`, its links followed, for changes that are transactions of their own; locked meanwhile.
+
+    Raises:
+        PixelrecError: of type `error`: the place cannot be written, or another process is writing it.
+    """
+    out = out.resolve()
+    with _explained(out, error, _REMEDY):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with _workplace(out, error) as work:
+            _restore(work, out, None)
+            yield out
+
+
 def recover(out: Path, ours: frozenset[str] | None) -> None:
     """Undoes or finishes a replacement of `out` that was cut short, unless it is still under way."""
     out = out.resolve()
     if _work(out).is_dir():
-        with suppress(OSError), _workplace(out) as work:
-            if work is not None:
-                _restore(work, out, ours)
+        with suppress(OSError, RunError), _workplace(out, RunError) as work:
+            _restore(work, out, ours)
 
 
 def whole(out: Path) -> Path:
@@ -146,8 +164,8 @@ def _lock(out: Path) -> Path:
 
 
 @contextmanager
-def _workplace(out: Path) -> Iterator[Path | None]:
-    """The folder of everything that is under way for `out`, locked; none while another process holds it."""
+def _workplace(out: Path, error: type[PixelrecError], resumable: bool = False) -> Iterator[Path]:
+    """The folder of everything that is under way for `out`, locked."""
     work = _work(out)
     while True:
         work.mkdir(exist_ok=True)
@@ -157,14 +175,16 @@ def _workplace(out: Path) -> Iterator[Path | None]:
         except FileNotFoundError:  # its last holder has removed the folder meanwhile
             continue
     if lock is None:
-        yield None
-        return
+        raise error(f"{out} is being written by {holder(_lock(out))}: wait until it has finished, or stop it")
     try:
         with lock:
             try:
+                if not resumable:
+                    _discard_drafts(work)
                 yield work
             finally:
-                _discard_drafts(work)
+                if not resumable:
+                    _discard_drafts(work)
     finally:
         with suppress(OSError):  # another process has it by now, or an old folder could not be emptied
             work.rmdir()
@@ -179,7 +199,6 @@ def _discard_drafts(work: Path) -> None:
 
 def _restore(work: Path, out: Path, ours: frozenset[str] | None) -> None:
     """Puts an old folder back if its successor is not in place, else finishes its removal."""
-    _discard_drafts(work)
     if (work / "old").exists():
         if out.exists():
             _retire(work / "old", out, ours)

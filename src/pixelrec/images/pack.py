@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final, get_args
 from pixelrec.choices import Fit, Missing
 from pixelrec.console.progress import progress_line
 from pixelrec.errors import ImageError, nearest
+from pixelrec.files.atomic import in_place, new_folder
 from pixelrec.images.covers import Covers, Stamp, read_cover, stamp
 from pixelrec.images.decode import Refused, decode, decoder_versions, ready
 from pixelrec.images.manifest import Manifest, key_of
@@ -108,17 +109,14 @@ def pack(
     _check_options(size, fit, missing)
     found = Covers.listed(covers)
     absent = _absent(found, asked)
-    target = _target(out, overwrite)
     wanted = Manifest(size, fit, len(asked), False, covers.name, decoders=decoder_versions())
-    with _opened(target, wanted, spare=target != out) as writer:
+    with _place(out, overwrite) as place, _opened(place, wanted, spare=overwrite) as writer:
         tasks = _outstanding(found, asked, writer)
         broken = _pack_all(writer, tasks, thread_count(threads), progress)
         unusable = [*absent, *broken]
         if unusable and missing == "error":
             raise _refusal(unusable, len(asked), out, draft_of)
         _settle(writer, unusable, asked, missing)
-    if target != out:
-        _replace(out, target)
     write_unusable(unusable, list_path(out))
     if draft_of is not None:
         write_unusable((), list_path(draft_of.parent))
@@ -236,16 +234,13 @@ def _settle(writer: StoreWriter, unusable: list[Unusable], asked: Sequence[str],
     writer.finish(grey=grey)
 
 
-def _target(out: Path, overwrite: bool) -> Path:
-    """Where to write: beside a store that is to be replaced, so that it stays whole until the new one is."""
+def _place(out: Path, overwrite: bool) -> AbstractContextManager[Path]:
+    """Where to write: the store itself, or a draft that replaces it once complete."""
     _demand_closed(out)
-    old = _beside(out, "old")
-    if old.exists() and not out.exists():  # an earlier replacement was cut short between its two renames
-        old.rename(out)
-    if not (overwrite and out.exists()):
-        return out
-    check_place(out)
-    return _beside(out, "new")
+    if overwrite and out.exists():
+        check_place(out)
+        return new_folder(out, ImageError, resumable=True)
+    return in_place(out, ImageError)
 
 
 def _demand_closed(out: Path) -> None:
@@ -254,7 +249,7 @@ def _demand_closed(out: Path) -> None:
 
 
 def _opened(target: Path, wanted: Manifest, *, spare: bool) -> StoreWriter:
-    """The writer of a store; a spare one, left by a replacement with other options, is removed."""
+    """The writer of a store; a draft left by an earlier replacement with other options is removed."""
     try:
         return StoreWriter(target, wanted)
     except ImageError:
@@ -262,15 +257,3 @@ def _opened(target: Path, wanted: Manifest, *, spare: bool) -> StoreWriter:
             raise
     shutil.rmtree(target)
     return StoreWriter(target, wanted)
-
-
-def _replace(out: Path, new: Path) -> None:
-    old = _beside(out, "old")
-    shutil.rmtree(old, ignore_errors=True)
-    out.rename(old)
-    new.rename(out)
-    shutil.rmtree(old)
-
-
-def _beside(out: Path, what: str) -> Path:
-    return out.with_name(f"{out.name}.{what}")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, final
@@ -22,14 +24,16 @@ from pixelrec.images.writer import MAX_READERS
 if TYPE_CHECKING:
     import numpy as np
 
-_NAMED = 3  # so many items an error names
+_NAMED = 3  # items that an error names
+_LARGEST_MAP = 1 << 44  # 16 TiB of addresses, not of memory
 
 
 @final
 class PictureStore:
     """The pictures of a packed store, by item id. Make one with `open`.
 
-    May be used by many threads at once, after a fork, and sent to other processes: they open it anew.
+    May be used by many threads at once, after a fork, while another process packs more into it, and sent to
+    other processes, which open it themselves.
     """
 
     def __init__(self, mapping: _Mapping) -> None:
@@ -147,7 +151,7 @@ class _Mapping:
     """The LMDB environment of a path in this process; LMDB allows one, and none to be used across a fork."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.identity = path, _identity(path)
         self._lock = threading.Lock()
         self._opened: tuple[Any, Any] | None = _environment(path)
         self._pid = os.getpid()
@@ -175,6 +179,8 @@ class _Mapping:
             if self._pid != os.getpid():
                 if self._opened is not None:
                     self._opened[0].close()  # the child's copy; the parent's stays as it is
+                    if _identity(self.path) != self.identity:
+                        raise ImageError(f"the picture store {self.path} was replaced: open it again")
                     self._opened = _environment(self.path)
                 self._pid = os.getpid()
 
@@ -195,32 +201,28 @@ class _Mapping:
         return manifest
 
 
-_mappings: WeakValueDictionary[Path, _Mapping] = WeakValueDictionary()
+_mappings: WeakValueDictionary[tuple[int, int], _Mapping] = WeakValueDictionary()
 _mappings_lock = threading.Lock()
 
 
 def _mapping_of(path: Path) -> _Mapping:
-    resolved = path.resolve()
     with _mappings_lock:
-        mapping = _mappings.get(resolved)
+        mapping = _mappings.get(_identity(path))
         if mapping is None or not mapping.is_open:
-            mapping = _mappings[resolved] = _Mapping(resolved)
+            mapping = _Mapping(path.resolve())
+            _mappings[mapping.identity] = mapping
         return mapping
 
 
 def is_open(path: Path) -> bool:
-    """Whether this process has the store at `path` open for reading."""
+    """Whether this process has the store that is at `path` now open for reading."""
     with _mappings_lock:
-        mapping = _mappings.get(path.resolve())
+        mapping = _mappings.get(_identity(path)) if (path / "data.mdb").is_file() else None
         return mapping is not None and mapping.is_open
 
 
 def _environment(path: Path) -> tuple[Any, Any]:
     """A read-only environment and the handle of its pictures."""
-    if not path.exists():
-        raise ImageError(f"no picture store at {path}: pack one with `pixelrec images pack`")
-    if not (path / "data.mdb").is_file():
-        raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`")
     import lmdb
 
     try:
@@ -234,13 +236,33 @@ def _environment(path: Path) -> tuple[Any, Any]:
         raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`") from None
 
 
+def _identity(path: Path) -> tuple[int, int]:
+    """Device and inode of a store's file: a store that replaces another at its path is a different one."""
+    try:
+        found = (path / "data.mdb").stat()
+    except OSError:
+        if not path.exists():
+            raise ImageError(f"no picture store at {path}: pack one with `pixelrec images pack`") from None
+        raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`") from None
+    return found.st_dev, found.st_ino
+
+
 def _open_shared(path: Path) -> Any:
-    """With a lock, so that packing more never reuses what is read; without one where none may be made."""
+    """With a lock, so that packing more never reuses pages being read; without one where none may be made.
+
+    The map is as large as the disk, so that a store that another process packs into does not outgrow it.
+    """
     import lmdb
 
     lock = path / "lock.mdb"
     writable = os.access(lock if lock.exists() else path, os.W_OK)
-    return lmdb.open(str(path), readonly=True, lock=writable, max_dbs=2, max_readers=MAX_READERS)
+    open_with = partial(
+        lmdb.open, str(path), readonly=True, lock=writable, max_dbs=2, max_readers=MAX_READERS
+    )
+    try:
+        return open_with(map_size=min(shutil.disk_usage(path).total, _LARGEST_MAP))
+    except lmdb.MemoryError:  # the address space is limited
+        return open_with()
 
 
 def _check_out(out: np.ndarray, shape: tuple[int, ...]) -> None:
