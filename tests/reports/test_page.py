@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from pixelrec.console.numbers import percent
+from pixelrec.drawing.scales import linear_steps
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Verdict
 from pixelrec.reports import figures, page, tables
@@ -377,7 +378,7 @@ def test_columns_come_in_the_order_of_the_model_whatever_others_lack() -> None:
     ("low", "high"), [(0, 1), (0.69, 0.71), (-3, 1e6), (5, 5), (0, 0), (1e-9, 2e-9), (1, 200)]
 )
 def test_steps_enclose_the_values_in_round_numbers(low: float, high: float) -> None:
-    steps = figures._steps(low, high, most=5)
+    steps = linear_steps(low, high, most=5)
     assert steps[0] <= low + 1e-12
     assert steps[-1] >= high - 1e-12
     assert 2 <= len(steps) <= 7
@@ -388,11 +389,11 @@ def test_rank_bars_count_every_user_once(report: Report) -> None:
     assert bars is not None
     labels = ["1", "2–5", "6–10", "11–20", "21–50", "51–100", "101–200", "201–500", "501–600"]
     assert [bar.label for bar in bars.bars] == labels
-    assert [round(6 * bar.share) for bar in bars.bars] == [2, 1, 1, 0, 1, 0, 0, 0, 1]
+    assert [round(6 * bar.fraction) for bar in bars.bars] == [2, 1, 1, 0, 1, 0, 0, 0, 1]
     assert sum(bar.chance for bar in bars.bars) == pytest.approx(1)
     assert bars.bars[1].chance == pytest.approx(4 / 600)
     assert [bar.listed for bar in bars.bars] == [True] * 3 + [False] * 6
-    assert (bars.within_ten, bars.median, bars.users) == (pytest.approx(4 / 6), 6, 6)
+    assert (bars.within_ten, bars.median) == (pytest.approx(4 / 6), 6)
 
 
 @pytest.mark.parametrize("catalogue", [1, 2, 5, 10, 11, 1_000_000])
@@ -403,9 +404,11 @@ def test_rank_bars_fit_any_catalogue(catalogue: int) -> None:
     assert bars.across[0].label == "0" and bars.across[-1].at == figures.STOP
     for bar in bars.bars:
         width = figures.STOP - figures.START
-        assert bar.length == pytest.approx(width * bar.share / full, abs=0.1), "the axis holds for the bars"
+        assert bar.length == pytest.approx(width * bar.fraction / full, abs=0.1), (
+            "the axis holds for the bars"
+        )
         assert bar.chance_at == pytest.approx(figures.START + width * bar.chance / full, abs=0.1)
-    assert sum(bar.share for bar in bars.bars) == pytest.approx(1)
+    assert sum(bar.fraction for bar in bars.bars) == pytest.approx(1)
     assert sum(bar.chance for bar in bars.bars) == pytest.approx(1)
     assert all(bar.chance_at <= figures.STOP for bar in bars.bars), "numbers stand behind"
 

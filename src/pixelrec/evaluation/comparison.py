@@ -41,16 +41,16 @@ def verdict_sentence(first: str, second: str, found: Interval, where: str = "") 
     place = {"ahead": "ahead of", "level": "not clearly apart from", "behind": "behind"}[found.verdict]
     return (
         f"{f'On {where}, ' if where else ''}{first} is {place} {second}: {METRIC} {signed(found.difference)} "
-        f"points (95 % interval {signed(found.low)} to {signed(found.high)}{few_deciding(found)})"
+        f"points (95 % interval {signed(found.low)} to {signed(found.high)}{few_deciding(found, '; ')})"
     )
 
 
-def few_deciding(found: Interval) -> str:
-    """As in "; only 4 users decide this, p = 0.12" where few users differ; else empty."""
+def few_deciding(found: Interval, before: str = "") -> str:
+    """As in "only 4 users decide this, p = 0.12" where few users differ, after `before`; else empty."""
     if not 0 < found.deciding <= EXACT:
         return ""
     verb = "decides" if found.deciding == 1 else "decide"
-    return f"; only {plural(found.deciding, 'user')} {verb} this, p = {found.p:.2g}"
+    return f"{before}only {plural(found.deciding, 'user')} {verb} this, p = {found.p:.2g}"
 
 
 def compare_with_baselines(ranks: np.ndarray, baseline_ranks: Mapping[str, np.ndarray]) -> Comparison | None:

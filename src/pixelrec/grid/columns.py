@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import final
 
 from pixelrec.console.numbers import DASH, percent, plural, short, signed, with_prefix
-from pixelrec.evaluation.comparison import METRIC
+from pixelrec.evaluation.comparison import METRIC, few_deciding
 from pixelrec.evaluation.significance import Verdict
 from pixelrec.grid.cell import Costs
 from pixelrec.grid.results import Results, Row
@@ -29,6 +29,7 @@ class Estimate:
     low: float = math.nan
     high: float = math.nan
     verdict: Verdict | None = None
+    few: str = ""  # said where few users decide the verdict
     note: str = ""
 
 
@@ -89,7 +90,7 @@ def _metric(name: str, subset: Callable[[Row], SubsetResult], prefix: str = "") 
             return Estimate()
         verdict = found.against.verdict if found.against and prefix else None
         mean = found.metrics[name]
-        return Estimate(mean.mean, mean.low, mean.high, verdict, row.progress)
+        return Estimate(mean.mean, mean.low, mean.high, verdict, note=row.progress)
 
     shown = name == METRIC if prefix else name in _IN_TABLES
     return Column(
@@ -135,13 +136,20 @@ def _difference(title: str, best: str, subset: Callable[[Row], SubsetResult]) ->
             return Estimate(note="best baseline" if is_best else "")
         interval = found.interval
         note = f"{found.verdict}, p = {interval.p:.2g}, {plural(interval.deciding, 'user')} differ"
-        return Estimate(interval.difference, interval.low, interval.high, found.verdict, note)
+        return Estimate(
+            interval.difference,
+            interval.low,
+            interval.high,
+            found.verdict,
+            few_deciding(interval, ", "),
+            note,
+        )
 
     def text(found: Estimate) -> str:
         if found.verdict is None:
             return found.note or DASH
         interval = f"[{signed(found.low)}, {signed(found.high)}]"
-        return f"{SIGNS[found.verdict]} {signed(found.value)} {interval}"
+        return f"{SIGNS[found.verdict]} {signed(found.value)} {interval}{found.few}"
 
     def brief(found: Estimate) -> str:
         if found.verdict is None:

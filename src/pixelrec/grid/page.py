@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import final
 
 from pixelrec.console.numbers import signed
-from pixelrec.evaluation.comparison import METRIC
+from pixelrec.evaluation.comparison import METRIC, few_deciding
 from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.grid.columns import SIGNS, Column, all_columns, published_figures
 from pixelrec.grid.notes import table_notes
@@ -85,6 +85,7 @@ def page(results: Results) -> str:
     done = [row for row in results.recipes if row.overall.metrics]
     made = environment(Path(__file__).parent)
     made.filters["signed"] = signed
+    made.filters["few"] = few_deciding
     return made.get_template("grid.html").render(
         results=results,
         metric=METRIC,
