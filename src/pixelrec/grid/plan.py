@@ -13,7 +13,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import DataError, RecipeError, RequestError
 from pixelrec.grid.cell import Cell, check_same_networks
-from pixelrec.recipe.build import build_loss, check_user_model
+from pixelrec.recipe.build import build_loss, try_user_model
 from pixelrec.recipe.recipe import Recipe, read_recipe, resolve
 from pixelrec.runs.evaluate import cases_of
 
@@ -113,7 +113,7 @@ def _read(recipe: str | Path | Recipe, overrides: Mapping[str, Any]) -> Recipe:
     else:
         chosen = read_recipe(recipe, overrides)
     build_loss(chosen)  # refuses negatives that the loss cannot use
-    check_user_model(chosen)
+    try_user_model(chosen)
     return chosen
 
 

@@ -24,7 +24,7 @@ def build_recommender(
     return Recommender(recipe["items"], recipe["users"], recipe["scoring"], spec, described)
 
 
-def check_user_model(recipe: Recipe) -> None:
+def try_user_model(recipe: Recipe) -> None:
     """Builds all but the item encoder, whose sources may be large, over a catalogue of one item.
 
     Raises:
