@@ -81,3 +81,9 @@ def test_runs_that_noted_no_pictures_go_on(data: Path, covers: Path, tmp_path: P
     replaced(covers)
     api.pack_images(covers, data=data, size=32)
     assert run.dataset().folder == data
+
+
+def test_the_recipe_of_a_run_keeps_its_name(data: Path, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", read_recipe("published/sasrec-id"), Dataset.open(data))
+    again = read_recipe(run.folder / "recipe.yaml")
+    assert again == run.recipe and again.name == "published/sasrec-id"

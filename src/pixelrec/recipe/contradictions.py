@@ -8,11 +8,7 @@ from typing import Any
 
 def contradictions(config: Mapping[str, Any]) -> Iterator[str]:
     """A line for every contradiction within complete choices, by section."""
-    optimiser, negatives, batch_size = (
-        config["optimiser"],
-        config["negatives"],
-        config["training"]["batch_size"],
-    )
+    optimiser, negatives = config["optimiser"], config["negatives"]
     rate, decay = (
         max(optimiser[f"{room}{option}"] or 0 for room in ("", "items_", "backbone_"))
         for option in ("learning_rate", "weight_decay")

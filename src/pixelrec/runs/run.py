@@ -100,7 +100,7 @@ class Run:
         if start is not None:
             about["warm_start"] = dict(start)
         shutil.copyfile(dataset.folder / "items.parquet", folder / "items.parquet")
-        (folder / "recipe.yaml").write_text(recipe.dump(), encoding="utf-8")
+        (folder / "recipe.yaml").write_text(recipe.dump(named=True), encoding="utf-8")
         (folder / "run.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         return cls(folder, recipe, about)
 
