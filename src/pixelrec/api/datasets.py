@@ -8,8 +8,12 @@ from pixelrec.api.arguments import Place, as_dataset, as_path, check_whole, scre
 from pixelrec.choices import Fit, Missing, TimeUnit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from rich.console import Console
 
+    from pixelrec.data.covers import PackedCovers
     from pixelrec.data.dataset import Dataset
     from pixelrec.images.doctor import CheckReport
     from pixelrec.images.pack import PackReport
@@ -54,17 +58,13 @@ def prepare(
     Raises:
         DataError, ImageError: the input cannot be used; the message says where, and how to mend it.
     """
-    from pixelrec.data.covers import packing_of_draft
     from pixelrec.data.prepare import prepare as prepare_interactions
 
     source, place = as_path(interactions, "interactions"), as_path(out, "out")
     check_whole(size, "size")
     packing = None
     if covers is not None:
-        folder = as_path(covers, "covers")
-        packing = packing_of_draft(
-            folder, place, size=size, fit=fit, missing=missing, console=screen(console)
-        )
+        packing = _packing_of_draft(as_path(covers, "covers"), place, size, fit, missing, screen(console))
     return prepare_interactions(
         source,
         out=place,
@@ -110,14 +110,11 @@ def pack_images(
     Raises:
         ImageError: a cover is missing or broken (with `missing="error"`), or other options were used before.
     """
-    from functools import partial
-
     from pixelrec.data.covers import pack_covers
-    from pixelrec.images.pack import pack
 
-    dataset, shown = as_dataset(data), screen(console)
-    packing = partial(
-        pack,
+    shown = screen(console)
+    packed = pack_covers(
+        as_dataset(data),
         as_path(covers, "covers"),
         size=size,
         fit=fit,
@@ -126,7 +123,37 @@ def pack_images(
         progress=not shown.quiet,
         overwrite=overwrite,
     )
-    return pack_covers(dataset, packing, shown)
+    _print_packed(packed, shown)
+    return packed.dataset, packed.report
+
+
+def _packing_of_draft(
+    covers: Path, out: Path, size: int, fit: Fit, missing: Missing, console: Console
+) -> Callable[[Dataset], None]:
+    """Packs covers into a draft of the data set at `out`, and reports it; refuses bad options at once."""
+    from pixelrec.data.covers import pack_covers
+    from pixelrec.data.dataset import COVERS
+    from pixelrec.images.pack import demand_packable
+
+    demand_packable(covers, out / COVERS, size=size, fit=fit, missing=missing)
+    quiet = console.quiet
+
+    def packing(draft: Dataset) -> None:
+        packed = pack_covers(
+            draft, covers, size=size, fit=fit, missing=missing, progress=not quiet, draft_of=out
+        )
+        _print_packed(packed, console)
+
+    return packing
+
+
+def _print_packed(packed: PackedCovers, console: Console) -> None:
+    from pixelrec.images.summary import print_pack
+
+    print_pack(packed.report, console)
+    if packed.dropped_events:
+        gone = f"with the items go {packed.dropped_events:,} of {packed.events:,} events"
+        console.print(gone, highlight=False)
 
 
 def check_images(
