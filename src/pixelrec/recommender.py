@@ -144,6 +144,10 @@ class Recommender(nn.Module):
                     ahead.append(pool.submit(self._items, parts[number + 1]))
                 yield _full(self.items(items.to(self.device)))
 
+    def encode_all(self, *, chunk: int | None = None) -> Tensor:
+        """Vectors (N + 1, D) of the padding and of all items, fp32 at least."""
+        return torch.cat(list(self.encode(torch.arange(self.spec.items + 1), chunk=chunk)))
+
     @torch.no_grad()
     def catalogue(
         self, *, chunk: int | None = None, encoded: Tensor | None = None, unseen: Tensor | None = None
@@ -159,7 +163,7 @@ class Recommender(nn.Module):
             RequestError: unseen items, and the user model knows a fixed catalogue only.
         """
         if encoded is None:
-            encoded = torch.cat(list(self.encode(self._numbers(), chunk=chunk)))
+            encoded = self.encode_all(chunk=chunk)
         if unseen is not None:
             self._demand_open()
             encoded = torch.cat([encoded, unseen.to(encoded)])
@@ -224,9 +228,6 @@ class Recommender(nn.Module):
         if self.users.looks_at_candidates:
             return dense_top_k(self.scores(catalogue, vectors), k, seen, owners)
         return top_k(vectors, catalogue.candidates, k, seen, owners)
-
-    def _numbers(self) -> Tensor:
-        return torch.arange(self.spec.items + 1)
 
     def _items(self, ids: Tensor) -> Items:
         return Items(ids, self.items.load(ids.numpy()))

@@ -192,8 +192,8 @@ def test_what_cannot_be_is_said_in_a_line(
     text.write_text("no picture", encoding="utf-8")
     known = Path(shutil.copy(cover, tmp_path / item))
     for covers, says in [
-        ([cover, twin], f"two items would be called '{cover.name}'"),
-        ([known], f"two items would be called '{item}'"),
+        ([cover, twin], f"two items would have the id '{cover.name}'"),
+        ([known], f"two items would have the id '{item}'"),
         ([text], "notes.jpg: "),
         ([tmp_path / "none.jpg"], "none.jpg: missing"),
         ([tmp_path], "a folder, not a file"),

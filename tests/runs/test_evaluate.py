@@ -41,7 +41,7 @@ def test_the_run_comes_first_and_every_baseline_after_it(run: Run, dataset: Data
     result = evaluate_run(run, dataset, "test", started.append)
     found = result.metrics
     assert list(found) == ["mine", *BASELINES]
-    assert started[0] == "mine"
+    assert started[0] == "ranking by mine"
     assert EvaluationResult.read(run.folder, "test") == result
     assert result.weights == sha256((run.folder / "best" / "model.safetensors").read_bytes()).hexdigest()
     for name, ranks in baselines(dataset, "test").ranks.items():

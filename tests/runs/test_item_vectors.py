@@ -28,7 +28,7 @@ from pixelrec.errors import RequestError
 from pixelrec.images.pack import pack
 from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recommender import Catalogue, Recommender
-from pixelrec.runs.item_vectors import PARTIAL, WHOLE, kept_catalogue
+from pixelrec.runs.item_vectors import PARTIAL, WHOLE, cached_vectors
 
 CHUNK = 10  # items that are encoded together
 PIXELS = {
@@ -83,7 +83,8 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def ask(best: Path, spec: DatasetSpec | None) -> Catalogue:
-    return kept_catalogue(Recommender.from_pretrained(best, data=spec), best)
+    recommender = Recommender.from_pretrained(best, data=spec)
+    return recommender.catalogue(encoded=cached_vectors(recommender, best))
 
 
 def fresh(best: Path, spec: DatasetSpec) -> torch.Tensor:
@@ -105,7 +106,7 @@ def test_they_are_encoded_once(best: Path, spec: DatasetSpec, encoded: list[int]
     assert torch.equal(first.encoded, fresh(best, spec)) and first.encoded.abs().sum() > 1
 
 
-def test_once_kept_they_need_no_data_set(best: Path, spec: DatasetSpec, encoded: list[int]) -> None:
+def test_once_cached_they_need_no_data_set(best: Path, spec: DatasetSpec, encoded: list[int]) -> None:
     with pytest.raises(RequestError, match="no data set is at hand; give it with --data"):
         ask(best, None)
     assert files(best) == set()
@@ -114,13 +115,13 @@ def test_once_kept_they_need_no_data_set(best: Path, spec: DatasetSpec, encoded:
     assert torch.equal(ask(best, None).encoded, first.encoded) and encoded == []
 
 
-def test_a_cheap_encoder_keeps_no_file(tmp_path: Path, spec: DatasetSpec) -> None:
+def test_a_cheap_encoder_has_no_file(tmp_path: Path, spec: DatasetSpec) -> None:
     best = saved(tmp_path / "best", spec, IDS)
     assert len(ask(best, spec).encoded) == spec.items + 1
     assert files(best) == set()
 
 
-def test_of_joined_encoders_one_that_is_dear_is_enough(
+def test_one_expensive_encoder_of_several_is_enough(
     tmp_path: Path, spec: DatasetSpec, encoded: list[int]
 ) -> None:
     pixels = {key: value for key, value in PIXELS.items() if key != "width"}
@@ -147,7 +148,7 @@ def interrupted(best: Path, spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch, 
         ask(best, spec)
 
 
-def test_it_goes_on_where_it_died(
+def test_it_continues_after_an_interruption(
     best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = fresh(best, spec)
@@ -175,15 +176,13 @@ def test_a_row_that_was_cut_short_is_encoded_again(
 
 
 @pytest.mark.parametrize("left", [b"", b"{", b"\0" * 3000])
-def test_a_beginning_that_nobody_understands_is_begun_anew(
-    best: Path, spec: DatasetSpec, left: bytes
-) -> None:
+def test_an_unreadable_partial_file_is_replaced(best: Path, spec: DatasetSpec, left: bytes) -> None:
     (best / PARTIAL).write_bytes(left)
     assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
     assert files(best) == {WHOLE}
 
 
-def test_dead_before_the_last_step_it_encodes_nothing(
+def test_killed_before_the_last_step_it_encodes_nothing_again(
     best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dying(*_: object) -> None:
@@ -204,7 +203,7 @@ import torch
 torch.set_num_threads(1)
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
-from pixelrec.runs.item_vectors import kept_catalogue
+from pixelrec.runs.item_vectors import cached_vectors
 from pixelrec.recommender import Recommender
 import pixelrec.items.pixels as pixels
 
@@ -222,20 +221,18 @@ def dying(self, ids):
 pixels.PixelEncoder.load = dying
 from pathlib import Path
 recommender = Recommender.from_pretrained(best, data=data.spec(6, training_events(data)))
-kept_catalogue(recommender, Path(best))
+cached_vectors(recommender, Path(best))
 """
 
 
-def test_killed_without_warning_it_goes_on(
-    best: Path, spec: DatasetSpec, dataset: Dataset, encoded: list[int]
-) -> None:
+def test_killed_it_continues(best: Path, spec: DatasetSpec, dataset: Dataset, encoded: list[int]) -> None:
     words = [sys.executable, "-c", SCRIPT, str(dataset.folder), str(best)]
     assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
     assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
     assert 3 * CHUNK <= encoded[0] <= 5 * CHUNK, "chunks are loaded ahead of those that are encoded"
 
 
-def test_other_pictures_are_encoded_anew(
+def test_other_pictures_are_encoded_again(
     tmp_path: Path, best: Path, spec: DatasetSpec, encoded: list[int], dataset: Dataset, world: Any
 ) -> None:
     ask(best, spec)
@@ -256,7 +253,7 @@ def test_other_pictures_are_encoded_anew(
     assert torch.equal(ask(best, other).encoded, found) and encoded == []
 
 
-def test_what_was_begun_with_other_pictures_is_begun_anew(
+def test_a_partial_file_of_other_pictures_is_replaced(
     best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -267,7 +264,7 @@ def test_what_was_begun_with_other_pictures_is_begun_anew(
     assert encoded == list(range(spec.items + 1))
 
 
-def test_a_new_best_checkpoint_is_encoded_anew(
+def test_a_new_best_checkpoint_is_encoded_again(
     tmp_path: Path, best: Path, spec: DatasetSpec, encoded: list[int]
 ) -> None:
     before = ask(best, spec).encoded
@@ -285,11 +282,11 @@ def test_a_checkpoint_that_is_replaced_meanwhile_gets_no_vectors_of_the_old_one(
     expected = old.catalogue().encoded
     shutil.rmtree(best)
     saved(best, spec, PIXELS, seed=1)
-    assert torch.equal(kept_catalogue(old, best).encoded, expected)
+    assert torch.equal(cached_vectors(old, best), expected)
     assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
     (best / WHOLE).unlink()
     interrupted(best, spec, monkeypatch, after=4)
-    assert torch.equal(kept_catalogue(old, best).encoded, expected)
+    assert torch.equal(cached_vectors(old, best), expected)
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "shape", "name"])
@@ -315,7 +312,7 @@ def test_a_damaged_file_is_replaced(best: Path, spec: DatasetSpec, encoded: list
     assert encoded == []
 
 
-def test_a_folder_that_cannot_be_written_is_an_answer_all_the_same(
+def test_a_read_only_folder_changes_no_result(
     best: Path, spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = Path.open
@@ -330,7 +327,7 @@ def test_a_folder_that_cannot_be_written_is_an_answer_all_the_same(
     assert files(best) == set()
 
 
-def test_a_file_system_without_locks_is_an_answer_all_the_same(
+def test_a_file_system_without_locks_changes_no_result(
     best: Path, spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> None:
@@ -340,15 +337,13 @@ def test_a_file_system_without_locks_is_an_answer_all_the_same(
     assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
 
 
-def test_a_disk_that_runs_full_is_an_answer_all_the_same(
-    best: Path, spec: DatasetSpec, encoded: list[int]
-) -> None:
+def test_a_full_disk_changes_no_result(best: Path, spec: DatasetSpec, encoded: list[int]) -> None:
     recommender = Recommender.from_pretrained(best, data=spec)
     expected = recommender.catalogue().encoded
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (900, limits[1]))
     try:
-        found = kept_catalogue(recommender, best).encoded
+        found = cached_vectors(recommender, best)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert torch.equal(found, expected)
@@ -358,9 +353,7 @@ def test_a_disk_that_runs_full_is_an_answer_all_the_same(
     assert encoded[0] > 0, "it went on after what the disk had taken"
 
 
-def test_two_at_once_have_the_same_and_corrupt_nothing(
-    best: Path, spec: DatasetSpec, encoded: list[int]
-) -> None:
+def test_two_at_once_get_the_same_result(best: Path, spec: DatasetSpec, encoded: list[int]) -> None:
     expected = fresh(best, spec)
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: ask(best, spec).encoded, range(4)):
@@ -370,7 +363,7 @@ def test_two_at_once_have_the_same_and_corrupt_nothing(
     assert files(best) == {WHOLE}
 
 
-def test_while_another_writes_it_encodes_for_itself(best: Path, spec: DatasetSpec) -> None:
+def test_while_another_process_writes_it_encodes_for_itself(best: Path, spec: DatasetSpec) -> None:
     with (best / PARTIAL).open("a+b") as file:
         file.write(b"its own")
         file.flush()
@@ -379,7 +372,7 @@ def test_while_another_writes_it_encodes_for_itself(best: Path, spec: DatasetSpe
     assert (best / PARTIAL).read_bytes() == b"its own" and files(best) == {PARTIAL}
 
 
-def test_what_another_has_just_finished_is_not_encoded_again(
+def test_rows_that_another_process_has_just_written_are_not_encoded_again(
     best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flock, expected = fcntl.flock, fresh(best, spec)

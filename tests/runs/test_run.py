@@ -46,7 +46,9 @@ def test_pictures_that_changed_are_refused(run: Run, data: Path, covers: Path, w
     assert run.dataset().folder == data
     replaced(covers)
     api.pack_images(covers, data=data, size=32)
-    with pytest.raises(RunError, match="its pictures differ; pack the covers of then again, or train again"):
+    with pytest.raises(
+        RunError, match="its pictures differ; pack the covers it was trained on again, or train again"
+    ):
         run.dataset()
     api.pack_images(world.covers, data=data, size=32)
     assert run.dataset().folder == data
@@ -87,3 +89,57 @@ def test_the_recipe_of_a_run_keeps_its_name(data: Path, tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", read_recipe("published/sasrec-id"), Dataset.open(data))
     again = read_recipe(run.folder / "recipe.yaml")
     assert again == run.recipe and again.name == "published/sasrec-id"
+
+
+def test_a_moved_project_needs_no_data_path(data: Path, tmp_path: Path) -> None:
+    """Runs and data moved together, with another data set at the old place of the data or without one."""
+    project = tmp_path / "project"
+    project.mkdir()
+    shutil.move(data, project / "data")
+    Run.create(project / "runs" / "one", read_recipe("sasrec-id"), Dataset.open(project / "data"))
+    moved = tmp_path / "elsewhere"
+    shutil.move(project, moved)
+    run = Run.open(moved / "runs" / "one")
+    assert run.dataset().folder.resolve() == moved / "data"
+    shutil.move(moved / "data", tmp_path / "gone")
+    with pytest.raises(RunError, match=f"no longer at {project / 'data'}; give it with --data"):
+        run.dataset()
+    assert run.dataset(tmp_path / "gone").folder == tmp_path / "gone"
+
+
+def test_another_data_set_at_the_old_place_does_not_matter(
+    data: Path, random_dataset: Dataset, tmp_path: Path
+) -> None:
+    project, moved = tmp_path / "project", tmp_path / "moved"
+    project.mkdir()
+    shutil.move(data, project / "data")
+    Run.create(project / "run", read_recipe("sasrec-id"), Dataset.open(project / "data"))
+    shutil.move(project, moved)
+    shutil.copytree(random_dataset.folder, project / "data")
+    assert Run.open(moved / "run").dataset().folder.resolve() == moved / "data"
+    shutil.rmtree(moved / "data")
+    with pytest.raises(RunError, match="its users, items or histories differ; give the one"):
+        Run.open(moved / "run").dataset()
+
+
+def test_a_run_is_repeated_from_its_recipe(data: Path, tmp_path: Path) -> None:
+    quick = {"training.epochs": 1, "items.width": 8}
+    first = api.train("mf-id", data=data, out=tmp_path / "one", overrides=quick)
+    second = api.train(first.folder / "recipe.yaml", data=data, out=tmp_path / "two")
+    assert first.name == second.name == Run.open(second.folder).name == "mf-id"
+    assert (tmp_path / "one" / "last" / "model.safetensors").read_bytes() == (
+        tmp_path / "two" / "last" / "model.safetensors"
+    ).read_bytes()
+    assert len({*first.names, *second.names}) > 3, "and tables can tell them apart"
+
+
+def test_pretrained_networks_are_recorded(data: Path, tmp_path: Path) -> None:
+    network = {"network": {}, "provenance": {"source": "hub/name", "revision": "abc"}, "fit": "stretch"}
+    created = Run.create(tmp_path / "one", read_recipe("sasrec-id"), Dataset.open(data), described=network)
+    joined = {"ids": {}, "pictures": network}
+    other = Run.create(tmp_path / "two", read_recipe("sasrec-id"), Dataset.open(data), described=joined)
+    assert Run.open(created.folder).about["pretrained"] == {"items": network["provenance"]}
+    assert Run.open(other.folder).about["pretrained"] == {"items.parts.pictures": network["provenance"]}
+    over_pixels = RESNET | {"training.epochs": 1, "items.cache": "never"}
+    trained = api.train("sasrec-id", data=data, out=tmp_path / "three", overrides=over_pixels)
+    assert trained.about["pretrained"] == {"items": {"source": "", "revision": None}}

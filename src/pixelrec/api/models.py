@@ -121,8 +121,8 @@ def evaluate(
 
     opened = as_run(run)
     dataset = opened.dataset(folder_of(data))
-    with screen(console).status("ranking") as status:
-        found = evaluate_run(opened, dataset, split, lambda name: status.update(f"ranking by {name}"))
+    with screen(console).status("evaluating") as status:
+        found = evaluate_run(opened, dataset, split, status.update)
     return {model: dict(values) for model, values in found.metrics.items()}
 
 
@@ -234,6 +234,7 @@ def recommend(
     covers: Sequence[Place] = (),
     alone: bool = False,
     data: Dataset | Place | None = None,
+    console: Console | None = None,
 ) -> pl.DataFrame:
     """Recommend items to users, or to somebody with a history.
 
@@ -248,6 +249,7 @@ def recommend(
             pixels.
         alone: list all of the new items and no others, with the ranks they would have.
         data: data set folder, if it has moved since.
+        console: for progress; without one, nothing is printed.
 
     Returns:
         Columns `user_id` (for users), `place` (1 is best), `item_id`, `score`, and `title` if items have one.
@@ -257,7 +259,7 @@ def recommend(
             take pictures.
         ImageError: a cover is not a usable picture.
     """
-    from pixelrec.runs.recommend import Wish, for_history, for_users
+    from pixelrec.runs.recommend import Request, for_history, for_users
 
     ids, past = as_ids(users, "users"), as_ids(history, "history")
     pictures = [as_path(cover, "covers") for cover in as_list(covers, "covers")]
@@ -266,11 +268,13 @@ def recommend(
     check_whole(k, "k")
     if alone and not pictures:
         raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
-    opened, wish, folder = as_run(run), Wish(k, pictures, alone), folder_of(data)
-    if ids:
-        return for_users(opened, opened.dataset(folder), ids, wish)
-    here = folder is not None or Path(opened.about["data"]).exists()
-    return for_history(opened, opened.dataset(folder) if here else None, past, wish)
+    opened, request, folder = as_run(run), Request(k, pictures, alone), folder_of(data)
+    with screen(console).status("recommending") as status:
+        if ids:
+            return for_users(opened, opened.dataset(folder), ids, request, status.update)
+        there = folder is not None or opened.data_folders
+        dataset = opened.dataset(folder) if there else None
+        return for_history(opened, dataset, past, request, status.update)
 
 
 def demo(*, out: Place = Path("demo"), seed: int = 0, console: Console | None = None) -> Demonstration:

@@ -54,9 +54,28 @@ def _rank(
     history, times = latest(cases.histories, users, recommender.spec.length)
     vectors = recommender.vectors(catalogue, latest_events(users, history, times, device))
     targets = torch.from_numpy(cases.targets[part]).to(device)
-    seen, owners = (t.to(device) for t in seen_items(cases.histories, users))
-    if exact is None:
+    seen, owners = seen_items(cases.histories, users)
+    return rank_targets(recommender, catalogue, vectors, targets, seen, owners, exact)
+
+
+def rank_targets(
+    recommender: Recommender,
+    catalogue: Catalogue,
+    vectors: Tensor,
+    targets: Tensor,
+    seen: Tensor,
+    owners: Tensor,
+    exact: AbstractUserModel | None = None,
+) -> Tensor:
+    """The rank of each user's target among all candidates that the user has not seen: int64[B].
+
+    vectors: B, D, of `recommender.vectors`. targets: B. seen, owners: as in `count_ranks`.
+    exact: a float64 copy of the user model, where it looks at candidates and is called often.
+    """
+    seen, owners = seen.to(vectors.device), owners.to(vectors.device)
+    if not recommender.users.looks_at_candidates:
         return count_ranks(vectors, catalogue.candidates, targets, seen, owners)
+    exact = exact or deepcopy(recommender.users).double().eval()
     scores = recommender.scores(catalogue, vectors)
     scores = rescore_near_ties(scores, targets, vectors, catalogue.candidates, exact)
     return count_dense_ranks(scores, targets, seen, owners)

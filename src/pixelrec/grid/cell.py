@@ -192,7 +192,10 @@ def _remedy(folder: Path) -> str:
 
 
 def _only_just_made(folder: Path) -> bool:
-    return folder.is_dir() and {path.name for path in folder.iterdir()} <= _MADE_FIRST
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    return {name for name in names if not name.endswith(".draft")} <= _MADE_FIRST
 
 
 def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

@@ -41,10 +41,10 @@ def target_counts(dataset: Dataset, cases: EvaluationCases) -> np.ndarray:
     return item_counts(training_events(dataset), dataset.items)[cases.targets]
 
 
-def evaluate_run(run: Run, dataset: Dataset, split: Split, on_start: OnStart = ignore) -> EvaluationResult:
+def evaluate_run(run: Run, dataset: Dataset, split: Split, on_progress: OnStart = ignore) -> EvaluationResult:
     """Ranks with the run and every baseline, and saves the result.
 
-    on_start: called with the name of each model before it ranks.
+    on_progress: called with a line of text as the work goes on.
 
     Raises:
         DataError: no user of the data set is evaluated.
@@ -52,11 +52,11 @@ def evaluate_run(run: Run, dataset: Dataset, split: Split, on_start: OnStart = i
     """
     dataset.verify()
     cases = cases_of(dataset, split)
-    on_start(run.name)
+    on_progress(f"ranking by {run.name}")
     weights = weights_sha256(run.demand_best())  # before they are loaded: a later best is not evaluated yet
     recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
-    ranks = rank_cases(recommender, cases, run.catalogue(recommender))
-    by_baseline = _rank_baselines(dataset, cases, on_start)
+    ranks = rank_cases(recommender, cases, run.catalogue(recommender, on_progress))
+    by_baseline = _rank_baselines(dataset, cases, lambda name: on_progress(f"ranking by {name}"))
     counts = target_counts(dataset, cases)
     # A recipe may have the name of a baseline.
     named = {f"{n} (baseline)" if n == run.name else n: found for n, found in by_baseline.ranks.items()}

@@ -1,8 +1,8 @@
-"""The item vectors of a checkpoint in a file beside it: encoding the catalogue costs what it costs, once.
+"""The item vectors of a checkpoint, cached in a file beside it, so that the catalogue is encoded only once.
 
-`item-vectors.safetensors` holds `vectors`, fp32 N + 1, D, row r for item number r, and says of which weights
-and pictures they are. It grows as `item-vectors.partial`: a line that says the same, then rows; killed at any
-moment, the next to ask goes on after the last row that was whole.
+`item-vectors.safetensors` holds `vectors`, fp32 N + 1, D, row r for item number r, and the hashes of weights
+and pictures they depend on. It grows as `item-vectors.partial`: a line with the same hashes, then rows. If
+the process is killed, the next one continues after the last complete row.
 """
 
 from __future__ import annotations
@@ -21,29 +21,32 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pixelrec.console.progress import progress_line
+from pixelrec.errors import RunError
+from pixelrec.evaluation.baselines import OnStart, ignore
+from pixelrec.files.atomic import new_file
 from pixelrec.items.cache.key import bytes_of
-from pixelrec.recommender import Catalogue, Recommender
+from pixelrec.recommender import Recommender
 
 WHOLE, PARTIAL = "item-vectors.safetensors", "item-vectors.partial"
 About = Mapping[str, str]
 
 
-def kept_catalogue(recommender: Recommender, checkpoint: Path, *, progress: bool = False) -> Catalogue:
-    """The catalogue of a recommender that was loaded from `checkpoint`, its vectors from the file there.
+def cached_vectors(recommender: Recommender, checkpoint: Path, on_progress: OnStart = ignore) -> Tensor:
+    """Vectors (N + 1, D) of all items, read from a file beside the checkpoint that was loaded.
 
-    What is not in the file is encoded and written, where the folder can be written.
+    If it is missing or incomplete, the rest is encoded and written, if the folder is writable. Vectors that
+    are cheap to encode are not cached.
 
-    progress: draw a progress bar.
+    on_progress: called with a line of text as items are encoded.
     """
     if not recommender.items.expensive:
-        return recommender.catalogue()
-    # Of what is loaded: training may put a better checkpoint into the folder at any moment.
+        return recommender.encode_all()
+    # Hash the loaded weights, not the file: training may replace the checkpoint at any moment.
     weights = _fingerprint(recommender)
-    found = _whole(recommender, checkpoint, weights)
+    found = _read(recommender, checkpoint, weights)
     if found is None:
-        found = _completed(recommender, checkpoint, weights, progress)
-    return recommender.catalogue(encoded=found.to(recommender.device))
+        found = _complete(recommender, checkpoint, weights, on_progress)
+    return found.to(recommender.device)
 
 
 def _fingerprint(recommender: Recommender) -> str:
@@ -55,8 +58,8 @@ def _fingerprint(recommender: Recommender) -> str:
     return digest.hexdigest()
 
 
-def _whole(recommender: Recommender, checkpoint: Path, weights: str) -> Tensor | None:
-    """The vectors in the file; none where it is absent, damaged, or of other weights or pictures."""
+def _read(recommender: Recommender, checkpoint: Path, weights: str) -> Tensor | None:
+    """The vectors in the file; none if it is missing, damaged, or of other weights or pictures."""
     try:
         with safe_open(checkpoint / WHOLE, framework="pt") as file:
             about: About = file.metadata() or {}
@@ -69,36 +72,31 @@ def _whole(recommender: Recommender, checkpoint: Path, weights: str) -> Tensor |
     return vectors if tuple(vectors.shape) == _shape(recommender) else None
 
 
-def _completed(recommender: Recommender, checkpoint: Path, weights: str, progress: bool) -> Tensor:
+def _complete(recommender: Recommender, checkpoint: Path, weights: str, on_progress: OnStart) -> Tensor:
     """Vectors of all items; those that were encoded before an interruption are not encoded again."""
     about = {"weights": weights, "reads": recommender.items.reads}
     vectors = torch.zeros(_shape(recommender))
-    with (
-        _Growing(checkpoint, about) as growing,
-        progress_line("encoding items", len(vectors), shown=progress) as advance,
-    ):
-        done = growing.read(vectors)
-        for _ in range(done):
-            advance()
+    with _PartialFile(checkpoint, about) as partial:
+        done = partial.read(vectors)
         for some in recommender.encode(torch.arange(done, len(vectors))) if done < len(vectors) else ():
             vectors[done : done + len(some)] = some
-            growing.append(vectors[done : done + len(some)])
+            partial.append(vectors[done : done + len(some)])
             done += len(some)
-            for _ in some:
-                advance()
-        growing.finish(vectors)
+            on_progress(f"encoding items: {done - 1:,} of {len(vectors) - 1:,}")
+        partial.finish(vectors)
     return vectors
 
 
 @final
-class _Growing:
-    """The file as it is written, row by row; nothing where another process writes it, or nobody can.
+class _PartialFile:
+    """The file while it is written row by row.
 
-    That costs time when the next one asks, and never the answer.
+    A no-op if another process holds its lock or the folder is read-only: the result is the same, only not
+    cached.
 
     Args:
-        checkpoint: beside which it lies.
-        about: what the rows depend on.
+        checkpoint: its folder.
+        about: hashes that the rows depend on.
     """
 
     def __init__(self, checkpoint: Path, about: About) -> None:
@@ -114,12 +112,12 @@ class _Growing:
 
     def __exit__(self, *_: object) -> None:
         if self.file is not None:
-            with suppress(OSError):  # what could not be written was not counted on
+            with suppress(OSError):  # rows that could not be written are encoded again next time
                 self.file.close()
             self.file = None
 
     def read(self, vectors: Tensor) -> int:
-        """Fills in the rows that an interrupted call has left, and says how many there are."""
+        """Fills in the rows that an interrupted call has left; their number."""
         with self._or_without():
             if self.file is not None:
                 return self._read(self.file, vectors.numpy())
@@ -135,7 +133,7 @@ class _Growing:
         rows = min((len(content) - len(self.head)) // vectors[0].nbytes, len(vectors))
         some = vectors[:rows]
         some[:] = np.frombuffer(content, np.float32, some.size, len(self.head)).reshape(some.shape)
-        file.truncate(len(self.head) + some.nbytes)  # without a row that was cut short
+        file.truncate(len(self.head) + some.nbytes)  # drop a row that was cut short
         return rows
 
     def append(self, rows: Tensor) -> None:
@@ -145,23 +143,19 @@ class _Growing:
                 self.file.flush()
 
     def finish(self, vectors: Tensor) -> None:
-        """Puts the whole in its place, at once: its words and its rows are never of different catalogues."""
+        """Writes the complete file and removes this one."""
         with self._or_without():
             if self.file is not None:
-                new = self.checkpoint / f".{WHOLE}"
-                try:
-                    save_file({"vectors": vectors}, new, dict(self.about))
-                    new.replace(self.checkpoint / WHOLE)
-                finally:
-                    new.unlink(missing_ok=True)
+                with new_file(self.checkpoint / WHOLE, RunError) as draft:
+                    save_file({"vectors": vectors}, draft, dict(self.about))
                 (self.checkpoint / PARTIAL).unlink(missing_ok=True)
 
     @contextmanager
     def _or_without(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, SafetensorError):
-            self.__exit__()  # and it goes on without a file
+        except (OSError, RunError):
+            self.__exit__()  # continue without a file
 
 
 def _shape(recommender: Recommender) -> tuple[int, int]:

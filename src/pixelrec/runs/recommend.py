@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Self, final
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import all_events, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import RequestError
+from pixelrec.evaluation.baselines import OnStart, ignore
+from pixelrec.evaluation.evaluate import rank_targets
 from pixelrec.images.loose import read_loose
 from pixelrec.recommender import Catalogue, Recommender, latest_events
 from pixelrec.runs.run import Run
@@ -24,17 +26,18 @@ if TYPE_CHECKING:
     import polars as pl
 
 USERS = 1024  # at a time
-FEW_USERS = 64  # at a time, where every score is looked at
+FEW_USERS = 64  # at a time, where the user model scores every candidate
 
 
+@final
 @dataclass(frozen=True)
-class Wish:
-    """What is asked of a recommender.
+class Request:
+    """What to recommend.
 
     Args:
-        k: the best so many.
-        covers: pictures of items that nobody knows yet, added to the catalogue …
-        alone: … or the only ones that are told of, with the places they would take.
+        k: the number of items.
+        covers: pictures of new items, which are added to the catalogue.
+        alone: return the new items only, with the place of each in the catalogue.
     """
 
     k: int
@@ -42,36 +45,45 @@ class Wish:
     alone: bool = False
 
 
-def for_users(run: Run, dataset: Dataset, users: Sequence[str], wish: Wish) -> pl.DataFrame:
+def for_users(
+    run: Run, dataset: Dataset, users: Sequence[str], request: Request, on_progress: OnStart = ignore
+) -> pl.DataFrame:
     """`user_id, place, item_id, score` (and `title`) for users of the data set; all their events are seen."""
     import polars as pl
 
     numbers = dataset.user_numbers(list(users))
-    counter = _Counter.of(run, run.recommender(dataset.spec(run.length, training_events(dataset))), wish)
+    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
+    service = RecommendationService.of(run, recommender, request, on_progress)
     histories, tables = all_events(dataset), []
-    at_once = FEW_USERS if counter.looks_at_all else USERS
+    at_once = FEW_USERS if recommender.users.looks_at_candidates else USERS
     for start in range(0, len(numbers), at_once):
         some = numbers[start : start + at_once]
         history, times = latest(histories, some, run.length)
-        events = latest_events(some, history, times, counter.recommender.device)
-        found = counter.answer(events, *seen_items(histories, some))
+        events = latest_events(some, history, times, recommender.device)
+        found = service.recommend(events, *seen_items(histories, some))
         tables.append(found.with_columns(pl.col("row") + start))
     table = pl.concat(tables)
-    asked_by = pl.Series("user_id", users).gather(table["row"])
-    return table.drop("row").insert_column(0, asked_by)
+    user_ids = pl.Series("user_id", users).gather(table["row"])
+    return table.drop("row").insert_column(0, user_ids)
 
 
-def for_history(run: Run, dataset: Dataset | None, history: Sequence[str], wish: Wish) -> pl.DataFrame:
-    """`place, item_id, score` (and `title`) for somebody who took these items, oldest first.
+def for_history(
+    run: Run,
+    dataset: Dataset | None,
+    history: Sequence[str],
+    request: Request,
+    on_progress: OnStart = ignore,
+) -> pl.DataFrame:
+    """`place, item_id, score` (and `title`) for a history of item ids, oldest first.
 
-    Item encoders that read pictures need the data set, unless the vectors of all items were kept beside the
-    checkpoint by an earlier call; an id table does without.
+    Item encoders over pictures need the data set, unless an earlier call has cached the vectors of all items
+    beside the checkpoint; an id table does not.
     """
     spec = None if dataset is None else dataset.spec(run.length, training_events(dataset))
     recommender = run.recommender(spec)
     if recommender.users.needs_known_user:
         raise RequestError(
-            f"{run.recipe['users']['name']} has a vector per known user and cannot answer for a history; "
+            f"{run.recipe['users']['name']} has a vector per known user and cannot recommend for a history; "
             "ask with --user, or train a recipe such as sasrec-id"
         )
     numbers = _numbers(run, history)
@@ -80,60 +92,59 @@ def for_history(run: Run, dataset: Dataset | None, history: Sequence[str], wish:
     row[0, row.shape[1] - len(last) :] = last
     events = latest_events(np.zeros(1, np.int64), row, np.zeros_like(row), recommender.device)
     seen, owners = torch.from_numpy(numbers), torch.zeros(len(numbers), dtype=torch.int64)
-    return _Counter.of(run, recommender, wish).answer(events, seen, owners).drop("row")
+    service = RecommendationService.of(run, recommender, request, on_progress)
+    return service.recommend(events, seen, owners).drop("row")
 
 
 @final
 @dataclass(frozen=True)
-class _Counter:
-    """Where wishes are answered: a recommender, its catalogue with what was brought along, and the names."""
+class RecommendationService:
+    """Recommends from a catalogue that new items may have been added to."""
 
     recommender: Recommender
     catalogue: Catalogue
-    vocabulary: pl.DataFrame  # a row for every item, those brought along last
-    wish: Wish
+    vocabulary: pl.DataFrame  # a row for every item, new ones last
+    request: Request
 
     @classmethod
-    def of(cls, run: Run, recommender: Recommender, wish: Wish) -> _Counter:
-        """Looks at the pictures first: a wrong one must not wait for a catalogue to be encoded."""
+    def of(cls, run: Run, recommender: Recommender, request: Request, on_progress: OnStart = ignore) -> Self:
+        """Reads the new pictures first, so that a broken one is reported before the catalogue is encoded."""
         vocabulary, unseen = run.vocabulary, None
-        if wish.covers:
-            unseen = _unseen(recommender, wish.covers)
-            vocabulary = _extended(vocabulary, wish.covers)
-        catalogue = run.catalogue(recommender)
-        if unseen is not None:
-            catalogue = recommender.catalogue(encoded=catalogue.encoded, unseen=unseen)
-        return cls(recommender, catalogue, vocabulary, wish)
+        if request.covers:
+            unseen = _unseen(recommender, request.covers)
+            vocabulary = _extended(vocabulary, request.covers)
+        encoded = run.encoded(recommender, on_progress)
+        return cls(recommender, recommender.catalogue(encoded=encoded, unseen=unseen), vocabulary, request)
 
-    @property
-    def looks_at_all(self) -> bool:
-        return self.wish.alone or self.recommender.users.looks_at_candidates
-
-    def answer(self, events: Events, seen: Tensor, owners: Tensor) -> pl.DataFrame:
-        """`row` (of `events`), `place`, `item_id`, `score` and perhaps `title`."""
-        if self.wish.alone:
-            scores, items, places = self._places(events, seen, owners)
-        else:
-            best = self.recommender.recommend(self.catalogue, events, seen, owners, self.wish.k)
-            scores, items = (found.cpu().numpy() for found in best)
-            places = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
+    def recommend(self, events: Events, seen: Tensor, owners: Tensor) -> pl.DataFrame:
+        """`row` (of `events`), `place`, `item_id`, `score` and perhaps `title`; best first in each row."""
+        if self.request.alone:
+            return _table(self.vocabulary, *self._new_items(events, seen, owners))
+        best = self.recommender.recommend(self.catalogue, events, seen, owners, self.request.k)
+        scores, items = (found.cpu().numpy() for found in best)
+        places = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
         return _table(self.vocabulary, scores, items, places)
 
-    def _places(
+    def _new_items(
         self, events: Events, seen: Tensor, owners: Tensor
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Scores, item numbers and places of what was brought along, best first: each B, n.
+        """Scores, item numbers and places of the new items, best first: each B, n.
 
-        A place counts the items of the catalogue that are not seen and score as high or higher.
+        The place of each is its exact rank among the unseen items of the catalogue.
         """
-        vectors = self.recommender.vectors(self.catalogue, events)
-        scores = self.recommender.scores(self.catalogue, vectors)
-        known = self.recommender.spec.items + 1
-        scores[:, 0] = -torch.inf
-        scores[owners.to(scores.device), seen.to(scores.device)] = -torch.inf
-        new, order = scores[:, known:].sort(dim=1, descending=True, stable=True)
-        places = 1 + torch.stack([(scores[:, :known] >= each).sum(1) for each in new.T[:, :, None]], dim=1)
-        return new.cpu().numpy(), (order + known).cpu().numpy(), places.cpu().numpy()
+        recommender, candidates = self.recommender, self.catalogue.candidates
+        known = recommender.spec.items + 1
+        vectors = recommender.vectors(self.catalogue, events)
+        scores = recommender.scores(replace(self.catalogue, candidates=candidates[known:]), vectors)
+        targets = torch.full((len(vectors),), known, device=vectors.device)
+        places = []
+        for new in candidates[known:].split(1):
+            beside = replace(self.catalogue, candidates=torch.cat([candidates[:known], new]))
+            places.append(rank_targets(recommender, beside, vectors, targets, seen, owners))
+        found = np.stack([place.cpu().numpy() for place in places], axis=1)
+        order = np.lexsort((-scores.cpu().numpy(), found), axis=1)
+        ordered = (np.take_along_axis(x, order, axis=1) for x in (scores.cpu().numpy(), found))
+        return next(ordered), order + known, next(ordered)
 
 
 def _unseen(recommender: Recommender, covers: Sequence[Path]) -> Tensor:
@@ -142,7 +153,7 @@ def _unseen(recommender: Recommender, covers: Sequence[Path]) -> Tensor:
 
 
 def _extended(vocabulary: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
-    """With a row for each picture, called as its file."""
+    """With a row for each picture, whose id is the name of its file."""
     import polars as pl
 
     names = [path.name for path in covers]
@@ -153,14 +164,14 @@ def _extended(vocabulary: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
     taken = set(vocabulary["item_id"]) & set(names) or {name for name in names if names.count(name) > 1}
     if taken:
         raise RequestError(
-            f"two items would be called {min(taken)!r}: the pictures of new items go by their files' names; "
+            f"two items would have the id {min(taken)!r}: new items have the names of their files as ids; "
             "rename the file"
         )
     return pl.concat([vocabulary, pl.DataFrame({"item_id": names})], how="diagonal")
 
 
 def _is_text(name: str) -> bool:
-    """Whether all of it is characters: bytes that are none stand in a file's name as lone surrogates."""
+    """Whether it is valid Unicode: undecodable bytes of a file's name are lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
@@ -171,7 +182,7 @@ def _numbers(run: Run, item_ids: Sequence[str]) -> np.ndarray:
         some = ", ".join(map(repr, unknown[:5]))
         raise RequestError(
             f"{len(unknown)} of {len(item_ids)} items of the history are unknown to {run.folder}: {some}; "
-            "all that it knows are in items.parquet there"
+            "the known ones are in items.parquet there"
         )
     return np.array([known[item_id] for item_id in item_ids], np.int64)
 
@@ -179,7 +190,7 @@ def _numbers(run: Run, item_ids: Sequence[str]) -> np.ndarray:
 def _table(
     vocabulary: pl.DataFrame, scores: np.ndarray, items: np.ndarray, places: np.ndarray
 ) -> pl.DataFrame:
-    """Long form of scores, item numbers and places (B, k); places that nothing is left for are dropped."""
+    """Long form of scores, item numbers and places (B, k), without empty places (item 0)."""
     import polars as pl
 
     row, column = np.nonzero(items)

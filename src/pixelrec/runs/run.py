@@ -1,14 +1,14 @@
 """A run folder: everything about one training, readable by people.
 
 ```
-recipe.yaml         every choice, resolved
-run.json            which data set, when, with which versions
+recipe.yaml         every choice, resolved, and the name of the recipe
+run.json            the data set, pretrained networks, time and versions
 items.parquet       the vocabulary of the item numbers that the checkpoints use
 metrics.jsonl       a line per epoch
 tensorboard/
 best/               the recommender of the best epoch
 last/               the state to resume from
-ranks-<split>.parquet, metrics-<split>.json, baselines-<split>.json, slices-<split>.json
+evaluation-<split>.json, ranks-<split>.parquet
 report.html         of test; report-validation.html
 ```
 """
@@ -16,6 +16,7 @@ report.html         of test; report-validation.html
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,17 +27,19 @@ from typing import Any, Self
 
 import polars as pl
 import torch
+from torch import Tensor
 
 from pixelrec.batch import DatasetSpec
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
-from pixelrec.files.atomic import whole
+from pixelrec.evaluation.baselines import OnStart, ignore
+from pixelrec.files.atomic import whole, write_text
 from pixelrec.numerics.device import device_of
 from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
-from pixelrec.runs.item_vectors import kept_catalogue
+from pixelrec.runs.item_vectors import cached_vectors
 
-FORMAT = 1
+FORMAT = 2
 EVENTS, PICTURES = "users, items or histories", "pictures"
 
 
@@ -50,17 +53,17 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What the run's recommender is called in tables."""
+        """The name of its recommender in tables."""
         return self.recipe.name
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """What it may be called beside other runs, from the shortest on: recipes may bear the same name."""
+        """Names beside other runs, the shortest first: several recipes may have the same name."""
         return (self.name, f"{self.name} ({self.folder.name})", f"{self.name} ({self.folder})")
 
     @property
     def length(self) -> int:
-        """L: latest events that its user model looks at."""
+        """L: latest events that its user model sees."""
         return self.recipe["length"]
 
     @classmethod
@@ -69,27 +72,32 @@ class Run:
         folder: Path,
         recipe: Recipe,
         dataset: Dataset,
-        start: Mapping[str, str] | None = None,
+        *,
         reads: str = "",
+        described: Mapping[str, Any] | None = None,
+        start: Mapping[str, str] | None = None,
     ) -> Self:
         """Makes the folder of a new run.
 
         Args:
             folder: new or empty.
             recipe: resolved.
-            dataset: that it is trained on.
+            dataset: the one it is trained on.
+            reads: fingerprint of the pictures that its item encoder reads, if any.
+            described: description of the item encoder, whose pretrained networks are recorded.
             start: the run whose weights it starts from, and their hash.
-            reads: fingerprint of the pictures that its item encoder looks at; empty: at none.
 
         Raises:
-            RunError: the folder holds something already.
+            RunError: the folder is not empty.
         """
         demand_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        data = dataset.folder.resolve()
         about: dict[str, Any] = {
             "format": FORMAT,
             "recipe": recipe.name,
-            "data": str(dataset.folder.resolve()),
+            "data": str(data),
+            "data_from_here": os.path.relpath(data, folder.resolve()),
             "data_fingerprint": dataset.fingerprint,
             "created": datetime.now().astimezone().isoformat(timespec="seconds"),
             "pixelrec": version("pixelrec"),
@@ -97,11 +105,13 @@ class Run:
         }
         if reads:
             about["pictures_fingerprint"] = reads
+        if found := _provenance(described or {}, "items"):
+            about["pretrained"] = found
         if start is not None:
             about["warm_start"] = dict(start)
         shutil.copyfile(dataset.folder / "items.parquet", folder / "items.parquet")
-        (folder / "recipe.yaml").write_text(recipe.dump(named=True), encoding="utf-8")
-        (folder / "run.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        write_text(folder / "recipe.yaml", recipe.dump(named=True), RunError)
+        write_text(folder / "run.json", json.dumps(about, indent=2) + "\n", RunError)
         return cls(folder, recipe, about)
 
     @classmethod
@@ -124,8 +134,7 @@ class Run:
             raise RunError(
                 f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"
             )
-        recipe = read_recipe(folder / "recipe.yaml")
-        return cls(folder, Recipe(about["recipe"], recipe.config), about)
+        return cls(folder, read_recipe(folder / "recipe.yaml"), about)
 
     def dataset(self, data: Path | str | None = None) -> Dataset:
         """The data set it was trained on, or the same one at another place.
@@ -133,24 +142,34 @@ class Run:
         Raises:
             RunError: `data` is another data set, or its items have other pictures now.
         """
-        if data is None and not Path(self.about["data"]).exists():
+        places = self.data_folders if data is None else [Path(data)]
+        if not places:
             raise RunError(
                 f"the data set of {self.folder} is no longer at {self.about['data']}; give it with --data"
             )
-        dataset = Dataset.open(Path(data or self.about["data"]))
-        if differing := self.difference(dataset):
-            mend = "pack the covers of then again" if differing == PICTURES else "give that one with --data"
-            raise RunError(
-                f"{dataset.folder} is not the data set that {self.folder} was trained on: its {differing} "
-                f"differ; {mend}, or train again"
-            )
-        return dataset
+        for place in places:
+            dataset = Dataset.open(place)
+            differing = self.difference(dataset)
+            if differing is None:
+                return dataset
+        mend = "give the one it was trained on with --data"
+        if differing == PICTURES:
+            mend = "pack the covers it was trained on again"
+        raise RunError(
+            f"{dataset.folder} is not the data set that {self.folder} was trained on: its {differing} "
+            f"differ; {mend}, or train again"
+        )
+
+    @property
+    def data_folders(self) -> list[Path]:
+        """Existing folders of its data set: at the absolute path, and at the one relative to the run."""
+        places = Path(self.about["data"]), (self.folder / self.about["data_from_here"]).resolve()
+        return [place for place in dict.fromkeys(places) if place.exists()]
 
     def difference(self, dataset: Dataset) -> str | None:
-        """What `dataset` has otherwise than when the run was trained, in words; none if it is the same.
+        """The part of `dataset` that has changed since the run was trained, in words; none if it is the same.
 
-        Pictures count where the run looks at them and they are at hand; runs of before they were noted have
-        any.
+        Pictures count only if the run reads them and they are there.
         """
         if dataset.fingerprint != self.about["data_fingerprint"]:
             return EVENTS
@@ -181,22 +200,37 @@ class Run:
 
     @property
     def vocabulary(self) -> pl.DataFrame:
-        """`item_id` and what else is known of item number r + 1 of its checkpoints, in row r."""
+        """`item_id`, and perhaps a title and more, of item number r + 1 of its checkpoints, in row r."""
         return pl.read_parquet(self.folder / "items.parquet")
 
-    def catalogue(self, recommender: Recommender) -> Catalogue:
-        """All items, as the recommender of the best epoch sees them; what is dear to encode is kept there."""
-        return kept_catalogue(recommender, whole(self.folder / "best"), progress=True)
+    def catalogue(self, recommender: Recommender, on_progress: OnStart = ignore) -> Catalogue:
+        """All items, encoded by the recommender of the best epoch; expensive vectors are cached there."""
+        return recommender.catalogue(encoded=self.encoded(recommender, on_progress))
+
+    def encoded(self, recommender: Recommender, on_progress: OnStart = ignore) -> Tensor:
+        """Vectors (N + 1, D) of all items; where they are expensive, cached beside the best checkpoint.
+
+        on_progress: called with a line of text as the work goes on.
+        """
+        return cached_vectors(recommender, whole(self.folder / "best"), on_progress)
+
+
+def _provenance(described: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Source and revision of each pretrained network, by its place in the recipe."""
+    if "provenance" in described:
+        return {place: described["provenance"]}
+    parts = ((name, part) for name, part in described.items() if isinstance(part, Mapping))
+    return {k: v for name, part in parts for k, v in _provenance(part, f"{place}.parts.{name}").items()}
 
 
 def demand_new(folder: Path) -> None:
-    """Raises `RunError` if the folder of a new run holds something already."""
+    """Raises `RunError` unless the folder of a new run is missing or empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunError(f"{folder} is not empty; choose another --out, or continue it with --resume {folder}")
 
 
 def new_folder(recipe: Recipe, runs: Path = Path("runs")) -> Path:
-    """`runs/<date>-<time>-<recipe>`, with a number where that is taken."""
+    """`runs/<date>-<time>-<recipe>`, with a number if that exists."""
     name = f"{datetime.now():%Y-%m-%d-%H%M%S}-{recipe.name.replace('/', '-')}"
     taken = (f"{name}-{n}" if n > 1 else name for n in range(1, 10**6))
     return next(runs / name for name in taken if not (runs / name).exists())

@@ -52,8 +52,17 @@ def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Co
     start = WarmStart.of(recipe)
     parts = build_parts(recipe, dataset, processes)
     _begin(parts, start, dataset, console)
-    origin, reads = start.origin if start else None, parts.recommender.items.reads
-    run = processes.from_leader(lambda: Run.create(out or new_folder(recipe), recipe, dataset, origin, reads))
+    items, origin = parts.recommender.items, start.origin if start else None
+    run = processes.from_leader(
+        lambda: Run.create(
+            out or new_folder(recipe),
+            recipe,
+            dataset,
+            reads=items.reads,
+            described=items.describe(),
+            start=origin,
+        )
+    )
     with _locked(run, processes):
         return _train(parts, run, Progress(), console)
 
