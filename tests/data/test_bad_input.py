@@ -154,7 +154,7 @@ def zipped(text: str) -> bytes:
     [
         (
             zipped(LONG)[:-500],
-            "the gzip file is cut off or damaged .* write or download it anew",
+            "the gzip file is cut off or damaged .* write or download it again",
         ),
         (zipped(LONG)[:-4], "the gzip file is cut off or damaged"),
         (zipped(LONG)[:400] + bytes(400), "the gzip file is cut off or damaged"),

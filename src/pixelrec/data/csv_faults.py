@@ -1,4 +1,4 @@
-"""Where a CSV text cannot be used: a slow look, line by line, taken only when something is wrong."""
+"""The first fault of a CSV text: a slow search, line by line, for texts that were refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interactions from CSV, 64 MiB at a time: Polars parses, a second look at what it refuses names the line."""
+"""CSV files, 64 MiB at a time: Polars parses; lines it refuses are searched for the first fault."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 BLOCK = 64 * 2**20  # bytes parsed at a time
-_LINE = 2**20  # bytes that a line may have
+_LINE = 2**20  # bytes of the longest line
 _GZIP, _BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
 _BLANK_LINES = re.compile(rb"\n(?:\r?\n)+")
 
@@ -34,14 +34,13 @@ def is_csv(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the wanted columns stand in a CSV file."""
+    """The places of the wanted columns in a CSV file."""
 
     path: Path
     header: list[str]
-    item: int
-    user: int
-    time: int
-    unit: TimeUnit | None  # of numbers; none: the first line has a date, and so must all
+    ids: tuple[int, ...]  # of columns that must not be empty
+    time: int | None = None
+    unit: TimeUnit | None = None  # of times that are numbers; none: they are dates
 
 
 @dataclass(frozen=True)
@@ -49,11 +48,13 @@ class Block:
     """Whole lines of a CSV file."""
 
     body: bytes
-    line: int  # of the file, from 1, that the body begins at
+    line: int  # number of the first one in the file, from 1
 
 
 def read_csv_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
     """Frames with `user` and `item` (String), `seconds` and perhaps `fraction`.
+
+    The first line decides whether times are numbers or dates.
 
     Raises:
         DataError: naming the line of the first thing that cannot be used.
@@ -66,32 +67,63 @@ def read_csv_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
         for block in _blocks(stream):
             if layout is None:
                 unit = None if _begins_with_date(block, time) else columns.time_unit
-                layout = Layout(path, header, item, user, time, unit)
-            frame = _parse(layout, block)
-            if frame.height:
-                yield frame
+                layout = Layout(path, header, (item, user), time, unit)
+            table = _parse(layout, block)
+            if table is not None:
+                times = [name for name in ("seconds", "fraction") if name in table.columns]
+                yield table.select(*times, item=str(item), user=str(user))
+
+
+def read_csv_table(path: Path, item_column: str) -> pl.DataFrame:
+    """All columns of a file as text; no id is missing.
+
+    Raises:
+        DataError: naming the line of the first thing that cannot be used.
+    """
+    import polars as pl
+
+    with opened(path) as stream:
+        header = read_header(path, stream)
+        check_columns(path, header, {"item_column": item_column})
+        if double := next((name for name in header if header.count(name) > 1), None):
+            raise DataError(f"{path}: the header names column {double!r} twice; rename or remove one")
+        layout = Layout(path, header, (header.index(item_column),))
+        tables = [table for block in _blocks(stream) if (table := _parse(layout, block)) is not None]
+    empty = pl.DataFrame(schema=dict.fromkeys(map(str, range(len(header))), pl.String))
+    table = pl.concat([empty, *tables])
+    return table.rename(dict(zip(table.columns, header, strict=True)))
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a CSV file, inflated where it is gzip-compressed; damage is named."""
-    with path.open("rb") as file:
-        zipped = file.peek(2)[:2] == _GZIP
-    if path.suffix.lower() == ".gz" and not zipped:
-        raise DataError(
-            f"{path}: named .gz, but not gzip-compressed; compress it with gzip, or rename it to .csv"
-        )
+    """The bytes of a CSV file, inflated if it is gzip-compressed.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
+        with path.open("rb") as file:
+            zipped = file.peek(2)[:2] == _GZIP
+        if path.suffix.lower() == ".gz" and not zipped:
+            raise DataError(
+                f"{path}: named .gz, but not gzip-compressed; compress it with gzip, or rename it to .csv"
+            )
         with gzip.open(path) if zipped else path.open("rb") as stream:
             yield stream  # type: ignore[misc]  # GzipFile reads bytes too
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
-            f"{path}: the gzip file is cut off or damaged ({error}); write or download it anew"
+            f"{path}: the gzip file is cut off or damaged ({error}); write or download it again"
         ) from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def read_header(path: Path, stream: IO[bytes]) -> list[str]:
-    """Names of the columns; leaves `stream` at the second line."""
+    """Names of the columns; leaves `stream` at the second line.
+
+    Raises:
+        DataError: it is empty, no UTF-8 or no CSV.
+    """
     line = stream.readline(_LINE).removeprefix(_BOM)
     if not line.strip():
         raise DataError(
@@ -124,16 +156,16 @@ def _blocks(stream: IO[bytes]) -> Iterator[Block]:
 
 
 def _begins_with_date(block: Block, place: int) -> bool:
-    """Whether the first line that is not blank has a date there."""
+    """Whether the first line that is not blank has a date in that column."""
     text = block.body.lstrip(b"\r\n")[:_LINE].decode("utf-8", errors="replace")
     try:
         return is_date(next(csv.reader(StringIO(text, newline="")))[place])
-    except (StopIteration, IndexError, csv.Error):  # what is wrong is found when the block is parsed
+    except (StopIteration, IndexError, csv.Error):  # the fault is found when the block is parsed
         return False
 
 
 def _end_of_lines(data: bytes) -> int:
-    """Where the last line that is whole ends: a line end inside quotes ends no line."""
+    """The end of the last whole line; line ends inside quotes do not count."""
     end = data.rfind(b"\n") + 1
     quotes = data.count(b'"', 0, end)
     while end and quotes % 2:
@@ -144,8 +176,14 @@ def _end_of_lines(data: bytes) -> int:
     return end
 
 
-def _parse(layout: Layout, block: Block) -> pl.DataFrame:
-    """A block's events; whatever looks wrong is looked at line by line, and named."""
+def _parse(layout: Layout, block: Block) -> pl.DataFrame | None:
+    """A block's table, its columns named by their place, with `seconds` and perhaps `fraction` of times.
+
+    Polars fills up short lines with nulls without a word: blocks that may hold one are searched line by line.
+
+    Raises:
+        DataError: naming the first fault.
+    """
     import polars as pl
 
     quoted = b'"' in block.body
@@ -153,16 +191,23 @@ def _parse(layout: Layout, block: Block) -> pl.DataFrame:
     if not quoted and (b"\n\n" in body or b"\n\r\n" in body):
         body = _BLANK_LINES.sub(b"\n", body)
     if not body:
-        return pl.DataFrame({"item": [], "user": [], "seconds": []})
+        return None
+    needed = [str(place) for place in layout.ids]
     try:
         table = _table(layout, body)
-        events = _events(layout, table)
-        suspect = _suspect(layout, table, body, quoted) or events["seconds"].null_count() > 0
+        if layout.time is not None:
+            times = table[str(layout.time)]
+            needed += [times.name, "seconds"]
+            table = table.hstack(
+                seconds_of_dates(times) if layout.unit is None else seconds_and_fraction(times, layout.unit)
+            )
     except pl.exceptions.PolarsError as error:
         raise _fault(layout, block) or _unexplained(layout, block, error) from error
-    if suspect and (fault := _fault(layout, block)):
+    if not _suspect(layout, table.select(needed), table[str(len(layout.header) - 1)], body, quoted):
+        return table
+    if fault := _fault(layout, block):
         raise fault
-    return events.drop_nulls() if suspect else events  # blank lines among quoted ones became nulls
+    return table.drop_nulls(needed)  # blank lines among quoted ones became nulls
 
 
 def _table(layout: Layout, body: bytes) -> pl.DataFrame:
@@ -173,35 +218,26 @@ def _table(layout: Layout, body: bytes) -> pl.DataFrame:
     import polars as pl
 
     schema: dict[str, type[pl.DataType]] = {str(place): pl.String for place in range(len(layout.header))}
-    kinds = (pl.String,) if layout.unit is None else (pl.Int64, pl.Float64)
-    for kind in kinds:
-        schema[str(layout.time)] = kind
-        try:
-            return pl.read_csv(body, has_header=False, schema=schema)
-        except pl.exceptions.ComputeError:
-            if kind is kinds[-1]:
-                raise
-    raise AssertionError("unreachable")
+    if layout.unit is None:
+        return pl.read_csv(body, has_header=False, schema=schema)
+    try:
+        return pl.read_csv(body, has_header=False, schema={**schema, str(layout.time): pl.Int64})
+    except pl.exceptions.ComputeError:
+        return pl.read_csv(body, has_header=False, schema={**schema, str(layout.time): pl.Float64})
 
 
-def _events(layout: Layout, table: pl.DataFrame) -> pl.DataFrame:
-    times = table[str(layout.time)]
-    split = seconds_of_dates(times) if layout.unit is None else seconds_and_fraction(times, layout.unit)
-    return split.with_columns(item=table[str(layout.item)], user=table[str(layout.user)])
-
-
-def _suspect(layout: Layout, table: pl.DataFrame, body: bytes, quoted: bool) -> bool:
-    """Whether a line may lack a value or a field. Polars fills up short lines with nulls and says nothing."""
-    ids, last = [str(layout.item), str(layout.user)], str(len(layout.header) - 1)
-    if any(table[name].null_count() for name in (*ids, str(layout.time))):
+def _suspect(layout: Layout, needed: pl.DataFrame, last: pl.Series, body: bytes, quoted: bool) -> bool:
+    """Whether a line may lack a value or a field."""
+    if any(needed[name].null_count() for name in needed.columns):
         return True
     if quoted:
-        return table[last].null_count() > 0 or any(bool((table[name] == "").any()) for name in ids)
-    return body.count(b",") != table.height * (len(layout.header) - 1)
+        empty = any(bool((needed[str(place)] == "").any()) for place in layout.ids)
+        return empty or last.null_count() > 0
+    return body.count(b",") != needed.height * (len(layout.header) - 1)
 
 
 def _fault(layout: Layout, block: Block) -> DataError | None:
-    found = first_fault(block.body, layout.header, (layout.item, layout.user), layout.time, layout.unit)
+    found = first_fault(block.body, layout.header, layout.ids, layout.time, layout.unit)
     return DataError(f"{layout.path}, line {block.line + found.line}: {found.what}") if found else None
 
 

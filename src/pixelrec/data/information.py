@@ -1,16 +1,14 @@
-"""What is known of the items besides who took them: title, tag, description, counters."""
+"""Item information: title, tag, description, counters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelrec.data.columns import check_columns
-from pixelrec.data.csv_faults import first_fault
-from pixelrec.data.csv_file import is_csv, opened, read_header
-from pixelrec.data.parquet_file import damage_named, is_parquet
+from pixelrec.data.csv_file import is_csv, read_csv_table
+from pixelrec.data.parquet_file import damage_named, ids_of, is_parquet
 from pixelrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ _WHOLE, _DECIMAL = r"^(0|-?[1-9][0-9]{0,17})$", r"^-?(0|[1-9][0-9]{0,14})(\.[0-9
 
 @dataclass(frozen=True)
 class Information:
-    """One row an item: `item_id` (String) first, then all other columns of the file."""
+    """A row per item: `item_id` (String) first, then all other columns of the file."""
 
     path: Path
     table: pl.DataFrame
@@ -39,10 +37,7 @@ def read_information(path: Path, item_column: str) -> Information:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file; give a CSV or Parquet file with one line for each item")
-    try:
-        table = _read(path, item_column)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    table = _read(path, item_column)
     if item_column != "item_id" and "item_id" in table.columns:
         raise DataError(
             f"{path}: has a column 'item_id' besides {item_column!r}; rename or remove one of them"
@@ -54,10 +49,10 @@ def read_information(path: Path, item_column: str) -> Information:
 
 
 def described(item_ids: pl.Series, information: Information | None) -> pl.DataFrame:
-    """A row for each of `item_ids`, in their order; nulls where nothing is known.
+    """A row for each of `item_ids`, in their order; nulls where there is no information.
 
     Raises:
-        DataError: none of the items is known, so the information is of something else.
+        DataError: there is none of any item, so the information is of another data set.
     """
     items = item_ids.to_frame("item_id")
     if information is None:
@@ -86,55 +81,13 @@ def _read_parquet(path: Path, item_column: str) -> pl.DataFrame:
     with damage_named(path):
         table = pl.read_parquet(path, glob=False)
     check_columns(path, table.columns, {"item_column": item_column})
-    ids = table[item_column]
-    if not (ids.dtype.is_integer() or ids.dtype in (pl.String, pl.Categorical, pl.Enum)):
-        raise DataError(f"{path}: column {item_column!r} holds {ids.dtype}, expected text or integers")
-    table = table.with_columns(ids.cast(pl.String))
-    empty = table[item_column].is_null() | (table[item_column] == "")
-    if empty.any():
-        raise DataError(f"{path}, row {int(empty.arg_true()[0]) + 1}: {item_column} is empty; remove the row")
-    return table
+    return table.with_columns(ids_of(path, table[item_column]))
 
 
 def _read_csv(path: Path, item_column: str) -> pl.DataFrame:
-    import polars as pl
-
-    with opened(path) as stream:
-        header = read_header(path, stream)
-        body = stream.read()
-    check_columns(path, header, {"item_column": item_column})
-    if len(set(header)) < len(header):
-        raise DataError(
-            f"{path}: the header names column {_first_double(header)!r} twice; rename or remove one"
-        )
-    if not body.strip():
-        return pl.DataFrame(schema=dict.fromkeys(header, pl.String))
-    table = _parsed(path, header, body, header.index(item_column))
-    return table.with_columns(_typed(table[name]) for name in header if name not in TEXTS | {item_column})
-
-
-def _parsed(path: Path, header: list[str], body: bytes, ids: int) -> pl.DataFrame:
-    """All columns as text; lines without an id or of another width than the header are faults."""
-    import polars as pl
-
-    try:
-        schema = dict.fromkeys(header, pl.String)
-        table = pl.read_csv(body.lstrip(b"\r\n"), has_header=False, schema=schema)
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise _fault(path, body, header, ids) or DataError(
-            f"{path}: not readable as CSV ({reason})"
-        ) from error
-    named = table[header[ids]].is_not_null() & (table[header[ids]] != "")
-    suspect = ~named | table[header[-1]].is_null()  # Polars fills up short lines with nulls
-    if suspect.any() and (fault := _fault(path, body, header, ids)):
-        raise fault
-    return table.filter(named)  # without blank lines
-
-
-def _fault(path: Path, body: bytes, header: list[str], ids: int) -> DataError | None:
-    found = first_fault(body, header, (ids,), None)
-    return DataError(f"{path}, line {found.line + 2}: {found.what}") if found else None
+    """CSV, with numbers in columns where every value is one."""
+    table = read_csv_table(path, item_column)
+    return table.with_columns(_typed(column) for column in table if column.name not in TEXTS | {item_column})
 
 
 def _typed(column: pl.Series) -> pl.Series:
@@ -158,8 +111,3 @@ def _refuse_duplicates(path: Path, ids: pl.Series, name: str) -> None:
 
 def _and_others(count: int) -> str:
     return f" ({count} other id{'s are' if count > 1 else ' is'} doubled too)" if count else ""
-
-
-def _first_double(names: Iterable[str]) -> str:
-    seen: set[str] = set()
-    return next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]

@@ -1,6 +1,6 @@
-"""Who took which item when: interactions from CSV, CSV.gz, Parquet or a folder of Parquet parts.
+"""Interactions from CSV, CSV.gz, Parquet or a folder of Parquet parts.
 
-Files are read block by block and ids are replaced by numbers at once, so that memory holds 16 bytes an event
+Files are read block by block and ids are replaced by numbers at once, so that memory holds 16 bytes per event
 and the strings of one block.
 """
 
@@ -78,11 +78,7 @@ def read_interactions(files: list[Path], columns: Columns) -> Interactions:
 def _blocks(files: list[Path], columns: Columns) -> Iterator[pl.DataFrame]:
     """Frames with `user` and `item` (String), `seconds` and perhaps `fraction`; never empty."""
     for file in files:
-        read = read_csv_blocks if is_csv(file) else read_parquet_blocks
-        try:
-            yield from read(file, columns)
-        except OSError as error:
-            raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
+        yield from (read_csv_blocks if is_csv(file) else read_parquet_blocks)(file, columns)
 
 
 def _absence(path: Path) -> str:

@@ -23,7 +23,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def parts(folder: Path) -> list[Path]:
-    """The Parquet files of a folder by name; hidden ones and those that begin with `_` are no data."""
+    """The Parquet files of a folder by name, without hidden ones and those that begin with `_`."""
     found = sorted(p for p in folder.iterdir() if is_parquet(p) and p.is_file() and p.name[0] not in "._")
     if not found:
         raise DataError(
@@ -49,13 +49,13 @@ def read_parquet_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
     for start in range(0, rows, ROWS):
         with damage_named(path):
             block = table.select(item, user, time).slice(start, ROWS).collect()
-        ids = {"item": _ids(path, block[item], start), "user": _ids(path, block[user], start)}
+        ids = {"item": ids_of(path, block[item], start), "user": ids_of(path, block[user], start)}
         yield _seconds(path, block[time], columns.time_unit, start).with_columns(**ids)
 
 
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Turns Polars' complaints about a Parquet file into one line."""
+    """Turns the errors of Polars about a Parquet file into one line."""
     import polars as pl
 
     try:
@@ -63,11 +63,16 @@ def damage_named(path: Path) -> Iterator[None]:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         first_line = str(error).strip().split("\n")[0]
         raise DataError(
-            f"{path}: not a readable Parquet file ({first_line}); write or download it anew"
+            f"{path}: not a readable Parquet file ({first_line}); write or download it again"
         ) from error
 
 
-def _ids(path: Path, column: pl.Series, start: int) -> pl.Series:
+def ids_of(path: Path, column: pl.Series, start: int = 0) -> pl.Series:
+    """The ids in a column as text.
+
+    Raises:
+        DataError: one is empty, or the column is of another type; `start` rows stand before them in the file.
+    """
     import polars as pl
 
     if not (column.dtype.is_integer() or column.dtype in (pl.String, pl.Categorical, pl.Enum)):
