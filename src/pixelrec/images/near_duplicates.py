@@ -1,8 +1,8 @@
 """Pictures that look alike: a perceptual hash, and groups of those a few bits apart.
 
-The hash is pHash (Zauner, 2010): which of the 64 lowest frequencies of a 32 × 32 grey picture lie above their
-median. As that is blind to colour and to plain surfaces, colours must be about the same, too, everywhere: the
-means of 4 × 4 fields. One mean of all would overlook in what colour a product on white comes.
+The hash is pHash (Zauner, 2010): a bit for each of the 64 lowest frequencies of a 32 × 32 grey picture, set
+if it lies above their median. It is blind to colour and to plain surfaces, so the mean colours of 4 × 4
+fields must agree too. A single mean would not distinguish products on white that differ in colour.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from functools import cache
 from itertools import combinations
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 SIDE = 32  # of the square that is hashed
-THRESHOLD = 3  # bits of 64 that near duplicates may differ in
-FIELDS = 4  # along a side, whose mean colours are compared
-_SHADE = 12  # levels of 255 that the mean colour of a field may differ in, each channel
+THRESHOLD = 3  # largest number of differing bits of near duplicates, of 64
+FIELDS = 4  # per side; their mean colours are compared
+_SHADE = 12  # largest difference of the mean colours of a field, of 255, in each channel
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _FLAT = 1e-2  # below this a frequency is rounding, not picture
 
@@ -43,17 +45,19 @@ def near_duplicates(
 ) -> list[np.ndarray]:
     """Groups of two or more pictures connected by near duplicates, as ascending positions; largest first.
 
-    `hashes` is uint64[n], `colours` uint8[n, c]. Of `threshold` + 3 bands of the hash, two pictures at most
-    `threshold` bits apart agree wholly on some three (pigeonhole), so only pictures that do are compared.
+    `hashes` is uint64[n], `colours` uint8[n, c]. Two pictures at most `threshold` bits apart agree wholly on
+    three of `threshold` + 3 bands of the hash (pigeonhole), so only pictures that do are compared.
     """
-    kinds, kind = _distinct(hashes, colours)  # copies of one file would share every band: fold them first
+    kinds, kind = _distinct(hashes, colours)  # copies of one file share every band: merge them first
     hashes, colours = hashes[kinds], colours[kinds]
     edges = [np.empty((2, 0), np.int64)]
     for left, right in _candidates(hashes, threshold):
         shades = np.abs(colours[left].astype(np.int16) - colours[right]).max(1)
-        near = (_differing_bits(hashes[left], hashes[right]) <= threshold) & (shades <= _SHADE)
+        near = (np.bitwise_count(hashes[left] ^ hashes[right]) <= threshold) & (shades <= _SHADE)
         edges.append(np.stack((left[near], right[near])))
-    return _groups(_connected(np.concatenate(edges, 1), len(kinds))[kind])
+    left, right = np.concatenate(edges, 1)
+    graph = coo_array((np.ones(len(left), bool), (left, right)), (len(kinds), len(kinds)))
+    return _groups(connected_components(graph, directed=False)[1][kind])
 
 
 @cache
@@ -72,10 +76,10 @@ def _distinct(hashes: np.ndarray, colours: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _candidates(hashes: np.ndarray, threshold: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of positions that share three bands of the hash; a pair may come again for other bands.
+    """Pairs of positions that share three bands of the hash; a pair may be repeated for other bands.
 
-    Three of more bands, not one of fewer: the keys are longer, and pictures that are alike in part, such as
-    products on white, do not all meet under one key.
+    Three of more bands instead of one of fewer: keys are longer, and pictures that are partly alike, such as
+    products on white, do not all share one.
     """
     bits = np.unpackbits(hashes.astype(">u8").view(np.uint8)).reshape(-1, 64)
     bands = threshold + 3
@@ -88,7 +92,7 @@ def _candidates(hashes: np.ndarray, threshold: int) -> Iterator[tuple[np.ndarray
 
 
 def _equal_pairs(keys: np.ndarray, order: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All pairs of `order` with the same key, the keys being sorted: neighbours, next but one, …"""
+    """All pairs of `order` with the same key; keys are sorted: neighbours first, then next but one, …"""
     here, step = np.arange(len(keys)), 1
     while len(here := here[here + step < len(keys)]):
         here = here[keys[here] == keys[here + step]]
@@ -96,32 +100,8 @@ def _equal_pairs(keys: np.ndarray, order: np.ndarray) -> Iterator[tuple[np.ndarr
         step += 1
 
 
-def _differing_bits(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Hamming distance of uint64[n] and uint64[n] (Warren, Hacker's Delight, 5-1)."""
-    x = left ^ right
-    x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    count: np.ndarray = (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
-    return count
-
-
-def _connected(edges: np.ndarray, n: int) -> np.ndarray:
-    """The least position each of n is connected to, by edges int64[2, m]."""
-    labels = np.arange(n)
-    while True:
-        low = labels[edges].min(0)
-        before = labels.copy()
-        np.minimum.at(labels, before[edges[0]], low)  # hook whole trees, not only their leaves
-        np.minimum.at(labels, before[edges[1]], low)
-        while not np.array_equal(labels, labels[labels]):
-            labels = labels[labels]
-        if np.array_equal(labels, before):
-            return labels
-
-
 def _groups(labels: np.ndarray) -> list[np.ndarray]:
-    """Positions of equal label, where there are several."""
+    """Groups of two or more positions with equal labels."""
     order = np.argsort(labels, kind="stable")
     borders = np.flatnonzero(np.diff(labels[order])) + 1
     groups = [group for group in np.split(order, borders) if len(group) > 1]
