@@ -72,7 +72,7 @@ def pack_rate(folder: Path, store: Path, names: list[str], threads: int) -> floa
     """Pictures a second, into a store that does not exist yet."""
     shutil.rmtree(store, ignore_errors=True)
     start = time.perf_counter()
-    pack(folder, store, names, threads=threads, progress=False)
+    pack(folder, store, names, threads=threads)
     return len(names) / (time.perf_counter() - start)
 
 

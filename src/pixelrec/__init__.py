@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pixelrec.api import (
         bench,
+        cache,
         check_images,
         compare,
         demo,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "pixelrec.api": (
         "bench",
+        "cache",
         "check_images",
         "compare",
         "demo",
@@ -113,6 +115,7 @@ __all__ = [
     "StoppedError",
     "__version__",
     "bench",
+    "cache",
     "check_images",
     "compare",
     "demo",

@@ -126,7 +126,7 @@ def test_dropped_items_and_events_are_told(shop: SimpleNamespace, capsys: pytest
     assert main(words(shop, "--missing", "drop-item")) == 0
     out = capsys.readouterr().out
     assert "2 items without a usable cover, left out:" in out
-    assert "with the items go 10 of 40 events" in out and "no longer fit" not in out
+    assert "left out with them: 10 of 40 events" in out and "no longer fit" not in out
     assert f"store: {shop.out / 'covers.lmdb'}" in out
     dataset = Dataset.open(shop.out)
     assert (dataset.items, dataset.interactions) == (6, 30)
@@ -141,7 +141,7 @@ def test_dropping_from_a_data_set_says_that_it_changed(
     pack = ["images", "pack", shop.covers, "--data", shop.out, "--size", 16, "--missing", "drop-item"]
     assert main([str(word) for word in pack]) == 0
     out = capsys.readouterr().out
-    assert "with the items go 10 of 40 events" in out
+    assert "left out with them: 10 of 40 events" in out
     assert "the data set has changed: runs trained on it before no longer fit; train again" in out
 
 

@@ -386,7 +386,7 @@ from pixelrec.images.pack import pack
 folder = Path(sys.argv[1])
 ids = sorted(p.stem for p in (folder / "covers").iterdir())
 print("packing", flush=True)
-pack(folder / "covers", folder / "store", ids, size={size}, threads=2, progress=False)
+pack(folder / "covers", folder / "store", ids, size={size}, threads=2)
 print("done", flush=True)
 """
 
@@ -415,11 +415,11 @@ from pixelrec.images.manifest import Manifest
 from pixelrec.images.pack import pack
 folder = Path(sys.argv[1])
 ids = sorted(p.stem for p in (folder / "covers").iterdir())
-pack(folder / "covers", folder / "warm", ids[:2], size={size}, threads=1, progress=False)
+pack(folder / "covers", folder / "warm", ids[:2], size={size}, threads=1)
 for turn in range(10):
     child = os.fork()  # of a process that has everything imported, so that every kill hits the packing
     if not child:
-        pack(folder / "covers", folder / "store", ids, size={size}, threads=2, progress=False)
+        pack(folder / "covers", folder / "store", ids, size={size}, threads=2)
         os._exit(0)
     time.sleep(0.03 + 0.02 * turn)
     os.kill(child, signal.SIGKILL)

@@ -213,7 +213,7 @@ def test_covers_are_shown_as_far_as_they_are_there(
     shutil.rmtree(data.covers)
     without, text = page()
     assert without < pictures - 50 and "images pack" not in text
-    pack(world.covers, data.covers, ids[:50], size=32, progress=False)
+    pack(world.covers, data.covers, ids[:50], size=32)
     some, text = page()
     assert without < some < pictures
     assert f"{len(ids) - 50} items have none: run `pixelrec images pack` again" in text
@@ -222,7 +222,7 @@ def test_covers_are_shown_as_far_as_they_are_there(
     for item in ids[:50]:
         shutil.copyfile(world.covers / f"{item}.jpg", few / f"{item}.jpg")
     with pytest.raises(ImageError):
-        pack(few, data.covers, ids, size=32, progress=False)
+        pack(few, data.covers, ids, size=32)
     assert page()[0] == without and "not shown: packing of" in page()[1]
     (data.covers / "data.mdb").write_bytes(b"no store")
     assert page()[0] == without and "not shown: " in page()[1]

@@ -17,7 +17,7 @@ def test_a_bar_says_what_is_known_and_nothing_before() -> None:
 
     def shown() -> str:
         screen.truncate(screen.seek(0))
-        bar.line._draw()
+        bar.line.draw()
         bar.line.progress.console.print(bar.line.progress.make_tasks_table(bar.line.progress.tasks))
         return screen.getvalue()
 

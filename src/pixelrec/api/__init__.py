@@ -3,11 +3,12 @@
 Knows what callers may pass and which room does the work; does none itself, and prints nothing.
 """
 
-from pixelrec.api.datasets import check_images, pack_images, prepare
+from pixelrec.api.datasets import cache, check_images, pack_images, prepare
 from pixelrec.api.models import bench, compare, demo, evaluate, recommend, report, resume, train
 
 __all__ = [
     "bench",
+    "cache",
     "check_images",
     "compare",
     "demo",

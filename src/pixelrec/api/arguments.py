@@ -12,8 +12,6 @@ from pixelrec.choices import Overrides
 from pixelrec.errors import RequestError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from pixelrec.data.dataset import Dataset
     from pixelrec.runs.run import Run
 
@@ -100,10 +98,3 @@ def folder_of(data: Dataset | Place | None) -> Path | None:
     if isinstance(data, DatasetClass):
         return data.folder
     return None if data is None else as_path(data, "data")
-
-
-def screen(console: Console | None) -> Console:
-    """The console, or one that prints nothing."""
-    from rich.console import Console as ConsoleClass
-
-    return ConsoleClass(quiet=True) if console is None else console

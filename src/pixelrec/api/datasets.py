@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pixelrec.api.arguments import Place, as_dataset, as_path, check_whole, screen
+from pixelrec.api.arguments import Place, as_dataset, as_path, check_whole
 from pixelrec.choices import Fit, Missing, TimeUnit
+from pixelrec.console.progress import shown_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from rich.console import Console
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pixelrec.data.covers import PackedCovers
     from pixelrec.data.dataset import Dataset
     from pixelrec.images.doctor import CheckReport
-    from pixelrec.images.pack import PackReport
+    from pixelrec.items.cache.entries import Entry
 
 
 def prepare(
@@ -33,6 +34,7 @@ def prepare(
     time_column: str = "timestamp",
     time_unit: TimeUnit = "s",
     overwrite: bool = False,
+    on_packed: Callable[[PackedCovers], object] | None = None,
     console: Console | None = None,
 ) -> Dataset:
     """Make a data set from interactions and covers.
@@ -53,7 +55,8 @@ def prepare(
         time_column: column of times: numbers or dates.
         time_unit: unit of times that are numbers, since 1970.
         overwrite: replace the data set at OUT, and its pictures if covers are given.
-        console: for the report on packing and its progress bar; without one, nothing is printed.
+        on_packed: called with a report when the covers are packed.
+        console: for a progress bar; without one, nothing is drawn.
 
     Raises:
         DataError, ImageError: the input cannot be used; the message says where, and how to mend it.
@@ -64,18 +67,20 @@ def prepare(
     check_whole(size, "size")
     packing = None
     if covers is not None:
-        packing = _packing_of_draft(as_path(covers, "covers"), place, size, fit, missing, screen(console))
-    return prepare_interactions(
-        source,
-        out=place,
-        items=None if items is None else as_path(items, "items"),
-        item_column=item_column,
-        user_column=user_column,
-        time_column=time_column,
-        time_unit=time_unit,
-        overwrite=overwrite,
-        pack_covers=packing,
-    )
+        folder = as_path(covers, "covers")
+        packing = _packing_of_draft(folder, place, size, fit, missing, on_packed)
+    with shown_on(console):
+        return prepare_interactions(
+            source,
+            out=place,
+            items=None if items is None else as_path(items, "items"),
+            item_column=item_column,
+            user_column=user_column,
+            time_column=time_column,
+            time_unit=time_unit,
+            overwrite=overwrite,
+            pack_covers=packing,
+        )
 
 
 def pack_images(
@@ -88,7 +93,7 @@ def pack_images(
     threads: int | None = None,
     overwrite: bool = False,
     console: Console | None = None,
-) -> tuple[Dataset, PackReport]:
+) -> PackedCovers:
     """Pack the covers of a data set's items for training.
 
     Run again after an interruption, it continues.
@@ -102,7 +107,7 @@ def pack_images(
             their events, for good.
         threads: number of decoding threads; one per core by default.
         overwrite: replace the pictures that are packed already, as for another size or fit.
-        console: for the report and a progress bar; without one, nothing is printed.
+        console: for a progress bar; without one, nothing is drawn.
 
     Returns:
         The data set, without the items that were dropped, and a report.
@@ -112,48 +117,39 @@ def pack_images(
     """
     from pixelrec.data.covers import pack_covers
 
-    shown = screen(console)
-    packed = pack_covers(
-        as_dataset(data),
-        as_path(covers, "covers"),
-        size=size,
-        fit=fit,
-        missing=missing,
-        threads=threads,
-        progress=not shown.quiet,
-        overwrite=overwrite,
-    )
-    _print_packed(packed, shown)
-    return packed.dataset, packed.report
+    with shown_on(console):
+        return pack_covers(
+            as_dataset(data),
+            as_path(covers, "covers"),
+            size=size,
+            fit=fit,
+            missing=missing,
+            threads=threads,
+            overwrite=overwrite,
+        )
 
 
 def _packing_of_draft(
-    covers: Path, out: Path, size: int, fit: Fit, missing: Missing, console: Console
+    covers: Path,
+    out: Path,
+    size: int,
+    fit: Fit,
+    missing: Missing,
+    on_packed: Callable[[PackedCovers], object] | None,
 ) -> Callable[[Dataset], None]:
-    """Packs covers into a draft of the data set at `out`, and reports it; refuses bad options at once."""
+    """Packs covers into a draft of the data set at `out`; refuses bad options at once."""
     from pixelrec.data.covers import pack_covers
     from pixelrec.data.dataset import COVERS
     from pixelrec.images.pack import demand_packable
 
     demand_packable(covers, out / COVERS, size=size, fit=fit, missing=missing)
-    quiet = console.quiet
 
     def packing(draft: Dataset) -> None:
-        packed = pack_covers(
-            draft, covers, size=size, fit=fit, missing=missing, progress=not quiet, draft_of=out
-        )
-        _print_packed(packed, console)
+        packed = pack_covers(draft, covers, size=size, fit=fit, missing=missing, draft_of=out)
+        if on_packed is not None:
+            on_packed(packed)
 
     return packing
-
-
-def _print_packed(packed: PackedCovers, console: Console) -> None:
-    from pixelrec.images.summary import print_pack
-
-    print_pack(packed.report, console)
-    if packed.dropped_events:
-        gone = f"with the items go {packed.dropped_events:,} of {packed.events:,} events"
-        console.print(gone, highlight=False)
 
 
 def check_images(
@@ -178,7 +174,34 @@ def check_images(
     from pixelrec.images.doctor import check
 
     item_ids = None if data is None else list(as_dataset(data).item_ids)
-    progress = not screen(console).quiet
-    return check(
-        as_path(covers, "covers"), item_ids, threads=threads, duplicates=duplicates, progress=progress
-    )
+    with shown_on(console):
+        return check(as_path(covers, "covers"), item_ids, threads=threads, duplicates=duplicates)
+
+
+def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -> list[Entry]:
+    """List the cached activations of a data set, or delete them.
+
+    Activations are the outputs of frozen picture networks: training computes them once, in the data set, and
+    computes them again where they were deleted. They can take much of a disk.
+
+    Args:
+        data: data set folder.
+        clear: delete all entries that no process uses.
+        unused_days: with --clear, keep the entries used in the last so many days.
+
+    Returns:
+        The entries, the least recently used first; with `clear`, those that were deleted.
+
+    Raises:
+        ImageError: the folder cannot be read, or an entry cannot be deleted.
+    """
+    from datetime import datetime, timedelta
+
+    from pixelrec.items.cache.entries import delete_activations, list_activations
+
+    check_whole(unused_days, "unused_days", 0)
+    folder = as_dataset(data).folder / "activations"
+    if not clear:
+        return list_activations(folder)
+    since = datetime.now().astimezone() - timedelta(days=unused_days) if unused_days else None
+    return delete_activations(folder, unused_since=since)

@@ -16,9 +16,9 @@ from pixelrec.api.arguments import (
     as_run,
     check_whole,
     folder_of,
-    screen,
 )
 from pixelrec.choices import Overrides, Split
+from pixelrec.console.progress import shown_on
 from pixelrec.errors import RequestError, option
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def train(
     else:
         resolved = read_recipe(as_path(recipe, "recipe"), chosen)
     place = None if out is None else as_path(out, "out")
-    return train_recipe(resolved, as_dataset(data), place, screen(console))
+    with shown_on(console) as screen:
+        return train_recipe(resolved, as_dataset(data), place, screen)
 
 
 def resume(run: Run | Place, *, data: Dataset | Place | None = None, console: Console | None = None) -> Run:
@@ -90,7 +91,8 @@ def resume(run: Run | Place, *, data: Dataset | Place | None = None, console: Co
     from pixelrec.runs.train import resume_run
 
     opened = as_run(run)
-    return resume_run(opened, opened.dataset(folder_of(data)), screen(console))
+    with shown_on(console) as screen:
+        return resume_run(opened, opened.dataset(folder_of(data)), screen)
 
 
 def evaluate(
@@ -121,7 +123,7 @@ def evaluate(
 
     opened = as_run(run)
     dataset = opened.dataset(folder_of(data))
-    with screen(console).status("evaluating") as status:
+    with shown_on(console) as screen, screen.status("evaluating") as status:
         found = evaluate_run(opened, dataset, split, status.update)
     return {model: dict(values) for model, values in found.metrics.items()}
 
@@ -167,7 +169,8 @@ def bench(
     check_whole(jobs, "jobs")
     place, given = as_path(out, "out"), as_overrides(overrides)
     grid = plan(as_dataset(data), chosen, seeds=seeds, split=split, out=place, overrides=given)
-    return run_grid(grid, jobs, screen(console))
+    with shown_on(console) as screen:
+        return run_grid(grid, jobs, screen)
 
 
 def compare(run: Run | Place, other: Run | Place, *, split: Split = "test") -> RunComparison:
@@ -222,7 +225,8 @@ def report(
     for each in (opened, *others):
         if not is_evaluated(each.folder, split):
             evaluate(each, split=split, data=data, console=console)
-    return write_run_report(opened, dataset, split, beside=others)
+    with shown_on(console):
+        return write_run_report(opened, dataset, split, beside=others)
 
 
 def recommend(
@@ -269,7 +273,7 @@ def recommend(
     if alone and not pictures:
         raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
     opened, request, folder = as_run(run), Request(k, pictures, alone), folder_of(data)
-    with screen(console).status("recommending") as status:
+    with shown_on(console) as screen, screen.status("recommending") as status:
         if ids:
             return for_users(opened, opened.dataset(folder), ids, request, status.update)
         there = folder is not None or opened.data_folders
@@ -297,4 +301,5 @@ def demo(*, out: Place = Path("demo"), seed: int = 0, console: Console | None = 
     from pixelrec.demonstration.demonstrate import demonstrate
 
     check_whole(seed, "seed", 0)
-    return demonstrate(as_path(out, "out"), seed, screen(console))
+    with shown_on(console) as screen:
+        return demonstrate(as_path(out, "out"), seed, screen)

@@ -9,16 +9,21 @@ from typing import Any
 from pixelrec.cli.arguments import entry
 
 
-def read(recipe: str | None = None) -> str:
+def read(recipe: str | None = None, *, schema: bool = False) -> str:
     """List the recipes that come with pixelrec, or print one in full.
 
     To begin one of your own: pixelrec recipes sasrec-id > mine.yaml
 
     Args:
         recipe: a name from the list, or a YAML file, to print with all its options.
+        schema: print the JSON Schema of recipe files, with which editors complete and check them.
     """
     from pixelrec.recipe.recipe import read_recipe, recipes
 
+    if schema:
+        from pixelrec.recipe.schema import json_schema
+
+        return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
     if recipe is not None:
         return read_recipe(recipe).dump()
     found = {"recipe": "what it is", **recipes()}

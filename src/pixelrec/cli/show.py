@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
 
+    from pixelrec.data.covers import PackedCovers
     from pixelrec.data.dataset import Dataset
     from pixelrec.demonstration.demonstrate import Demonstration
     from pixelrec.grid.outcome import Outcome
     from pixelrec.images.doctor import CheckReport
-    from pixelrec.images.pack import PackReport
+    from pixelrec.items.cache.entries import Entry
     from pixelrec.runs.compare import RunComparison
     from pixelrec.runs.run import Run
 
@@ -45,10 +46,19 @@ def prepared(dataset: Dataset, console: Console) -> None:
     _say(console, "", f"data set   {dataset.folder}", f"next       {train}")
 
 
-def packed(found: tuple[Dataset, PackReport], console: Console) -> None:
-    """What it means for runs that items were dropped."""
-    report = found[1]
-    if report.missing == "drop-item" and report.unusable:
+def packing(found: PackedCovers, console: Console) -> None:
+    """A report on packed covers."""
+    from pixelrec.cli.show_images import print_pack
+
+    print_pack(found.report, console)
+    if found.dropped_events:
+        _say(console, f"left out with them: {found.dropped_events:,} of {found.events:,} events")
+
+
+def packed(found: PackedCovers, console: Console) -> None:
+    """The report, and what it means for runs that items were dropped."""
+    packing(found, console)
+    if found.dropped_events:
         _say(console, "the data set has changed: runs trained on it before no longer fit; train again")
 
 
@@ -58,12 +68,19 @@ def checked(found: CheckReport, console: Console, *, json: bool = False) -> None
     Args:
         json: print the whole report as JSON.
     """
-    from pixelrec.images.summary import print_check
+    from pixelrec.cli.show_images import print_check
 
     if json:
         sys.stdout.write(_json(found.to_dict()))
     else:
         print_check(found, console)
+
+
+def cache(found: list[Entry], console: Console, clear: bool) -> None:
+    """A line for every entry."""
+    from pixelrec.cli.show_images import print_activations
+
+    print_activations(found, console, deleted=clear)
 
 
 def text(found: str, console: Console) -> None:

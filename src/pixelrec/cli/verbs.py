@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from pixelrec import api
 from pixelrec.cli import recipes, show
-from pixelrec.cli.arguments import Parameter, help_text, parameters, parse, summary
+from pixelrec.cli.arguments import SUPPLIED, Parameter, help_text, parameters, parse, summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,9 @@ class Verb:
         found = parse(name, self.parameters(), words)
         takes, shows = (inspect.signature(each).parameters for each in (self.call, self.show))
         own = {key: found.pop(key) for key in list(found) if key not in takes}
-        result = self.call(**found, **({"console": console} if "console" in takes else {}))
+        supplied = {"console": console, "on_packed": partial(show.packing, console=console)}
+        given = {key: supplied[key] for key in SUPPLIED if key in takes}
+        result = self.call(**found, **given)
         known = {key: each.default for key, each in takes.items()} | found
         own |= {key: known[key] for key in list(shows)[2:] if key in known}
         self.show(result, console, **own)
@@ -59,6 +62,7 @@ VERBS: dict[str, Verb] = {
     "prepare": Verb(api.prepare, show.prepared),
     "images pack": Verb(api.pack_images, show.packed),
     "images check": Verb(api.check_images, show.checked),
+    "cache": Verb(api.cache, show.cache),
     "recipes": Verb(recipes.read, show.text),
     "train": Verb(api.train, show.run, more=recipes.options),
     "train --resume": Verb(api.resume, show.run),

@@ -1,16 +1,35 @@
-"""Progress lines: drawn on a terminal only, and gone once the work is done."""
+"""Progress of long work: a line that is drawn on a terminal while it lasts; elsewhere a line each minute."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Self, final
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_PAUSE = 0.1  # seconds between two updates: drawing must cost nothing beside the work
+_DRAW_EVERY = 0.1  # seconds: drawing must cost nothing beside the work
+_PRINT_EVERY = 60.0  # seconds: a log file must not fill up
+_SHOWN: ContextVar[bool] = ContextVar("shown", default=False)
+
+
+@contextmanager
+def shown_on(console: Console | None) -> Iterator[Console]:
+    """Yields the console, or a quiet one; inside, `progress_line` is shown unless it is quiet.
+
+    It need not be passed down to where the work is done: rooms that know nothing of consoles show progress.
+    """
+    from rich.console import Console as ConsoleClass
+
+    found = ConsoleClass(quiet=True) if console is None else console
+    before = _SHOWN.set(not found.quiet)
+    try:
+        yield found
+    finally:
+        _SHOWN.reset(before)
 
 
 @final
@@ -20,18 +39,21 @@ class ProgressLine:
     Args:
         what: the work.
         total: steps of it.
-        console: draws nothing unless it is a terminal.
+        console: if it is quiet, nothing is shown.
         done: steps that are done already.
     """
 
     def __init__(self, what: str, total: int, console: Console, *, done: int = 0) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.shown = bool(console.is_terminal and total and not console.quiet)
+        self.what, self.total, self.console = what, total, console
+        self.shown = bool(total) and not console.quiet
+        self._every = _DRAW_EVERY if console.is_terminal else _PRINT_EVERY
         note = TextColumn("{task.fields[note]}")
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), note)
+        drawn = self.shown and console.is_terminal
         self.progress = Progress(
-            *columns, TimeRemainingColumn(), console=console, transient=True, disable=not self.shown
+            *columns, TimeRemainingColumn(), console=console, transient=True, disable=not drawn
         )
         self.task = self.progress.add_task(what, total=total, completed=done, note="")
         self.done, self.note, self._drawn = done, "", monotonic()
@@ -41,24 +63,27 @@ class ProgressLine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._draw()
         self.progress.stop()
 
     def advance(self, note: str = "") -> None:
         """One more step is done."""
         self.done, self.note = self.done + 1, note
-        if self.shown and monotonic() - self._drawn >= _PAUSE:
-            self._draw()
+        if monotonic() - self._drawn >= self._every:
+            self.draw()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Shows the present state."""
         self._drawn = monotonic()
         self.progress.update(self.task, completed=self.done, note=self.note)
+        if not self.console.is_terminal:
+            text = f"{self.what}  {self.done:,} of {self.total:,}  {self.note}".rstrip()
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
-def progress_line(what: str, total: int, *, shown: bool) -> Iterator[Callable[[], None]]:
-    """A `ProgressLine` on standard error, not drawn unless `shown`; yields its `advance`."""
+def progress_line(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A `ProgressLine` on standard error, inside `shown_on`; yields what to call after every step."""
     from rich.console import Console
 
-    with ProgressLine(what, total, Console(stderr=True, quiet=not shown)) as line:
+    with ProgressLine(what, total, Console(stderr=True, quiet=not _SHOWN.get())) as line:
         yield line.advance

@@ -31,7 +31,6 @@ def pack_covers(
     fit: Fit,
     missing: Missing,
     threads: int | None = None,
-    progress: bool = False,
     overwrite: bool = False,
     draft_of: Path | None = None,
 ) -> PackedCovers:
@@ -53,7 +52,6 @@ def pack_covers(
         missing=missing,
         threads=threads,
         overwrite=overwrite,
-        progress=progress,
         draft_of=None if draft_of is None else draft_of / dataset.covers.name,
     )
     kept = dataset

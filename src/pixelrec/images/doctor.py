@@ -91,7 +91,6 @@ def check(
     *,
     threads: int | None = None,
     duplicates: bool = True,
-    progress: bool = True,
 ) -> CheckReport:
     """Check the covers of `item_ids`, or every cover in the folder.
 
@@ -102,7 +101,7 @@ def check(
     asked = sorted(found.names) if item_ids is None else list(dict.fromkeys(item_ids))
     if not asked:
         raise ImageError(f"no covers to check in {covers}: expected files such as <item_id>.jpg")
-    seen, broken = _all_seen(found, asked, thread_count(threads), progress)
+    seen, broken = _all_seen(found, asked, thread_count(threads))
     return CheckReport(
         covers=covers,
         checked=len(asked),
@@ -117,12 +116,10 @@ def check(
     )
 
 
-def _all_seen(
-    found: Covers, asked: Iterable[str], threads: int, progress: bool
-) -> tuple[list[_Seen], list[Unusable]]:
+def _all_seen(found: Covers, asked: Iterable[str], threads: int) -> tuple[list[_Seen], list[Unusable]]:
     present = [item_id for item_id in asked if item_id in found.names]
     results: list[_Seen | Unusable] = []
-    line = progress_line("checking covers", len(present), shown=progress)
+    line = progress_line("checking covers", len(present))
     with ready(), line as advance:
         for result in in_threads(partial(_look, found), present, threads=threads):
             results.append(result)

@@ -92,7 +92,6 @@ def pack(
     missing: Missing = "error",
     threads: int | None = None,
     overwrite: bool = False,
-    progress: bool = True,
     draft_of: Path | None = None,
 ) -> PackReport:
     """Pack the covers of `item_ids` into a store of uint8[size, size, 3] pictures at `out`.
@@ -112,7 +111,7 @@ def pack(
     wanted = Manifest(size, fit, len(asked), False, covers.name, decoders=decoder_versions())
     with _place(out, overwrite) as place, _opened(place, wanted, spare=overwrite) as writer:
         tasks = _outstanding(found, asked, writer)
-        broken = _pack_all(writer, tasks, thread_count(threads), progress)
+        broken = _pack_all(writer, tasks, thread_count(threads))
         unusable = [*absent, *broken]
         if unusable and missing == "error":
             raise _refusal(unusable, len(asked), out, draft_of)
@@ -173,14 +172,14 @@ def _absent(found: Covers, asked: Sequence[str]) -> list[Unusable]:
     return absent
 
 
-def _pack_all(writer: StoreWriter, tasks: list[_Task], threads: int, progress: bool) -> list[Unusable]:
+def _pack_all(writer: StoreWriter, tasks: list[_Task], threads: int) -> list[Unusable]:
     """Decode and store every task; returns those that cannot be. Keeps what is done if interrupted."""
     broken: list[Unusable] = []
     if not tasks:
         return broken
     writer.begin(len(tasks))
     work = partial(_make, size=writer.manifest.size, fit=writer.manifest.fit)
-    line = progress_line("packing covers", len(tasks), shown=progress)
+    line = progress_line("packing covers", len(tasks))
     with ready(), line as advance, closing(in_threads(work, tasks, threads=threads)) as results:
         try:
             for result in results:

@@ -60,7 +60,7 @@ def build(
     said: list[str] | None = None,
 ) -> Activations:
     said = [] if said is None else said
-    return made.build(parent, key, compute, chunk=chunk, log=said.append, shown=False)
+    return made.build(parent, key, compute, chunk=chunk, log=said.append)
 
 
 def interrupted_after(calls: int) -> Callable[[np.ndarray], Tensor]:
@@ -200,7 +200,7 @@ def compute(ids):
         {on_fourth}
     return states_of(ids)
 
-build(folder, KEY, compute, chunk=3, log=print, shown=False)
+build(folder, KEY, compute, chunk=3, log=print)
 """
 
 

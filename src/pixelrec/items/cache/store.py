@@ -137,7 +137,6 @@ def build(
     *,
     chunk: int,
     log: Log = lambda _: None,
-    shown: bool = True,
 ) -> Activations:
     """The activations with that key, after computing those that do not exist yet.
 
@@ -149,7 +148,6 @@ def build(
         compute: called with the numbers of up to `chunk` items, in order.
         chunk: items computed and written together; a kill loses at most as many.
         log: called with how much disk space is needed, and with the number of states already there.
-        shown: whether to draw a progress line on standard error.
 
     Raises:
         ImageError: too little room, a folder that cannot be written, or damaged activations in it.
@@ -164,7 +162,7 @@ def build(
         found = open_activations(parent, key)  # made by another process, while this one waited
         if found is None:
             with ActivationWriter(folder, key) as writer:
-                complete(writer, compute, chunk=chunk, log=log, shown=shown)
+                complete(writer, compute, chunk=chunk, log=log)
             found = open_activations(parent, key)
     if found is None:
         raise RuntimeError(f"the manifest in {folder} was replaced while it was locked")

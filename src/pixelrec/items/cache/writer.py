@@ -178,14 +178,14 @@ class ActivationWriter:
         self._chunks.seek(0, os.SEEK_END)
 
 
-def complete(writer: ActivationWriter, compute: Compute, *, chunk: int, log: Log, shown: bool) -> None:
+def complete(writer: ActivationWriter, compute: Compute, *, chunk: int, log: Log) -> None:
     """Compute and write all missing states; arguments as for `build`."""
     items, done = writer.key.items, max(0, writer.rows - 1)
     if done:
         log(f"activations: {done:,} of {items:,} pictures are there already, {items - done:,} to go")
     if writer.rows == 0:
         writer.append(torch.zeros(1, *writer.key.shape, dtype=DTYPES[writer.key.dtype]))
-    with progress_line("Activations", items - done, shown=shown) as advance:
+    with progress_line("activations", items - done) as advance:
         while writer.rows <= items:
             ids = np.arange(writer.rows, min(writer.rows + chunk, items + 1))
             writer.append(_stored(compute(ids), ids, writer.key))
