@@ -2,7 +2,7 @@
 
     python benchmarks/prefixes.py
 
-SR-GNN shares the states of nodes (`users/session_graph.py`), against a dense adjacency of L × L for each of M
+SR-GNN shares the states of nodes (`SessionGraphs`), against a dense adjacency of L × L for each of M
 prefixes. LightSANs shares projections (`after_every`), against computing each prefix by itself. Both sides
 alternate in one process; printed are medians of processor time. Events are like those of Pixel200K.
 """
@@ -113,7 +113,7 @@ def dense_graphs(model: SRGNN) -> None:
             before, own = (x[rows], own[rows]) if step == 0 else (x, own)
             from_before, from_after, state = own.split((D, D, 3 * D), dim=-1)
             received = [into @ from_before + cell.into_bias, out_of @ from_after + cell.out_of_bias]
-            reset, keep, new = cell.heard(torch.cat(received, -1)).chunk(3, -1)
+            reset, keep, new = cell.received(torch.cat(received, -1)).chunk(3, -1)
             own_reset, own_keep, own_new = state.chunk(3, -1)
             new = torch.tanh(new + torch.sigmoid(reset + own_reset) * own_new)
             x = torch.lerp(new, before, torch.sigmoid(keep + own_keep))

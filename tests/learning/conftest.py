@@ -1,4 +1,4 @@
-"""A lawless world with pictures: recipes over pixels must find nothing in it either."""
+"""A random world with pictures: recipes over pixels must learn nothing in it either."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixelrec.images.pack import pack
 
 @pytest.fixture(scope="session")
 def random_dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """The random world of the other tests, with its covers at 32 pixels."""
+    """The random world of the other tests, with covers of 32 pixels."""
     folder = tmp_path_factory.mktemp("random-pictures")
     world = generate_world(folder / "world", users=400, items=120, random=True, picture_size=32)
     found = prepare(world.interactions, out=folder / "data")

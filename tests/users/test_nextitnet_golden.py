@@ -11,8 +11,7 @@ from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.embedding_table import EmbeddingTable
 from pixelrec.blocks.packing import Packing
 from pixelrec.errors import RecipeError
-from pixelrec.users.causal_convolution import CausalConvolution, followers
-from pixelrec.users.nextitnet import NextItNet
+from pixelrec.users.nextitnet import CausalConvolution, NextItNet, followers
 
 WIDTH, LENGTH = 6, 12
 HISTORIES = [[3], [], [1, 2], [4, 4, 4, 2, 4], [9, 8, 7, 6, 5, 4, 3, 2, 1, 9, 9, 1]]

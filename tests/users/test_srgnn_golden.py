@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from pixelrec.batch import DatasetSpec, Events
-from pixelrec.users.session_graph import SessionGraphs
-from pixelrec.users.srgnn import SRGNN
+from pixelrec.users.srgnn import SRGNN, SessionGraphs
 
 WIDTH, LENGTH, ITEMS = 6, 7, 9
 Weights = dict[str, np.ndarray]
@@ -43,7 +42,7 @@ def step(h: np.ndarray, edges: np.ndarray, w: Weights) -> np.ndarray:
     mean_out = edges / np.where(went == 0, 1, went)[:, None]
     into = mean_in @ (h @ w["cell.into.weight"].T + w["cell.into.bias"]) + w["cell.into_bias"]
     out = mean_out @ (h @ w["cell.out_of.weight"].T + w["cell.out_of.bias"]) + w["cell.out_of_bias"]
-    heard = np.concatenate([into, out], 1) @ w["cell.heard.weight"].T + w["cell.heard.bias"]
+    heard = np.concatenate([into, out], 1) @ w["cell.received.weight"].T + w["cell.received.bias"]
     own = h @ w["cell.state.weight"].T + w["cell.state.bias"]
     (r, z, n), (own_r, own_z, own_n) = np.split(heard, 3, 1), np.split(own, 3, 1)
     new = np.tanh(n + sigmoid(r + own_r) * own_n)

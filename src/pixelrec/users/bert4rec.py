@@ -1,4 +1,4 @@
-"""BERT4Rec: hidden events told from both sides (Sun et al., arXiv 1904.06690)."""
+"""BERT4Rec: masked events predicted from both sides (Sun et al., arXiv 1904.06690)."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from pixelrec.users.user_model import AbstractUserModel
 
 @final
 class BERT4Rec(AbstractUserModel):
-    """Item or mask token + position → layer norm → dropout → post-norm transformer that looks both ways.
+    """Item or mask token + position → layer norm → dropout → bidirectional post-norm transformer.
 
-    A vector is what comes out at a mask token. To tell what follows a history, one is put behind it; behind
-    an empty history it says what is likely of anybody.
+    A vector is the output at a mask token. To predict the next event, a mask token is appended to the
+    history; after an empty history its vector predicts for unknown users.
 
     Args:
-        facts: what the data dictates.
-        width: D.
+        spec: facts about the data set.
+        width: D, the width of the table.
         layers: transformer layers.
-        heads: attention heads; they divide D.
-        expansion: the feed-forward layer is this many times D wide.
-        dropout: on the input and on what each sub-layer adds.
-        attention_dropout: on attention weights.
-        init_std: linear weights start as N(0, `init_std`). A mask token learns of items only through
-            attention, which 0.02, made for wide models, leaves next to nothing in a narrow one: 1 / √D there.
+        heads: attention heads; a divisor of D.
+        expansion: width of the feed-forward layer as a multiple of D.
+        dropout: dropout on the input and on the output of each sub-layer.
+        attention_dropout: dropout on attention weights.
+        init_std: standard deviation of the initial linear weights. 0.02 suits wide models; use 1 / √D in
+            narrow ones, since a mask token depends on items only through attention.
     """
 
     view = "cloze"
@@ -53,7 +53,7 @@ class BERT4Rec(AbstractUserModel):
     ) -> None:
         super().__init__()
         demand_whole_heads(width, heads)
-        # deviation: the token is the model's own, so that it works over any item encoder.
+        # deviation: the token belongs to the user model, so that any item encoder works.
         self.mask_token = nn.Parameter(torch.empty(width))
         self.positions = nn.Parameter(torch.empty(spec.length + 1, width))
         nn.init.normal_(self.mask_token, std=0.02)
@@ -76,14 +76,14 @@ class BERT4Rec(AbstractUserModel):
         packing = Packing.of(real)
         items = F.embedding(packing.pack(history), table)  # P, D
         items = torch.where(packing.pack(hidden).unsqueeze(1), self.mask_token.to(items.dtype), items)
-        # Positions count from the latest event, so padding on the left changes nothing.
+        # Positions count from the latest event: padding on the left changes nothing.
         place = packing.columns + len(self.positions) - real.shape[1]
         x = self.dropout(self.norm(items + F.embedding(place, self.positions)))
         vectors: Tensor = self.transformer(x, real.unsqueeze(1), packing, events.target_mask)
         return vectors
 
     def _with_mask_token(self, events: Events) -> tuple[Tensor, Tensor]:
-        """Histories, and where in them a mask token stands: where asked, or behind the latest event."""
+        """Histories, and the places of mask tokens in them: the targets, or after the latest event."""
         if events.target_mask is not None:
             return events.history, events.target_mask
         history = F.pad(events.history, (0, 1))

@@ -1,4 +1,4 @@
-"""CuratorNet: a network over what is pooled of a history (Messina et al., arXiv 2009.04426)."""
+"""CuratorNet: a network over a pooled history (Messina et al., arXiv 2009.04426)."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch.nn import functional as F
 
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.hyperparameters import Expansion
-from pixelrec.users.user_model import AbstractUserModel
+from pixelrec.users.user_model import AbstractUserModel, target_places
 
 
 @final
 class CuratorNet(AbstractUserModel):
-    """Items through two SELU layers; [largest ‖ mean] of the history's through three; their dot product.
+    """Items through two SELU layers, [max ‖ mean] over the history through three; their dot product.
 
     Args:
-        facts: what the data dictates.
-        width: D.
-        expansion: the first two of the three layers are this many times D wide.
+        spec: facts about the data set.
+        width: D, the width of the table.
+        expansion: width of the first two of the three layers as a multiple of D.
     """
 
     view = "next_item"
@@ -37,17 +37,12 @@ class CuratorNet(AbstractUserModel):
         return self.item(table)
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
-        if events.target_mask is None:
-            target_mask = torch.zeros_like(events.history, dtype=torch.bool)
-            target_mask[:, -1] = True
-        else:
-            target_mask = events.target_mask
         real = events.history != 0  # B, L
         x = F.embedding(events.history, table)  # B, L, D
-        # deviation: the published code pools over padding too, of which its layers make a vector of biases.
+        # deviation: the published code pools over padding too, whose vector consists of biases.
         largest = x.masked_fill(~real.unsqueeze(2), -torch.inf).cummax(dim=1).values
         total = (x.to(torch.promote_types(x.dtype, torch.float32)) * real.unsqueeze(2)).cumsum(dim=1)
-        row, place = target_mask.nonzero(as_tuple=True)  # M
+        row, place = target_places(events).nonzero(as_tuple=True)  # M
         count = real.cumsum(dim=1)[row, place].unsqueeze(1)
         mean = (total[row, place] / count.clamp(min=1)).to(x.dtype)
         pooled = torch.cat([largest[row, place].masked_fill(count == 0, 0), mean], dim=1)  # M, 2D
@@ -55,7 +50,7 @@ class CuratorNet(AbstractUserModel):
 
 
 def _selu_layers(widths: Sequence[int]) -> nn.Sequential:
-    """Linear → SELU for each neighbouring pair of widths; Xavier's uniform weights, torch's own biases."""
+    """Linear → SELU for each pair of neighbouring widths; Xavier uniform weights, default biases."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
         linear = nn.Linear(before, after)

@@ -1,4 +1,4 @@
-"""DIN: how much an event counts depends on the candidate (Zhou et al., arXiv 1706.06978)."""
+"""DIN: the weight of an event depends on the candidate (Zhou et al., arXiv 1706.06978)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pixelrec.blocks.pairs import in_chunks
 from pixelrec.blocks.tower import check_widths, head, xavier_normal
 from pixelrec.users.user_model import AbstractUserModel
 
-CANDIDATES = 256  # at a time: for each, the first layer is written out as a linear layer of its own
+CANDIDATES = 256  # at a time: each has a first layer of its own
 
 
 @final
@@ -23,14 +23,13 @@ class DIN(AbstractUserModel):
 
     w is a perceptron over [q, k, q − k, q∘k] with sigmoid units, not normalised over the events.
 
-    So a score is a sum over events of what a pair (event, candidate) adds. Candidates that all targets share
-    are compared once with each *distinct* event, whoever's history it is in; the targets of a window then
-    differ by a sum. For this, `forward` hands `score` each event's row number beside its vector.
+    A score is a sum over events, so candidates shared by all targets are compared once with each *distinct*
+    event of the batch. For this, `forward` passes each event's row number beside its vector to `score`.
 
     Args:
-        facts: what the data dictates.
-        width: D.
-        attention: widths of the perceptron's layers.
+        spec: facts about the data set.
+        width: D, the width of the table.
+        attention: widths of the layers of w.
     """
 
     view = "rest_of_window"
@@ -42,20 +41,20 @@ class DIN(AbstractUserModel):
         self.width, self.places = width, spec.length + 1
         self.into = xavier_normal(nn.Linear(4 * width, attention[0]))
         self.onward = head(attention, nn.Sigmoid, 0.0, bias=True)
-        # deviation: every pair starts with a weight of about 1, so with a sum over events. As drawn, they all
-        # start about alike, and where that is below 0 like items repel each other, for good with some seeds.
+        # deviation: every pair starts with a weight of about 1, which makes the score a sum over events. With
+        # random signs, a negative start makes similar items repel each other, with some seeds for good.
         last = cast(nn.Linear, self.onward[-1])
         nn.init.xavier_normal_(last.weight, gain=0.1)
         nn.init.ones_(last.bias)
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
-        """M, L + 1, D + 1: the events' vectors, each with its row number behind; what is asked is padding."""
+        """M, L + 1, D + 1: the events' vectors, each followed by its row number; the target is padding."""
         history = F.pad(events.history, (max(0, self.places - events.history.shape[1]), 0))
         if events.target_mask is not None:
             row, place = events.target_mask.nonzero(as_tuple=True)  # M
             own = place + history.shape[1] - events.target_mask.shape[1]
             history = history[row].scatter(1, own.unsqueeze(1), 0)  # M, L + 1
-        # Row numbers must survive: fp32 holds them exactly up to 2²⁴.
+        # fp32 represents row numbers exactly up to 2²⁴.
         table = table.to(torch.promote_types(table.dtype, torch.float32))
         x = F.embedding(history, table, padding_idx=0)
         return torch.cat([x, history.unsqueeze(2).to(x.dtype)], dim=2)
@@ -67,7 +66,7 @@ class DIN(AbstractUserModel):
         return self._score_own(events, number, candidates)
 
     def _score_shared(self, events: Tensor, number: Tensor, candidates: Tensor) -> Tensor:
-        """M, n. Padding is a vector of zeros, which adds nothing."""
+        """M, n. Padding is a zero vector, which adds nothing."""
         parts = [
             in_chunks(lambda some, q=q: self._pairs(some, q), events, len(q))  # type: ignore[misc]
             for q in candidates.split(CANDIDATES)
@@ -75,7 +74,7 @@ class DIN(AbstractUserModel):
         return F.embedding_bag(number, torch.cat(parts, dim=1), mode="sum")
 
     def _pairs(self, events: Tensor, candidates: Tensor) -> Tensor:
-        """What events k (u, D) add to the scores of candidates q (n, D) → u, n.
+        """Contributions of events k (u, D) to the scores of candidates q (n, D) → u, n.
 
         For a given q the first layer is linear in k: weights q∘Wₚ + Wₖ − W_d, bias (W_q + W_d) q + b.
         """
@@ -86,10 +85,10 @@ class DIN(AbstractUserModel):
         return self.onward(first).squeeze(2) * (events @ candidates.T) / sqrt(self.width)
 
     def _score_own(self, events: Tensor, number: Tensor, candidates: Tensor) -> Tensor:
-        """M, K, from candidates (M, K, D) of each target's own; padding is passed over."""
+        """M, K, for candidates (M, K, D) of each target; padding is skipped."""
         of_q, of_k, crossed = self._first_layer()
         of_events, of_candidates = events @ of_k.T, F.linear(candidates, of_q, self.into.bias)
-        real = events.any(dim=1)[number]  # M, L + 1: a row of zeros adds nothing
+        real = events.any(dim=1)[number]  # M, L + 1: padding has a zero vector
         owner = real.nonzero()[:, 0]  # P: each event of each target
         number = number[real]
 
@@ -104,7 +103,7 @@ class DIN(AbstractUserModel):
         return each.new_zeros(candidates.shape[:2]).index_add(0, owner, each)
 
     def _first_layer(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Its weights (H, D) of q, of k and of q∘k: what stands on q − k belongs to both."""
+        """Its weights (H, D) of q, k and q∘k; those of q − k are added to the first two."""
         of_q, of_k, of_difference, crossed = self.into.weight.split(self.width, dim=1)
         return of_q + of_difference, of_k - of_difference, crossed
 

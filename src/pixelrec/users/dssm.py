@@ -15,24 +15,21 @@ from pixelrec.users.user_model import AbstractUserModel
 
 @final
 class DSSM(AbstractUserModel):
-    """The mean of the history's item vectors, in its published use without towers.
-
-    With towers, history and candidates are both what the item tower makes of items, and the user tower
-    stands over the mean.
+    """The mean of the history's item vectors; optionally a tower over items and one over the mean.
 
     Args:
-        facts: what the data dictates.
-        width: D.
-        towers: widths of layers put over items and over the mean, each dropout → linear → batch norm → tanh;
-            none by default.
-        dropout: before each layer of a tower.
+        spec: facts about the data set.
+        width: D, the width of the table.
+        towers: widths of the layers of both towers, each dropout → linear → batch norm → tanh; none by
+            default, as published.
+        dropout: dropout before each layer of a tower.
     """
 
     view = "rest_of_window"
 
     def __init__(
         self,
-        spec: DatasetSpec,  # noqa: ARG002 - nothing depends on how many users or items there are
+        spec: DatasetSpec,  # noqa: ARG002
         width: int,
         *,
         towers: tuple[int, ...] = (),
@@ -40,7 +37,7 @@ class DSSM(AbstractUserModel):
     ) -> None:
         super().__init__()
         self.item_tower = tower(width, towers, dropout)
-        # deviation: the published code can put layers (ReLU, no norm) over the user only; it uses none.
+        # deviation: the published code allows layers (ReLU, no norm) over the user only, and uses none.
         self.user_tower = tower((width, *towers)[-1], towers, dropout)
 
     def refine(self, table: Tensor) -> Tensor:

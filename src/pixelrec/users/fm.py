@@ -15,14 +15,14 @@ from pixelrec.users.user_model import AbstractUserModel
 class FM(AbstractUserModel):
     """The sum of the history's item vectors.
 
-    A machine of second order over the events and the candidate adds up the dot products of all pairs. Those
-    of two events are the same for every candidate and cancel in every loss here, as they do in a ranking;
-    what is left is (Σ events) · candidate.
+    A second-order factorisation machine over the events and the candidate sums the dot products of all pairs.
+    Pairs of two events are the same for every candidate, so they affect neither loss nor ranking; what
+    remains is (Σ events) · candidate.
     """
 
     view = "rest_of_window"
 
-    def __init__(self, spec: DatasetSpec, width: int) -> None:  # noqa: ARG002 - it has no weights of its own
+    def __init__(self, spec: DatasetSpec, width: int) -> None:  # noqa: ARG002
         super().__init__()
 
     def forward(self, table: Tensor, events: Events) -> Tensor:

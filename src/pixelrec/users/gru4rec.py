@@ -1,4 +1,4 @@
-"""GRU4Rec: a recurrent network reads the history (Hidasi et al., arXiv 1511.06939; Tan et al. 2016)."""
+"""GRU4Rec: a recurrent network over the history (Hidasi et al., arXiv 1511.06939; Tan et al. 2016)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from pixelrec.users.user_model import AbstractUserModel
 class GRU4Rec(AbstractUserModel):
     """Item → dropout → gated recurrent units without bias → linear to D; a vector after every event.
 
-    Weights of the units start as Xavier's uniform, of the linear layer as PyTorch has it (arXiv 2309.06789).
+    Initial weights are Xavier uniform in the units and PyTorch's default in the linear layer (arXiv
+    2309.06789).
 
     Args:
-        facts: what the data dictates.
-        width: D.
-        layers: of recurrent units, one over the other.
-        hidden: the state is this many times D wide.
-        dropout: on the items that are read.
-        norm: layer norm on the items that are read and on the vectors that come out, which attention models
-            have by their structure; the published model has none.
+        spec: facts about the data set.
+        width: D, the width of the table.
+        layers: recurrent layers.
+        hidden: width of the state as a multiple of D.
+        dropout: dropout on the input items.
+        norm: layer norm on the input items and on the output vectors; the published model has none.
     """
 
     view = "next_item"
@@ -55,17 +55,17 @@ class GRU4Rec(AbstractUserModel):
         self.dense = nn.Linear(state, width)
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
-        # Without bias a state of zero stays zero over padding: leaving padding out changes nothing.
+        # Without bias a zero state stays zero over padding: leaving padding out changes nothing.
         packing = Packing.of(events.history != 0)
         x = self.dropout(self.norm_in(F.embedding(packing.pack(events.history), table)))  # P, D
         return packing.pick(self.norm_out(self.dense(self._read(x, packing))), events.target_mask)
 
     def _read(self, x: Tensor, packing: Packing) -> Tensor:
         """The states (P, state) after every event."""
-        if not len(x):  # nobody has a history; the units refuse to read nothing
+        if not len(x):  # no events at all; nn.GRU refuses an empty input
             return x.new_zeros(0, self.units.hidden_size)
         order, sizes = by_step(packing)
-        # Under autocast cuDNN's units would compute in fp16, which overflows where bf16 does not.
+        # Under autocast cuDNN would compute in fp16, which overflows where bf16 does not.
         kind = x.device.type
         with torch.autocast(kind, enabled=kind == "cpu" and torch.is_autocast_enabled(kind)):
             states, _ = self.units(PackedSequence(x.index_select(0, order), sizes))
@@ -73,9 +73,9 @@ class GRU4Rec(AbstractUserModel):
 
 
 def by_step(packing: Packing) -> tuple[Tensor, Tensor]:
-    """The P events in the order in which a recurrent network reads them, and how many it reads at each step.
+    """The order of P events for a recurrent network, and the number of events at each step.
 
-    All first events, then all second ones, …; longer histories come first, as `PackedSequence` wants it.
+    All first events, then all second ones, …; longer histories first, as `PackedSequence` requires.
     """
     B, L = packing.shape
     row, step = packing.places // L, packing.before

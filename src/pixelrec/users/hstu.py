@@ -1,4 +1,4 @@
-"""HSTU: gated, pointwise attention that also knows when events happened (Zhai et al., arXiv 2402.17152)."""
+"""HSTU: gated pointwise attention with time differences (Zhai et al., arXiv 2402.17152)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ EPSILON = 1e-6  # of every layer norm
 class HSTU(AbstractUserModel):
     """√D · item + position → dropout → layers of gated attention; a vector after every event.
 
-    Where the paper is silent (starting weights of the layers, ε of the layer norms), its published code is
-    followed.
+    Initial weights of the layers and ε of the layer norms, which the paper does not state, are those of its
+    code.
 
     Args:
-        facts: what the data dictates.
-        width: D.
-        layers: of gated attention.
-        heads: of attention; they divide D.
-        dropout: on the input and on what each layer adds.
-        time_buckets: time differences are told apart by their powers of two, in seconds, up to so many.
+        spec: facts about the data set.
+        width: D, the width of the table.
+        layers: layers of gated attention.
+        heads: attention heads; a divisor of D.
+        dropout: dropout on the input and on the output of each layer.
+        time_buckets: number of buckets of time differences, one per power of two in seconds.
     """
 
     view = "next_item"
@@ -51,7 +51,7 @@ class HSTU(AbstractUserModel):
         super().__init__()
         demand_whole_heads(width, heads)
         self.length, self.time_buckets = spec.length, time_buckets
-        # deviation: the published code starts positions with 1 / √D, and counts them from the oldest event.
+        # deviation: the published code initialises positions with 1 / √D and counts from the oldest event.
         self.positions = nn.Parameter(torch.empty(spec.length, width).normal_(std=0.02))
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
@@ -61,7 +61,7 @@ class HSTU(AbstractUserModel):
     def forward(self, table: Tensor, events: Events) -> Tensor:
         packing = Packing.of(events.history != 0)
         L = events.history.shape[1]
-        # Positions count from the latest event, so padding on the left changes nothing.
+        # Positions count from the latest event: padding on the left changes nothing.
         place = packing.columns + self.length - L
         x = F.embedding(packing.pack(events.history), table) * sqrt(table.shape[1])  # P, D
         x = self.dropout(x + F.embedding(place, self.positions))
@@ -72,12 +72,12 @@ class HSTU(AbstractUserModel):
 
 
 def powers_of_two(times: Tensor, buckets: int) -> Tensor:
-    """For events i and j of times (B, L) the bucket of timeᵢ − timeⱼ: B, L, L.
+    """The bucket of timeᵢ − timeⱼ for events i and j of times (B, L): B, L, L.
 
-    0 below a second, then k for 2ᵏ⁻¹ to below 2ᵏ seconds; differences too long go to the last bucket.
+    0 below a second, then k from 2ᵏ⁻¹ to below 2ᵏ seconds; longer differences go to the last bucket.
     """
     seconds = (times[:, :, None] - times[:, None, :]).clamp(min=0)
-    # float32 is exact enough, and its exponent exact, on every device: no logarithm is rounded
+    # the exponent of a float32 is exact on every device, a logarithm would be rounded
     return torch.frexp(seconds.float()).exponent.clamp(max=buckets - 1)
 
 
@@ -85,8 +85,8 @@ def powers_of_two(times: Tensor, buckets: int) -> Tensor:
 class Layer(nn.Module):
     """x + W(norm(A v) · u), where u, v, q, k = SiLU(W′ norm(x)) and Aᵢⱼ = SiLU(qᵢ·kⱼ + biasᵢⱼ) / L for j ≤ i.
 
-    The bias is learned for every distance i − j, plus for every bucket of the time between the two events.
-    The paper's equations 1 to 3; weights of W′ and the biases N(0, 0.02), of W Xavier's uniform.
+    The bias is the sum of a learned value per distance i − j and one per bucket of the time between i and j.
+    Equations 1 to 3 of the paper; W′ and the biases start as N(0, 0.02), W as Xavier uniform.
     """
 
     def __init__(self, width: int, heads: int, dropout: float, length: int, time_buckets: int) -> None:
@@ -106,26 +106,25 @@ class Layer(nn.Module):
         mixed = F.silu(self.into(_normed(x)))
         gate, rest = mixed.split([x.shape[1], 3 * x.shape[1]], dim=1)
         v, q, k = packing.unpack(rest).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # B, H, L, d
-        attention = F.silu(q @ k.transpose(-1, -2) + self._bias(buckets)) * self._share(buckets)  # B, H, L, L
+        attention = F.silu(q @ k.transpose(-1, -2) + self._bias(buckets)) * self._scale(buckets)  # B, H, L, L
         attended = packing.pack((attention @ v).transpose(1, 2).flatten(2))  # P, D
         return x + self.out(self.dropout(_normed(attended) * gate))
 
     def _bias(self, buckets: Tensor) -> Tensor:
-        """B, 1, L, L. What stands after the diagonal or belongs to padding means nothing."""
+        """B, 1, L, L. Values above the diagonal and of padding have no effect."""
         L = buckets.shape[1]
         place = torch.arange(L, device=buckets.device)
         distance = self.distances[(place[:, None] - place).clamp(min=0)]
-        # deviation: the time between the two events; the published code measures to the event to predict.
+        # deviation: the time between the two events; the published code uses that to the target event.
         seconds = self.seconds.index_select(0, buckets.flatten()).view(buckets.shape)
         return (seconds + distance).unsqueeze(1)
 
-    def _share(self, buckets: Tensor) -> Tensor:
-        """L, L: what an event of weight 1 adds: 1 / L of the longest history, nothing to earlier events."""
-        # Padding has no value, so it needs no mask.
+    def _scale(self, buckets: Tensor) -> Tensor:
+        """L, L: 1 / L of the longest history for past events, 0 for future ones. Padding has zero values."""
         L = buckets.shape[1]
         return torch.ones(L, L, device=buckets.device).tril() / len(self.distances)
 
 
 def _normed(x: Tensor) -> Tensor:
-    """Layer norm without weights: the linear layer behind it has some."""
+    """Layer norm without weights: a linear layer follows."""
     return F.layer_norm(x, x.shape[-1:], eps=EPSILON)

@@ -1,4 +1,4 @@
-"""LightSANs: attention of events to a few interests (Fan et al., SIGIR 2021), as PixelRec trains it."""
+"""LightSANs: attention of events to a few interests (Fan et al., SIGIR 2021), in PixelRec's variant."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.transformer import EPSILON, FeedForward, normal_linear
 from pixelrec.hyperparameters import DropoutRate, Expansion, Heads, Layers
-from pixelrec.users.user_model import AbstractUserModel
+from pixelrec.users.user_model import AbstractUserModel, target_places
 
 
 @final
 class LightSANs(AbstractUserModel):
     """Layer norm → dropout → layers of attention to interests; the vector is that of the latest event.
 
-    It is not causal: an event's vector changes with what follows, and padding takes part like an event. So
-    the vector after event t is that of the events up to t, padded to L. With one layer all such prefixes of
-    a window share what they can; with more, each prefix is computed by itself, L times the work.
+    It is not causal: an event's vector changes with later events, and padding takes part like an event. The
+    vector after event t is that of the prefix up to t, padded to L. With one layer all prefixes of a window
+    share projections; with more, each prefix is computed by itself, at L times the cost.
 
     Args:
-        facts: what the data dictates.
-        width: D.
-        layers: of attention and feed-forward.
-        heads: attention heads; they divide D.
-        interests: that the events are pooled to, k.
-        expansion: the feed-forward layer is this many times D wide.
-        dropout: on the input and on what each sub-layer adds.
-        attention_dropout: on the weights of interests.
+        spec: facts about the data set.
+        width: D, the width of the table.
+        layers: layers of attention and feed-forward.
+        heads: attention heads; a divisor of D.
+        interests: k, the number of interests to which events are pooled.
+        expansion: width of the feed-forward layer as a multiple of D.
+        dropout: dropout on the input and on the output of each sub-layer.
+        attention_dropout: dropout on the weights of interests.
     """
 
     view = "next_item"
@@ -66,23 +66,19 @@ class LightSANs(AbstractUserModel):
     def forward(self, table: Tensor, events: Events) -> Tensor:
         real = events.history != 0  # B, L
         packing = Packing.of(real)
-        target_mask = events.target_mask
-        if target_mask is None:
-            target_mask = torch.zeros_like(real)
-            target_mask[:, -1] = True
         items = F.embedding(packing.pack(events.history), table)  # P, D
         padding = items.new_zeros(len(real), items.shape[1])  # one for each history
-        # deviation: the input's dropout is drawn once an event, and once for all padding of a history, not
-        # once for each prefix of a window.
+        # deviation: the input's dropout is drawn once per event, and once for all padding of a history,
+        # instead of once per prefix of a window.
         x = self.dropout(self.norm(torch.cat([items, padding])))  # P + B, D
-        places = Packing.of(target_mask)
+        places = Packing.of(target_places(events))
         if len(self.layers) == 1 and len(places.places) > len(real):
             return cast(LightLayer, self.layers[0]).after_every(x, self.positions, packing, places)
         vectors = self._of_prefixes(x, packing, places)
-        return vectors * places.pack(real).unsqueeze(1)  # of no event, nothing is known
+        return vectors * places.pack(real).unsqueeze(1)  # zero without events
 
     def _of_prefixes(self, x: Tensor, packing: Packing, places: Packing) -> Tensor:
-        """M, D: each asked prefix is a row of its own."""
+        """M, D: each prefix is computed as a row of its own."""
         rows: Tensor | None = _prefixes(packing, places, len(self.positions), len(x))  # M, L
         *lower, last = self.layers
         for layer in lower:
@@ -121,15 +117,15 @@ class LightLayer(nn.Module):
 class InterestAttention(nn.Module):
     """Attention of events to pooled events, plus attention of positions → dense → residual → layer norm.
 
-    Keys and values are pooled to k interests: a softmax over the places of x · θ, with a θ for each. All
-    weights of attention are a softmax over the places that look, not over what is looked at.
+    Keys and values are pooled to k interests by a softmax over the places of x · θ, each with its own θ. All
+    attention weights are a softmax over the queries, not over the keys.
 
     Args:
-        width: D.
-        heads: attention heads; they divide D.
+        width: D, the width of the table.
+        heads: attention heads; a divisor of D.
         interests: k.
-        attention_dropout: on the weights of interests.
-        hidden_dropout: on the output.
+        attention_dropout: dropout on the weights of interests.
+        hidden_dropout: dropout on the output.
     """
 
     def __init__(
@@ -150,7 +146,7 @@ class InterestAttention(nn.Module):
     def forward(self, x: Tensor, positions: Tensor, rows: Tensor | None, wanted: slice) -> Tensor:
         """M, T, D, for the T `wanted` of L places.
 
-        x: M, L, D; or with `rows` (M, L), places that rows share: each is projected once. positions: L, D.
+        x: M, L, D; or, with `rows` (M, L), the distinct places, each projected once. positions: L, D.
         """
         projected = self.query_key_value(x)
         if rows is not None:
@@ -166,11 +162,11 @@ class InterestAttention(nn.Module):
         return self._add(x, mixed.transpose(1, 2).flatten(2))
 
     def after_every(self, x: Tensor, positions: Tensor, packing: Packing, places: Packing) -> Tensor:
-        """M, D: the same for the last place of every prefix that ends at `places`, with a row for no prefix.
+        """M, D: the same for the last place of every prefix that ends at `places`, without a row per prefix.
 
-        All padding of a prefix is alike, so it is one place with a count: its score gains log count.
+        All padding of a prefix is equal, so it is one place with a count: its score gains log count.
 
-        x: P + B, D: packed events, then what stands for the padding of each history. positions: L, D.
+        x: P + B, D: packed events, then one padding row per history. positions: L, D.
         """
         projected = self.query_key_value(x)
         B, L = packing.shape
@@ -183,7 +179,7 @@ class InterestAttention(nn.Module):
         return self._add(packing.pick(x[:-B], _mask(places)), places.pack(mixed.flatten(2)))
 
     def _mix_interests(self, whole: Tensor, log_count: Tensor) -> Tensor:
-        """B, L, heads, size: what the last event of each prefix takes from the prefix's interests."""
+        """B, L, heads, size: attention of the last event of each prefix to the prefix's interests."""
         query, key, value = whole.chunk(3, dim=-1)  # B, 1 + L, D
         keys = _pool_prefixes(key, key @ self.key_interests, log_count).flatten(1, 2) * self.size**-0.5
         scores = self._split(keys) @ self._split(query).transpose(-1, -2)  # B, heads, L · k, 1 + L
@@ -194,7 +190,7 @@ class InterestAttention(nn.Module):
         return (weights * values.unflatten(-1, (self.heads, -1))).sum(2)
 
     def _mix_positions(self, whole: Tensor, positions: Tensor, padding: Tensor) -> Tensor:
-        """B, L, heads, size: the values of each prefix, weighted by their positions, for its last place."""
+        """B, L, heads, size: the values of each prefix, weighted by position, for its last place."""
         value = self._split(whole[..., -whole.shape[-1] // 3 :])  # B, heads, 1 + L, size
         weights = self._position_weights(positions)[:, -1]  # heads, L
         age = _ages(value.shape[2] - 1, value.device)  # L, L
@@ -241,7 +237,7 @@ def _pool_prefixes(x: Tensor, scores: Tensor, log_count: Tensor) -> Tensor:
 
 
 def _ages(length: int, device: torch.device) -> Tensor:
-    """L, L: how many places before place t stands place s."""
+    """L, L: t − s for places t and s."""
     place = torch.arange(length, device=device)
     return place[:, None] - place
 
@@ -252,7 +248,7 @@ def _mask(packing: Packing) -> Tensor:
 
 
 def _held_by_prefixes(packing: Packing, length: int) -> tuple[Tensor, Tensor]:
-    """Which events the prefix ending at each place holds, B, L, L, and how much padding to `length`, B, L."""
+    """The events in the prefix ending at each place, B, L, L, and its padding up to `length`, B, L."""
     real = _mask(packing)
     age = _ages(real.shape[1], real.device)
     seen = real[:, None] & (age >= 0) & (age < length)
@@ -260,7 +256,7 @@ def _held_by_prefixes(packing: Packing, length: int) -> tuple[Tensor, Tensor]:
 
 
 def _prefixes(packing: Packing, places: Packing, length: int, rows: int) -> Tensor:
-    """M, length: for each prefix the rows of its events, padded on the left with the row of its history."""
+    """M, length: the rows of each prefix's events, padded on the left with the row of its history."""
     B, L = packing.shape
     own = torch.arange(rows - B, rows, device=places.places.device)
     number = own[:, None].expand(B, L).flatten()

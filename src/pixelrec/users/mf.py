@@ -1,4 +1,4 @@
-"""Matrix factorisation: a user is a learned vector too (Koren, Bell and Volinsky 2009)."""
+"""Matrix factorisation: a learned vector per user (Koren, Bell and Volinsky 2009)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from pixelrec.users.user_model import AbstractUserModel
 
 @final
 class MF(AbstractUserModel):
-    """One learned vector per user; the history is not looked at.
+    """One learned vector per user, independent of the history.
 
     Args:
-        facts: what the data dictates.
-        width: D.
-        towers: widths of layers put over the user's and over the item's vector, each dropout → linear →
-            batch norm → tanh; none by default.
-        dropout: before each layer of a tower.
-        init: how user vectors start: N(0, 0.02), or Xavier's normal.
+        spec: facts about the data set.
+        width: D, the width of the table.
+        towers: widths of the layers over user and item vectors, each dropout → linear → batch norm → tanh;
+            none by default.
+        dropout: dropout before each layer of a tower.
+        init: initial user vectors; see `EmbeddingTable`.
     """
 
     view = "pairs"

@@ -22,13 +22,13 @@ class SASRec(AbstractUserModel):
     """Item + position → layer norm → dropout → post-norm causal transformer; a vector after every event.
 
     Args:
-        facts: what the data dictates.
-        width: D.
+        spec: facts about the data set.
+        width: D, the width of the table.
         layers: transformer layers.
-        heads: attention heads; they divide D.
-        expansion: the feed-forward layer is this many times D wide.
-        dropout: on the input and on what each sub-layer adds.
-        attention_dropout: on attention weights.
+        heads: attention heads; a divisor of D.
+        expansion: width of the feed-forward layer as a multiple of D.
+        dropout: dropout on the input and on the output of each sub-layer.
+        attention_dropout: dropout on attention weights.
     """
 
     view = "next_item"
@@ -62,7 +62,7 @@ class SASRec(AbstractUserModel):
     def forward(self, table: Tensor, events: Events) -> Tensor:
         real = events.history != 0  # B, L
         packing = Packing.of(real)
-        # Positions count from the latest event, so padding on the left changes nothing.
+        # Positions count from the latest event: padding on the left changes nothing.
         place = packing.columns + len(self.positions) - real.shape[1]
         x = F.embedding(packing.pack(events.history), table) + F.embedding(place, self.positions)  # P, D
         vectors: Tensor = self.transformer(

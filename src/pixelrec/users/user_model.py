@@ -1,44 +1,53 @@
-"""What every user model is: histories in, a vector for every asked place out."""
+"""The interface of user models: histories in, a vector for every target out."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from pixelrec.batch import Events
 
 
 class AbstractUserModel(nn.Module, ABC):
-    """Turns histories into vectors, to compare with rows of the table. It cannot know what items look like.
+    """Turns histories into vectors that are compared with rows of the table, without looking at items.
 
-    A user model is built as `UserModel(facts, width, *, choices)`, where `width` is D of the item encoder.
+    The constructor is `UserModel(spec, width, *, hyperparameters)`, where `width` is D of the item encoder.
     """
 
-    view: ClassVar[str]  # how it reads training rows, and what a vector may know; see data/views.py
-    needs_catalogue: ClassVar[bool] = False  # every table holds all items, also in training
-    needs_known_user: ClassVar[bool] = False  # it cannot answer for a history alone
-    looks_at_candidates: ClassVar[bool] = False  # its `score` is more than a dot product
+    view: ClassVar[str]  # the form of training rows, and what a vector may depend on; see data/views.py
+    needs_catalogue: ClassVar[bool] = False  # every table holds all items, in training too
+    needs_known_user: ClassVar[bool] = False  # a history alone is not enough
+    looks_at_candidates: ClassVar[bool] = False  # `score` is more than a dot product
 
     def refine(self, table: Tensor) -> Tensor:
-        """The table (U, D) as this model compares it, row r still item r; called once per table.
+        """The table (U, D) used for comparison, row r still item r; called once per table.
 
-        A model may append rows of its own, which its `forward` finds behind the items.
+        A model may append rows of its own after the items, for its `forward`.
         """
         return table
 
     @abstractmethod
     def forward(self, table: Tensor, events: Events) -> Tensor:
-        """A vector (M, D) for every true place of `events.asked`, row by row, from a refined table.
+        """Vectors (M, D) for the true places of `events.target_mask`, row by row, from a refined table.
 
-        Where nothing is asked, a vector per user (B, D) that knows the whole history, which has at most L
-        events then. A vector is zero where there is no event to know, unless the model says something of
-        anybody. A model that looks at candidates returns what its `score` needs: M, ….
+        Without a target mask, a vector per user (B, D) for the whole history of at most L events. A vector
+        without events is zero, unless the model has a prediction for unknown users. A model that looks at
+        candidates returns the input of its `score`: M, ….
         """
 
     def score(self, vectors: Tensor, candidates: Tensor) -> Tensor:
-        """Scores of M vectors with candidates (n, D) they share → M, n, or (M, K, D) of their own → M, K."""
+        """Scores of M vectors with shared candidates (n, D) → M, n, or with their own (M, K, D) → M, K."""
         if candidates.dim() == 2:
             return vectors @ candidates.T
         return (candidates @ vectors.unsqueeze(-1)).squeeze(-1)
+
+
+def target_places(events: Events) -> Tensor:
+    """B, L: the target mask; without one, the last place of each history."""
+    if events.target_mask is not None:
+        return events.target_mask
+    B, L = events.history.shape
+    return (torch.arange(L, device=events.history.device) == L - 1).expand(B, L)

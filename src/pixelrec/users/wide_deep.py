@@ -1,4 +1,4 @@
-"""Wide & Deep: a linear model of crossed features beside a network (Cheng et al., arXiv 1606.07792)."""
+"""Wide & Deep: a linear model of crossed features plus a network (Cheng et al., arXiv 1606.07792)."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from pixelrec.users.user_model import AbstractUserModel
 class WideDeep(AbstractUserModel):
     """Score = wide + deep, over the mean h of the history's item vectors and the candidate q.
 
-    The paper's features map to the table so: apps a user has installed → h, the app that is shown → q, a
-    cross-product transformation of two of them → the product hᵢqⱼ of a coordinate of each. Wide is linear in
-    q and in all products, w·q + hᵀWq; deep is a perceptron with ReLU over [h, q]. Terms of h alone and a bias
-    are left out: they are the same for every candidate, so no loss and no ranking sees them.
+    The paper's features correspond to the table as follows: installed apps → h, the displayed app → q, their
+    cross-product transformation → products hᵢqⱼ of coordinates. Wide is linear in q and in all products,
+    w·q + hᵀWq; deep is a perceptron with ReLU over [h, q]. Terms of h alone and a bias are omitted: they are
+    the same for every candidate, so they affect neither loss nor ranking.
 
     Args:
-        facts: what the data dictates.
-        width: D.
-        deep: widths of the perceptron's layers.
-        dropout: before each of its layers but the first.
+        spec: facts about the data set.
+        width: D, the width of the table.
+        deep: widths of the layers of the perceptron.
+        dropout: dropout before each of its layers but the first.
     """
 
     view = "rest_of_window"
@@ -37,7 +37,7 @@ class WideDeep(AbstractUserModel):
 
     def __init__(
         self,
-        spec: DatasetSpec,  # noqa: ARG002 - nothing depends on how many users or items there are
+        spec: DatasetSpec,  # noqa: ARG002
         width: int,
         *,
         deep: tuple[int, ...] = (64, 32),
@@ -61,7 +61,7 @@ class WideDeep(AbstractUserModel):
         return super().score(vectors @ self.cross + self.linear, candidates)
 
     def _deep(self, vectors: Tensor, candidates: Tensor) -> Tensor:
-        """The first layer is a sum: what is the user's and what is the candidate's are each computed once."""
+        """The first layer is a sum of a user's and a candidate's part, each computed once."""
         of_user, of_candidate = self.into.weight.chunk(2, dim=1)
         users = vectors @ of_user.T  # M, H
         items = F.linear(candidates, of_candidate, self.into.bias)  # n, H or M, K, H
