@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pixelrec.recipe.build import build_loss
-from pixelrec.recipe.recipe import parse_overrides, read_recipe, resolve
+from pixelrec.recipe.recipe import read_recipe, resolve
 from pixelrec.recipe.registry import NAMED
-from pixelrec.recipe.schema import words
-from pixelrec.recipe.yaml_text import read_yaml
+from pixelrec.recipe.schema import recipe_options
+from pixelrec.recipe.yaml_text import read_value, read_yaml
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 YAML = re.findall(r"```yaml\n(.*?)```", GUIDE, flags=re.DOTALL)
@@ -29,13 +29,15 @@ def test_overrides_of_the_guide_are_options(tmp_path: Path) -> None:
     path = tmp_path / "both.yaml"
     path.write_text(YAML[-1], encoding="utf-8")
     (line,) = [line for line in GUIDE.splitlines() if line.startswith("pixelrec train both.yaml")]
-    recipe = read_recipe(path, parse_overrides(shlex.split(line)[5:]))
+    given = shlex.split(line)[5:]
+    keys = [word.removeprefix("--") for word in given[::2]]
+    recipe = read_recipe(path, dict(zip(keys, map(read_value, given[1::2]), strict=True)))
     assert [part["width"] for part in recipe["items"]["parts"].values()] == [256, 256]
     assert recipe["items"]["parts"]["pixels"]["trainable"] == "all"
 
 
 def test_options_that_the_guide_names_exist() -> None:
-    known = {word.key for word in words(read_recipe("sasrec-id").config)}
+    known = {option.key for option in recipe_options(read_recipe("sasrec-id").config)}
     for text in re.findall(r"`(?:--)?((?:windowing|negatives|optimiser|training)\.\w+)", GUIDE):
         assert text in known, text
 

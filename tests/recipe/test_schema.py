@@ -6,13 +6,16 @@ from typing import Annotated, Any
 
 import jsonschema
 import pytest
-from annotated_types import Interval
+from annotated_types import Ge, Gt, Interval
 
+from pixelrec.batch import DatasetSpec
 from pixelrec.errors import RecipeError
+from pixelrec.recipe.options import Option
 from pixelrec.recipe.recipe import SHIPPED, read_recipe, recipes
-from pixelrec.recipe.schema import json_schema, words
-from pixelrec.recipe.words import Word
+from pixelrec.recipe.schema import json_schema, recipe_options
 from pixelrec.recipe.yaml_text import read_yaml
+from pixelrec.users import USER_MODELS
+from pixelrec.users.sasrec import SASRec
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +106,15 @@ def test_a_whole_number_is_a_number() -> None:
 
 
 def test_words_have_a_key_a_type_a_default_and_help() -> None:
-    found = {word.key: word for word in words(read_recipe("sasrec-id-vit").config)}
+    found = {option.key: option for option in recipe_options(read_recipe("sasrec-id-vit").config)}
     layers = found["users.layers"]
-    assert (layers.type, layers.default) == ("a whole number from 1 to 1000", 2)
-    assert found["items.parts.pixels.size"].type == "a whole number from 1 to 10000, or null"
+    assert (layers.type, layers.default) == ("a whole number from 1 to 1,000", 2)
+    assert found["items.parts.pixels.size"].type == "a whole number from 1 to 10,000, or null"
     assert found["training.precision"].type == "one of fp32, bf16, fast"
     assert "items.parts" not in found and "items.parts.ids.init" in found
-    assert all(word.help for word in found.values()), [key for key, word in found.items() if not word.help]
+    assert all(option.help for option in found.values()), [
+        key for key, option in found.items() if not option.help
+    ]
 
 
 @pytest.mark.parametrize(
@@ -120,12 +125,12 @@ def test_words_have_a_key_a_type_a_default_and_help() -> None:
         (int | float, "a number"),
         (Annotated[float, Interval(ge=0, le=0.5)] | None, "a number from 0 to 0.5, or null"),
         (tuple[int, ...], "a list of whole numbers"),
-        (dict[str, Any] | None, "words with values, or null"),
+        (dict[str, Any] | None, "keys with values, or null"),
         (Any, "any value"),
     ],
 )
 def test_types_in_plain_words(hint: Any, text: str) -> None:
-    assert Word("key", hint, None, "").type == text
+    assert Option("key", hint, None, "").type == text
 
 
 @pytest.mark.parametrize(
@@ -163,3 +168,51 @@ def test_a_recipe_keeps_its_own_name(tmp_path: Any) -> None:
         path.write_text(f"name: {name}\n", encoding="utf-8")
         with pytest.raises(RecipeError, match="name is .*; expected text, or leave it out"):
             read_recipe(path)
+
+
+def test_a_type_that_no_recipe_can_hold_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(USER_MODELS, "registered", {"odd": Odd, "late": Late})
+    with pytest.raises(RecipeError, match=r"Odd: kind is a <class 'complex'>, which no recipe can hold"):
+        read_recipe("sasrec-id", {"users.name": "odd"})
+    with pytest.raises(RecipeError, match=r"Late: name 'Nowhere' is not defined; import it where"):
+        read_recipe("sasrec-id", {"users.name": "late"})
+
+
+class Odd(SASRec):
+    def __init__(self, spec: DatasetSpec, width: int, *, kind: complex = 1j) -> None:
+        raise AssertionError(f"recipes build nothing: {spec}, {width}, {kind}")
+
+
+class Late(SASRec):
+    def __init__(self, spec: Elsewhere, width: int, *, kind: Nowhere = 1) -> None:  # type: ignore[name-defined]  # noqa: F821
+        raise AssertionError(f"recipes build nothing: {spec}, {width}, {kind}")
+
+
+class Required(SASRec):
+    """Has options that pydantic would take for its own, one without a default, and other limits."""
+
+    def __init__(
+        self,
+        spec: Elsewhere,  # type: ignore[name-defined]  # noqa: F821 - only a type checker sees it
+        width: int,
+        *,
+        scale: Annotated[float, Gt(0)],
+        copy: Annotated[int, Ge(2)] | None = None,
+        model_config: bool = False,
+        json: list[float] = (),  # type: ignore[assignment]
+    ) -> None:
+        raise AssertionError(
+            f"recipes build nothing: {spec}, {width}, {scale}, {copy}, {model_config}, {json}"
+        )
+
+
+def test_options_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(USER_MODELS, "registered", {"required": Required})
+    with pytest.raises(RecipeError, match=r"users\.scale has no value; expected a number above 0"):
+        read_recipe("sasrec-id", {"users.name": "required"})
+    with pytest.raises(RecipeError, match=r"users\.copy is 1; expected a whole number at least 2, or null"):
+        read_recipe("sasrec-id", {"users.name": "required", "users.scale": 1, "users.copy": 1})
+    chosen = {"users.scale": 1, "users.model_config": True, "users.json": [1, 2.5]}
+    found = read_recipe("sasrec-id", {"users.name": "required", **chosen})["users"]
+    assert found == {"name": "required", "scale": 1, "copy": None, "model_config": True, "json": [1, 2.5]}
+    assert json_schema()["$defs"]["users__required"]["required"] == ["name", "scale"]

@@ -37,13 +37,15 @@ def options(arguments: Mapping[str, Any]) -> str:
         return "\n\nThe options of a recipe: pixelrec train sasrec-id --help"
     from pixelrec.recipe.overrides import at
     from pixelrec.recipe.recipe import read_recipe
-    from pixelrec.recipe.schema import words
+    from pixelrec.recipe.schema import recipe_options
 
     recipe = read_recipe(arguments["recipe"])
     rows = []
-    for word in words(recipe.config):
-        text = f"{word.help.rstrip('.')} ({word.type}) [default: {_written(at(recipe.config, word.key))}]"
-        rows.append(entry(f"--{word.key} {word.key.rpartition('.')[2].upper()}", text))
+    for option in recipe_options(recipe.config):
+        text = (
+            f"{option.help.rstrip('.')} ({option.type}) [default: {_written(at(recipe.config, option.key))}]"
+        )
+        rows.append(entry(f"--{option.key} {option.key.rpartition('.')[2].upper()}", text))
     return f"\n\nOptions of the recipe {recipe.name}:\n\n" + "\n".join(rows)
 
 

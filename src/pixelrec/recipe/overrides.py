@@ -18,7 +18,7 @@ DEFAULT_NAMES: Mapping[str, str] = {
 def overridden(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of `values` with some of them replaced.
 
-    Another name is another class: the words of the former one do not carry over. An override of a section
+    Another name is another class: options of the former one do not carry over. An override of a section
     takes precedence over what `values` say of its parts, an override of a part over both.
 
     Args:
@@ -47,21 +47,21 @@ def _turn(key: str) -> tuple[int, bool]:
 
 
 def _put(merged: dict[str, Any], path: list[str], value: Any) -> None:
-    *above, word = path
+    *above, option = path
     chosen = merged
     for step in above:
         if not isinstance(chosen.get(step), dict):
             chosen[step] = {}
         chosen = chosen[step]
-    if word == "name":
-        # A part without a name has no default: its words wait for the name.
+    if option == "name":
+        # A part without a name has no default: its options wait for the name.
         default = DEFAULT_NAMES.get(above[0], value) if len(above) == 1 else value
         if chosen.get("name", default) != value:
             chosen.clear()
     elif value is not None:
         for part in _parts(chosen):
-            part.pop(word, None)
-    chosen[word] = _copied(value)
+            part.pop(option, None)
+    chosen[option] = _copied(value)
 
 
 def _parts(chosen: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ from pixelrec.data.views import Windowing
 from pixelrec.errors import RecipeError, nearest
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder
+from pixelrec.recipe.options import options_of
 from pixelrec.recipe.overrides import DEFAULT_NAMES, at
-from pixelrec.recipe.words import words_of
 from pixelrec.training.loop import TrainingConfig
 from pixelrec.training.losses import LOSSES
 from pixelrec.training.optimiser import OptimiserConfig
@@ -67,14 +67,14 @@ def classes(values: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any]
 
 
 def complete(values: dict[str, Any]) -> dict[str, Any]:
-    """`values` with every section and the name of its class, and with the words that parts inherit.
+    """`values` with every section and the name of its class, and with the options that parts inherit.
 
     Raises:
-        RecipeError: a section holds no words, or names no class that there is.
+        RecipeError: a section holds no options, or names no class that there is.
     """
     for section in PLAIN:
         if not isinstance(values.setdefault(section, {}), dict):
-            raise RecipeError(f"{section} is {values[section]!r}; expected words with values below it")
+            raise RecipeError(f"{section} is {values[section]!r}; expected options below it")
     for section, default in DEFAULT_NAMES.items():
         chosen = values.setdefault(section, {})
         if not isinstance(chosen, dict):
@@ -85,19 +85,19 @@ def complete(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _hand_down(values: dict[str, Any]) -> None:
-    """Copies the words of a section to those of its parts that have the word and give it no value."""
+    """Copies the options of a section to those of its parts that have them and give no value."""
     for place, chosen in classes(values):
         section, within, _ = place.partition(".parts.")
         if within:
             part = at(values, place)
-            for word in {word.key for word in words_of(chosen)} & values[section].keys():
-                if values[section][word] is not None:
-                    part.setdefault(word, values[section][word])
+            for option in {option.key for option in options_of(chosen)} & values[section].keys():
+                if values[section][option] is not None:
+                    part.setdefault(option, values[section][option])
 
 
 def joins(chosen: Callable[..., Any]) -> bool:
     """Whether a class is made of parts, which have no parts themselves."""
-    return any(word.key == "parts" for word in words_of(chosen))
+    return any(option.key == "parts" for option in options_of(chosen))
 
 
 def _named_class(section: str, place: str, name: Any) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Recipes as pydantic models, made from the words of the classes that they name; and as JSON Schema."""
+"""Recipes as pydantic models, made from the options of the classes that they name; and as JSON Schema."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
 from pixelrec.errors import RecipeError, nearest
+from pixelrec.recipe.options import Option, options_of
 from pixelrec.recipe.overrides import DEFAULT_NAMES, at
 from pixelrec.recipe.published import PUBLISHED_SCHEMA
 from pixelrec.recipe.registry import NAMED, PART, PLAIN, classes, joins
-from pixelrec.recipe.words import Word, words_of
 
-Tree: TypeAlias = "dict[str, Word | Tree]"
-"""The words of a recipe, or of a section, by their own names."""
+Tree: TypeAlias = "dict[str, Option | Tree]"
+"""The options of a recipe, or of a section, by their own names."""
 
+_SEED = Annotated[int, Interval(ge=0, le=2**63 - 1)]
+_LENGTH = Annotated[int, Interval(ge=1, le=100_000)]
 _TOP = (
-    Word("about", str, "", "what this recipe is, in a line"),
-    Word("seed", Annotated[int, Interval(ge=0, le=2**63 - 1)], 0, "of weights, training order and negatives"),
-    Word("length", Annotated[int, Interval(ge=1, le=100_000)], 10, "latest events of a history that count"),
+    Option("about", str, "", "what this recipe is, in a line"),
+    Option("seed", _SEED, 0, "of weights, training order and negatives"),
+    Option("length", _LENGTH, 10, "latest events of a history that a user model sees"),
 )
-
 _SECTIONS = {
     "items": "the item encoder",
     "users": "the user model",
@@ -49,8 +50,8 @@ _SECTIONS = {
 }
 
 
-def words(values: Mapping[str, Any]) -> list[Word]:
-    """Every word of a recipe, with its dotted key.
+def recipe_options(values: Mapping[str, Any]) -> list[Option]:
+    """Every option of a recipe, with its dotted key.
 
     Args:
         values: by section, with the name of every class.
@@ -81,15 +82,15 @@ def json_schema() -> dict[str, Any]:
     Raises:
         RecipeError: an installed package provides a class that cannot be used.
     """
-    tree: Tree = {"name": Word("name", str, "", "how tables call it; by default the file's name")}
-    tree |= {word.key: word for word in _TOP}
+    tree: Tree = {"name": Option("name", str, "", "how tables call it; by default the file's name")}
+    tree |= {option.key: option for option in _TOP}
     published = Annotated[dict[str, Any], WithJsonSchema(PUBLISHED_SCHEMA)]
-    tree["published"] = Word("published", published, {}, "what a paper reports for this recipe, in %")
+    tree["published"] = Option("published", published, {}, "what a paper reports for this recipe, in %")
     for section, named in NAMED.items():
         variants = [_variant(section, name, named[name], DEFAULT_NAMES[section]) for name in named]
-        tree[section] = Word(section, _one_of(variants), {}, _SECTIONS[section])
+        tree[section] = Option(section, _one_of(variants), {}, _SECTIONS[section])
     for section, plain in PLAIN.items():
-        tree[section] = {word.key: word for word in words_of(plain)}
+        tree[section] = {option.key: option for option in options_of(plain)}
     found = _model("recipe", tree).model_json_schema(schema_generator=_Untitled)
     return {"$schema": _Untitled.schema_dialect, **found, "title": "A recipe of pixelrec"}
 
@@ -97,63 +98,66 @@ def json_schema() -> dict[str, Any]:
 def _variant(section: str, name: str, chosen: Callable[..., Any], default: str | None) -> type[BaseModel]:
     """A class as one of the variants of a section, or of a part, which has no default."""
     given = name if name == default else Parameter.empty
-    tree: Tree = {"name": Word("name", Literal[name], given, "of the class")}
-    tree |= {word.key: word for word in words_of(chosen)}
+    tree: Tree = {"name": Option("name", Literal[name], given, _SECTIONS[section.rpartition(" ")[2]])}
+    tree |= {option.key: option for option in options_of(chosen)}
     if joins(chosen):
         others = {n: each for n, each in NAMED[section].items() if not joins(each)}
         parts = [_variant(f"part of {section}", n, each, None) for n, each in others.items()]
         key = Annotated[str, StringConstraints(pattern=f"^{PART.pattern}$")]
         closed = Field(json_schema_extra={"additionalProperties": False})
         hint = Annotated[dict[key, _one_of(parts)], closed]  # type: ignore[misc, valid-type]
-        tree["parts"] = Word("parts", hint, Parameter.empty, "encoders, by names of your choice")
+        tree["parts"] = Option("parts", hint, Parameter.empty, "encoders, by names of your choice")
     return _model(f"{section}: {name}", tree, (chosen.__doc__ or "").partition("\n\n")[0].strip())
 
 
 def _one_of(variants: list[type[BaseModel]]) -> Any:
-    return Annotated[reduce(or_, variants), Field(discriminator="word_name")]
+    return Annotated[reduce(or_, variants), Field(discriminator="option_name")]
 
 
 @final
 class _Untitled(GenerateJsonSchema):
-    """Leaves out titles, which only repeat the names of words."""
+    """Leaves out titles, which only repeat the names of options."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
         return False
 
 
 def _tree(values: Mapping[str, Any]) -> Tree:
-    tree: Tree = {word.key: word for word in _TOP}
+    tree: Tree = {option.key: option for option in _TOP}
     for place, chosen in classes(values):
         section, within, part = place.partition(".parts.")
-        name = Word("name", Literal[(*NAMED[section],)], at(values, place)["name"], "of the class")
-        own: Tree = {word.key: word for word in (name, *words_of(chosen))}
+        name = Option("name", Literal[(*NAMED[section],)], at(values, place)["name"], _SECTIONS[section])
+        own: Tree = {option.key: option for option in (name, *options_of(chosen))}
         if within:
             at(tree, section)["parts"][part] = own
         else:
             tree[section] = {**own, "parts": {}} if "parts" in own else own
     for section, plain in PLAIN.items():
-        tree[section] = {word.key: word for word in words_of(plain)}
+        tree[section] = {option.key: option for option in options_of(plain)}
     return tree
 
 
-def _flat(tree: Tree, prefix: str = "") -> list[Word]:
-    found: list[Word] = []
-    for name, word in tree.items():
+def _flat(tree: Tree, prefix: str = "") -> list[Option]:
+    found: list[Option] = []
+    for name, option in tree.items():
         key = f"{prefix}{name}"
-        found += _flat(word, f"{key}.") if isinstance(word, dict) else [replace(word, key=key)]
+        found += _flat(option, f"{key}.") if isinstance(option, dict) else [replace(option, key=key)]
     return found
 
 
 def _model(title: str, tree: Tree, doc: str = "") -> type[BaseModel]:
-    """A field is called by its alias: a word such as `copy` may be no name of a pydantic field."""
+    """A field is called by its alias: a option such as `copy` may be no name of a pydantic field."""
     fields: dict[str, Any] = {}
-    for name, word in tree.items():
-        if isinstance(word, dict):
-            model = _model(f"{title}.{name}", word)
-            fields[f"word_{name}"] = (model, Field(alias=name, default_factory=model))
+    for name, option in tree.items():
+        if isinstance(option, dict):
+            model = _model(f"{title}.{name}", option)
+            fields[f"option_{name}"] = (model, Field(alias=name, default_factory=model))
         else:
-            default = ... if word.default is Parameter.empty else word.default
-            fields[f"word_{name}"] = (_as_yaml(word.hint), Field(default, alias=name, description=word.help))
+            default = ... if option.default is Parameter.empty else option.default
+            fields[f"option_{name}"] = (
+                _as_yaml(option.hint),
+                Field(default, alias=name, description=option.help),
+            )
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     return create_model(title, __config__=config, __doc__=doc or None, **fields)
 
@@ -179,24 +183,24 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _message(errors: list[ErrorDetails], values: Mapping[str, Any], known: list[Word]) -> str:
+def _message(errors: list[ErrorDetails], values: Mapping[str, Any], known: list[Option]) -> str:
     """The first unknown key, or else the first wrong value."""
     for error in errors:
         if error["type"] in ("extra_forbidden", "invalid_key"):
             key = ".".join(map(str, error["loc"])) + _rest(error["input"])
-            return f"unknown key {key!r}; {_near(key, [word.key for word in known])}"
+            return f"unknown key {key!r}; {_near(key, [option.key for option in known])}"
     place = errors[0]["loc"]
-    keys = {word.key: word for word in known}
+    keys = {option.key: option for option in known}
     key = next(key for n in range(len(place)) if (key := ".".join(map(str, place[: n + 1]))) in keys)
-    word = keys[key]
+    option = keys[key]
     if errors[0]["type"] == "missing":
-        return f"{key} has no value; expected {word.type}"
+        return f"{key} has no value; expected {option.type}"
     value = at(values, key)
     if value is None:
-        given = f"such as {word.default!r}" if word.default is not Parameter.empty else word.type
+        given = f"such as {option.default!r}" if option.default is not Parameter.empty else option.type
         return f"{key} is null; give a value, {given}"
-    quotes = word.may_be(str) and not word.may_be(int) and not isinstance(value, str)
-    return f"{key} is {value!r}; expected {word.type}{': put it in quotes' if quotes else ''}"
+    quotes = option.may_be(str) and not option.may_be(int) and not isinstance(value, str)
+    return f"{key} is {value!r}; expected {option.type}{': put it in quotes' if quotes else ''}"
 
 
 def _rest(value: Any) -> str:
@@ -208,7 +212,7 @@ def _rest(value: Any) -> str:
 
 
 def _near(key: str, known: list[str]) -> str:
-    """A hint for an unknown key, from the words of the innermost section or part that exists."""
+    """A hint for an unknown key, from the options of the innermost section or part that exists."""
     above, _, _ = key.rpartition(".")
     while above:
         inside = [k for k in known if k.startswith(f"{above}.")]

@@ -42,7 +42,7 @@ def read_yaml(text: str, source: str) -> Any:
     except (yaml.YAMLError, ValueError) as error:  # such as a 31st of February
         raise RecipeError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
-        raise RecipeError(f"{source}: nested too deeply; a recipe has sections, parts and words") from None
+        raise RecipeError(f"{source}: nested too deeply; a recipe has sections, parts and options") from None
     finally:
         loader.dispose()
 

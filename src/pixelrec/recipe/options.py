@@ -1,0 +1,143 @@
+"""The options of a class: what a recipe chooses of it, read from its signature and docstring."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from functools import cache
+from inspect import Parameter
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Interval, Le, Lt
+
+from pixelrec.errors import RecipeError
+
+_TYPES: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    dict: "keys with values",
+    Mapping: "keys with values",
+    NoneType: "null",
+    Any: "any value",
+}
+_PLURALS = {int: "whole numbers", float: "numbers", str: "texts"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a recipe."""
+
+    key: str  # dotted within a whole recipe: items.parts.pixels.trainable
+    hint: Any  # its type, with limits as Annotated[int, Interval(ge=1, le=1000)]
+    default: Any  # Parameter.empty if a recipe must give a value
+    help: str
+
+    @property
+    def type(self) -> str:
+        """Its type and limits in plain words: "a whole number from 1 to 1,000, or null"."""
+        kinds = _kinds(self.hint)
+        names = [name for kind in kinds if get_origin(kind) is Literal for name in get_args(kind)]
+        described = [f"one of {', '.join(map(str, names))}"] if names else []
+        for kind, limits in kinds.items():
+            if get_origin(kind) is not Literal and not (kind is int and float in kinds):
+                described.append(_described(kind) + limits)
+        return ", or ".join(described)
+
+    def may_be(self, kind: object) -> bool:
+        """Whether a value of this very type is allowed."""
+        return kind in _kinds(self.hint)
+
+
+@cache
+def options_of(chosen: Callable[..., Any]) -> tuple[Option, ...]:
+    """The parameters of a class or a loss right of the `*`, or all of a dataclass.
+
+    Raises:
+        RecipeError: the type of one cannot be read, or no recipe can hold its values.
+    """
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(chosen).parameters.items()
+        if is_dataclass(chosen) or parameter.kind is Parameter.KEYWORD_ONLY
+    }
+    hints, helps = _hints(chosen, parameters), _helps(chosen)
+    for name, hint in hints.items():
+        if not all(map(_readable, _kinds(hint))):
+            raise RecipeError(
+                f"{chosen.__module__}:{chosen.__qualname__}: {name} is a {hint}, which no recipe can hold; "
+                "expected numbers, text, true or false, null, Literal, or lists and dicts of these"
+            )
+    return tuple(Option(name, hints[name], p.default, helps.get(name, "")) for name, p in parameters.items())
+
+
+def _hints(chosen: Callable[..., Any], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    """The types of these parameters; those of others may be imported for type checkers only."""
+    written = {n: Any if p.annotation is Parameter.empty else p.annotation for n, p in parameters.items()}
+    function = chosen.__init__ if inspect.isclass(chosen) and not is_dataclass(chosen) else chosen
+    holder = type("Options", (), {"__annotations__": written, "__module__": function.__module__})
+    try:
+        return get_type_hints(holder, include_extras=True)
+    except NameError as error:
+        place = f"{chosen.__module__}:{chosen.__qualname__}"
+        raise RecipeError(f"{place}: {error}; import it where the class is defined") from None
+
+
+def _helps(chosen: Callable[..., Any]) -> dict[str, str]:
+    """By parameter: a line `layers: of the transformer.` of the docstring, and its continuation lines."""
+    found: dict[str, str] = {}
+    name, margin = "", 0
+    for line in inspect.cleandoc(chosen.__doc__ or "").splitlines():
+        indent = len(line) - len(line.lstrip())
+        if start := re.match(r" *(\w+): (.+)", line):
+            name, margin = start[1], indent
+            found[name] = start[2]
+        elif name and line.strip() and indent > margin:
+            found[name] += f" {line.strip()}"
+        else:
+            name = ""
+    return found
+
+
+def _kinds(hint: Any, limits: str = "") -> dict[Any, str]:
+    """The types of a union, or the only one, each with its limits in plain words."""
+    if get_origin(hint) is Annotated:
+        inner, *extras = get_args(hint)
+        return _kinds(inner, _limits(extras))
+    if get_origin(hint) in (Union, UnionType):
+        return {kind: said for part in get_args(hint) for kind, said in _kinds(part, limits).items()}
+    return {hint: limits if hint in (int, float) else ""}
+
+
+def _limits(extras: Iterable[Any]) -> str:
+    bounds: dict[str, Any] = {}
+    for extra in extras:
+        for bound in extra if isinstance(extra, Interval) else [extra]:
+            if isinstance(bound, Ge | Gt | Le | Lt):
+                bounds |= asdict(bound)
+    if bounds.keys() == {"ge", "le"}:
+        return f" from {_number(bounds['ge'])} to {_number(bounds['le'])}"
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    return "".join(f" {words[bound]} {_number(value)}" for bound, value in bounds.items())
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) and value < 10**12 else f"{value:g}"
+
+
+def _readable(kind: Any) -> bool:
+    origin = get_origin(kind)
+    if origin in (tuple, list):
+        return all(inner is ... or _readable(inner) for inner in get_args(kind))
+    return origin is Literal or (origin or kind) in _TYPES
+
+
+def _described(kind: Any) -> str:
+    origin = get_origin(kind)
+    if origin in (tuple, list):
+        return f"a list of {_PLURALS.get(get_args(kind)[0], 'values')}"
+    return _TYPES[origin or kind]
