@@ -14,7 +14,8 @@ import pytest
 
 from pixelrec.data.dataset import Dataset, is_dataset
 from pixelrec.data.prepare import drop_items, prepare
-from pixelrec.data.sequences import Sequences, all_events, hold_out
+from pixelrec.data.sequences import Sequences, hold_out
+from pixelrec.data.split import all_events
 from pixelrec.errors import DataError, RequestError
 
 
@@ -108,14 +109,14 @@ DAMAGES = {
         edit("manifest.json", format="something"),
         "not a data set: its manifest.json is of something",
     ),
-    "later version": (edit("manifest.json", version=9), "of format version 9, expected 2; make it anew"),
+    "later version": (edit("manifest.json", version=9), "of format version 9, expected 2; make it again"),
     "no counts": (edit("manifest.json", counts={"users": 3}), "its counts or digests are incomplete"),
     "no digests": (edit("manifest.json", digests={"user_ids": "0"}), "its counts or digests are incomplete"),
     "other counts": (
         edit("manifest.json", counts={"users": 2, "items": 1, "interactions": 9, "evaluated_users": 2}),
         "offsets.npy: holds int64[15], expected int64[4]",
     ),
-    "no offsets": (lambda f: (f / "events" / "offsets.npy").unlink(), "offsets.npy: missing; make it anew"),
+    "no offsets": (lambda f: (f / "events" / "offsets.npy").unlink(), "offsets.npy: missing; make it again"),
     "cut items": (cut("events/items.npy"), "events/items.npy: cut off or damaged"),
     "cut times": (cut("events/times.npy"), "events/times.npy: cut off or damaged"),
     "empty": (
@@ -184,7 +185,7 @@ def changed(name: str) -> Callable[[Path], object]:
 def test_changed_events_are_noticed_before_they_are_used(copy: Path, name: str) -> None:
     Dataset.open(copy).verify()
     changed(name)(copy)
-    with pytest.raises(DataError, match=f"{name}: was changed or replaced since .*; make it anew"):
+    with pytest.raises(DataError, match=f"{name}: was changed or replaced since .*; make it again"):
         Dataset.open(copy).verify()
 
 
@@ -236,12 +237,13 @@ def test_the_fingerprint_is_of_ids_items_order_times_and_held_out_events(tmp_pat
 
 def test_holding_out_and_putting_back_are_inverse(shop: Path) -> None:
     dataset = Dataset.open(shop)
-    held = dataset.held_out()
-    parted = Sequences(
-        dataset.offsets, dataset.event_items, dataset.event_times, dataset.evaluated, held.items, held.times
+    held, events = dataset.held_out(), all_events(dataset)
+    owners = np.repeat(np.arange(dataset.users + 1), events.stops - events.starts)
+    assert len(owners) == len(events.items) == dataset.interactions == 101
+    again = hold_out(
+        pl.DataFrame({"user": owners, "item": events.items, "seconds": events.times}), dataset.users
     )
-    events = all_events(parted)
-    assert events.height == dataset.interactions == 101
-    again = hold_out(events, dataset.users)
+    arrays = (dataset.offsets, dataset.event_items, dataset.event_times, dataset.evaluated)
+    expected = Sequences(*arrays, held.items, held.times)
     for name in Sequences.__dataclass_fields__:
-        assert np.array_equal(getattr(again, name), getattr(parted, name)), name
+        assert np.array_equal(getattr(again, name), getattr(expected, name)), name

@@ -1,4 +1,4 @@
-"""What the columns of a file of interactions are called."""
+"""The names of the columns of interactions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 20  # columns that a message lists
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the three columns, and what the numbers in the column of times count."""
+    """Names of the three columns, and the unit of numbers in the column of times."""
 
     item_column: str = "item_id"
     user_column: str = "user_id"

@@ -1,18 +1,18 @@
-"""A prepared data set: what happened, as dense arrays in a folder.
+"""A prepared data set: a folder of dense arrays of events.
 
 | file | holds |
 |---|---|
 | `manifest.json` | format, counts, digests of ids and events, sources, options |
 | `users.parquet` | `user_id`: row r is user number r + 1 |
-| `items.parquet` | `item_id` and what else is known of the items: row r is item number r + 1 |
+| `items.parquet` | `item_id` and further information on the items: row r is item number r + 1 |
 | `events/offsets.npy` | int64[users + 2]: user u's events are [offsets[u]:offsets[u + 1]]; user 0 has none |
 | `events/items.npy`, `times.npy` | int32, int64[events]: oldest first; **all events but the test events** |
 | `events/evaluated.npy` | bool[users + 1]: the user has at least 3 events, the last of which is held out |
 | `held_out/items.npy`, `times.npy` | int32, int64[users + 1]: the test events, 0 where there is none |
 | `stats.svg` | a picture of the statistics |
-| `baselines/` | ranks of baselines, once a model was evaluated; they can be made again |
+| `baselines/` | ranks of baselines, once a model was evaluated; they can be computed again |
 
-Times are unix seconds. The test events lie apart so that nothing that trains ever opens them.
+Times are unix seconds. The test events lie apart so that training never opens them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ENTRIES = frozenset(
 _ARRAYS = ("events/offsets", "events/items", "events/times", "events/evaluated")
 _DIGESTED = frozenset({*_ARRAYS, "held_out/items", "held_out/times", "user_ids", "item_ids"})
 COVERS = "covers.lmdb"  # the picture store
-_MEND = "make it anew with `pixelrec prepare`"
+_MEND = "make it again with `pixelrec prepare`"
 _NAMED = 5  # unknown ids that a message names
 
 
@@ -79,17 +79,17 @@ class Dataset:
 
     @property
     def covers(self) -> Path:
-        """Where the picture store of its items lies, if covers were packed."""
+        """The picture store of its items, if covers were packed."""
         return self.folder / COVERS
 
     @property
     def baselines(self) -> Path:
-        """Where ranks of baselines are kept; who reads them sees whether they are of these events."""
+        """The folder of ranks of baselines."""
         return self.folder / "baselines"
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
-        """Opens a folder that `prepare` wrote; the held-out events stay closed.
+        """Opens a folder that `prepare` wrote, but not its held-out events.
 
         Raises:
             DataError: it is missing, no data set, of another format version, or damaged.
@@ -116,7 +116,7 @@ class Dataset:
         return dataset
 
     def spec(self, length: int, history: Histories) -> DatasetSpec:
-        """What this data set dictates to a model that looks at `length` events and learns from `history`."""
+        """The dimensions for a model of histories of `length` events that is trained on `history`."""
         covers = self.covers if self.covers.exists() else None
         return DatasetSpec(
             self.users, self.items, length, self.folder, history, self.item_ids.to_list(), covers
@@ -149,7 +149,7 @@ class Dataset:
 
     @cached_property
     def pictures_fingerprint(self) -> str:
-        """What the pictures of its items were made from, and how; empty where no covers are packed.
+        """A digest of the pictures of its items; empty where no covers are packed.
 
         Raises:
             ImageError: packing is unfinished, or the store is of another version.
@@ -159,7 +159,7 @@ class Dataset:
         return PictureStore.open(self.covers).fingerprint(self.item_ids.to_list())
 
     def held_out(self) -> HeldOut:
-        """Opens the test events. Only what evaluates may call this.
+        """Opens the test events. Only for evaluation.
 
         Raises:
             DataError: they are missing, damaged, or not those that `prepare` held out.
@@ -183,7 +183,7 @@ class Dataset:
 
     @cached_property
     def information(self) -> pl.DataFrame:
-        """A row for each item: `item_id` and the columns of the item file, null where nothing is known."""
+        """A row for each item: `item_id` and the columns of the item file, null where there is nothing."""
         return _table(self.folder / "items.parquet", None, self.items)
 
     def user_numbers(self, ids: Sequence[str]) -> np.ndarray:
@@ -204,7 +204,7 @@ class Dataset:
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether `folder` says of itself that it is a data set, of whatever version."""
+    """Whether `folder` is a data set, of any version."""
     try:
         _manifest(folder, any_version=True)
     except DataError:
@@ -220,7 +220,7 @@ def write_dataset(
     *,
     provenance: Mapping[str, Any],
 ) -> None:
-    """Writes all files but the picture into the empty `folder`, the manifest last."""
+    """Writes all files except the picture into the empty `folder`, the manifest last."""
     digests = {"user_ids": ids_digest(user_ids), "item_ids": ids_digest(information["item_id"])}
     for name, values in {
         "events/offsets": sequences.offsets,
@@ -292,7 +292,7 @@ def _counts(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, int, int, i
 
 
 def _array(path: Path, kind: type[np.generic], length: int) -> np.ndarray:
-    """A memory-mapped array that is whole and of the right kind."""
+    """A memory-mapped array, checked to be whole and of the right type."""
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
@@ -321,10 +321,12 @@ def _table(path: Path, columns: list[str] | None, rows: int) -> pl.DataFrame:
 def _numbers(noun: str, known: pl.Series, ids: Sequence[str]) -> np.ndarray:
     import polars as pl
 
-    asked = pl.Series("id", ids, dtype=pl.String)
-    numbers = numbers_of(known, asked)
+    wanted = pl.Series("id", ids, dtype=pl.String)
+    numbers = numbers_of(known, wanted)
     if numbers.null_count():
-        raise RequestError(_unknown(noun, known, asked.filter(numbers.is_null()).unique(maintain_order=True)))
+        raise RequestError(
+            _unknown(noun, known, wanted.filter(numbers.is_null()).unique(maintain_order=True))
+        )
     return numbers.to_numpy().astype(np.int64)
 
 
@@ -336,7 +338,7 @@ def _unknown(noun: str, known: pl.Series, unknown: pl.Series) -> str:
 
 
 def _hint(word: str, known: pl.Series) -> str:
-    """The nearest id among some that begin alike: of all of them there may be millions."""
+    """The nearest id among some that begin alike: there may be millions in all."""
     for shared in range(min(len(word), 40), 0, -1):
         alike = known.filter(known.str.starts_with(word[:shared])).head(1_000)
         if close := get_close_matches(word, alike.to_list(), n=1):

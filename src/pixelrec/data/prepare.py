@@ -1,4 +1,4 @@
-"""Interactions become a data set; items that cannot be used leave it."""
+"""Making a data set of interactions, and dropping items from one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from pixelrec.data.columns import Columns
 from pixelrec.data.dataset import COVERS, ENTRIES, Dataset, is_dataset, write_dataset
 from pixelrec.data.information import described, read_information
 from pixelrec.data.interactions import read_interactions, source_files
-from pixelrec.data.sequences import SHORTEST, Sequences, all_events, hold_out, in_order
+from pixelrec.data.sequences import SHORTEST, Sequences, hold_out, in_order
+from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
 from pixelrec.errors import DataError, option
 from pixelrec.files.atomic import new_folder
@@ -52,13 +53,13 @@ def prepare(
         user_column: column of user ids, text or integers.
         time_column: column of times: numbers, datetimes in Parquet, or ISO 8601 dates in CSV, UTC unless they
             say otherwise. Stored as whole unix seconds, rounded down; finer times order the events first.
-        time_unit: what the numbers in `time_column` count.
+        time_unit: unit of the numbers in `time_column`.
         overwrite: replace `out` where it is a data set; files in it that are not the data set's own stay.
-        pack_covers: makes the picture store of the data set while that is a draft at another place; what it
-            raises lets nothing come into being. A store that is there already is replaced, too.
+        pack_covers: makes the picture store of the data set while that is a draft; if it raises, nothing is
+            written. An existing store is replaced, too.
 
     Raises:
-        DataError: the first thing wrong, by file and line or row. Nothing is left behind.
+        DataError: the first fault, by file and line or row. Nothing is left behind.
     """
     columns = Columns(item_column, user_column, time_column, time_unit)
     source, out, described_by = Path(interactions), Path(out), None if items is None else Path(items)
@@ -81,16 +82,18 @@ def prepare(
 
 
 def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | None = None) -> Dataset:
-    """Rebuilds a data set without some items and all their events: for items that lack a cover.
+    """Rebuilds a data set without some items and all their events, as for items that lack a cover.
 
-    The others keep their order and are numbered anew, as are the users who have events left; of what is left,
-    the last event is held out. `out` defaults to the data set's own folder, which is replaced as a whole;
-    files in it that are not the data set's own stay.
+    The others keep their order and get new numbers, as do the users who have events left; the last of their
+    events is held out again. `out` defaults to the data set's own folder, which is replaced as a whole; files
+    in it that are not the data set's own stay.
 
     Raises:
         RequestError: an id is unknown.
         DataError: no user with at least three events is left, or `out` exists.
     """
+    import polars as pl
+
     place = dataset.folder if out is None else Path(out)
     kept_items = np.ones(dataset.items + 1, bool)
     kept_items[dataset.item_numbers(item_ids)] = False
@@ -102,8 +105,8 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
     with new_folder(place, DataError, ours=ENTRIES) as folder:
         if out is not None:
             _check_place(place, [], overwrite=False)
-        user_ids = dataset.user_ids.filter(_mask(kept_users))
-        information = dataset.information.filter(_mask(kept_items[1:]))
+        user_ids = dataset.user_ids.filter(pl.Series(kept_users))
+        information = dataset.information.filter(pl.Series(kept_items[1:]))
         _write(folder, sequences, user_ids, information, {**provenance, "dropped_items": dropped})
     return Dataset.open(place)
 
@@ -120,38 +123,24 @@ def _write(
 
 
 def _kept(dataset: Dataset, items: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
-    """The events of the kept `items` (bool[items + 1]) in new numbers, and bool[users] of who has any."""
+    """The events of the kept `items` (bool[items + 1]) in new numbers, and bool[users]: who has any."""
     import polars as pl
 
-    held = dataset.held_out()
-    events = all_events(
-        Sequences(
-            dataset.offsets,
-            dataset.event_items,
-            dataset.event_times,
-            dataset.evaluated,
-            held.items,
-            held.times,
-        )
-    )
-    events = events.filter(_mask(items[events["item"].to_numpy()]))
-    users = np.bincount(events["user"].to_numpy(), minlength=dataset.users + 1) > 0
-    events = events.with_columns(
-        user=pl.Series(_new_numbers(users)[events["user"].to_numpy()]),
-        item=pl.Series(_new_numbers(items)[events["item"].to_numpy()]),
-    )
-    return events, users[1:]
+    events = all_events(dataset)
+    owners = np.repeat(np.arange(dataset.users + 1), events.stops - events.starts)
+    kept = items[events.items]
+    users = np.bincount(owners[kept], minlength=dataset.users + 1) > 0
+    frame = {
+        "user": _new_numbers(users)[owners[kept]],
+        "item": _new_numbers(items)[events.items[kept]],
+        "seconds": events.times[kept],
+    }
+    return pl.DataFrame(frame), users[1:]
 
 
 def _new_numbers(kept: np.ndarray) -> np.ndarray:
     """int32: the new number of each old one that is kept; number 0 stays 0."""
-    return np.cumsum(kept[1:], dtype=np.int32).take(np.arange(len(kept)) - 1) * (np.arange(len(kept)) > 0)
-
-
-def _mask(values: np.ndarray) -> pl.Series:
-    import polars as pl
-
-    return pl.Series(values)
+    return np.cumsum(kept, dtype=np.int32) - np.int32(kept[0])
 
 
 def _check_evaluated(sequences: Sequences, source: str) -> None:

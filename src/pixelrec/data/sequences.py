@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import polars as pl
 
-SHORTEST = 3  # events a user needs to have one to train on, one to validate and one to test
+SHORTEST = 3  # events of an evaluated user: one to train on, one to validate, one to test
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def in_order(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def hold_out(events: pl.DataFrame, users: int) -> Sequences:
-    """Parts the last event of every user with at least three from the rest.
+    """Separates the last event of every user with at least three from the others.
 
     Args:
         events: `user`, `item` and `seconds`, in order.
@@ -50,18 +50,3 @@ def hold_out(events: pl.DataFrame, users: int) -> Sequences:
     kept[last] = False
     offsets = np.concatenate([[0], np.cumsum(counts - evaluated)])
     return Sequences(offsets, items[kept], times[kept], evaluated, held_items, held_times)
-
-
-def all_events(sequences: Sequences) -> pl.DataFrame:
-    """The inverse of `hold_out`: `user`, `item` and `seconds` in order, the test events in their places."""
-    import polars as pl
-
-    users = np.arange(len(sequences.evaluated), dtype=np.int32)
-    owners, ends = np.repeat(users, np.diff(sequences.offsets)), sequences.offsets[1:][sequences.evaluated]
-    return pl.DataFrame(
-        {
-            "user": np.insert(owners, ends, users[sequences.evaluated]),
-            "item": np.insert(sequences.items, ends, sequences.held_items[sequences.evaluated]),
-            "seconds": np.insert(sequences.times, ends, sequences.held_times[sequences.evaluated]),
-        }
-    )

@@ -1,7 +1,7 @@
-"""Leave-one-out: which events train, which one validates, which one tests (arXiv 2309.06789, section 5.1).
+"""Leave-one-out split of events into training, validation and test (arXiv 2309.06789, section 5.1).
 
-A user's last event is the test event, the last but one validates, the rest train. The test events lie in
-files of their own, which only `test_questions` opens: whatever trains or selects a model never holds them.
+A user's last event is the test event, the last but one the validation event; the others train. The test
+events lie in files of their own, which training and model selection never open.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pixelrec.data.dataset import Dataset
 
 @dataclass(frozen=True)
 class EvaluationCases:
-    """Q questions: what does this user take next, given all that came before? `histories` hold just that."""
+    """Q users, each with the target, the item of the next event, and a history, all events before it."""
 
     name: str
     users: np.ndarray  # int64[Q]
@@ -34,7 +34,7 @@ def training_events(dataset: Dataset) -> Histories:
 
 
 def validation_cases(dataset: Dataset) -> EvaluationCases:
-    """The last event of `training_events`' continuation: the last but one of each evaluated user."""
+    """The last event but one of each evaluated user."""
     histories = training_events(dataset)
     users = np.flatnonzero(dataset.evaluated)
     targets = dataset.event_items[histories.stops[users]].astype(np.int64)
@@ -54,10 +54,7 @@ test_cases.__test__ = False  # type: ignore[attr-defined]  # the name looks like
 
 
 def all_events(dataset: Dataset) -> Histories:
-    """Every event, the test events at their place: what is known of users when recommending to them for real.
-
-    This is for serving a model whose training and selection are over; it copies the events.
-    """
+    """Every event, the test events included: for recommendations, after training and selection. A copy."""
     held = dataset.held_out()
     users = np.flatnonzero(dataset.evaluated)
     ends = dataset.offsets[users + 1]

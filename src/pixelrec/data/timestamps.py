@@ -1,7 +1,7 @@
-"""Timestamps of many kinds become whole unix seconds, and what is lost is kept for ordering.
+"""Timestamps of many kinds as whole unix seconds.
 
-Whatever the source holds, an event's time is stored as the unix second it falls in. Where sources are finer
-than a second, the rest is kept as a `fraction` in [0, 1) until the events are ordered: no order is lost.
+An event's time is stored as the unix second it falls in. A `fraction` in [0, 1) of finer times is kept until
+the events are ordered, so that no order is lost.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ A_DATE = "ISO 8601 dates such as 2024-01-05, 2024-01-05 10:00:00 or 2024-01-05T1
 
 
 def expected(unit: TimeUnit) -> str:
-    """What a column of timestamps should hold, for messages."""
+    """The expected content of a column of timestamps, for messages."""
     return f"unix {'seconds' if unit == 's' else unit}"
 
 
 def out_of_range(value: object, unit: TimeUnit) -> str:
-    """Says that `value` is no time between the years 1 and 9999, and what may be meant."""
+    """A message: `value` is outside the years 1 to 9999, and its unit may be another."""
     finer = {"s": "ms", "ms": "us", "us": "ns"}.get(unit)
     hint = f"are they in {finer}? then pass {option('time_unit', finer)}" if finer else "mend the value"
     return f"{value} {expected(unit)} lie outside the years 1 to 9999; {hint}"
 
 
 def is_date(text: str) -> bool:
-    """Whether `seconds_of_dates` understands it."""
+    """Whether `seconds_of_dates` can read it."""
     found = re.fullmatch(_DATE, text)
     try:
         return found is not None and bool(date.fromisoformat(found["day"]))
@@ -52,7 +52,7 @@ def is_date(text: str) -> bool:
 
 
 def seconds_of_dates(texts: pl.Series) -> pl.DataFrame:
-    """What `seconds_and_fraction` gives, of dates as text; null where one is none."""
+    """The same as `seconds_and_fraction`, of dates as text; null where a text is no date."""
     import polars as pl
 
     parts = texts.str.extract_groups(f"^{_DATE}$").struct.unnest()

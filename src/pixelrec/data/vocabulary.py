@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @final
 class Vocabulary:
-    """Ids in order of first appearance: the r-th is number r, and 0 is nobody."""
+    """Ids in order of first appearance; the r-th has number r."""
 
     def __init__(self) -> None:
         import polars as pl
@@ -30,7 +30,7 @@ class Vocabulary:
 
 
 def numbers_of(known: pl.Series, ids: pl.Series) -> pl.Series:
-    """Int32: the place of each of `ids` among `known`, counted from 1; null where it is not there."""
+    """Int32: the position of each of `ids` in `known`, from 1; null if absent."""
     import polars as pl
 
     table = pl.DataFrame({"id": known, "number": pl.int_range(1, len(known) + 1, dtype=pl.Int32, eager=True)})
