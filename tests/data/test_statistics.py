@@ -59,7 +59,7 @@ def test_the_table_says_it_all_in_few_columns(dataset: Dataset, width: int) -> N
         "22.22 %",
         "not evaluated",
         "1970-01-02 01:00",
-        "events an item",
+        "per item",
         "3.00",
         "99 %",
         "largest",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pixelrec.choices import Overrides
-from pixelrec.errors import RequestError
+from pixelrec.errors import DataError, PixelrecError, RequestError, RunError
 
 if TYPE_CHECKING:
     from pixelrec.data.dataset import Dataset
@@ -77,8 +77,15 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 and "\n" not in text else f"of type {type(value).__name__}"
 
 
+def check_folder(given: object, error: type[PixelrecError], hint: str) -> None:
+    """Raises `error` for the path of nothing: at once, while importing PyTorch takes seconds."""
+    if isinstance(given, str | PathLike) and not Path(given).exists():
+        raise error(f"{given}: no such folder; {hint}")
+
+
 def as_run(run: Run | Place) -> Run:
     """A run, or the one in a folder."""
+    check_folder(run, RunError, "give a run folder, which `pixelrec train` writes")
     from pixelrec.runs.run import Run as RunClass
 
     return run if isinstance(run, RunClass) else RunClass.open(as_path(run, "run"))
@@ -86,6 +93,7 @@ def as_run(run: Run | Place) -> Run:
 
 def as_dataset(data: Dataset | Place) -> Dataset:
     """A data set, or the one in a folder."""
+    check_folder(data, DataError, "give a data set folder, which `pixelrec prepare` writes")
     from pixelrec.data.dataset import Dataset as DatasetClass
 
     return data if isinstance(data, DatasetClass) else DatasetClass.open(as_path(data, "data"))

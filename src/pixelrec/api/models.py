@@ -14,12 +14,13 @@ from pixelrec.api.arguments import (
     as_overrides,
     as_path,
     as_run,
+    check_folder,
     check_whole,
     folder_of,
 )
 from pixelrec.choices import Overrides, Split
 from pixelrec.console.progress import shown_on
-from pixelrec.errors import RequestError, option
+from pixelrec.errors import DataError, RequestError, option
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,14 +63,16 @@ def train(
     """
     from pixelrec.recipe.recipe import Recipe as RecipeClass
     from pixelrec.recipe.recipe import read_recipe, resolve
-    from pixelrec.runs.train import train_recipe
 
     chosen = as_overrides(overrides)
+    check_folder(data, DataError, "give a data set folder, which `pixelrec prepare` writes")
     if isinstance(recipe, RecipeClass):
         resolved = resolve(recipe.name, recipe.values, chosen)
     else:
         resolved = read_recipe(as_path(recipe, "recipe"), chosen)
     place = None if out is None else as_path(out, "out")
+    from pixelrec.runs.train import train_recipe
+
     with shown_on(console) as screen:
         return train_recipe(resolved, as_dataset(data), place, screen)
 
@@ -88,9 +91,9 @@ def resume(run: Run | Place, *, data: Dataset | Place | None = None, console: Co
         RunError: its state is damaged, or its data set is another one.
         StoppedError: by a signal, as in `train`.
     """
+    opened = as_run(run)
     from pixelrec.runs.train import resume_run
 
-    opened = as_run(run)
     with shown_on(console) as screen:
         return resume_run(opened, opened.dataset(folder_of(data)), screen)
 
@@ -119,9 +122,9 @@ def evaluate(
     Raises:
         RequestError, RunError: there is no such split; no epoch has ended yet.
     """
+    opened = as_run(run)
     from pixelrec.runs.evaluate import evaluate_run
 
-    opened = as_run(run)
     dataset = opened.dataset(folder_of(data))
     with shown_on(console) as screen, screen.status("evaluating") as status:
         found = evaluate_run(opened, dataset, split, status.update)
@@ -161,14 +164,14 @@ def bench(
         RecipeError, DataError, RunError, RequestError: before anything starts.
         StoppedError: by a signal, whose number it carries; the same call continues.
     """
-    from pixelrec.grid.outcome import run_grid
-    from pixelrec.grid.plan import plan
-
     chosen = as_list(recipes, "recipes")
     check_whole(seeds, "seeds")
     check_whole(jobs, "jobs")
-    place, given = as_path(out, "out"), as_overrides(overrides)
-    grid = plan(as_dataset(data), chosen, seeds=seeds, split=split, out=place, overrides=given)
+    place, given, dataset = as_path(out, "out"), as_overrides(overrides), as_dataset(data)
+    from pixelrec.grid.outcome import run_grid
+    from pixelrec.grid.plan import plan
+
+    grid = plan(dataset, chosen, seeds=seeds, split=split, out=place, overrides=given)
     with shown_on(console) as screen:
         return run_grid(grid, jobs, screen)
 
@@ -187,9 +190,10 @@ def compare(run: Run | Place, other: Run | Place, *, split: Split = "test") -> R
     Raises:
         RequestError, RunError: there is no such split; a run was not evaluated on it, or is of other users.
     """
+    first, second = as_run(run), as_run(other)
     from pixelrec.runs.compare import RunComparison
 
-    return RunComparison.read(as_run(run), as_run(other), split)
+    return RunComparison.read(first, second, split)
 
 
 def report(
@@ -217,10 +221,10 @@ def report(
     Raises:
         RequestError, RunError: there is no such split; a run is of another data set, or is given twice.
     """
+    opened, others = as_run(run), [as_run(other) for other in as_list(beside, "beside")]
     from pixelrec.runs.report import write_run_report
     from pixelrec.runs.results import is_evaluated
 
-    opened, others = as_run(run), [as_run(other) for other in as_list(beside, "beside")]
     dataset = opened.dataset(folder_of(data))
     for each in (opened, *others):
         if not is_evaluated(each.folder, split):
@@ -263,8 +267,6 @@ def recommend(
             take pictures.
         ImageError: a cover is not a usable picture.
     """
-    from pixelrec.runs.recommend import Request, for_history, for_users
-
     ids, past = as_ids(users, "users"), as_ids(history, "history")
     pictures = [as_path(cover, "covers") for cover in as_list(covers, "covers")]
     if bool(ids) == bool(past):
@@ -272,7 +274,10 @@ def recommend(
     check_whole(k, "k")
     if alone and not pictures:
         raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
-    opened, request, folder = as_run(run), Request(k, pictures, alone), folder_of(data)
+    opened, folder = as_run(run), folder_of(data)
+    from pixelrec.runs.recommend import Request, for_history, for_users
+
+    request = Request(k, pictures, alone)
     with shown_on(console) as screen, screen.status("recommending") as status:
         if ids:
             return for_users(opened, opened.dataset(folder), ids, request, status.update)

@@ -108,7 +108,8 @@ def evaluation(
     print_evaluation(EvaluationResult.read(run, split), console)
     _say(console, "", f"ranks      {run / f'ranks-{split}.parquet'}")
     if report:
-        _say(console, f"report     {api.report(run, split=split, data=data)}")
+        _say(console, f"report     {api.report(run, split=split, data=data, console=console)}")
+    _say(console, f"next       pixelrec recommend {run} --user ID")
 
 
 def comparison(found: RunComparison, console: Console) -> None:

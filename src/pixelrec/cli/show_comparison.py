@@ -1,11 +1,11 @@
-"""Two runs side by side, for the terminal."""
+"""Two runs side by side."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pixelrec.cli.show_evaluation import COLOURS, too_few
-from pixelrec.console.numbers import DASH, signed
+from pixelrec.console.numbers import DASH, percent, signed
 from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.evaluation.significance import Interval
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-LETTERS = ("A", "B")  # head the columns, as names with folders in them are long
+LETTERS = ("A", "B")  # heads of the columns, as names with folders are long
 
 
 def print_comparison(found: RunComparison, console: Console) -> None:
-    """Which runs they are, their metrics with the differences, and the verdict in a sentence."""
+    """The names of the runs, their metrics with the differences, and the verdict in a sentence."""
     for letter, result, folder in zip(LETTERS, found.results, found.folders, strict=True):
-        console.print(f"{letter}  {result.model}  {folder}", highlight=False, markup=False)
+        say(f"{letter}  {result.model}  {folder}", console)
     console.print()
     console.print(first_that_fits([_table(found, intervals=True), _table(found, intervals=False)], console))
     console.print()
@@ -50,7 +50,7 @@ def _add_part(table: Table, part: ComparedPart, *, intervals: bool) -> None:
     )
     for name in part.first:
         apart = part.differences.get(name)
-        cells = [f"{100 * values[name]:.2f}" for values in (part.first, part.second)]
+        cells = [percent(values[name]) for values in (part.first, part.second)]
         cells += [signed(apart.difference) if apart else DASH, *([_interval(apart)] if intervals else [])]
         table.add_row(f"  {name}", *cells, style=_style(name, apart))
 
@@ -60,7 +60,7 @@ def _interval(apart: Interval | None) -> str:
 
 
 def _style(metric: str, apart: Interval | None) -> str | None:
-    """Of the metric that the verdict is about."""
+    """Only the metric of the verdict is marked."""
     if metric != METRIC:
         return None
     return f"bold {COLOURS[apart.verdict]}" if apart else "bold"

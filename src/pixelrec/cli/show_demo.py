@@ -1,15 +1,17 @@
-"""How the demonstration is printed."""
+"""The demonstration: both runs and the best baselines in one table, and the verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import final
 
 from rich.console import Console
 from rich.table import Table
 
 from pixelrec.cli.show_evaluation import COLOURS
+from pixelrec.console.numbers import percent
 from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.demonstration.demonstrate import CONTENDERS, IDS, PIXELS, Demonstration
 from pixelrec.evaluation.comparison import METRIC, best_first
@@ -18,17 +20,16 @@ from pixelrec.runs.results import EvaluationResult
 
 SHOWN = ("Recall@10", METRIC)
 BEST_POSSIBLE = "best possible"
-Metrics = Mapping[str, Mapping[str, float]]  # by what a row is called, in fractions
+Metrics = Mapping[str, Mapping[str, float]]  # by the name of a row, in fractions
 
 
 def print_demonstration(found: Demonstration, console: Console) -> None:
-    """One table, over all test events and over those of long-tail items, and what it says of the two runs."""
+    """A table over all test events and over those of long-tail items, and the verdicts on the two runs."""
     difference = found.difference
     console.print()
     columns = _columns(found)
-    console.print(
-        first_that_fits([_table(columns, found.ceiling, shown) for shown in (SHOWN, (METRIC,))], console)
-    )
+    tables = [_table(columns, found.ceiling, shown) for shown in (SHOWN, (METRIC,))]
+    console.print(first_that_fits(tables, console))
     console.print()
     for pair in (difference.overall, difference.long_tail):
         if pair is not None:
@@ -63,7 +64,7 @@ def _columns(found: Demonstration) -> list[_Columns]:
 
 
 def _rows(found: Mapping[str, tuple[str, Metrics]]) -> dict[str, Mapping[str, float]]:
-    """Every contender under its own name, not its recipe's; baselines are the same beside either."""
+    """Each contender under its own name instead of its recipe's; both have the same baselines."""
     rows: dict[str, Mapping[str, float]] = {}
     for name, (model, metrics) in found.items():
         rows |= {name if row == model else row: values for row, values in metrics.items()}
@@ -71,7 +72,7 @@ def _rows(found: Mapping[str, tuple[str, Metrics]]) -> dict[str, Mapping[str, fl
 
 
 def _table(columns: Sequence[_Columns], ceiling: Mapping[str, float], metrics: Sequence[str]) -> Table:
-    """From the best to the worst over all events; of the baselines popularity, and the best of each part."""
+    """The best over all events first; of the baselines only popularity and the best of each column group."""
     table = plain_table()
     table.add_column("\n\n\ntest, %", no_wrap=True)
     for each in columns:
@@ -82,10 +83,6 @@ def _table(columns: Sequence[_Columns], ceiling: Mapping[str, float], metrics: S
         if name in shown:
             values = [ceiling if name == BEST_POSSIBLE else columns[0].rows[name]]
             values += [each.rows.get(name, {}) for each in columns[1:]]
-            cells = [_cell(value, metric) for value in values for metric in metrics]
+            cells = [percent(value.get(metric, nan)) for value in values for metric in metrics]
             table.add_row(name, *cells, style="bold" if name in CONTENDERS else None)
     return table
-
-
-def _cell(values: Mapping[str, float], metric: str) -> str:
-    return f"{100 * values[metric]:.2f}" if metric in values else "–"

@@ -1,10 +1,11 @@
-"""What an evaluation found, for the terminal."""
+"""The result of an evaluation: metrics of the run and of all baselines, overall and on slices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pixelrec.console.numbers import percent
 from pixelrec.console.terminal import first_that_fits, plain_table, say
 from pixelrec.evaluation.comparison import METRIC, Comparison
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, SliceResult
@@ -18,10 +19,7 @@ COLOURS = {"ahead": "green", "level": "yellow", "behind": "red"}
 
 
 def print_evaluation(found: EvaluationResult, console: Console) -> None:
-    """Prints all models from the best to the worst by NDCG@10, and how the trained one stands among them.
-
-    Under them, the same on items with few training events and on the others.
-    """
+    """All models, the best by NDCG@10 first, and the verdict on the run; then the same on slices."""
     console.print()
     console.print(first_that_fits([_table(found, names) for names in _choices_of_metrics(found)], console))
     console.print()
@@ -34,12 +32,12 @@ def print_evaluation(found: EvaluationResult, console: Console) -> None:
 
 
 def too_few(where: str, split: str) -> str:
-    """Why nothing is compared there."""
+    """The reason for a missing comparison."""
     return f"{where}: models are compared on {MIN_CASES} {split} events or more"
 
 
 def _print_slices(found: EvaluationResult, console: Console) -> None:
-    """A table where there is something to tell apart, else a line that says so."""
+    """A table if the cases fall into several slices, else a line that names the only one."""
     if len(found.slices) == 1:
         part = found.slices[0]
         say(f"\nall {part.cases:,} {found.split} events are of items with {part.events}", console, "dim")
@@ -60,7 +58,7 @@ def _say_standing(found: Comparison, model: str, console: Console, where: str = 
 
 
 def _choices_of_metrics(found: EvaluationResult) -> list[list[str]]:
-    """From all metrics to the one that models are compared by: MRR goes first, then what is at 5."""
+    """All metrics, then fewer and fewer: without MRR, without those at 5, NDCG@10 alone."""
     every = list(found.metrics[found.model])
     without_mrr = [name for name in every if not name.startswith("MRR")]
     at_ten = [name for name in without_mrr if name.endswith("@10")]
@@ -70,13 +68,13 @@ def _choices_of_metrics(found: EvaluationResult) -> list[list[str]]:
 def _table(found: EvaluationResult, names: Sequence[str]) -> Table:
     table = _empty_table(f"{found.split}, %", names)
     for model in found.ordered():
-        cells = [f"{100 * found.metrics[model][name]:.2f}" for name in names]
+        cells = [percent(found.metrics[model][name]) for name in names]
         _add_row(table, model, cells, ours=model == found.model)
     return table
 
 
 def _slices_tables(found: EvaluationResult) -> list[Table]:
-    """A column a slice, in the order of the first: the one of few training events, and at last that alone."""
+    """A column per slice, then with narrower heads, then the first slice alone; rows in its order."""
     wide = [f"{METRIC} on items with\n{part.events}\n(n = {part.cases:,})" for part in found.slices]
     narrow = [head.replace(" on ", "\non ").replace(" training", "\ntraining") for head in wide]
     return [
@@ -89,7 +87,7 @@ def _slices_tables(found: EvaluationResult) -> list[Table]:
 def _slices_table(found: EvaluationResult, parts: Sequence[SliceResult], heads: Sequence[str]) -> Table:
     table = _empty_table(f"{found.split}, %", heads[: len(parts)])
     for model in found.slices[0].ordered():
-        cells = [f"{100 * part.metrics[model][METRIC]:.2f}" for part in parts]
+        cells = [percent(part.metrics[model][METRIC]) for part in parts]
         _add_row(table, model, cells, ours=model == found.model)
     return table
 
