@@ -1,4 +1,4 @@
-"""Which exceptions are of memory, and which are not."""
+"""Out-of-memory errors, and how options are written."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from pixelrec.errors import ExhaustedError, memory_explained, option
 )
 def test_memory_has_a_remedy(error: Exception) -> None:
     with (
-        pytest.raises(ExhaustedError, match=r"^memory does not suffice( \(.+\))?: use less$") as found,
+        pytest.raises(ExhaustedError, match=r"^out of memory( \(.+\))?: use less$") as found,
         memory_explained("use less"),
     ):
         raise error
     assert found.value.__cause__ is error
-    assert "79 GiB" not in str(found.value), "the first two sentences tell"
+    assert "79 GiB" not in str(found.value), "only two sentences are shown"
 
 
-def test_what_numpy_really_raises() -> None:
+def test_an_out_of_memory_error_of_numpy() -> None:
     with pytest.raises(ExhaustedError, match="Unable to allocate"), memory_explained("use less"):
         np.empty(1 << 58)
 
 
-def test_an_option_is_named_for_both_doors() -> None:
+def test_an_option_is_written_for_the_command_line_and_python() -> None:
     assert option("time_unit", "ms") == "--time-unit ms (time_unit='ms' in Python)"
     assert option("overwrite") == "--overwrite (overwrite=True in Python)"
 

@@ -1,4 +1,4 @@
-"""Every error a user can mend, as one tree.
+"""Every error a user can fix, as one tree.
 
 ```
 PixelrecError
@@ -6,14 +6,14 @@ PixelrecError
 ├── ImageError       covers and the picture store
 ├── RecipeError      a recipe or an option on the command line
 ├── RunError         a run folder or a checkpoint
-├── RequestError     what is asked of a trained recommender: unknown user, unknown item
-├── DivergedError    training met a loss that is not a number
-├── ExhaustedError   the memory of the machine or of its accelerator does not suffice
+├── RequestError     a request to a trained recommender: unknown user, unknown item
+├── DivergedError    the loss or a gradient is not a finite number
+├── ExhaustedError   the machine or its accelerator is out of memory
 ├── StoppedError     a signal stopped the work; it is saved and can be continued
 └── GridError        some runs of a grid failed
 ```
 
-A message is one line: what is wrong, what was found, what was expected, how to mend it.
+A message is one line: what is wrong, what was found, what was expected, how to fix it.
 The command line prints it and exits with `exit_code`.
 """
 
@@ -47,17 +47,17 @@ class RunError(PixelrecError):
 
 
 class RequestError(PixelrecError):
-    """A trained recommender is asked about something it does not know."""
+    """A request to a trained recommender names an unknown user, item or form."""
 
 
 class DivergedError(PixelrecError):
-    """Training met a loss or a gradient that is not a finite number."""
+    """A loss or a gradient is not a finite number."""
 
     exit_code = 3
 
 
 class ExhaustedError(PixelrecError):
-    """The memory of the machine, or of its accelerator, does not suffice."""
+    """The machine, or its accelerator, is out of memory."""
 
     exit_code = 4
 
@@ -84,25 +84,31 @@ class StoppedError(PixelrecError):
 
 @contextmanager
 def memory_explained(remedy: str) -> Iterator[None]:
-    """What NumPy and PyTorch raise where memory does not suffice becomes `ExhaustedError`, with a remedy."""
+    """Turns the out-of-memory errors of NumPy and PyTorch into `ExhaustedError` with a remedy."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_of_memory(error):
+        if not _is_out_of_memory(error):
             raise
         sentences = " ".join(str(error).split()).split(". ")[:2]
-        told = f" ({'. '.join(sentences)})" if sentences[0] else ""
-        raise ExhaustedError(f"memory does not suffice{told}: {remedy}") from error
+        cause = f" ({'. '.join(sentences)})" if sentences[0] else ""
+        raise ExhaustedError(f"out of memory{cause}: {remedy}") from error
 
 
-def _is_of_memory(error: Exception) -> bool:
-    # PyTorch has a class for one of the ways in which this comes about, and words for each.
-    words = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED", "std::bad_alloc")
-    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+def _is_out_of_memory(error: Exception) -> bool:
+    # PyTorch has a class for some of these errors only, but a message for each.
+    messages = (
+        "out of memory",
+        "can't allocate memory",
+        "not enough memory",
+        "ALLOC_FAILED",
+        "std::bad_alloc",
+    )
+    return isinstance(error, MemoryError) or any(message in str(error) for message in messages)
 
 
 def option(name: str, value: object = True) -> str:
-    """How to say an option at either door: "--time-unit ms (time_unit='ms' in Python)"."""
+    """An option for the command line and for Python: "--time-unit ms (time_unit='ms' in Python)"."""
     flag = f"--{name.replace('_', '-')}"
     return f"{flag}{'' if value is True else f' {value}'} ({name}={value!r} in Python)"
 

@@ -8,15 +8,22 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import final
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 import pixelrec
+from pixelrec.batch import DatasetSpec, Items
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RecipeError, RunError
 from pixelrec.items import ITEM_ENCODERS
+from pixelrec.items.encoder import AbstractItemEncoder
+from pixelrec.recipe.build import try_user_model
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.recipe.schema import json_schema
+from pixelrec.testing import check_item_encoder
 from pixelrec.users import USER_MODELS
 from pixelrec.users.mf import MF
 from pixelrec.users.sasrec import SASRec
@@ -155,6 +162,43 @@ def test_two_packages_of_one_name_are_an_error(path_of: Path) -> None:
         install(path_of, "[pixelrec.items]\nmine = pixelrec.items.id_table:IdTable\n", name=name)
     with pytest.raises(RecipeError, match="item encoder 'mine' is provided by (one and two|two and one)"):
         read_recipe("sasrec-id", {"items.name": "mine"})
+
+
+@final
+class Hashed(AbstractItemEncoder):
+    """A few vectors that items share; its width is no option."""
+
+    width = 8
+
+    def __init__(self, spec: DatasetSpec, *, buckets: int = 50) -> None:  # noqa: ARG002
+        super().__init__()
+        self.rows = nn.Embedding(buckets + 1, self.width, padding_idx=0)
+
+    def forward(self, items: Items) -> Tensor:
+        ids = items.ids
+        return self.rows(torch.where(ids == 0, 0, 1 + ids % (self.rows.num_embeddings - 1)))
+
+
+def test_a_registered_encoder_is_trained_saved_and_joined(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ITEM_ENCODERS, "registered", {})
+    check_item_encoder(Hashed, config={"buckets": 700})
+    pixelrec.register(Hashed, "hashed")
+    small = {"length": 5, "users.heads": 2, "training.epochs": 1}
+    alone = {"items.name": "hashed", "items.buckets": 20, **small}
+    parts = {"hash": {"name": "hashed", "buckets": 9}, "ids": {"name": "id_table", "width": 8}}
+    joined = {"items": {"name": "joined", "parts": parts}, **small}
+    for name, overrides in (("alone", alone), ("joined", joined)):
+        try_user_model(read_recipe("sasrec-id", overrides))
+        run = pixelrec.train("sasrec-id", data=dataset.folder, out=tmp_path / name, overrides=overrides)
+        found = pixelrec.recommend(run.folder, history=[dataset.item_ids[0]], k=3)
+        assert len(found) == 3
+    monkeypatch.setattr(ITEM_ENCODERS, "registered", {})
+    with pytest.raises(RunError, match="item encoder 'hashed' is not registered"):
+        pixelrec.Recommender.from_pretrained(tmp_path / "alone" / "best")
+    with pytest.raises(RecipeError, match=r"items\.parts\.hash\.name is 'hashed'; .*pixelrec\.register"):
+        pixelrec.Recommender.from_pretrained(tmp_path / "joined" / "best")
 
 
 def test_registering(monkeypatch: pytest.MonkeyPatch) -> None:

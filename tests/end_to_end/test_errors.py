@@ -74,7 +74,7 @@ def test_memory_that_does_not_suffice(
     out = tmp_path / "run"
     words = ["sasrec-id", "--data", dataset.folder, "--out", out, *TINY, "--training.epochs", "1"]
     error = said(capsys, "train", *words, code=4)
-    assert "memory does not suffice" in error and "a smaller training.batch_size" in error
+    assert "out of memory" in error and "a smaller training.batch_size" in error
     monkeypatch.undo()
     assert main(["train", "--resume", str(out), "--data", str(dataset.folder)]) == 0
     capsys.readouterr()

@@ -141,7 +141,8 @@ def _encoder(part: str, config: Mapping[str, Any]) -> type[AbstractItemEncoder]:
     if name not in ITEM_ENCODERS or ITEM_ENCODERS[name] is Joined:
         hint = nearest(name, ITEM_ENCODERS)
         raise RecipeError(
-            f"items.parts.{part}.name is {name!r}; expected an encoder that joins no others; {hint}"
+            f"items.parts.{part}.name is {name!r}; expected an encoder that joins no others; {hint}, or "
+            "pixelrec.register a class of your own"
         )
     return ITEM_ENCODERS[name]
 

@@ -20,32 +20,33 @@ from pixelrec.training.losses import LOSSES
 def build_recommender(
     recipe: Recipe, spec: DatasetSpec, described: Mapping[str, Any] | None = None
 ) -> Recommender:
-    """The recommender, from its sources, or from what its item encoder told of itself when it was saved."""
+    """The recommender; `described` comes from a checkpoint and replaces the sources of the item encoder."""
     return Recommender(recipe["items"], recipe["users"], recipe["scoring"], spec, described)
 
 
 def try_user_model(recipe: Recipe) -> None:
-    """Builds all but the item encoder, whose sources may be large, over a catalogue of one item.
+    """Builds a tiny recommender without the item encoder, whose sources may be large.
 
     Raises:
-        RecipeError: choices that rule out each other.
+        RecipeError: options that contradict each other, such as heads that do not divide the width.
     """
     items = recipe["items"]
-    width = items["width"] or next(iter(items["parts"].values()))["width"]
-    over_ids = {"name": "id_table", "width": width}
-    Recommender(over_ids, recipe["users"], recipe["scoring"], DatasetSpec(1, 1, recipe["length"]))
+    widths = [part.get("width") for part in (items, *items.get("parts", {}).values())]
+    for width in [width for width in widths if width][:1]:  # an encoder may have no such option
+        over_ids = {"name": "id_table", "width": width}
+        Recommender(over_ids, recipe["users"], recipe["scoring"], DatasetSpec(1, 1, recipe["length"]))
 
 
 def build_batcher(
     recipe: Recipe, recommender: Recommender, histories: Histories, *, process: int = 0, processes: int = 1
 ) -> Batcher:
-    """The batches that the recommender's user model asks for, over the training events."""
+    """Batches of training events in the view of the user model."""
     users, items = recommender.users, recommender.spec.items
     view = VIEWS[users.view]
     reader = Reader.over(view, histories, recipe["length"], Windowing(**recipe["windowing"]))
     name, config = _named(recipe["negatives"])
     if "correct" in config and recipe["loss"]["name"] != "softmax":
-        config["correct"] = False  # it makes a sample estimate a softmax, and means nothing to other losses
+        config["correct"] = False  # log-Q correction belongs to softmax
     negatives = NEGATIVES[name](reader, items, **config)  # type: ignore[call-arg]
     return Batcher(
         reader,
@@ -64,10 +65,10 @@ def build_batcher(
 
 
 def build_loss(recipe: Recipe) -> Loss:
-    """The loss, with its choices filled in.
+    """The loss, with its options bound.
 
     Raises:
-        RecipeError: the negatives are of a kind that the loss cannot use.
+        RecipeError: it cannot use these negatives.
     """
     name, config = _named(recipe["loss"])
     negatives = recipe["negatives"]["name"]

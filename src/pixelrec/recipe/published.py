@@ -1,4 +1,4 @@
-"""What a paper reports for a recipe, under its key `published`: shown beside our figures, nothing more."""
+"""The figures that a paper reports for a recipe (its key `published`), shown beside ours."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PUBLISHED_SCHEMA = {
 
 
 def check_published(recipe: str, values: Any) -> dict[str, Any]:
-    """`{data: Pixel200K, Recall@10: 2.5}`: the data set of the figures, and the figures in %; empty for none.
+    """The data set of the figures, and the figures in %: `{data: Pixel200K, Recall@10: 2.5}`, or nothing.
 
     Raises:
-        RecipeError: it is of another form.
+        RecipeError: another form.
     """
     if values is None:
         return {}
