@@ -329,7 +329,7 @@ def our_step(row: Row, arguments: argparse.Namespace, folder: Path) -> Step:
         recommender.bank = torch.randn(ITEMS + 1, WIDTH).to(device)
     chosen = OptimiserConfig(**recipe["optimiser"])
     optimiser = Optimiser(recommender, chosen, chosen.is_lazy(device, 1))
-    loss, batches = build_loss(recipe), build_batcher(recipe, recommender, known.history).epoch(0)
+    loss, batches = build_loss(recipe), build_batcher(recipe, recommender, known.history, spare=0).epoch(0)
     bf16 = is_bf16(recipe.training.precision, torch.device(device))
 
     def step(_: bool) -> tuple[int, int]:

@@ -57,14 +57,14 @@ def a_batch(recommender: Recommender, *, correct: bool = False, reencoded: int =
     reader = Reader.over(view, held, LENGTH, Windowing())
     sampler = Shared(reader, items, drawn=60, in_batch=True, correct=correct, bank=True, reencoded=reencoded)
     batch = next(Batcher(reader, sampler, recommender.items.load, items, batch_size=3).epoch(0))
-    assert batch.items.stale is not None and len(batch.items.stale) > 10
+    assert batch.items.banked is not None and len(batch.items.banked) > 10
     return batch
 
 
 def without_bank(recommender: Recommender, batch: Batch) -> Batch:
     """The same batch, all of whose items are encoded."""
-    assert batch.items.stale is not None
-    return replace(batch, items=recommender._items(torch.cat([batch.items.ids, batch.items.stale])))
+    assert batch.items.banked is not None
+    return replace(batch, items=recommender._items(torch.cat([batch.items.ids, batch.items.banked])))
 
 
 def is_stale(batch: Batch) -> Tensor:
@@ -96,10 +96,10 @@ def test_old_vectors_are_the_ones_that_score(spec: DatasetSpec) -> None:
     stale = is_stale(batch)
     torch.testing.assert_close(found.positive, reencoded.positive)
     torch.testing.assert_close(found.negative[:, ~stale], reencoded.negative[:, ~stale])
-    table = torch.cat([recommender.items(batch.items), recommender.bank[batch.items.stale]])
+    table = torch.cat([recommender.items(batch.items), recommender.bank[batch.items.banked]])
     vectors = recommender.users(table, batch.events)
     assert batch.negative is not None
-    by_hand = vectors @ recommender.bank[batch.items.stale].T
+    by_hand = vectors @ recommender.bank[batch.items.banked].T
     columns = batch.negative[stale] - len(batch.items.ids)
     torch.testing.assert_close(found.negative[:, stale], by_hand[:, columns])
 
@@ -141,7 +141,7 @@ def test_a_few_fresh_ones_give_the_gradient_of_all_on_average(
     """Over every choice of one, with a bank of the present: the exact gradient, to rounding."""
     recommender = made(spec, items, scoring="cosine")
     plain = a_batch(recommender, correct=True)
-    assert plain.items.stale is not None
+    assert plain.items.banked is not None
     recommender.bank = recommender.catalogue().encoded.double()
     weights = dict(recommender.items.named_parameters())
 
@@ -152,9 +152,9 @@ def test_a_few_fresh_ones_give_the_gradient_of_all_on_average(
         return {name: p.grad.clone() for name, p in weights.items() if p.grad is not None}
 
     expected = gradient(without_bank(recommender, plain))
-    count = len(plain.items.stale)
+    count = len(plain.items.banked)
     mean = {name: torch.zeros_like(p) for name, p in expected.items()}
-    for item in plain.items.stale.tolist():
+    for item in plain.items.banked.tolist():
         for name, found in gradient(with_fresh(recommender, plain, item)).items():
             mean[name] += found / count
     for name, found in mean.items():
@@ -163,7 +163,7 @@ def test_a_few_fresh_ones_give_the_gradient_of_all_on_average(
 
 def with_fresh(recommender: Recommender, batch: Batch, item: int) -> Batch:
     """One stale item is encoded after all, and counts for all of them."""
-    ids, stale = batch.items.ids, batch.items.stale
+    ids, stale = batch.items.ids, batch.items.banked
     assert stale is not None and batch.negative is not None
     others = stale[stale != item]
     weights = torch.cat([torch.ones(len(ids)), torch.tensor([float(len(stale))])])
@@ -172,7 +172,7 @@ def with_fresh(recommender: Recommender, batch: Batch, item: int) -> Batch:
     numbers = torch.cat([ids, torch.tensor([item]), others])
     row[numbers] = torch.arange(len(numbers))
     negative = row[torch.cat([ids, stale])[batch.negative]]
-    return replace(batch, items=replace(encoded, stale=others, weights=weights), negative=negative)
+    return replace(batch, items=replace(encoded, banked=others, weights=weights), negative=negative)
 
 
 def test_what_a_batcher_makes_fresh_counts_for_the_rest(spec: DatasetSpec) -> None:
@@ -189,7 +189,7 @@ def test_what_a_batcher_makes_fresh_counts_for_the_rest(spec: DatasetSpec) -> No
 
 def test_without_a_bank_it_says_so(spec: DatasetSpec) -> None:
     recommender = made(spec, PIXELS)
-    with pytest.raises(RuntimeError, match="negatives come from the bank, and it was never filled"):
+    with pytest.raises(RuntimeError, match="the batch has banked negatives, but the bank is empty"):
         recommender(a_batch(recommender))
 
 

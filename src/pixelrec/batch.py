@@ -1,4 +1,4 @@
-"""The seam: what the rooms hand to each other, and nothing else.
+"""The values that the rooms hand to each other, and nothing else.
 
 One alphabet of shapes, used in every docstring and trailing comment:
 
@@ -11,14 +11,14 @@ One alphabet of shapes, used in every docstring and trailing comment:
 | S | negatives that all targets of a batch share |
 | U | rows of a table |
 | N | items in the catalogue |
-| M | vectors asked for: real targets of a batch, or a user each |
+| M | real targets of a batch, or users: one vector each |
 | D | width of a vector |
 
 The **table** is `Float[U, D]`: row r is the vector of the r-th item in play, row 0 is padding and is zero.
 Histories, targets and negatives are *row numbers into the table*. In training the table holds the distinct
 items of the batch, in evaluation the whole catalogue (then a row number is an item number).
 
-Item and user numbers are dense and start at 1; 0 is padding, and the user nobody knows.
+Item and user numbers are dense and start at 1; 0 is padding, and an unknown user.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 Move: TypeAlias = "Callable[[Tensor], Tensor]"
 Payload = Mapping[str, "Tensor"]
-"""What an item encoder asks to have loaded for some items, by name; its own `forward` reads it."""
+"""The tensors that an item encoder loads for some items, by name, and that its own `forward` reads."""
 
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What the data dictates to a model; recipes have no say in it.
+    """Properties of the data set that a model depends on; recipes do not choose them.
 
-    All but the counts are absent where a model is only loaded to recommend.
+    All but the counts are absent if a model is only loaded to recommend.
     """
 
     users: int  # users are numbered 1 … users
@@ -50,8 +50,8 @@ class DatasetSpec:
     length: int  # L: latest events a user model sees
     folder: Path | None = None  # the prepared data set
     history: Histories | None = None  # training events
-    item_ids: Sequence[str] | None = None  # N: item number r + 1 is called item_ids[r]
-    covers: Path | None = None  # where the picture store of the items lies, if covers were packed
+    item_ids: Sequence[str] | None = None  # N: the id of item number r + 1 is item_ids[r]
+    covers: Path | None = None  # the picture store of the items, if covers were packed
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ class Histories:
 
 
 class Moves:
-    """Moves every tensor of a dataclass elsewhere; other fields stay as they are."""
+    """A dataclass whose tensors can be moved together; other fields stay as they are."""
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
         return self._moved(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pinned(self) -> Self:
-        """In memory that a GPU reads by itself, so that `to` need not wait."""
+        """In page-locked memory, from which a GPU copies without the CPU waiting."""
         return self._moved(lambda tensor: tensor.pin_memory())
 
     def _moved(self, move: Move) -> Self:
@@ -91,35 +91,46 @@ def _moved(value: Any, move: Move) -> Any:
 
 @dataclass(frozen=True)
 class Items(Moves):
-    """Distinct items in play. `ids[0]` is 0, the padding.
+    """The distinct items of a batch. `ids[0]` is 0, the padding.
 
-    Vectors of `stale` items are not computed: they come from the bank, as they were when the catalogue was
-    last encoded, and are the rows of the table after those of `ids`. A few that might have been among them
-    are computed after all, and their gradients count for all.
+    The vectors of `banked` items are not computed but taken from the bank, as the catalogue was last encoded;
+    they are the rows of the table after those of `ids`. If a few of them are re-encoded nevertheless, these
+    are in `ids`, and `weights` lets their gradients stand for all.
     """
 
     ids: Tensor  # U: item numbers
-    payload: Payload  # what the item encoder asked for
-    stale: Tensor | None = None  # V: item numbers, none of them in `ids`
-    weights: Tensor | None = None  # U: what the gradient of each counts; none: 1
+    payload: Payload  # what the item encoder loads
+    banked: Tensor | None = None  # V: item numbers, none of them in `ids`
+    weights: Tensor | None = None  # U: factors of their gradients; none: 1
 
     @property
     def rows(self) -> int:
         """Rows of the table: U, and V from the bank."""
-        return len(self.ids) + (0 if self.stale is None else len(self.stale))
+        return len(self.ids) + (0 if self.banked is None else len(self.banked))
 
 
 @dataclass(frozen=True)
 class Events(Moves):
-    """Histories of B users, as rows of a table, and after which events a vector is wanted."""
+    """Histories of B users, as rows of a table, and the positions whose vectors are needed."""
 
-    users: Tensor  # B: user numbers; 0 for a user nobody knows
+    users: Tensor  # B: user numbers; 0 for an unknown user
     history: Tensor  # B, L: rows, left padded with 0
     times: Tensor  # B, L: unix seconds, 0 where padded
-    target_mask: Tensor | None = None  # B, T: true at targets; none: what follows the history
+    target_mask: Tensor | None = None  # B, T: true at targets; none: only the vector after the history
+
+    @classmethod
+    def of_numbers(
+        cls, users: np.ndarray, history: np.ndarray, times: np.ndarray, device: torch.device | str = "cpu"
+    ) -> Self:
+        """Histories as rows of the catalogue's table, from arrays B, (B, L) and (B, L) of item numbers."""
+        import numpy as np
+        import torch
+
+        arrays = (array.astype(np.int64) for array in (users, history, times))
+        return cls(*map(torch.from_numpy, arrays)).to(device)
 
     def latest(self, length: int) -> Events:
-        """Whole histories cut to their latest `length` events."""
+        """The histories cut to their latest `length` events."""
         return Events(self.users, self.history[:, -length:], self.times[:, -length:])
 
 
@@ -142,9 +153,9 @@ class Batch(Moves):
 
 @dataclass(frozen=True)
 class Scores(Moves):
-    """Scores of M real targets and of what competes with them; −inf where nothing competes."""
+    """Scores of M real targets and of their negatives; −inf where there is none."""
 
     positive: Tensor  # M
     negative: Tensor  # M, K
-    windows: int  # B: how many windows the targets come from
+    windows: int  # B: windows that the targets come from
     catalogue: int  # N

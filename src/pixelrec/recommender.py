@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,29 +24,29 @@ from pixelrec.numerics.top_k import dense_top_k, top_k
 from pixelrec.registry import address
 from pixelrec.users import USER_MODELS
 
-CANDIDATES = 256  # that a model looks at together: their pairs with the users are all held at once
+CANDIDATES = 256  # scored together by a model that looks at candidates: all pairs with users are held
 Config = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All items, as a trained recommender sees them. Row r is item r, row 0 is padding."""
+    """All items, encoded by a trained recommender. Row r is item r, row 0 is padding."""
 
-    encoded: Tensor  # N + 1, D: what the item encoder says, fp32
-    table: Tensor  # N + 1, D and perhaps rows of the user model's own: what histories gather from
-    candidates: Tensor  # N + 1, D: what user vectors are compared with, fp32
+    encoded: Tensor  # N + 1, D: output of the item encoder, fp32
+    table: Tensor  # N + 1 rows, D, and perhaps more of the user model: histories gather from it
+    candidates: Tensor  # N + 1, D: user vectors are compared with them, fp32
 
 
 @final
 class Recommender(nn.Module):
-    """An item encoder, a user model, and how their vectors are compared.
+    """An item encoder, a user model, and the comparison of their vectors.
 
     Args:
-        items: choices of the item encoder, with its `name`.
-        users: choices of the user model, with its `name`.
-        scoring: choices of the comparison, with its `name`.
-        facts: what the data dictates.
-        described: what the item encoder told of itself when it was saved; with it, no source is read again.
+        items: options of the item encoder, with its `name`.
+        users: options of the user model, with its `name`.
+        scoring: options of the comparison, with its `name`.
+        spec: properties of the data set.
+        described: the saved description of the item encoder; with it, pretrained sources are not read again.
     """
 
     def __init__(
@@ -63,13 +62,13 @@ class Recommender(nn.Module):
         self.spec = spec
         encoder = ITEM_ENCODERS[items["name"]]
         self.items = (
-            encoder(spec, **_choices(items))
+            encoder(spec, **_options(items))
             if described is None
-            else encoder.rebuild(spec, described, _choices(items))
+            else encoder.rebuild(spec, described, _options(items))
         )
-        self.bank: Tensor | None = None  # N + 1, D: vectors of the catalogue, some steps old; no gradient
-        self.users = USER_MODELS[users["name"]](spec, self.items.width, **_choices(users))
-        self.scoring = SCORINGS[scoring["name"]](**_choices(scoring))
+        self.bank: Tensor | None = None  # N + 1, D: vectors of the catalogue as last encoded; no gradient
+        self.users = USER_MODELS[users["name"]](spec, self.items.width, **_options(users))
+        self.scoring = SCORINGS[scoring["name"]](**_options(scoring))
         if self.users.looks_at_candidates and scoring["name"] != "dot":
             raise RecipeError(
                 f"scoring.name is {scoring['name']}, but {users['name']} scores candidates itself; "
@@ -79,14 +78,14 @@ class Recommender(nn.Module):
     def forward(self, batch: Batch) -> Scores:
         """Scores of the batch's real targets and of their negatives.
 
-        Where the whole catalogue competes, or a sample whose log-Q is known, it comes as one negative whose
-        score is the log-sum-exp of all: what a softmax needs to know of them.
+        If the whole catalogue competes, or a sample with known log-Q, its log-sum-exp is the score of one
+        negative, which is all that a softmax needs.
         """
         table = self.users.refine(self._table(batch.items))  # U + V, D and perhaps more rows
         vectors = self.users(table, batch.events)  # M, D
         real = Packing.of(batch.target != 0)
         targets = real.pack(batch.target)  # M
-        # Scores differ in late digits: they are computed in full precision, whatever came before.
+        # Scores differ in late digits, so they are computed in full precision.
         with torch.autocast(targets.device.type, enabled=False):
             candidates = self.scoring.items(_full(table[: batch.items.rows]))
             vectors = self.scoring.users(_full(vectors))
@@ -100,11 +99,11 @@ class Recommender(nn.Module):
         encoded = self.items(items)  # U, D
         if items.weights is not None:
             encoded = _weighted(encoded, items.weights)
-        if items.stale is None:
+        if items.banked is None:
             return encoded
         if self.bank is None:
-            raise RuntimeError("negatives come from the bank, and it was never filled: set `bank` first")
-        return torch.cat([encoded, self.bank[items.stale].to(encoded.dtype)])
+            raise RuntimeError("the batch has banked negatives, but the bank is empty: set `bank` first")
+        return torch.cat([encoded, self.bank[items.banked].to(encoded.dtype)])
 
     def _negative(
         self, vectors: Tensor, candidates: Tensor, targets: Tensor, batch: Batch, real: Packing
@@ -114,12 +113,12 @@ class Recommender(nn.Module):
             rows = real.pack(rows)  # M, K
             return mask_accidental_hits(self.users.score(vectors, candidates[rows]), rows, targets)
         if self.users.looks_at_candidates:
-            return self._looked_at(vectors, candidates, targets, rows, log_q)
+            return self._candidate_scores(vectors, candidates, targets, rows, log_q)
         if rows is None or log_q is not None:
             return competing_logsumexp(vectors, candidates, targets, rows, log_q).unsqueeze(1)
         return mask_accidental_hits(self.users.score(vectors, candidates[rows]), rows, targets)
 
-    def _looked_at(
+    def _candidate_scores(
         self, vectors: Tensor, candidates: Tensor, targets: Tensor, rows: Tensor | None, log_q: Tensor | None
     ) -> Tensor:
         if rows is None:
@@ -131,9 +130,9 @@ class Recommender(nn.Module):
 
     @torch.no_grad()
     def encode(self, ids: Tensor, *, chunk: int | None = None) -> Iterator[Tensor]:
-        """Vectors of the items `ids`, some at a time, D wide, fp32 at least; the next are loaded meanwhile.
+        """Vectors (chunk, D) of the items `ids`, fp32 at least; the next chunk is loaded meanwhile.
 
-        chunk: how many at a time; by default what suits the item encoder.
+        chunk: items at a time; by default as the item encoder suggests.
         """
         parts = ids.split(chunk or self.items.rows_at_once)
         with self._evaluating(), ThreadPoolExecutor(1, thread_name_prefix="catalogue") as pool:
@@ -155,12 +154,12 @@ class Recommender(nn.Module):
         """The whole catalogue, without gradient, in evaluation mode, fp32 at least.
 
         Args:
-            chunk: how many items are encoded at a time; by default what suits the item encoder.
-            encoded: N + 1, D: their vectors, where they are known already.
-            unseen: vectors (n, D) of items beyond the catalogue; they get the numbers N + 1 … N + n.
+            chunk: items encoded at a time; by default as the item encoder suggests.
+            encoded: N + 1, D: their vectors, if they are known already.
+            unseen: vectors (n, D) of new items, which get the numbers N + 1 … N + n.
 
         Raises:
-            RequestError: unseen items, and the user model knows a fixed catalogue only.
+            RequestError: there are unseen items, but the user model has a fixed catalogue.
         """
         if encoded is None:
             encoded = self.encode_all(chunk=chunk)
@@ -173,10 +172,10 @@ class Recommender(nn.Module):
 
     @torch.no_grad()
     def unseen(self, pictures: Tensor) -> Tensor:
-        """Vectors (n, D) of items that no data set has, from their pictures, uint8 n, S, S, 3.
+        """Vectors (n, D) of new items from their pictures, uint8 n, S, S, 3.
 
         Raises:
-            RequestError: the item encoder cannot look at pictures, or the user model knows a fixed catalogue.
+            RequestError: the item encoder does not take pictures, or the user model has a fixed catalogue.
         """
         self._demand_open()
         with self._evaluating():
@@ -191,16 +190,16 @@ class Recommender(nn.Module):
 
     @torch.no_grad()
     def vectors(self, catalogue: Catalogue, events: Events) -> Tensor:
-        """The vectors (B, D) that follow whole histories, fp32 at least; rows of `events` are items.
+        """The vectors (B, D) after histories, of which the latest L events count; fp32 at least.
 
-        Of longer histories the latest L events are looked at, whatever the user model could take.
+        events: rows are item numbers.
         """
         with self._evaluating():
             return _full(self.scoring.users(self.users(catalogue.table, events.latest(self.spec.length))))
 
     @torch.no_grad()
     def scores(self, catalogue: Catalogue, vectors: Tensor) -> Tensor:
-        """Scores (B, N + 1) of every item, fp32 at least: for a few users, where it is no dot product."""
+        """Scores (B, N + 1) of every candidate, fp32 at least; for few users, as the matrix is dense."""
         with self._evaluating():
             parts = [
                 _full(self.users.score(vectors, some)) for some in catalogue.candidates.split(CANDIDATES)
@@ -215,12 +214,12 @@ class Recommender(nn.Module):
         Args:
             catalogue: from `catalogue`.
             events: rows are item numbers.
-            seen: flat item numbers that are not recommended …
-            owners: … to these rows of `events`.
-            k: how many.
+            seen: flat item numbers that are not recommended.
+            owners: the row of `events` that each belongs to.
+            k: the number of items.
 
         Returns:
-            Scores and item numbers, each B, k, best first; −inf and 0 where fewer are left.
+            Scores and item numbers, each B, k, best first; −inf and 0 if fewer are left.
         """
         k = min(k, len(catalogue.candidates) - 1)
         vectors = self.vectors(catalogue, events)
@@ -246,7 +245,7 @@ class Recommender(nn.Module):
             self.train(before)
 
     def save(self, folder: Path) -> None:
-        """Writes a checkpoint into `folder`, which `from_pretrained` reads."""
+        """Writes a checkpoint into `folder`, to be read by `from_pretrained`."""
         spec = {"users": self.spec.users, "items": self.spec.items, "length": self.spec.length}
         classes = {"items": address(type(self.items)), "users": address(type(self.users))}
         about = {**self.recipe, "classes": classes, "spec": spec, "described": self.items.describe()}
@@ -258,11 +257,11 @@ class Recommender(nn.Module):
 
         Args:
             folder: a checkpoint, such as `best` of a run.
-            data: facts of the data set, for encoders that read it again (pictures).
+            data: properties of the data set, for encoders that read its pictures.
 
         Raises:
-            RunError: the folder is no checkpoint, incomplete, or of another format, or a class of it is not
-                registered.
+            RunError: the folder is not a checkpoint, incomplete, or of another format, or a class of it is
+                not registered.
         """
         folder = Path(folder)
         saved = read_description(folder)
@@ -285,21 +284,10 @@ def _full(x: Tensor) -> Tensor:
 
 
 def _weighted(x: Tensor, weights: Tensor) -> Tensor:
-    """x (U, D), and rows of its gradient are multiplied by `weights` (U)."""
+    """x (U, D); the rows of its gradient are multiplied by `weights` (U)."""
     rest = x.detach()
     return rest + weights.to(x.dtype)[:, None] * (x - rest)
 
 
-def _choices(section: Config) -> dict[str, Any]:
+def _options(section: Config) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key != "name"}
-
-
-def latest_events(
-    users: np.ndarray, history: np.ndarray, times: np.ndarray, device: torch.device | str = "cpu"
-) -> Events:
-    """`Events` over the catalogue's table, from arrays B, (B, L) and (B, L) of item numbers."""
-    return Events(
-        torch.from_numpy(users.astype(np.int64)),
-        torch.from_numpy(history.astype(np.int64)),
-        torch.from_numpy(times.astype(np.int64)),
-    ).to(device)

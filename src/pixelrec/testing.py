@@ -30,7 +30,7 @@ from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing, latest
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder
-from pixelrec.recommender import Recommender, latest_events
+from pixelrec.recommender import Recommender
 from pixelrec.registry import Registry
 from pixelrec.users import USER_MODELS
 from pixelrec.users.user_model import AbstractUserModel
@@ -152,7 +152,7 @@ class Case:
         return found
 
     def events(self, users: np.ndarray, length: int) -> Events:
-        return latest_events(users, *latest(self.history, users, length))
+        return Events.of_numbers(users, *latest(self.history, users, length))
 
     def batch(self, made: Recommender, negatives: str = "per_target", rows: int = 32) -> Batch:
         reader = Reader.over(VIEWS[made.users.view], self.history, self.spec.length, Windowing())

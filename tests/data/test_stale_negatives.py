@@ -47,7 +47,7 @@ def load(ids: np.ndarray) -> dict[str, torch.Tensor]:
 
 def numbers(batch: Batch) -> torch.Tensor:
     """The item number of every row of the table."""
-    stale = batch.items.ids[:0] if batch.items.stale is None else batch.items.stale
+    stale = batch.items.ids[:0] if batch.items.banked is None else batch.items.banked
     return torch.cat([batch.items.ids, stale])
 
 
@@ -58,7 +58,7 @@ over_views = pytest.mark.parametrize("view", list(VIEWS))
 @pytest.mark.parametrize("in_batch", [False, True])
 def test_what_occurs_is_encoded_and_the_rest_is_stale(view: str, in_batch: bool) -> None:
     for batch in batches(True, view, in_batch=in_batch):
-        ids, stale = batch.items.ids, batch.items.stale
+        ids, stale = batch.items.ids, batch.items.banked
         occurring = numbers(batch)[torch.cat([batch.events.history.flatten(), batch.target.flatten()])]
         assert set(ids.tolist()) == {0, *occurring.tolist()}
         assert ids[0] == 0 and ids.dtype == torch.int64
@@ -71,7 +71,7 @@ def test_what_occurs_is_encoded_and_the_rest_is_stale(view: str, in_batch: bool)
 @over_views
 def test_rows_are_the_same_items_as_without_a_bank(view: str) -> None:
     for stale, plain in zip(batches(True, view), batches(False, view), strict=True):
-        assert plain.items.stale is None
+        assert plain.items.banked is None
         assert stale.negative is not None and plain.negative is not None
         for with_bank, without in [
             (stale.events.history, plain.events.history),
@@ -108,14 +108,14 @@ def test_on_threads_it_is_the_same() -> None:
 @pytest.mark.parametrize("reencoded", [1, 7])
 def test_a_few_are_encoded_after_all_and_count_for_all(view: str, reencoded: int) -> None:
     for some, none in zip(batches(True, view, reencoded=reencoded), batches(True, view), strict=True):
-        assert some.items.stale is not None and none.items.stale is not None
+        assert some.items.banked is not None and none.items.banked is not None
         assert none.items.weights is None and some.items.weights is not None
         assert set(numbers(some).tolist()) == set(numbers(none).tolist())
         added = set(some.items.ids.tolist()) - set(none.items.ids.tolist())
-        assert len(added) == reencoded and added <= set(none.items.stale.tolist())
+        assert len(added) == reencoded and added <= set(none.items.banked.tolist())
         weighted = some.items.ids[some.items.weights != 1]
         assert set(weighted.tolist()) == added
-        assert some.items.weights.max().item() == pytest.approx(len(none.items.stale) / reencoded)
+        assert some.items.weights.max().item() == pytest.approx(len(none.items.banked) / reencoded)
         for rows, same in [
             (some.target, none.target),
             (some.events.history, none.events.history),
@@ -140,14 +140,14 @@ def test_which_are_encoded_after_all_is_drawn_evenly() -> None:
 
 def test_where_few_are_drawn_all_of_them_are_encoded() -> None:
     for batch in batches(True, reencoded=1000):
-        assert batch.items.stale is not None and len(batch.items.stale) == 0
+        assert batch.items.banked is not None and len(batch.items.banked) == 0
         assert batch.items.weights is not None and torch.all(batch.items.weights == 1)
 
 
 def test_where_all_negatives_are_in_the_batch_nothing_is_stale() -> None:
     for batch in batches(True, drawn=0, in_batch=True, reencoded=5):
         assert batch.items.weights is None
-        assert batch.items.stale is not None and len(batch.items.stale) == 0
+        assert batch.items.banked is not None and len(batch.items.banked) == 0
         assert batch.items.rows == len(batch.items.ids)
 
 
@@ -159,18 +159,18 @@ def test_padding_among_the_negatives_is_padding() -> None:
             return Negatives(np.array([0, 7, 0, 8]))
 
     for batch in batches_of(Padded()):
-        assert batch.negative is not None and batch.items.stale is not None
+        assert batch.negative is not None and batch.items.banked is not None
         assert batch.negative[[0, 2]].tolist() == [0, 0]
-        assert 0 not in batch.items.stale.tolist()
+        assert 0 not in batch.items.banked.tolist()
 
 
 def test_a_model_over_the_whole_catalogue_has_nothing_stale() -> None:
     batch = batches_of(FullCatalogue(reader_of(), ITEMS))[0]
-    assert batch.items.stale is None and batch.items.rows == ITEMS + 1
+    assert batch.items.banked is None and batch.items.rows == ITEMS + 1
 
 
 def test_a_batch_takes_its_stale_items_to_a_device() -> None:
     batch = batches(True, reencoded=2)[0]
     moved = replace(batch, items=batch.items.to("meta")).items
-    assert moved.stale is not None and moved.stale.device.type == "meta"
+    assert moved.banked is not None and moved.banked.device.type == "meta"
     assert moved.weights is not None and moved.weights.device.type == "meta"

@@ -16,6 +16,7 @@ import torch
 from end_to_end.pixel_runs import RESNET
 
 from pixelrec import api
+from pixelrec.batch import Events
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import all_events, training_events
@@ -23,7 +24,6 @@ from pixelrec.data.views import latest, seen_items
 from pixelrec.demonstration.world import World
 from pixelrec.errors import RequestError, RunError
 from pixelrec.items.pixels import PixelEncoder
-from pixelrec.recommender import latest_events
 from pixelrec.runs.run import Run
 
 QUICK = {**RESNET, "items.trainable": "head", "items.cache": "never", "training.epochs": 1}
@@ -109,7 +109,7 @@ def brute_force(run: Run, dataset: Dataset, user: str, covers: Sequence[str]) ->
     numbers = dataset.user_numbers([user])
     history, times = latest(all_events(dataset), numbers, run.length)
     catalogue = recommender.catalogue()
-    events = latest_events(numbers, history, times)
+    events = Events.of_numbers(numbers, history, times)
     scores = recommender.scores(catalogue, recommender.vectors(catalogue, events))[0]
     seen, _ = seen_items(all_events(dataset), numbers)
     rest = [n for n in range(1, dataset.items + 1) if n not in set(seen.tolist())]
@@ -274,7 +274,7 @@ def test_of_ids_and_pixels_a_new_item_has_its_pixels_alone(
     recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
     catalogue = recommender.catalogue()
     numbers = dataset.user_numbers(["u1"])
-    events = latest_events(numbers, *latest(all_events(dataset), numbers, run.length))
+    events = Events.of_numbers(numbers, *latest(all_events(dataset), numbers, run.length))
     vectors = recommender.vectors(catalogue, events)[0]
     with torch.no_grad():
         seen = recommender.items.encoders["pixels"].unseen(

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelrec.batch import DatasetSpec
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, test_cases, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.evaluation import evaluate
 from pixelrec.evaluation.evaluate import rank_cases
-from pixelrec.recommender import Recommender, latest_events
+from pixelrec.recommender import Recommender
 
 
 @pytest.fixture(params=["din", "wide_deep"])
@@ -35,7 +35,7 @@ def recommender(request: pytest.FixtureRequest, dataset: Dataset) -> Recommender
 @torch.no_grad()
 def sorted_in_float64(recommender: Recommender, cases: EvaluationCases) -> list[int]:
     exact, catalogue = deepcopy(recommender.users).double(), recommender.catalogue()
-    events = latest_events(cases.users, *latest(cases.histories, cases.users, recommender.spec.length))
+    events = Events.of_numbers(cases.users, *latest(cases.histories, cases.users, recommender.spec.length))
     vectors = recommender.vectors(catalogue, events).double()
     scores = exact.score(vectors, catalogue.candidates.double())
     own = scores.gather(1, torch.from_numpy(cases.targets)[:, None])

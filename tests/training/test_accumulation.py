@@ -13,7 +13,7 @@ from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs.train import build_parts
 from pixelrec.training.loop import train_batch
 from pixelrec.training.optimiser import Optimiser
-from pixelrec.training.processes import processes_of
+from pixelrec.training.processes import Processes
 
 PLAIN = {
     "items.width": 8,
@@ -27,7 +27,7 @@ PLAIN = {
 def gradients(dataset: Dataset, accumulate: int, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Tensor]]:
     """What the optimiser gets at each step of an epoch whose weights stay as they are."""
     recipe = read_recipe("sasrec-id", {**PLAIN, "training.accumulate": accumulate, "training.batch_size": 64})
-    parts = build_parts(recipe, dataset, processes_of(recipe.training.device))
+    parts = build_parts(recipe, dataset, Processes.launched(recipe.training.device))
     steps: list[dict[str, Tensor]] = []
 
     def noted(self: Optimiser, *_: Any) -> None:

@@ -18,7 +18,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.numerics.device import device_of
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.loop import GO_ON, SAVE, STOP, Parts, Watch
-from pixelrec.training.processes import OneProcess, SeveralProcesses, processes_of
+from pixelrec.training.processes import Processes
 
 SMALL = {"length": 5, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
 
@@ -42,7 +42,7 @@ def test_an_accelerator_needs_float64(
 ) -> None:
     found = None if there is None else torch.device(there)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: found)
-    assert device_of(choice).type == processes_of(choice).device.type == expected
+    assert device_of(choice).type == Processes.launched(choice).device.type == expected
 
 
 @pytest.mark.parametrize("mixed_precision", ["no", "bf16"])
@@ -74,7 +74,7 @@ def test_a_launcher_decides_neither_precision_nor_accumulation(monkeypatch: pyte
     monkeypatch.setattr("os.environ.get", lambda name, *_: "2" if name == "WORLD_SIZE" else None)
     made: list[dict[str, Any]] = []
     monkeypatch.setattr("accelerate.Accelerator", lambda **words: made.append(words) or _accelerator())
-    assert isinstance(processes_of("cpu"), SeveralProcesses)
+    assert Processes.launched("cpu").count == 2
     assert made[0]["cpu"] is True and made[0]["mixed_precision"] == "no"
     assert made[0]["gradient_accumulation_plugin"].num_steps == 1
 
@@ -91,7 +91,7 @@ def watch(minutes: float, processes: Any, now: list[float], monkeypatch: pytest.
 
 def test_one_process_saves_by_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    found = watch(10, OneProcess(torch.device("cpu")), now, monkeypatch)
+    found = watch(10, Processes(torch.device("cpu")), now, monkeypatch)
     assert found.after_step() == GO_ON
     now[0] = 600.0
     assert found.after_step() == SAVE
@@ -103,7 +103,7 @@ def test_one_process_saves_by_its_clock(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_without_minutes_only_ends_of_epochs_are_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    found = watch(0, OneProcess(torch.device("cpu")), now, monkeypatch)
+    found = watch(0, Processes(torch.device("cpu")), now, monkeypatch)
     now[0] = 1e9
     assert found.after_step() == GO_ON
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from pixelrec import recommender as module
-from pixelrec.batch import DatasetSpec
+from pixelrec.batch import DatasetSpec, Events
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.split import training_events
 from pixelrec.data.views import VIEWS, Reader, Windowing, latest, seen_items
 from pixelrec.evaluation import evaluate
-from pixelrec.recommender import Recommender, latest_events
+from pixelrec.recommender import Recommender
 from pixelrec.runs.evaluate import cases_of
 from pixelrec.training.losses import softmax
 from pixelrec.users.wide_deep import WideDeep
@@ -51,7 +51,7 @@ def test_catalogue_scores_ranks_and_recommendations(
     assert np.abs(ours - theirs).max() <= 1
     users = np.arange(1, 40)
     held = training_events(dataset)
-    events = latest_events(users, *latest(held, users, 8))
+    events = Events.of_numbers(users, *latest(held, users, 8))
     found = [
         made.recommend(made.catalogue(), events, *seen_items(held, users), 7) for made in (looking, plain)
     ]

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pixelrec.batch import Events
 from pixelrec.data.split import EvaluationCases
 from pixelrec.data.views import latest, seen_items
 from pixelrec.evaluation.dense_ranks import count_dense_ranks, largest_scores
 from pixelrec.evaluation.ranks import count_ranks
-from pixelrec.recommender import Catalogue, Recommender, latest_events
+from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.users.user_model import AbstractUserModel
 
 USERS = 1024  # at a time
@@ -52,7 +53,7 @@ def _rank(
     device = recommender.device
     users = cases.users[part]
     history, times = latest(cases.histories, users, recommender.spec.length)
-    vectors = recommender.vectors(catalogue, latest_events(users, history, times, device))
+    vectors = recommender.vectors(catalogue, Events.of_numbers(users, history, times, device))
     targets = torch.from_numpy(cases.targets[part]).to(device)
     seen, owners = seen_items(cases.histories, users)
     return rank_targets(recommender, catalogue, vectors, targets, seen, owners, exact)

@@ -38,9 +38,19 @@ def try_user_model(recipe: Recipe) -> None:
 
 
 def build_batcher(
-    recipe: Recipe, recommender: Recommender, histories: Histories, *, process: int = 0, processes: int = 1
+    recipe: Recipe,
+    recommender: Recommender,
+    histories: Histories,
+    *,
+    process: int = 0,
+    processes: int = 1,
+    spare: int = 1,
+    pinned: bool = False,
 ) -> Batcher:
-    """Batches of training events in the view of the user model."""
+    """Batches of training events in the view of the user model.
+
+    process, processes, spare, pinned: as in `Batcher`.
+    """
     users, items = recommender.users, recommender.spec.items
     view = VIEWS[users.view]
     reader = Reader.over(view, histories, recipe["length"], Windowing(**recipe["windowing"]))
@@ -57,8 +67,8 @@ def build_batcher(
         batch_size=recipe["training"]["batch_size"],
         seed=recipe["seed"],
         threads=recipe["training"]["loader_threads"],
-        spare=0 if recommender.items.expensive else 1,  # its steps are long, and its batches large
-        pinned=recommender.device.type == "cuda",
+        spare=spare,
+        pinned=pinned,
         process=process,
         processes=processes,
     )

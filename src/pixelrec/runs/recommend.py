@@ -19,7 +19,7 @@ from pixelrec.errors import RequestError
 from pixelrec.evaluation.baselines import OnStart, ignore
 from pixelrec.evaluation.evaluate import rank_targets
 from pixelrec.images.loose import read_loose
-from pixelrec.recommender import Catalogue, Recommender, latest_events
+from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.run import Run
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def for_users(
     for start in range(0, len(numbers), at_once):
         some = numbers[start : start + at_once]
         history, times = latest(histories, some, run.length)
-        events = latest_events(some, history, times, recommender.device)
+        events = Events.of_numbers(some, history, times, recommender.device)
         found = service.recommend(events, *seen_items(histories, some))
         tables.append(found.with_columns(pl.col("row") + start))
     table = pl.concat(tables)
@@ -90,7 +90,7 @@ def for_history(
     row = np.zeros((1, recommender.spec.length), np.int64)
     last = numbers[-row.shape[1] :]
     row[0, row.shape[1] - len(last) :] = last
-    events = latest_events(np.zeros(1, np.int64), row, np.zeros_like(row), recommender.device)
+    events = Events.of_numbers(np.zeros(1, np.int64), row, np.zeros_like(row), recommender.device)
     seen, owners = torch.from_numpy(numbers), torch.zeros(len(numbers), dtype=torch.int64)
     service = RecommendationService.of(run, recommender, request, on_progress)
     return service.recommend(events, seen, owners).drop("row")

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from pixelrec.batch import Events
 from pixelrec.choices import Split
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import ImageError, RunError
 from pixelrec.images.store import PictureStore
-from pixelrec.recommender import latest_events
 from pixelrec.reports.page import write
 from pixelrec.reports.view import Cover, Report, UserStory
 from pixelrec.runs.compare import RunDifference
@@ -148,7 +148,7 @@ def _stories(
     users, histories = cases.users[chosen], cases.histories
     recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
     items, times = latest(histories, users, recommender.spec.length)
-    events = latest_events(users, items, times, recommender.device)
+    events = Events.of_numbers(users, items, times, recommender.device)
     seen, owners = seen_items(histories, users)
     _, best = recommender.recommend(run.catalogue(recommender), events, seen, owners, SHOWN)
     unseen = [dataset.items - len(seen[owners == row].unique()) for row in range(len(users))]

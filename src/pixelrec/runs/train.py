@@ -30,7 +30,7 @@ from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import Journal, Silence
 from pixelrec.training.loop import Parts, fit, validate_start
 from pixelrec.training.optimiser import Optimiser, OptimiserConfig
-from pixelrec.training.processes import AbstractProcesses, processes_of
+from pixelrec.training.processes import Processes
 from pixelrec.training.state import Progress, load_state
 
 SMALLER = (
@@ -46,7 +46,7 @@ def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Co
     Raises:
         StoppedError: by a signal; the run can be resumed.
     """
-    processes = processes_of(recipe.training.device)
+    processes = Processes.launched(recipe.training.device)
     if out is not None and processes.leads:
         demand_new(out)  # before networks are loaded and caches made
     start = WarmStart.of(recipe)
@@ -75,12 +75,12 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
         StoppedError: by a signal again.
         RunError: its state is damaged, or was saved by another number of processes.
     """
-    processes = processes_of(run.recipe.training.device)
+    processes = Processes.launched(run.recipe.training.device)
     with _locked(run, processes):
         return _resume(run, dataset, processes, console)
 
 
-def _resume(run: Run, dataset: Dataset, processes: AbstractProcesses, console: Console) -> Run:
+def _resume(run: Run, dataset: Dataset, processes: Processes, console: Console) -> Run:
     state = load_state(run.folder / "last")
     if state is None:  # it was killed before it saved any
         parts = build_parts(run.recipe, dataset, processes)
@@ -97,7 +97,7 @@ def _resume(run: Run, dataset: Dataset, processes: AbstractProcesses, console: C
     return _train(parts, run, state.progress, console)
 
 
-def _locked(run: Run, processes: AbstractProcesses) -> AbstractContextManager[None]:
+def _locked(run: Run, processes: Processes) -> AbstractContextManager[None]:
     """Only one training at a time writes into a run folder; evaluations may read its best checkpoint."""
     if not processes.leads:
         return nullcontext()
@@ -128,7 +128,7 @@ def _train(parts: Parts, run: Run, progress: Progress, console: Console) -> Run:
 def build_parts(
     recipe: Recipe,
     dataset: Dataset,
-    processes: AbstractProcesses,
+    processes: Processes,
     described: Mapping[str, Any] | None = None,
 ) -> Parts:
     """Everything that takes part in training, made from the same seed in every process.
@@ -142,7 +142,13 @@ def build_parts(
     recommender = build_recommender(recipe, spec, described).to(processes.device)
     loss = build_loss(recipe)
     batcher = build_batcher(
-        recipe, recommender, histories, process=processes.index, processes=processes.count
+        recipe,
+        recommender,
+        histories,
+        process=processes.index,
+        processes=processes.count,
+        spare=0 if recommender.items.expensive else 1,  # steps are long then, and batches large
+        pinned=processes.device.type == "cuda",
     )
     if not len(batcher):
         raise DataError(

@@ -12,12 +12,10 @@ from pixelrec.evaluation.evaluate import rank_cases
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.training.loop import Metrics
-from pixelrec.training.processes import AbstractProcesses
+from pixelrec.training.processes import Processes
 
 
-def validate(
-    recommender: Recommender, cases: EvaluationCases, processes: AbstractProcesses, bank: bool
-) -> Metrics:
+def validate(recommender: Recommender, cases: EvaluationCases, processes: Processes, bank: bool) -> Metrics:
     """Metrics over all cases, each process ranking its shard; the catalogue's vectors refill the bank."""
     processes.share_buffers(recommender)
     catalogue = sharded_catalogue(recommender, processes)
@@ -30,7 +28,7 @@ def validate(
     return metrics(ranks)
 
 
-def sharded_catalogue(recommender: Recommender, processes: AbstractProcesses) -> Catalogue:
+def sharded_catalogue(recommender: Recommender, processes: Processes) -> Catalogue:
     """The catalogue; where items are expensive to encode, each process encodes its shard of them."""
     if processes.count == 1 or not recommender.items.expensive:
         return recommender.catalogue()

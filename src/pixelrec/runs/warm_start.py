@@ -1,13 +1,13 @@
-"""Training that starts from the best weights of another run: deeper into its network, later, or elsewhere.
+"""Training that starts from the best weights of another run: with more trainable blocks, or on other data.
 
-A tensor is taken where the new recommender has one of that name and shape, and those of an item encoder all
-together: half of a network is none. Rows of id tables follow their items by id, whatever their numbers are in
-either data set; those of users are taken from the same data set only.
+A tensor is copied if the new recommender has one of that name and shape, and the tensors of an item encoder
+only all together. Rows of id tables follow their items by id, whatever their numbers are in either data set;
+those of users are copied within one data set only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -25,9 +25,8 @@ from pixelrec.recipe.recipe import Recipe
 from pixelrec.recommender import Recommender
 from pixelrec.runs.run import Run
 
-_NAMED = 3  # so many tensors a line names
-_MADE_BY = ("length", "items", "users")  # what of a recipe decides the shapes of tensors
-_SHAPELESS = {"init", "init_std", "dropout", "attention_dropout"}  # words there that decide none
+_SECTIONS = ("length", "items", "users")  # those of a recipe that decide the shapes of tensors
+_SHAPELESS = {"init", "init_std", "dropout", "attention_dropout"}  # words in them that do not
 
 
 @dataclass(frozen=True)
@@ -35,48 +34,40 @@ class WarmStart:
     """The best weights of a run, as they were when training started."""
 
     run: Run
-    here: Recipe  # of the training that starts
-    sha256: str  # of their file
+    recipe: Recipe  # of the training that starts
     tensors: Mapping[str, Tensor]
+    sha256: str  # of their file
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self | None:
-        """What a recipe starts from, if from anything; `{seed}` in its name is the seed of the recipe.
+        """The start of a recipe, if it names a run; `{seed}` in the name is the seed of the recipe.
 
         Raises:
-            RunError: there is no such run, or no epoch of it has ended, or it is damaged.
+            RunError: there is no such run, no epoch of it has ended, or it is damaged.
         """
         if not recipe.training.warm_start:
             return None
-        return cls._read(Run.open(recipe.training.warm_start.replace("{seed}", str(recipe["seed"]))), recipe)
+        run = Run.open(recipe.training.warm_start.replace("{seed}", str(recipe["seed"])))
+        return cls(run, recipe, *read_hashed_weights(run.demand_best()))
 
     @classmethod
     def of_run(cls, run: Run) -> Self | None:
-        """What an existing run started from.
+        """The start of an existing run that has saved no state yet.
 
         Raises:
-            RunError: it is gone, or no longer what it was.
+            RunError: the other run is gone, or has other best weights now.
         """
-        known = run.about.get("warm_start")
-        if known is None:
+        recorded = run.about.get("warm_start")
+        if recorded is None:
             return None
-        if not Path(known["run"]).exists():
-            raise RunError(
-                f"{run.folder} starts from {known['run']}, which is gone, and has saved nothing of its own "
-                "yet: put it back, or train again"
-            )
-        start = cls._read(Run.open(known["run"]), run.recipe)
-        if start.sha256 != known["sha256"]:
-            raise RunError(
-                f"{run.folder} started from weights that {known['run']} no longer has as its best, and has "
-                "saved nothing of its own yet: train again"
-            )
+        unsaved = f"and {run.folder}, which started from it, has saved nothing of its own yet"
+        if not Path(recorded["run"]).exists():
+            raise RunError(f"{recorded['run']} is gone, {unsaved}: put it back, or train again")
+        other = Run.open(recorded["run"])
+        start = cls(other, run.recipe, *read_hashed_weights(other.demand_best()))
+        if start.sha256 != recorded["sha256"]:
+            raise RunError(f"{recorded['run']} has other best weights now, {unsaved}: train again")
         return start
-
-    @classmethod
-    def _read(cls, run: Run, here: Recipe) -> Self:
-        tensors, sha256 = read_hashed_weights(run.demand_best())
-        return cls(run, here, sha256, tensors)
 
     @property
     def origin(self) -> dict[str, str]:
@@ -85,115 +76,106 @@ class WarmStart:
 
     @property
     def differences(self) -> str:
-        """Where the recipes differ in what networks are made by: "items.width is 32 there and 64 here"."""
-        there = self.run.recipe
-        told = []
-        for section in _MADE_BY:
-            ours, theirs = self.here[section], there[section]
-            if isinstance(ours, Mapping) and ours["name"] != theirs["name"]:
-                section, ours, theirs = f"{section}.name", ours["name"], theirs["name"]
-            told += _differing(section, theirs, ours)
-        return ", ".join(told)
+        """Differences of the recipes in the shapes of networks: "items.width is 32 there and 64 here"."""
+        found: list[str] = []
+        for section in _SECTIONS:
+            here, there = self.recipe[section], self.run.recipe[section]
+            if isinstance(here, Mapping) and here["name"] != there["name"]:
+                section, here, there = f"{section}.name", here["name"], there["name"]
+            found += _differing(section, there, here)
+        return ", ".join(found)
 
 
 @torch.no_grad()
 def start_from(start: WarmStart, recommender: Recommender, dataset: Dataset) -> str:
-    """Puts weights into `recommender`, where they fit.
+    """Copies the weights that fit into `recommender`.
 
     Returns:
-        A line that tells what was taken, and what was not.
+        A line that says which tensors were copied, and which were not.
 
     Raises:
-        RunError: nothing fits, or a part of an item encoder only.
+        RunError: nothing fits, or only a part of an item encoder.
     """
-    own, tables = recommender.state_dict(), _tables(recommender)
-    here, there = _same_items(dataset, start.run)
+    own = recommender.state_dict()
+    tables = {f"{name}.weight" for name, m in recommender.named_modules() if isinstance(m, EmbeddingTable)}
+    by_item = {name for name in tables if name.startswith("items.")}
+    here, there = _shared_items(dataset, start.run)
     same_users = start.run.about["data_fingerprint"] == dataset.fingerprint
 
-    def by_item(name: str) -> bool:
-        return name in tables and name.startswith("items.")
-
     def fits(name: str) -> bool:
-        shapes = own[name].shape, start.tensors[name].shape
-        if by_item(name):
-            return shapes[0][1:] == shapes[1][1:] and len(here) > 0
-        return shapes[0] == shapes[1] and (name not in tables or same_users)
+        if name not in start.tensors:
+            return False
+        ours, theirs = own[name].shape, start.tensors[name].shape
+        if name in by_item:
+            return ours[1:] == theirs[1:] and len(here) > 0
+        return ours == theirs and (name not in tables or same_users)
 
-    names = [name for name in own if not _chosen(name, recommender)]
-    fitting = {name for name in names if name in start.tensors and fits(name)}
-    anew = [name for name in names if name not in fitting]
-    _demand_whole_encoders(start, recommender, fitting)
-    notes = []
-    for name in sorted(fitting):
-        if by_item(name):
+    names = [name for name in own if not _is_fixed(name, recommender)]
+    fitting = [name for name in names if fits(name)]
+    missing = [name for name in names if name not in fitting]
+    _demand_whole_encoders(start, recommender, set(fitting))
+    if not fitting:
+        raise _nothing_fits(start, missing)
+    notes = [f"{len(fitting)} of {len(names)} tensors"]
+    for name in fitting:
+        if name in by_item:
             own[name][here] = start.tensors[name][there].to(own[name])
             notes.append(f"id vectors of {len(here):,} of {dataset.items:,} items")
         else:
             own[name].copy_(start.tensors[name])
-    if not fitting:
-        raise _nothing_fits(start, anew)
-    told = [f"{len(fitting)} of {len(names)} tensors", *notes]
-    if anew:
-        told.append(f"anew: {_named(anew)}")
-    reshaped = any(own[name].shape != start.tensors[name].shape for name in anew if name in start.tensors)
+    if missing:
+        notes.append(f"not copied: {_first_three(missing)}")
+    reshaped = any(name in start.tensors and own[name].shape != start.tensors[name].shape for name in missing)
     if reshaped and start.differences:
-        told.append(start.differences)
-    return f"start      from the best epoch of {start.run.folder}: {'; '.join(told)}"
+        notes.append(start.differences)
+    return f"start      from the best epoch of {start.run.folder}: {'; '.join(notes)}"
 
 
-def _nothing_fits(start: WarmStart, anew: Sequence[str]) -> RunError:
+def _nothing_fits(start: WarmStart, missing: Sequence[str]) -> RunError:
     refused = f"training.warm_start: nothing of {start.run.folder} fits here"
-    if told := start.differences:
+    if differences := start.differences:
         return RunError(
-            f"{refused}; {told}: start from a run of the same user model and items.width, or of the same "
-            "network"
+            f"{refused}; {differences}: start from a run of the same user model and items.width, or of the "
+            "same network"
         )
     return RunError(
-        f"{refused}; it holds {_named(sorted(start.tensors))}, this recipe trains {_named(anew)}, and rows "
-        "of tables are taken for items and users that both data sets know"
+        f"{refused}; it holds {_first_three(sorted(start.tensors))}, this recipe trains "
+        f"{_first_three(missing)}, and rows of tables are copied for items and users of both data sets"
     )
 
 
-def _tables(recommender: Recommender) -> set[str]:
-    """Names of the tensors whose rows are items or users."""
-    return {f"{name}.weight" for name, m in recommender.named_modules() if isinstance(m, EmbeddingTable)}
-
-
-def _chosen(name: str, recommender: Recommender) -> bool:
-    """Whether the recipe says what a tensor is: a temperature that is not learned."""
+def _is_fixed(name: str, recommender: Recommender) -> bool:
+    """Whether the recipe fixes a tensor: a temperature that is not learned."""
     return name.startswith("scoring.") and not recommender.get_parameter(name).requires_grad
 
 
 def _demand_whole_encoders(start: WarmStart, recommender: Recommender, fitting: set[str]) -> None:
     for prefix, module in recommender.named_modules():
         inside = [part for part in module.modules() if isinstance(part, AbstractItemEncoder)]
-        if inside == [module]:  # it joins no others
-            names = [f"{prefix}.{name}" for name in module.state_dict()]
-            count = sum(name in fitting for name in names)
-            if 0 < count < len(names):
-                other = next(name for name in names if name not in fitting)
-                why = f" ({start.differences})" if start.differences else ""
-                raise RunError(
-                    f"training.warm_start: {count} of {len(names)} tensors of {prefix} fit "
-                    f"{start.run.folder}, and {other} for one does not{why}: start from a run with "
-                    "the same network, items.size, items.lora, items.norm and items.width"
-                )
+        if inside != [module]:  # no encoder, or one of several parts
+            continue
+        names = [f"{prefix}.{name}" for name in module.state_dict()]
+        others = [name for name in names if name not in fitting]
+        if 0 < len(others) < len(names):
+            why = f" ({start.differences})" if start.differences else ""
+            raise RunError(
+                f"training.warm_start: {len(names) - len(others)} of {len(names)} tensors of {prefix} fit "
+                f"{start.run.folder}, and {others[0]}, for example, does not{why}: start from a run with "
+                "the same network, items.size, items.lora, items.norm and items.width"
+            )
 
 
-def _differing(key: str, theirs: Any, ours: Any) -> list[str]:
-    """Words under a dotted key that are not the same."""
-    if theirs == ours or key.rpartition(".")[2] in _SHAPELESS:
-        return []
+def _differing(key: str, theirs: Any, ours: Any) -> Iterator[str]:
+    """The words under a dotted key whose values differ, and how."""
     if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
-        words = dict.fromkeys([*ours, *theirs])
-        return [
-            told for word in words for told in _differing(f"{key}.{word}", theirs.get(word), ours.get(word))
-        ]
-    return [f"{key} is {theirs} there and {ours} here"]
+        for word in dict.fromkeys([*ours, *theirs]):
+            yield from _differing(f"{key}.{word}", theirs.get(word), ours.get(word))
+    elif theirs != ours and key.rpartition(".")[2] not in _SHAPELESS:
+        yield f"{key} is {theirs} there and {ours} here"
 
 
-def _same_items(dataset: Dataset, run: Run) -> tuple[Tensor, Tensor]:
-    """Numbers of the items that both know: here and there."""
+def _shared_items(dataset: Dataset, run: Run) -> tuple[Tensor, Tensor]:
+    """Numbers of the items of both data sets: here and there."""
     ids, known = dataset.item_ids, run.vocabulary["item_id"]
     here = pl.DataFrame({"id": ids, "here": range(1, len(ids) + 1)})
     there = pl.DataFrame({"id": known, "there": range(1, len(known) + 1)})
@@ -201,6 +183,5 @@ def _same_items(dataset: Dataset, run: Run) -> tuple[Tensor, Tensor]:
     return both["here"].to_torch(), both["there"].to_torch()
 
 
-def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+def _first_three(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

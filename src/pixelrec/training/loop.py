@@ -23,7 +23,7 @@ from pixelrec.recommender import Recommender
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import AbstractJournal, EpochBar
 from pixelrec.training.optimiser import Optimiser
-from pixelrec.training.processes import AbstractProcesses
+from pixelrec.training.processes import Processes
 from pixelrec.training.schedule import Schedule, lr_factor
 from pixelrec.training.state import Progress, random_state, resumable, save_state
 
@@ -81,7 +81,7 @@ class Parts:
     loss: Loss
     optimiser: Optimiser
     validate: Callable[[Recommender], Metrics]
-    processes: AbstractProcesses
+    processes: Processes
     config: TrainingConfig
 
 

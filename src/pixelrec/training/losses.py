@@ -1,7 +1,7 @@
-"""What training minimises: pure functions of the scores of real targets and of what competes with them.
+"""Losses: pure functions of the scores of real targets and of their negatives.
 
-Every loss is computed in float32 at least, whatever the scores are. A negative of −inf does not compete: it
-adds nothing to the value and gets no gradient. Without targets a loss is 0, and still has a gradient.
+Every loss is computed in float32 at least. A negative of −inf does not compete: it adds nothing to the value
+and gets no gradient. With no targets the loss is 0 but stays attached to the graph (zero gradient).
 """
 
 from __future__ import annotations
@@ -62,31 +62,31 @@ def gbce(scores: Scores, *, calibration: Fraction = 0.75) -> Tensor:
 
 
 def softmax(scores: Scores) -> Tensor:
-    """Cross-entropy of the target against its competitors, −s⁺ + log(exp s⁺ + Σ exp s⁻); mean over targets.
+    """Cross-entropy of the target against its negatives, −s⁺ + log(exp s⁺ + Σ exp s⁻); mean over targets.
 
-    Sampled softmax if the negatives come through the steps of `blocks.competition`; the whole catalogue's
-    softmax if the one negative is `blocks.logsumexp.competing_logsumexp` of it.
+    A sampled softmax if the negatives are those of `numerics.competition`; the softmax over the whole
+    catalogue if the one negative is `numerics.logsumexp.competing_logsumexp`.
     """
-    positive = _wide(scores.positive)
-    everything = torch.cat([positive[:, None], _wide(scores.negative)], dim=1)
+    positive = _full(scores.positive)
+    everything = torch.cat([positive[:, None], _full(scores.negative)], dim=1)
     return _reduced(everything.logsumexp(dim=1) - positive, scores, "mean")
 
 
 LOSSES: Mapping[str, Callable[..., Tensor]] = {"bpr": bpr, "bce": bce, "gbce": gbce, "softmax": softmax}
 
 
-def _wide(scores: Tensor) -> Tensor:
+def _full(scores: Tensor) -> Tensor:
     return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
 def _competition(scores: Scores) -> tuple[Tensor, Tensor, Tensor]:
-    """Positive[M], negative[M, K] with a harmless number where nothing competes, and where something does.
+    """Positive[M], negative[M, K] with 0 in place of −inf, and the mask of real negatives.
 
-    The −inf are replaced before any formula sees them: 0 · inf in a gradient would be no number.
+    The −inf are replaced before they enter a formula: 0 · inf in a gradient would be NaN.
     """
-    negative = _wide(scores.negative)
+    negative = _full(scores.negative)
     competes = negative != -torch.inf
-    return _wide(scores.positive), negative.masked_fill(~competes, 0), competes
+    return _full(scores.positive), negative.masked_fill(~competes, 0), competes
 
 
 def _masked_sum(values: Tensor, mask: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ def _masked_sum(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def _reduced(per_target: Tensor, scores: Scores, reduction: Reduction) -> Tensor:
-    """One number from one of each target; dividing by at least 1 keeps an empty batch at 0."""
+    """Reduces M losses to one; dividing by at least 1 keeps an empty batch at 0."""
     counts = {"mean": len(per_target), "window": scores.windows}
     if reduction not in counts:
         raise RecipeError(f"reduction {reduction!r} is unknown; {nearest(reduction, counts)}")

@@ -1,4 +1,4 @@
-"""AdamW with a group per room, and for tables of rows the AdamW of `row_adamw`."""
+"""AdamW with a group for each part of a recommender, and `row_adamw` for embedding tables."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from pixelrec.training.row_adamw import EPSILON, RowAdamW
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """What a recipe chooses about AdamW (Loshchilov and Hutter, arXiv 1711.05101).
+    """The choices of a recipe about AdamW (Loshchilov and Hutter, arXiv 1711.05101).
 
     Args:
-        learning_rate: at its peak; of everything unless the next two say otherwise.
+        learning_rate: peak rate of all parameters, unless the next two differ.
         items_learning_rate: of the item encoder.
         backbone_learning_rate: of picture networks inside the item encoder.
-        weight_decay: of everything unless the next two say otherwise, but of no learned temperature.
+        weight_decay: of all parameters but a learned temperature, unless the next two differ.
         items_weight_decay: of the item encoder.
         backbone_weight_decay: of picture networks inside the item encoder.
         beta1: decay of the mean of gradients.
         beta2: decay of the mean of squared gradients.
-        rows: how tables of rows are updated: `lazy` replays skipped steps in closed form, `dense` works on
-            every row at every step, `auto` is `lazy` on a CPU (where beta1 is at most beta2) and `dense`
+        rows: the update of embedding tables: `lazy` replays skipped steps in closed form, `dense` updates
+            every row at every step, `auto` is `lazy` on a CPU (if beta1 is at most beta2) and `dense`
             elsewhere.
     """
 
@@ -45,13 +45,13 @@ class OptimiserConfig:
     rows: Literal["auto", "lazy", "dense"] = "auto"
 
     def is_lazy(self, device: str, processes: int) -> bool:
-        """Whether tables are updated by touched rows on a device of this type.
+        """Whether embedding tables are updated lazily on a device of this type.
 
         Raises:
-            RecipeError: asked for with several processes, which share dense gradients only, or with decays
-                whose skipped steps have no closed form.
+            RecipeError: it is required with several processes, which share dense gradients only, or with
+                decays whose skipped steps have no closed form.
         """
-        # Momentum must fade at least as fast as the squares below it: else they reach ε while it still moves.
+        # Momentum must fade at least as fast as the squares: else they reach ε while it still moves weights.
         replayable = self.beta1 <= self.beta2
         if self.rows == "lazy" and not replayable:
             raise RecipeError(
@@ -75,8 +75,8 @@ class Optimiser:
     Args:
         model: the recommender; parameters below `items.` belong to the item encoder, and below a `backbone`
             there to a picture network.
-        choices: of the recipe.
-        touched: whether tables of rows are updated by touched rows.
+        config: of the recipe.
+        lazy: whether embedding tables are updated lazily.
     """
 
     def __init__(self, model: nn.Module, config: OptimiserConfig, lazy: bool) -> None:
@@ -108,24 +108,24 @@ class Optimiser:
     def parameters(self) -> list[nn.Parameter]:
         return list(self.names)
 
-    def step(self, share: float) -> None:
-        """One step at `share` of the peak learning rates; gradients are consumed."""
+    def step(self, factor: float) -> None:
+        """One step at `factor` times the peak learning rates; gradients are consumed."""
         self.steps += 1
         if self.dense is not None:
             for group in self.dense.param_groups:
-                group["lr"] = group["peak"] * share
+                group["lr"] = group["peak"] * factor
             self.dense.step()
         for table in self.rows:
-            table.step(share)
+            table.step(factor)
         for parameter in self.names:
             parameter.grad = None
 
-    def clip(self, most: float) -> Tensor:
-        """Scales all gradients so that their joint norm is at most `most`; returns the norm before."""
+    def clip(self, limit: float) -> Tensor:
+        """Scales all gradients so that their joint norm is at most `limit`; returns the norm before."""
         gradients = list(self._gradients())
         norm = nn.utils.get_total_norm(gradients)
-        for gradient in gradients:  # by 1 where they are short enough: to look at the norm is to wait for it
-            gradient.mul_((most / norm).clamp(max=1))
+        for gradient in gradients:  # by 1 if it is small enough: a test of the norm would wait for the device
+            gradient.mul_((limit / norm).clamp(max=1))
         return norm
 
     def _gradients(self) -> Iterator[Tensor]:
@@ -139,12 +139,12 @@ class Optimiser:
                 yield parameter.grad
 
     def catch_up(self) -> None:
-        """Brings every row of every table to this step, as before it is saved."""
+        """Brings every row of every table to this step."""
         for table in self.rows:
             table.catch_up_all()
 
     def state(self) -> dict[str, Tensor]:
-        """Moments by parameter name, `mean.<name>` and `square.<name>`, and what tables must yet replay."""
+        """Moments by parameter name, `mean.<name>` and `square.<name>`, and the steps to replay."""
         state: dict[str, Tensor] = {}
         for table in self.rows:
             state |= {f"{key}.{self.names[table.weight]}": value for key, value in table.state().items()}
@@ -154,10 +154,10 @@ class Optimiser:
         return state
 
     def load(self, state: Mapping[str, Tensor], steps: int) -> None:
-        """Continues from a state and the number of steps it was saved after.
+        """Continues from a state that was saved after `steps` steps.
 
         Raises:
-            RunError: a table has steps to replay, and this optimiser replays none.
+            RunError: a table has steps to replay, and this optimiser is not lazy.
         """
         self.steps = steps
         for table in self.rows:
@@ -168,8 +168,8 @@ class Optimiser:
                 continue
             if f"upto.{name}" in state and int(state[f"upto.{name}"].min()) < steps:
                 raise RunError(
-                    f"the run was stopped within an epoch that updates {name} by touched rows; resume it "
-                    "where it was trained (a CPU), with optimiser.rows lazy"
+                    f"the run was stopped within an epoch that updates {name} lazily; resume it where it was "
+                    "trained (a CPU), with optimiser.rows lazy"
                 )
             self.dense.state[parameter] = {
                 "step": torch.tensor(float(steps), device=parameter.device),

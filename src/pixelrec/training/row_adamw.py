@@ -1,8 +1,8 @@
-"""AdamW for tables of rows, whose work grows with the rows touched.
+"""AdamW for embedding tables, whose cost grows with the rows that have a gradient.
 
-Dense AdamW moves every row of a table at every step: momentum carries on and weight decay shrinks also where
-the gradient is zero. Those steps have a closed form, so `RowAdamW` skips them and replays them when a row is
-next read. Both follow the same trajectory and write the same state, so one can take over from the other.
+Dense AdamW moves every row of a table at every step: momentum and weight decay act without a gradient, too.
+Those steps have a closed form, so `RowAdamW` skips them and replays them when a row is next read. Both follow
+the same trajectory and write the same state, so one can continue from the other.
 """
 
 from __future__ import annotations
@@ -18,25 +18,24 @@ from torch import Tensor
 from pixelrec.blocks.embedding_table import EmbeddingTable
 
 EPSILON = 1e-8
-CHUNK = 2048  # rows worked on at a time, so that they stay in the processor's cache
+CHUNK = 2048  # rows at a time, so that they stay in the processor's cache
 
 
 @final
 class RowAdamW:
-    """AdamW for one `RowTable`, working on the rows that a step touches.
+    """AdamW for one `EmbeddingTable`, which updates the rows that have a gradient.
 
-    A row last brought up to step s, with moments m and v, takes part in the dense steps s+1 … t without a
-    gradient by
+    For a row last updated at step s, with moments m and v, the dense steps s+1 … t without a gradient are
 
         p ← p · Π(1 − lr·wd) − m / (√v + ε_s) · G(s, t),
         G(s, t) = Σ_τ lr_τ · β1^(τ−s) / (1 − β1^τ) · √(1 − β2^τ) / β2^((τ−s)/2) · Π_{τ'>τ}(1 − lr_τ'·wd),
 
     because m and v only shrink by β1 and β2. G depends on s and t alone, so it is a number per step, not per
-    row, kept up to date as steps pass. The one approximation is ε, whose share is taken at the first skipped
-    step (where nearly all of the movement is). Reading a row (`forward` of the table) brings it up to date.
+    row. The one approximation is ε, which is taken from the first skipped step (where nearly all of the
+    movement is). Reading a row (`forward` of the table) brings it up to date.
 
     Args:
-        table: whose gradient becomes sparse from now on.
+        table: its gradient becomes sparse.
         rate: peak learning rate.
         decay: weight decay.
         betas: β1, β2.
@@ -57,7 +56,7 @@ class RowAdamW:
         return state | {"replay": torch.from_numpy(self.replay.record())}
 
     def load(self, state: Mapping[str, Tensor], name: str, steps: int) -> None:
-        """Continues from the state of a `RowAdamW`, or of a dense AdamW, whose rows are all up to date."""
+        """Continues from the state of a `RowAdamW`, or of a dense AdamW, all of whose rows are up to date."""
         self.mean.copy_(state[f"mean.{name}"])
         self.square.copy_(state[f"square.{name}"])
         self.upto.fill_(steps)
@@ -77,7 +76,7 @@ class RowAdamW:
             self._replay(rows)
 
     def catch_up_all(self) -> None:
-        """Brings every row to the present step, and forgets the steps before it."""
+        """Brings every row to the present step, and drops the steps before it."""
         self.catch_up(torch.arange(len(self.weight), device=self.weight.device))
         self.replay = Replay(self.replay.now, (self.beta1, self.beta2))
 
@@ -94,9 +93,9 @@ class RowAdamW:
         self.upto[rows] = self.replay.now
 
     @torch.no_grad()
-    def step(self, share: float) -> None:
-        """One AdamW step on the rows that have a gradient: all of them where it is dense."""
-        rate = self.peak * share
+    def step(self, factor: float) -> None:
+        """One AdamW step at `factor` times the peak rate, on the rows that have a gradient."""
+        rate = self.peak * factor
         gradient = self.weight.grad
         if gradient is None:
             self.replay.advance(rate, self.decay)
@@ -116,7 +115,7 @@ class RowAdamW:
             self.upto[some] = self.replay.now
 
     def _step_all(self, gradient: Tensor, rate: float) -> None:
-        # Only a table that was read whole has such a gradient, and reading brought its rows up to date.
+        # Only a table that was read as a whole has a dense gradient, and reading brought its rows up to date.
         self.replay.advance(rate, self.decay)
         parts = (x.split(CHUNK) for x in (self.weight, self.mean, self.square, gradient))
         for weight, mean, square, g in zip(*parts, strict=True):
@@ -134,20 +133,20 @@ class RowAdamW:
 
 @final
 class Replay:
-    """What the steps since `start` do to a row without a gradient; float64, a few numbers per step."""
+    """The effect of the steps since `start` on a row without a gradient: a few float64 numbers per step."""
 
     def __init__(self, start: int, betas: tuple[float, float]) -> None:
         self.start = self.now = start
         self.beta1, self.beta2 = betas
         self.ratio = self.beta1 / math.sqrt(self.beta2)
-        # Momentum older than this moves nothing that float64 could hold.
+        # Older momentum moves less than float64 resolves.
         self.memory = math.ceil(math.log(1e-18) / math.log(self.ratio)) if self.ratio > 0 else 1
         self.log_shrink = np.zeros(1)  # by step − start: Σ log(1 − lr·wd) up to it
         self.move = np.zeros(1)  # by step − start: G / shrinkage, summed so far
         self.epsilon = np.full(1, self._epsilon(start))
 
     def advance(self, rate: float, decay: float) -> None:
-        """A step was taken at this learning rate."""
+        """Records a step at this learning rate."""
         self.now += 1
         bias1, bias2 = self.biases()
         n = self.now - self.start
@@ -165,11 +164,11 @@ class Replay:
         return shrink, self.move[n] * shrink, self.epsilon[n], self.beta1**age, self.beta2**age
 
     def record(self) -> np.ndarray:
-        """All that is known of the steps since `start`: float64[3, steps + 1]."""
+        """The steps since `start` for a checkpoint: float64[3, steps + 1]."""
         return np.stack([self.log_shrink, self.move, self.epsilon])[:, : self.now - self.start + 1]
 
     def restore(self, record: np.ndarray) -> None:
-        """Continues from the `record` of the steps before `now`."""
+        """Continues from a `record` of the steps before `now`."""
         self.start = self.now - record.shape[1] + 1
         self.log_shrink, self.move, self.epsilon = (row.copy() for row in record)
 
