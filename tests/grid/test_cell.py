@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from pixelrec.grid.cell import Cell
-from pixelrec.grid.child import Order
 from pixelrec.grid.machine import peak_memory
 from pixelrec.grid.process import CellProcess, threads
 from pixelrec.recipe.recipe import read_recipe
@@ -52,11 +52,12 @@ def test_a_process_locks_its_cell_and_gives_the_reason_of_its_failure(cell: Cell
     lock = cell.lock()
     assert lock is not None
     cell.fail("an earlier reason")
-    process = CellProcess(cell, lock, Order.of(cell, tmp_path / "nothing", "test", 1))
+    process = CellProcess(cell, lock, tmp_path / "nothing", "test", 1)
     assert cell.failure is None
     os.close(lock)  # as when the runner dies
     held = cell.lock()
-    process.wait()
+    while not process.is_over():
+        time.sleep(0.01)
     assert held is None, "its process holds the cell too"
     assert "nothing: no such data set" in (process.failure() or "")
     opened = os.open(os.devnull, os.O_RDONLY)  # takes the number that was closed, or another one
@@ -73,12 +74,6 @@ def test_a_failure_is_kept_until_it_is_forgotten(cell: Cell) -> None:
     assert cell.state("test") == "failed" and cell.failure == "the loss is nan"
     cell.forget_failure()
     assert cell.state("test") == "new"
-
-
-def test_an_order_arrives_as_it_was_given(cell: Cell, tmp_path: Path) -> None:
-    order = Order.of(cell, tmp_path, "validation", 3)
-    assert order.to_line().count("\n") == 1
-    assert Order.of_line(order.to_line()).cell == cell
 
 
 def test_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,14 +90,14 @@ def rescore_near_ties(
 
     scores: fp32. vectors: what `score` needs of each user. candidates: N + 1, D. exact: a float64 copy.
     """
-    scores = scores.double()
     doubt = FP32 * largest_scores(scores)[:, None]
     near = (scores - scores.gather(1, targets[:, None])).abs_() <= doubt
+    near &= doubt > 0  # else all scores are 0: nothing to tell apart
     near[:, 0] = False
-    near &= doubt > 0  # all scores are 0: nothing to tell apart
-    if near.sum() > near.numel() // 16:  # scores so alike that whole rows are cheaper
+    scores, near_pairs = scores.double(), near.nonzero()
+    if len(near_pairs) > near.numel() // 16:  # scores so alike that whole rows are cheaper
         return torch.cat([exact.score(vectors.double(), part.double()) for part in candidates.split(1024)], 1)
-    for owner, item in (pairs.unbind(1) for pairs in near.nonzero().split(_PAIRS)):
+    for owner, item in (pairs.unbind(1) for pairs in near_pairs.split(_PAIRS)):
         found = exact.score(vectors[owner].double(), candidates[item].double().unsqueeze(1))
         scores[owner, item] = found.squeeze(1)
     return scores

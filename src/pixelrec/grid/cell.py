@@ -34,29 +34,17 @@ _WITHOUT_EFFECT = {"about", "training.loader_threads", "training.save_minutes"} 
 @final
 @dataclass(frozen=True)
 class Costs:
-    """The cost of training a cell.
-
-    Args:
-        epochs: trained in all.
-        best_epoch: the one that is evaluated; 0 is the run that training started from.
-        seconds: of all epochs, without validation and without pauses between interruption and resumption.
-        parameters: of the recommender.
-        memory: the most bytes of main memory its process used; None if it only evaluated.
-        device_memory: the most bytes of tensors on an accelerator; None without one.
-        machine: the name of the processor or accelerator.
-        threads: of the process.
-        jobs: cells running at a time.
-    """
+    """The cost of training a cell."""
 
     epochs: int
-    best_epoch: int
-    seconds: float
+    best_epoch: int  # the evaluated one; 0 is the run that training started from
+    seconds: float  # of all epochs, without validation and without pauses before a resumption
     parameters: int
-    memory: int | None
-    device_memory: int | None
+    memory: int | None  # the most bytes of main memory its process used; None if it only evaluated
+    device_memory: int | None  # the most bytes of tensors on an accelerator; None without one
     machine: str
     threads: int
-    jobs: int
+    jobs: int  # cells running at a time
 
     @property
     def seconds_per_epoch(self) -> float:
@@ -77,12 +65,9 @@ class Costs:
 @final
 @dataclass(frozen=True)
 class Cell:
-    """One recipe with one seed, and the folder of its run.
+    """One recipe with one seed, and the folder of its run."""
 
-    recipe: complete, with the seed.
-    """
-
-    recipe: Recipe
+    recipe: Recipe  # complete, with the seed
     folder: Path
 
     @property

@@ -1,4 +1,4 @@
-"""The process of one cell: `python -m pixelrec.grid.child`, with an `Order` on its standard input.
+"""The process of one cell: `python -m pixelrec.grid.child`, with the arguments of `work` as JSON on stdin.
 
 It trains or resumes, records the costs, and evaluates. It inherits the cell's lock from the runner and holds
 it until it ends. If the runner dies, its standard input ends: then it saves and stops as on Ctrl-C.
@@ -11,10 +11,9 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any, Self, final, get_args
+from typing import Any, get_args
 
 import torch
 from rich.console import Console
@@ -33,41 +32,13 @@ from pixelrec.runs.train import resume_run, train_recipe
 from pixelrec.training.journal import read_journal
 
 
-@final
-@dataclass(frozen=True)
-class Order:
-    """The work of a process, sent to it as a line of JSON."""
-
-    recipe: str
-    values: Mapping[str, Any]
-    folder: str
-    data: str
-    split: Split
-    jobs: int
-
-    @classmethod
-    def of(cls, cell: Cell, data: Path, split: Split, jobs: int) -> Self:
-        return cls(cell.recipe.name, cell.recipe.values, str(cell.folder), str(data), split, jobs)
-
-    def to_line(self) -> str:
-        return json.dumps(asdict(self)) + "\n"
-
-    @classmethod
-    def of_line(cls, line: str) -> Self:
-        return cls(**json.loads(line))
-
-    @property
-    def cell(self) -> Cell:
-        return Cell(resolve(self.recipe, self.values, {}), Path(self.folder))
-
-
 def main() -> int:
     """The exit status: 0, that of the error, or 128 + the number of the signal that interrupted."""
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a log that people follow
-    order = Order.of_line(sys.stdin.readline())
+    order = json.loads(sys.stdin.readline())
     Thread(target=_stop_with_the_runner, daemon=True).start()
     try:
-        work(order)
+        work(**order)
     except PixelrecError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return error.exit_code
@@ -80,18 +51,20 @@ def _stop_with_the_runner() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def work(order: Order) -> None:
-    """Trains and evaluates as far as that is not done yet.
+def work(recipe: str, values: Mapping[str, Any], folder: str, data: str, split: Split, jobs: int) -> None:
+    """Trains and evaluates a cell as far as that is not done yet.
+
+    recipe, values: name and values of the recipe. jobs: cells running at a time.
 
     Raises:
         StoppedError: by a signal.
         PixelrecError: the recipe does not fit, training diverges, a checkpoint is damaged, …
     """
-    cell, dataset = order.cell, Dataset.open(order.data)
+    cell, dataset = Cell(resolve(recipe, values, {}), Path(folder)), Dataset.open(Path(data))
     if Costs.read(cell.folder) is None:
-        _train(cell, dataset, order.jobs)
-    if not cell.is_evaluated(order.split):
-        evaluate_run(Run.open(cell.folder), dataset, order.split)
+        _train(cell, dataset, jobs)
+    if not cell.is_evaluated(split):
+        evaluate_run(Run.open(cell.folder), dataset, split)
 
 
 def _train(cell: Cell, dataset: Dataset, jobs: int) -> None:

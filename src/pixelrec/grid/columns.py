@@ -36,35 +36,22 @@ class Estimate:
 @final
 @dataclass(frozen=True)
 class Column:
-    """One column.
-
-    Args:
-        estimate: of a row; the CSV has all of it.
-        text: how it is written.
-        about: an explanation.
-        unit: of the CSV.
-        brief: how the terminal writes it, under `brief_title`; default: as everywhere.
-        keep: how long a narrowing terminal keeps the column; 0: not in the terminal at all.
-        csv, markdown, html: whether the column is in these tables.
-        training: whether it is about training, a table of its own in HTML, without the baselines.
-        best: whether the largest value is marked.
-        extra: whether a narrow page leaves it out.
-    """
+    """One column. The CSV has all estimates with their intervals."""
 
     title: str
     estimate: Callable[[Row], Estimate]
     text: Callable[[Estimate], str]
     about: str
-    unit: str = ""
-    brief: Callable[[Estimate], str] | None = None
+    unit: str = ""  # in the CSV
+    brief: Callable[[Estimate], str] | None = None  # the text in the terminal; default: `text`
     brief_title: str = ""
-    keep: int = 0
+    keep: int = 0  # a narrowing terminal drops the lowest first; 0: not in the terminal
     csv: bool = True
     markdown: bool = True
     html: bool = True
-    training: bool = False
-    best: bool = False
-    extra: bool = False
+    training: bool = False  # costs: a table of their own in HTML, without the baselines
+    best: bool = False  # whether the largest value is marked
+    extra: bool = False  # whether a narrow page leaves it out
 
     def is_best(self, row: Row, rows: Sequence[Row]) -> bool:
         """Whether the row has the largest value, in a column where that is the best one."""

@@ -25,12 +25,7 @@ from pixelrec.runs.evaluate import baselines
 @final
 @dataclass(frozen=True)
 class Outcome:
-    """The results of a grid, finished or not.
-
-    Args:
-        results: a row per model, as the tables show it.
-        markdown, csv, html: the files of the tables.
-    """
+    """The results of a grid, finished or not, and the files of its tables: `markdown`, `csv`, `html`."""
 
     grid: Grid
     results: Results

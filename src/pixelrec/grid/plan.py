@@ -21,19 +21,14 @@ from pixelrec.runs.evaluate import cases_of
 @final
 @dataclass(frozen=True)
 class Grid:
-    """Recipes × seeds on a data set.
-
-    Args:
-        cells: by recipe, in the order given, then by seed.
-        overrides: options set for every recipe.
-    """
+    """Recipes × seeds on a data set."""
 
     dataset: Dataset
     split: Split
     out: Path
     recipes: Sequence[Recipe]
-    cells: Sequence[Sequence[Cell]]
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    cells: Sequence[Sequence[Cell]]  # by recipe, in the order given, then by seed
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # options set for every recipe
 
     def in_turn(self) -> list[Cell]:
         """The order of work: the first seed of every recipe, then the second, and so on.

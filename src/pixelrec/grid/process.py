@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import final
 
+from pixelrec.choices import Split
 from pixelrec.grid.cell import Cell
-from pixelrec.grid.child import Order
 
 LONGEST = 400  # characters of a failure's reason
 
@@ -26,10 +27,10 @@ class CellProcess:
         cell: to train and evaluate.
         lock: the descriptor that locks the cell; the process inherits it, so that the cell stays locked if
             the runner dies.
-        order: sent to the process.
+        data, split, jobs: as in `child.work`.
     """
 
-    def __init__(self, cell: Cell, lock: int, order: Order) -> None:
+    def __init__(self, cell: Cell, lock: int, data: Path, split: Split, jobs: int) -> None:
         self.cell, self._lock = cell, lock
         cell.forget_failure()
         with cell.log.open("ab") as log:
@@ -39,14 +40,22 @@ class CellProcess:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads(order.jobs))},
+                env={**os.environ, "OMP_NUM_THREADS": str(threads(jobs))},
                 pass_fds=(lock,),
                 process_group=0,
                 text=True,
             )
+        order = {
+            "recipe": cell.recipe.name,
+            "values": cell.recipe.values,
+            "folder": str(cell.folder),
+            "data": str(data),
+            "split": split,
+            "jobs": jobs,
+        }
         with suppress(BrokenPipeError):  # already dead: `failure` gives its exit status
             assert self._process.stdin is not None
-            self._process.stdin.write(order.to_line())
+            self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
 
     def is_over(self) -> bool:
@@ -59,9 +68,6 @@ class CellProcess:
     def kill(self) -> None:
         """Ends it at once and waits for its end."""
         self._process.kill()
-        self._process.wait()
-
-    def wait(self) -> None:
         self._process.wait()
 
     def failure(self) -> str | None:

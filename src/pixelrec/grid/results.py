@@ -31,23 +31,18 @@ Role = Literal["baseline", "recipe"]
 @final
 @dataclass(frozen=True)
 class Row:
-    """One model, or one seed of a recipe.
-
-    long_tail: on users whose item has few training events; empty if there are fewer than two.
-    seeds: a row for each finished one; baselines have none. costs: of each finished seed.
-    planned: seeds in all. failures: the last reason by seed. published: figures of a paper.
-    """
+    """One model, or one seed of a recipe."""
 
     model: str
     role: Role
     overall: SubsetResult
-    long_tail: SubsetResult
+    long_tail: SubsetResult  # on users whose item has few training events; empty if there are fewer than two
     seed: int | None = None
-    seeds: Sequence[Row] = ()
-    costs: Sequence[Costs] = ()
-    planned: int = 0
-    failures: Mapping[int, str] = field(default_factory=dict)
-    published: Mapping[str, Any] = field(default_factory=dict)
+    seeds: Sequence[Row] = ()  # finished ones
+    costs: Sequence[Costs] = ()  # of each finished seed
+    planned: int = 0  # seeds in all
+    failures: Mapping[int, str] = field(default_factory=dict)  # the last reason by seed
+    published: Mapping[str, Any] = field(default_factory=dict)  # figures of a paper
 
     @property
     def against(self) -> Comparison | None:
@@ -71,28 +66,20 @@ class Row:
 @final
 @dataclass(frozen=True)
 class Results:
-    """All rows and their common facts.
-
-    best_baseline: every recipe is compared with it.
-    long_tail: users whose item has few training events.
-    long_tail_best: the best baseline on those; empty if they are too few for a mean.
-    long_tail_compares: whether they are enough to compare models on.
-    notes: by baseline, its hyperparameters, or why it is left out.
-    overrides: options set for every recipe.
-    """
+    """All rows and their common facts."""
 
     data: str
     split: str
     users: int
     items: int
-    best_baseline: str
-    long_tail: int
-    long_tail_best: str
-    long_tail_compares: bool
+    best_baseline: str  # every recipe is compared with it
+    long_tail: int  # users whose item has few training events
+    long_tail_best: str  # the best baseline on those; empty if they are too few for a mean
+    long_tail_compares: bool  # whether they are enough to compare models on
     rows: Sequence[Row]
-    notes: Mapping[str, str]
+    notes: Mapping[str, str]  # by baseline, its hyperparameters, or why it is left out
     made: str
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # options set for every recipe
 
     @property
     def recipes(self) -> list[Row]:

@@ -13,7 +13,6 @@ from typing import final
 
 from pixelrec.errors import RunError
 from pixelrec.grid.cell import Cell
-from pixelrec.grid.child import Order
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.process import CellProcess
 from pixelrec.grid.progress import ProgressPrinter
@@ -24,14 +23,7 @@ POLL = 0.1  # seconds
 
 @final
 class Runner:
-    """Runs the cells that are not done.
-
-    Args:
-        grid: checked.
-        jobs: processes at a time.
-        progress: printed.
-        changed: called whenever a cell has finished or failed.
-    """
+    """Runs the cells that are not done, `jobs` at a time; calls `changed` when one has finished or failed."""
 
     def __init__(
         self, grid: Grid, jobs: int, progress: ProgressPrinter, changed: Callable[[], object]
@@ -91,8 +83,8 @@ class Runner:
         except RunError:
             os.close(lock)
             raise
-        order = Order.of(cell, self.grid.dataset.folder, self.grid.split, self.jobs)
-        self.running.append(CellProcess(cell, lock, order))
+        folder = self.grid.dataset.folder
+        self.running.append(CellProcess(cell, lock, folder, self.grid.split, self.jobs))
 
     def _collect_finished(self) -> None:
         for process in [process for process in self.running if process.is_over()]:

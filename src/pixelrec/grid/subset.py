@@ -19,13 +19,10 @@ MIN_USERS = 2  # for a mean with an interval
 @final
 @dataclass(frozen=True)
 class SubsetResult:
-    """A model's metrics on a subset, in fractions; empty while no seed is done.
-
-    against: the best baseline; None for baselines, and for too few users to compare models on.
-    """
+    """A model's metrics on a subset, in fractions; empty while no seed is done."""
 
     metrics: Mapping[str, Mean] = field(default_factory=dict)
-    against: Comparison | None = None
+    against: Comparison | None = None  # the best baseline; None for baselines and for too few users
 
     def value(self, metric: str) -> float:
         """A metric's mean; NaN if there is none."""
@@ -35,16 +32,12 @@ class SubsetResult:
 @final
 @dataclass(frozen=True)
 class SubsetComparison:
-    """Some of Q cases, and the best baseline on them.
+    """Some of Q cases, and the best baseline on them."""
 
-    inside: bool[Q]. best: by METRIC. gains: its METRIC on each case inside. compares: whether the cases are
-    enough to compare models on.
-    """
-
-    inside: np.ndarray
-    best: str
-    gains: np.ndarray
-    compares: bool
+    inside: np.ndarray  # bool[Q]
+    best: str  # baseline, by METRIC
+    gains: np.ndarray  # its METRIC on each case inside
+    compares: bool  # whether the cases are enough to compare models on
 
     @classmethod
     def of(
