@@ -112,7 +112,7 @@ def test_the_table_goes_from_the_best_to_the_worst_and_marks_the_run() -> None:
 def test_a_model_behind_is_said_so_and_what_was_chosen() -> None:
     text = printed(FOUND)
     assert "sasrec-id is behind EASE, the best baseline: NDCG@10 −2.00 points" in text
-    assert "baselines: EASE (ridge 100), item-kNN (left out: for some reason); chosen on validation" in text
+    assert "baselines: EASE (ridge 100), item-kNN (left out: for some reason); tuned on validation" in text
     alone = printed(replace(FOUND, comparison=None, notes={}))
     assert "behind" not in alone and "chosen" not in alone
 
@@ -140,7 +140,7 @@ def test_a_narrow_terminal_loses_whole_columns_and_no_digit(width: int, shown: s
     first, _, rest = printed(found, width).strip().partition("\n\n")
     assert set(first.splitlines()[0].split()) & set(WIDE) == shown
     assert first.count("12.30") == len(shown) * len(found.metrics)
-    slices = rest.partition("chosen on validation\n\n")[2].partition("\n\n")[0]
+    slices = rest.partition("tuned on validation\n\n")[2].partition("\n\n")[0]
     for table in (first, slices):
         assert "…" not in table and max(map(len, table.splitlines())) <= width
     assert "4.40" in slices and ("56" in slices) == (width >= 45)

@@ -1,25 +1,24 @@
-"""Two runs side by side."""
+"""The comparison of two runs in the terminal."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixelrec.cli.show_evaluation import COLOURS, too_few
+from pixelrec.cli.show_evaluation import COLOURS, metric_table, too_few_cases
 from pixelrec.console.numbers import DASH, percent, signed
-from pixelrec.console.terminal import first_that_fits, plain_table, say
+from pixelrec.console.terminal import first_that_fits, say
 from pixelrec.evaluation.comparison import METRIC
-from pixelrec.evaluation.significance import Interval
 from pixelrec.runs.compare import ComparedPart, RunComparison
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-LETTERS = ("A", "B")  # heads of the columns, as names with folders are long
+LETTERS = ("A", "B")  # head the columns, as names with folders in them are long
 
 
 def print_comparison(found: RunComparison, console: Console) -> None:
-    """The names of the runs, their metrics with the differences, and the verdict in a sentence."""
+    """Both runs, their metrics with the differences, and the verdict in a sentence."""
     for letter, result, folder in zip(LETTERS, found.results, found.folders, strict=True):
         say(f"{letter}  {result.model}  {folder}", console)
     console.print()
@@ -29,14 +28,12 @@ def print_comparison(found: RunComparison, console: Console) -> None:
         say(pair.sentence(*found.names), console, f"bold {COLOURS[pair.verdict]}")
     for part in found.parts:
         if not part.differences:
-            say(too_few(part.where, found.split), console, "dim")
+            say(too_few_cases(part.where, found.split), console, "dim")
 
 
 def _table(found: RunComparison, *, intervals: bool) -> Table:
-    table = plain_table()
-    table.add_column(f"{found.split}, %")
-    for head in (*LETTERS, f"{LETTERS[0]} − {LETTERS[1]}", *(["95 % interval"] if intervals else [])):
-        table.add_column(head, justify="right", no_wrap=True)
+    heads = [*LETTERS, f"{LETTERS[0]} − {LETTERS[1]}", *(["95 % interval"] if intervals else [])]
+    table = metric_table(f"{found.split}, %", heads)
     for number, part in enumerate(found.parts):
         if number:
             table.add_row()
@@ -45,22 +42,13 @@ def _table(found: RunComparison, *, intervals: bool) -> Table:
 
 
 def _add_part(table: Table, part: ComparedPart, *, intervals: bool) -> None:
-    table.add_row(
-        part.where.replace(" with ", " with\n").replace(" (n", "\n(n") or f"all {part.cases:,} events"
-    )
+    where = part.where.replace(" with ", " with\n").replace(" (n", "\n(n")
+    table.add_row(where or f"all {part.cases:,} events")
     for name in part.first:
-        apart = part.differences.get(name)
-        cells = [percent(values[name]) for values in (part.first, part.second)]
-        cells += [signed(apart.difference) if apart else DASH, *([_interval(apart)] if intervals else [])]
-        table.add_row(f"  {name}", *cells, style=_style(name, apart))
-
-
-def _interval(apart: Interval | None) -> str:
-    return f"{signed(apart.low)} to {signed(apart.high)}" if apart else DASH
-
-
-def _style(metric: str, apart: Interval | None) -> str | None:
-    """Only the metric of the verdict is marked."""
-    if metric != METRIC:
-        return None
-    return f"bold {COLOURS[apart.verdict]}" if apart else "bold"
+        found = part.differences.get(name)
+        difference = signed(found.difference) if found else DASH
+        interval = f"{signed(found.low)} to {signed(found.high)}" if found else DASH
+        cells = [percent(part.first[name]), percent(part.second[name]), difference, interval]
+        colour = COLOURS[found.verdict] if found else ""
+        style = f"bold {colour}".strip() if name == METRIC else None  # the verdict is about it
+        table.add_row(f"  {name}", *cells[: 4 if intervals else 3], style=style)

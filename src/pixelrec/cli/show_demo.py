@@ -1,4 +1,4 @@
-"""The demonstration: both runs and the best baselines in one table, and the verdicts."""
+"""The result of the demonstration in the terminal."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import final
 from rich.console import Console
 from rich.table import Table
 
-from pixelrec.cli.show_evaluation import COLOURS
+from pixelrec.cli.show_evaluation import COLOURS, metric_table
 from pixelrec.console.numbers import percent
-from pixelrec.console.terminal import first_that_fits, plain_table, say
+from pixelrec.console.terminal import first_that_fits, say
 from pixelrec.demonstration.demonstrate import CONTENDERS, IDS, PIXELS, Demonstration
 from pixelrec.evaluation.comparison import METRIC, best_first
 from pixelrec.evaluation.slices import LONG_TAIL
@@ -20,18 +20,17 @@ from pixelrec.runs.results import EvaluationResult
 
 SHOWN = ("Recall@10", METRIC)
 BEST_POSSIBLE = "best possible"
-Metrics = Mapping[str, Mapping[str, float]]  # by the name of a row, in fractions
+Metrics = Mapping[str, Mapping[str, float]]  # by row, in fractions
 
 
 def print_demonstration(found: Demonstration, console: Console) -> None:
-    """A table over all test events and over those of long-tail items, and the verdicts on the two runs."""
-    difference = found.difference
-    console.print()
+    """One table, over all test events and over those of long-tail items, and the verdicts on the two runs."""
     columns = _columns(found)
     tables = [_table(columns, found.ceiling, shown) for shown in (SHOWN, (METRIC,))]
+    console.print()
     console.print(first_that_fits(tables, console))
     console.print()
-    for pair in (difference.overall, difference.long_tail):
+    for pair in (found.difference.overall, found.difference.long_tail):
         if pair is not None:
             say(pair.sentence(PIXELS.name, IDS.name), console, f"bold {COLOURS[pair.verdict]}")
 
@@ -39,10 +38,10 @@ def print_demonstration(found: Demonstration, console: Console) -> None:
 @final
 @dataclass(frozen=True)
 class _Columns:
-    """Metrics of both contenders and of all baselines, in fractions, on some test events."""
+    """Metrics of both contenders and of all baselines on some test events."""
 
     head: str
-    rows: Mapping[str, Mapping[str, float]]
+    rows: Metrics
 
     @property
     def best_baseline(self) -> str:
@@ -51,38 +50,31 @@ class _Columns:
 
 def _columns(found: Demonstration) -> list[_Columns]:
     """All test events, and those of long-tail items if there are any."""
-    runs = {IDS.name: found.ids, PIXELS.name: found.pixels}
-    measured = {name: EvaluationResult.read(run.folder, "test") for name, run in runs.items()}
-    cases = sum(part.cases for part in measured[PIXELS.name].slices)
-    every = {name: (each.model, each.metrics) for name, each in measured.items()}
-    columns = [_Columns(f"\nall items\n(n = {cases:,})", _rows(every))]
-    parts = {name: each.slice(LONG_TAIL.name) for name, each in measured.items()}
-    few = {name: (measured[name].model, part.metrics) for name, part in parts.items() if part is not None}
-    if part := parts[PIXELS.name]:
-        columns.append(_Columns(f"items with\n{part.events}\n(n = {part.cases:,})", _rows(few)))
+    ids, pixels = (EvaluationResult.read(run.folder, "test") for run in (found.ids, found.pixels))
+    cases = sum(part.cases for part in pixels.slices)
+    rows = _rows(ids, ids.metrics) | _rows(pixels, pixels.metrics)
+    columns = [_Columns(f"\nall items\n(n = {cases:,})", rows)]
+    if (ours := pixels.slice(LONG_TAIL.name)) and (theirs := ids.slice(LONG_TAIL.name)):
+        rows = _rows(ids, theirs.metrics) | _rows(pixels, ours.metrics)
+        columns.append(_Columns(f"items with\n{ours.events}\n(n = {ours.cases:,})", rows))
     return columns
 
 
-def _rows(found: Mapping[str, tuple[str, Metrics]]) -> dict[str, Mapping[str, float]]:
-    """Each contender under its own name instead of its recipe's; both have the same baselines."""
-    rows: dict[str, Mapping[str, float]] = {}
-    for name, (model, metrics) in found.items():
-        rows |= {name if row == model else row: values for row, values in metrics.items()}
-    return rows
+def _rows(result: EvaluationResult, metrics: Metrics) -> dict[str, Mapping[str, float]]:
+    """Metrics with the contender's name in place of its recipe's."""
+    name = IDS.name if result.model == IDS.recipe else PIXELS.name
+    return {name if row == result.model else row: values for row, values in metrics.items()}
 
 
 def _table(columns: Sequence[_Columns], ceiling: Mapping[str, float], metrics: Sequence[str]) -> Table:
-    """The best over all events first; of the baselines only popularity and the best of each column group."""
-    table = plain_table()
-    table.add_column("\n\n\ntest, %", no_wrap=True)
-    for each in columns:
-        for head, metric in zip((each.head, "\n\n"), metrics, strict=False):
-            table.add_column(f"{head}\n{metric}", justify="right", no_wrap=True)
+    """From the best to the worst over all events; of the baselines popularity, and the best of each part."""
+    heads = [f"{head}\n{name}" for each in columns for head, name in zip((each.head, "\n\n"), metrics)]  # noqa: B905
+    table = metric_table("\n\n\ntest, %", heads)
     shown = {BEST_POSSIBLE, *CONTENDERS, "popularity", *(each.best_baseline for each in columns)}
     for name in best_first({BEST_POSSIBLE: ceiling, **columns[0].rows}):
         if name in shown:
             values = [ceiling if name == BEST_POSSIBLE else columns[0].rows[name]]
             values += [each.rows.get(name, {}) for each in columns[1:]]
-            cells = [percent(value.get(metric, nan)) for value in values for metric in metrics]
+            cells = [percent(some.get(metric, nan)) for some in values for metric in metrics]
             table.add_row(name, *cells, style="bold" if name in CONTENDERS else None)
     return table
