@@ -162,11 +162,11 @@ def _smooth(field: Plane, blur: float = 1.0) -> Plane:
     """1 where the field is positive, 0 where negative; the edge is `blur` pixels wide."""
     down, right = np.gradient(field)
     distance = field / (np.hypot(down, right) + 1e-6)
-    share: Plane = np.clip(distance / blur + 0.5, 0, 1)
-    return share
+    inside: Plane = np.clip(distance / blur + 0.5, 0, 1)
+    return inside
 
 
-def _mix(first: Canvas, second: Canvas, share: Plane | float) -> Canvas:
-    """`share` of the second; a plane of shares counts for all three colours."""
-    weight = share[..., None] if isinstance(share, np.ndarray) else np.float32(share)
-    return first + (second - first) * weight
+def _mix(first: Canvas, second: Canvas, weight: Plane | float) -> Canvas:
+    """`weight` of the second colour; a plane of weights applies to all three channels."""
+    factor = weight[..., None] if isinstance(weight, np.ndarray) else np.float32(weight)
+    return first + (second - first) * factor

@@ -1,4 +1,4 @@
-"""The demonstration: one user model over ids and over pixels, in a generated shop whose law is known."""
+"""The demonstration: one user model over ids and over pixels, in a generated world whose law is known."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 from rich.console import Console
 
@@ -24,33 +24,22 @@ from pixelrec.runs.run import Run
 from pixelrec.runs.train import train_recipe
 from pixelrec.training.journal import read_journal
 
-if TYPE_CHECKING:
-    pass
-
-PICTURE_SIZE = 64  # large enough for the report, and half as dear as 96
+PICTURE_SIZE = 64  # large enough for the report, at half the cost of 96
 
 
 @final
 @dataclass(frozen=True)
 class Contender:
-    """A recipe of the demo, with what is enough for a world this small.
-
-    Args:
-        name: what people read.
-        doing: the same while it trains.
-        recipe: that is shipped.
-        folder: of its run, within the demo's.
-        choices: in place of the recipe's.
-    """
+    """A shipped recipe, with options that suffice for a world this small."""
 
     name: str
-    doing: str
+    announcement: str
     recipe: str
-    folder: str
-    config: Mapping[str, Any]
+    folder: str  # of its run, within the demo's
+    options: Mapping[str, Any]
 
     def overrides(self, seed: int) -> dict[str, Any]:
-        return {"seed": seed, "length": 20, "training.patience": 5, **self.config}
+        return {"seed": seed, "length": 20, "training.patience": 5, **self.options}
 
 
 IDS = Contender(
@@ -65,7 +54,7 @@ PIXELS = Contender(
     "training   SASRec over pixels: the same, but a small network makes the vectors from the covers",
     "sasrec-scratch",
     "run-pixels",
-    {"training.epochs": 12, "items.cache": "never"},  # nothing is frozen that a cache could hold
+    {"training.epochs": 12, "items.cache": "never"},  # no layer is frozen, so there is nothing to cache
 )
 CONTENDERS = (IDS.name, PIXELS.name)
 
@@ -73,17 +62,11 @@ CONTENDERS = (IDS.name, PIXELS.name)
 @final
 @dataclass(frozen=True)
 class Demonstration:
-    """Two runs of one user model on one data set, both evaluated on test.
-
-    Args:
-        ids: the run over item ids.
-        pixels: the run over pictures, whose `report.html` has the other one beside it.
-        ceiling: test metrics that nobody can beat, in fractions, since the law of the world is known.
-    """
+    """Two runs of one user model on one data set, both evaluated on test."""
 
     ids: Run
-    pixels: Run
-    ceiling: Mapping[str, float]
+    pixels: Run  # its `report.html` shows the other one beside it
+    ceiling: Mapping[str, float]  # the best possible test metrics, in fractions, by the law of the world
 
     @property
     def report(self) -> Path:
@@ -91,18 +74,18 @@ class Demonstration:
 
     @property
     def difference(self) -> RunDifference:
-        """Pixels less ids, user by user."""
+        """Pixels minus ids, user by user."""
         return RunDifference.read(self.pixels.folder, self.ids.folder, "test")
 
 
-def open_shop(out: Path, seed: int, console: Console) -> tuple[World, Dataset]:
-    """Generates the world, prepares it as anybody's files are, and packs its covers.
+def make_dataset(out: Path, seed: int, console: Console) -> tuple[World, Dataset]:
+    """Generates the world, prepares it like any user's files, and packs its covers.
 
     Raises:
         RequestError: picture networks are not installed.
         DataError: `out` holds a world already.
     """
-    if find_spec("transformers") is None:  # said before a minute is spent on ids
+    if find_spec("transformers") is None:  # before a minute is spent on ids
         raise RequestError("the demo needs picture networks; pip install 'pixelrec[pixels]'")
     world = generate_world(out / "world", seed=seed)
     console.print(f"world      {world.folder}: interactions, item information and covers, drawn by code")
@@ -114,34 +97,35 @@ def open_shop(out: Path, seed: int, console: Console) -> tuple[World, Dataset]:
 
 
 def demonstrate(out: Path, seed: int, console: Console) -> Demonstration:
-    """Opens the shop, trains and tests both contenders, and writes the report.
+    """Generates the world, trains and evaluates both contenders, and writes the report.
 
     Raises:
-        As `open_shop` does; `StoppedError` by a signal.
+        RequestError, DataError: as `make_dataset`.
+        StoppedError: by a signal.
     """
-    world, dataset = open_shop(out, seed, console)
+    world, dataset = make_dataset(out, seed, console)
     with console.status("training"):
-        ids = _run_of(IDS, dataset, out, seed, console, shown=Console(quiet=True))
-    pixels = _run_of(PIXELS, dataset, out, seed, console, shown=console)
+        ids = _train_and_test(IDS, dataset, out, seed, console, epochs=Console(quiet=True))
+    pixels = _train_and_test(PIXELS, dataset, out, seed, console, epochs=console)
     ceiling = world.best_possible(5) | world.best_possible(10)
     write_run_report(pixels, dataset, "test", ceiling, beside=[ids])
     return Demonstration(ids, pixels, ceiling)
 
 
-def _run_of(
-    each: Contender, dataset: Dataset, out: Path, seed: int, console: Console, *, shown: Console
+def _train_and_test(
+    each: Contender, dataset: Dataset, out: Path, seed: int, console: Console, *, epochs: Console
 ) -> Run:
-    """shown: where its epochs are reported."""
-    console.print(each.doing, highlight=False)
+    """epochs: where they are reported."""
+    console.print(each.announcement, highlight=False)
     recipe = read_recipe(each.recipe, each.overrides(seed))
-    run = train_recipe(recipe, dataset, out / each.folder, shown)
+    run = train_recipe(recipe, dataset, out / each.folder, epochs)
     evaluate_run(run, dataset, "test")
-    console.print(how_it_went(each, run), highlight=False)
+    console.print(_summary(each, run), highlight=False)
     return run
 
 
-def how_it_went(contender: Contender, run: Run) -> str:
-    """The epochs of a run and the best of them, in a line."""
+def _summary(contender: Contender, run: Run) -> str:
+    """The epochs and the best of them, in a line."""
     epochs = read_journal(run.folder / "metrics.jsonl")
     best, seconds = max(row[METRIC] for row in epochs), sum(row["seconds"] for row in epochs)
     found = f"{epochs[-1]['epoch']} epochs in {seconds:.0f} s, best validation {METRIC} {100 * best:.2f} %"

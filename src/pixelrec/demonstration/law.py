@@ -1,13 +1,13 @@
-"""The law of the generated world: how looks, tastes and the last choice decide the next one.
+"""The law of the generated world: the probability of the next choice by looks, tastes and the last choice.
 
-Every item has three looks: a hue on a colour wheel, a shape and a texture. A user keeps favourite shapes and
-a favourite texture for life; the hue moves along the wheel from one choice to the next and the texture tends
-to stay. The chance of item j among those released and not yet chosen is
+Every item has three looks: a hue on a colour wheel, a shape and a texture. A user has constant favourite
+shapes and a constant favourite texture; the hue moves along the wheel from one choice to the next, and the
+texture tends to stay. The probability of item j among those released and not yet chosen is
 
     (1 − JUMP) · softmax(quality_j + hue step + texture kept + taste)_j + JUMP · uniform_j
 
-so the best possible recommender is known exactly. Counts of single items cannot express it, sequences can,
-and an item released yesterday obeys it as any other: only its picture tells.
+so the best possible recommender is known exactly. Models of sequences can learn it, counts of single items
+cannot, and it holds for an item released yesterday too, of which only the picture is known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HUES, SHAPES, TEXTURES = 10, 8, 6
-JUMP = 0.05  # chance that a choice follows nothing but curiosity
+JUMP = 0.05  # probability of a uniform choice
 HUE_STEP = {0: 2.0, 1: 4.4, 2: 2.4}  # log weight of moving so many hues along the wheel; else 0
 TEXTURE_KEPT = 2.4  # log weight of the texture of the last choice
 FAVOURITE_SHAPES = (3.4, 2.5)  # log weights of a user's favourite and second favourite shape
@@ -39,8 +39,8 @@ _BLOCK = 1024  # users that walk together: bounds memory at a few times _BLOCK �
 
 @final
 @dataclass(frozen=True)
-class Catalogue:
-    """What the law knows of N items."""
+class ItemTraits:
+    """The properties of N items that the law depends on."""
 
     looks: NDArray[np.int64]  # N, 3: hue, shape, texture
     quality: NDArray[np.float64]  # N: log weight of being chosen
@@ -68,8 +68,8 @@ class Walks:
         return self.items[np.cumsum(self.lengths) - 1]
 
 
-def draw_catalogue(rng: np.random.Generator, items: int, *, random: bool) -> Catalogue:
-    """Looks spread evenly over all combinations; in a `random` world all items are equally good and old."""
+def draw_catalogue(rng: np.random.Generator, items: int, *, random: bool) -> ItemTraits:
+    """Looks spread evenly over all combinations; in a `random` world all items have one quality and age."""
     combinations = np.stack(
         np.unravel_index(np.arange(HUES * SHAPES * TEXTURES), (HUES, SHAPES, TEXTURES)), axis=1
     )
@@ -80,13 +80,13 @@ def draw_catalogue(rng: np.random.Generator, items: int, *, random: bool) -> Cat
     released = np.where(new, END - DAY * RELEASE_DAYS * rng.random(items), 0).astype(np.int64)
     if random:
         quality, released = np.zeros(items), np.zeros(items, dtype=np.int64)
-    return Catalogue(looks, quality, released)
+    return ItemTraits(looks, quality, released)
 
 
 def draw_walks(
-    rng: np.random.Generator, catalogue: Catalogue, users: int, mean_length: float, *, random: bool
+    rng: np.random.Generator, catalogue: ItemTraits, users: int, mean_length: float, *, random: bool
 ) -> Walks:
-    """Lets every user choose; in a `random` world uniformly among what is not yet chosen."""
+    """Draws the choices of every user; in a `random` world uniformly among items not yet chosen."""
     items = len(catalogue.quality)
     lengths = _draw_lengths(rng, users, mean_length, most=min(items // 2, LONGEST))
     blocks = []
@@ -100,7 +100,7 @@ def draw_walks(
 
 
 def _draw_lengths(rng: np.random.Generator, users: int, mean: float, *, most: int) -> NDArray[np.int64]:
-    """Skewed as real ones: log-normal from 3 up, and about one user in a hundred with less than 3 events."""
+    """Log-normal from 3 up, as in real data, and about one user in a hundred with fewer than 3 events."""
     sigma = 0.7
     above = rng.lognormal(np.log(max(mean - 3.0, 0.5)) - sigma**2 / 2, sigma, users)
     lengths = 3 + np.round(above).astype(np.int64)
@@ -125,27 +125,27 @@ def _draw_times(rng: np.random.Generator, lengths: NDArray[np.int64]) -> NDArray
 
 def _walk(
     rng: np.random.Generator,
-    catalogue: Catalogue,
+    catalogue: ItemTraits,
     lengths: NDArray[np.int64],
     times: NDArray[np.int64],
     *,
     jump: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """All users of a block choose at once, event by event, aligned at the last.
+    """Draws the choices of a block of users, event by event, aligned at the last.
 
     Returns the choices (users, longest) and the chances of the last one (users, N).
     """
     pull = _Pull.of(catalogue, _draw_tastes(rng, catalogue.looks, len(lengths)))
-    taken = np.zeros((len(lengths), len(catalogue.quality)), dtype=bool)
+    chosen_before = np.zeros((len(lengths), len(catalogue.quality)), dtype=bool)
     chosen = np.full(times.shape, -1)
     chances = np.empty((0, 0))
     for step in range(times.shape[1]):
         active = np.flatnonzero(times[:, step])
         last = chosen[active, step - 1] if step else np.full(len(active), -1)
-        shut = taken[active] | (catalogue.released > times[active, step, None])
-        chances = _chances(pull.towards_items(active, last), shut, jump)
+        blocked = chosen_before[active] | (catalogue.released > times[active, step, None])
+        chances = _chances(pull.towards_items(active, last), blocked, jump)
         chosen[active, step] = _draw(rng, chances)
-        taken[active, chosen[active, step]] = True
+        chosen_before[active, chosen[active, step]] = True
     return chosen, chances.astype(np.float32)
 
 
@@ -166,10 +166,10 @@ class _Pull:
     """Log weights of all items, as a sum of three: of the user, of the last hue and of the last texture."""
 
     tastes: NDArray[np.float32]  # users, N; includes quality
-    after: NDArray[np.float32]  # N + 1, N: after each item; the last row, reached by −1, is after nothing
+    after: NDArray[np.float32]  # N + 1, N: after each item; the last row, index −1, is for the first choice
 
     @classmethod
-    def of(cls, catalogue: Catalogue, tastes: NDArray[np.float32]) -> _Pull:
+    def of(cls, catalogue: ItemTraits, tastes: NDArray[np.float32]) -> _Pull:
         hue, _, texture = catalogue.looks.T
         step = np.zeros(HUES)
         for hues, weight in HUE_STEP.items():
@@ -184,11 +184,11 @@ class _Pull:
         return self.tastes[users] + self.after[last]
 
 
-def _chances(pull: NDArray[np.float32], shut: NDArray[np.bool_], jump: float) -> NDArray[np.float64]:
-    """users, N: rows sum to 1, zero where shut."""
-    weight = np.where(shut, 0.0, np.exp(pull - pull.max(axis=1, keepdims=True)))
+def _chances(pull: NDArray[np.float32], blocked: NDArray[np.bool_], jump: float) -> NDArray[np.float64]:
+    """users, N: rows sum to 1, zero where blocked."""
+    weight = np.where(blocked, 0.0, np.exp(pull - pull.max(axis=1, keepdims=True)))
     follow = weight / weight.sum(axis=1, keepdims=True)
-    anywhere = ~shut / (~shut).sum(axis=1, keepdims=True)
+    anywhere = ~blocked / (~blocked).sum(axis=1, keepdims=True)
     chances: NDArray[np.float64] = (1 - jump) * follow + jump * anywhere
     return chances
 

@@ -1,4 +1,4 @@
-"""What the items of the generated world are called: title, tags and a line of description, by their looks."""
+"""Title, tags and description of the items of the generated world, from their looks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ PATTERNS = (
 @final
 @dataclass(frozen=True)
 class Label:
-    """The words on one item."""
+    """The texts of one item."""
 
     title: str
     tag: str

@@ -1,7 +1,7 @@
-"""The generated world of `pixelrec demo` and of the tests: a shop of prints whose looks drive the choices.
+"""The generated world: a shop of art prints whose looks determine the choices.
 
-`generate_world` writes the three things a user of the library would bring, interactions, item information and
-covers, and returns what no user could know: the exact chances of the event to predict.
+`generate_world` writes interactions, item information and covers, as a user would bring them, and returns the
+exact probabilities of the event to predict, which no user could know.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelrec.demonstration.law import Catalogue, Walks, draw_catalogue, draw_walks
+from pixelrec.demonstration.law import ItemTraits, Walks, draw_catalogue, draw_walks
 from pixelrec.errors import DataError
 from pixelrec.files.atomic import new_folder
 
@@ -28,7 +28,7 @@ class World:
     """A generated world: item number j is written as `i<j>`, user number u as `u<u>`, both from 0."""
 
     folder: Path
-    catalogue: Catalogue
+    catalogue: ItemTraits
     walks: Walks
 
     @property
@@ -51,7 +51,7 @@ class World:
 
     @property
     def chances(self) -> NDArray[np.float32]:
-        """users, N: the chance of every item to be the user's last event, given all before; 0 where seen."""
+        """users, N: the probability of every item at the user's last event, given all before; 0 if seen."""
         return self.walks.chances
 
     @property
@@ -61,13 +61,13 @@ class World:
 
     @property
     def tested(self) -> NDArray[np.bool_]:
-        """users: whether the last event can be a test event, which takes three events."""
+        """users: whether the last event is a test event, which requires three events."""
         return self.walks.lengths >= FEWEST_EVENTS
 
     def best_possible(self, k: int) -> dict[str, float]:
-        """Expected test Recall@k and NDCG@k, in fractions, of ranking by the true chances, seen items masked.
+        """Expected test Recall@k and NDCG@k, in fractions, of ranking by the true probabilities.
 
-        No recommender can expect more; on one sample of test events luck adds about ±1/√users.
+        The expectation of no recommender is higher; on one sample of test events chance adds about ±1/√users.
         """
         best = -np.sort(-self.chances[self.tested].astype(np.float64), axis=1)[:, :k]
         gain = 1 / np.log2(np.arange(best.shape[1]) + 2)
@@ -88,11 +88,11 @@ def generate_world(
     """Writes `interactions.csv`, `items.csv` and `covers/` into a new or empty `folder`, all or nothing.
 
     The same arguments give the same world. `mean_length` counts events of a user, `picture_size` pixels of a
-    side. In a `random` world nobody's choice depends on anything, so nothing can be learnt. The world keeps
-    users × items chances in memory.
+    side. In a `random` world choices depend on nothing, so nothing can be learnt. The world keeps
+    users × items probabilities in memory.
 
     Raises:
-        DataError: for a size too small to make a world, or a folder that holds something already.
+        DataError: a size is too small, or the folder is not empty.
     """
     _check_sizes({"users": users, "items": items, "mean_length": mean_length, "picture_size": picture_size})
     law, words, brush = (np.random.default_rng([seed, stream]) for stream in range(3))
@@ -124,7 +124,7 @@ def _check_empty(folder: Path) -> None:
 
 
 def _write_interactions(path: Path, walks: Walks) -> None:
-    """All events in the order of time; events of one second stay in the order in which they happened."""
+    """All events ordered by time; events of one second keep the order in which they happened."""
     order = np.argsort(walks.times, kind="stable")
     columns = (values[order].tolist() for values in (walks.items, walks.users, walks.times))
     rows = (f"i{item},u{user},{time}\n" for item, user, time in zip(*columns, strict=True))
@@ -133,8 +133,8 @@ def _write_interactions(path: Path, walks: Walks) -> None:
         file.writelines(rows)
 
 
-def _write_items(path: Path, catalogue: Catalogue, rng: np.random.Generator) -> None:
-    """Titles, tags and two counters, which tell of quality alone and not of what anybody chose."""
+def _write_items(path: Path, catalogue: ItemTraits, rng: np.random.Generator) -> None:
+    """Titles, tags and two counters, which depend on quality alone and not on any choice."""
     from pixelrec.demonstration.titles import label
 
     fame = np.exp(catalogue.quality + rng.normal(0, 0.3, len(catalogue.quality)))
