@@ -1,4 +1,4 @@
-"""How long a user waits before anything happens: import, help, and the modules they load.
+"""The time until something happens: import and help. Reading a recipe imports the classes it names, and torch.
 
 python benchmarks/startup.py
 """
@@ -33,4 +33,4 @@ def seconds(command: list[str]) -> float:
 
 if __name__ == "__main__":
     for title, command in CASES.items():
-        print(f"{title:<26} {seconds(command):6.2f} s")
+        print(f"{title:<32} {seconds(command):6.2f} s")

@@ -18,7 +18,7 @@ PUBLISHED_SCHEMA = {
 }
 
 
-def check_published(recipe: str, values: Any) -> dict[str, Any]:
+def check_published(values: Any) -> dict[str, Any]:
     """The data set of the figures, and the figures in %: `{data: Pixel200K, Recall@10: 2.5}`, or nothing.
 
     Raises:
@@ -26,7 +26,7 @@ def check_published(recipe: str, values: Any) -> dict[str, Any]:
     """
     if values is None:
         return {}
-    expected = f"recipe {recipe}: expected published: {{data: NAME, Recall@10: PER CENT, …}}"
+    expected = "expected published: {data: NAME, Recall@10: PER CENT, …}"
     if not isinstance(values, Mapping):
         raise RecipeError(f"{expected}, got {values!r}")
     figures = dict(values)

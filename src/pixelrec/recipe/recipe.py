@@ -76,15 +76,17 @@ def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
     """Fills in every default and checks every key and type."""
-    from pixelrec.recipe.contradictions import contradictions  # torch and pydantic load here
+    from pixelrec.recipe.contradictions import check_together  # torch and pydantic load here
     from pixelrec.recipe.registry import complete
     from pixelrec.recipe.schema import checked
 
     merged = overridden(values, overrides)
-    published = check_published(name, merged.pop("published", None))
-    config = checked(name, complete(merged))
-    if found := next(contradictions(config), ""):
-        raise RecipeError(f"recipe {name}: {found}")
+    try:
+        published = check_published(merged.pop("published", None))
+        config = checked(complete(merged))
+        check_together(config)
+    except RecipeError as error:
+        raise RecipeError(f"recipe {name}: {error}") from error
     return Recipe(name, config, published)
 
 

@@ -59,11 +59,10 @@ def recipe_options(values: Mapping[str, Any]) -> list[Option]:
     return _flat(_tree(values))
 
 
-def checked(recipe: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def checked(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a recipe, by section, complete and of the right types.
 
     Args:
-        recipe: its name, for messages.
         values: by section, with the name of every class.
 
     Raises:
@@ -71,9 +70,9 @@ def checked(recipe: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """
     tree = _tree(values)
     try:
-        return _model(recipe, tree).model_validate(values).model_dump(by_alias=True)
+        return _model("recipe", tree).model_validate(values).model_dump(by_alias=True)
     except ValidationError as error:
-        raise RecipeError(f"recipe {recipe}: {_message(error.errors(), values, _flat(tree))}") from None
+        raise RecipeError(_message(error.errors(), values, _flat(tree))) from None
 
 
 def json_schema() -> dict[str, Any]:
