@@ -1,4 +1,4 @@
-"""The time until something happens: import and help. Reading a recipe imports the classes it names, and torch.
+"""The time until something happens: import and help. A recipe imports the classes it names, and with them torch.
 
 python benchmarks/startup.py
 """
