@@ -1,4 +1,4 @@
-"""The time until something happens: import and help. A recipe imports the classes it names, and with them torch.
+"""The time until something happens: import and help. A recipe imports its classes, and torch with them.
 
 python benchmarks/startup.py
 """
