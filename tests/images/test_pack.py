@@ -40,7 +40,7 @@ def draw(folder: Path, count: int, side: int = 20) -> list[str]:
 
 
 def packed(covers: Path, out: Path, item_ids, **options):
-    return pack(covers, out, item_ids, **({"size": SIZE, "progress": False, "threads": 2} | options))
+    return pack(covers, out, item_ids, **({"size": SIZE, "threads": 2} | options))
 
 
 def contents(store: Path) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
@@ -244,7 +244,7 @@ def test_other_options_need_overwrite(covers: Path, out: Path, changed: dict):
     packed(covers, out, ids)
     with pytest.raises(
         ImageError,
-        match="size 16, fit 'stretch'; asked for .*ask for the former, or start anew with --overwrite",
+        match="size 16, fit 'stretch'; asked for .*ask for the former, or start again with --overwrite",
     ):
         packed(covers, out, ids, **changed)
     packed(covers, out, ids, overwrite=True, **changed)
@@ -301,7 +301,7 @@ def test_a_store_is_read_while_another_process_packs(
     size = 48 if overwrite else 64
     code = _PACK.format(before="", size=size)
     if overwrite:
-        code = code.replace("progress=False", "progress=False, overwrite=True")
+        code = code.replace("threads=2", "threads=2, overwrite=True")
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True, capture_output=True)
     assert (store.read(ids[:3]) == before).all()
     assert len(store) == (3 if overwrite else 200)

@@ -1,7 +1,7 @@
-"""A folder of covers: which file belongs to an item, and its bytes.
+"""A folder of covers: the file of an item, and its bytes.
 
 A cover is `<item_id>.<suffix>` directly in the folder, the suffix in any case. Items are looked up in a
-listing of the folder and no path is ever built from an item id, so no id can reach outside.
+listing of the folder; no path is built from an item id, so no id can reach outside.
 """
 
 from __future__ import annotations
@@ -17,19 +17,12 @@ from pixelrec.errors import ImageError
 from pixelrec.images.decode import Refused
 from pixelrec.images.unusable import Unusable
 
-SUFFIXES = (
-    "jpg",
-    "jpeg",
-    "png",
-    "webp",
-    "gif",
-    "bmp",
-)  # of an item's two files the earlier counts
-MAX_BYTES = 1 << 28  # 256 MiB: no cover is larger, and a file is held in memory whole
+SUFFIXES = ("jpg", "jpeg", "png", "webp", "gif", "bmp")  # in order of preference
+MAX_BYTES = 1 << 28  # 256 MiB: files are read into memory whole
 
 
 class Stamp(NamedTuple):
-    """What tells whether a file is still the one that was read."""
+    """Size and time of a file; if both are unchanged, it is not read again."""
 
     bytes: int
     modified: int  # nanoseconds since 1970
@@ -42,8 +35,8 @@ class Covers:
 
     folder: Path
     names: dict[str, str]  # item id → file name
-    notes: tuple[str, ...]  # of two files for one item: which one counts
-    others: tuple[str, ...]  # entries that are no item's cover: wrong suffix, or second choice
+    notes: tuple[str, ...]  # for items with two files: which one is used
+    others: tuple[str, ...]  # entries that are no cover: wrong suffix, or second choice
 
     @classmethod
     def listed(cls, folder: Path) -> Covers:
@@ -62,7 +55,7 @@ class Covers:
         return cls(folder, names, tuple(notes), tuple(others))
 
     def path(self, item_id: str) -> Path | None:
-        """The cover of an item, if there is one."""
+        """The cover of an item, if it has one."""
         name = self.names.get(item_id)
         return None if name is None else self.folder / name
 
@@ -73,9 +66,9 @@ class Covers:
         ]
 
     def extras(self, item_ids: Iterable[str]) -> list[str]:
-        """Names of the files that no item asks for."""
-        asked = set(item_ids)
-        return sorted([*self.others, *(name for stem, name in self.names.items() if stem not in asked)])
+        """Names of the files that belong to none of the items."""
+        known = set(item_ids)
+        return sorted([*self.others, *(name for stem, name in self.names.items() if stem not in known)])
 
 
 def read_cover(path: Path) -> tuple[bytes, Stamp]:
@@ -94,7 +87,7 @@ def read_cover(path: Path) -> tuple[bytes, Stamp]:
 
 
 def stamp(path: Path) -> Stamp | None:
-    """The stamp of a file as it is now; None if it cannot be had."""
+    """The present stamp of a file; None if it cannot be read."""
     try:
         found = path.stat()
     except OSError:

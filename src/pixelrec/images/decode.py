@@ -1,12 +1,12 @@
 """One encoded picture → a square of pixels, or the reason why not.
 
-Pillow has the last word on what is a picture. simplejpeg, where installed, is a faster way to the same
-pixels: both decode with libjpeg-turbo, are asked for the same scale, and share `square`. Whatever simplejpeg
-declines (CMYK, damage) is Pillow's to judge, so the outcome does not depend on what is installed.
+Pillow decides what is a picture. simplejpeg, if installed, is a faster way to the same pixels: both decode
+with libjpeg-turbo at the same scale and share `square`. Files that simplejpeg declines (CMYK, damage) are
+left to Pillow, so the outcome does not depend on what is installed.
 
-Outcomes that are not refusals: an animation gives its first frame; transparency is laid on white; 16-bit grey
-keeps its upper byte; CMYK and Adobe's inverted CMYK become RGB; the EXIF orientation is applied; colour
-profiles are ignored. The bytes decide the format, not the file's name.
+An animation gives its first frame; transparency is laid on white; 16-bit grey keeps its upper byte; CMYK and
+Adobe's inverted CMYK become RGB; the EXIF orientation is applied; colour profiles are ignored. The bytes
+decide the format, not the file's name.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ORIENTATION = 0x0112  # the EXIF tag
 
 
 class Refused(Exception):
-    """A cover that cannot be used: `reason` for counting, `detail` for the reader."""
+    """A cover that cannot be used: a `reason` of the list and a `detail` for the message."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(reason, detail)
@@ -52,7 +52,7 @@ class Refused(Exception):
 
 
 class Decoded(NamedTuple):
-    """A picture as the store keeps it, and what it was."""
+    """A picture as in the store, and the properties of its file."""
 
     pixels: np.ndarray  # uint8[size, size, 3], RGB
     width: int  # as seen, orientation applied
@@ -64,7 +64,7 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True)
 class _Raster:
-    """A picture at its own shape, perhaps scaled down while decoding."""
+    """A picture in its own shape, perhaps scaled down while decoding."""
 
     pixels: np.ndarray  # uint8[height, width, 3]
     width: int  # of the file, before scaling and orientation
@@ -74,9 +74,10 @@ class _Raster:
 
 
 def decode(data: bytes, *, size: int, fit: Fit) -> Decoded:
-    """Decode one picture to uint8[size, size, 3]. Raises `Refused`. Safe to call from many threads.
+    """Decodes a picture to uint8[size, size, 3]; may run in threads, inside `ready()`.
 
-    From threads, enter `ready()` around them first.
+    Raises:
+        Refused: it cannot be used.
     """
     raster = _quick(data, size, fit) if data.startswith(FORMATS["JPEG"]) else None
     if raster is not None:
@@ -87,9 +88,9 @@ def decode(data: bytes, *, size: int, fit: Fit) -> Decoded:
 
 @contextmanager
 def ready() -> Iterator[None]:
-    """Load the decoders once and silence Pillow, before threads share them.
+    """Loads the decoders and silences Pillow, before threads share them.
 
-    Python's warning filters belong to the whole process, so they are set around the threads, never in one.
+    Python's warning filters belong to the whole process, so they are set around the threads, not in one.
     """
     import torch.nn.functional  # noqa: F401
     from PIL import Image
@@ -101,7 +102,7 @@ def ready() -> Iterator[None]:
 
 
 def decoder_versions() -> dict[str, str]:
-    """The decoders at hand and their versions, for the record."""
+    """The installed decoders and their versions."""
     import PIL
 
     quick = _simplejpeg()
@@ -116,7 +117,7 @@ def _decoded(raster: _Raster, name: str, decoder: str, size: int, fit: Fit) -> D
 
 
 def _quick(data: bytes, size: int, fit: Fit) -> _Raster | None:
-    """A JPEG by simplejpeg; None where Pillow should look instead."""
+    """A JPEG by simplejpeg; None if it is left to Pillow."""
     simplejpeg = _simplejpeg()
     if simplejpeg is None:
         return None
@@ -127,7 +128,7 @@ def _quick(data: bytes, size: int, fit: Fit) -> _Raster | None:
         _check_pixels(width, height)
         f = _reduction(width, height, size, fit)
         pixels = simplejpeg.decode_jpeg(data, min_height=-(-height // f), min_width=-(-width // f))
-    except ValueError:  # what it says of damage, and of harmless oddities
+    except ValueError:  # of damage, and of harmless oddities
         return None
     return _Raster(pixels, width, height, _MODES.get(colours, colours), _jpeg_orientation(data))
 
@@ -177,10 +178,10 @@ def _rgb(image: Image) -> np.ndarray:
 
 
 def _reduction(width: int, height: int, size: int, fit: Fit) -> int:
-    """How much a JPEG may shrink while decoding: 1, 2, 4 or 8.
+    """The factor by which a JPEG is reduced while decoding: 1, 2, 4 or 8.
 
-    The result keeps at least twice the pixels that `square` needs a side, so that its filter, not the
-    decoder's coarse one, decides what is seen.
+    The result keeps at least twice the pixels that `square` needs per side, so that its filter, not the
+    decoder's coarse one, determines the picture.
     """
     side = max(width, height) if fit == "pad" else min(width, height)
     return next((f for f in (8, 4, 2) if side >= 2 * size * f), 1)
@@ -199,7 +200,7 @@ def _unidentified(data: bytes) -> Refused:
 
 
 def _jpeg_orientation(data: bytes) -> int:
-    """The EXIF orientation of a JPEG, opened a second time only if it may have one."""
+    """The EXIF orientation of a JPEG, which is opened again only if it may have one."""
     if data.find(b"\xff\xe1", 0, 1 << 16) < 0:  # the marker of EXIF and XMP
         return 1
     from PIL import Image
@@ -212,7 +213,7 @@ def _jpeg_orientation(data: bytes) -> int:
 
 
 def _orientation(image: Image) -> int:
-    """1 … 8; 1, as it is, also where EXIF is absent or broken."""
+    """1 … 8; 1, upright, also if EXIF is absent or broken."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # broken EXIF makes Pillow raise almost anything
@@ -221,7 +222,7 @@ def _orientation(image: Image) -> int:
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo an EXIF orientation (TIFF 6.0 / EXIF 2.3, tag 0x0112)."""
+    """Undoes an EXIF orientation (TIFF 6.0 / EXIF 2.3, tag 0x0112)."""
     if orientation == 1:
         return pixels
     if orientation >= 5:  # rows and columns are swapped
@@ -234,7 +235,7 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _simplejpeg() -> Any:
-    """The module, or None where it is not installed."""
+    """The module; None if it is not installed."""
     try:
         import simplejpeg
     except ImportError:

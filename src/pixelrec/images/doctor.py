@@ -1,6 +1,6 @@
-"""Look at every cover and say what is wrong with it, what the covers are like, and which look alike.
+"""Checking covers: unusable ones, sizes and formats, near-duplicates.
 
-Nothing is written. Covers are read and decoded as `pack` does, so what is refused here is refused there.
+Nothing is written. Covers are read and decoded as by `pack`, so both refuse the same covers.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
     import numpy as np
 
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
-_SIDE = 32  # covers are decoded to this: what the hash of near duplicates needs
+_SIDE = 32  # of the decoded covers, as the hash of near-duplicates needs them
 
 
 @final
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found. Every item is sound or unusable."""
+    """The findings of a check. Every item is sound or unusable."""
 
     covers: Path
     checked: int
     unusable: tuple[Unusable, ...]
-    notes: tuple[str, ...]  # of two files for one item: which one counts
-    extras: tuple[str, ...]  # files no item asks for
-    measures: dict[str, tuple[float, ...]]  # of the sound: what → its PERCENTILES
+    notes: tuple[str, ...]  # for items with two files: which one is used
+    extras: tuple[str, ...]  # files of no item
+    measures: dict[str, tuple[float, ...]]  # of sound covers: name → its PERCENTILES
     formats: dict[str, int]
-    modes: dict[str, int]  # Pillow's words: RGB, L (grey), P (palette), CMYK, …
-    duplicates: tuple[tuple[str, ...], ...] | None  # groups of items that look alike; None: not looked for
+    modes: dict[str, int]  # of Pillow: RGB, L (grey), P (palette), CMYK, …
+    duplicates: tuple[tuple[str, ...], ...] | None  # groups of items that look alike; None: not searched
     seconds: float
 
     @property
     def sound(self) -> int:
-        """How many items have a usable cover."""
+        """The number of items with a usable cover."""
         return self.checked - len(self.unusable)
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many items are unusable for each reason, most frequent first."""
+        """The number of unusable items for each reason, most frequent first."""
         return reasons(self.unusable)
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class CheckReport:
             "notes": list(self.notes),
             "extras": list(self.extras),
             "percentiles": list(PERCENTILES),
-            "measures": {what: list(values) for what, values in self.measures.items()},
+            "measures": {name: list(values) for name, values in self.measures.items()},
             "formats": self.formats,
             "modes": self.modes,
             "duplicates": None if self.duplicates is None else [list(group) for group in self.duplicates],
@@ -72,7 +72,7 @@ class CheckReport:
         }
 
 
-class _Seen(NamedTuple):
+class _Sound(NamedTuple):
     """One sound cover."""
 
     item_id: str
@@ -92,43 +92,44 @@ def check(
     threads: int | None = None,
     duplicates: bool = True,
 ) -> CheckReport:
-    """Check the covers of `item_ids`, or every cover in the folder.
+    """Checks the covers of `item_ids`, or every cover in the folder.
 
-    Raises `ImageError` if the folder cannot be listed or there is nothing to check; never for a bad cover.
+    Raises:
+        ImageError: the folder cannot be listed, or there is nothing to check; never for a bad cover.
     """
     started = time.perf_counter()
     found = Covers.listed(covers)
-    asked = sorted(found.names) if item_ids is None else list(dict.fromkeys(item_ids))
-    if not asked:
+    items = sorted(found.names) if item_ids is None else list(dict.fromkeys(item_ids))
+    if not items:
         raise ImageError(f"no covers to check in {covers}: expected files such as <item_id>.jpg")
-    seen, broken = _all_seen(found, asked, thread_count(threads))
+    sound, broken = _examine_all(found, items, thread_count(threads))
     return CheckReport(
         covers=covers,
-        checked=len(asked),
-        unusable=(*found.missing(asked), *broken),
+        checked=len(items),
+        unusable=(*found.missing(items), *broken),
         notes=found.notes,
-        extras=tuple(found.extras(asked)),
-        measures=_measures(seen),
-        formats=_counts(cover.format for cover in seen),
-        modes=_counts(cover.mode for cover in seen),
-        duplicates=_alike(seen) if duplicates else None,
+        extras=tuple(found.extras(items)),
+        measures=_measures(sound),
+        formats=_counts(cover.format for cover in sound),
+        modes=_counts(cover.mode for cover in sound),
+        duplicates=_alike(sound) if duplicates else None,
         seconds=time.perf_counter() - started,
     )
 
 
-def _all_seen(found: Covers, asked: Iterable[str], threads: int) -> tuple[list[_Seen], list[Unusable]]:
-    present = [item_id for item_id in asked if item_id in found.names]
-    results: list[_Seen | Unusable] = []
+def _examine_all(found: Covers, items: Iterable[str], threads: int) -> tuple[list[_Sound], list[Unusable]]:
+    present = [item_id for item_id in items if item_id in found.names]
+    results: list[_Sound | Unusable] = []
     line = progress_line("checking covers", len(present))
     with ready(), line as advance:
-        for result in in_threads(partial(_look, found), present, threads=threads):
+        for result in in_threads(partial(_examine, found), present, threads=threads):
             results.append(result)
             advance()
     broken = [r for r in results if isinstance(r, Unusable)]
-    return [r for r in results if isinstance(r, _Seen)], broken
+    return [r for r in results if isinstance(r, _Sound)], broken
 
 
-def _look(found: Covers, item_id: str) -> _Seen | Unusable:
+def _examine(found: Covers, item_id: str) -> _Sound | Unusable:
     from pixelrec.images.near_duplicates import field_colours, perceptual_hash
 
     try:
@@ -137,31 +138,31 @@ def _look(found: Covers, item_id: str) -> _Seen | Unusable:
     except Refused as refused:
         return Unusable(item_id, refused.reason, refused.detail)
     look, colours = perceptual_hash(picture.pixels), field_colours(picture.pixels)
-    return _Seen(
+    return _Sound(
         item_id, picture.width, picture.height, stamp.bytes, picture.format, picture.mode, look, colours
     )
 
 
-def _measures(seen: Sequence[_Seen]) -> dict[str, tuple[float, ...]]:
+def _measures(sound: Sequence[_Sound]) -> dict[str, tuple[float, ...]]:
     import numpy as np
 
-    if not seen:
+    if not sound:
         return {}
-    width, height, size = (np.array(column, float) for column in list(zip(*seen, strict=True))[1:4])
+    width, height, size = (np.array(column, float) for column in list(zip(*sound, strict=True))[1:4])
     columns = {"width": width, "height": height, "width / height": width / height, "bytes": size}
-    return {what: tuple(np.percentile(values, PERCENTILES).tolist()) for what, values in columns.items()}
+    return {name: tuple(np.percentile(values, PERCENTILES).tolist()) for name, values in columns.items()}
 
 
-def _alike(seen: Sequence[_Seen]) -> tuple[tuple[str, ...], ...]:
+def _alike(sound: Sequence[_Sound]) -> tuple[tuple[str, ...], ...]:
     import numpy as np
 
     from pixelrec.images.near_duplicates import near_duplicates
 
-    if not seen:
+    if not sound:
         return ()
-    hashes = np.array([cover.hash for cover in seen], np.uint64)
-    colours = np.stack([cover.colours for cover in seen])
-    return tuple(tuple(seen[i].item_id for i in group) for group in near_duplicates(hashes, colours))
+    hashes = np.array([cover.hash for cover in sound], np.uint64)
+    colours = np.stack([cover.colours for cover in sound])
+    return tuple(tuple(sound[i].item_id for i in group) for group in near_duplicates(hashes, colours))
 
 
 def _counts(values: Iterable[str]) -> dict[str, int]:

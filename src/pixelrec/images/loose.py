@@ -1,4 +1,4 @@
-"""Pictures that are in no store: read, decoded and made square, for items nobody knows yet."""
+"""Pictures outside a store, of new items: read, decoded and made square."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def read_loose(paths: Sequence[Path], *, size: int, fit: Fit) -> np.ndarray:
-    """uint8[n, size, size, 3] of picture files, as a store would keep them.
+    """uint8[n, size, size, 3] of picture files, as in a store.
 
     Raises:
-        ImageError: naming the first that is no usable picture, and why.
+        ImageError: naming the first file that is no usable picture, with the reason.
     """
     import numpy as np
 

@@ -1,8 +1,8 @@
-"""What a picture store says of itself, as JSON under one reserved key.
+"""The manifest of a picture store: JSON under a reserved key.
 
-The LMDB environment holds three things: the manifest in the main database, the pictures (raw uint8, height ×
-width × 3) and the stamps of the covers they were made from, each followed by a digest of the cover's bytes,
-in a database each. A picture without a stamp is grey, or is not to be relied on: packing makes it again.
+The LMDB environment holds the manifest in the main database and, in a database each, the pictures (raw uint8,
+height × width × 3) and the stamps of their covers, each followed by a digest of the cover's bytes. A picture
+without a stamp is grey or unreliable: packing makes it again.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _HASHED = b"\xff"  # no UTF-8 text starts with this byte
 
 @dataclass(frozen=True)
 class Manifest:
-    """The options of a store and how far it is."""
+    """The options of a store and its state."""
 
     size: int  # height and width of every picture, pixels
     fit: Fit
-    expected: int  # pictures asked for by the last packing
-    complete: bool  # false while packing, and after it was cut short
+    expected: int  # pictures requested by the last packing
+    complete: bool  # false during packing, and after an interruption
     source: str  # name of the folder of covers
     count: int = 0  # pictures when it was completed
     grey: dict[str, str] = field(default_factory=dict)  # item id → why it has a grey picture
@@ -69,6 +69,6 @@ class Manifest:
 
 
 def key_of(item_id: str) -> bytes:
-    """The key of an item: its id in UTF-8, or a hash where LMDB could not take that."""
+    """The key of an item: its id in UTF-8, or a hash if that is too long for LMDB."""
     key = item_id.encode("utf-8", "surrogatepass")
     return key if 0 < len(key) <= _LONGEST_KEY else _HASHED + sha256(key).digest()

@@ -1,8 +1,7 @@
-"""A folder of covers → a picture store, by threads, continued wherever it was cut short.
+"""Packing a folder of covers into a picture store, by threads, resumable at any point.
 
-Packing is to pictures what make is to programs: the store becomes what the folder, the items and the options
-say. A cover whose size and modification time are those it was packed with is left alone, any other is decoded
-again. Pictures of items that are not asked for stay.
+As `make` does, packing brings the store up to date: a cover is decoded again if its size or modification time
+differs from when it was packed. Pictures of other items stay.
 """
 
 from __future__ import annotations
@@ -39,20 +38,20 @@ LARGEST_SIZE = 4096
 @final
 @dataclass(frozen=True)
 class PackReport:
-    """What a packing did. Everything asked for is packed, resumed or unusable."""
+    """The outcome of packing. Every item is packed, resumed or unusable."""
 
     store: Path
-    packed: int  # decoded and stored now
-    resumed: int  # in the store already
+    packed: int  # decoded and stored
+    resumed: int  # in the store before
     unusable: tuple[Unusable, ...]  # grey in the store, or to be dropped by the caller
-    missing: Missing  # what was done about them
+    missing: Missing  # the treatment of unusable items
     notes: tuple[str, ...]
     bytes: int  # of the store on the disk
     seconds: float
 
     @property
     def reasons(self) -> dict[str, int]:
-        """How many items are unusable for each reason, most frequent first."""
+        """The number of unusable items for each reason, most frequent first."""
         return reasons(self.unusable)
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,33 +93,40 @@ def pack(
     overwrite: bool = False,
     draft_of: Path | None = None,
 ) -> PackReport:
-    """Pack the covers of `item_ids` into a store of uint8[size, size, 3] pictures at `out`.
+    """Packs the covers of `item_ids` into a store of uint8[size, size, 3] pictures at `out`.
 
-    `missing` says what becomes of an item without a usable cover: "error" refuses, "grey" stores a mid-grey
-    picture and lists the item in the store's manifest, "drop-item" leaves it out and reports it. With
-    `overwrite` a store at `out` is replaced, once the new one is complete. Killed or interrupted, the
-    same call continues. Raises `ImageError`, once all covers were looked at; where there are many, a CSV file
-    beside the store lists every unusable item. `draft_of` is where `out` will lie once the folder around it
-    is published; what is refused is listed beside that folder then, for the draft will not be kept.
+    After an interruption, the same call continues.
+
+    Args:
+        missing: items without a usable cover: "error" refuses, "grey" stores a mid-grey picture and lists the
+            item in the store's manifest, "drop-item" leaves it out and reports it.
+        overwrite: replace a store at `out` once the new one is complete.
+        draft_of: the final place of the store, if `out` lies in a draft of the folder of that.
+
+    Raises:
+        ImageError: bad options; or, once all covers were examined, unusable ones. If there are many, a CSV
+            file lists them all: beside the store, or beside the final folder of a draft, which is not kept.
     """
     started = time.perf_counter()
-    asked = _asked(item_ids)
+    items = _distinct(item_ids)
     _check_options(size, fit, missing)
     found = Covers.listed(covers)
-    absent = _absent(found, asked)
-    wanted = Manifest(size, fit, len(asked), False, covers.name, decoders=decoder_versions())
+    absent = _absent(found, items)
+    refused = list_path(out if draft_of is None else draft_of.parent)
+    wanted = Manifest(size, fit, len(items), False, covers.name, decoders=decoder_versions())
     with _place(out, overwrite) as place, _opened(place, wanted, spare=overwrite) as writer:
-        tasks = _outstanding(found, asked, writer)
+        tasks = _outstanding(found, items, writer)
         broken = _pack_all(writer, tasks, thread_count(threads))
         unusable = [*absent, *broken]
         if unusable and missing == "error":
-            raise _refusal(unusable, len(asked), out, draft_of)
-        _settle(writer, unusable, asked, missing)
+            kept = "the others are packed and kept" if draft_of is None else "nothing is kept"
+            raise refusal(unusable, len(items), refused, kept)
+        _settle(writer, unusable, items, missing)
     write_unusable(unusable, list_path(out))
     if draft_of is not None:
-        write_unusable((), list_path(draft_of.parent))
+        write_unusable((), refused)
     packed = len(tasks) - len(broken)
-    resumed = len(asked) - len(unusable) - packed
+    resumed = len(items) - len(unusable) - packed
     size_on_disk = (out / "data.mdb").stat().st_size
     seconds = time.perf_counter() - started
     return PackReport(
@@ -128,27 +134,25 @@ def pack(
     )
 
 
-def _refusal(unusable: Sequence[Unusable], asked: int, out: Path, draft_of: Path | None) -> ImageError:
-    if draft_of is None:
-        return refusal(unusable, asked, list_path(out), "the others are packed and kept")
-    return refusal(unusable, asked, list_path(draft_of.parent), "nothing is kept")
-
-
 def demand_packable(covers: Path, out: Path, *, size: int, fit: Fit, missing: Missing) -> None:
-    """Refuses what `pack` would refuse whatever the items are. Raises `ImageError`."""
+    """Checks what does not depend on the items.
+
+    Raises:
+        ImageError: `pack` would refuse it.
+    """
     _check_options(size, fit, missing)
     _demand_closed(out)
     if not Covers.listed(covers).names:
         raise ImageError(f"{covers} holds no covers: expected files such as <item_id>.jpg")
 
 
-def _asked(item_ids: Sequence[str]) -> list[str]:
-    asked = list(dict.fromkeys(item_ids))
-    if not asked:
+def _distinct(item_ids: Sequence[str]) -> list[str]:
+    items = list(dict.fromkeys(item_ids))
+    if not items:
         raise ImageError("no items to pack: expected at least one item id")
-    if wrong := [i for i in asked if not isinstance(i, str) or not i]:
+    if wrong := [i for i in items if not isinstance(i, str) or not i]:
         raise ImageError(f"{len(wrong):,} item ids are not names, such as {wrong[0]!r}: expected text")
-    return asked
+    return items
 
 
 def _check_options(size: int, fit: str, missing: str) -> None:
@@ -159,21 +163,21 @@ def _check_options(size: int, fit: str, missing: str) -> None:
             raise ImageError(f"unknown {name} {value!r}: {nearest(str(value), known)}")
 
 
-def _absent(found: Covers, asked: Sequence[str]) -> list[Unusable]:
-    """The items that no file belongs to; if these are all, the folder is another one's."""
-    absent = found.missing(asked)
-    if len(absent) == len(asked):
+def _absent(found: Covers, items: Sequence[str]) -> list[Unusable]:
+    """The items without a file; if these are all, it is the wrong folder."""
+    absent = found.missing(items)
+    if len(absent) == len(items):
         seen = next(iter([*found.names.values(), *found.others]), None)
         holds = f"it holds files such as {seen!r}" if seen else "it is empty"
         raise ImageError(
-            f"none of the {len(asked):,} items has a cover in {found.folder}: expected files such as "
-            f"'{asked[0]}.jpg', {holds}: give the folder of covers that belongs to these items"
+            f"none of the {len(items):,} items has a cover in {found.folder}: expected files such as "
+            f"'{items[0]}.jpg', {holds}: give the folder of covers that belongs to these items"
         )
     return absent
 
 
 def _pack_all(writer: StoreWriter, tasks: list[_Task], threads: int) -> list[Unusable]:
-    """Decode and store every task; returns those that cannot be. Keeps what is done if interrupted."""
+    """Decodes and stores every task; returns the unusable ones. If interrupted, keeps what is done."""
     broken: list[Unusable] = []
     if not tasks:
         return broken
@@ -203,11 +207,11 @@ def _make(task: _Task, *, size: int, fit: Fit) -> _Made | Unusable:
         return Unusable(task.item_id, refused.reason, refused.detail)
 
 
-def _outstanding(found: Covers, asked: Iterable[str], writer: StoreWriter) -> list[_Task]:
-    """The items with a cover that the store has no picture of, or a picture of another state of the file."""
+def _outstanding(found: Covers, items: Iterable[str], writer: StoreWriter) -> list[_Task]:
+    """The items with a cover that is not in the store, or has changed since."""
     stamps = writer.stamps()
     tasks = []
-    for item_id in asked:
+    for item_id in items:
         path = found.path(item_id)
         known = stamps.get(key_of(item_id))
         if path is not None and (known is None or known != stamp(path)):
@@ -215,10 +219,10 @@ def _outstanding(found: Covers, asked: Iterable[str], writer: StoreWriter) -> li
     return tasks
 
 
-def _settle(writer: StoreWriter, unusable: list[Unusable], asked: Sequence[str], missing: Missing) -> None:
-    """Make what is unusable grey, or remove it, and mark the store complete. Does nothing if it is all so."""
-    asked_now = set(asked)
-    grey = {item_id: why for item_id, why in writer.manifest.grey.items() if item_id not in asked_now}
+def _settle(writer: StoreWriter, unusable: list[Unusable], items: Sequence[str], missing: Missing) -> None:
+    """Makes unusable items grey, or removes them, and marks the store complete, unless nothing changes."""
+    items_set = set(items)
+    grey = {item_id: why for item_id, why in writer.manifest.grey.items() if item_id not in items_set}
     if missing == "grey":
         grey |= {u.item_id: u.reason for u in unusable}
     settled = writer.manifest.complete and grey == writer.manifest.grey

@@ -1,4 +1,4 @@
-"""A thread pool whose results come in order and never pile up."""
+"""A thread pool with results in order and a bounded number of them in memory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pixelrec.errors import ImageError
 
 T = TypeVar("T")
 R = TypeVar("R")
-_CHUNK = 8  # tasks handed over at once: handing over costs as much as a fraction of a small picture
-_AHEAD = 32  # chunks in flight, or two for every thread: the pool's work while the consumer waits for a disk
+_CHUNK = 8  # tasks submitted together: submitting one costs a fraction of decoding a small picture
+_AHEAD = 32  # chunks in flight, or two per thread: the work of the pool while the consumer waits for a disk
 
 
 def in_threads(work: Callable[[T], R], tasks: Sequence[T], *, threads: int) -> Generator[R, None, None]:
     """`work` of every task, in order, by `threads` threads.
 
-    At most 256 results, or 16 a thread, wait to be consumed. Closing the generator cancels what has not
-    started and waits for what has.
+    At most 256 results, or 16 per thread, wait to be consumed. Closing the generator cancels tasks that have
+    not started and waits for the others.
     """
     chunks = (tasks[start : start + _CHUNK] for start in range(0, len(tasks), _CHUNK))
     flying: deque[Future[list[R]]] = deque()
@@ -37,12 +37,12 @@ def in_threads(work: Callable[[T], R], tasks: Sequence[T], *, threads: int) -> G
 
 
 def thread_count(threads: int | None) -> int:
-    """The threads to use: as asked, or one for every core this process may use."""
+    """The number of threads: `threads`, or one per core that this process may use."""
     if threads is None:
-        mine = getattr(os, "sched_getaffinity", None)  # Linux alone knows it
+        mine = getattr(os, "sched_getaffinity", None)  # on Linux only
         return len(mine(0)) if mine else os.cpu_count() or 1
     if threads < 1:
-        raise ImageError(f"threads is {threads}, expected at least 1, or nothing for one a core")
+        raise ImageError(f"threads is {threads}, expected at least 1, or nothing for one per core")
     return threads
 
 

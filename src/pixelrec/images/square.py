@@ -14,7 +14,7 @@ from pixelrec.choices import Fit
 if TYPE_CHECKING:
     import numpy as np
 
-GREY = 128  # of padding, and of a picture that is not there
+GREY = 128  # of padding, and of pictures of items without a cover
 
 
 def square(pixels: np.ndarray, size: int, fit: Fit) -> np.ndarray:
@@ -31,7 +31,7 @@ def square(pixels: np.ndarray, size: int, fit: Fit) -> np.ndarray:
 
 
 def grey_square(size: int) -> np.ndarray:
-    """What stands for a picture that is not there: uint8[size, size, 3], all mid-grey."""
+    """The picture of an item without a cover: uint8[size, size, 3], mid-grey."""
     import numpy as np
 
     return np.full((size, size, 3), GREY, np.uint8)

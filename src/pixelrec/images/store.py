@@ -1,6 +1,6 @@
 """Reading pictures: a memory-mapped store shared by threads and safe across forks.
 
-A picture is read by one copy, from the page cache into its row of the batch.
+A picture is copied once, from the page cache into its row of the batch.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ class PictureStore:
 
     @classmethod
     def open(cls, path: Path | str) -> PictureStore:
-        """Open a complete store. Raises `ImageError` if it is absent, unfinished or of another version."""
+        """Opens a complete store.
+
+        Raises:
+            ImageError: it is absent, unfinished or of another version.
+        """
         return cls(_mapping_of(Path(path)))
 
     @property
@@ -56,12 +60,12 @@ class PictureStore:
 
     @property
     def fit(self) -> Fit:
-        """How covers of another shape became square."""
+        """How covers were made square."""
         return self.manifest.fit
 
     @property
     def grey(self) -> Mapping[str, str]:
-        """The items with a grey picture instead of a cover, and why."""
+        """The items with a grey picture instead of a cover, with the reason."""
         return self.manifest.grey
 
     def __len__(self) -> int:
@@ -75,10 +79,13 @@ class PictureStore:
             return txn.get(key_of(item_id)) is not None
 
     def read(self, item_ids: Sequence[str], *, out: np.ndarray | None = None) -> np.ndarray:
-        """The pictures of n items, in the order asked, as uint8[n, size, size, 3], RGB, contiguous.
+        """The pictures of n items, in the given order, as uint8[n, size, size, 3], RGB, contiguous.
 
-        `out` is filled and returned where given: memory that is pinned, shared or used again. Raises
-        `ImageError` naming the items that are not in the store.
+        Args:
+            out: filled and returned if given: memory that is page-locked, shared or reused.
+
+        Raises:
+            ImageError: naming items that are not in the store.
         """
         import numpy as np
 
@@ -92,16 +99,15 @@ class PictureStore:
         return out
 
     def missing(self, item_ids: Sequence[str]) -> list[str]:
-        """Those of these items that the store has no picture of."""
+        """The items without a picture in the store."""
         env, pictures = self._mapping.opened()
         with env.begin(db=pictures, buffers=True) as txn:
             return [item_id for item_id in item_ids if txn.get(key_of(item_id)) is None]
 
     def fingerprint(self, item_ids: Sequence[str]) -> str:
-        """sha256 of what the pictures of these items, in this order, were made from, and how.
+        """SHA-256 of the covers of these items, in this order, and of the options of packing.
 
-        The same covers packed anew, anywhere, give the same; pixels are not read. Stores of before covers had
-        digests tell them by their stamps.
+        The same covers packed again, anywhere, give the same; pixels are not read.
         """
         env, _ = self._mapping.opened()
         made = {name: getattr(self.manifest, name) for name in ("size", "fit", "channels", "filter")}
@@ -114,7 +120,7 @@ class PictureStore:
         return digest.hexdigest()
 
     def _fill(self, rows: np.ndarray, item_ids: Sequence[str]) -> list[str]:
-        """Copy the pictures into `rows` uint8[n, bytes of a picture]; returns the items there are none of."""
+        """Copies the pictures into `rows` uint8[n, bytes of a picture]; returns the items without one."""
         import numpy as np
 
         env, pictures = self._mapping.opened()
@@ -130,7 +136,7 @@ class PictureStore:
         return absent
 
     def close(self) -> None:
-        """Close the store for everybody in this process; needed only before packing into it again."""
+        """Closes the store for the whole process; needed only before packing into it again."""
         self._mapping.close()
 
     def __enter__(self) -> Self:
@@ -148,7 +154,7 @@ class PictureStore:
 
 @final
 class _Mapping:
-    """The LMDB environment of a path in this process; LMDB allows one, and none to be used across a fork."""
+    """The LMDB environment of a store in this process; LMDB allows one, and forbids its use across a fork."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.identity = path, _identity(path)
@@ -158,7 +164,7 @@ class _Mapping:
         self.manifest = self._read_manifest()
 
     def opened(self) -> tuple[Any, Any]:
-        """The environment and the handle of its pictures, opened anew in a forked process."""
+        """The environment and the handle of its pictures, reopened in a forked process."""
         if self._pid != os.getpid():
             self._reopen()
         if self._opened is None:
@@ -270,9 +276,9 @@ def _check_out(out: np.ndarray, shape: tuple[int, ...]) -> None:
         raise ValueError(f"out is {out.dtype}{list(out.shape)}, expected contiguous uint8{list(shape)}")
 
 
-def _absence(path: Path, absent: list[str], asked: int) -> str:
+def _absence(path: Path, absent: list[str], items: int) -> str:
     named = ", ".join(map(repr, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
     return (
-        f"{len(absent):,} of {asked:,} items {'are' if len(absent) > 1 else 'is'} not in the picture store "
+        f"{len(absent):,} of {items:,} items {'are' if len(absent) > 1 else 'is'} not in the picture store "
         f"{path}: {named}; pack the covers of all items with `pixelrec images pack`"
     )

@@ -1,4 +1,4 @@
-"""Items without a usable cover: their list, the file that holds it, and the refusal that points to it."""
+"""Items without a usable cover: their list, the file with it, and the error that names the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixelrec.errors import ImageError
 from pixelrec.files.atomic import new_file
 from pixelrec.images.decode import Reason
 
-_NAMED = 3  # so many items a message names
+_NAMED = 3  # items that a message names
 
 
 class Unusable(NamedTuple):
@@ -24,17 +24,17 @@ class Unusable(NamedTuple):
 
 
 def reasons(unusable: Iterable[Unusable]) -> dict[str, int]:
-    """How many items for each reason, most frequent first."""
+    """The number of items for each reason, most frequent first."""
     return dict(Counter(u.reason for u in unusable).most_common())
 
 
 def list_path(store: Path) -> Path:
-    """Where the list of unusable items of a store lies: beside it."""
+    """The file with the list of unusable items of a store, beside it."""
     return store.with_name(store.name + ".unusable.csv")
 
 
 def write_unusable(unusable: Sequence[Unusable], path: Path) -> None:
-    """Write the list, or remove an earlier one if there is nothing to list."""
+    """Writes the list; an empty one removes the file."""
     if not unusable:
         path.unlink(missing_ok=True)
         return
@@ -45,14 +45,14 @@ def write_unusable(unusable: Sequence[Unusable], path: Path) -> None:
         csv.writer(file).writerows([Unusable._fields, *unusable])
 
 
-def refusal(unusable: Sequence[Unusable], asked: int, listed: Path, kept: str) -> ImageError:
-    """The error for unusable covers, in one line; what it cannot name is written to `listed`."""
+def refusal(unusable: Sequence[Unusable], items: int, listed: Path, kept: str) -> ImageError:
+    """The error for unusable covers, in one line; if there are many, `listed` is written."""
     many = len(unusable) > _NAMED
     write_unusable(unusable if many else (), listed)
     counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons(unusable).items())
     named = ", ".join(f"{u.item_id} ({u.detail})" for u in unusable[:_NAMED])
     more = f", …; all are listed in {listed}" if many else ""
     return ImageError(
-        f"{len(unusable):,} of {asked:,} items {'have' if len(unusable) > 1 else 'has'} no usable cover "
+        f"{len(unusable):,} of {items:,} items {'have' if len(unusable) > 1 else 'has'} no usable cover "
         f"[{counts}]: {named}{more}; {kept}; mend the covers, or use --missing grey or --missing drop-item"
     )

@@ -1,8 +1,8 @@
 """The only writer of a picture store: batches, each committed whole or not at all.
 
-LMDB writes a batch to new pages and only then the page that points to them. Killed at any moment, the store
-is as it was after the last batch, for what a process has written outlives it. Nothing waits for the disk,
-which would cost a quarter of the speed: where the *power* went within a minute of packing, pack anew.
+LMDB writes a batch to new pages and then the page that points to them. If the process is killed, the store is
+as after the last batch. Packing does not wait for the disk, which would cost a quarter of the speed: after a
+*power cut* within a minute of packing, pack again with --overwrite.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES = 32 << 20
 _SPARE = 16 << 20  # for the manifest, the tree and the free list
-MAX_READERS = 1024  # threads and processes that read at once; whoever opens first decides for all
+MAX_READERS = 1024  # threads and processes that read at once; the first to open the store decides for all
 
 
 @final
 class StoreWriter:
-    """A picture store open for writing. Use as a context manager; leaving it keeps what is committed."""
+    """A picture store open for writing; leaving its context keeps all committed batches."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        """Open or create the store at `path` for pictures as `manifest` says.
+        """Opens or creates the store at `path` for pictures as in `manifest`.
 
-        Raises `ImageError` if something else lies at `path`, or a store with other options.
+        Raises:
+            ImageError: something else lies at `path`, or a store with other options.
         """
         import lmdb
 
@@ -76,7 +77,11 @@ class StoreWriter:
             return int(txn.stat(self._pictures)["entries"])
 
     def begin(self, pictures: int) -> None:
-        """Mark the store unfinished, make room for `pictures` more. Raises `ImageError` if there is none."""
+        """Marks the store unfinished and makes room for `pictures` more.
+
+        Raises:
+            ImageError: the disk has no room.
+        """
         page = self._env.stat()["psize"]
         needed = pictures * (-(-(self.manifest.picture_bytes + 16) // page) * page + 1024) + _SPARE
         free = shutil.disk_usage(self.path).free
@@ -89,20 +94,20 @@ class StoreWriter:
         self._save(replace(self.manifest, complete=False))
 
     def add(self, item_id: str, pixels: np.ndarray, stamp: Stamp | None, digest: bytes = b"") -> None:
-        """Put a picture in the batch; no stamp: not made from a cover. `digest` is of the cover's bytes."""
+        """Adds a picture to the batch; no stamp: not made from a cover. `digest` is of the cover's bytes."""
         origin = None if stamp is None else STAMP.pack(*stamp) + digest
         self._waiting.append((key_of(item_id), pixels, origin))
         if len(self._waiting) * self.manifest.picture_bytes >= _BATCH_BYTES:
             self.commit()
 
     def commit(self) -> None:
-        """Write the batch. If this is cut short nothing of it is written, and it can be tried again."""
+        """Writes the batch. If interrupted, nothing of it is written, and it can be repeated."""
         if self._waiting:
             self._write(self._put_waiting)
             self._waiting.clear()
 
     def drop(self, item_ids: Iterable[str]) -> None:
-        """Remove the pictures of these items, if there are any."""
+        """Removes the pictures of these items, if there are any."""
         keys = [key_of(item_id) for item_id in item_ids]
 
         def delete(txn: Any) -> None:
@@ -114,7 +119,7 @@ class StoreWriter:
             self._write(delete)
 
     def finish(self, *, grey: dict[str, str]) -> None:
-        """Mark the store complete."""
+        """Marks the store complete."""
         self.commit()
         self._save(replace(self.manifest, complete=True, grey=grey, count=self.count()))
 
@@ -131,7 +136,7 @@ class StoreWriter:
         self.manifest = manifest
 
     def _write(self, change: Any) -> None:
-        """Run `change` in one transaction, with a larger map as often as it needs one."""
+        """Runs `change` in one transaction, with a larger map whenever it needs one."""
         import lmdb
 
         while True:
@@ -148,7 +153,7 @@ class StoreWriter:
                 ) from None
 
     def _set_up(self, manifest: Manifest) -> None:
-        """Manifest and databases in one transaction: a new store has them all or is empty."""
+        """Creates manifest and databases in one transaction: a new store has them all or is empty."""
         with self._env.begin(write=True) as txn:
             text = txn.get(KEY)
             if text is None and txn.stat()["entries"]:
@@ -160,12 +165,12 @@ class StoreWriter:
             self._stamps = self._env.open_db(STAMPS, txn=txn)
 
     def _agreed(self, text: bytes, wanted: Manifest) -> Manifest:
-        """The manifest to go on with: the store's, brought up to date."""
+        """The manifest of the store, brought up to date."""
         found = Manifest.from_json(text, self.path)
         if (found.size, found.fit) != (wanted.size, wanted.fit):
             raise ImageError(
                 f"the store {self.path} holds pictures of size {found.size}, fit {found.fit!r}; asked for "
-                f"are size {wanted.size}, fit {wanted.fit!r}: ask for the former, or start anew "
+                f"are size {wanted.size}, fit {wanted.fit!r}: ask for the former, or start again "
                 f"with {option('overwrite')}"
             )
         return replace(
@@ -182,7 +187,11 @@ class StoreWriter:
 
 
 def check_place(path: Path) -> None:
-    """Make the folder of a store; raises `ImageError` rather than write among somebody's files."""
+    """Makes the folder of a store.
+
+    Raises:
+        ImageError: it holds files of others, or cannot be made.
+    """
     if path.exists() and not path.is_dir():
         raise ImageError(f"{path} is a file, expected a folder for the picture store: move it away")
     if path.is_dir() and (strangers := {p.name for p in path.iterdir()} - {"data.mdb", "lock.mdb"}):
