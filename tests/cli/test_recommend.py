@@ -92,6 +92,10 @@ def test_what_is_no_id_is_said_in_a_line(run: Run, given: dict[str, Any], says: 
         ),
         (lambda _: api.prepare(pl.DataFrame({"a": [1]}), out="x"), "interactions is of type DataFrame"),
         (lambda _: api.prepare("x.csv", out="x", size="3"), "size is '3'; expected a whole number"),
+        (lambda run: api.bench(run.about["data"], [5]), "recipes is 5; expected a path"),
+        (lambda run: api.pack_images("c", data=run.about["data"], size="3"), "size is '3'; expected a whole"),
+        (lambda _: api.check_images("c", threads="2"), "threads is '2'; expected a whole number"),
+        (lambda _: api.train(5, data="d"), "recipe is 5; expected a path"),
         (lambda _: api.cache("d", unused_days=-1), "unused_days is -1; expected a whole number"),
     ],
 )

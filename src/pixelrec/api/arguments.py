@@ -13,6 +13,7 @@ from pixelrec.errors import DataError, PixelrecError, RequestError, RunError
 
 if TYPE_CHECKING:
     from pixelrec.data.dataset import Dataset
+    from pixelrec.recipe.recipe import Recipe
     from pixelrec.runs.run import Run
 
 Place: TypeAlias = Path | str
@@ -75,6 +76,13 @@ def _shown(value: object) -> str:
     """A value in a message of one line; a large one, such as a data frame, by its type."""
     text = repr(value)
     return text if len(text) <= 60 and "\n" not in text else f"of type {type(value).__name__}"
+
+
+def as_recipe(recipe: str | Path | Recipe, name: str) -> Path | Recipe:
+    """A recipe, or its name or file as a path."""
+    from pixelrec.recipe.recipe import Recipe as RecipeClass
+
+    return recipe if isinstance(recipe, RecipeClass) else as_path(recipe, name)
 
 
 def check_folder(given: object, error: type[PixelrecError], hint: str) -> None:

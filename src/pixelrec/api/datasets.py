@@ -117,6 +117,8 @@ def pack_images(
     """
     from pixelrec.data.covers import pack_covers
 
+    check_whole(size, "size")
+    check_whole(threads or 1, "threads")
     with shown_on(console):
         return pack_covers(
             as_dataset(data),
@@ -173,6 +175,7 @@ def check_images(
     """
     from pixelrec.images.doctor import check
 
+    check_whole(threads or 1, "threads")
     item_ids = None if data is None else list(as_dataset(data).item_ids)
     with shown_on(console):
         return check(as_path(covers, "covers"), item_ids, threads=threads, duplicates=duplicates)

@@ -13,6 +13,7 @@ from pixelrec.api.arguments import (
     as_list,
     as_overrides,
     as_path,
+    as_recipe,
     as_run,
     check_folder,
     check_whole,
@@ -61,15 +62,14 @@ def train(
         DivergedError: the loss is not a number.
         StoppedError: by a signal, whose number it carries; the run can be resumed.
     """
-    from pixelrec.recipe.recipe import Recipe as RecipeClass
+    chosen, given = as_recipe(recipe, "recipe"), as_overrides(overrides)
+    check_folder(data, DataError, "give a data set folder, which `pixelrec prepare` writes")
     from pixelrec.recipe.recipe import read_recipe, resolve
 
-    chosen = as_overrides(overrides)
-    check_folder(data, DataError, "give a data set folder, which `pixelrec prepare` writes")
-    if isinstance(recipe, RecipeClass):
-        resolved = resolve(recipe.name, recipe.values, chosen)
+    if isinstance(chosen, Path):
+        resolved = read_recipe(chosen, given)
     else:
-        resolved = read_recipe(as_path(recipe, "recipe"), chosen)
+        resolved = resolve(chosen.name, chosen.values, given)
     place = None if out is None else as_path(out, "out")
     from pixelrec.runs.train import train_recipe
 
@@ -164,7 +164,7 @@ def bench(
         RecipeError, DataError, RunError, RequestError: before anything starts.
         StoppedError: by a signal, whose number it carries; the same call continues.
     """
-    chosen = as_list(recipes, "recipes")
+    chosen = [as_recipe(recipe, "recipes") for recipe in as_list(recipes, "recipes")]
     check_whole(seeds, "seeds")
     check_whole(jobs, "jobs")
     place, given, dataset = as_path(out, "out"), as_overrides(overrides), as_dataset(data)

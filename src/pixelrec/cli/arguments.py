@@ -28,27 +28,16 @@ _INDENT = 26
 @final
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a function, as the command line has it.
+    """A parameter of a function, as the command line has it."""
 
-    Args:
-        name: in the signature.
-        flag: such as --time-unit; of a positional one, RUN.
-        kind: `Path`, `int`, `str`, `bool`, or `Mapping` for all `--section.word VALUE` that are left over.
-        values: the only ones it may have, if not empty.
-        many: a list.
-        positional: given without its flag.
-        default: `inspect.Parameter.empty` where it is required.
-        text: what it is.
-    """
-
-    name: str
-    flag: str
-    kind: type
-    values: tuple[str, ...]
-    many: bool
+    name: str  # in the signature
+    flag: str  # such as --time-unit; of a positional one, RUN
+    kind: type  # Path, int, str or bool; Mapping for every --section.word VALUE without an option of its own
+    values: tuple[str, ...]  # all that are allowed; empty for any
+    many: bool  # a list
     positional: bool
-    default: Any
-    text: str
+    default: Any  # `inspect.Parameter.empty` where it is required
+    text: str  # of help
 
     @property
     def required(self) -> bool:
@@ -64,9 +53,9 @@ class Parameter:
     @property
     def usage(self) -> str:
         """As help shows it: "--user NAME …"."""
-        if self.kind is bool:
-            return f"--[no-]{self.flag[2:]}" if self.default else self.flag
-        if self.positional:
+        if self.kind is bool and self.default is True:
+            return f"--[no-]{self.flag[2:]}"
+        if self.positional or self.kind is bool:
             return self.flag
         return f"{self.flag} {'|'.join(self.values) or _VALUES[self.kind]}{' …' if self.many else ''}"
 

@@ -149,7 +149,7 @@ def recommendations(
     Args:
         form: format of the output.
         out: file to write instead: JSON if its name ends in .json or with --form json, else CSV. Ids and
-            titles are written unchanged.
+            titles are written unchanged, also those that a spreadsheet would take for a formula.
     """
     if out is None and form == "table":
         _print_table(found, console)
