@@ -127,7 +127,7 @@ def _forget() -> None:
 def test_an_installed_class_is_in_the_json_schema(path_of: Path) -> None:
     (path_of / "my_models_two.py").write_text(FILES["my_models.py"], encoding="utf-8")
     install(path_of, "[pixelrec.users]\nlatest = my_models_two:Latest\n")
-    scale = json_schema()["$defs"]["users__latest"]["properties"]["scale"]
+    scale = json_schema()["definitions"]["users__latest"]["properties"]["scale"]
     assert (scale["minimum"], scale["maximum"], scale["default"]) == (0.1, 10, 1.0)
     assert scale["description"] == "factor of every vector."
     assert "latest" in USER_MODELS and len(USER_MODELS) == len(list(USER_MODELS))

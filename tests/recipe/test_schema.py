@@ -215,4 +215,4 @@ def test_options_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = {"users.scale": 1, "users.model_config": True, "users.json": [1, 2.5]}
     found = read_recipe("sasrec-id", {"users.name": "required", **chosen})["users"]
     assert found == {"name": "required", "scale": 1, "copy": None, "model_config": True, "json": [1, 2.5]}
-    assert json_schema()["$defs"]["users__required"]["required"] == ["name", "scale"]
+    assert json_schema()["definitions"]["users__required"]["required"] == ["name", "scale"]

@@ -41,6 +41,7 @@ _TOP = (
     Option("seed", _SEED, 0, "of weights, training order and negatives"),
     Option("length", _LENGTH, 10, "latest events of a history that a user model sees"),
 )
+DRAFT = "http://json-schema.org/draft-07/schema#"  # the latest that editors support in full
 _SECTIONS = {
     "items": "the item encoder",
     "users": "the user model",
@@ -90,8 +91,10 @@ def json_schema() -> dict[str, Any]:
         tree[section] = Option(section, _one_of(variants), {}, _SECTIONS[section])
     for section, plain in PLAIN.items():
         tree[section] = {option.key: option for option in options_of(plain)}
-    found = _model("recipe", tree).model_json_schema(schema_generator=_Untitled)
-    return {"$schema": _Untitled.schema_dialect, **found, "title": "A recipe of pixelrec"}
+    made = _model("recipe", tree)
+    found = made.model_json_schema(schema_generator=_Untitled, ref_template="#/definitions/{model}")
+    definitions = found.pop("$defs")
+    return {"$schema": DRAFT, **found, "title": "A recipe of pixelrec", "definitions": definitions}
 
 
 def _variant(section: str, name: str, chosen: Callable[..., Any], default: str | None) -> type[BaseModel]:
