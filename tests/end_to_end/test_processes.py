@@ -76,3 +76,18 @@ def test_killed_within_an_epoch_they_continue_together(dataset: Dataset, tmp_pat
     for which in ("best", "last"):
         kept = [(tmp_path / name / which / "model.safetensors").read_bytes() for name in ("whole", "run")]
         assert kept[0] == kept[1]
+
+
+def test_a_script_trains_several_recipes(dataset: Dataset, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import sys, pixelrec\n"
+        "for out in sys.argv[2:]:\n"
+        "    words = {'length': 5, 'items.width': 8, 'users.heads': 1, 'training.epochs': 1}\n"
+        "    pixelrec.train('sasrec-id', data=sys.argv[1], out=out, overrides=words)\n",
+        encoding="utf-8",
+    )
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    runs = [tmp_path / name for name in ("one", "two")]
+    run([sys.executable, *launcher, *map(str, (script, dataset.folder, *runs))])
+    assert len({(run / "last" / "model.safetensors").read_bytes() for run in runs}) == 1

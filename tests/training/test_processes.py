@@ -80,7 +80,8 @@ def test_a_launcher_decides_neither_precision_nor_accumulation(monkeypatch: pyte
 
 
 def _accelerator() -> Any:
-    return SimpleNamespace(device=torch.device("cpu"), process_index=0, num_processes=2)
+    places = {"process_index": 0, "num_processes": 2, "end_training": lambda: None}
+    return SimpleNamespace(device=torch.device("cpu"), **places)
 
 
 def watch(minutes: float, processes: Any, now: list[float], monkeypatch: pytest.MonkeyPatch) -> Watch:

@@ -115,7 +115,7 @@ def _train(parts: Parts, run: Run, progress: Progress, console: Console) -> Run:
             fit(parts, run.folder, journal, progress, interruption)
     finally:
         journal.close()
-    parts.processes.close()
+    parts.processes.wait()  # a process that exits early would break the connection of the others
     if not progress.finished:
         # Without a signal of its own, this process stopped because another one got one.
         raise StoppedError(

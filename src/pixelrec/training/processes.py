@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -44,6 +45,7 @@ class Processes:
         # Precision and accumulation are the recipe's, whatever a launcher has put into the environment.
         once = GradientAccumulationPlugin(num_steps=1)
         accelerator = Accelerator(cpu=on_cpu, mixed_precision="no", gradient_accumulation_plugin=once)
+        atexit.register(accelerator.end_training)  # not before: a script may train several recipes
         return cls(accelerator.device, accelerator)
 
     @property
@@ -99,9 +101,3 @@ class Processes:
         """Returns once all processes have called it."""
         if self._accelerator:
             self._accelerator.wait_for_everyone()
-
-    def close(self) -> None:
-        """Ends the communication; called by all processes after training."""
-        if self._accelerator:
-            self.wait()  # a process that exits early would break the connection of the others
-            self._accelerator.end_training()
