@@ -1,4 +1,4 @@
-"""What a terminal sees while a run trains."""
+"""The progress line of an epoch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from io import StringIO
 from rich.console import Console
 
 from pixelrec.training.journal import EpochBar
+from pixelrec.training.state import Progress
 
 
-def test_a_bar_says_what_is_known_and_nothing_before() -> None:
+def test_the_loss_is_shown_once_it_is_known() -> None:
     screen = StringIO()
-    bar = EpochBar(
-        Console(file=screen, width=100, force_terminal=True, color_system=None), 1, 2, batches=3, done=0
-    )
+    console = Console(file=screen, width=100, force_terminal=True, color_system=None)
+    bar = EpochBar(console, Progress(), epochs=2, batches=3)
 
     def shown() -> str:
         screen.truncate(screen.seek(0))

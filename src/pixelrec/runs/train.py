@@ -27,7 +27,7 @@ from pixelrec.runs.run import Run, demand_new, new_folder
 from pixelrec.runs.validate import sharded_catalogue, validate
 from pixelrec.runs.warm_start import WarmStart, start_from
 from pixelrec.training.interruption import Interruption
-from pixelrec.training.journal import Journal, Silence
+from pixelrec.training.journal import Journal
 from pixelrec.training.loop import Parts, fit, validate_start
 from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 from pixelrec.training.processes import Processes
@@ -87,8 +87,9 @@ def _resume(run: Run, dataset: Dataset, processes: Processes, console: Console) 
         _begin(parts, WarmStart.of_run(run), dataset, console)
         return _train(parts, run, Progress(), console)
     if state.progress.finished:
-        best = state.progress.best_epoch or "the start"
-        console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {best}")
+        if processes.leads:
+            best = state.progress.best_epoch or "the start"
+            console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {best}")
         return run
     described = read_description(state.folder).get("described")
     parts = build_parts(run.recipe, dataset, processes, described)
@@ -105,7 +106,7 @@ def _locked(run: Run, processes: Processes) -> AbstractContextManager[None]:
 
 
 def _train(parts: Parts, run: Run, progress: Progress, console: Console) -> Run:
-    journal = Journal(run.folder, progress.last_validated, console) if parts.processes.leads else Silence()
+    journal = Journal(run.folder, progress.last_validated, console) if parts.processes.leads else None
     try:
         if parts.config.warm_start and progress.best is None:
             validate_start(parts, run.folder, journal, progress)
@@ -114,7 +115,8 @@ def _train(parts: Parts, run: Run, progress: Progress, console: Console) -> Run:
         with Interruption() as interruption:
             fit(parts, run.folder, journal, progress, interruption)
     finally:
-        journal.close()
+        if journal is not None:
+            journal.close()
     parts.processes.wait()  # a process that exits early would break the connection of the others
     if not progress.finished:
         # Without a signal of its own, this process stopped because another one got one.

@@ -1,10 +1,9 @@
-"""The record of a training: a line of JSON per epoch, TensorBoard, and a progress line."""
+"""The record of a training: a line of JSON per epoch, TensorBoard, and lines on the console."""
 
 from __future__ import annotations
 
 import json
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
@@ -16,40 +15,11 @@ from pixelrec.console.progress import ProgressLine
 from pixelrec.console.terminal import say
 from pixelrec.errors import RunError
 from pixelrec.files.atomic import write_text
-
-
-class AbstractJournal(ABC):
-    """Takes the records of the loop."""
-
-    console: Console
-
-    @abstractmethod
-    def write(self, row: Mapping[str, Any]) -> None:
-        """Records one epoch."""
-
-    @abstractmethod
-    def close(self) -> None: ...
-
-    def say(self, line: str) -> None:
-        say(line, self.console)
+from pixelrec.training.state import Progress
 
 
 @final
-class Silence(AbstractJournal):
-    """Writes nothing: for the processes that do not lead."""
-
-    def __init__(self) -> None:
-        self.console = Console(quiet=True)
-
-    def write(self, row: Mapping[str, Any]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-@final
-class Journal(AbstractJournal):
+class Journal:
     """Writes `metrics.jsonl` and TensorBoard events into a run folder, and lines to the console.
 
     Args:
@@ -63,15 +33,12 @@ class Journal(AbstractJournal):
         from torch.utils.tensorboard import SummaryWriter
 
         self.path, self.console = run / "metrics.jsonl", console
-        self._drop_after(last)
-        self.board = SummaryWriter(run / "tensorboard", purge_step=last + 1)
-
-    def _drop_after(self, last: int) -> None:
         rows = [row for row in read_journal(self.path) if row["epoch"] <= last]
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows), RunError)
+        self.board = SummaryWriter(run / "tensorboard", purge_step=last + 1)
 
-    def write(self, row: Mapping[str, Any]) -> None:
-        """Records one epoch; numbers go to TensorBoard too."""
+    def write(self, row: Mapping[str, Any], line: str) -> None:
+        """Records one epoch, its numbers in TensorBoard too, and prints a line."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
@@ -80,6 +47,7 @@ class Journal(AbstractJournal):
             if isinstance(value, int | float) and name != "epoch":
                 self.board.add_scalar(name, value, row["epoch"])
         self.board.flush()
+        say(line, self.console)
 
     def close(self) -> None:
         self.board.close()
@@ -100,8 +68,9 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 class EpochBar:
     """Loss, windows per second and time left of an epoch; drawn only on a terminal."""
 
-    def __init__(self, console: Console, epoch: int, epochs: int, batches: int, done: int) -> None:
-        self.line = ProgressLine(f"epoch {epoch}/{epochs}", batches, console, done=done)
+    def __init__(self, console: Console | None, progress: Progress, epochs: int, batches: int) -> None:
+        title = f"epoch {progress.epoch + 1}/{epochs}"
+        self.line = ProgressLine(title, batches, console or Console(quiet=True), done=progress.batch)
         self.started, self.windows = perf_counter(), 0
 
     def __enter__(self) -> Self:

@@ -15,13 +15,14 @@ from annotated_types import Interval
 from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Scores
+from pixelrec.console.terminal import say
 from pixelrec.data.batcher import Batcher
 from pixelrec.errors import DivergedError, RunError
 from pixelrec.files.atomic import new_folder
 from pixelrec.numerics.precision import Precision, is_bf16
 from pixelrec.recommender import Recommender
 from pixelrec.training.interruption import Interruption
-from pixelrec.training.journal import AbstractJournal, EpochBar
+from pixelrec.training.journal import EpochBar, Journal
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
 from pixelrec.training.schedule import Schedule, lr_factor
@@ -124,9 +125,11 @@ class Watch:
 
 
 def fit(
-    parts: Parts, run: Path, journal: AbstractJournal, progress: Progress, interruption: Interruption
+    parts: Parts, run: Path, journal: Journal | None, progress: Progress, interruption: Interruption
 ) -> None:
     """Trains from `progress` until the epochs are done, no epoch is better any more, or a signal comes.
+
+    journal: of the leading process.
 
     Raises:
         DivergedError: a loss is not finite; `best` is kept as it was.
@@ -141,7 +144,7 @@ def fit(
             break
 
 
-def train_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress, watch: Watch) -> bool:
+def train_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Progress, watch: Watch) -> bool:
     """Trains one epoch from batch `progress.batch` on, and saves the state whenever `watch` says so.
 
     Returns:
@@ -151,7 +154,7 @@ def train_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Pro
     device, total = parts.processes.device, len(parts.batcher)
     started = perf_counter() - progress.seconds
     unread: list[tuple[int, Tensor]] = []
-    with EpochBar(journal.console, progress.epoch + 1, parts.config.epochs, total, progress.batch) as bar:
+    with EpochBar(journal and journal.console, progress, parts.config.epochs, total) as bar:
         for batch in parts.batcher.epoch(progress.epoch, progress.batch):
             batch = batch.to(device, non_blocking=True)
             unread.append((len(batch.target), train_batch(parts, batch, progress.batch)))
@@ -227,19 +230,19 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
     unread.clear()
 
 
-def validate_start(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:
+def validate_start(parts: Parts, run: Path, journal: Journal | None, progress: Progress) -> None:
     """Records weights that another run has trained as epoch 0: the best until an epoch is better."""
     metrics = parts.validate(parts.recommender)
     monitor = parts.config.monitor
     progress.best, progress.best_epoch = metrics[monitor], 0
-    if parts.processes.leads:
+    if journal is not None:
         save_best(parts, run)
-        journal.write({"epoch": 0, "seconds": 0.0, **metrics})
-        journal.say(f"start      {monitor} {100 * metrics[monitor]:.2f} % before the first step")
+        line = f"start      {monitor} {100 * metrics[monitor]:.2f} % before the first step"
+        journal.write({"epoch": 0, "seconds": 0.0, **metrics}, line)
     save(parts, run, progress)
 
 
-def end_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progress) -> None:
+def end_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Progress) -> None:
     """Validates, writes the journal, and saves: `best` if this epoch is, `last` always."""
     config = parts.config
     parts.optimiser.catch_up()
@@ -249,13 +252,12 @@ def end_epoch(parts: Parts, run: Path, journal: AbstractJournal, progress: Progr
     progress.next_epoch(metrics[config.monitor], better)
     out_of_patience = bool(config.patience) and progress.epochs_since_best >= config.patience
     progress.finished = progress.epoch >= config.epochs or out_of_patience
-    if parts.processes.leads:
+    if journal is not None:
         if better:
             save_best(parts, run)
-        journal.write(row)
-        journal.say(_line(config.monitor, row, better))
+        journal.write(row, _line(config.monitor, row, better))
         if progress.finished and progress.best_epoch == 0:
-            journal.say("the start is still the best: training did not improve on it")
+            say("the start is still the best: training did not improve on it", journal.console)
     save(parts, run, progress)
 
 
