@@ -88,7 +88,7 @@ def story(*, answer: int = 3, rank: int = 2, pictures: bool = True) -> UserStory
 
 def part(name: str, where: str, cases: int, values: dict[str, float]) -> SlicePart:
     rows = [
-        MetricRow("test", model, {"NDCG@5": 0.9, "Recall@10": 0.5, "NDCG@10": value}, role)
+        MetricRow(model, {"NDCG@5": 0.9, "Recall@10": 0.5, "NDCG@10": value}, role)
         for (model, value), role in zip(values.items(), ("baseline", "model", "other"), strict=True)
     ]
     return SlicePart(name, where, cases, rows, [Standing("behind", f"sasrec is behind on {where}")])
@@ -106,9 +106,9 @@ def report() -> Report:
         name="a run",
         when="2025-01-01",
         metrics=[
-            MetricRow("test", "sasrec", {"Recall@10": 0.30, "NDCG@10": 0.20}, "model"),
-            MetricRow("test", "popularity", {"Recall@10": 0.06, "NDCG@10": 0.25}),
-            MetricRow("test", "oracle", {"Recall@10": 0.60, "NDCG@10": 0.40}, "ceiling"),
+            MetricRow("sasrec", {"Recall@10": 0.30, "NDCG@10": 0.20}, "model"),
+            MetricRow("popularity", {"Recall@10": 0.06, "NDCG@10": 0.25}),
+            MetricRow("oracle", {"Recall@10": 0.60, "NDCG@10": 0.40}, "ceiling"),
         ],
         standing=Standing("behind", "sasrec is behind popularity"),
         baselines=[("item-kNN", "half-life 1"), ("EASE", "left out: too many items")],
@@ -135,7 +135,7 @@ VARIANTS = {
     },
     "no numbers": {"metrics": [], "summary": []},
     "no baselines": {"standing": None, "baselines": []},
-    "undefined metric": {"metrics": [MetricRow("test", "m", {"Recall@10": math.nan}, "model")]},
+    "undefined metric": {"metrics": [MetricRow("m", {"Recall@10": math.nan}, "model")]},
     "no ranks": {"ranks": None},
     "empty ranks": {"ranks": np.array([], dtype=int)},
     "no stories": {"stories": []},
@@ -146,7 +146,7 @@ VARIANTS = {
     "slices": {"slices": SLICES, "beside": [Standing("ahead", "sasrec is ahead of another run")]},
     "one slice": {"slices": SLICES[:1]},
     "a slice of nothing finite": {
-        "slices": [replace(SLICES[0], metrics=[MetricRow("test", "m", {"NDCG@10": math.nan})]), SLICES[1]]
+        "slices": [replace(SLICES[0], metrics=[MetricRow("m", {"NDCG@10": math.nan})]), SLICES[1]]
     },
 }
 
@@ -177,11 +177,11 @@ def test_nothing_in_the_data_becomes_markup(report: Report) -> None:
     nasty = Report(
         name=NASTY,
         when=NASTY,
-        metrics=[MetricRow(NASTY, NASTY, {NASTY: 0.5}, "model"), MetricRow(NASTY, NASTY * 2, {NASTY: 0.4})],
+        metrics=[MetricRow(NASTY, {NASTY: 0.5}, "model"), MetricRow(NASTY * 2, {NASTY: 0.4})],
         standing=Standing("level", NASTY),
         beside=[Standing("ahead", NASTY)],
         slices=[
-            SlicePart(name, NASTY, 3, [MetricRow(NASTY, NASTY, {"NDCG@10": 0.5})], [Standing("level", NASTY)])
+            SlicePart(name, NASTY, 3, [MetricRow(NASTY, {"NDCG@10": 0.5})], [Standing("level", NASTY)])
             for name in ("long-tail items", NASTY)
         ],
         baselines=[(NASTY, NASTY), (NASTY, NASTY)],
@@ -264,7 +264,7 @@ def test_a_single_pixel_is_a_picture(report: Report) -> None:
 
 def test_headline_compares_with_the_best_baseline_and_not_with_the_ceiling(report: Report) -> None:
     recall, ndcg = tables.headline(report.metrics)
-    assert (recall.metric, recall.split, recall.value) == ("Recall@10", "test", 0.30)
+    assert (recall.metric, recall.value) == ("Recall@10", 0.30)
     assert recall.comparison == "5.00 × popularity"
     assert ndcg.comparison == "0.80 × popularity"
     assert (recall.behind, ndcg.behind) == (False, True)
@@ -296,7 +296,7 @@ def test_a_narrow_table_has_a_column_for_each_metric_and_keeps_its_roles(report:
 
 
 def test_the_best_of_each_column_is_marked_and_the_ceiling_never(report: Report) -> None:
-    (table,) = tables.metric_tables(report.metrics)
+    table = tables.metric_table(report.metrics)
     assert [[cell.best for cell in line.cells] for line in table.lines] == [
         [True, False],
         [False, True],
@@ -306,9 +306,7 @@ def test_the_best_of_each_column_is_marked_and_the_ceiling_never(report: Report)
 
 
 def test_a_metric_that_a_model_lacks_is_a_dash() -> None:
-    (table,) = tables.metric_tables(
-        [MetricRow("test", "a", {"x": 0.5}), MetricRow("test", "b", {"y": 0.123456})]
-    )
+    table = tables.metric_table([MetricRow("a", {"x": 0.5}), MetricRow("b", {"y": 0.123456})])
     shown = [[percent(cell.value) for cell in line.cells] for line in table.lines]
     assert shown == [["50.00", "–"], ["–", "12.35"]]
 
@@ -370,8 +368,8 @@ def test_runs_of_one_recipe_are_told_apart_at_the_top(report: Report) -> None:
 
 def test_columns_come_in_the_order_of_the_model_whatever_others_lack() -> None:
     whole, less = {"Recall@5": 0.1, "MRR@5": 0.1, "Recall@10": 0.1}, {"Recall@5": 0.2, "Recall@10": 0.2}
-    found = [MetricRow("test", "law", less, "ceiling"), MetricRow("test", "a", whole, "model")]
-    assert tables.metric_tables(found)[0].metrics == list(whole)
+    found = [MetricRow("law", less, "ceiling"), MetricRow("a", whole, "model")]
+    assert tables.metric_table(found).metrics == list(whole)
 
 
 @pytest.mark.parametrize(
@@ -485,17 +483,17 @@ def test_slices_too_small_to_compare_say_so(report: Report) -> None:
 
 
 def test_other_runs_are_no_baselines_and_never_the_headline(report: Report) -> None:
-    other = MetricRow("test", "another", {"Recall@10": 0.5, "NDCG@10": 0.6}, "other")
+    other = MetricRow("another", {"Recall@10": 0.5, "NDCG@10": 0.6}, "other")
     shown = replace(report, metrics=[other, *report.metrics], beside=[Standing("behind", "behind another")])
     recall, _ = tables.headline(shown.metrics)
     assert recall.comparison == "5.00 × popularity"
     text = render(shown)
     assert '<p class="standing behind">behind another</p>' in text
     assert '<span class="tag">other run</span>' in text
-    (table,) = tables.metric_tables(shown.metrics)
+    table = tables.metric_table(shown.metrics)
     assert [cell.best for cell in table.lines[0].cells] == [True, True]
 
 
 def test_a_column_of_zeros_has_no_best() -> None:
-    (table,) = tables.metric_tables([MetricRow("test", "a", {"x": 0.0}), MetricRow("test", "b", {"x": 0.0})])
+    table = tables.metric_table([MetricRow("a", {"x": 0.0}), MetricRow("b", {"x": 0.0})])
     assert not any(cell.best for line in table.lines for cell in line.cells)

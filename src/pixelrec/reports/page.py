@@ -28,7 +28,7 @@ def render(report: Report) -> str:
     return page.render(
         report=report,
         headline=tables.headline(report.metrics),
-        tables=tables.metric_tables(report.metrics),
+        metrics=tables.metric_table(report.metrics),
         slices=tables.slice_table(report.slices),
         long_tail=LONG_TAIL.name,
         min_cases=MIN_CASES,

@@ -6,12 +6,10 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from typing import final
 
-if TYPE_CHECKING:
-    from pixelrec.reports.view import MetricRow, Role, SlicePart
+from pixelrec.reports.view import MetricRow, Role, SlicePart
 
-HEADLINE_SPLIT = "test"
 HEADLINE_METRICS = ("Recall@10", "NDCG@10")
 
 
@@ -21,7 +19,6 @@ class Headline:
     """A metric in large print, with its ratio to the best baseline."""
 
     metric: str
-    split: str
     value: float
     comparison: str | None
     behind: bool = False  # whether it is less than the baseline
@@ -48,80 +45,45 @@ class MetricLine:
 @final
 @dataclass(frozen=True)
 class MetricTable:
-    """All models on one split; neighbouring columns may have a common head."""
+    """Metrics of all models; neighbouring columns may have a common head."""
 
-    split: str
     metrics: Sequence[str]
     lines: Sequence[MetricLine]
     groups: Sequence[tuple[str, int]] = ()  # head and columns
 
 
 def headline(rows: Sequence[MetricRow]) -> list[Headline]:
-    """The trained model on test, or else on its first split, against the best baseline."""
-    ours = [row for row in rows if row.role == "model"]
-    chosen = next((row for row in ours if row.split == HEADLINE_SPLIT), ours[0] if ours else None)
-    if chosen is None:
+    """The trained model against the best baseline."""
+    own = next((row for row in rows if row.role == "model"), None)
+    if own is None:
         return []
-    names = [name for name in HEADLINE_METRICS if name in chosen.values] or list(chosen.values)[:2]
-    baseline_ranks = [row for row in rows if row.split == chosen.split and row.role == "baseline"]
-    return [_headline(chosen, baseline_ranks, name) for name in names]
+    names = [name for name in HEADLINE_METRICS if name in own.values] or list(own.values)[:2]
+    return [_headline(own, [row for row in rows if row.role == "baseline"], name) for name in names]
 
 
-def _headline(row: MetricRow, baseline_ranks: Sequence[MetricRow], metric: str) -> Headline:
-    value = row.values[metric]
-    known = [rival for rival in baseline_ranks if _finite(rival.values.get(metric))]
-    best = max(known, key=lambda rival: rival.values[metric], default=None)
+def _headline(own: MetricRow, baselines: Sequence[MetricRow], metric: str) -> Headline:
+    value = own.values[metric]
+    known = [row for row in baselines if _finite(row.values.get(metric))]
+    best = max(known, key=lambda row: row.values[metric], default=None)
     if best is None or not best.values[metric] or not _finite(value):
-        return Headline(metric, row.split, value, None)
-    share = value / best.values[metric]
-    return Headline(metric, row.split, value, f"{share:.2f} × {best.model}", behind=share < 1)
+        return Headline(metric, value, None)
+    ratio = value / best.values[metric]
+    return Headline(metric, value, f"{ratio:.2f} × {best.model}", behind=ratio < 1)
 
 
-def metric_tables(rows: Sequence[MetricRow]) -> list[MetricTable]:
-    """One table per split, splits and models in the order given."""
-    return [
-        _metric_table(split, [row for row in rows if row.split == split]) for split in _distinct_splits(rows)
-    ]
-
-
-def slice_table(parts: Sequence[SlicePart]) -> MetricTable | None:
-    """The headline metrics on each slice side by side, rows in the order of the first; None for one slice."""
-    if len(parts) < 2:
+def metric_table(rows: Sequence[MetricRow]) -> MetricTable | None:
+    """All metrics of all models, in the order given; None without models."""
+    if not rows:
         return None
-    tables = [_metric_table("", [_headline_only(row) for row in part.metrics]) for part in parts]
-    cells = [{line.model: line.cells for line in table.lines} for table in tables]
-    absent = [[MetricCell(math.nan, 0.0, best=False)] * len(table.metrics) for table in tables]
-    lines = [
-        MetricLine(
-            line.model,
-            line.role,
-            [cell for c, a in zip(cells, absent, strict=True) for cell in c.get(line.model, a)],
-        )
-        for line in tables[0].lines
-    ]
-    metrics = [name for table in tables for name in table.metrics]
-    groups = [(part.where, len(table.metrics)) for part, table in zip(parts, tables, strict=True)]
-    return MetricTable(parts[0].metrics[0].split, metrics, lines, groups)
-
-
-def _headline_only(row: MetricRow) -> MetricRow:
-    return replace(row, values={name: row.values[name] for name in HEADLINE_METRICS if name in row.values})
-
-
-def _distinct_splits(rows: Sequence[MetricRow]) -> list[str]:
-    return list(dict.fromkeys(row.split for row in rows))
-
-
-def _metric_table(split: str, rows: Sequence[MetricRow]) -> MetricTable:
-    model_first = sorted(rows, key=lambda row: row.role != "model")  # others may lack some
-    metrics = list(dict.fromkeys(name for row in model_first for name in row.values))
+    own_first = sorted(rows, key=lambda row: row.role != "model")  # others may lack some metrics
+    metrics = list(dict.fromkeys(name for row in own_first for name in row.values))
     largest = {name: _largest(rows, name) for name in metrics}
     reached = {name: _largest([row for row in rows if row.role != "ceiling"], name) for name in metrics}
     lines = [
         MetricLine(row.model, row.role, [_cell(row, name, largest[name], reached[name]) for name in metrics])
         for row in rows
     ]
-    return MetricTable(split, metrics, lines)
+    return MetricTable(metrics, lines)
 
 
 def _cell(row: MetricRow, metric: str, largest: float, reached: float) -> MetricCell:
@@ -132,6 +94,27 @@ def _cell(row: MetricRow, metric: str, largest: float, reached: float) -> Metric
 
 def _largest(rows: Sequence[MetricRow], metric: str) -> float:
     return max((row.values[metric] for row in rows if _finite(row.values.get(metric))), default=math.nan)
+
+
+def slice_table(parts: Sequence[SlicePart]) -> MetricTable | None:
+    """The headline metrics on each slice side by side, rows in the order of the first; None for one slice."""
+    if len(parts) < 2:
+        return None
+    lines = [MetricLine(row.model, row.role, []) for row in parts[0].metrics]
+    metrics: list[str] = []
+    groups = []
+    for part in parts:
+        values = [{k: v for k, v in row.values.items() if k in HEADLINE_METRICS} for row in part.metrics]
+        table = metric_table(
+            [replace(row, values=some) for row, some in zip(part.metrics, values, strict=True)]
+        )
+        assert table is not None, "a slice with cases has models"
+        cells = {line.model: line.cells for line in table.lines}
+        absent = [MetricCell(math.nan, 0.0, best=False)] * len(table.metrics)
+        lines = [replace(line, cells=[*line.cells, *cells.get(line.model, absent)]) for line in lines]
+        metrics += table.metrics
+        groups.append((part.where, len(table.metrics)))
+    return MetricTable(metrics, lines, groups)
 
 
 def pace(epochs: Sequence[Mapping[str, float]]) -> str:

@@ -44,7 +44,6 @@ class UserStory:
 class MetricRow:
     """One line of the table of metrics. `values` are fractions by metric name, such as `Recall@10`."""
 
-    split: str
     model: str
     values: Mapping[str, float]
     role: Role = "baseline"  # "model": this run, "ceiling": the best possible, "other": another run
@@ -78,6 +77,7 @@ class Report:
 
     name: str
     when: str
+    split: str = "test"
     origin: Sequence[str] = ()  # folder and seed, as other runs may have the same name
     metrics: Sequence[MetricRow] = ()  # in the order of the table
     standing: Standing | None = None

@@ -65,6 +65,7 @@ def write_run_report(
         name=run.name,
         when=str(run.about["created"])[:16].replace("T", " "),
         origin=(run.folder.resolve().name, f"seed {run.recipe['seed']}"),
+        split=split,
         metrics=rows.metrics(),
         standing=rows.standing(),
         beside=rows.beside(),

@@ -79,5 +79,4 @@ class ReportRows:
         roles: dict[str, Role] = {self.result.model: "model"}
         roles |= dict.fromkeys(self.ceiling, "ceiling")
         roles |= dict.fromkeys((other.name for other in self.others), "other")
-        split = self.result.split
-        return [MetricRow(split, model, values[model], roles.get(model, "baseline")) for model in order]
+        return [MetricRow(model, values[model], roles.get(model, "baseline")) for model in order]
