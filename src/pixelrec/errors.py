@@ -113,6 +113,13 @@ def option(name: str, value: object = True) -> str:
     return f"{flag}{'' if value is True else f' {value}'} ({name}={value!r} in Python)"
 
 
+def some_of(names: Iterable[str], separator: str = ", ") -> str:
+    """The first three names, and the number of the others."""
+    names = list(names)
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return separator.join(names[:3]) + more
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for an unknown `word`: the nearest known one, or else all of them."""
     known = sorted(known)

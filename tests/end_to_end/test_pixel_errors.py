@@ -113,7 +113,7 @@ def test_covers_of_some_items_only(refused: Refuse, data: Path, dataset: Dataset
     (data / "covers.lmdb").unlink()
     pack(world.covers, data / "covers.lmdb", list(dataset.item_ids)[:-4], size=32)
     message = refused(RESNET)
-    assert "lacks pictures of 4 of the data set's 120 items" in message and "…" in message
+    assert "lacks pictures of 4 of the data set's 120 items" in message and "and 1 more" in message
     assert f"'{dataset.item_ids[116]}'" in message and "pixelrec images pack" in message
 
 
@@ -157,7 +157,7 @@ def test_a_cache_of_the_same_weights_with_other_states(refused: Refuse, data: Pa
 
 
 def test_too_little_disk(refused: Refuse, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1500))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, free=1500))
     message = refused(CACHED)
     assert "has 1.5 kB free" in message and "items.cache never" in message
     assert not (data / "activations").exists()
@@ -179,8 +179,8 @@ def test_a_file_that_is_no_clip_resnet(refused: Refuse, tmp_path: Path) -> None:
         (text, "not a checkpoint of weights alone"),
         (other, "not weights of a CLIP ResNet"),
         (transformer, "a CLIP vision transformer"),
-        (tmp_path / "none.safetensors", "no file is there"),
-        (tmp_path, "no file is there"),
+        (tmp_path / "none.safetensors", "no such file"),
+        (tmp_path, "no such file"),
     ]:
         assert says in refused(chosen | {"items.source": str(path)})
 

@@ -134,9 +134,9 @@ def test_a_width_is_handed_down_to_parts_that_do_not_say_theirs() -> None:
         ({}, 4, "items.parts is empty"),
         ({"a": {"name": "id_tabel"}}, 4, r"items.parts.a.name is 'id_tabel'.*did you mean 'id_table'"),
         ({"a": {"width": 4}}, 4, r"items.parts.a.name is 'None'"),
-        ({"a": {"name": "joined", "parts": TWO_TABLES}}, 4, "joins no others"),
-        ({"backbone": {"name": "id_table"}}, 4, "'backbone', a name that is taken"),
-        ({"items": {"name": "id_table"}}, 4, "'items', a name that is taken"),
+        ({"a": {"name": "joined", "parts": TWO_TABLES}}, 4, "other than joined"),
+        ({"backbone": {"name": "id_table"}}, 4, "'backbone', a reserved name"),
+        ({"items": {"name": "id_table"}}, 4, "'items', a reserved name"),
     ],
 )
 def test_parts_that_cannot_be_joined(parts: dict[str, dict[str, Any]], width: int | None, says: str) -> None:

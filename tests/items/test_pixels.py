@@ -29,7 +29,7 @@ from pixelrec.items.backbones.cnnf import CNNF
 from pixelrec.items.backbones.draft import BackboneOptions
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.networks import NetworkConfig, make_network
-from pixelrec.items.backbones.recomputation import statistics_kept
+from pixelrec.items.backbones.recomputation import fixed_statistics
 from pixelrec.items.cache.feeds import CacheFeed, PictureFeed, ResidentFeed
 from pixelrec.items.cache.key import DTYPES, Dtype
 from pixelrec.items.cache.policy import Frozen
@@ -152,7 +152,7 @@ def test_by_default_as_many_are_kept_as_fit(spec: DatasetSpec, monkeypatch: pyte
     )
 
     def recomputed_of_eight(room: int) -> int:
-        monkeypatch.setattr("pixelrec.items.chunks.KEPT_BYTES", room)
+        monkeypatch.setattr("pixelrec.items.chunks.ACTIVATION_BYTES", room)
         encoder._fitting = None
         passes.clear()
         encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
@@ -160,8 +160,8 @@ def test_by_default_as_many_are_kept_as_fit(spec: DatasetSpec, monkeypatch: pyte
 
     assert recomputed_of_eight(1 << 30) == 0, "small pictures all fit"
     items = items_of(encoder, [0, *range(1, 9)])
-    inner = encoder._inner_bytes(items.payload, 8)
-    assert inner == encoder._inner_bytes(items.payload, 4) > encoder.feed.row_bytes
+    inner = encoder._activation_bytes(items.payload, 8)
+    assert inner == encoder._activation_bytes(items.payload, 4) > encoder.feed.row_bytes
     assert (recomputed_of_eight(int(4.5 * inner)), encoder.kept_pictures) == (2, 4)
     assert (recomputed_of_eight(1), encoder.kept_pictures) == (4, 0)
 
@@ -187,9 +187,9 @@ def test_chunks_leave_room_for_what_is_computed_again(
 ) -> None:
     encoder = made(spec)
     before = encoder.chunk
-    inner = encoder._inner_bytes(items_of(encoder, list(range(1, 9))).payload, 8)
+    inner = encoder._activation_bytes(items_of(encoder, list(range(1, 9))).payload, 8)
     for pictures, expected in ((10_000, before), (40, min(before, 20)), (4, min(before, 8))):
-        monkeypatch.setattr("pixelrec.items.chunks.KEPT_BYTES", int((pictures + 0.5) * inner))
+        monkeypatch.setattr("pixelrec.items.chunks.ACTIVATION_BYTES", int((pictures + 0.5) * inner))
         encoder._fitting = None
         encoder(items_of(encoder, [0, 1, 2, 3]))
         assert encoder._fitting is None, "three say too little"
@@ -202,9 +202,9 @@ def test_what_is_cast_for_all_pictures_is_of_none(spec: DatasetSpec) -> None:
     encoder = made(spec, precision="bf16")
     payload = items_of(encoder, list(range(1, 25))).payload
     with encoder._autocast():
-        few = encoder._inner_bytes(payload, 8)
+        few = encoder._activation_bytes(payload, 8)
     with encoder._autocast():
-        many = encoder._inner_bytes(payload, 24)
+        many = encoder._activation_bytes(payload, 24)
     assert few == pytest.approx(many, rel=1e-3)
 
 
@@ -224,7 +224,7 @@ def test_from_random_weights_batch_norms_know_the_catalogue_before_training(spec
     items = items_of(encoder, list(range(1, spec.items + 1)))
 
     def cosines() -> Tensor:
-        with torch.no_grad(), statistics_kept(encoder):
+        with torch.no_grad(), fixed_statistics(encoder):
             banked, trained = encoder.eval()(items), encoder.train()(items)
         return torch.cosine_similarity(banked[1:], trained[1:])
 
@@ -331,7 +331,7 @@ def test_a_cache_is_made_once_and_found_again(spec: DatasetSpec, tmp_path: Path)
 def test_where_the_disk_has_no_room_auto_does_without(
     spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1500))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, free=1500))
     config = {"cache_folder": str(tmp_path / "cache"), "trainable": "none"}
     told: list[str] = []
     encoder = made(spec, tiny("vit"), cache="auto", **config)
@@ -501,20 +501,23 @@ def test_no_source_and_no_family() -> None:
         ({"family": "rsnet", "pretrained": False}, "did you mean 'resnet'"),
         ({"source": "x", "sizes": {"a": 1}}, "leave them out"),
         ({"family": "clip_resnet"}, "needs items.source"),
-        ({"source": "none.pt"}, "no file is there"),
+        ({"source": "none.pt"}, "no such file"),
         ({"family": "cnnf", "source": "x"}, "starts from random weights"),
         ({"family": "cnnf"}, "set items.pretrained false"),
         ({"family": "cnnf", "pretrained": False, "sizes": {"depth": 1}}, "items.sizes.depth"),
         ({"family": "cnnf", "pretrained": False, "sizes": {"width": "many"}}, "items.sizes.width is 'many'"),
         ({"family": "cnnf", "pretrained": False, "sizes": {"dropout": 2.0}}, "items.sizes.dropout is 2.0"),
-        ({"family": "cnnf", "pretrained": False, "pooling": "mean"}, "items.pooling is 'mean', and would do"),
+        (
+            {"family": "cnnf", "pretrained": False, "pooling": "mean"},
+            "items.pooling is 'mean', and would have no",
+        ),
         (
             {"family": "clip_resnet", "pretrained": False, "source": "x.pt"},
             "items.source is 'x.pt', and would",
         ),
-        ({"source": "x.pt", "sizes": {"architecture": "RN50"}}, "items.sizes is .* would do nothing"),
-        ({"source": "x.pt", "revision": "abc"}, "items.revision is 'abc', and would do nothing"),
-        ({"source": "x", "frozen_pool": True}, "items.frozen_pool is True, and would do nothing"),
+        ({"source": "x.pt", "sizes": {"architecture": "RN50"}}, "items.sizes is .* no effect"),
+        ({"source": "x.pt", "revision": "abc"}, "items.revision is 'abc', and would have no nothing"),
+        ({"source": "x", "frozen_pool": True}, "items.frozen_pool is True, and would have no nothing"),
         (
             {"family": "clip_resnet", "pretrained": False, "sizes": {"architecture": ["RN50"]}},
             "no CLIP ResNet is called",

@@ -1,4 +1,4 @@
-"""What every item encoder is: items in, one row of the table each out."""
+"""The interface of item encoders: items in, one row of the table per item out."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class PictureForm:
-    """Square RGB pictures, and how a picture of another shape becomes square."""
+    """Square RGB pictures of `size` pixels a side; `fit` says how others become square."""
 
-    size: int  # pixels along a side
+    size: int
     fit: Fit
 
 
 class AbstractItemEncoder(nn.Module, ABC):
-    """Turns items into rows of the table. It cannot know about users, histories or losses.
+    """Turns items into rows of the table, without knowing users, histories or losses.
 
-    An encoder is built as `Encoder(facts, *, choices)`; `load` may run on several threads at once. A picture
-    network inside it is a submodule called `backbone`: the optimiser gives it a rate and a decay of its own.
+    The constructor is `Encoder(spec, *, hyperparameters)`; `load` may run on several threads at once. A
+    picture network is a submodule called `backbone`: the optimiser has a learning rate and a decay for it.
     """
 
     width: int  # D
 
     def prepare(self, log: Log) -> None:  # noqa: B027 - most encoders need nothing
-        """Called once before training, on the device where it happens: checks and caches belong here.
+        """Checks and caches; called once before training, on the device of training.
 
         log: called with a line about what is done and why.
         """
 
     def load(self, ids: np.ndarray) -> Payload:  # noqa: ARG002
-        """What `forward` needs beside the numbers of the items (U), as tensors."""
+        """The tensors that `forward` needs beside the numbers of the items (U)."""
         return {}
 
     @abstractmethod
     def forward(self, items: Items) -> Tensor:
-        """The table: U, D. Row 0 is zero, and so is every row whose id is 0."""
+        """The table: U, D. Rows with id 0, and so row 0, are zero."""
 
     def picture_form(self) -> PictureForm:
-        """What pictures `unseen` takes.
+        """The form of the pictures for `unseen`.
 
         Raises:
-            RequestError: none: this encoder does not look at pictures.
+            RequestError: the encoder does not use pictures.
         """
         raise RequestError(
-            "this model's item vectors do not come from pictures, so it can say nothing of a new one; "
-            "train a recipe over pixels, such as sasrec-mobilenet"
+            "this model's item vectors do not come from pictures, so it cannot encode a new one; train a "
+            "recipe over pixels, such as sasrec-mobilenet"
         )
 
     def unseen(self, pictures: Tensor) -> Tensor:
-        """Vectors (n, D) of items that no data set has, from their pictures: uint8 n, S, S, 3.
+        """Vectors (n, D) of new items from their pictures: uint8 n, S, S, 3.
 
         Raises:
             RequestError: as `picture_form`.
@@ -70,24 +70,24 @@ class AbstractItemEncoder(nn.Module, ABC):
 
     @property
     def rows_at_once(self) -> int:
-        """How many items of the catalogue are loaded and encoded together."""
+        """Items of the catalogue that are loaded and encoded together."""
         return 8192
 
     @property
     def expensive(self) -> bool:
-        """Whether encoding the catalogue costs so much that its vectors are worth a file."""
+        """Whether encoding the catalogue is expensive enough to store its vectors in a file."""
         return False
 
     @property
     def reads(self) -> str:
-        """Fingerprint of what vectors depend on beside weights, such as pictures; empty: on nothing else."""
+        """Fingerprint of what vectors depend on beside weights, such as pictures; empty if nothing."""
         return ""
 
     def describe(self) -> dict[str, Any]:
-        """What it takes, besides its choices, to be built again without asking anybody: JSON."""
+        """What `rebuild` needs beside the hyperparameters, without access to sources: JSON."""
         return {}
 
     @classmethod
     def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:  # noqa: ARG003
-        """The encoder that `describe` told of, with weights that are yet to be loaded."""
+        """The encoder that `describe` described; its weights are loaded later."""
         return cls(spec, **config)

@@ -1,4 +1,4 @@
-"""IDNet: an item is its number, and its vector is learned."""
+"""IDNet: a learned vector per item number."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class IdTable(AbstractItemEncoder):
     """One learned vector per item.
 
     Args:
-        facts: what the data dictates.
+        spec: facts about the data set.
         width: D, the width of a vector.
-        init: how vectors start; see `RowTable`.
+        init: initial vectors; see `EmbeddingTable`.
     """
 
     def __init__(self, spec: DatasetSpec, *, width: Width = 128, init: Init = "normal") -> None:

@@ -1,4 +1,4 @@
-"""Item encoders joined: an item is the sum of what each makes of it, such as its number and its picture."""
+"""The sum of several item encoders, such as of an item's number and of its picture."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from pixelrec.hyperparameters import Width
 from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.registry import ITEM_ENCODERS
 
-# `ModuleDict` has attributes of its own, and the optimiser takes what lies below a `backbone` for a network.
+# Attributes of `ModuleDict`, and the name by which the optimiser recognises picture networks.
 RESERVED = {*dir(nn.ModuleDict()), "backbone"}
 
 
 @final
 class Joined(AbstractItemEncoder):
-    """The sum of the tables of other encoders, all of one width, each with choices of its own.
+    """The sum of the tables of other encoders of the same width.
 
     Args:
-        facts: what the data dictates.
-        described: what `describe` told of each part; none: parts read their sources.
-        parts: for every part, under a name of its own, the choices of its encoder with their `name`.
-        width: D, of every part that does not say its own; by default all say it, or have the same default.
+        spec: facts about the data set.
+        described: the result of `describe` for each part; none: parts read their sources.
+        parts: the parts by any name; each has the `name` of an encoder and its hyperparameters.
+        width: D, the width of parts that do not set their own; by default the default of each.
 
     Raises:
-        RecipeError: there is no part, one is of an unknown encoder or joined itself, or their widths differ.
+        RecipeError: there is no part, a part has an unknown or a joined encoder, or the widths differ.
     """
 
     def __init__(
@@ -45,10 +45,11 @@ class Joined(AbstractItemEncoder):
         width: Width | None = None,
     ) -> None:
         super().__init__()
-        said = {} if width is None else {"width": width}
+        shared = {} if width is None else {"width": width}
         made = {}
         for part, config in parts.items():
-            encoder, own = _encoder(part, config), {**said, **_own(config)}
+            encoder = _encoder(part, config)
+            own = {**shared, **{key: value for key, value in config.items() if key != "name"}}
             made[part] = (
                 encoder(spec, **own) if described is None else encoder.rebuild(spec, described[part], own)
             )
@@ -65,7 +66,7 @@ class Joined(AbstractItemEncoder):
             part.prepare(lambda line, name=name: log(f"{name}: {line}"))  # type: ignore[misc]
 
     def load(self, ids: np.ndarray) -> Payload:
-        """The payload of every part, each key below the name of its part: `pixels/rows`."""
+        """The payloads of all parts, with keys such as `pixels/rows`."""
         return {
             f"{name}/{key}": tensor
             for name, part in self.encoders.items()
@@ -73,15 +74,17 @@ class Joined(AbstractItemEncoder):
         }
 
     def forward(self, items: Items) -> Tensor:
-        return _sum(
-            [part(replace(items, payload=_of(name, items.payload))) for name, part in self.encoders.items()]
+        tables = (
+            part(replace(items, payload=_payload_of(name, items.payload)))
+            for name, part in self.encoders.items()
         )
+        return reduce(torch.add, tables)
 
     def picture_form(self) -> PictureForm:
-        """What pictures `unseen` takes: those that its seeing parts take.
+        """The form of pictures that all parts with pictures share.
 
         Raises:
-            RequestError: no part looks at pictures, or they look at different ones.
+            RequestError: no part uses pictures, or they use different forms.
         """
         forms = self._forms()
         if not forms:
@@ -90,24 +93,24 @@ class Joined(AbstractItemEncoder):
         for name, form in others:
             if form != first[1]:
                 raise RequestError(
-                    f"part {first[0]} takes pictures of {first[1]} and part {name} of {form}: no picture "
-                    "of a new item suits both; train them with the same size"
+                    f"part {first[0]} takes pictures of {first[1]} and part {name} of {form}: no picture of "
+                    "a new item suits both; train them with the same size"
                 )
         return first[1]
 
     def unseen(self, pictures: Tensor) -> Tensor:
-        """Vectors (n, D) of items that no data set has: the sum of the parts that see, uint8 n, S, S, 3.
+        """Vectors (n, D) of new items from their pictures: uint8 n, S, S, 3.
 
-        A part that does not, such as an id table, has nothing to add for an item it never met.
+        Only parts with pictures contribute: an id table has no vector for a new item.
 
         Raises:
             RequestError: as `picture_form`.
         """
         self.picture_form()
-        return _sum([self.encoders[name].unseen(pictures) for name in self._forms()])
+        return reduce(torch.add, (self.encoders[name].unseen(pictures) for name in self._forms()))
 
     def _forms(self) -> dict[str, PictureForm]:
-        """What pictures each part takes, of those that look at pictures."""
+        """The form of pictures of each part that uses pictures."""
         forms = {}
         for name, part in self.encoders.items():
             with suppress(RequestError):
@@ -136,41 +139,32 @@ class Joined(AbstractItemEncoder):
 
 def _encoder(part: str, config: Mapping[str, Any]) -> type[AbstractItemEncoder]:
     if part in RESERVED:
-        raise RecipeError(f"items.parts has one called {part!r}, a name that is taken; choose another")
+        raise RecipeError(f"items.parts has a part called {part!r}, a reserved name; choose another")
     name = str(config.get("name"))
     if name not in ITEM_ENCODERS or ITEM_ENCODERS[name] is Joined:
         hint = nearest(name, ITEM_ENCODERS)
         raise RecipeError(
-            f"items.parts.{part}.name is {name!r}; expected an encoder that joins no others; {hint}, or "
+            f"items.parts.{part}.name is {name!r}; expected an encoder other than joined; {hint}, or "
             "pixelrec.register a class of your own"
         )
     return ITEM_ENCODERS[name]
 
 
-def _own(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key != "name"}
-
-
 def _common_width(parts: Mapping[str, AbstractItemEncoder], width: int | None) -> int:
     if not parts:
         raise RecipeError("items.parts is empty; expected parts such as ids: {name: id_table}")
-    said = {} if width is None else {"items.width": width}
-    widths = said | {f"items.parts.{name}.width": part.width for name, part in parts.items()}
+    shared = {} if width is None else {"items.width": width}
+    widths = shared | {f"items.parts.{name}.width": part.width for name, part in parts.items()}
     first, *others = widths.items()
     for key, other in others:
         if other != first[1]:
             raise RecipeError(
-                f"{first[0]} is {first[1]} and {key} is {other}, but vectors are added: expected the same; "
-                "items.width alone sets that of all parts"
+                f"{first[0]} is {first[1]} and {key} is {other}, but vectors are added: expected the same "
+                "width; items.width alone sets it for all parts"
             )
     return first[1]
 
 
-def _of(name: str, payload: Payload) -> Payload:
-    """The part's own payload."""
+def _payload_of(name: str, payload: Payload) -> Payload:
     start = f"{name}/"
     return {key.removeprefix(start): tensor for key, tensor in payload.items() if key.startswith(start)}
-
-
-def _sum(vectors: list[Tensor]) -> Tensor:
-    return reduce(torch.add, vectors)

@@ -11,10 +11,10 @@ from pixelrec.items.backbones.backbone import AbstractBackbone
 
 
 def add_lora(backbone: AbstractBackbone, rank: int) -> None:
-    """Gives every linear layer of the frozen blocks a trained correction of this rank, zero at the start.
+    """Add a trained correction of this rank, initially zero, to every linear layer of the frozen blocks.
 
     Raises:
-        RecipeError: peft is not installed, nothing is frozen, or what is frozen has no linear layer.
+        RecipeError: peft is not installed, nothing is frozen, or the frozen part has no linear layer.
     """
     if find_spec("peft") is None:
         raise RecipeError("items.lora needs peft, which is not installed; pip install 'pixelrec[pixels]'")
@@ -34,5 +34,5 @@ def add_lora(backbone: AbstractBackbone, rank: int) -> None:
         )
     trained = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=names), backbone)
-    for parameter in trained:  # peft freezes all but its own
+    for parameter in trained:  # peft has frozen everything else
         parameter.requires_grad_(True)

@@ -10,18 +10,16 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import DatasetSpec
-from pixelrec.errors import ImageError, RequestError
+from pixelrec.errors import ImageError, RequestError, some_of
 from pixelrec.images.store import PictureStore
-
-_NAMED = 3  # so many items an error names
 
 
 @final
 class Pictures:
-    """What the picture store has for items 1 … N; opened when first asked.
+    """The pictures of items 1 … N in the picture store, which is opened on first use.
 
     Args:
-        facts: where the store lies, and what items are called.
+        spec: the place of the store, and the ids of the items.
     """
 
     def __init__(self, spec: DatasetSpec) -> None:
@@ -29,10 +27,10 @@ class Pictures:
 
     @cached_property
     def store(self) -> PictureStore:
-        """Raises `ImageError` where no covers were packed, `RequestError` where no data set is at hand."""
+        """Raises `ImageError` if no covers were packed, `RequestError` without a data set."""
         if self.spec.folder is None:
             raise RequestError(
-                "item vectors come from pictures, and no data set is at hand; give it with --data"
+                "item vectors come from pictures, and there is no data set; give it with --data"
             )
         if self.spec.covers is None:
             raise ImageError(
@@ -52,7 +50,7 @@ class Pictures:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all of them, in order."""
+        """Of all pictures, in order."""
         return self.store.fingerprint(self._ids)
 
     def read(self, numbers: np.ndarray) -> Tensor:
@@ -60,12 +58,12 @@ class Pictures:
         return torch.from_numpy(self.store.read([self._ids[number - 1] for number in numbers.tolist()]))
 
     def demand_packed(self, size: int | None) -> None:
-        """Raises `ImageError` where a data set is at hand without pictures, or with those of another size."""
+        """Raises `ImageError` if the data set has no pictures, or pictures of another size."""
         if self.spec.folder is not None:
             self.demand_size(self.store.size if size is None else size)
 
     def demand_size(self, size: int) -> None:
-        """Raises `ImageError` unless pictures have `size` pixels a side."""
+        """Raises `ImageError` unless the pictures have `size` pixels a side."""
         if self.store.size != size:
             raise ImageError(
                 f"pictures in {self.store.path} have {self.store.size} pixels a side, and the network "
@@ -76,8 +74,8 @@ class Pictures:
     def demand_all(self) -> None:
         """Raises `ImageError` unless every item has a picture."""
         if missing := self.store.missing(self._ids):
-            some = ", ".join(map(repr, missing[:_NAMED])) + (", …" if len(missing) > _NAMED else "")
             raise ImageError(
                 f"{self.store.path} lacks pictures of {len(missing):,} of the data set's {self.count:,} "
-                f"items: {some}; pack the covers of all items with `pixelrec images pack`"
+                f"items: {some_of(map(repr, missing))}; pack the covers of all items with `pixelrec images "
+                "pack`"
             )

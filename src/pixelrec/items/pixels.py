@@ -1,4 +1,4 @@
-"""PixelNet: an item is its picture, seen by a network that is trained with the recommender."""
+"""PixelNet: item vectors from pictures, through a network that is trained with the recommender."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from pixelrec.items.backbones.networks import NetworkConfig, make_network, rebui
 from pixelrec.items.backbones.pooling import Pooling
 from pixelrec.items.backbones.recomputation import (
     first_statistics,
+    fixed_statistics,
     recomputed,
     saved_memory,
-    statistics_kept,
     without_statistics,
 )
 from pixelrec.items.cache.feeds import AbstractFeed, PictureFeed, lower_states
@@ -42,9 +42,9 @@ from pixelrec.items.pictures import Pictures
 from pixelrec.items.projection import Activation, Norm, Projection
 from pixelrec.numerics.precision import Precision, emulation_line, is_bf16
 
-CATALOGUE_BYTES = 256 << 20  # that are loaded together when the whole catalogue is encoded
-LOOKED_AT = 8  # pictures that are passed once to see what they keep for their gradient
-FITTED_ON = 1024  # items whose features are looked at before training, where they are standardised
+CATALOGUE_BYTES = 256 << 20  # loaded together when the catalogue is encoded
+MEASURED = 8  # pictures passed once to measure the memory of their activations
+FITTED_ON = 1024  # items whose features standardisation and first batch statistics are fitted to
 BatchNorms = Literal["auto", "batch", "fixed"]
 
 
@@ -117,7 +117,7 @@ class PixelEncoder(AbstractItemEncoder):
         super().__init__()
         self.pictures = Pictures(spec)
         if network is None:
-            self.pictures.demand_packed(size)  # before a network is fetched
+            self.pictures.demand_packed(size)  # before a network is downloaded
             if size is None and not pretrained and source is None and spec.covers is not None:
                 size = PictureStore.open(spec.covers).size
             options = BackboneOptions(pooling, size, statistics, attention)
@@ -131,7 +131,7 @@ class PixelEncoder(AbstractItemEncoder):
         self.backbone = network
         network.batch_statistics = batch_norms == "batch" or (batch_norms == "auto" and not pretrained)
         network.freeze(str(trainable))
-        self.constant = network.boundary  # so many parts are the same for ever
+        self.constant = network.boundary  # parts whose outputs never change
         if lora:
             self.constant = min(self.constant, 1)
             add_lora(network, lora)
@@ -139,14 +139,14 @@ class PixelEncoder(AbstractItemEncoder):
         self.project = Projection(network.width, width, activation, norm)
         self.width, self.precision = width, precision
         self._chunk_option, self._keep_option = chunk, keep_activations
-        self._fitting: int | None = None  # pictures whose inner values fit, once that was seen
+        self._fitting: int | None = None  # pictures whose activations fit into memory, once measured
         folder = Path(cache_folder) if cache_folder else spec.folder and spec.folder / "activations"
         self.cache = CacheConfig(cache, cache_dtype, folder)
         self._feed: AbstractFeed | None = None
         self._feeding = Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and other processes, which open the pictures and the cache themselves."""
+        """For copies and other processes, which open pictures and cache themselves."""
         return {**self.__dict__, "pictures": Pictures(self.pictures.spec), "_feed": None, "_feeding": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -154,7 +154,7 @@ class PixelEncoder(AbstractItemEncoder):
         self._feeding = Lock()
 
     def prepare(self, log: Log) -> None:
-        """Every item has a picture; what the frozen part computes is computed, where that pays.
+        """Check the pictures, fill the cache if it pays, and fit statistics.
 
         Raises:
             ImageError: pictures are missing or of another size, or the cache cannot be made.
@@ -174,10 +174,10 @@ class PixelEncoder(AbstractItemEncoder):
 
     @torch.no_grad()
     def _some_features(self) -> Tensor:
-        """Features of items spread evenly over the catalogue, as training will see them: n, W or n, T, W.
+        """Features of items spread evenly over the catalogue, computed as in training: n, W or n, T, W.
 
-        Batch norms that start from random weights get their first statistics: without, the catalogue would be
-        encoded by others than training's until they have seen some batches.
+        Batch norms without statistics get their first ones: otherwise the catalogue would be encoded with
+        other statistics than in training for the first batches.
         """
         count, found = self.pictures.count, []
         numbers = np.linspace(1, count, min(count, FITTED_ON)).astype(np.int64)
@@ -190,13 +190,13 @@ class PixelEncoder(AbstractItemEncoder):
         return torch.cat(found)
 
     def load(self, ids: np.ndarray) -> Payload:
-        """`rows`: which of `ids` (U) are items, n of them; and what their feed loads."""
+        """`rows`: the n of `ids` (U) that are items; and the payload of the feed for them."""
         rows = np.flatnonzero(ids)
         return {"rows": torch.from_numpy(rows), **self.feed.load(ids[rows])}
 
     @property
     def feed(self) -> AbstractFeed:
-        """Where inputs come from; without `prepare`, a cache is used that is there already."""
+        """The source of inputs; without `prepare`, only an existing cache is used."""
         with self._feeding:
             if self._feed is None:
                 self._feed = self._new_feed(None)
@@ -209,24 +209,22 @@ class PixelEncoder(AbstractItemEncoder):
 
     def forward(self, items: Items) -> Tensor:
         rows = items.payload["rows"]
-        with self._autocast():  # once: weights are cast for all chunks, and kept once for their gradients
+        with self._autocast():  # once, so that weights are cast once for all chunks
             vectors = self._vectors(items.payload, len(rows))
         table = vectors.new_zeros(len(items.ids), self.width)
         return table.index_copy(0, rows, vectors)
 
     def _vectors(self, payload: Payload, count: int) -> Tensor:
-        """n, D, some at a time. Gradients are those of all at once, whatever is computed again.
-
-        But for batch norms that follow the batch: they see a chunk.
+        """n, D, in chunks. Gradients do not depend on chunks or recomputation, except in batch norms that
+        normalise by the batch, which normalise by the chunk.
         """
-        asked = None in (self._chunk_option, self._keep_option)
-        if asked and torch.is_grad_enabled() and self._fitting is None and count >= LOOKED_AT:
-            each = self._inner_bytes(payload, LOOKED_AT)
+        automatic = None in (self._chunk_option, self._keep_option)
+        if automatic and torch.is_grad_enabled() and self._fitting is None and count >= MEASURED:
+            each = self._activation_bytes(payload, MEASURED)
             self._fitting = int(bytes_to_keep(self.device) // each)
         vectors = [torch.zeros(0, self.width, device=self.device, dtype=self._dtype)]
-        # deviation: batch norms that follow the batch see a chunk of distinct pictures; in the published code
-        # they see every slot of every window at once.
-        # As even as can be: a chunk of one picture may have no variance, which batch norm needs.
+        # deviation: batch norms normalise by a chunk of distinct pictures; the published code by all slots of
+        # all windows. Chunks are as even as possible: a single picture may have no variance.
         cuts = np.linspace(0, count, -(-count // self.chunk) + 1).astype(int).tolist()
         for start, stop in pairwise(cuts):
             states = self.feed.states(payload, slice(start, stop))
@@ -236,14 +234,14 @@ class PixelEncoder(AbstractItemEncoder):
                 vectors.append(self._upper(states))
         return torch.cat(vectors)
 
-    def _inner_bytes(self, payload: Payload, count: int) -> float:
-        """What a picture keeps for its gradient, seen on the first `count`: their vectors are thrown away.
+    def _activation_bytes(self, payload: Payload, count: int) -> float:
+        """Bytes of activations per picture, measured on the first `count`; their vectors are discarded.
 
-        What does not grow with their number, such as weights in another precision, is of no picture.
+        Constant memory, such as weights in another precision, does not count.
         """
         here = [] if self.device.type == "cpu" else [self.device]
         sizes = []
-        with torch.random.fork_rng(here, device_type=self.device.type), statistics_kept(self.backbone):
+        with torch.random.fork_rng(here, device_type=self.device.type), fixed_statistics(self.backbone):
             for some in (count // 2, count):
                 states = self.feed.states(payload, slice(some))
                 with saved_memory([*self.parameters(), *self.buffers(), states]) as saved:
@@ -255,7 +253,7 @@ class PixelEncoder(AbstractItemEncoder):
         return self.project(self._features(states)).to(self._dtype)
 
     def _features(self, states: Tensor) -> Tensor:
-        if self.feed.stored:  # until here, so that what is computed again holds no copy
+        if self.feed.stored:  # cast only here: recomputed chunks keep the stored dtype, not an fp32 copy
             states = states.to(self._dtype)
         return self.backbone.upper(states, self.constant)
 
@@ -269,18 +267,18 @@ class PixelEncoder(AbstractItemEncoder):
 
     @property
     def chunk(self) -> int:
-        """Pictures that pass the trained part of the network together."""
+        """Pictures that pass through the trained part of the network together."""
         if self._chunk_option is not None:
             return self._chunk_option
         if self.training and self._follows_the_batch:
-            return MOST  # wherever it runs and whatever else does: it is part of what is computed
+            return MOST  # on every device: it affects the result
         most = pictures_at_once(self.backbone, self.constant, len(self.backbone.parts), self.device)
-        # What is computed again needs room, too, beside what was kept.
+        # Recomputation needs memory beside the kept activations.
         return most if self._fitting is None else min(most, max(LEAST, self._fitting // 2))
 
     @property
     def _follows_the_batch(self) -> bool:
-        """Whether a picture's vector depends on which others pass with it in training."""
+        """Whether a picture's vector depends on the other pictures of its chunk in training."""
         return any(isinstance(m, _BatchNorm) and m.training for m in self.backbone.modules())
 
     @property
@@ -301,10 +299,10 @@ class PixelEncoder(AbstractItemEncoder):
         return PictureForm(self.backbone.input.size, self.fit)
 
     def unseen(self, pictures: Tensor) -> Tensor:
-        """Vectors (n, D) of pictures uint8 n, S, S, 3, of the form that `picture_form` says."""
+        """Vectors (n, D) of pictures uint8 n, S, S, 3, of the form `picture_form`."""
         found = []
         for some in pictures.split(self.chunk):
-            with self._autocast():  # no feed: there may be no data set
+            with self._autocast():  # without a feed: there may be no data set
                 states = lower_states(self.backbone, self.constant, some)
                 found.append(self.project(self.backbone.upper(states, self.constant)).to(self._dtype))
         return torch.cat(found)

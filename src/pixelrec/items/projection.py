@@ -1,4 +1,4 @@
-"""From the features of a picture network to a row of the table."""
+"""The projection of a picture network's features to rows of the table."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Norm = Literal["none", "layer", "items"]
 
 @final
 class Standardised(nn.Module):
-    """Features less their mean and over their spread among the items, channel by channel; fixed once fitted.
+    """Features standardised per channel by mean and standard deviation over items; fixed once fitted.
 
-    Features of pretrained networks share a large mean: without this, all items look alike at the start, and a
-    recommender may never leave that.
+    Features of pretrained networks share a large mean: otherwise all item vectors start alike, and training
+    may never separate them.
     """
 
     mean: Tensor
@@ -31,12 +31,12 @@ class Standardised(nn.Module):
         self.register_buffer("fitted", torch.tensor(False))
 
     def fit(self, features: Tensor) -> None:
-        """From features (n, W or n, T, W) of some items, unless it was fitted before."""
+        """From features (n, W or n, T, W) of some items, unless already fitted."""
         if self.fitted:
             return
         flat = features.reshape(-1, features.shape[-1]).to(self.mean)
         spread = flat.std(0, correction=0)
-        # A channel that says the same of every item stays silent instead of being blown up.
+        # A constant channel becomes 0 instead of amplified noise.
         self.scale.copy_(torch.where(spread > 1e-6, 1 / spread.clamp(min=1e-6), 0.0))
         self.mean.copy_(flat.mean(0))
         self.fitted.fill_(True)
@@ -47,20 +47,20 @@ class Standardised(nn.Module):
 
 @final
 class Projection(nn.Module):
-    """Linear, then ReLU; where a picture has many tokens, of each of them, and then their mean.
+    """Linear → activation; with several tokens per picture, for each token, followed by their mean.
 
-    The published benchmark's, weights Xavier normal, biases 0 (arXiv 2309.06789).
+    As in the published benchmark: weights Xavier normal, biases 0 (arXiv 2309.06789).
 
     Args:
         inner: W, width of the features.
         width: D.
-        activation: what follows the linear layer.
-        norm: what comes first: nothing, as published; a layer norm; or the standardisation of `Standardised`.
+        activation: after the linear layer.
+        norm: before the linear layer: none, as published; layer norm; or items: see `Standardised`.
     """
 
     def __init__(self, inner: int, width: int, activation: Activation = "relu", norm: Norm = "none") -> None:
         super().__init__()
-        self.norm: nn.Module = {"layer": nn.LayerNorm, "items": Standardised}.get(norm, _nothing)(inner)
+        self.norm: nn.Module = {"layer": nn.LayerNorm, "items": Standardised}.get(norm, nn.Identity)(inner)
         self.linear = nn.Linear(inner, width)
         self.activation = activation
         nn.init.xavier_normal_(self.linear.weight)
@@ -68,7 +68,7 @@ class Projection(nn.Module):
 
     @property
     def unfitted(self) -> Standardised | None:
-        """What wants to see features of some items before training."""
+        """The standardisation, if it must still be fitted to features of some items."""
         return self.norm if isinstance(self.norm, Standardised) and not self.norm.fitted else None
 
     def forward(self, features: Tensor) -> Tensor:
@@ -77,7 +77,3 @@ class Projection(nn.Module):
         if self.activation == "relu":
             x = F.relu(x)
         return x.mean(1) if x.dim() == 3 else x
-
-
-def _nothing(_inner: int) -> nn.Module:
-    return nn.Identity()

@@ -235,8 +235,8 @@ def test_not_a_state_dict(held: object, said: str, tmp_path: Path) -> None:
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    assert "no file is there" in refusal(tmp_path / "RN50.pt")
-    assert "no file is there" in refusal(tmp_path)
+    assert "no such file" in refusal(tmp_path / "RN50.pt")
+    assert "no such file" in refusal(tmp_path)
 
 
 def test_choices_that_do_not_fit(tmp_path: Path) -> None:

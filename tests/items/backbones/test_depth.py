@@ -40,8 +40,8 @@ def test_words(word: str, boundary: int) -> None:
         ("-1", "number of top blocks"),
         ("0", "16; choose 1 to 16"),
         ("17", "17 top blocks, and the network has 16"),
-        ("stages 2-3", "leaves stage 4 out"),
-        ("stage 3", "leaves stage 4 out: what is trained must reach the top; write 'stages 3-4'"),
+        ("stages 2-3", "without stage 4"),
+        ("stage 3", "without stage 4: the trained part must reach the top; write 'stages 3-4'"),
         ("stages 3-5", "stages 1 to 4"),
         ("stages 0-4", "stages 1 to 4"),
         ("stages 4-3", "the lower one first"),
@@ -57,7 +57,7 @@ def test_bad_words(word: str, said: str) -> None:
 
 
 def test_stages_of_a_network_without() -> None:
-    with pytest.raises(RecipeError, match="has no stages; say how many of its 12 top blocks"):
+    with pytest.raises(RecipeError, match="has no stages; give a number of its 12 top blocks"):
         boundary_of("stages 3-4", blocks=12)
     with pytest.raises(RecipeError) as error:
         boundary_of("some", blocks=12)

@@ -212,7 +212,7 @@ def test_described_and_rebuilt(family: str, pixels: Tensor) -> None:
 def test_cost_counts_from_the_bottom(family: str) -> None:
     backbone = tiny(family)
     top = len(backbone.parts)
-    shares = [backbone.frozen_share(b) for b in range(top + 1)]
+    shares = [backbone.frozen_fraction(b) for b in range(top + 1)]
     assert shares[0] == 0
     assert shares[-1] == 1
     assert shares == sorted(shares)
@@ -225,7 +225,7 @@ def test_operations_are_those_of_the_formula() -> None:
     T, W, inner = 17, 16, 24
     block = 2 * (4 * T * W * W + 2 * T * T * W + 2 * T * W * inner)
     stem = 2 * 16 * W * 3 * 8 * 8
-    assert backbone.frozen_share(2) == pytest.approx((stem + block) / (stem + 3 * block))
+    assert backbone.frozen_fraction(2) == pytest.approx((stem + block) / (stem + 3 * block))
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])

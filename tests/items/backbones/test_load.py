@@ -308,7 +308,7 @@ def test_sizes_of_networks() -> None:
         sizes = {**TINY[family], word: [8, 16], "depths": [1, 1, 1]}
         told = said(lambda family=family, sizes=sizes: random_backbone(family, sizes=sizes))  # type: ignore[misc]
         assert "depths of 3" in told and f"{word} of 2" in told, family
-    assert "pictures of 1 channels" in attempt(num_channels=1)
+    assert "pictures with 1 channels" in attempt(num_channels=1)
     assert "Give items.family (beit, clip" in said(lambda: random_backbone())
     assert "did you mean 'clip'?" in said(lambda: random_backbone("clp"))
 

@@ -1,7 +1,7 @@
-"""The contract of picture networks: pixels in, features out, and a cut at every depth.
+"""The interface of picture networks: pixels in, features out, and a cut at every depth.
 
-A network is a row of parts, `stem, block 1 … block n, head`, each from one tensor to one tensor. Between any
-two of them it can be cut: what the lower part computes is one tensor, the state, and
+A network is a sequence of parts, `stem, block 1 … block n, head`, each from one tensor to one tensor. It can
+be cut between any two of them: the output of the lower part is one tensor, the state, and
 `upper(lower(pixels)) == forward(pixels)`. Boundary b lies above the b lowest parts: 0 is the pixels, n + 2
 the features.
 
@@ -28,33 +28,27 @@ from pixelrec.items.backbones.recomputation import recomputed
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A network taken apart; every module is called with one tensor and returns one.
+    """The parts of a network; every module takes one tensor and returns one.
 
-    `head` ends in the features: B, W, or B, T, W where every token is wanted.
+    `head` returns the features: B, W, or B, T, W with token pooling.
     """
 
     stem: nn.Module  # normalised pixels B, 3, S, S → state
     blocks: Sequence[nn.Module]  # state → state
     head: nn.Module  # state → features
-    stages: Sequence[int] = ()  # how many blocks each stage has; none: the network has no stages
+    stages: Sequence[int] = ()  # blocks of each stage; empty if the network has none
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the weights come from."""
+    """The origin of the weights."""
 
-    source: str  # a folder or a name on the hub; empty: made up from sizes
-    revision: str | None  # the hub's commit, or "sha256:…" of local weights; none: random weights
+    source: str  # a folder or a name on the hub; empty: made from sizes
+    revision: str | None  # commit on the hub, or "sha256:…" of local weights; none: random weights
 
 
 class AbstractBackbone(nn.Module, ABC):
-    """A picture network whose lower part can be frozen, cut off and cached.
-
-    Args:
-        anatomy: its parts.
-        picture_input: what it eats.
-        provenance: where its weights come from.
-    """
+    """A picture network whose lower part can be frozen, cut off and cached."""
 
     def __init__(self, anatomy: Anatomy, picture_input: PictureInput, provenance: Provenance) -> None:
         super().__init__()
@@ -65,14 +59,14 @@ class AbstractBackbone(nn.Module, ABC):
         self.input = picture_input
         self.provenance = provenance
         self.boundary = 0
-        self.batch_statistics = True  # of batch norms that are trained; else those of pretraining stay
-        self.recompute = False  # gradient checkpointing: inner activations are computed again in backward
-        # Some parameters are constants by design (positions of ViT-MAE): they stay so at any depth.
+        self.batch_statistics = True  # whether trained batch norms normalise by the batch
+        self.recompute = False  # gradient checkpointing
+        # Some parameters are constants by design, such as positions of ViT-MAE, and are never trained.
         self._learnable = frozenset(name for name, p in self.named_parameters() if p.requires_grad)
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """All it takes to rebuild the network without its weights, as JSON knows it."""
+        """Everything needed to rebuild the network without its weights, as JSON."""
 
     @property
     def parts(self) -> list[nn.Module]:
@@ -81,16 +75,16 @@ class AbstractBackbone(nn.Module, ABC):
 
     @property
     def width(self) -> int:
-        """W, of the features."""
+        """W, the width of the features."""
         return self.measurement.shapes[-1][-1]
 
-    def freeze(self, word: str) -> None:
-        """Train what the depth word says (see `depth`), and only that; what is below stays in eval mode.
+    def freeze(self, trainable: str) -> None:
+        """Train only the parts given by `trainable` (see `depth`); the parts below stay in eval mode.
 
         Raises:
-            RecipeError: no such depth in this network.
+            RecipeError: the network has no such depth.
         """
-        self.boundary = boundary_of(word, blocks=len(self.blocks), stages=self.stages)
+        self.boundary = boundary_of(trainable, blocks=len(self.blocks), stages=self.stages)
         depth = {f"{name}.": i for i, name in enumerate(self._names())}
         for name, parameter in self.named_parameters():
             part = next(i for start, i in depth.items() if name.startswith(start))
@@ -101,10 +95,10 @@ class AbstractBackbone(nn.Module, ABC):
         return ["stem", *(f"blocks.{i}" for i in range(len(self.blocks))), "head"]
 
     def train(self, mode: bool = True) -> Self:
-        """As ever, but frozen parts are constants: their batch norms and dropouts stay in eval mode.
+        """As usual, but frozen parts stay in eval mode.
 
-        So do batch norms that are trained, unless `batch_statistics` are wanted: then a picture's features do
-        not depend on which others are in the batch.
+        So do all batch norms without `batch_statistics`: then a picture's features do not depend on the
+        other pictures of the batch.
         """
         super().train(mode)
         for part in self.parts[: self.boundary]:
@@ -120,37 +114,34 @@ class AbstractBackbone(nn.Module, ABC):
         return self._run(pixels, 0, len(self.parts))
 
     def lower(self, pixels: Tensor, boundary: int | None = None) -> Tensor:
-        """The state at a boundary, by default above what is frozen: B, *state_shape(boundary)."""
+        """The state at a boundary, by default above the frozen parts: B, *state_shape(boundary)."""
         return self._run(pixels, 0, self.boundary if boundary is None else boundary)
 
     def upper(self, state: Tensor, boundary: int | None = None) -> Tensor:
-        """The features of pictures whose state at the boundary is known."""
+        """The features of pictures from their state at the boundary."""
         return self._run(state, self.boundary if boundary is None else boundary, len(self.parts))
 
     def _run(self, x: Tensor, start: int, stop: int) -> Tensor:
         for part in self.parts[start:stop]:
-            again = self.recompute and torch.is_grad_enabled() and _is_trained(part)
+            # A frozen part may have trained corrections.
+            trained = any(parameter.requires_grad for parameter in part.parameters())
+            again = self.recompute and torch.is_grad_enabled() and trained
             x = recomputed(part, x) if again else part(x)
         return x
 
     def state_shape(self, boundary: int) -> tuple[int, ...]:
-        """Shape of one picture's state at the boundary."""
+        """The shape of one picture's state at the boundary."""
         return self.measurement.shapes[boundary]
 
     def state_bytes(self, boundary: int, dtype: torch.dtype = torch.float32) -> int:
-        """What it takes to keep one picture's state at the boundary."""
+        """The bytes of one picture's state at the boundary."""
         return self.measurement.numbers(boundary) * dtype.itemsize
 
-    def frozen_share(self, boundary: int) -> float:
-        """Share of a forward pass's multiplications that lies below the boundary: 0 … 1."""
-        return self.measurement.share_below(boundary)
+    def frozen_fraction(self, boundary: int) -> float:
+        """The fraction of a forward pass's multiplications below the boundary: 0 … 1."""
+        return self.measurement.fraction_below(boundary)
 
     @cached_property
     def measurement(self) -> Measurement:
-        """Shape at every boundary and operations of every part, for one picture."""
+        """The shape at every boundary and the operations of every part, for one picture."""
         return measure(self.parts, (3, self.input.size, self.input.size))
-
-
-def _is_trained(part: nn.Module) -> bool:
-    """Whether anything in it is: corrections to a frozen part are."""
-    return any(parameter.requires_grad for parameter in part.parameters())

@@ -1,7 +1,7 @@
-"""Where a checkpoint lies and what its files say, before any weight is read.
+"""Finding a checkpoint and reading its configuration.
 
-A checkpoint is a folder with `config.json`, weights, and mostly `preprocessor_config.json`; one on the hub
-is brought into the hub's own cache first, so that the rest is the same.
+A checkpoint is a folder with `config.json`, weights, and usually `preprocessor_config.json`; one on the hub
+is first downloaded into the hub's own cache.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ WRITTEN = ("config.json", "preprocessor_config.json")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder that holds one."""
+    """A folder with a checkpoint."""
 
-    source: str  # as the recipe names it
+    source: str  # as in the recipe
     folder: Path
-    commit: str | None = None  # of the hub
+    commit: str | None = None  # on the hub
 
     def config(self) -> Mapping[str, Any]:
-        """What `config.json` says."""
+        """The content of `config.json`."""
         return self._read("config.json")
 
     def preprocessing(self) -> Preprocessing:
-        """What `preprocessor_config.json` says; nothing where there is none."""
+        """The content of `preprocessor_config.json`, if there is one."""
         name = "preprocessor_config.json"
         return Preprocessing.of(self._read(name)) if (self.folder / name).is_file() else Preprocessing()
 
@@ -43,8 +43,8 @@ class Checkpoint:
             written = json.loads((self.folder / name).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise RecipeError(
-                f"{self.source} is no checkpoint: it has no {name}; give a folder that transformers' "
-                "save_pretrained has written, or a model's name on the hub"
+                f"{self.source} is no checkpoint: it has no {name}; give a folder written by transformers' "
+                "save_pretrained, or a model's name on the hub"
             ) from error
         except (OSError, ValueError) as error:
             raise RecipeError(
@@ -55,10 +55,10 @@ class Checkpoint:
         return written
 
     def weights(self) -> list[Path]:
-        """Its files of weights: safetensors where there are any, else what `torch.save` wrote.
+        """Its weight files: safetensors if there are any, otherwise those of `torch.save`.
 
         Raises:
-            RecipeError: none.
+            RecipeError: there are none.
         """
         for pattern in (SAFETENSORS, TORCH_FILES):
             found = sorted(self.folder.glob(pattern))
@@ -70,7 +70,7 @@ class Checkpoint:
         )
 
     def revision(self) -> str:
-        """The hub's commit, or a hash of the weights."""
+        """The commit on the hub, or a hash of the weights."""
         if self.commit:
             return self.commit
         content = hashlib.sha256()
@@ -81,15 +81,15 @@ class Checkpoint:
 
 
 def find_checkpoint(source: str, *, revision: str | None = None, weights: bool = True) -> Checkpoint:
-    """The checkpoint in a folder, or on the hub under that name.
+    """The checkpoint in a folder, or on the hub.
 
     Args:
         source: a folder, or a name such as `openai/clip-vit-base-patch32`.
-        revision: a branch, tag or commit of the hub.
-        weights: whether they are wanted; otherwise they are not downloaded.
+        revision: a branch, tag or commit on the hub.
+        weights: whether to download weights.
 
     Raises:
-        RecipeError: neither, or the hub cannot be reached.
+        RecipeError: there is no such checkpoint, or the hub cannot be reached.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():

@@ -1,4 +1,4 @@
-"""Published weights of CLIP's ResNets: a file of tensors in, a network out."""
+"""Reading published weights of CLIP's ResNets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from pixelrec.errors import RecipeError
+from pixelrec.errors import RecipeError, some_of
 from pixelrec.items.backbones.backbone import Provenance
 from pixelrec.items.backbones.clip_resnet import (
     LAYERS,
@@ -27,23 +27,23 @@ from pixelrec.items.backbones.clip_resnet import (
     unfilled,
 )
 
-VISUAL = "visual."  # how names of the picture's half of CLIP start
+VISUAL = "visual."  # prefix of the tensors of CLIP's picture encoder
 POSITIONS = "attnpool.positional_embedding"
-TELLING = {"conv1.weight": 4, POSITIONS: 2, "attnpool.c_proj.weight": 2}  # shapes tell sizes; dimensions
-COUNTER = ".num_batches_tracked"  # of a batch norm; absent in some files, and of no use in others
+DIMENSIONS = {"conv1.weight": 4, POSITIONS: 2, "attnpool.c_proj.weight": 2}  # of tensors that show sizes
+COUNTER = ".num_batches_tracked"  # of a batch norm; absent in some files, not used in others
 Tensors = dict[str, Tensor]
 
 
 def load_clip_resnet(path: Path, config: CLIPResNetConfig | None = None) -> CLIPResNet:
-    """The network whose published weights are in `path`, in fp32.
+    """The network with the published weights in `path`, in fp32.
 
     Args:
-        path: safetensors, or a state dict that `torch.save` wrote; OpenAI's names, with or without `visual.`
-        config: of the recipe.
+        path: safetensors, or a state dict of `torch.save`, with OpenAI's names, with or without `visual.`
+        config: options of the recipe.
 
     Raises:
-        RecipeError: no such file, not a checkpoint, not of a CLIP ResNet; a tensor that is missing,
-            unknown or of the wrong shape; config that do not fit.
+        RecipeError: no such file, no checkpoint of a CLIP ResNet; a tensor that is missing, unknown or of the
+            wrong shape; unsuitable options.
     """
     config = config or CLIPResNetConfig()
     tensors = read_visual(path)
@@ -63,13 +63,13 @@ def _digest(path: Path) -> str:
 
 
 def read_visual(path: Path) -> Tensors:
-    """Tensors of the picture's half of a checkpoint, without their `visual.`.
+    """The tensors of a checkpoint's picture encoder, without the prefix `visual.`.
 
     Raises:
-        RecipeError: no such file, or not a checkpoint.
+        RecipeError: no such file, or no checkpoint.
     """
     if not path.is_file():
-        raise RecipeError(f"{path}: no file is there; expected weights of a CLIP ResNet, .safetensors or .pt")
+        raise RecipeError(f"{path}: no such file; expected weights of a CLIP ResNet, .safetensors or .pt")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     found = _read_saved(path)
@@ -97,15 +97,15 @@ def _read_saved(path: Path) -> Mapping[str, Tensor]:
         )
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what is no checkpoint makes an unpickler raise almost anything
-        # Its own text would advise to load with less safety.
+    except Exception as error:  # an unpickler may raise almost anything
+        # Its own message would advise to load with less safety.
         raise RecipeError(
             f"{path}: not a checkpoint of weights alone ({type(error).__name__}); "
             "expected .safetensors, or torch.save of a state dict"
         ) from None
     if not _is_state_dict(found):
         inside = (
-            f"a mapping of {_some(map(str, found))}" if isinstance(found, Mapping) else type(found).__name__
+            f"a mapping of {some_of(map(str, found))}" if isinstance(found, Mapping) else type(found).__name__
         )
         raise RecipeError(f"{path}: holds {inside}; expected a state dict, names to tensors: save just that")
     return found
@@ -126,28 +126,28 @@ def _is_torchscript(path: Path) -> bool:
 
 
 def _visual(names: Iterable[str]) -> list[str]:
-    """Names of the picture's half: those that say so, or all where none does."""
+    """The names with the prefix, or all names if none has it."""
     names = list(names)
     return [name for name in names if name.startswith(VISUAL)] or names
 
 
 def recognised(tensors: Mapping[str, Tensor], path: Path) -> Architecture:
-    """Which CLIP ResNet `tensors` are of, from their names and shapes; `path` is for messages.
+    """The architecture of a CLIP ResNet, from names and shapes of its tensors; `path` is for messages.
 
     Raises:
-        RecipeError: of none.
+        RecipeError: they are of another network.
     """
     if "class_embedding" in tensors:
         raise RecipeError(
             f"{path}: weights of a CLIP vision transformer; expected a CLIP ResNet, such as RN50"
         )
-    needed = [*TELLING, *(f"{layer}.0.conv1.weight" for layer in LAYERS)]
+    needed = [*DIMENSIONS, *(f"{layer}.0.conv1.weight" for layer in LAYERS)]
     if missing := [name for name in needed if name not in tensors]:
         raise RecipeError(
-            f"{path}: not weights of a CLIP ResNet: no {_some(missing)} among {len(tensors)} tensors; "
+            f"{path}: not weights of a CLIP ResNet: no {some_of(missing)} among {len(tensors)} tensors; "
             "expected OpenAI's names, such as visual.conv1.weight"
         )
-    for name, dimensions in TELLING.items():
+    for name, dimensions in DIMENSIONS.items():
         if tensors[name].dim() != dimensions or not tensors[name].numel():
             shape = tuple(tensors[name].shape)
             raise RecipeError(
@@ -170,31 +170,22 @@ def _blocks(names: Iterable[str], layer: str) -> int:
 
 
 def _demand_fit(network: ModifiedResNet, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Refuses tensors that are not exactly those of `network`."""
+    """Raises `RecipeError` unless the tensors are exactly those of `network`."""
     expected = network.state_dict()
     if missing := [name for name in expected if name not in tensors and not name.endswith(COUNTER)]:
         raise RecipeError(
-            f"{path}: lacks {_some(missing)}; the checkpoint is incomplete: copy or convert it again"
+            f"{path}: lacks {some_of(missing)}; the checkpoint is incomplete: copy or convert it again"
         )
     if unknown := [name for name in tensors if name not in expected]:
-        raise RecipeError(
-            f"{path}: {_some(unknown)} is in no CLIP ResNet; expected OpenAI's tensors and no others"
-        )
+        raise RecipeError(f"{path}: {some_of(unknown)} is in no CLIP ResNet; expected only OpenAI's tensors")
     for name, tensor in expected.items():
         found = tensors.get(name, tensor)
         if found.shape != tensor.shape:
             raise RecipeError(
                 f"{path}: {name} has shape {tuple(found.shape)}; expected {tuple(tensor.shape)}, "
-                "as the other tensors have it"
+                "consistent with the other tensors"
             )
         if found.is_floating_point() != tensor.is_floating_point():
             raise RecipeError(
                 f"{path}: {name} is {found.dtype}; expected floating point: undo the quantisation"
             )
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first few names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

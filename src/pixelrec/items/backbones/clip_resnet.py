@@ -1,10 +1,10 @@
 """CLIP's own ResNets (Radford et al., arXiv 2103.00020, section 2.4), under OpenAI's tensor names.
 
-They differ from the usual ResNet in three ways: three convolutions and an average pool make the stem; where a
-bottleneck halves the picture, an average pool does it and every convolution there has stride 1 (Zhang, arXiv
-1904.11486); and the last feature map is pooled by attention, asked by its own mean.
+They differ from the usual ResNet in three ways: the stem has three convolutions and an average pool;
+bottlenecks shrink the picture with an average pool instead of strided convolutions (Zhang, arXiv 1904.11486);
+and the last feature map is pooled by attention with its mean as the query.
 
-Shapes: B pictures, C channels, H × W places of a feature map, G × G places the attention pool knows.
+Shapes: B pictures, C channels, H × W places of a feature map, G × G places of the attention pool.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from pixelrec.items.backbones.picture_input import (
 )
 from pixelrec.items.backbones.pooling import MapToTokens, Pooling, checked, pooled
 
-STRIDE = 32  # pixels a place of the last feature map stands for, along each side
+STRIDE = 32  # pixels per place of the last feature map, along each side
 PICTURES = PictureSizes(step=STRIDE, least=STRIDE)
-EXPANSION = 4  # a bottleneck's output is this many times as wide as its inside
+EXPANSION = 4  # width of a bottleneck's output as a multiple of its inner width
 HEAD_WIDTH = 64  # of the attention pool
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 RANDOM = Provenance(source="", revision=None)
@@ -40,12 +40,12 @@ POOLINGS: tuple[Pooling, ...] = ("tokens", "mean", "pooler")
 
 @dataclass(frozen=True)
 class Architecture:
-    """What tells one CLIP ResNet from another."""
+    """The sizes of a CLIP ResNet."""
 
     blocks: tuple[int, ...]  # bottlenecks of layer1 … layer4
     width: int  # channels of the stem; even
-    output: int  # width of what the attention pool returns
-    native: int  # pixels along a side of the pictures it was trained on
+    output: int  # width of the attention pool's output
+    native: int  # side of the pictures in pretraining, in pixels
 
     @property
     def channels(self) -> int:
@@ -63,12 +63,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 
 @final
 class Bottleneck(nn.Module):
-    """1×1 → 3×3 → average pool where `stride` is above 1 → 1×1, beside a shortcut that is fitted likewise.
+    """1×1 → 3×3 → average pool if `stride` > 1 → 1×1, plus a shortcut with the same average pool.
 
     Args:
-        channels: that come in.
-        inner: inside; `EXPANSION` times as many go out.
-        stride: by how much the picture shrinks.
+        channels: input channels.
+        inner: inner channels; the output has `EXPANSION` times as many.
+        stride: factor by which the picture shrinks.
     """
 
     def __init__(self, channels: int, inner: int, stride: int = 1) -> None:
@@ -99,12 +99,12 @@ class Bottleneck(nn.Module):
 
 @final
 class AttentionPool(nn.Module):
-    """One step of multi-head attention in which the mean of all places asks the mean and every place.
+    """Multi-head attention with the mean of all places as the query; keys are the mean and every place.
 
     Args:
         grid: G, along each side.
         channels: C, a multiple of `HEAD_WIDTH`.
-        output: width of the answer.
+        output: width of the output.
     """
 
     def __init__(self, grid: int, channels: int, output: int) -> None:
@@ -127,16 +127,16 @@ class AttentionPool(nn.Module):
 
 @final
 class ModifiedResNet(nn.Module):
-    """The layers of a CLIP ResNet under OpenAI's names, without their `visual.`: what a checkpoint holds.
+    """The layers of a CLIP ResNet under OpenAI's names, without the prefix `visual.`.
 
-    Random weights start as CLIP's did: every bottleneck adds nothing, the attention pool is N(0, 1/C).
+    Random weights are initialised as CLIP's: bottlenecks add nothing, the attention pool is N(0, 1/C).
 
     Args:
         architecture: one of `ARCHITECTURES`, or another.
-        size: pixels along a side of a picture; a multiple of `STRIDE`.
+        size: side of a picture in pixels; a multiple of `STRIDE`.
 
     Raises:
-        RecipeError: it is no multiple.
+        RecipeError: the size is no multiple.
     """
 
     def __init__(self, architecture: Architecture, size: int) -> None:
@@ -157,7 +157,7 @@ class ModifiedResNet(nn.Module):
         self.attnpool = AttentionPool(size // STRIDE, architecture.channels, architecture.output)
 
     def anatomy(self, pooling: Pooling) -> Anatomy:
-        """Its parts; states are B, width, S / 4, S / 4 after the stem and B, C, S / 32, S / 32 in the end."""
+        """Its parts; states are B, width, S / 4, S / 4 after the stem and B, C, S / 32, S / 32 at the end."""
         stem = nn.Sequential()
         for convolution, norm in ((self.conv1, self.bn1), (self.conv2, self.bn2), (self.conv3, self.bn3)):
             stem.extend((convolution, norm, nn.ReLU(inplace=True)))
@@ -174,16 +174,16 @@ def _layer(channels: int, inner: int, blocks: int, stride: int) -> nn.Sequential
 
 @dataclass(frozen=True)
 class CLIPResNetConfig:
-    """What a recipe chooses about a network, beside which.
+    """Options of a CLIP ResNet.
 
     Args:
         pooling: `pooler` is the attention pool (features B, output), `mean` the mean over the last feature
             map (B, C), `tokens` its places (B, G², C).
-        size: of pictures, in pixels, a multiple of 32; by default the native one, to others positions are
-            interpolated.
-        mean: of the colours; by default CLIP's.
-        std: of the colours.
-        frozen_pool: the attention pool is constant at every depth, as in the published benchmark.
+        size: side of pictures in pixels, a multiple of 32; positions are interpolated unless it is the native
+            size, the default.
+        mean: mean of the colours; by default CLIP's.
+        std: standard deviation of the colours.
+        frozen_pool: whether the attention pool is never trained, as in the published benchmark.
     """
 
     pooling: Pooling = "pooler"
@@ -195,15 +195,15 @@ class CLIPResNetConfig:
 
 @final
 class CLIPResNet(AbstractBackbone):
-    """Stem, every bottleneck in order, and a pool; stages 1 to 4 are layer1 to layer4.
+    """Stem, bottlenecks and a pool; stages 1 to 4 are layer1 to layer4.
 
     Args:
-        network: whose layers these are; made for pictures of the size that is chosen.
-        config: of the recipe.
-        provenance: of the weights; by default they are random.
+        network: its layers, made for pictures of the size in `config`.
+        config: options of the recipe.
+        provenance: origin of the weights; by default they are random.
 
     Raises:
-        RecipeError: a pooling it does not have.
+        RecipeError: an unknown pooling.
     """
 
     def __init__(
@@ -216,7 +216,6 @@ class CLIPResNet(AbstractBackbone):
         self.architecture, self.config = network.architecture, replace(config, size=network.size)
 
     def describe(self) -> dict[str, Any]:
-        """What `rebuild_clip_resnet` takes."""
         config = {"architecture": asdict(self.architecture), "config": asdict(self.config)}
         return {"family": "clip_resnet", **config}
 
@@ -225,21 +224,21 @@ def random_clip_resnet(name: str, config: CLIPResNetConfig | None = None) -> CLI
     """One of `ARCHITECTURES` with random weights.
 
     Raises:
-        RecipeError: an unknown name, or config that do not fit.
+        RecipeError: an unknown name, or unsuitable options.
     """
-    if name not in list(ARCHITECTURES):  # which may be anything, a list even
+    if name not in list(ARCHITECTURES):  # `name` may be of any type, even a list
         raise RecipeError(f"no CLIP ResNet is called {name!r}; {nearest(str(name), ARCHITECTURES)}")
     config = config or CLIPResNetConfig()
     return CLIPResNet(unfilled(ARCHITECTURES[name], config), config)
 
 
 def unfilled(architecture: Architecture, config: CLIPResNetConfig) -> ModifiedResNet:
-    """The layers, for pictures of the size that is chosen, or of the native one."""
+    """The layers, for pictures of the size in `config`, or of the native size."""
     return ModifiedResNet(architecture, config.size or architecture.native)
 
 
 def rebuild_clip_resnet(description: Mapping[str, Any]) -> CLIPResNet:
-    """The network that described itself so, with random weights; the description may have been JSON."""
+    """The network of a description, which may come from JSON, with random weights."""
     architecture, config = dict(description["architecture"]), dict(description["config"])
     architecture["blocks"] = tuple(architecture["blocks"])
     colours = {name: tuple(config[name]) for name in ("mean", "std")}
@@ -248,9 +247,9 @@ def rebuild_clip_resnet(description: Mapping[str, Any]) -> CLIPResNet:
 
 
 def fitted_positions(positions: Tensor, grid: int) -> Tensor:
-    """Position embeddings of another grid: 1 + G², C → 1 + grid², C.
+    """Position embeddings for another grid: 1 + G², C → 1 + grid², C.
 
-    The first belongs to the mean and stays; the others are interpolated, bicubically, on their square.
+    The first, of the mean, stays; the others are interpolated bicubically.
     """
     old = isqrt(len(positions) - 1)
     if old == grid:

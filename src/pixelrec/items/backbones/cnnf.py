@@ -15,24 +15,12 @@ from pixelrec.blocks.dropout import Dropout
 from pixelrec.items.backbones.backbone import AbstractBackbone, Anatomy, Provenance
 from pixelrec.items.backbones.picture_input import DEFAULT_SIZE, HALF, PictureInput, PictureSizes
 
-SIZES = PictureSizes(step=1, least=39)  # below, nothing is left of the picture after conv5
+SIZES = PictureSizes(step=1, least=39)  # smaller maps vanish after conv5
 
 
 @final
 class Convolution(nn.Module):
-    """Convolution → ReLU → local response normalisation → max pool of 3 × 3 places, stride 2.
-
-    The last two are there where asked for.
-
-    Args:
-        channels: that come in.
-        outer: that go out.
-        kernel: places along a side of what a channel looks at.
-        stride: places between two looks.
-        padding: zeros around the picture.
-        normalise: divides by what neighbouring channels say at the same place.
-        pool: halves the picture.
-    """
+    """Convolution → ReLU → optional local response normalisation → optional max pool (3 × 3, stride 2)."""
 
     def __init__(
         self,
@@ -57,7 +45,7 @@ class Convolution(nn.Module):
         return F.max_pool2d(x, 3, 2, ceil_mode=True) if self.pool else x
 
     def places(self, side: int) -> int:
-        """H' of H: places along a side of what comes out; below 1 where H is too small."""
+        """H' of H: places along a side of the output; below 1 if H is too small."""
         kernel, stride, padding = self.conv.kernel_size[0], self.conv.stride[0], int(self.conv.padding[0])
         side = (side + 2 * padding - kernel) // stride + 1
         return -(-(side - 3) // 2) + 1 if self.pool else side
@@ -65,7 +53,7 @@ class Convolution(nn.Module):
 
 @final
 class FullyConnected(nn.Module):
-    """Linear → ReLU → dropout, of everything a picture has become."""
+    """Linear → ReLU → dropout, over a flattened map."""
 
     def __init__(self, inner: int, outer: int, dropout: float) -> None:
         super().__init__()
@@ -78,7 +66,7 @@ class FullyConnected(nn.Module):
 
 
 def xavier_uniform(module: nn.Module) -> None:
-    """Weights of convolutions and linear layers as Glorot and Bengio (2010) draw them; biases 0."""
+    """Xavier uniform weights in convolutions and linear layers (Glorot and Bengio 2010); biases 0."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
@@ -89,18 +77,18 @@ def xavier_uniform(module: nn.Module) -> None:
 class CNNF(AbstractBackbone):
     """Five convolutions and two fully connected layers, from random weights; the features are fc7's.
 
-    The blocks above the stem, which is conv1, are conv2 … conv5, fc6 and fc7. The paper's fc8 is whatever
-    projection comes next. Weights start as DVBPR's: Xavier's uniform, biases 0.
+    The stem is conv1, the blocks are conv2 … conv5, fc6 and fc7. The projection to the table replaces the
+    paper's fc8. Initial weights are those of DVBPR: Xavier uniform, biases 0.
 
     Args:
-        size: pixels along a side of a picture; 224 in the paper.
-        width: of fc6 and fc7, and so of the features.
-        dropout: after fc6 and fc7.
+        size: side of a picture in pixels; 224 in the paper.
+        width: width of fc6 and fc7, and so of the features.
+        dropout: dropout after fc6 and fc7.
     """
 
     def __init__(self, *, size: int = DEFAULT_SIZE, width: int = 4096, dropout: float = 0.5) -> None:
-        # deviation: the published benchmark's CNN-F has stride 4 along the width only, pools 2 × 2, pads
-        # nothing, does not normalise, and has 512 units in fc6 and fc7.
+        # deviation: the published benchmark's CNN-F has stride 4 along the width only, 2 × 2 pools, neither
+        # padding nor normalisation, and 512 units in fc6 and fc7.
         SIZES.check(size, "CNN-F")
         convolutions = [
             Convolution(3, 64, 11, stride=4, normalise=True, pool=True),

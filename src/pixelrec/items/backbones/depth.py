@@ -1,14 +1,14 @@
-"""How much of a picture network is trained, as one word of a recipe.
+"""The trained depth of a picture network: values of `items.trainable`.
 
-A network is a row of parts: stem, block 1 … block n, head. What is trained lies on top, so a word comes down
-to one number, the **boundary**: how many parts, counted from the pixels, are frozen.
+A network is a sequence of parts: stem, block 1 … block n, head. The upper parts are trained, so a value
+corresponds to one number, the **boundary**: the number of frozen parts, counted from the pixels.
 
-| word | trained | boundary |
+| value | trained | boundary |
 |---|---|---|
 | all | everything | 0 |
 | 2 | the top two blocks and the head | n − 1 |
-| stages 3-4 | the blocks of stages 3 and 4, which is the last, and the head | 1 + blocks below stage 3 |
-| head | what comes after the last block | n + 1 |
+| stages 3-4 | the blocks of stages 3 and 4 (of 4), and the head | 1 + blocks below stage 3 |
+| head | the head | n + 1 |
 | none | nothing | n + 2 |
 """
 
@@ -23,10 +23,10 @@ _STAGES = re.compile(r"stages? (\d+)(?:-(\d+))?")
 
 
 def boundary_of(word: str, *, blocks: int, stages: Sequence[int] = ()) -> int:
-    """How many parts `word` freezes in a network of so many blocks; `stages` are the blocks of each stage.
+    """The number of parts that `word` freezes; `stages` are the blocks of each stage.
 
     Raises:
-        RecipeError: an unknown word, or more blocks or other stages than there are.
+        RecipeError: an unknown value, or more blocks or other stages than there are.
     """
     fixed = {"all": 0, "head": blocks + 1, "none": blocks + 2}
     word = word.strip()
@@ -34,10 +34,9 @@ def boundary_of(word: str, *, blocks: int, stages: Sequence[int] = ()) -> int:
         return fixed[word]
     if re.fullmatch(r"\d+", word):
         return _top_blocks(int(word), blocks)
-    asked = _STAGES.fullmatch(word)
-    if asked:
-        first = int(asked[1])
-        return _top_stages(word, first, int(asked[2] or first), stages, blocks)
+    if match := _STAGES.fullmatch(word):
+        first = int(match[1])
+        return _top_stages(word, first, int(match[2] or first), stages, blocks)
     top_two = [f"stages {max(1, len(stages) - 1)}-{len(stages)}"] if stages else []
     raise RecipeError(
         f"items.trainable is {word!r}: expected none, head, all, a number of top blocks (1 to {blocks})"
@@ -46,20 +45,20 @@ def boundary_of(word: str, *, blocks: int, stages: Sequence[int] = ()) -> int:
     )
 
 
-def _top_blocks(asked: int, blocks: int) -> int:
-    if not 1 <= asked <= blocks:
+def _top_blocks(count: int, blocks: int) -> int:
+    if not 1 <= count <= blocks:
         raise RecipeError(
-            f"items.trainable is {asked} top blocks, and the network has {blocks}; choose 1 to {blocks}, "
+            f"items.trainable is {count} top blocks, and the network has {blocks}; choose 1 to {blocks}, "
             "or head, none or all"
         )
-    return 1 + blocks - asked
+    return 1 + blocks - count
 
 
 def _top_stages(word: str, first: int, last: int, stages: Sequence[int], blocks: int) -> int:
     if not stages:
         raise RecipeError(
-            f"items.trainable is {word!r}, and this network has no stages; say how many of its {blocks} "
-            "top blocks to train, such as 2"
+            f"items.trainable is {word!r}, and this network has no stages; give a number of its {blocks} "
+            "top blocks, such as 2"
         )
     if not 1 <= first <= last or last > len(stages):
         raise RecipeError(
@@ -68,7 +67,7 @@ def _top_stages(word: str, first: int, last: int, stages: Sequence[int], blocks:
         )
     if last < len(stages):
         raise RecipeError(
-            f"items.trainable is {word!r}, which leaves stage {len(stages)} out: what is trained must reach "
-            f"the top; write 'stages {first}-{len(stages)}'"
+            f"items.trainable is {word!r}, without stage {len(stages)}: the trained part must reach the top; "
+            f"write 'stages {first}-{len(stages)}'"
         )
     return 1 + sum(stages[: first - 1])

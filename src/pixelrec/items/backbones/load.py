@@ -1,29 +1,46 @@
-"""The door to picture networks of 🤗 transformers: a checkpoint, or sizes, in; a backbone out.
-
-Whatever is wrong with a checkpoint or a recipe is said here, in one line and before any training.
-"""
+"""Picture networks of 🤗 transformers, from a checkpoint or from sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, final
 
 import torch
 
 from pixelrec.errors import RecipeError, nearest
-from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
+from pixelrec.items.backbones.backbone import AbstractBackbone, Anatomy, Provenance
 from pixelrec.items.backbones.checkpoint import Checkpoint, find_checkpoint
-from pixelrec.items.backbones.draft import Attention, BackboneOptions, Draft, demand_family, draft, family_of
+from pixelrec.items.backbones.draft import (
+    Attention,
+    BackboneOptions,
+    Description,
+    Draft,
+    demand_family,
+    draft,
+    family_of,
+)
 from pixelrec.items.backbones.families import FAMILIES
-from pixelrec.items.backbones.picture_input import Preprocessing
-from pixelrec.items.backbones.quiet import quiet_transformers
-from pixelrec.items.backbones.transformers_backbone import TransformersBackbone
-from pixelrec.items.backbones.weights import demand_complete, read_weights
+from pixelrec.items.backbones.picture_input import PictureInput, Preprocessing
+from pixelrec.items.backbones.weights import demand_complete, quiet_transformers, read_weights
 
-Sizes = Mapping[str, Any]  # words of a transformers configuration
+Sizes = Mapping[str, Any]  # entries of a transformers configuration
 _NO_SIZES: Sizes = {}
+
+
+@final
+class TransformersBackbone(AbstractBackbone):
+    """The parts of a model of transformers; other modules of it are dropped."""
+
+    def __init__(self, anatomy: Anatomy, description: Description, provenance: Provenance) -> None:
+        picture_input = PictureInput(description.size, description.mean, description.std)
+        super().__init__(anatomy, picture_input, provenance)
+        self.description = description
+
+    def describe(self) -> dict[str, Any]:
+        return asdict(self.description)
 
 
 def load_backbone(
@@ -37,12 +54,12 @@ def load_backbone(
 
     Args:
         source: a folder, or a name on the hub.
-        family: what it must be; none: what it says it is.
-        revision: a branch, tag or commit of the hub.
-        options: of the recipe.
+        family: the expected family; none: any.
+        revision: a branch, tag or commit on the hub.
+        options: options of the recipe.
 
     Raises:
-        RecipeError: no checkpoint, of another family, with missing or foreign tensors, or options it lacks.
+        RecipeError: no checkpoint, another family, missing or foreign tensors, or unsuitable options.
     """
     _demand_transformers()
     checkpoint = find_checkpoint(source, revision=revision)
@@ -61,17 +78,17 @@ def random_backbone(
     sizes: Sizes = _NO_SIZES,
     options: BackboneOptions | None = None,
 ) -> AbstractBackbone:
-    """A network in eval mode whose weights are drawn from torch's generator, as its family does.
+    """A network with random weights, initialised as in its family, in eval mode.
 
     Args:
-        family: one of `FAMILIES`; may be left out where there is a source.
-        source: a folder, or a name on the hub, whose `config.json` is taken; no weights are needed.
-        revision: a branch, tag or commit of the hub.
-        sizes: words of the family's configuration, such as hidden_size; they win over those of the source.
-        options: of the recipe.
+        family: one of `FAMILIES`; optional with a source.
+        source: a folder, or a name on the hub, whose `config.json` is used; weights are not needed.
+        revision: a branch, tag or commit on the hub.
+        sizes: entries of the family's configuration, such as hidden_size; they override the source.
+        options: options of the recipe.
 
     Raises:
-        RecipeError: an unknown family or size, sizes that contradict each other, or options it lacks.
+        RecipeError: an unknown family or size, contradictory sizes, or unsuitable options.
     """
     _demand_transformers()
     if source is not None:
@@ -79,8 +96,8 @@ def random_backbone(
             checkpoint = find_checkpoint(source, revision=revision, weights=False)
         except RecipeError as error:
             raise RecipeError(
-                f"{error}; random weights take from items.source only what the network is like: "
-                "items.source null and items.family say it too"
+                f"{error}; with random weights items.source only gives the configuration: items.source null "
+                "and items.family do as well"
             ) from error
         plan = _draft_of(checkpoint, family, sizes, options)
     elif family is not None:
@@ -92,7 +109,7 @@ def random_backbone(
 
 
 def rebuild_backbone(description: Mapping[str, Any], *, attention: Attention = "auto") -> AbstractBackbone:
-    """The network that `describe` has written down, with random weights to be replaced by saved ones."""
+    """The network of a `describe`, with random weights to be replaced by saved ones."""
     _demand_transformers()
     mean, std = tuple(description["mean"]), tuple(description["std"])
     options = BackboneOptions(description["pooling"], description["size"], attention=attention)
@@ -113,20 +130,20 @@ def _draft_of(
 ) -> Draft:
     written = checkpoint.config()
     name = family_of(written.get("model_type"), family, checkpoint.source)
-    # CLIP and SigLIP are two towers; the pictures' is described within.
+    # CLIP and SigLIP have two towers; the configuration of the picture tower is nested.
     config = _config(name, written.get("vision_config") or written, sizes)
     return draft(name, config, checkpoint.preprocessing(), options or BackboneOptions())
 
 
 def _config(family: str, written: Mapping[str, Any], sizes: Sizes) -> Any:
-    """The family's configuration as written, with some words replaced."""
+    """The family's configuration as written, with some entries replaced."""
     with quiet_transformers(), _sizes_agree(family):
         kind = FAMILIES[family].model_class().config_class
         known = kind().to_dict()
         for word in sizes:
             if word not in known:
                 raise RecipeError(
-                    f"items.sizes.{word} is no word of a {family} network; {nearest(word, known)}"
+                    f"items.sizes.{word} is no option of a {family} network; {nearest(word, known)}"
                 )
         found = kind.from_dict({**written, **sizes})
     _demand_whole_stages(family, found)
@@ -134,13 +151,13 @@ def _config(family: str, written: Mapping[str, Any], sizes: Sizes) -> Any:
 
 
 def _demand_whole_stages(family: str, config: Any) -> None:
-    """transformers takes the first stages of the longer list, and says nothing."""
+    """transformers silently drops the last entries of the longer list."""
     lists = {word: getattr(config, word, None) for word in ("depths", "hidden_sizes", "num_heads")}
     lengths = {word: len(value) for word, value in lists.items() if isinstance(value, list | tuple)}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{word} of {length}" for word, length in lengths.items())
+        given = ", ".join(f"{word} of {length}" for word, length in lengths.items())
         raise RecipeError(
-            f"a {family} network has one of each for every stage, and this one would have {told}; "
+            f"a {family} network has one of each for every stage, and this one would have {given}; "
             "correct items.sizes"
         )
 
@@ -151,13 +168,13 @@ def _drawn(plan: Draft, source: str) -> AbstractBackbone:
         model = plan.family.model_class()(plan.config)
         backbone = _built(plan, model, Provenance(source, None)).eval()
         with torch.no_grad():
-            backbone(torch.zeros(1, 3, size, size))  # what cannot see a picture fails here, not in training
+            backbone(torch.zeros(1, 3, size, size))  # an unusable network fails here, not in training
     return backbone
 
 
 @contextmanager
 def _sizes_agree(family: str) -> Iterator[None]:
-    """Whatever transformers raises over its configuration becomes a `RecipeError`."""
+    """Errors of transformers over a configuration become a `RecipeError`."""
     from huggingface_hub.errors import StrictDataclassError
 
     try:

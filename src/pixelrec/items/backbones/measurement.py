@@ -1,4 +1,4 @@
-"""Shapes and cost of a network's parts, without computing anything."""
+"""Shapes and cost of a network's parts, on the meta device."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class Measurement:
-    """Of one picture through n parts: `shapes[b]` at boundary b, 0 … n, and `operations[i]` of part i."""
+    """For one picture through n parts: `shapes[b]` at boundary b, 0 … n, and `operations[i]` of part i."""
 
     shapes: tuple[tuple[int, ...], ...]
     operations: tuple[int, ...]  # floating-point operations of matrix products and convolutions
 
     def numbers(self, boundary: int) -> int:
-        """How many numbers a picture's state at the boundary has."""
+        """The numbers of a picture's state at the boundary."""
         return math.prod(self.shapes[boundary])
 
-    def share_below(self, boundary: int) -> float:
-        """Share of all operations in the parts below the boundary."""
+    def fraction_below(self, boundary: int) -> float:
+        """The fraction of all operations in the parts below the boundary."""
         return sum(self.operations[:boundary]) / max(1, sum(self.operations))
 
 
 def measure(parts: Sequence[nn.Module], shape: tuple[int, ...]) -> Measurement:
-    """Sends pictures of that shape through the parts on the meta device; no weight is read or changed."""
+    """Pass pictures of that shape through the parts on the meta device, without their weights."""
     dtype = next((p.dtype for part in parts for p in part.parameters()), torch.float32)
-    pictures = 2  # batch norms in training do without a single number per channel
+    pictures = 2  # batch norms in training refuse a single value per channel
     x = torch.empty(pictures, *shape, device="meta", dtype=dtype)
     shapes, operations = [shape], []
     for part in parts:

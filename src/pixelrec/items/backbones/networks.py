@@ -1,4 +1,4 @@
-"""The one door to picture networks: what a recipe chooses in, a backbone out, whatever made it."""
+"""Making a picture network of any kind from the options of a recipe."""
 
 from __future__ import annotations
 
@@ -29,16 +29,10 @@ _WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin"}
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Which network, and how it is used.
+    """The choice of a network; see `PixelEncoder` for the fields.
 
     Args:
-        source: a checkpoint's folder, a name on the hub, or a file of a CLIP ResNet's weights.
-        family: one of `NETWORKS`; needed only where nothing else tells.
-        pretrained: false draws the weights at random.
-        revision: branch, tag or commit on the hub.
-        sizes: words of the family's configuration, for random weights.
         options: pooling, picture size, colour statistics and attention.
-        frozen_pool: the attention pool of a CLIP ResNet stays as it is, as published.
     """
 
     source: str | None = None
@@ -51,16 +45,16 @@ class NetworkConfig:
 
     @property
     def of_clip_resnet(self) -> bool:
-        """Whether it is a CLIP ResNet: said so, or weights in a single file."""
+        """Whether it is a CLIP ResNet: by family, or because the weights are a single file."""
         file = self.source is not None and Path(self.source).suffix in _WEIGHT_FILES
         return self.family == CLIP_RESNET or (self.family is None and file)
 
 
 def make_network(config: NetworkConfig) -> AbstractBackbone:
-    """The network that a recipe chooses, in fp32 and eval mode.
+    """The network of a recipe, in fp32 and eval mode.
 
     Raises:
-        RecipeError: no such checkpoint or family, or options that do not fit it.
+        RecipeError: no such checkpoint or family, or unsuitable options.
     """
     if config.family is not None and config.family not in NETWORKS:
         raise RecipeError(f"items.family is {config.family!r}; {nearest(config.family, NETWORKS)}")
@@ -68,7 +62,7 @@ def make_network(config: NetworkConfig) -> AbstractBackbone:
         return _clip_resnet(config)
     if config.family == CNN_F:
         return _cnnf(config)
-    _demand_unsaid("items.frozen_pool", config.frozen_pool, "only a CLIP ResNet has an attention pool")
+    _demand_unset("items.frozen_pool", config.frozen_pool, "only a CLIP ResNet has an attention pool")
     if not config.pretrained:
         return random_backbone(
             config.family,
@@ -93,7 +87,7 @@ def make_network(config: NetworkConfig) -> AbstractBackbone:
 
 
 def rebuild_network(described: Mapping[str, Any], attention: Attention = "auto") -> AbstractBackbone:
-    """The network that `describe` told of, with weights that are yet to be loaded."""
+    """The network of a `describe`, with random weights to be replaced by saved ones."""
     if described["family"] == CLIP_RESNET:
         return rebuild_clip_resnet(described)
     if described["family"] == CNN_F:
@@ -114,12 +108,12 @@ def _clip_resnet(config: NetworkConfig) -> AbstractBackbone:
         if config.source is None:
             raise RecipeError(
                 f"a pretrained {CLIP_RESNET} needs items.source: the file of its weights, .safetensors or a "
-                "state dict that torch.save wrote"
+                "state dict of torch.save"
             )
-        _demand_unsaid("items.revision", config.revision, "weights in a file have no other")
-        _demand_unsaid("items.sizes", dict(config.sizes), "the weights say how large it is")
+        _demand_unset("items.revision", config.revision, "a file of weights has none")
+        _demand_unset("items.sizes", dict(config.sizes), "the weights determine the sizes")
         return load_clip_resnet(Path(config.source), options)
-    _demand_unsaid("items.source", config.source, "random weights have none")
+    _demand_unset("items.source", config.source, "random weights have none")
     _demand_known_sizes(config.sizes, {"architecture"}, CLIP_RESNET)
     if "architecture" not in config.sizes:
         raise RecipeError(f"items.sizes.architecture is missing; expected one of {', '.join(ARCHITECTURES)}")
@@ -136,26 +130,26 @@ def _cnnf(config: NetworkConfig) -> AbstractBackbone:
         raise RecipeError(
             f"items.pretrained is true, and {CNN_F} starts from random weights: set items.pretrained false"
         )
-    why = f"{CNN_F} knows one way"
-    _demand_unsaid("items.pooling", config.options.pooling, why)
-    _demand_unsaid("items.revision", config.revision, why)
-    _demand_unsaid("items.frozen_pool", config.frozen_pool, why)
+    why = f"{CNN_F} has no such option"
+    _demand_unset("items.pooling", config.options.pooling, why)
+    _demand_unset("items.revision", config.revision, why)
+    _demand_unset("items.frozen_pool", config.frozen_pool, why)
     _demand_known_sizes(config.sizes, {"width", "dropout"}, CNN_F)
     width, dropout = config.sizes.get("width", 4096), config.sizes.get("dropout", 0.5)
     if not isinstance(width, int) or width < 1:
-        raise RecipeError(f"items.sizes.width is {width!r}; expected how many features, at least 1")
+        raise RecipeError(f"items.sizes.width is {width!r}; expected a number of features, at least 1")
     if not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-        raise RecipeError(f"items.sizes.dropout is {dropout!r}; expected a share from 0 to less than 1")
+        raise RecipeError(f"items.sizes.dropout is {dropout!r}; expected a number from 0 to less than 1")
     return CNNF(size=config.options.size or DEFAULT_SIZE, width=width, dropout=float(dropout)).eval()
 
 
-def _demand_unsaid(key: str, value: Any, why: str) -> None:
-    """Raises `RecipeError` if a word was given that would do nothing."""
+def _demand_unset(key: str, value: Any, why: str) -> None:
+    """Raises `RecipeError` for an option that would have no effect."""
     if value:
-        raise RecipeError(f"{key} is {value!r}, and would do nothing: {why}; leave it out")
+        raise RecipeError(f"{key} is {value!r}, and would have no effect: {why}; leave it out")
 
 
 def _demand_known_sizes(sizes: Mapping[str, Any], known: set[str], network: str) -> None:
     for word in sizes:
         if word not in known:
-            raise RecipeError(f"items.sizes.{word} is no word of {network}; {nearest(word, known)}")
+            raise RecipeError(f"items.sizes.{word} is no option of {network}; {nearest(word, known)}")

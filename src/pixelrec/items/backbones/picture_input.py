@@ -1,4 +1,4 @@
-"""What a picture network eats: the size of the picture, and the mean and spread it was trained with."""
+"""The input of a picture network: size of pictures, and mean and standard deviation of colours."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PictureInput:
 def _scale_and_shift(
     mean: Colour, std: Colour, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Of values 0 … 255. Kept: a device would be waited for at each copy."""
+    """For values 0 … 255. Cached, since every copy to a device would wait for it."""
     middle, spread = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
     scale, shift = 1 / (255 * spread), -middle / spread
     return scale.to(device, dtype), shift.to(device, dtype)
@@ -55,16 +55,13 @@ class PictureSizes:
     least: int
 
     def check(self, size: int, network: str) -> None:
-        """Raises `RecipeError`, naming the sizes nearby that fit, unless pictures of `size` pixels do."""
+        """Raises `RecipeError`, with the nearest suitable sizes, unless pictures of `size` pixels fit."""
         if size >= self.least and size % self.step == 0:
             return
         below = size // self.step * self.step
         fitting = sorted({max(below, self._smallest), max(below + self.step, self._smallest)})
-        which = (
-            f"multiples of {self.step} from {self._smallest} on"
-            if self.step > 1
-            else f"{self.least} and more"
-        )
+        multiples = f"multiples of {self.step} from {self._smallest} on"
+        which = multiples if self.step > 1 else f"{self.least} and more"
         raise RecipeError(
             f"pictures of {size} pixels do not fit {network}: it takes {which}; "
             f"choose {' or '.join(map(str, fitting))}"
@@ -77,7 +74,7 @@ class PictureSizes:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a checkpoint's `preprocessor_config.json` says; none where it is silent."""
+    """The content of a checkpoint's `preprocessor_config.json`; none for missing values."""
 
     size: int | None = None
     mean: Colour | None = None
@@ -88,7 +85,7 @@ class Preprocessing:
         """Reads old and new forms of the file; scaling other than by 1/255 becomes part of mean and std.
 
         Raises:
-            RecipeError: pictures that are not square, or what should be numbers and is none.
+            RecipeError: pictures are not square, or a value is no number.
         """
         mean, std = _colour(written, "image_mean"), _colour(written, "image_std")
         if std is not None and min(std) <= 0:
@@ -100,7 +97,7 @@ class Preprocessing:
 
 
 def _size(written: Mapping[str, Any]) -> int | None:
-    # Without the word, a checkpoint crops if it names what to crop to: CLIP's first files did.
+    # Without do_center_crop, a crop_size means that it crops, as in CLIP's first files.
     crops = written.get("do_center_crop", "crop_size" in written) and written.get("crop_size") is not None
     size = written.get("crop_size") if crops else written.get("size")
     if size is None or _is_size(size):
@@ -132,7 +129,7 @@ def _colour(written: Mapping[str, Any], name: str) -> Colour | None:
 
 
 def _factor(written: Mapping[str, Any]) -> float:
-    """What colours 0 … 255 are multiplied by."""
+    """The factor for colours 0 … 255."""
     factor = written.get("rescale_factor")
     if factor is None:
         return 1 / 255

@@ -1,11 +1,11 @@
 """From the tokens, or positions, of a picture to its features.
 
-| word | features | shape |
+| pooling | features | shape |
 |---|---|---|
-| tokens | every token as it is: whoever comes next projects each, then takes the mean | B, T, W |
-| mean | the mean over all tokens, a class token among them | B, W |
+| tokens | every token; the mean is taken after the projection | B, T, W |
+| mean | the mean over all tokens, including a class token | B, W |
 | cls | the class token | B, W |
-| pooler | what the network's own paper does | B, W |
+| pooler | the network's own pooler | B, W |
 
 T counts the tokens or positions of a picture, W is the width of the network.
 """
@@ -40,14 +40,14 @@ class MeanToken(nn.Module):
 
 @final
 class MapToTokens(nn.Module):
-    """B, W, H, H → B, H·H, W: positions of a map, row by row, become tokens."""
+    """B, W, H, H → B, H·H, W: the positions of a map, row by row, as tokens."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.flatten(2).transpose(1, 2)
 
 
 def pooled(tokens: nn.Module, pooling: Pooling, pooler: nn.Module | None) -> nn.Module:
-    """The head of a network: `tokens`, from the last block's output to B, T, W, and then `pooling`."""
+    """The head of a network: `tokens`, from the last block's output to B, T, W, followed by `pooling`."""
     if pooling == "tokens":
         return tokens
     if pooling == "mean":
@@ -55,14 +55,12 @@ def pooled(tokens: nn.Module, pooling: Pooling, pooler: nn.Module | None) -> nn.
     if pooling == "cls":
         return nn.Sequential(tokens, FirstToken())
     if pooler is None:
-        raise RecipeError(
-            "items.pooling is pooler, and this network has none of its own; choose mean or tokens"
-        )
+        raise RecipeError("items.pooling is pooler, and this network has none; choose mean or tokens")
     return nn.Sequential(tokens, pooler)
 
 
 def checked(pooling: str | None, known: tuple[Pooling, ...], default: Pooling, network: str) -> Pooling:
-    """The pooling of a recipe, or the published one where it names none; `RecipeError` if unknown."""
+    """The pooling of a recipe, by default the published one; `RecipeError` if unknown."""
     for word in known:
         if word == (pooling or default):
             return word

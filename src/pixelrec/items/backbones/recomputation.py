@@ -1,4 +1,4 @@
-"""Gradient checkpointing (Chen et al., arXiv 1604.06174) of a block, or of more; and what it would save."""
+"""Gradient checkpointing (Chen et al., arXiv 1604.06174), and the memory that it would save."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recomputed(block: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-    """`block(x)`, keeping only `x`: what lies inside is computed again when its gradient is wanted.
+    """`block(x)`, keeping only `x`: inner activations are recomputed in the backward pass.
 
-    run: called instead of the block, for what passes through more than it; its batch norms lie in `block`.
+    run: called instead of the block; all its batch norms are in `block`.
     """
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), statistics_kept(block)
+        return nullcontext(), fixed_statistics(block)
 
     return checkpoint(run or block, x, use_reentrant=False, context_fn=contexts)
 
 
 @contextmanager
-def statistics_kept(block: nn.Module) -> Iterator[None]:
-    """Batch norms go on as they are, but learn nothing of what they see: it does not count, or did before."""
+def fixed_statistics(block: nn.Module) -> Iterator[None]:
+    """Batch norms do not update running statistics inside, as in a probe or a recomputation."""
     norms = [m for m in block.modules() if isinstance(m, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     counts = [norm.num_batches_tracked for norm in norms]
@@ -40,17 +40,17 @@ def statistics_kept(block: nn.Module) -> Iterator[None]:
 
 
 def without_statistics(block: nn.Module) -> list[_BatchNorm]:
-    """Batch norms that normalise by the batch now, and have seen none: in evaluation they say anything."""
+    """Batch norms that normalise by the batch and have no running statistics yet."""
     norms = (m for m in block.modules() if isinstance(m, _BatchNorm))
     return [norm for norm in norms if norm.training and norm.num_batches_tracked == 0]
 
 
 @contextmanager
 def first_statistics(block: nn.Module) -> Iterator[None]:
-    """Batch norms without any take the mean of what they see as theirs; others are kept as they are."""
+    """Batch norms without running statistics take the mean of those inside; others keep theirs."""
     norms = without_statistics(block)
     momenta, counts = [norm.momentum for norm in norms], [norm.num_batches_tracked for norm in norms]
-    with statistics_kept(block):
+    with fixed_statistics(block):
         for norm, count in zip(norms, counts, strict=True):
             norm.momentum, norm.num_batches_tracked = None, count
         yield
@@ -60,9 +60,9 @@ def first_statistics(block: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def saved_memory(apart: Iterable[Tensor]) -> Iterator[dict[int, int]]:
-    """Pieces of memory that are kept for gradients of what happens within: bytes by address.
+    """Memory that autograd saves inside for the backward pass: bytes by address.
 
-    apart: tensors that would be there anyway.
+    apart: tensors that exist anyway.
     """
     known = {tensor.untyped_storage().data_ptr() for tensor in apart}
     sizes: dict[int, int] = {}
@@ -71,7 +71,7 @@ def saved_memory(apart: Iterable[Tensor]) -> Iterator[dict[int, int]]:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in known:
             sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach()  # itself, it would hold what holds it
+        return tensor.detach()  # the tensor itself would form a reference cycle
 
     with saved_tensors_hooks(note, lambda tensor: tensor):
         yield sizes

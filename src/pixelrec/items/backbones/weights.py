@@ -1,28 +1,43 @@
-"""Reading a checkpoint's weights into a transformers model, and saying what did not fit."""
+"""Reading a checkpoint's weights into a model of transformers, and checking that they are complete."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
 import torch
 
-from pixelrec.errors import RecipeError
+from pixelrec.errors import RecipeError, some_of
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.checkpoint import Checkpoint
-from pixelrec.items.backbones.quiet import quiet_transformers
 
-# Tensors that older checkpoints hold and that newer models compute, or that only pre-training needs.
+# Tensors of older checkpoints that newer models compute, or that only pre-training needs.
 HARMLESS = ("mask_token", "position_ids", "relative_position_index", "num_batches_tracked")
-_NAMED = 3  # so many tensors an error names
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Without the messages of transformers below errors, and without its progress bars."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def read_weights(model_class: Any, config: Any, checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
-    """A model in fp32 with the checkpoint's weights, and transformers' report of what did not fit.
+    """A model in fp32 with the checkpoint's weights, and the loading report of transformers.
 
     Raises:
-        RecipeError: weights that cannot be read, or of other shapes than the configuration says.
+        RecipeError: weights cannot be read, or have other shapes than the configuration.
     """
     safe = checkpoint.weights()[0].suffix == ".safetensors"
     try:
@@ -44,19 +59,19 @@ def read_weights(model_class: Any, config: Any, checkpoint: Checkpoint) -> tuple
         ) from error
     _demand_shapes(report["mismatched_keys"], checkpoint.source)
     for tensor in chain(model.parameters(), model.buffers()):
-        # They lie in the file still, at any address: sums would differ in late digits from a resumed run's.
+        # Mapped tensors are not aligned: sums would differ in late digits from those of a resumed run.
         tensor.data = tensor.data.clone()
     return model, report
 
 
 def demand_complete(backbone: AbstractBackbone, model: Any, report: dict[str, Any], source: str) -> None:
-    """Every tensor of the backbone was in the checkpoint, and every encoder tensor there found its place.
+    """Check that the checkpoint has every tensor of the backbone, and the model every encoder tensor.
 
-    Heads of classifiers, decoders and text towers may be left over, and so may be parts of `model` that the
-    backbone does not use.
+    Heads of classifiers, decoders and text towers may be left over, and parts of `model` that the backbone
+    does not use.
 
     Raises:
-        RecipeError: naming the tensors.
+        RecipeError: with the names of the tensors.
     """
     used = {id(tensor) for tensor in chain(backbone.parameters(), backbone.buffers())}
     tensors = chain(
@@ -66,13 +81,13 @@ def demand_complete(backbone: AbstractBackbone, model: Any, report: dict[str, An
     missing = sorted(name for name in report["missing_keys"] if name in named and not name.endswith(HARMLESS))
     if missing:
         raise RecipeError(
-            f"{source} lacks {_some(missing)}, which this network needs{_why(missing)}; "
+            f"{source} lacks {some_of(missing)}, which this network needs{_why(missing)}; "
             "use the checkpoint of the whole encoder"
         )
     foreign = sorted(name for name in report["unexpected_keys"] if _is_encoders(name, model))
     if foreign:
         raise RecipeError(
-            f"{source} holds {_some(foreign)}, which its config.json has no place for; "
+            f"{source} holds {some_of(foreign)}, which its config.json has no place for; "
             "restore the config.json that belongs to the weights"
         )
 
@@ -92,7 +107,7 @@ def _demand_shapes(mismatched: Iterable[Any], source: str) -> None:
     )
     if wrong:
         raise RecipeError(
-            f"{source} holds {_some(wrong, '; ')}: its config.json and its weights disagree; "
+            f"{source} holds {some_of(wrong, '; ')}: its config.json and its weights disagree; "
             "restore the config.json that belongs to the weights"
         )
 
@@ -100,8 +115,3 @@ def _demand_shapes(mismatched: Iterable[Any], source: str) -> None:
 def _why(missing: list[str]) -> str:
     poolers = all(name.startswith(("pooler.", "head.")) for name in missing)
     return " for items.pooling pooler (choose cls or mean)" if poolers else ""
-
-
-def _some(names: list[str], separator: str = ", ") -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return separator.join(names[:_NAMED]) + more

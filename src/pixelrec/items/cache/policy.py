@@ -140,7 +140,7 @@ def verdict_on(backbone: AbstractBackbone, boundary: int, dtype: Dtype, *, items
     A boundary of 0 never pays: nothing is frozen.
     """
     return Verdict(
-        fraction=backbone.frozen_share(boundary),
+        fraction=backbone.frozen_fraction(boundary),
         state_bytes=backbone.state_bytes(boundary, DTYPES[dtype]),
         picture_bytes=backbone.input.size**2 * 3,
         items=items,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pixelrec.items.backbones.backbone import Anatomy
 from pixelrec.items.backbones.families.family import AbstractFamily
-from pixelrec.items.backbones.picture_input import HALF, PictureSizes
+from pixelrec.items.backbones.picture_input import HALF
 from pixelrec.items.backbones.pooling import Pooling, pooled
 
 
@@ -19,7 +19,7 @@ class BiasedBlock(nn.Module):
 
     Args:
         layer: of transformers.
-        size: pixels along a side, which say how patches lie.
+        size: pixels along a side, which determine the grid of patches.
     """
 
     def __init__(self, layer: nn.Module, size: int) -> None:
@@ -32,23 +32,16 @@ class BiasedBlock(nn.Module):
 
 @final
 class BEiT(AbstractFamily):
-    """Its pooler is the mean over patches, normalised, or the class token, as the checkpoint says."""
+    """The pooler is the normalised mean over patches, or the class token, depending on the checkpoint."""
 
+    model = "BeitModel"
     model_types = ("beit",)
     poolings = ("tokens", "mean", "cls", "pooler")
     pooling = "pooler"
     mean, std = HALF, HALF
 
-    def model_class(self) -> Any:
-        from transformers import BeitModel
-
-        return BeitModel
-
-    def sizes(self, config: Any) -> PictureSizes:
-        return PictureSizes(step=config.patch_size, least=config.patch_size)
-
     def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:
-        model.embeddings.mask_token = None  # of pre-training; it would never see a gradient
+        model.embeddings.mask_token = None  # of pre-training; it would have no gradient
         if model.shared_position_bias is not None:
             _share_out(model)
         return Anatomy(
@@ -59,9 +52,9 @@ class BEiT(AbstractFamily):
 
 
 def _share_out(model: Any) -> None:
-    """Every block gets its own copy of the bias that all shared while pre-training, as BEiT's authors do.
+    """Give every block its own copy of the bias shared in pre-training, as BEiT's authors do.
 
-    A bias below and above a boundary at once could be neither frozen nor trained.
+    A shared bias would lie on both sides of a boundary, and could be neither frozen nor trained.
     """
     shared = model.shared_position_bias
     for i, layer in enumerate(model.layers):

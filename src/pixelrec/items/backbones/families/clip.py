@@ -9,29 +9,22 @@ from torch import nn
 from pixelrec.items.backbones.backbone import Anatomy
 from pixelrec.items.backbones.families.family import AbstractFamily
 from pixelrec.items.backbones.families.vision_transformer import PatchStem, clip_parts, unmasked
-from pixelrec.items.backbones.picture_input import CLIP_MEAN, CLIP_STD, PictureSizes
+from pixelrec.items.backbones.picture_input import CLIP_MEAN, CLIP_STD
 from pixelrec.items.backbones.pooling import FirstToken, Pooling, pooled
 
 
 @final
 class CLIP(AbstractFamily):
-    """As the published benchmark uses it: every token, without the layer norm after the last block.
+    """As in the published benchmark: every token, without the layer norm after the last block.
 
-    That norm belongs to the class token alone, so it is part of `pooler` and of nothing else.
+    That norm belongs to the class token, so it is part of the pooler only.
     """
 
+    model = "CLIPVisionModel"
     model_types = ("clip", "clip_vision_model")
     poolings = ("tokens", "mean", "cls", "pooler")
     pooling = "tokens"
     mean, std = CLIP_MEAN, CLIP_STD
-
-    def model_class(self) -> Any:
-        from transformers import CLIPVisionModel
-
-        return CLIPVisionModel
-
-    def sizes(self, config: Any) -> PictureSizes:
-        return PictureSizes(step=config.patch_size, least=config.patch_size)
 
     def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
         pooler = nn.Sequential(FirstToken(), model.post_layernorm)

@@ -14,18 +14,14 @@ from pixelrec.items.backbones.pooling import MapToTokens, MeanToken, Pooling, po
 
 @final
 class ConvNeXt(AbstractFamily):
-    """Downsampling opens a stage; the pooler is the mean over positions, normalised."""
+    """A stage starts with downsampling; the pooler is the normalised mean over positions."""
 
+    model = "ConvNextModel"
     model_types = ("convnext",)
     poolings = ("tokens", "mean", "pooler")
     pooling = "pooler"
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     attends = False
-
-    def model_class(self) -> Any:
-        from transformers import ConvNextModel
-
-        return ConvNextModel
 
     def sizes(self, config: Any) -> PictureSizes:
         step = config.patch_size * 2 ** (len(config.depths) - 1)

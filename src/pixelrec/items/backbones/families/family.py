@@ -1,4 +1,4 @@
-"""What a family of picture networks of 🤗 transformers has to say about itself."""
+"""The interface of a family of picture networks of 🤗 transformers."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from pixelrec.items.backbones.pooling import Pooling
 
 
 class AbstractFamily(ABC):
-    """Takes models of one family apart. A new one is a file here and a line in `families/__init__.py`.
+    """Takes models of one family apart. A new family is a file here and a line in `families/__init__.py`."""
 
-    Models and configurations are those of transformers, which is imported in the methods: it takes seconds.
-    """
-
+    model: ClassVar[str]  # the class of transformers whose models `anatomy` takes apart
     model_types: ClassVar[tuple[str, ...]]  # in the config.json of its checkpoints
-    poolings: ClassVar[tuple[Pooling, ...]]  # that it has
+    poolings: ClassVar[tuple[Pooling, ...]]
     pooling: ClassVar[Pooling]  # the published one
-    mean: ClassVar[Colour]  # where a checkpoint does not say
+    mean: ClassVar[Colour]  # if a checkpoint has none
     std: ClassVar[Colour]
-    attends: ClassVar[bool] = True  # whether there is attention to choose a kernel for
+    attends: ClassVar[bool] = True  # whether there is an attention kernel to choose
 
-    @abstractmethod
     def model_class(self) -> Any:
-        """The class of transformers whose models `anatomy` takes apart."""
+        """The class `model`; importing transformers takes seconds."""
+        import transformers
 
-    @abstractmethod
+        return getattr(transformers, self.model)
+
     def sizes(self, config: Any) -> PictureSizes:
-        """Which pictures fit a model of this configuration."""
+        """The picture sizes that fit a model of this configuration; by default whole patches."""
+        return PictureSizes(step=config.patch_size, least=config.patch_size)
 
     @abstractmethod
     def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:
-        """The parts of `model` for pictures of `size` pixels; what is not part of them is not used.
+        """The parts of `model` for pictures of `size` pixels; other modules are not used.
 
         Raises:
-            RecipeError: this model lacks what the pooling needs.
+            RecipeError: the model lacks the pooler.
         """

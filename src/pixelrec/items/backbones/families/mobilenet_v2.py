@@ -18,23 +18,18 @@ MOMENTUM = 0.1  # torch's own
 class MobileNetV2(AbstractFamily):
     """A block is an inverted residual, a stage the blocks between two halvings of the picture.
 
-    Checkpoints state their batch norms' memory as TensorFlow does, by how much the old statistics weigh:
-    0.997. Read as torch's momentum, that would leave the last batch alone; as 0.003 a short training would
-    never catch up.
+    Checkpoints state the momentum of batch norms in TensorFlow's convention, as the weight of the old
+    statistics: 0.997. Read as torch's it would use only the last batch; 0.003 is too slow for short runs.
     """
 
     # deviation: the momentum is torch's default.
 
+    model = "MobileNetV2Model"
     model_types = ("mobilenet_v2",)
     poolings = ("tokens", "mean", "pooler")
     pooling = "pooler"
     mean, std = HALF, HALF
     attends = False
-
-    def model_class(self) -> Any:
-        from transformers import MobileNetV2Model
-
-        return MobileNetV2Model
 
     def sizes(self, config: Any) -> PictureSizes:
         return PictureSizes(step=1, least=config.output_stride)

@@ -14,16 +14,12 @@ from pixelrec.items.backbones.pooling import MapToTokens, MeanToken, Pooling, po
 class ResNet(AbstractFamily):
     """A block is a residual unit; the pooler is the mean over positions."""
 
+    model = "ResNetModel"
     model_types = ("resnet",)
     poolings = ("tokens", "mean", "pooler")
     pooling = "pooler"
     mean, std = IMAGENET_MEAN, IMAGENET_STD
     attends = False
-
-    def model_class(self) -> Any:
-        from transformers import ResNetModel
-
-        return ResNetModel
 
     def sizes(self, config: Any) -> PictureSizes:
         halvings = 1 + len(config.depths) + config.downsample_in_first_stage

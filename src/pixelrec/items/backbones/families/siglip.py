@@ -7,26 +7,19 @@ from typing import Any, final
 from pixelrec.items.backbones.backbone import Anatomy
 from pixelrec.items.backbones.families.family import AbstractFamily
 from pixelrec.items.backbones.families.vision_transformer import PatchStem, unmasked
-from pixelrec.items.backbones.picture_input import HALF, PictureSizes
+from pixelrec.items.backbones.picture_input import HALF
 from pixelrec.items.backbones.pooling import Pooling, pooled
 
 
 @final
 class SigLIP(AbstractFamily):
-    """No class token; its own pooler is attention with one learned query."""
+    """No class token; the pooler is attention with one learned query."""
 
+    model = "SiglipVisionModel"
     model_types = ("siglip", "siglip_vision_model")
     poolings = ("tokens", "mean", "pooler")
     pooling = "pooler"
     mean, std = HALF, HALF
-
-    def model_class(self) -> Any:
-        from transformers import SiglipVisionModel
-
-        return SiglipVisionModel
-
-    def sizes(self, config: Any) -> PictureSizes:
-        return PictureSizes(step=config.patch_size, least=config.patch_size)
 
     def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
         return Anatomy(

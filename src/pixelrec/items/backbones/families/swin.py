@@ -26,7 +26,7 @@ class SwinStem(nn.Module):
 
 @final
 class WindowBlock(nn.Module):
-    """Attention within (shifted) windows; the last block of a stage also merges 2 × 2 patches into one.
+    """Attention within (shifted) windows; the last block of a stage also merges 2 × 2 patches.
 
     Args:
         layer: of transformers.
@@ -39,24 +39,20 @@ class WindowBlock(nn.Module):
         self.layer, self.merging, self.grid = layer, merging, grid
 
     def forward(self, x: Tensor) -> Tensor:
-        """B, grid², C → the same, or B, grid² / 4, 2C where patches merge."""
+        """B, grid², C → the same, or B, grid² / 4, 2C after merging."""
         x = self.layer(x, (self.grid, self.grid))[0]
         return x if self.merging is None else self.merging(x, (self.grid, self.grid))
 
 
 @final
 class Swin(AbstractFamily):
-    """Merging closes a stage, so the state between stages is the smaller one."""
+    """A stage ends with merging, so the states between stages are the smaller ones."""
 
+    model = "SwinModel"
     model_types = ("swin",)
     poolings = ("tokens", "mean", "pooler")
     pooling = "pooler"
     mean, std = IMAGENET_MEAN, IMAGENET_STD
-
-    def model_class(self) -> Any:
-        from transformers import SwinModel
-
-        return SwinModel
 
     def sizes(self, config: Any) -> PictureSizes:
         # The table of relative positions belongs to whole windows, which must fit the coarsest grid.

@@ -7,26 +7,19 @@ from typing import Any, final
 from pixelrec.items.backbones.backbone import Anatomy
 from pixelrec.items.backbones.families.family import AbstractFamily
 from pixelrec.items.backbones.families.vision_transformer import PatchStem, unmasked, vit_parts
-from pixelrec.items.backbones.picture_input import HALF, PictureSizes
+from pixelrec.items.backbones.picture_input import HALF
 from pixelrec.items.backbones.pooling import Pooling, pooled
 
 
 @final
 class ViT(AbstractFamily):
-    """A class token; the pooler, linear and tanh over it, is missing from checkpoints of classifiers."""
+    """The pooler, linear and tanh over the class token, is missing from checkpoints of classifiers."""
 
+    model = "ViTModel"
     model_types = ("vit",)
     poolings = ("tokens", "mean", "cls", "pooler")
     pooling = "cls"
     mean, std = HALF, HALF
-
-    def model_class(self) -> Any:
-        from transformers import ViTModel
-
-        return ViTModel
-
-    def sizes(self, config: Any) -> PictureSizes:
-        return PictureSizes(step=config.patch_size, least=config.patch_size)
 
     def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
         return Anatomy(

@@ -1,4 +1,4 @@
-"""The encoder of masked autoencoders (He et al., arXiv 2111.06377), shown the whole picture."""
+"""The encoder of masked autoencoders (He et al., arXiv 2111.06377), without masking."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from pixelrec.items.backbones.backbone import Anatomy
 from pixelrec.items.backbones.families.family import AbstractFamily
 from pixelrec.items.backbones.families.vision_transformer import unmasked, vit_parts
-from pixelrec.items.backbones.picture_input import IMAGENET_MEAN, IMAGENET_STD, PictureSizes
+from pixelrec.items.backbones.picture_input import IMAGENET_MEAN, IMAGENET_STD
 from pixelrec.items.backbones.pooling import Pooling, pooled
 
 
 @final
 class UnmaskedStem(nn.Module):
-    """Patches and their fixed positions, in order and all of them, after the class token: B, T, W."""
+    """The class token and all patches in order, with their fixed positions: B, T, W."""
 
     def __init__(self, embeddings: Any) -> None:
         super().__init__()
@@ -31,20 +31,13 @@ class UnmaskedStem(nn.Module):
 
 @final
 class ViTMAE(AbstractFamily):
-    """No masking, so no chance: the same picture has the same features."""
+    """Without masking, features are deterministic."""
 
+    model = "ViTMAEModel"
     model_types = ("vit_mae",)
     poolings = ("tokens", "mean", "cls")
     pooling = "mean"
     mean, std = IMAGENET_MEAN, IMAGENET_STD
-
-    def model_class(self) -> Any:
-        from transformers import ViTMAEModel
-
-        return ViTMAEModel
-
-    def sizes(self, config: Any) -> PictureSizes:
-        return PictureSizes(step=config.patch_size, least=config.patch_size)
 
     def anatomy(self, model: Any, pooling: Pooling, size: int) -> Anatomy:  # noqa: ARG002
         return Anatomy(
