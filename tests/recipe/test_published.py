@@ -1,4 +1,4 @@
-"""What a paper reports for a recipe: read, checked, kept, and no choice."""
+"""The figures that a paper reports for a recipe: read, checked, kept, without effect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixelrec.recipe.recipe import read_recipe, resolve
 FIGURES = {"data": "Pixel200K", "Recall@10": 2.5, "NDCG@10": 1.35}
 
 
-def test_it_is_read_and_written_and_no_choice(tmp_path: Path) -> None:
+def test_figures_are_read_and_written_but_configure_nothing(tmp_path: Path) -> None:
     recipe = read_recipe("published/sasrec-id")
     assert recipe.published == FIGURES
     assert "published" not in recipe.config
@@ -22,7 +22,7 @@ def test_it_is_read_and_written_and_no_choice(tmp_path: Path) -> None:
     assert resolve("again", recipe.values, {"seed": 3}).published == FIGURES
 
 
-def test_most_recipes_have_none() -> None:
+def test_other_recipes_have_no_figures() -> None:
     recipe = read_recipe("sasrec-id")
     assert recipe.published == {} and "published" not in recipe.dump()
 
@@ -41,7 +41,7 @@ def test_most_recipes_have_none() -> None:
         ("{data: A, Recall@10: .nan}", "from 0 to 100"),
     ],
 )
-def test_another_form_is_one_clear_line(published: str, says: str, tmp_path: Path) -> None:
+def test_a_wrong_form_is_one_clear_line(published: str, says: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(f"published: {published}\n", encoding="utf-8")
     with pytest.raises(RecipeError, match="recipe mine: expected published") as raised:

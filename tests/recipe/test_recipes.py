@@ -131,7 +131,7 @@ def test_values_of_the_command_line(text: str, value: object) -> None:
     assert read_value(text) == value
 
 
-def test_another_name_is_another_class_with_its_own_words() -> None:
+def test_another_name_is_another_class_with_its_own_options() -> None:
     recipe = read_recipe("sasrec-id", {"users.name": "mf", "users.dropout": 0.2})
     assert recipe["users"]["name"] == "mf" and "layers" not in recipe["users"]
     assert recipe["users"]["dropout"] == 0.2
@@ -181,7 +181,7 @@ def test_numbers_with_an_exponent(tmp_path: Path) -> None:
     assert read_recipe(path)["about"] == "1e5", "a text stays a text"
 
 
-def test_what_is_merged_is_no_double(tmp_path: Path) -> None:
+def test_a_merge_key_is_not_a_duplicate(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("users: {<<: {layers: 1}, layers: 3}\n", encoding="utf-8")
     assert read_recipe(path)["users"]["layers"] == 3
@@ -193,7 +193,7 @@ def test_null_is_a_value_where_it_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("model", ["sasrec", "bert4rec", "lightsans", "curatornet", "gru4rec"])
-def test_a_narrow_inner_layer_keeps_a_unit(model: str) -> None:
+def test_a_narrow_inner_layer_has_at_least_one_unit(model: str) -> None:
     word = "users.hidden" if model == "gru4rec" else "users.expansion"
     recipe = read_recipe("sasrec-id", {"users.name": model, word: 0.01, "items.width": 16})
     made = build_recommender(recipe, DatasetSpec(users=5, items=7, length=4))
@@ -229,7 +229,7 @@ def joined_recipe(folder: Path, overrides: Mapping[str, Any] | None = None, text
     return read_recipe(path, overrides)
 
 
-def test_words_of_parts_are_words_of_the_recipe(tmp_path: Path) -> None:
+def test_options_of_parts_are_options_of_the_recipe(tmp_path: Path) -> None:
     words = {"items.parts.ids.init": "xavier_normal"}
     recipe = joined_recipe(tmp_path, words)
     assert recipe["items"] == {
@@ -263,7 +263,7 @@ def test_another_name_of_a_part_is_another_class(tmp_path: Path, monkeypatch: py
     assert named["items"]["parts"]["one"]["top"] == "all", "it waited for its class"
 
 
-def test_a_number_or_a_word_stays_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_or_text_keeps_its_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ITEM_ENCODERS.registered, "numbered", Numbered)
     text = "items: {name: joined, parts: {one: {name: numbered, top: 3}, two: {name: numbered, top: none}}}"
     recipe = joined_recipe(tmp_path, text=text)
@@ -275,7 +275,7 @@ def test_a_number_or_a_word_stays_what_it_is(tmp_path: Path, monkeypatch: pytest
         joined_recipe(tmp_path, {"items.parts.one.top": 1.5}, text)
 
 
-def test_a_word_may_hold_words_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_option_may_hold_keys_with_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ITEM_ENCODERS.registered, "numbered", Numbered)
     recipe = read_recipe(
         "sasrec-id", {"items.name": "numbered", "items.sizes": {"depths": [1, 2], "in": {"a": 1}}}
@@ -305,7 +305,7 @@ def test_the_width_of_a_section_is_that_of_its_parts(tmp_path: Path) -> None:
         build_recommender(recipe, DatasetSpec(users=5, items=7, length=4))
 
 
-def test_what_is_read_is_not_changed() -> None:
+def test_values_that_are_passed_in_are_not_changed() -> None:
     parts = {"one": {"name": "id_table", "width": 64}}
     values = {"items": {"name": "joined", "parts": parts}}
     resolve("mine", values, {"items.width": 8, "items.parts.one.init": "uniform"})
@@ -339,7 +339,7 @@ def test_what_is_read_is_not_changed() -> None:
         ({"items.name": "id_table", "items.parts.ids.name": "id_table"}, "unknown key 'items.parts"),
     ],
 )
-def test_a_wrong_word_of_a_part_is_one_clear_line(
+def test_a_wrong_option_of_a_part_is_one_clear_line(
     overrides: dict[str, Any], says: str, tmp_path: Path
 ) -> None:
     with pytest.raises(RecipeError, match=says) as raised:
@@ -347,7 +347,7 @@ def test_a_wrong_word_of_a_part_is_one_clear_line(
     assert "\n" not in str(raised.value)
 
 
-def test_help_lists_the_words_of_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_the_options_of_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     joined_recipe(tmp_path)
     assert main(["train", str(tmp_path / "joined.yaml"), "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
@@ -367,7 +367,7 @@ def test_a_recipe_is_printed_in_full(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "did you mean 'sasrec-id'" in capsys.readouterr().err
 
 
-def test_help_says_types_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_types_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "sasrec-vit", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "(one of fp32, bf16, fast, auto) [default: fast]" in said
@@ -378,7 +378,7 @@ def test_help_says_types_in_plain_words(capsys: pytest.CaptureFixture[str]) -> N
 
 @final
 class Numbered(AbstractItemEncoder):
-    """Has a word that is a number or a text, and one that holds words."""
+    """An option that is a number or text, and one that holds keys with values."""
 
     def __init__(
         self, spec: DatasetSpec, *, width: int = 4, top: int | str = 2, sizes: dict[str, Any] | None = None

@@ -10,8 +10,9 @@ from annotated_types import Ge, Gt, Interval
 
 from pixelrec.batch import DatasetSpec
 from pixelrec.errors import RecipeError
-from pixelrec.recipe.options import Option
-from pixelrec.recipe.recipe import SHIPPED, read_recipe, recipes
+from pixelrec.recipe.options import Option, options_of
+from pixelrec.recipe.recipe import SHIPPED, read_recipe, recipes, resolve
+from pixelrec.recipe.registry import NAMED, joins
 from pixelrec.recipe.schema import json_schema, recipe_options
 from pixelrec.recipe.yaml_text import read_yaml
 from pixelrec.users import USER_MODELS
@@ -42,7 +43,7 @@ def test_shipped_recipes_fulfil_the_json_schema(name: str, validator: Any) -> No
         "optimiser: {items_learning_rate: null, learning_rate: 1}",
     ],
 )
-def test_the_json_schema_takes_what_a_recipe_may_say(text: str, validator: Any) -> None:
+def test_the_json_schema_accepts_correct_recipes(text: str, validator: Any) -> None:
     validator.validate(read_yaml(text, "mine"))
 
 
@@ -105,7 +106,7 @@ def test_a_whole_number_is_a_number() -> None:
     assert found["windowing"]["overlap"] == 2 and type(found["windowing"]["overlap"]) is int
 
 
-def test_words_have_a_key_a_type_a_default_and_help() -> None:
+def test_options_have_a_key_a_type_a_default_and_help() -> None:
     found = {option.key: option for option in recipe_options(read_recipe("sasrec-id-vit").config)}
     layers = found["users.layers"]
     assert (layers.type, layers.default) == ("a whole number from 1 to 1,000", 2)
@@ -142,7 +143,7 @@ def test_types_in_plain_words(hint: Any, text: str) -> None:
         (f"about: {'[' * 2000}", "nested too deeply"),
     ],
 )
-def test_an_endless_recipe_is_one_clear_line(text: str, says: str, tmp_path: Any) -> None:
+def test_a_recipe_without_end_is_one_clear_line(text: str, says: str, tmp_path: Any) -> None:
     path = tmp_path / "endless.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RecipeError) as raised:
@@ -216,3 +217,11 @@ def test_options_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
     found = read_recipe("sasrec-id", {"users.name": "required", **chosen})["users"]
     assert found == {"name": "required", "scale": 1, "copy": None, "model_config": True, "json": [1, 2.5]}
     assert json_schema()["definitions"]["users__required"]["required"] == ["name", "scale"]
+
+
+@pytest.mark.parametrize(("section", "name"), [(s, n) for s, named in NAMED.items() for n in named])
+def test_defaults_keep_their_own_types_and_limits(section: str, name: str) -> None:
+    given = {each.key: each.default for each in options_of(NAMED[section][name]) if each.key != "parts"}
+    parts = {"parts": {"ids": {"name": "id_table"}}} if joins(NAMED[section][name]) else {}
+    found = resolve("defaults", {section: {"name": name, **given, **parts}}, {})[section]
+    assert {key: found[key] for key in given} == given
