@@ -234,7 +234,7 @@ def test_the_part_with_the_fault_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path, parts).startswith("/parts/b.parquet, row 2: item_id is empty")
 
 
-def test_what_is_no_source(tmp_path: Path) -> None:
+def test_sources_of_unknown_kinds_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "x.csv").write_text(GOOD, encoding="utf-8")
     (tmp_path / "x.xlsx").touch()
@@ -302,7 +302,7 @@ def test_item_information_of_other_kinds(tmp_path: Path) -> None:
     assert "unknown kind of file '.json'" in refusal(tmp_path, source, items=tmp_path / "items.json")
 
 
-def test_what_exists_is_never_touched_unless_it_is_a_data_set_and_asked_for(tmp_path: Path) -> None:
+def test_only_data_sets_are_replaced_and_only_on_request(tmp_path: Path) -> None:
     source, out = tmp_path / "x.csv", tmp_path / "out"
     source.write_text(GOOD, encoding="utf-8")
     out.mkdir()
@@ -334,7 +334,7 @@ def test_a_refused_replacement_leaves_the_old_data_set(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "x.csv"]
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 

@@ -55,7 +55,7 @@ def test_rows_of_the_table_are_the_items(view: str, negatives: str) -> None:
         assert len(ids) == len(set(used.tolist()) | {0}), "nothing is in the table that no one asks for"
 
 
-def test_no_batch_is_drawn_by_the_numbers_that_shuffle() -> None:
+def test_batches_and_shuffling_use_different_random_numbers() -> None:
     made = batcher("shared")
     shuffle = np.random.default_rng((made.seed, 3)).integers(1 << 62, size=4)
     drawn = [made._generator(3, number).integers(1 << 62, size=4) for number in range(3)]
@@ -63,9 +63,7 @@ def test_no_batch_is_drawn_by_the_numbers_that_shuffle() -> None:
 
 
 @pytest.mark.parametrize("pinned", [True, False])
-def test_batches_for_a_gpu_lie_in_memory_that_it_reads_by_itself(
-    monkeypatch: pytest.MonkeyPatch, pinned: bool
-) -> None:
+def test_batches_for_a_gpu_are_in_page_locked_memory(monkeypatch: pytest.MonkeyPatch, pinned: bool) -> None:
     moved: list[int] = []
 
     def pin(tensor: torch.Tensor) -> torch.Tensor:
@@ -83,7 +81,7 @@ def test_batches_for_a_gpu_lie_in_memory_that_it_reads_by_itself(
 
 
 @pytest.mark.parametrize(("threads", "spare"), [(1, 0), (1, 1), (3, 0)])
-def test_so_many_batches_are_built_ahead(threads: int, spare: int) -> None:
+def test_the_number_of_batches_built_ahead(threads: int, spare: int) -> None:
     made = batcher(threads=threads, spare=spare, batch_size=4)
     built = []
     build = made.build
@@ -138,7 +136,7 @@ def test_processes_share_the_rows(processes: int) -> None:
     assert len(taken) - len(parts[0].reader) < processes
 
 
-def test_the_whole_catalogue_keeps_its_numbers() -> None:
+def test_rows_of_a_full_catalogue_are_item_numbers() -> None:
     batch = next(batcher("catalogue").epoch(0))
     assert batch.negative is None
     assert torch.equal(batch.items.ids, torch.arange(41))

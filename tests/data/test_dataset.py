@@ -42,11 +42,11 @@ def test_arrays_are_mapped_read_only_and_the_data_set_is_frozen(shop: Path) -> N
         dataset.users = 3  # type: ignore[misc]
 
 
-def test_shown_it_is_one_line(shop: Path) -> None:
+def test_its_representation_is_one_line(shop: Path) -> None:
     assert repr(Dataset.open(shop)) == f"Dataset({str(shop)!r}: 13 users, 30 items, 101 interactions)"
 
 
-def test_who_is_evaluated_is_known_without_opening_the_held_out(copy: Path) -> None:
+def test_evaluated_users_are_known_without_the_held_out_events(copy: Path) -> None:
     shutil.rmtree(copy / "held_out")
     dataset = Dataset.open(copy)
     assert dataset.evaluated.tolist() == [False] + [True] * 12 + [False]
@@ -78,7 +78,7 @@ def test_numbers_of_ids(shop: Path) -> None:
         ),
     ],
 )
-def test_unknown_ids_are_named_but_not_by_the_thousand(shop: Path, ids: list[str], expected: str) -> None:
+def test_a_few_unknown_ids_are_named(shop: Path, ids: list[str], expected: str) -> None:
     with pytest.raises(RequestError) as caught:
         Dataset.open(shop).user_numbers(ids)
     assert str(caught.value).startswith(expected)
@@ -139,7 +139,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize(("damage", "expected"), DAMAGES.values(), ids=DAMAGES)
-def test_what_cannot_be_opened(copy: Path, damage: Callable[[Path], object], expected: str) -> None:
+def test_damaged_data_sets_are_refused(copy: Path, damage: Callable[[Path], object], expected: str) -> None:
     damage(copy)
     with pytest.raises(DataError) as caught:
         Dataset.open(copy)
@@ -192,8 +192,9 @@ def test_changed_events_are_noticed_before_they_are_used(copy: Path, name: str) 
 def test_renamed_ids_are_noticed(copy: Path) -> None:
     table = pl.read_parquet(copy / "users.parquet").with_columns(pl.col("user_id").reverse())
     table.write_parquet(copy / "users.parquet")
-    with pytest.raises(DataError, match="users.parquet: was changed"):
-        Dataset.open(copy).verify()
+    for use in (Dataset.verify, lambda dataset: dataset.user_ids):
+        with pytest.raises(DataError, match="users.parquet: was changed"):
+            use(Dataset.open(copy))
 
 
 def test_other_test_events_are_refused_when_they_are_opened(copy: Path) -> None:

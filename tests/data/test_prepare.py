@@ -74,7 +74,7 @@ GOLDEN = {
 }
 
 
-def test_a_world_worked_by_hand(tmp_path: Path) -> None:
+def test_a_small_example_by_hand(tmp_path: Path) -> None:
     dataset = prepared(tmp_path)
     assert arrays(dataset) == GOLDEN
     assert (dataset.users, dataset.items, dataset.interactions) == (3, 4, 9)
@@ -85,7 +85,7 @@ def test_a_world_worked_by_hand(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_the_manifest_tells_where_it_comes_from(tmp_path: Path) -> None:
+def test_the_manifest_names_the_sources(tmp_path: Path) -> None:
     dataset = prepared(tmp_path)
     manifest = json.loads((dataset.folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["counts"] == {
@@ -147,7 +147,7 @@ def as_csv(rows: list[tuple[str, str, int]], line_end: str = "\n") -> str:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_equals_a_plain_reimplementation_whatever_the_blocks(
+def test_equals_a_plain_reimplementation_for_all_block_sizes(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_file, "BLOCK", 64 + 37 * seed)
@@ -367,7 +367,7 @@ def test_item_information_from_parquet(tmp_path: Path) -> None:
     assert table["likes"].to_list() == [None, 2, 1, None]
 
 
-def test_overwriting_replaces_the_data_set_and_keeps_what_is_not_its_own(tmp_path: Path) -> None:
+def test_overwriting_replaces_the_data_set_and_keeps_other_files(tmp_path: Path) -> None:
     folder = prepared(tmp_path).folder
     (folder / "pictures").mkdir()
     (folder / "pictures" / "data.mdb").write_bytes(b"kept")
@@ -455,7 +455,7 @@ def test_dropping_nothing_changes_nothing(tmp_path: Path) -> None:
     assert arrays(drop_items(prepared(tmp_path), [])) == GOLDEN
 
 
-def test_dropping_what_is_unknown_or_too_much_is_refused_and_the_data_set_stays(tmp_path: Path) -> None:
+def test_dropping_unknown_or_too_many_items_is_refused_and_the_data_set_stays(tmp_path: Path) -> None:
     dataset = prepared(tmp_path)
     with pytest.raises(RequestError, match="unknown item 'e'"):
         drop_items(dataset, ["a", "e"])

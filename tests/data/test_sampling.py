@@ -52,7 +52,7 @@ def test_popularity_to_a_power() -> None:
     np.testing.assert_allclose(share, weight / weight.sum(), atol=0.005)
 
 
-def test_what_nobody_has_taken_is_drawn_or_not() -> None:
+def test_items_without_events_are_drawn_or_not() -> None:
     reader, rows = read("next_item", [1, 2, 2, 2], [2, 4])
     drawn = PopularitySampler(reader.histories, 6, 0.0, interacted_only=True).draw(60_000, RNG(0))
     shares = np.bincount(drawn, minlength=7) / len(drawn)
@@ -65,7 +65,7 @@ def test_what_nobody_has_taken_is_drawn_or_not() -> None:
     assert times.sum() == pytest.approx(300) and times == pytest.approx([100, 100, 100], abs=30)
 
 
-def test_counts_leave_out_what_lies_between_histories() -> None:
+def test_counts_exclude_events_between_histories() -> None:
     held = histories([1, 2, 3], [2, 2, 3])
     shortened = type(held)(held.items, held.times, held.starts, held.stops - np.array([0, 1, 1]))
     assert item_counts(shortened, 4).tolist() == [0, 1, 3, 0, 0]
@@ -73,7 +73,7 @@ def test_counts_leave_out_what_lies_between_histories() -> None:
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 @pytest.mark.parametrize("in_batch", [False, True])
-def test_on_average_every_item_has_the_weight_of_one(alpha: float, in_batch: bool) -> None:
+def test_the_expected_weight_of_every_item_is_one(alpha: float, in_batch: bool) -> None:
     """Sums over negatives, each by e^-log_q, are sums over the catalogue: what the correction is for."""
     reader, _ = read("next_item", [1, 1, 1, 2, 3], [4, 5, 1])
     sampler = Shared(reader, 6, drawn=7, alpha=alpha, in_batch=in_batch)

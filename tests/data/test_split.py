@@ -32,7 +32,7 @@ def lines(dataset: Dataset, histories: Histories) -> dict[str, str]:
     }
 
 
-def test_what_trains_and_what_is_asked(small: Dataset) -> None:
+def test_training_events_and_evaluation_cases(small: Dataset) -> None:
     assert lines(small, training_events(small)) == {"a": "p q", "b": "q p", "c": "s", "d": "p"}
     for ask, targets, known in (
         (validation_cases, ["r", "r"], {"a": "p q", "c": "s"}),
@@ -44,7 +44,7 @@ def test_what_trains_and_what_is_asked(small: Dataset) -> None:
         assert lines(small, cases.histories).items() >= known.items()
 
 
-def test_recommending_knows_everything(small: Dataset) -> None:
+def test_all_events_include_the_test_events(small: Dataset) -> None:
     assert lines(small, all_events(small)) == LINES
     times = all_events(small).times
     assert times.tolist() == [0, 1, 2, 3, 0, 1, 0, 1, 2, 0]

@@ -56,7 +56,7 @@ over_views = pytest.mark.parametrize("view", list(VIEWS))
 
 @over_views
 @pytest.mark.parametrize("in_batch", [False, True])
-def test_what_occurs_is_encoded_and_the_rest_is_stale(view: str, in_batch: bool) -> None:
+def test_items_of_events_are_encoded_and_others_are_stale(view: str, in_batch: bool) -> None:
     for batch in batches(True, view, in_batch=in_batch):
         ids, stale = batch.items.ids, batch.items.banked
         occurring = numbers(batch)[torch.cat([batch.events.history.flatten(), batch.target.flatten()])]
@@ -91,14 +91,14 @@ def test_log_q_is_the_same() -> None:
             assert len(stale.log_q) == len(stale.negative if stale.negative is not None else [])
 
 
-def test_only_what_is_encoded_is_loaded() -> None:
+def test_only_encoded_items_are_loaded() -> None:
     made = batches(True)
     for ids, batch in zip(LOADED, made, strict=True):
         assert np.array_equal(ids, batch.items.ids.numpy())
         assert torch.equal(batch.items.payload["doubled"], 2 * batch.items.ids)
 
 
-def test_on_threads_it_is_the_same() -> None:
+def test_threads_build_the_same_batches() -> None:
     for ahead, plain in zip(batches(True, threads=3), batches(True), strict=True):
         assert torch.equal(numbers(ahead), numbers(plain))
         assert torch.equal(ahead.target, plain.target)
@@ -106,7 +106,7 @@ def test_on_threads_it_is_the_same() -> None:
 
 @over_views
 @pytest.mark.parametrize("reencoded", [1, 7])
-def test_a_few_are_encoded_after_all_and_count_for_all(view: str, reencoded: int) -> None:
+def test_reencoded_negatives_are_weighted_to_stand_for_all(view: str, reencoded: int) -> None:
     for some, none in zip(batches(True, view, reencoded=reencoded), batches(True, view), strict=True):
         assert some.items.banked is not None and none.items.banked is not None
         assert none.items.weights is None and some.items.weights is not None
@@ -125,7 +125,7 @@ def test_a_few_are_encoded_after_all_and_count_for_all(view: str, reencoded: int
             assert torch.equal(numbers(some)[rows], numbers(none)[same])
 
 
-def test_which_are_encoded_after_all_is_drawn_evenly() -> None:
+def test_reencoded_negatives_are_drawn_uniformly() -> None:
     sampler = Shared(reader_of(), ITEMS, drawn=30, bank=True, reencoded=5)
     made = Batcher(reader_of(), sampler, load, ITEMS, batch_size=4)
     one = np.array([1, 2])
@@ -138,13 +138,13 @@ def test_which_are_encoded_after_all_is_drawn_evenly() -> None:
     assert np.all(np.abs(counts[3:23] - 500) < 100), "a quarter of the time each: 5 sd are 97"
 
 
-def test_where_few_are_drawn_all_of_them_are_encoded() -> None:
+def test_few_negatives_are_all_reencoded() -> None:
     for batch in batches(True, reencoded=1000):
         assert batch.items.banked is not None and len(batch.items.banked) == 0
         assert batch.items.weights is not None and torch.all(batch.items.weights == 1)
 
 
-def test_where_all_negatives_are_in_the_batch_nothing_is_stale() -> None:
+def test_no_vector_is_stale_if_all_negatives_are_in_the_batch() -> None:
     for batch in batches(True, drawn=0, in_batch=True, reencoded=5):
         assert batch.items.weights is None
         assert batch.items.banked is not None and len(batch.items.banked) == 0
@@ -164,7 +164,7 @@ def test_padding_among_the_negatives_is_padding() -> None:
         assert 0 not in batch.items.banked.tolist()
 
 
-def test_a_model_over_the_whole_catalogue_has_nothing_stale() -> None:
+def test_a_full_catalogue_has_no_stale_vectors() -> None:
     batch = batches_of(FullCatalogue(reader_of(), ITEMS))[0]
     assert batch.items.banked is None and batch.items.rows == ITEMS + 1
 

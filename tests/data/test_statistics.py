@@ -28,7 +28,7 @@ def dataset(tmp_path: Path) -> Dataset:
     return prepare(tmp_path / "x.csv", out=tmp_path / "out", items=tmp_path / "items.csv")
 
 
-def test_counts_by_hand(dataset: Dataset) -> None:
+def test_statistics_by_hand(dataset: Dataset) -> None:
     assert user_lengths(dataset).tolist() == [4, 2, 3]
     assert item_popularity(dataset).tolist() == [5, 3, 1]
     found = statistics(dataset)
@@ -48,7 +48,7 @@ def test_counts_by_hand(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 60, 40])
-def test_the_table_says_it_all_in_few_columns(dataset: Dataset, width: int) -> None:
+def test_the_table_is_complete_on_narrow_terminals(dataset: Dataset, width: int) -> None:
     console = Console(width=width, record=True, file=None, quiet=False)
     with console.capture() as captured:
         print_statistics(statistics(dataset), console)
@@ -78,7 +78,7 @@ def test_the_picture_shows_both_diagrams_and_the_median(dataset: Dataset) -> Non
     assert len(text) < 50_000
 
 
-def test_a_picture_of_the_least_there_can_be(tmp_path: Path) -> None:
+def test_a_picture_of_the_smallest_data_set(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("item_id,user_id,timestamp\na,u,1\na,u,1\na,u,1\n", encoding="utf-8")
     dataset = prepare(tmp_path / "x.csv", out=tmp_path / "out")
     save_picture(dataset, tmp_path / "again.svg")

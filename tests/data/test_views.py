@@ -37,7 +37,7 @@ def test_next_item_makes_every_event_but_the_first_a_target_once() -> None:
     assert rows(read.times)[-1] == ([20, 30, 40],)
 
 
-def test_next_item_as_published_drops_what_fills_no_window() -> None:
+def test_next_item_as_published_drops_events_that_fill_no_window() -> None:
     published = Windowing(overlap=0, leftover="drop")
     read = read_all("next_item", histories([1, 2, 3, 4, 5, 6, 7, 8, 9], [7, 8]), 3, published)
     assert rows(read.history, read.target) == [
@@ -53,7 +53,7 @@ def test_pairs_are_all_events() -> None:
     assert read.history.shape == (3, 0)
 
 
-def test_prefixes_are_windows_with_one_target_a_row() -> None:
+def test_one_target_per_row_makes_prefixes() -> None:
     read = read_all("next_item", histories([1, 2, 3, 4, 5]), 3, Windowing(rows="targets"))
     assert rows(read.history, read.target, read.window) == [
         ([0, 0, 1], [0, 0, 2], [0, 0, 1, 2]),
@@ -63,7 +63,7 @@ def test_prefixes_are_windows_with_one_target_a_row() -> None:
     ]
 
 
-def test_leave_one_out_asks_for_every_event() -> None:
+def test_rest_of_window_makes_every_event_a_target() -> None:
     read = read_all("rest_of_window", histories([1, 2, 3, 4], [5, 6]), 3)
     assert rows(read.history, read.times, read.target) == [
         ([0, 0, 5, 6], [0, 0, 10, 20], [0, 0, 5, 6]),
@@ -71,7 +71,7 @@ def test_leave_one_out_asks_for_every_event() -> None:
     ]
 
 
-def test_leave_one_out_with_one_target_a_row() -> None:
+def test_rest_of_window_with_one_target_per_row() -> None:
     read = read_all("rest_of_window", histories([1, 2, 3], [5, 6]), 3, Windowing(rows="targets"))
     assert rows(read.history, read.target) == sorted(
         [([0, 1, 2, 3], [0, *(i if i == target else 0 for i in (1, 2, 3))]) for target in (1, 2, 3)]
@@ -79,7 +79,7 @@ def test_leave_one_out_with_one_target_a_row() -> None:
     )
 
 
-def test_cloze_hides_what_it_asks() -> None:
+def test_cloze_hides_its_targets() -> None:
     held = histories(*[list(range(1, 12))] * 300, [1, 2])
     read = read_all("cloze", held, 10)
     hidden = read.target != 0
@@ -90,7 +90,7 @@ def test_cloze_hides_what_it_asks() -> None:
 
 
 @pytest.mark.parametrize("view", ["next_item", "rest_of_window"])
-def test_one_target_a_row_asks_the_same(view: str) -> None:
+def test_one_target_per_row_gives_the_same_targets(view: str) -> None:
     random = np.random.default_rng(3)
     held = histories(*[random.integers(1, 50, size=random.integers(0, 25)).tolist() for _ in range(60)])
     whole, single = read_all(view, held, 5), read_all(view, held, 5, Windowing(rows="targets"))
@@ -103,7 +103,7 @@ def test_one_target_a_row_asks_the_same(view: str) -> None:
     [Windowing(), Windowing(overlap=0), Windowing(overlap=0, leftover="drop"), Windowing(overlap=0.5)],
 )
 @pytest.mark.parametrize("length", [1, 3, 7])
-def test_windows_against_a_plain_reading(length: int, windowing: Windowing) -> None:
+def test_windows_equal_a_plain_implementation(length: int, windowing: Windowing) -> None:
     random = np.random.default_rng(length)
     lines = [random.integers(1, 50, size=random.integers(0, 25)).tolist() for _ in range(60)]
     expected = []

@@ -193,7 +193,7 @@ def test_a_replacement_killed_after_its_renames_is_finished(tmp_path: Path) -> N
     assert names(tmp_path) == ["out"]
 
 
-def test_what_killed_writers_left_is_cleared_drafts_within_drafts_too(tmp_path: Path) -> None:
+def test_drafts_of_killed_writers_are_cleared_drafts_within_drafts_too(tmp_path: Path) -> None:
     out = tmp_path / "out"
     killed_while(
         f"with new_folder(Path({str(out)!r}), RunError) as outer:\n"

@@ -42,7 +42,7 @@ def test_the_holder_is_named(tmp_path: Path) -> None:
     assert holder(path) == "another process"
 
 
-def test_one_who_waits_gets_it_although_the_file_is_removed(tmp_path: Path) -> None:
+def test_a_waiting_process_gets_the_lock_although_its_file_was_removed(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     first, acquired = Lock.acquire(path), []
     assert first is not None

@@ -212,7 +212,7 @@ def test_header_alone_is_damaged():
 
 
 @pytest.mark.parametrize("data", [b"<!DOCTYPE html><p>404", b"\x00" * 100, b"%PDF-1.7", b"<svg/>"])
-def test_what_is_no_picture_is_refused_and_quoted(data: bytes):
+def test_other_files_are_refused_and_quoted(data: bytes):
     error = refused(data)
     assert error.reason == "not-a-picture"
     assert repr(data[:12]) in error.detail

@@ -78,7 +78,7 @@ def test_check_and_pack_refuse_the_same(covers: Path, tmp_path: Path):
     assert set(checked(covers, items).unusable) == set(packed.unusable)
 
 
-def test_items_asked_for_decide_what_is_extra(covers: Path):
+def test_extra_files_are_those_of_no_item(covers: Path):
     report = checked(covers, ["i0", "i1", "gone"])
     assert (report.checked, report.sound, report.reasons) == (3, 2, {"missing": 1})
     assert "i2.jpg" in report.extras and "i0.jpg" not in report.extras
@@ -91,7 +91,7 @@ def test_measures_are_of_the_sound_covers(covers: Path):
     assert measures["bytes"][-1] == max(p.stat().st_size for p in covers.glob("[isp]*.*g") if p.is_file())
 
 
-def test_look_alikes_are_grouped(covers: Path):
+def test_near_duplicates_are_grouped(covers: Path):
     assert checked(covers).duplicates == (("i3", "poor", "small"),)
     assert checked(covers, duplicates=False).duplicates is None
 
@@ -128,7 +128,7 @@ def test_names_are_not_markup(tmp_path: Path):
     assert "[red]a[" in shown(print_check, checked(tmp_path))
 
 
-def test_hash_survives_scale_and_compression_and_tells_pictures_apart():
+def test_the_hash_survives_scaling_and_compression_and_separates_pictures():
     def seen(image: Image.Image, **options) -> int:
         file = io.BytesIO()
         image.save(file, "JPEG", **options)
@@ -149,7 +149,7 @@ def test_plain_colours_are_alike_only_if_of_one_colour(tmp_path: Path):
     assert checked(tmp_path).duplicates == (("a", "c"),)
 
 
-def test_a_product_in_another_colour_is_another(tmp_path: Path):
+def test_products_in_different_colours_are_no_duplicates(tmp_path: Path):
     for name, colour in (("blue", (70, 90, 200)), ("brown", (140, 90, 60)), ("purple", (130, 75, 150))):
         picture = Image.new("RGB", (96, 96), "white")
         for left in (10, 40, 70):
@@ -161,7 +161,7 @@ def test_a_product_in_another_colour_is_another(tmp_path: Path):
 
 
 @pytest.mark.parametrize("width", [80, 60])
-def test_no_word_and_no_figure_is_broken(covers: Path, width: int):
+def test_no_word_or_number_is_broken(covers: Path, width: int):
     text = shown(print_check, checked(covers), width)
     figures = text[text.index("width") : text.index("formats")].splitlines()
     assert figures[0].split() == ["width", "height", "width", "/", "height", "file", "size"]

@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_pictures_come_in_the_order_asked(path: Path):
+def test_pictures_are_in_the_given_order(path: Path):
     store = PictureStore.open(path)
     order = np.random.default_rng(0).integers(0, len(IDS), 300)
     got = store.read([IDS[n] for n in order])
@@ -49,7 +49,7 @@ def test_pictures_come_in_the_order_asked(path: Path):
     assert (store.read([IDS[3]])[0] == picture(3)).all()
 
 
-def test_what_a_store_says_of_itself(path: Path):
+def test_properties_of_a_store(path: Path):
     store = PictureStore.open(str(path))
     assert (store.size, store.fit, len(store), dict(store.grey)) == (SIZE, "crop", 205, {"i7": "missing"})
     assert (store.manifest.count, store.manifest.channels, store.manifest.source) == (205, "RGB", "covers")
@@ -75,7 +75,7 @@ def test_no_items_give_an_empty_batch(path: Path):
     assert PictureStore.open(path).read([]).shape == (0, SIZE, SIZE, 3)
 
 
-def test_a_batch_can_be_used_again(path: Path):
+def test_a_batch_buffer_can_be_reused(path: Path):
     store = PictureStore.open(path)
     out = np.zeros((2, SIZE, SIZE, 3), np.uint8)
     assert store.read(IDS[:2], out=out) is out
@@ -110,7 +110,7 @@ def test_opening_twice_shares_the_mapping(path: Path):
     assert "i3" in second
 
 
-def test_closed_it_says_so_and_can_be_opened_again(path: Path):
+def test_a_closed_store_is_refused_and_can_be_opened_again(path: Path):
     store = PictureStore.open(path)
     store.close()
     with pytest.raises(ImageError, match="was closed"):
@@ -127,7 +127,7 @@ def _sum_in_child(store: PictureStore, answers) -> None:
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_other_processes_read_too(path: Path, method: str):
+def test_forked_and_spawned_processes_read_the_store(path: Path, method: str):
     store = PictureStore.open(path)
     expected = int(store.read(IDS).sum())
     context = multiprocessing.get_context(method)
@@ -142,7 +142,7 @@ def test_other_processes_read_too(path: Path, method: str):
     assert int(store.read(IDS).sum()) == expected
 
 
-def test_sent_elsewhere_it_is_opened_there(path: Path):
+def test_a_pickled_store_is_opened_again(path: Path):
     store = PictureStore.open(path)
     again = pickle.loads(pickle.dumps(store))
     assert (again.read(["i5"]) == store.read(["i5"])).all()
@@ -158,14 +158,14 @@ def test_a_store_that_may_not_be_written_is_read(path: Path):
         path.chmod(0o755)
 
 
-def test_read_without_a_lock_where_none_may_be_made(path: Path, monkeypatch):
+def test_a_store_is_read_without_a_lock_if_none_can_be_made(path: Path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     (path / "lock.mdb").unlink()
     assert "i1" in PictureStore.open(path)
     assert not (path / "lock.mdb").exists()
 
 
-def test_what_is_no_store(tmp_path: Path):
+def test_other_folders_are_refused(tmp_path: Path):
     with pytest.raises(ImageError, match="no picture store at"):
         PictureStore.open(tmp_path / "nowhere")
     with pytest.raises(ImageError, match="is not a picture store"):
@@ -197,7 +197,7 @@ def test_another_programs_lmdb(tmp_path: Path):
         ((b'"complete": true', b'"complete": false'), "unfinished, 205 of 205 pictures: run"),
     ],
 )
-def test_manifests_that_are_not_ours(path: Path, change: tuple[bytes, bytes], message: str):
+def test_manifests_of_other_programs_and_versions(path: Path, change: tuple[bytes, bytes], message: str):
     with lmdb.open(str(path), max_dbs=2) as env, env.begin(write=True) as txn:
         before = bytes(txn.get(KEY))
         assert change[0] in before

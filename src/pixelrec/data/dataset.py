@@ -138,8 +138,7 @@ class Dataset:
         arrays = (self.offsets, self.event_items, self.event_times, self.evaluated)
         for name, values in zip(_ARRAYS, arrays, strict=True):
             self._check_digest(name, array_digest(values), f"{name}.npy")
-        self._check_digest("user_ids", ids_digest(self.user_ids), "users.parquet")
-        self._check_digest("item_ids", ids_digest(self.item_ids), "items.parquet")
+        _ = self.user_ids, self.item_ids  # verified whenever they are read
 
     def _check_digest(self, name: str, found: str, file: str) -> None:
         if found != self.manifest["digests"][name]:
@@ -174,17 +173,23 @@ class Dataset:
     @cached_property
     def user_ids(self) -> pl.Series:
         """String[users]: the id of user number r + 1 in row r."""
-        return _table(self.folder / "users.parquet", ["user_id"], self.users)["user_id"]
+        ids = _table(self.folder / "users.parquet", ["user_id"], self.users)["user_id"]
+        self._check_digest("user_ids", ids_digest(ids), "users.parquet")
+        return ids
 
     @cached_property
     def item_ids(self) -> pl.Series:
         """String[items]: the id of item number r + 1 in row r."""
-        return _table(self.folder / "items.parquet", ["item_id"], self.items)["item_id"]
+        ids = _table(self.folder / "items.parquet", ["item_id"], self.items)["item_id"]
+        self._check_digest("item_ids", ids_digest(ids), "items.parquet")
+        return ids
 
     @cached_property
     def information(self) -> pl.DataFrame:
         """A row for each item: `item_id` and the columns of the item file, null where there is nothing."""
-        return _table(self.folder / "items.parquet", None, self.items)
+        table = _table(self.folder / "items.parquet", None, self.items)
+        self._check_digest("item_ids", ids_digest(table["item_id"]), "items.parquet")
+        return table
 
     def user_numbers(self, ids: Sequence[str]) -> np.ndarray:
         """int64: the number of each user.

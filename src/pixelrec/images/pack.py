@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, final, get_args
+from typing import TYPE_CHECKING, NamedTuple, final, get_args
 
 from pixelrec.choices import Fit, Missing
 from pixelrec.console.progress import progress_line
@@ -53,20 +53,6 @@ class PackReport:
     def reasons(self) -> dict[str, int]:
         """The number of unusable items for each reason, most frequent first."""
         return reasons(self.unusable)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON can hold it."""
-        return {
-            "store": str(self.store),
-            "packed": self.packed,
-            "resumed": self.resumed,
-            "missing": self.missing,
-            "unusable": [u._asdict() for u in self.unusable],
-            "reasons": self.reasons,
-            "notes": list(self.notes),
-            "bytes": self.bytes,
-            "seconds": round(self.seconds, 3),
-        }
 
 
 class _Task(NamedTuple):
