@@ -1,6 +1,6 @@
-"""pixelrec trains, evaluates and serves recommenders from the pictures of the items.
+"""Train and evaluate recommenders that see the pictures of items.
 
-Everything here loads where it is first used, so importing the package costs next to nothing.
+Each name is imported when it is first used, so importing the package takes no time.
 """
 
 from __future__ import annotations
@@ -50,44 +50,24 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pixelrec.api": (
-        "bench",
-        "cache",
-        "check_images",
-        "compare",
-        "demo",
-        "evaluate",
-        "pack_images",
-        "prepare",
-        "recommend",
-        "report",
-        "resume",
-        "train",
+        "bench cache check_images compare demo evaluate pack_images prepare recommend report resume train"
     ),
-    "pixelrec.batch": ("Batch", "DatasetSpec", "Events", "Histories", "Items", "Scores"),
-    "pixelrec.data.dataset": ("Dataset",),
-    "pixelrec.demonstration.world": ("generate_world",),
+    "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
+    "pixelrec.data.dataset": "Dataset",
+    "pixelrec.demonstration.world": "generate_world",
     "pixelrec.errors": (
-        "DataError",
-        "DivergedError",
-        "ExhaustedError",
-        "GridError",
-        "ImageError",
-        "PixelrecError",
-        "RecipeError",
-        "RequestError",
-        "RunError",
-        "StoppedError",
-        "StoppedError",
+        "DataError DivergedError ExhaustedError GridError ImageError PixelrecError RecipeError RequestError "
+        "RunError StoppedError"
     ),
-    "pixelrec.images.store": ("PictureStore",),
-    "pixelrec.items.encoder": ("AbstractItemEncoder",),
-    "pixelrec.recipe.recipe": ("Recipe", "read_recipe", "recipes"),
-    "pixelrec.recipe.registry": ("register",),
-    "pixelrec.recommender": ("Recommender",),
-    "pixelrec.runs.run": ("Run",),
-    "pixelrec.users.user_model": ("AbstractUserModel",),
+    "pixelrec.images.store": "PictureStore",
+    "pixelrec.items.encoder": "AbstractItemEncoder",
+    "pixelrec.recipe.recipe": "Recipe read_recipe recipes",
+    "pixelrec.recipe.registry": "register",
+    "pixelrec.recommender": "Recommender",
+    "pixelrec.runs.run": "Run",
+    "pixelrec.users.user_model": "AbstractUserModel",
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "AbstractItemEncoder",
