@@ -190,7 +190,7 @@ def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -
     Args:
         data: data set folder.
         clear: delete all entries that no process uses.
-        unused_days: with --clear, keep the entries used in the last so many days.
+        unused_days: with --clear, keep entries that were used within this number of days.
 
     Returns:
         The entries, the least recently used first; with `clear`, those that were deleted.

@@ -59,6 +59,13 @@ class Parameter:
             return self.flag
         return f"{self.flag} {'|'.join(self.values) or _VALUES[self.kind]}{' …' if self.many else ''}"
 
+    @property
+    def written_default(self) -> str:
+        """The default for help; empty where it goes without saying."""
+        if self.required or self.default in (None, ()) or self.default is False:
+            return ""
+        return "yes" if self.default is True else str(self.default)
+
     def read(self, word: str) -> Any:
         """The value of a word, or a `RequestError`."""
         if self.values and word not in self.values:
@@ -222,26 +229,23 @@ def help_text(name: str, about: str, known: Sequence[Parameter]) -> str:
     usage += ["[OPTION …]"] if any(not each.required for each in options) else []
     usage += ["[--SECTION.WORD VALUE …]"] if overrides else []
     lines = [_wrapped(f"usage: {' '.join(usage)}", 7), "", about]
-    rows = [(each.usage, _about(each)) for each in (*places, *options)]
-    rows += [("--SECTION.WORD VALUE", each.text) for each in overrides]
-    return "\n".join([*lines, "", *(entry(usage, text) for usage, text in rows)])
+    rows = [entry(each.usage, each.text, each.written_default) for each in (*places, *options)]
+    rows += [entry("--SECTION.WORD VALUE", each.text) for each in overrides]
+    return "\n".join([*lines, "", *rows])
 
 
-def entry(usage: str, text: str) -> str:
-    """An option and what it is, in two columns."""
-    first = f"  {usage}"
+def entry(usage: str, text: str, default: str = "") -> str:
+    """An option and its explanation, in two columns."""
+    if default:
+        shown = f"[default: {default}]"
+        text += " " + (shown if len(shown) > 30 else shown.replace(" ", "\u00a0"))  # on one line
     body = textwrap.wrap(text, 80 - _INDENT, break_long_words=False, break_on_hyphens=False) or [""]
-    lines = [" " * _INDENT + line for line in body]
+    first, below = f"  {usage}", [" " * _INDENT + line for line in body]
     if len(first) < _INDENT - 1:
-        return "\n".join([f"{first:<{_INDENT}}{body[0]}", *lines[1:]])
-    return "\n".join([first, *lines])
-
-
-def _about(each: Parameter) -> str:
-    if each.required or each.default in (None, ()) or each.default is False:
-        return each.text
-    default = "yes" if each.default is True else each.default
-    return f"{each.text} [default: {default}]"
+        below[0] = f"{first:<{_INDENT}}{body[0]}"
+    else:
+        below.insert(0, first)
+    return "\n".join(below).replace("\u00a0", " ")
 
 
 def _wrapped(text: str, indent: int) -> str:

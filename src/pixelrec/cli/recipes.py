@@ -42,10 +42,8 @@ def options(arguments: Mapping[str, Any]) -> str:
     recipe = read_recipe(arguments["recipe"])
     rows = []
     for option in recipe_options(recipe.config):
-        text = (
-            f"{option.help.rstrip('.')} ({option.type}) [default: {_written(at(recipe.config, option.key))}]"
-        )
-        rows.append(entry(f"--{option.key} {option.key.rpartition('.')[2].upper()}", text))
+        text = f"{option.help.rstrip('.')} ({option.type})"
+        rows.append(entry(f"--{option.key}", text, _written(at(recipe.config, option.key))))
     return f"\n\nOptions of the recipe {recipe.name}:\n\n" + "\n".join(rows)
 
 
