@@ -49,7 +49,7 @@ def shares(spec: DatasetSpec) -> Tensor:
     return torch.from_numpy(counts / counts[1:].sum())
 
 
-def test_it_is_the_softmax_of_scores_plus_the_log_of_shares(recommender: Recommender) -> None:
+def test_it_is_the_softmax_of_scores_plus_log_frequencies(recommender: Recommender) -> None:
     recommender.eval()
     plain, adjusted = a_batch(recommender, 0.0), a_batch(recommender, ADJUST)
     assert plain.adjustment is None and plain.log_q is not None and plain.negative is not None
@@ -67,7 +67,7 @@ def test_it_is_the_softmax_of_scores_plus_the_log_of_shares(recommender: Recomme
     torch.testing.assert_close(found.negative[:, 0], negative.logsumexp(1), **tight)
 
 
-def test_every_share_counts_once_more(spec: DatasetSpec) -> None:
+def test_every_item_counts_once_more(spec: DatasetSpec) -> None:
     """So that the share of what nobody has taken is small, and not none."""
     assert spec.history is not None
     reader = Reader.over(VIEWS["next_item"], spec.history, LENGTH, Windowing())
@@ -77,7 +77,7 @@ def test_every_share_counts_once_more(spec: DatasetSpec) -> None:
     assert (item_counts(spec.history, spec.items)[1:] == 0).any() and np.isfinite(sampler.adjustment).all()
 
 
-def test_a_batch_takes_it_to_a_device(recommender: Recommender) -> None:
+def test_it_moves_with_the_batch(recommender: Recommender) -> None:
     batch = a_batch(recommender, ADJUST)
     moved = replace(batch).to("meta")
     assert moved.adjustment is not None and moved.adjustment.device.type == "meta"
@@ -85,7 +85,7 @@ def test_a_batch_takes_it_to_a_device(recommender: Recommender) -> None:
 
 
 @pytest.mark.parametrize("words", [{"loss.name": "bce"}, {"negatives.correct": False}])
-def test_where_it_means_nothing_it_is_refused(words: dict[str, object]) -> None:
+def test_it_is_refused_with_losses_that_ignore_it(words: dict[str, object]) -> None:
     read_recipe("sasrec-scratch", {"negatives.logit_adjustment": 0.0, **words})
     with pytest.raises(RecipeError, match="negatives.logit_adjustment is 0.5, which needs loss.name softmax"):
         read_recipe("sasrec-scratch", {"negatives.logit_adjustment": 0.5, **words})

@@ -1,4 +1,4 @@
-"""Vectors from the bank: what they score, where gradients go, and that all processes have the same."""
+"""Vectors from the bank: their scores, their gradients, and the same bank in all processes."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def is_stale(batch: Batch) -> Tensor:
 
 @pytest.mark.parametrize("scoring", list(SCORINGS))
 @pytest.mark.parametrize("users", OPEN)
-def test_of_the_present_they_score_as_if_they_were_encoded(
-    spec: DatasetSpec, users: str, scoring: str
-) -> None:
+def test_up_to_date_vectors_score_as_if_encoded(spec: DatasetSpec, users: str, scoring: str) -> None:
     if USER_MODELS[users].looks_at_candidates and scoring != "dot":
         pytest.skip("it scores candidates itself")
     recommender = made(spec, IDS, users, scoring)
@@ -88,7 +86,7 @@ def test_of_the_present_they_score_as_if_they_were_encoded(
         torch.testing.assert_close(found.negative, expected.negative)
 
 
-def test_old_vectors_are_the_ones_that_score(spec: DatasetSpec) -> None:
+def test_scores_are_those_of_the_banked_vectors(spec: DatasetSpec) -> None:
     recommender = made(spec, PIXELS)
     batch = a_batch(recommender)
     recommender.bank = torch.randn(spec.items + 1, 16, dtype=torch.float64)
@@ -104,7 +102,7 @@ def test_old_vectors_are_the_ones_that_score(spec: DatasetSpec) -> None:
     torch.testing.assert_close(found.negative[:, stale], by_hand[:, columns])
 
 
-def test_they_send_no_gradient_to_the_encoder_and_fresh_ones_do(
+def test_banked_items_send_no_gradient_to_the_encoder_and_reencoded_ones_do(
     spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recommender = made(spec, PIXELS)
@@ -125,7 +123,7 @@ def test_they_send_no_gradient_to_the_encoder_and_fresh_ones_do(
     assert recommender.bank.grad is None
 
 
-def test_of_stale_items_only_the_scores_reach_the_users(spec: DatasetSpec) -> None:
+def test_scores_of_banked_items_have_a_gradient_for_the_user_model(spec: DatasetSpec) -> None:
     recommender = made(spec, PIXELS)
     batch = a_batch(recommender)
     recommender.bank = recommender.catalogue().encoded.double()
@@ -135,7 +133,7 @@ def test_of_stale_items_only_the_scores_reach_the_users(spec: DatasetSpec) -> No
 
 
 @pytest.mark.parametrize("items", [PIXELS, IDS], ids=["pixels", "ids"])
-def test_a_few_fresh_ones_give_the_gradient_of_all_on_average(
+def test_a_few_reencoded_items_give_the_gradient_of_all_on_average(
     spec: DatasetSpec, items: dict[str, Any]
 ) -> None:
     """Over every choice of one, with a bank of the present: the exact gradient, to rounding."""
@@ -175,7 +173,7 @@ def with_fresh(recommender: Recommender, batch: Batch, item: int) -> Batch:
     return replace(batch, items=replace(encoded, banked=others, weights=weights), negative=negative)
 
 
-def test_what_a_batcher_makes_fresh_counts_for_the_rest(spec: DatasetSpec) -> None:
+def test_weights_of_reencoded_items_stand_for_the_rest(spec: DatasetSpec) -> None:
     recommender = made(spec, IDS)
     batch = a_batch(recommender, reencoded=5)
     recommender.bank = recommender.catalogue().encoded.double()
@@ -187,13 +185,13 @@ def test_what_a_batcher_makes_fresh_counts_for_the_rest(spec: DatasetSpec) -> No
     torch.testing.assert_close(found[batch.items.ids[1:], 0], batch.items.weights[1:].double())
 
 
-def test_without_a_bank_it_says_so(spec: DatasetSpec) -> None:
+def test_an_empty_bank_is_an_error(spec: DatasetSpec) -> None:
     recommender = made(spec, PIXELS)
     with pytest.raises(RuntimeError, match="the batch has banked negatives, but the bank is empty"):
         recommender(a_batch(recommender))
 
 
-def test_with_no_stale_item_no_bank_is_needed(spec: DatasetSpec) -> None:
+def test_without_banked_items_no_bank_is_needed(spec: DatasetSpec) -> None:
     recommender = made(spec, IDS)
     recommender(without_bank(recommender, a_batch(recommender)))
 
@@ -208,7 +206,7 @@ def of(process: int, processes: int, gather: Callable[[Tensor], Tensor]) -> Any:
 
 
 @pytest.mark.parametrize("processes", [2, 3, 7])
-def test_every_process_has_the_same_bank_and_encodes_its_share(
+def test_every_process_has_the_same_bank_and_encodes_its_shard(
     spec: DatasetSpec, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recommender = made(spec, PIXELS).float()

@@ -77,7 +77,7 @@ def together(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def test_both_have_the_metrics_of_the_file(together: Path) -> None:
+def test_both_processes_have_the_metrics_of_the_journal(together: Path) -> None:
     lines = (together / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     written = [{k: v for k, v in json.loads(line).items() if "@" in k} for line in lines]
     noted = [json.loads((together / f"{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
@@ -86,7 +86,7 @@ def test_both_have_the_metrics_of_the_file(together: Path) -> None:
         assert noted[0][epoch]["metrics"] == noted[1][epoch]["metrics"] == row
 
 
-def test_each_item_is_encoded_by_one_of_them(together: Path, dataset: Dataset) -> None:
+def test_each_item_is_encoded_by_one_process(together: Path, dataset: Dataset) -> None:
     noted = [json.loads((together / f"{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
     for epoch in range(2):
         first, second = (set(noted[rank][epoch]["encoded"]) for rank in (0, 1))
@@ -94,7 +94,7 @@ def test_each_item_is_encoded_by_one_of_them(together: Path, dataset: Dataset) -
         assert len(first & second) <= 1 and abs(len(first) - len(second)) <= 1
 
 
-def test_both_have_the_same_weights_and_bank(together: Path) -> None:
+def test_both_processes_have_the_same_weights_and_bank(together: Path) -> None:
     first, second = (load_file(together / f"{rank}.safetensors") for rank in (0, 1))
     last = load_file(together / "run" / "last" / "model.safetensors")
     assert first.keys() == second.keys() == last.keys() | {"bank"}

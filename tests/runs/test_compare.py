@@ -1,4 +1,4 @@
-"""Two runs side by side: what is compared, what is refused, and what the terminal shows."""
+"""Two runs on the same cases: differences user by user, errors, and the tables in the terminal."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def test_every_metric_is_paired_over_all_events_and_on_long_tail_items(
     assert found.sentence.startswith("sasrec-id (a) is ahead of sasrec-id (b): NDCG@10 +")
 
 
-def test_recipes_of_other_names_go_by_those(
+def test_runs_of_different_recipes_have_their_names(
     pair: tuple[Run, Run], ranks: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
     other = evaluated(tmp_path / "c", "mf-id", ranks[1])
     assert RunComparison.read(pair[0], other, "test").names == ("sasrec-id", "mf-id")
 
 
-def test_the_terminal_shows_both_their_difference_and_the_verdict(pair: tuple[Run, Run]) -> None:
+def test_the_terminal_shows_both_runs_their_difference_and_the_verdict(pair: tuple[Run, Run]) -> None:
     found = RunComparison.read(*pair, "test")
     text = printed(found, 80)
     assert f"A  sasrec-id  {pair[0].folder}\nB  sasrec-id  {pair[1].folder}\n" in text
@@ -119,7 +119,7 @@ def test_too_few_events_of_long_tail_items_are_shown_and_not_compared(
     assert re.search(r"NDCG@10 +\d+\.\d\d +\d+\.\d\d +– +–\n", text)
 
 
-def test_what_was_not_evaluated_is_said_with_the_command_that_does_it(
+def test_the_error_for_a_run_without_evaluation_names_the_command(
     pair: tuple[Run, Run], ranks: tuple[np.ndarray, np.ndarray]
 ) -> None:
     a, b = pair
@@ -137,7 +137,7 @@ def test_what_was_not_evaluated_is_said_with_the_command_that_does_it(
         assert f"`pixelrec evaluate {each.folder} --split test`" in str(caught.value)
 
 
-def test_copies_compare_whatever_their_times(pair: tuple[Run, Run], tmp_path: Path) -> None:
+def test_copies_can_be_compared_whatever_their_times(pair: tuple[Run, Run], tmp_path: Path) -> None:
     """Copied file by file without times, results first, with files of others in best/."""
     copies = []
     for number, run in enumerate(pair):
@@ -153,7 +153,7 @@ def test_copies_compare_whatever_their_times(pair: tuple[Run, Run], tmp_path: Pa
     assert RunComparison.read(copies[0], copies[1], "test").parts == RunComparison.read(*pair, "test").parts
 
 
-def test_what_cannot_be_compared(pair: tuple[Run, Run], tmp_path: Path) -> None:
+def test_a_run_is_not_compared_with_itself_or_with_other_cases(pair: tuple[Run, Run], tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no split 'tst'"):
         RunComparison.read(*pair, cast("Split", "tst"))
     (tmp_path / "link").symlink_to(pair[0].folder)
@@ -219,9 +219,7 @@ def test_a_small_slice_is_left_out(ranks: tuple[np.ndarray, np.ndarray], tmp_pat
     assert found.overall.cases == USERS
 
 
-def test_runs_that_do_not_belong_together_are_refused(
-    ranks: tuple[np.ndarray, np.ndarray], tmp_path: Path
-) -> None:
+def test_runs_of_different_cases_are_refused(ranks: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
     first = ranked(tmp_path / "first", ranks[0])
     table = pl.read_parquet(first / "ranks-test.parquet")
     for name, changed, says in (
@@ -238,7 +236,7 @@ def test_runs_that_do_not_belong_together_are_refused(
         assert str(second) in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
 
-def test_a_run_that_was_not_evaluated_is_said_so(
+def test_missing_and_damaged_ranks_are_errors_of_one_line(
     ranks: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
     first = ranked(tmp_path / "first", ranks[0])
@@ -253,7 +251,7 @@ def test_a_run_that_was_not_evaluated_is_said_so(
         assert len(str(caught.value).splitlines()) == 1
 
 
-def test_an_older_file_without_training_events_is_damaged(tmp_path: Path) -> None:
+def test_ranks_without_training_events_are_damaged(tmp_path: Path) -> None:
     folder = ranked(tmp_path / "old", np.array([1, 2]), np.array([1, 2]))
     path = folder / "ranks-test.parquet"
     pl.read_parquet(path).drop("item_training_events").write_parquet(path)

@@ -1,4 +1,4 @@
-"""Item vectors beside a checkpoint: encoded once, for its weights and its pictures, whatever happens."""
+"""The cache of item vectors beside a checkpoint, after interruptions and changes of any kind."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_the_report_says_how_the_run_stands(run: Run, dataset: Dataset) -> None:
         assert f"{name} ({choice})" in text
 
 
-def test_an_evaluation_without_a_result_is_made_again(run: Run, tmp_path: Path) -> None:
+def test_a_run_without_a_result_is_evaluated_again(run: Run, tmp_path: Path) -> None:
     older = tmp_path / "run"
     shutil.copytree(run.folder, older)
     (older / "evaluation-test.json").unlink()
@@ -102,7 +102,7 @@ def test_items_with_few_training_events_have_a_table(run: Run, dataset: Dataset)
         assert cells == [f"{100 * value:.2f}" for value in values]
 
 
-def test_another_run_stands_beside(run: Run, longer: Run, dataset: Dataset) -> None:
+def test_another_run_is_shown_in_the_same_tables(run: Run, longer: Run, dataset: Dataset) -> None:
     page = write_run_report(run, dataset, "test", beside=[longer])
     text = html.unescape(page.read_text(encoding="utf-8"))
     assert ("other", "sasrec-id (longer)") in rows(page) and ("model", "sasrec-id") in rows(page)
@@ -119,7 +119,7 @@ def test_another_run_stands_beside(run: Run, longer: Run, dataset: Dataset) -> N
     write_run_report(run, dataset, "test")
 
 
-def test_a_run_that_cannot_stand_beside_is_refused(
+def test_an_incompatible_run_beside_it_is_refused(
     run: Run, longer: Run, dataset: Dataset, tmp_path: Path
 ) -> None:
     page = run.folder / "report.html"
@@ -136,7 +136,7 @@ def test_a_run_that_cannot_stand_beside_is_refused(
     assert (page.read_bytes() if page.exists() else None) == before
 
 
-def test_an_evaluation_without_ranks_is_made_again(run: Run, tmp_path: Path) -> None:
+def test_a_run_without_ranks_is_evaluated_again(run: Run, tmp_path: Path) -> None:
     older = tmp_path / "run"
     shutil.copytree(run.folder, older)
     (older / "ranks-test.parquet").unlink()
@@ -181,7 +181,7 @@ def test_each_split_has_its_page(run: Run, dataset: Dataset) -> None:
     assert page.read_bytes() == before and b"Metrics on validation" in other.read_bytes()
 
 
-def test_others_stand_beside_and_are_evaluated_first(
+def test_other_runs_are_evaluated_first(
     run: Run, longer: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fresh = tmp_path / "fresh"

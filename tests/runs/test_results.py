@@ -1,4 +1,4 @@
-"""What an evaluation leaves in the run folder, and what the terminal shows of it."""
+"""The result of an evaluation in the run folder, and its tables in the terminal."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_written_and_read_it_is_the_same(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [result_files(tmp_path, "test")[1]]
 
 
-def test_what_is_missing_or_damaged_is_said_in_a_line(tmp_path: Path) -> None:
+def test_a_missing_or_damaged_result_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no such file; evaluate the run with"):
         EvaluationResult.read(tmp_path, "test")
     FOUND.write(tmp_path)

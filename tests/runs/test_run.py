@@ -1,4 +1,4 @@
-"""A run belongs to the data set that it was trained on, pictures included where it looks at them."""
+"""A run belongs to the data set it was trained on, and to its pictures if it reads them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_pictures_that_changed_are_refused(run: Run, data: Path, covers: Path, w
     assert run.dataset().folder == data
 
 
-def test_the_same_covers_copied_and_packed_anew_are_the_same(run: Run, data: Path, covers: Path) -> None:
+def test_the_same_covers_packed_again_are_accepted(run: Run, data: Path, covers: Path) -> None:
     for path in covers.iterdir():
         path.touch()
     shutil.rmtree(data / "covers.lmdb")
@@ -65,7 +65,7 @@ def test_the_same_covers_copied_and_packed_anew_are_the_same(run: Run, data: Pat
         run.dataset()
 
 
-def test_training_notes_the_pictures_that_it_looks_at(data: Path, covers: Path, tmp_path: Path) -> None:
+def test_a_run_over_pixels_records_its_pictures(data: Path, covers: Path, tmp_path: Path) -> None:
     over_pixels = RESNET | {"training.epochs": 1, "items.cache": "never"}
     seeing = api.train("sasrec-id", data=data, out=tmp_path / "seeing", overrides=over_pixels)
     quick = {"training.epochs": 1, "items.width": 8}
@@ -78,7 +78,7 @@ def test_training_notes_the_pictures_that_it_looks_at(data: Path, covers: Path, 
     api.recommend(blind, users=["u1"])
 
 
-def test_runs_that_noted_no_pictures_go_on(data: Path, covers: Path, tmp_path: Path) -> None:
+def test_other_pictures_do_not_matter_to_a_run_over_ids(data: Path, covers: Path, tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", read_recipe("sasrec-id"), Dataset.open(data))
     replaced(covers)
     api.pack_images(covers, data=data, size=32)

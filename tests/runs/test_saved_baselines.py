@@ -1,4 +1,4 @@
-"""Ranks of baselines are worked out once, and never taken for those of other events."""
+"""Ranks of baselines are computed once for a data set, and never used for other events."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_second_evaluation_fits_nothing(mine: Dataset, worked: list[str]) -> N
     assert [path.name for path in file_of(mine).parent.iterdir()] == ["test.safetensors"]
 
 
-def test_interrupted_between_two_the_first_are_kept(mine: Dataset, worked: list[str]) -> None:
+def test_interrupted_between_two_baselines_the_first_are_saved(mine: Dataset, worked: list[str]) -> None:
     def interrupted(said: str) -> None:
         if said == "EASE":
             raise KeyboardInterrupt
@@ -119,7 +119,7 @@ def test_damaged_ranks_are_computed_again(
     assert not read_baselines(Dataset.open(mine.folder), test_cases(Dataset.open(mine.folder))).missing
 
 
-def test_other_baselines_make_them_anew(
+def test_another_version_of_the_baselines_ranks_again(
     mine: Dataset, worked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     baselines(mine, "test")
@@ -128,7 +128,7 @@ def test_other_baselines_make_them_anew(
     assert worked == ["fitted"] * 2
 
 
-def test_where_nothing_can_be_kept_they_are_made_again(mine: Dataset, worked: list[str]) -> None:
+def test_in_a_read_only_data_set_baselines_rank_again(mine: Dataset, worked: list[str]) -> None:
     """A file in the place of the folder stops everyone from writing, even root."""
     (mine.folder / "baselines").write_text("in the way", encoding="utf-8")
     first, again = baselines(mine, "test").ranks, baselines(mine, "test").ranks
@@ -146,13 +146,13 @@ def test_a_failed_write_leaves_nothing(mine: Dataset, monkeypatch: pytest.Monkey
     assert list((mine.folder / "baselines").iterdir()) == []
 
 
-def test_others_may_read_what_is_kept(mine: Dataset) -> None:
+def test_saved_ranks_are_readable_by_others(mine: Dataset) -> None:
     baselines(mine, "test")
     rights = {stat.S_IMODE(path.stat().st_mode) for path in (file_of(mine), mine.folder / "manifest.json")}
     assert len(rights) == 1
 
 
-def test_a_data_set_made_anew_keeps_none(world: World, mine: Dataset) -> None:
+def test_a_data_set_prepared_again_has_no_saved_ranks(world: World, mine: Dataset) -> None:
     baselines(mine, "test")
     assert not file_of(drop_items(mine, [mine.item_ids[0]])).exists()
     made = prepare(world.interactions, out=mine.folder, overwrite=True)

@@ -1,4 +1,4 @@
-"""A run that starts from another one's weights: what is taken, what is not, and what is said."""
+"""Training that starts from the weights of another run: which are copied, and which are not."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def best(run: Run) -> dict[str, Tensor]:
     return read_weights(run.folder / "best")
 
 
-def test_on_the_same_data_everything_is_taken(
+def test_on_the_same_data_everything_is_copied(
     dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a")
@@ -69,7 +69,7 @@ def test_on_the_same_data_everything_is_taken(
     assert about["run"] == str(source.folder.resolve()) and about["sha256"] == hash_of(source)
 
 
-def test_the_command_line_says_what_was_taken(
+def test_the_command_line_says_what_was_copied(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a")
@@ -123,7 +123,7 @@ def test_vectors_follow_their_items(
     assert torch.all(start[0] == 0)
 
 
-def test_vectors_of_users_are_taken_from_the_same_data_only(
+def test_vectors_of_users_are_copied_from_the_same_data_only(
     world: World, dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
 ) -> None:
     source = trained("mf-id", dataset, tmp_path / "a")
@@ -138,7 +138,7 @@ def test_vectors_of_users_are_taken_from_the_same_data_only(
     assert strangers.shape == saved.shape and not torch.isclose(strangers[1:], saved[1:]).all(1).any()
 
 
-def test_of_another_shape_a_tensor_stays_as_drawn(
+def test_a_tensor_of_another_shape_stays_random(
     dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a")
@@ -148,7 +148,7 @@ def test_of_another_shape_a_tensor_stays_as_drawn(
     assert torch.equal(before_training[1]["items.rows.weight"], best(source)["items.rows.weight"])
 
 
-def test_deeper_into_the_network_every_seed_starts_from_its_own(
+def test_each_seed_starts_from_its_own_run(
     dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
 ) -> None:
     pixels = {**RESNET, "items.norm": "items", "training.epochs": 1}
@@ -175,7 +175,7 @@ def test_deeper_into_the_network_every_seed_starts_from_its_own(
     )
 
 
-def test_a_temperature_that_is_not_learned_is_the_recipes(
+def test_a_fixed_temperature_is_the_recipes(
     dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
 ) -> None:
     cosine = {"scoring__name": "cosine", "scoring__learn": False}
@@ -187,7 +187,7 @@ def test_a_temperature_that_is_not_learned_is_the_recipes(
     assert before_training[1]["scoring.log_scale"].exp().item() == pytest.approx(20)
 
 
-def test_a_network_is_taken_whole_or_not_at_all(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_network_is_copied_as_a_whole_or_not_at_all(dataset: Dataset, tmp_path: Path) -> None:
     words = {**RESNET, "training.epochs": 1}
     source = api.train("sasrec-scratch", data=dataset.folder, out=tmp_path / "a", overrides=words)
     deeper = {"items.sizes": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 2]}}
@@ -230,7 +230,7 @@ def test_a_start_that_no_epoch_beats_stays_the_best(
     assert "has finished: 2 epochs, best the start" in " ".join(capsys.readouterr().out.split())
 
 
-def test_killed_in_its_first_epoch_a_run_needs_its_start_no_more(
+def test_killed_in_its_first_epoch_a_run_no_longer_needs_its_start(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = trained("sasrec-id", dataset, tmp_path / "a")
@@ -262,7 +262,7 @@ def killed(dataset: Dataset, tmp_path: Path) -> Run:
     return run
 
 
-def test_killed_at_once_a_run_starts_from_the_same_again(
+def test_killed_before_its_first_save_a_run_starts_from_the_same_weights(
     dataset: Dataset, tmp_path: Path, killed: Run, before_training: list[dict[str, Tensor]], monkeypatch: Any
 ) -> None:
     monkeypatch.chdir(tmp_path.parent)
@@ -272,7 +272,7 @@ def test_killed_at_once_a_run_starts_from_the_same_again(
     )
 
 
-def test_from_something_else_it_does_not_go_on(dataset: Dataset, tmp_path: Path, killed: Run) -> None:
+def test_a_run_does_not_resume_from_another_start(dataset: Dataset, tmp_path: Path, killed: Run) -> None:
     shutil.rmtree(tmp_path / "a")
     with pytest.raises(RunError, match="is gone, and .* has saved nothing of its own"):
         api.resume(killed.folder, data=dataset.folder)
@@ -281,7 +281,7 @@ def test_from_something_else_it_does_not_go_on(dataset: Dataset, tmp_path: Path,
         api.resume(killed.folder, data=dataset.folder)
 
 
-def test_with_no_item_in_common_no_vector_is_taken(world: World, dataset: Dataset, tmp_path: Path) -> None:
+def test_without_common_items_no_vector_is_copied(world: World, dataset: Dataset, tmp_path: Path) -> None:
     source = trained("mf-id", dataset, tmp_path / "a")
     events = pl.read_csv(world.interactions)
     ids = [pl.format("{}x", name).alias(name) for name in ("user_id", "item_id")]
@@ -293,7 +293,7 @@ def test_with_no_item_in_common_no_vector_is_taken(world: World, dataset: Datase
         trained("mf-id", others, tmp_path / "b", training__warm_start=str(source.folder))
 
 
-def test_what_cannot_be_started_from(dataset: Dataset, tmp_path: Path) -> None:
+def test_an_unusable_start_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "b"
     with pytest.raises(RunError, match="is no run"):
         trained("sasrec-id", dataset, out, training__warm_start=str(tmp_path))

@@ -91,7 +91,7 @@ def test_gradient_equals_finite_differences(name: str) -> None:
 
 
 @EVERY
-def test_what_does_not_compete_has_no_gradient_and_makes_no_nan(name: str) -> None:
+def test_a_masked_negative_has_no_gradient_and_makes_no_nan(name: str) -> None:
     positive, negative = tensors(torch.float32)
     PLAIN[name][0](scores(positive, negative)).backward()
     assert positive.grad is not None and negative.grad is not None
@@ -110,7 +110,7 @@ def test_extreme_scores_stay_finite(name: str, size: float) -> None:
 
 
 @EVERY
-def test_without_targets_it_is_zero_and_can_be_differentiated(name: str) -> None:
+def test_without_targets_the_loss_is_zero_and_differentiable(name: str) -> None:
     positive, negative = torch.zeros(0, requires_grad=True), torch.zeros(0, 3, requires_grad=True)
     value = PLAIN[name][0](Scores(positive, negative, 0, CATALOGUE))
     value.backward()
@@ -118,7 +118,7 @@ def test_without_targets_it_is_zero_and_can_be_differentiated(name: str) -> None
 
 
 @EVERY
-def test_without_negatives_it_is_finite(name: str) -> None:
+def test_without_negatives_the_loss_is_finite(name: str) -> None:
     positive = torch.tensor([0.5, 1.0], requires_grad=True)
     value = PLAIN[name][0](scores(positive, torch.zeros(2, 0)))
     value.backward()
@@ -137,7 +137,7 @@ def test_half_precision_scores_are_summed_in_float32(name: str) -> None:
 
 
 @EVERY
-def test_a_score_that_is_no_number_is_not_hidden(name: str) -> None:
+def test_a_nan_score_gives_a_nan_loss(name: str) -> None:
     positive, negative = torch.zeros(2), torch.tensor([[0.0], [math.nan]])
     assert PLAIN[name][0](scores(positive, negative)).isnan()
 
@@ -150,13 +150,13 @@ def test_published_bpr_gives_no_gradient_where_the_sigmoid_vanishes() -> None:
     assert positive.grad is not None and positive.grad.item() == pytest.approx(0, abs=1e-12)
 
 
-def test_choices_that_cannot_be_are_refused() -> None:
+def test_invalid_options_are_refused() -> None:
     with pytest.raises(RecipeError, match="reduction 'windows' is unknown; did you mean 'window'"):
         bpr(scores(*tensors()), reduction="windows")  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="calibration of gbce is 1.5"):
         gbce(scores(*tensors()), calibration=1.5)
 
 
-def test_recipes_find_every_loss_by_its_name() -> None:
+def test_every_loss_is_registered_under_its_name() -> None:
     assert all(function.__name__ == name for name, function in LOSSES.items())
     assert set(LOSSES) == {"bpr", "bce", "gbce", "softmax"}

@@ -1,4 +1,4 @@
-"""Row-wise AdamW walks the path of dense AdamW."""
+"""Lazy AdamW follows the trajectory of dense AdamW."""
 
 import math
 
@@ -54,7 +54,7 @@ def run(
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("steps", [1, 7, 400])
-def test_touched_rows_walk_the_dense_path(steps: int, decay: float) -> None:
+def test_lazy_rows_follow_the_dense_trajectory(steps: int, decay: float) -> None:
     dense = run(False, steps, learning_rate=1e-2, weight_decay=decay)
     lazy = run(True, steps, learning_rate=1e-2, weight_decay=decay)
     moved = (dense.items.weight - Model(40).items.weight).abs().max()
@@ -64,14 +64,14 @@ def test_touched_rows_walk_the_dense_path(steps: int, decay: float) -> None:
 
 
 @pytest.mark.parametrize(("beta1", "beta2"), [(0.9, 0.9), (0.99, 0.99), (0.0, 0.5), (0.99, 0.999)])
-def test_other_decays_walk_the_dense_path(beta1: float, beta2: float) -> None:
+def test_other_decays_follow_the_dense_trajectory(beta1: float, beta2: float) -> None:
     dense = run(False, 400, learning_rate=1e-2, beta1=beta1, beta2=beta2)
     lazy = run(True, 400, learning_rate=1e-2, beta1=beta1, beta2=beta2)
     torch.testing.assert_close(dense.items.weight, lazy.items.weight, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("beta1", "beta2"), [(0.9, 0.81), (0.9, 0.1), (0.9999, 0.999)])
-def test_what_has_no_closed_form_is_dense(beta1: float, beta2: float) -> None:
+def test_decays_without_a_closed_form_are_dense(beta1: float, beta2: float) -> None:
     assert not OptimiserConfig(beta1=beta1, beta2=beta2).is_lazy("cpu", 1)
     with pytest.raises(RecipeError, match="use optimiser.rows dense"):
         OptimiserConfig(beta1=beta1, beta2=beta2, rows="lazy").is_lazy("cpu", 1)
@@ -90,13 +90,13 @@ def test_a_temperature_is_not_decayed() -> None:
     torch.testing.assert_close(after["users.weight"], before["users.weight"] * (1 - 0.1 * 0.5))
 
 
-def test_dense_takes_over_from_touched() -> None:
+def test_dense_continues_from_lazy() -> None:
     dense = run(False, 200, learning_rate=1e-2, weight_decay=0.1)
     handed_over = run(True, 200, learning_rate=1e-2, weight_decay=0.1, resume_at=90)
     torch.testing.assert_close(dense.items.weight, handed_over.items.weight, atol=1e-7, rtol=0)
 
 
-def test_a_state_between_catch_ups_continues_bit_for_bit() -> None:
+def test_a_state_within_an_epoch_continues_bit_for_bit() -> None:
     whole = run(True, 120, learning_rate=1e-2, weight_decay=0.1)
     resumed = run(True, 120, learning_rate=1e-2, weight_decay=0.1, resume_at=70, same=True)
     assert torch.equal(whole.items.weight, resumed.items.weight)
@@ -107,14 +107,14 @@ def test_padding_stays_zero() -> None:
     assert not model.items.weight[0].any()
 
 
-def test_rooms_have_their_own_rates() -> None:
+def test_each_part_has_its_own_rate() -> None:
     still = run(True, 5, learning_rate=1e-2, items_learning_rate=0.0)
     torch.manual_seed(0)
     torch.testing.assert_close(still.items.weight, Model(40).double().items.weight)
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_clipping_measures_the_joint_norm(lazy: bool) -> None:
+def test_clipping_uses_the_joint_norm(lazy: bool) -> None:
     torch.manual_seed(0)
     model = Model(10).double()
     optimiser = Optimiser(model, OptimiserConfig(), lazy)
@@ -147,7 +147,7 @@ def whole(lazy: bool, steps: int) -> Model:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 61])
-def test_a_table_read_whole_walks_the_dense_path(steps: int) -> None:
+def test_a_table_read_as_a_whole_follows_the_dense_trajectory(steps: int) -> None:
     dense, lazy = whole(False, steps), whole(True, steps)
     assert (dense.items.weight - Model(40).items.weight).abs().max() > 1e-3
     torch.testing.assert_close(dense.items.weight, lazy.items.weight, rtol=0, atol=1e-9 * steps)

@@ -1,4 +1,4 @@
-"""`training.precision` decides whether steps are under autocast, and tells where that is slow."""
+"""`training.precision` decides whether steps are under autocast, and warns where that is slow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SMALL = {"length": 5, "items.width": 8, "users.heads": 1, "users.layers": 1, "tr
         ("bf16", False, True),
     ],
 )
-def test_steps_are_in_bf16_where_that_was_asked_for(
+def test_steps_are_in_bf16_if_the_recipe_says_so(
     dataset: Dataset,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -15,7 +15,7 @@ from pixelrec.training.schedule import lr_factor
 from pixelrec.training.state import load_state
 
 
-def test_no_state_and_a_damaged_one(tmp_path: Path) -> None:
+def test_a_missing_state_is_none_and_a_damaged_one_an_error(tmp_path: Path) -> None:
     assert load_state(tmp_path / "last") is None
     (tmp_path / "last").mkdir()
     (tmp_path / "last" / "progress.json").write_text("{", encoding="utf-8")
@@ -23,7 +23,7 @@ def test_no_state_and_a_damaged_one(tmp_path: Path) -> None:
         load_state(tmp_path / "last")
 
 
-def test_a_signal_is_noted_once_and_then_acts_as_usual() -> None:
+def test_the_second_signal_has_its_usual_effect() -> None:
     with Interruption() as interruption:
         assert not interruption.requested
         os.kill(os.getpid(), signal.SIGINT)
@@ -33,7 +33,7 @@ def test_a_signal_is_noted_once_and_then_acts_as_usual() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_another_thread_is_not_interrupted() -> None:
+def test_signals_do_not_interrupt_other_threads() -> None:
     seen = []
 
     def work() -> None:

@@ -32,7 +32,7 @@ def cases_of(dataset: Dataset, split: Split) -> EvaluationCases:
     check_split(split)
     cases = test_cases(dataset) if split == "test" else validation_cases(dataset)
     if not len(cases):
-        raise DataError(f"{dataset.folder}: no user has 3 events, so nobody can be evaluated")
+        raise DataError(f"{dataset.folder}: no user has 3 events, so there is no user to evaluate")
     return cases
 
 

@@ -218,11 +218,12 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
         value = float(loss)
         if not math.isfinite(value):
             number = progress.batch - len(unread) + position + 1
-            best = f"the best checkpoint so far, of epoch {progress.best_epoch}, is kept"
+            saved = "no epoch has ended, so there is no checkpoint"
+            if progress.best is not None:
+                saved = f"the best checkpoint so far, of epoch {progress.best_epoch}, is kept"
             raise DivergedError(
-                f"the loss is {value} at epoch {progress.epoch + 1}, batch {number}: training cannot go on; "
-                f"{best if progress.best is not None else 'no epoch has ended, so there is no checkpoint'}. "
-                "Lower optimiser.learning_rate, set training.clip (1.0, for example), or use "
+                f"the loss is {value} at epoch {progress.epoch + 1}, batch {number}: training cannot "
+                f"continue; {saved}. Lower optimiser.learning_rate, set training.clip (1.0, say), or use "
                 "training.precision fp32"
             )
         progress.loss += value * windows

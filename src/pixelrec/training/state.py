@@ -114,7 +114,7 @@ def resumable(folder: Path) -> str:
     """The end of the message where `folder` of a run cannot be written."""
     return (
         "make room there; what was saved before is whole, "
-        f"`pixelrec train --resume {folder.parent}` goes on from it"
+        f"`pixelrec train --resume {folder.parent}` continues from it"
     )
 
 
