@@ -64,7 +64,7 @@ def test_a_child_that_inherits_it_holds_it_until_it_ends(tmp_path: Path) -> None
     child = subprocess.Popen(
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock.descriptor,)
     )
-    lock.close()
+    os.close(lock.descriptor)
     assert Lock.acquire(path) is None
     child.communicate(b"\n")
     with exclusive(path, "it is held", RunError):

@@ -17,7 +17,7 @@ _SHOWN = 40  # characters of a wrong value
 
 @dataclass(frozen=True)
 class Fault:
-    """The first thing wrong in a text."""
+    """The first fault of a text."""
 
     line: int  # from 0
     what: str
@@ -50,7 +50,7 @@ def first_fault(
 
 
 def _decode(body: bytes) -> tuple[str, Fault | None]:
-    """The text up to the line that is no UTF-8, and what is wrong with that line."""
+    """The text up to the first line that is no UTF-8, and the fault of that line."""
     try:
         return body.decode("utf-8"), None
     except UnicodeDecodeError as error:

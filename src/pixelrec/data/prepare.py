@@ -123,7 +123,7 @@ def _write(
 
 
 def _kept(dataset: Dataset, items: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
-    """The events of the kept `items` (bool[items + 1]) in new numbers, and bool[users]: who has any."""
+    """The events of the kept `items` (bool[items + 1]) in new numbers, and bool[users]: who has any left."""
     import polars as pl
 
     events = all_events(dataset)

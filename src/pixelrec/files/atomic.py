@@ -122,7 +122,7 @@ def recover(out: Path, ours: frozenset[str] | None) -> None:
 
 
 def whole(out: Path) -> Path:
-    """`out`, or what it replaces while, or because, a replacement stopped between its two renames."""
+    """`out`, or its old state between the two renames of a replacement, which may have been killed there."""
     old = _work(out.resolve()) / "old"
     return old if not out.exists() and old.exists() else out
 
@@ -191,7 +191,7 @@ def _workplace(out: Path, error: type[PixelrecError], resumable: bool = False) -
 
 
 def _discard_drafts(work: Path) -> None:
-    """Removes the new folder, and what was built beside it in its turn."""
+    """Removes the new folder, and drafts within it."""
     for entry in work.iterdir():
         if entry.name not in {"lock", "old"}:
             shutil.rmtree(entry, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A checkpoint: a folder with `model.safetensors`, and `recommender.json` to build what it belongs to."""
+"""A checkpoint: a folder with weights, `model.safetensors`, and their recommender, `recommender.json`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "recommender.json"
 
 
 def write_checkpoint(folder: Path, description: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-    """Writes both files into `folder`, which is made if need be."""
+    """Writes both files into `folder`, which is made if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / WEIGHTS)
     text = json.dumps({"format": FORMAT, **description}, indent=2)
@@ -37,7 +37,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def read_hashed_weights(folder: Path) -> tuple[dict[str, Tensor], str]:
-    """The same, and the SHA-256 of the very bytes they came from, whoever replaces the file meanwhile."""
+    """All tensors of a checkpoint, and the SHA-256 of the bytes they were read from."""
     path = folder / WEIGHTS
     with _explained(path):
         content = path.read_bytes()
@@ -55,28 +55,26 @@ def weights_sha256(folder: Path) -> str:
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself: choices, facts, and how its item encoder is built again.
+    """The description of a checkpoint: its configuration, data and item encoder.
 
     Raises:
-        RunError: it is no checkpoint, or of another format.
+        RunError: it is no checkpoint, damaged, or of another format.
     """
-    saved = _read_json(folder / DESCRIPTION)
-    if not isinstance(saved, dict):
-        raise RunError(f"{folder / DESCRIPTION}: expected an object; the checkpoint is damaged")
-    if saved.get("format") != FORMAT:
-        raise RunError(
-            f"{folder}: a checkpoint of format {saved.get('format')!r}, expected {FORMAT}; train again"
-        )
-    return saved
-
-
-def _read_json(path: Path) -> Any:
+    path = folder / DESCRIPTION
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        saved = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path}: no such file; expected a checkpoint folder, such as RUN/best") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # of JSON, or of UTF-8
         raise RunError(f"{path}: not JSON ({error}); the checkpoint is damaged") from None
+    if not isinstance(saved, dict):
+        raise RunError(f"{path}: expected an object; the checkpoint is damaged")
+    if saved.get("format") != FORMAT:
+        found = saved.get("format")
+        raise RunError(f"{folder}: a checkpoint of format {found!r}, expected {FORMAT}; train again")
+    return saved
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -95,6 +93,8 @@ def _explained(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise RunError(f"{path}: no such file; the checkpoint is incomplete") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
     except SafetensorError as error:
         raise RunError(
             f"{path}: not a readable safetensors file ({error}); the checkpoint is damaged"

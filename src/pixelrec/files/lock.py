@@ -28,7 +28,8 @@ _NO_LOCKS = "this file system has no locks; make sure that only one process writ
 class Lock:
     """An exclusive lock on the file at `path`. Make one with `acquire`.
 
-    On a file system without locks it is granted to everybody, with a warning.
+    Child processes may inherit `descriptor`: without `release`, the last of them to end frees the lock. On a
+    file system without locks it is granted to everybody, with a warning.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -65,10 +66,6 @@ class Lock:
             self.path.unlink(missing_ok=True)
         with suppress(OSError):
             fcntl.flock(self.descriptor, fcntl.LOCK_UN)
-        os.close(self.descriptor)
-
-    def close(self) -> None:
-        """Leave the lock to the children that inherited its descriptor; the last to end frees it."""
         os.close(self.descriptor)
 
     def __enter__(self) -> Self:

@@ -40,7 +40,11 @@ class Covers:
 
     @classmethod
     def listed(cls, folder: Path) -> Covers:
-        """List `folder`. Raises `ImageError` if it cannot be listed."""
+        """The covers in `folder`.
+
+        Raises:
+            ImageError: it cannot be listed.
+        """
         names: dict[str, str] = {}
         notes, others = [], []
         for name in sorted(_entries(folder), key=_preference):
@@ -72,7 +76,11 @@ class Covers:
 
 
 def read_cover(path: Path) -> tuple[bytes, Stamp]:
-    """The bytes of a cover, and the stamp of what was read. Raises `Refused`."""
+    """The bytes of a cover, and the stamp of its file.
+
+    Raises:
+        Refused: it cannot be read.
+    """
     try:
         found = path.stat()
         _check_file(found)

@@ -121,10 +121,10 @@ def pack(
 
 
 def demand_packable(covers: Path, out: Path, *, size: int, fit: Fit, missing: Missing) -> None:
-    """Checks what does not depend on the items.
+    """Checks options, store and folder before the items are known.
 
     Raises:
-        ImageError: `pack` would refuse it.
+        ImageError: `pack` would refuse one of them.
     """
     _check_options(size, fit, missing)
     _demand_closed(out)
@@ -163,7 +163,7 @@ def _absent(found: Covers, items: Sequence[str]) -> list[Unusable]:
 
 
 def _pack_all(writer: StoreWriter, tasks: list[_Task], threads: int) -> list[Unusable]:
-    """Decodes and stores every task; returns the unusable ones. If interrupted, keeps what is done."""
+    """Decodes and stores every task; returns the unusable ones. If interrupted, keeps finished ones."""
     broken: list[Unusable] = []
     if not tasks:
         return broken
