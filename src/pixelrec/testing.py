@@ -30,6 +30,7 @@ from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing, latest
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder
+from pixelrec.recipe.options import options_of
 from pixelrec.recommender import Recommender
 from pixelrec.registry import Registry
 from pixelrec.users import USER_MODELS
@@ -59,9 +60,11 @@ def check_user_model(
 
     Raises:
         AssertionError: the model breaks the contract; the message says where.
+        RecipeError: recipes cannot read its signature.
     """
     if chosen.view not in VIEWS:
         raise AssertionError(f"{chosen.__name__}.view is {chosen.view!r}; expected one of {', '.join(VIEWS)}")
+    options_of(chosen)
     with _named(USER_MODELS, chosen) as name:
         below = items or {"name": "id_table", "width": 16}
         _check(below, {"name": name, **(config or {})}, spec, reads_all_events)
@@ -85,7 +88,9 @@ def check_item_encoder(
 
     Raises:
         AssertionError: the encoder breaks the contract; the message says where.
+        RecipeError: recipes cannot read its signature.
     """
+    options_of(chosen)
     with _named(ITEM_ENCODERS, chosen) as name:
         _check({"name": name, **(config or {})}, users or {"name": "sasrec"}, spec)
 

@@ -33,7 +33,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 2) -> s
     ("words", "says"),
     [
         (["--users.layer", "3"], "did you mean 'users.layers'"),
-        (["--users.layers", "three"], "users.layers is 'three'; expected a whole number from 1 to 1000"),
+        (["--users.layers", "three"], "users.layers is 'three'; expected a whole number from 1 to 1,000"),
         (["--users.name", "sasrecc"], "did you mean 'sasrec'"),
         (["--items.width", "31"], "heads"),
         (["--loss.name", "bce", "--negatives.name", "catalogue"], "softmax only"),
