@@ -516,8 +516,8 @@ def test_no_source_and_no_family() -> None:
             "items.source is 'x.pt', and would",
         ),
         ({"source": "x.pt", "sizes": {"architecture": "RN50"}}, "items.sizes is .* no effect"),
-        ({"source": "x.pt", "revision": "abc"}, "items.revision is 'abc', and would have no nothing"),
-        ({"source": "x", "frozen_pool": True}, "items.frozen_pool is True, and would have no nothing"),
+        ({"source": "x.pt", "revision": "abc"}, "items.revision is 'abc', and would have no effect"),
+        ({"source": "x", "frozen_pool": True}, "items.frozen_pool is True, and would have no effect"),
         (
             {"family": "clip_resnet", "pretrained": False, "sizes": {"architecture": ["RN50"]}},
             "no CLIP ResNet is called",

@@ -1,4 +1,4 @@
-"""Attention in the form that is fastest where it runs: PyTorch's fused kernel, or its steps written out."""
+"""Attention by PyTorch's fused kernel or in separate steps, whichever is faster on the device."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pixelrec.errors import RecipeError
 
 
 def demand_whole_heads(width: int, heads: int) -> None:
-    """Raises `RecipeError` unless heads divide the width of the table."""
+    """Raises `RecipeError` unless the heads divide the width of the table."""
     if width % heads:
         raise RecipeError(
             f"items.width {width} is no multiple of users.heads {heads}; choose heads that divide it"
@@ -21,8 +21,8 @@ def demand_whole_heads(width: int, heads: int) -> None:
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
     """softmax(q kᵀ / √size + mask), with dropout, times v: B, heads, T, size.
 
-    q: B, heads, T, size. k, v: B, heads, L, size. mask: what broadcasts to B, heads, T, L; it is added and
-    gets no gradient. Source: Vaswani et al. 2017, equation 1.
+    q: B, heads, T, size. k, v: B, heads, L, size. mask: broadcast to B, heads, T, L and added, without a
+    gradient. Source: Vaswani et al. 2017, equation 1.
     """
     p = dropout.p if dropout.training else 0.0
     if steps_win(q, k.shape[2], p):
@@ -31,11 +31,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, dropout: Dropout) -> T
 
 
 def steps_win(q: Tensor, length: int, p: float) -> bool:
-    """Are the steps faster? A rule drawn from benchmarks/attention.py, whose figures are fused / steps.
+    """Whether separate steps are faster, according to benchmarks/attention.py; its ratios are fused / steps.
 
-    The fused kernel of a CPU has no dropout of its own: with any, 1.1 - 1.6 in fp32 and 1.1 - 3.3 in bf16,
-    L 10 to 200. Without, bf16 3 - 9 to L 50, forward alone 1.0 - 2.2; fp32 to L 20 1.3 - 1.7 with heads of
-    up to 32, 0.9 - 1.1 with wider ones, and about 1 and less from L 50 on.
+    The fused CPU kernel has no dropout: with dropout, 1.1 - 1.6 in fp32 and 1.1 - 3.3 in bf16, for L from 10
+    to 200. Without: bf16 3 - 9 up to L 50, forward alone 1.0 - 2.2; fp32 1.3 - 1.7 up to L 20 with heads of
+    at most 32, 0.9 - 1.1 with wider ones, and at most about 1 from L 50 on.
     """
     if q.device.type != "cpu":
         return False
@@ -47,7 +47,7 @@ def steps_win(q: Tensor, length: int, p: float) -> bool:
 
 
 def attend_in_steps(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
-    """The same, step by step, with the cheap masks of `Dropout`."""
+    """As `attend`, in separate steps, with the cheap masks of `Dropout`."""
     B, heads, T, size = q.shape
     flat = mask.to(q.dtype).expand(B, heads, T, k.shape[2]).flatten(0, 1)
     # One call scales, multiplies and masks.

@@ -1,4 +1,4 @@
-"""Dropout whose masks cost little on a CPU."""
+"""Dropout with masks that are cheap on a CPU."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LEVELS = 2**16  # of a probability: random bits come in 16s
 
 @final
 class Dropout(nn.Module):
-    """Zeroes a share of the elements in training and scales the others up (Srivastava et al. 2014).
+    """Zeroes elements at random in training and scales up the others (Srivastava et al. 2014).
 
-    On a CPU, drawing 64 random bits for four elements is eight times faster than a Bernoulli number for
-    each; the share is then a multiple of 1/65,536, and what is kept is scaled by just that.
+    On a CPU, drawing 64 random bits for four elements is eight times faster than a Bernoulli number for each;
+    p is then rounded to a multiple of 1/65,536, and the scale matches it.
 
     Args:
         p: probability of zeroing an element, from 0 to below 1.

@@ -1,4 +1,4 @@
-"""Learned vectors by number: what an id table and a user table are made of."""
+"""Learned vectors by number, for items and for users."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Init = Literal["normal", "xavier_normal", "uniform", "uniform_by_rows"]
 class EmbeddingTable(nn.Module):
     """A vector for every number 1 … rows; number 0 is padding: zero, and never trained.
 
-    Its gradient is dense unless `sparse_gradient` is set, which an optimiser that works on touched rows does,
-    and dense even then where all numbers are asked for at once: every row is touched.
+    Its gradient is dense unless an optimiser for touched rows sets `sparse_gradient`, and dense even then if
+    all numbers are looked up at once: every row is touched.
 
     Args:
-        rows: how many numbers have a vector.
+        rows: the largest number.
         width: D.
-        init: N(0, 0.02), Xavier's normal over the whole table (Glorot and Bengio 2010), U(±1/√D), or uniform
+        init: N(0, 0.02), Xavier normal over the whole table (Glorot and Bengio 2010), U(±1/√D), or uniform
             within ±1/√(rows + 1).
     """
 
@@ -51,14 +51,14 @@ class EmbeddingTable(nn.Module):
         return F.embedding(numbers, self.weight, padding_idx=0, sparse=self.sparse_gradient)
 
     def _all(self, numbers: Tensor) -> bool:
-        """Whether `numbers` are all numbers in order."""
+        """Whether `numbers` are all numbers, in order."""
         everything = torch.arange(len(self.weight), device=numbers.device)
         return numbers.shape == everything.shape and torch.equal(numbers, everything)
 
 
 @final
 class _Whole(Function):
-    """A table as it is: nothing is gathered, and nothing scattered on the way back."""
+    """The whole table, without gathering rows or scattering gradients."""
 
     @staticmethod
     def forward(_ctx: Any, weight: Tensor) -> Tensor:

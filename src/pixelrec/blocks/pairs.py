@@ -1,4 +1,4 @@
-"""Networks over pairs of an event (or a user) and a candidate, without holding all pairs at once."""
+"""Networks over pairs of an event (or a user) and a candidate, with bounded memory."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-PAIRS = 1 << 18  # held at once: some 100 numbers each, as much as a step may well take
+PAIRS = 1 << 18  # in memory at once, at about 100 numbers each
 
 
 def in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, pairs: int) -> Tensor:
-    """`function(rows)`, computed for some rows at a time and, where there are several such parts, once more
-    in backward, so that memory holds the pairs of one part only.
+    """`function(rows)`, computed in chunks of rows; several chunks are recomputed in the backward pass, so
+    that memory holds the pairs of one chunk only.
 
-    function: rows (R, …) → (R, …), each row by itself. pairs: that one row makes.
+    function: rows (R, …) → (R, …), each row independently. pairs: the number of pairs per row.
     """
     size = max(1, PAIRS // max(1, pairs))
     if len(rows) <= size:

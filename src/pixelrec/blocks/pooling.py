@@ -1,4 +1,4 @@
-"""Sums over histories from which single events are left out, at the price of one sum a history."""
+"""Sums over histories without single events, at the cost of one sum per history."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 
 def pool_others(table: Tensor, history: Tensor, target_mask: Tensor | None, *, mean: bool) -> Tensor:
-    """For every asked event the sum, or mean, of all *other* events of its history: M, D, fp32 at least.
+    """For every target, the sum or mean of all *other* events of its history: M, D, fp32 at least.
 
-    Where nothing is asked, over the whole history: B, D. Zero where no event is left. Of an item that came
-    twice just the asked event is left out.
+    Without a target mask, over the whole history: B, D. Zero if no event is left. Of an item that occurs
+    twice only the target event is left out.
 
-    table: U, D. history: B, L, rows, 0 where there is no event. asked: B, L, true at events only.
+    table: U, D. history: B, L, rows, 0 at padding. target_mask: B, L, true at events only.
     """
-    # A difference of sums: half precision would leave nothing of it.
+    # A difference of sums needs full precision.
     table = table.to(torch.promote_types(table.dtype, torch.float32))
     pooled = F.embedding_bag(history, table, mode="sum", padding_idx=0)  # B, D
     counts = (history != 0).sum(dim=1)  # B

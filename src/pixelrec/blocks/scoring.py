@@ -1,4 +1,4 @@
-"""How vectors are compared: made ready here, so that a plain dot product follows."""
+"""Scores of vectors and items: both sides are prepared so that a dot product follows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 
 class AbstractScoring(nn.Module, ABC):
-    """Prepares user vectors and item vectors, so that their dot product is the score."""
+    """Prepares user vectors and item vectors, whose dot product is the score."""
 
     @abstractmethod
     def users(self, vectors: Tensor) -> Tensor: ...
@@ -25,7 +25,7 @@ class AbstractScoring(nn.Module, ABC):
 
 @final
 class Dot(AbstractScoring):
-    """The dot product as it is."""
+    """The plain dot product."""
 
     def users(self, vectors: Tensor) -> Tensor:
         return vectors
@@ -39,7 +39,7 @@ class Cosine(AbstractScoring):
     """Cosine similarity divided by a temperature.
 
     Args:
-        temperature: at the start.
+        temperature: the initial temperature.
         learn: whether it is trained.
     """
 
@@ -47,7 +47,7 @@ class Cosine(AbstractScoring):
         self, *, temperature: Annotated[float, Interval(ge=1e-4, le=1e4)] = 0.07, learn: bool = True
     ) -> None:
         super().__init__()
-        # The logarithm keeps it positive; it is the inverse temperature that is scaled by, as in CLIP.
+        # The logarithm keeps the scale, the inverse temperature, positive, as in CLIP.
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learn)
 
     def users(self, vectors: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Linear layers on top of each other: over a vector, or what follows the first layer over a pair."""
+"""Stacks of linear layers: towers over vectors, and heads over a first layer of pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pixelrec.errors import RecipeError
 
 
 def tower(width: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
-    """Vectors (R, width) → (R, widths[-1]), each layer dropout → linear → batch norm → tanh; maybe none."""
+    """Vectors (R, width) → (R, widths[-1]); each layer is dropout → linear → batch norm → tanh."""
     check_widths("users.towers", widths)
     layers: list[nn.Module] = []
     for before, after in pairwise((width, *widths)):
@@ -26,9 +26,9 @@ def tower(width: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
 
 
 def head(widths: Sequence[int], activation: type[nn.Module], dropout: float, *, bias: bool) -> nn.Sequential:
-    """What a first layer yields (…, widths[0]) → a number (…, 1): activations between linear layers.
+    """The output of a first layer (…, widths[0]) → a number (…, 1): activations between linear layers.
 
-    widths: of the first layer and of those that follow. dropout: before each layer. bias: of the last layer.
+    widths: of the first and the following layers. dropout: before each layer. bias: of the last layer.
     """
     layers: list[nn.Module] = [activation()]
     for before, after in pairwise(widths):
@@ -37,7 +37,7 @@ def head(widths: Sequence[int], activation: type[nn.Module], dropout: float, *, 
 
 
 def xavier_normal(linear: nn.Linear) -> nn.Linear:
-    """The layer, its weights by Xavier's normal and its bias 0 (Glorot and Bengio 2010)."""
+    """The layer, with Xavier normal weights and zero bias (Glorot and Bengio 2010)."""
     nn.init.xavier_normal_(linear.weight)
     bias: Tensor | None = linear.bias
     if bias is not None:
@@ -46,7 +46,7 @@ def xavier_normal(linear: nn.Linear) -> nn.Linear:
 
 
 def check_widths(word: str, widths: Sequence[int], least: int = 0) -> None:
-    """Raises `RecipeError` for fewer than `least` layers, or one without units."""
+    """Raises `RecipeError` for fewer than `least` layers, or a layer without units."""
     if len(widths) < least or any(width < 1 for width in widths):
         raise RecipeError(
             f"{word} is {list(widths)}; expected the widths of at least {least} layers, each 1 or more"

@@ -1,4 +1,4 @@
-"""Post-norm transformer layers over short histories, as BERT arranges them (arXiv 1810.04805)."""
+"""Post-norm transformer layers over short histories, as in BERT (arXiv 1810.04805)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pixelrec.blocks.dropout import Dropout
 from pixelrec.blocks.packing import Packing
 
 EPSILON = 1e-12  # of every layer norm
-BLOCKED = -1e9  # added to the score of what must not be looked at
+BLOCKED = -1e9  # added to the scores of masked positions
 
 
 @final
@@ -23,7 +23,7 @@ class Attention(nn.Module):
 
     Args:
         width: D.
-        heads: attention heads; they divide D.
+        heads: attention heads; a divisor of D.
         attention_dropout: on the attention weights.
         hidden_dropout: on the output.
     """
@@ -41,15 +41,15 @@ class Attention(nn.Module):
         """`x` is P, D, packed; `mask` is B, 1, L or 1, L, added to the attention scores."""
         return self._add(x, packing.pack(self._mix(x, mask, packing, slice(None))))
 
-    def answer(self, x: Tensor, mask: Tensor, packing: Packing, target_mask: Tensor | None) -> Tensor:
-        """The same, M, D, for the places of `asked` (B, L) alone; none: for the last of each history."""
+    def at_targets(self, x: Tensor, mask: Tensor, packing: Packing, target_mask: Tensor | None) -> Tensor:
+        """As `forward`, M, D, only for the places of `target_mask` (B, L), or the last of each history."""
         before = packing.pick(x, target_mask)
         if target_mask is None:
             return self._add(before, self._mix(x, mask, packing, slice(-1, None)).squeeze(1))
         return self._add(before, Packing.of(target_mask).pack(self._mix(x, mask, packing, slice(None))))
 
     def _mix(self, x: Tensor, mask: Tensor, packing: Packing, queries: slice) -> Tensor:
-        """B, T, D: for some positions, what they see of all."""
+        """B, T, D: attention of some positions to all."""
         whole = packing.unpack(self.query_key_value(x))  # B, L, 3D
         q, k, v = whole.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         attended = attend(q[:, :, queries], k, v, mask[:, :, queries], self.weight_dropout)
@@ -65,7 +65,7 @@ class FeedForward(nn.Module):
 
     Args:
         width: D.
-        inner: width of the layer between.
+        inner: width of the inner layer.
         hidden_dropout: on the output.
     """
 
@@ -91,9 +91,9 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor, packing: Packing) -> Tensor:
         return self.feed_forward(self.attention(x, mask, packing))
 
-    def answer(self, x: Tensor, mask: Tensor, packing: Packing, target_mask: Tensor | None) -> Tensor:
-        """M, D: where it is asked; none: at the last place of each history."""
-        return self.feed_forward(self.attention.answer(x, mask, packing, target_mask))
+    def at_targets(self, x: Tensor, mask: Tensor, packing: Packing, target_mask: Tensor | None) -> Tensor:
+        """M, D: at the target places, or at the last place of each history."""
+        return self.feed_forward(self.attention.at_targets(x, mask, packing, target_mask))
 
 
 @final
@@ -122,22 +122,22 @@ class Transformer(nn.Module):
         self.apply(partial(normal_linear, std=init_std))
 
     def forward(self, x: Tensor, visible: Tensor, packing: Packing, target_mask: Tensor | None) -> Tensor:
-        """The vectors (M, D) of the places that `asked` (B, L) marks; the last layer computes no others.
+        """The vectors (M, D) of the places of `target_mask` (B, L); the last layer computes no others.
 
-        Where nothing is asked, a vector for the last place of each history, zero if there is no event.
+        Without a target mask, a vector for the last place of each history, zero if there is no event.
 
-        x: P, D, packed. visible: B, L, L, or B, 1, L for all alike: may position i look at position j?
+        x: P, D, packed. visible: B, L, L, or B, 1, L: may position i attend to position j?
         """
         mask = torch.zeros(visible.shape, device=x.device).masked_fill(~visible, BLOCKED).unsqueeze(1)
         *lower, last = self.layers
         for layer in lower:
             x = layer(x, mask, packing)
-        vectors = cast(Layer, last).answer(x, mask, packing, target_mask)
+        vectors = cast(Layer, last).at_targets(x, mask, packing, target_mask)
         return vectors if target_mask is not None else vectors * packing.pick(x.new_ones(len(x), 1), None)
 
 
 def normal_linear(module: nn.Module, std: float = 0.02) -> None:
-    """Linear weights N(0, `std`), biases 0; BERT starts with 0.02."""
+    """Linear weights N(0, `std`), biases 0; BERT has 0.02."""
     if isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=std)
         if module.bias is not None:

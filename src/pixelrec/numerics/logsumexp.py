@@ -1,6 +1,7 @@
 """Log-sum-exp over thousands of competing items, or all, without a matrix targets × items.
 
-Forward passes over the table in chunks and keeps one number a target; backward computes the chunks again.
+The forward pass reads the table in chunks and stores one number per target; the backward pass recomputes the
+chunks.
 """
 
 from __future__ import annotations
@@ -29,17 +30,16 @@ def competing_logsumexp(
     *,
     chunk: int | None = None,
 ) -> Tensor:
-    """log Σ exp(v · t_r − log q_r) over the rows r that compete with each target, [M]; −inf where none does.
+    """log Σ exp(v · t_r − log q_r) over the rows r that compete with each target, [M]; −inf if none does.
 
-    Its own row and row 0 never compete. So softmax over {positive, this as the only negative} is exactly the
-    softmax over the target and all its competitors; `negative_rows=None` makes that the whole catalogue.
+    A target's own row and row 0 never compete. A softmax over the positive and this value as the only
+    negative is exactly the softmax over the target and all its competitors.
 
-    vectors: M, D. table: U, D. target_rows: M. negative_rows: S, a row counts as often as it stands there;
-    None for every row. log_q: S (U − 1 for every row), finite; gets no gradient. chunk: rows at a
-    time, by default what suits the device.
+    vectors: M, D. table: U, D. target_rows: M. negative_rows: S, with repetitions; None: every row. log_q: S
+    (U − 1 for every row), finite, without a gradient. chunk: rows at a time; by default as suits the device.
 
-    Products follow autocast, or else the wider dtype of the two; sums and the result are float32 (float64 for
-    float64 input). Differentiable once, in `vectors` and `table`.
+    The dtype of products follows autocast, or is the wider of the two; sums and result are float32 (float64
+    for float64 input). Differentiable once, in `vectors` and `table`.
     """
     device = vectors.device.type
     dtype = torch.promote_types(vectors.dtype, table.dtype)
@@ -52,7 +52,7 @@ def competing_logsumexp(
 
 
 def _targets(device: torch.device) -> int:
-    """Targets of one tile: its float32 scores take 4 MiB on a processor, 256 MiB on an accelerator."""
+    """Targets per tile: its float32 scores take 4 MiB on a CPU, 256 MiB on an accelerator."""
     return 1024 if device.type == "cpu" else 4096
 
 
@@ -64,9 +64,9 @@ def scored_logsumexp(
     *,
     chunk: int = 64,
 ) -> Tensor:
-    """The same over the whole table for a `score` that is no dot product: vectors (M, …), rows (n, D) → M, n.
+    """As above over the whole table, for any `score`: vectors (M, …), rows (n, D) → M, n.
 
-    Backward computes each chunk of rows again, so memory holds the scores of one chunk only.
+    The backward pass recomputes each chunk of rows, so memory holds the scores of one chunk only.
     """
     starts = range(1, len(table), chunk)
     parts = [
@@ -81,20 +81,20 @@ def _scored_part(
 ) -> Tensor:
     scores = score(vectors, rows)
     itself = torch.arange(len(rows), device=rows.device) == own[:, None]
-    # A finite floor: a chunk may hold nothing but the target, and −inf alone has no gradient.
+    # A finite floor: a chunk may contain only the target, and −inf alone has no gradient.
     return scores.masked_fill(itself, torch.finfo(scores.dtype).min / 2).logsumexp(dim=1)
 
 
 @final
 @dataclass(frozen=True)
 class _Plan:
-    """Who competes with whom, and how it is computed."""
+    """The competitors of each target, and the tiling."""
 
     target_rows: Tensor  # M
     negative_rows: Tensor | None  # S
     log_q: Tensor | None  # S
-    targets: int  # of one tile
-    chunk: int  # rows of one tile
+    targets: int  # per tile
+    chunk: int  # rows per tile
     dtype: torch.dtype  # of the matrix products
 
     @property
@@ -103,7 +103,7 @@ class _Plan:
 
     @cached_property
     def offset(self) -> Tensor | None:
-        """S, what is added to the scores: −log q, and −∞ where a row is padding."""
+        """S, added to the scores: −log q, and −∞ at padding."""
         if self.negative_rows is None:
             return None if self.log_q is None else -self.log_q.to(self.sums)
         offset = torch.zeros(len(self.negative_rows), dtype=self.sums, device=self.negative_rows.device)
@@ -112,7 +112,7 @@ class _Plan:
         return offset.masked_fill_(self.negative_rows == 0, -torch.inf)
 
     def tiles(self, vectors: Tensor, table: Tensor) -> Iterator[_Tile]:
-        """Scores of every block of targets with every chunk of rows; each overwrites the one before."""
+        """Scores of every block of targets with every chunk of rows; each overwrites the previous one."""
         rows = len(table) - 1 if self.negative_rows is None else len(self.negative_rows)
         room = torch.empty(
             min(self.targets, len(vectors)) * min(self.chunk, rows), dtype=self.sums, device=table.device
@@ -156,14 +156,14 @@ class _Plan:
 @final
 @dataclass(frozen=True)
 class _Tile:
-    block: slice  # which targets
-    place: slice | Tensor  # which rows of the table
+    block: slice  # of targets
+    place: slice | Tensor  # rows of the table
     keys: Tensor  # c, D
     scores: Tensor  # m, c
 
 
 def _own_columns(target_rows: Tensor, negative_rows: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Pairs (target, column) where the column is the target's own row."""
+    """Pairs (target, column) such that the column is the target's own row."""
     if negative_rows is None:
         own = target_rows.nonzero()[:, 0]
         return own, target_rows[own] - 1
@@ -197,21 +197,21 @@ class _CompetingLogSumExp(Function):
         for_vectors = torch.zeros_like(vectors, dtype=plan.sums)
         for_table = torch.zeros_like(table, dtype=plan.sums)
         level = _finite(result)[:, None]
-        # Slopes multiply what is narrow, and once: D columns instead of all that competes.
+        # Slopes multiply D columns once instead of all competitors.
         scaled = (vectors.to(plan.sums) * slope[:, None]).to(plan.dtype)
         with _as_planned(vectors):
             for tile in plan.tiles(vectors, table):
-                share = tile.scores.sub_(level[tile.block]).exp_().to(plan.dtype)
-                _add_product(for_vectors[tile.block], share, tile.keys)
+                softmax = tile.scores.sub_(level[tile.block]).exp_().to(plan.dtype)
+                _add_product(for_vectors[tile.block], softmax, tile.keys)
                 if isinstance(tile.place, slice):
-                    _add_product(for_table[tile.place], share.T, scaled[tile.block])
+                    _add_product(for_table[tile.place], softmax.T, scaled[tile.block])
                 else:
-                    for_table.index_add_(0, tile.place, (share.T @ scaled[tile.block]).to(plan.sums))
+                    for_table.index_add_(0, tile.place, (softmax.T @ scaled[tile.block]).to(plan.sums))
         return for_vectors.mul_(slope[:, None]).to(vectors.dtype), for_table.to(table.dtype), None
 
 
 def _as_planned(vectors: Tensor) -> AbstractContextManager[Any]:
-    """The plan has chosen the dtypes; autocast must not choose again."""
+    """Without autocast: the plan determines the dtypes."""
     return torch.autocast(vectors.device.type, enabled=False)
 
 
@@ -224,7 +224,7 @@ def _add_tile(top: Tensor, total: Tensor, scores: Tensor) -> None:
 
 
 def _finite(level: Tensor) -> Tensor:
-    """0 in place of −inf: what is subtracted from scores that may all be −inf must be a number."""
+    """0 instead of −inf: −inf − (−inf) is not a number."""
     return level.masked_fill(level == -torch.inf, 0)
 
 

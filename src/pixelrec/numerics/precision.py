@@ -1,4 +1,4 @@
-"""In which precision matrix products are computed."""
+"""The precision of matrix products."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _CPU_WORDS = ("avx512_bf16", "amx_bf16", "bf16")  # x86, x86 with tiles, ARM
 
 
 def is_bf16(precision: Precision, device: torch.device) -> bool:
-    """Whether products are computed in bfloat16: `fast` leaves it to the device."""
+    """Whether products are computed in bfloat16; with `fast`, if the device has bf16 arithmetic."""
     return precision == "bf16" or (precision == "fast" and has_bf16(device))
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 itself: an emulation is slower than fp32.
+    """Whether a device has bf16 arithmetic: emulation is slower than fp32.
 
-    A product of 768 × 768 matrices on one core with AVX2 alone: fp32 11 ms, bf16 870 ms.
+    A product of 768 × 768 matrices on one core with AVX2 only: fp32 11 ms, bf16 870 ms.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -28,13 +28,13 @@ def has_bf16(device: torch.device) -> bool:
         return False
     try:
         able = torch.cpu.get_capabilities()
-    except AttributeError:  # torch before 2.10; here it takes CPUs with AVX-512 for able, too
+    except AttributeError:  # torch before 2.10, which also reports CPUs with only AVX-512
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return any(able.get(word, False) for word in _CPU_WORDS)
 
 
 def emulation_line(precision: Precision | Literal["auto"], device: torch.device) -> str | None:
-    """What to tell who asked for bf16 where it is known to be slow; none: all is well."""
+    """A warning if bf16 was chosen on a device that emulates it."""
     if precision != "bf16" or device.type not in {"cpu", "cuda"} or has_bf16(device):
         return None
     return (
@@ -45,7 +45,7 @@ def emulation_line(precision: Precision | Literal["auto"], device: torch.device)
 
 @contextmanager
 def without_tf32() -> Iterator[None]:
-    """What is of fp32 is computed in fp32 on GPUs, too, whose convolutions round to TF32 by default."""
+    """fp32 is fp32 on GPUs too, whose convolutions round to TF32 by default."""
     products, convolutions = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.allow_tf32 = False

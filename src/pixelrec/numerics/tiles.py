@@ -1,8 +1,8 @@
-"""Dot products of many vectors with a catalogue: fast in tiles with a proven error, exact for chosen pairs.
+"""Dot products of many vectors with a catalogue: fast in tiles with an error bound, exact for chosen pairs.
 
-A matrix product in float32 differs a little from run to run of another shape or on another device, so nothing
-decided by it alone is reproducible. Here a tile of it comes with a bound on its error; the few pairs that the
-bound leaves open are settled by `exact_dot`, which gives the same number everywhere.
+A float32 matrix product differs slightly between shapes and devices, so comparisons based on it alone are not
+reproducible. A tile comes with a bound on its error; the few pairs that the bound leaves open are decided by
+`exact_dot`, whose result is the same everywhere.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from pixelrec.errors import DivergedError
 from pixelrec.numerics.precision import without_tf32
 
 _INNER = 512  # terms summed by one matrix product: the error bound grows with it, not with the width
-_PAIR_NUMBERS = 1 << 18  # numbers of one block of pairs: 2 MiB of float64, about the second-level cache
-_MANY = 8  # pairs per row from which looking for identical rows pays
+_PAIR_NUMBERS = 1 << 18  # numbers per block of pairs: 2 MiB of float64, about the second-level cache
+_MANY = 8  # pairs per row above which searching for identical rows pays
 
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """Matrix products inside are true float32: no TF32, no bfloat16, no autocast; and keep no gradient."""
+    """Matrix products inside are true float32, without TF32, bfloat16, autocast or gradients."""
     with torch.no_grad(), torch.autocast(device.type, enabled=False), without_tf32():
         yield
 
 
 def tile_width(device: torch.device) -> int:
-    """Items of a tile: with 1,024 users it fits the cache of a processor, or fills an accelerator."""
+    """Items per tile: with 1,024 users it fits into the cache of a CPU, or fills an accelerator."""
     return 1024 if device.type == "cpu" else 16384
 
 
@@ -52,17 +52,17 @@ def product(vectors: Tensor, rows: Tensor, out: Tensor) -> Tensor:
     torch.mm(vectors[:, :_INNER], rows[:, :_INNER].T, out=out)
     for start in range(_INNER, vectors.shape[1], _INNER):
         inner = slice(start, start + _INNER)
-        # not addmm: it may carry on the running sum, and the error would grow with the width
+        # not addmm: it may continue the running sum, and the error would grow with the width
         out.add_(vectors[:, inner] @ rows[:, inner].T)
     return out
 
 
 def error_bound(vector_norms: Tensor, row_norms: Tensor, width: int, dtype: torch.dtype) -> Tensor:
-    """How far `product` can be from `exact_dot`, float64[B]; norms as `norm_bounds` gives them.
+    """A bound of |`product` − `exact_dot`|, float64[B]; norms from `norm_bounds`.
 
     Summing n products in any order errs by at most n·u / (1 − n·u) · Σ|vᵢ||wᵢ|, and Σ|vᵢ||wᵢ| ≤ ‖v‖‖w‖
-    (Higham, Accuracy and Stability of Numerical Algorithms). 32 more roundings pay for `exact_dot`
-    and for comparing in `dtype`; the last term pays for numbers too small for it, even if flushed to zero.
+    (Higham, Accuracy and Stability of Numerical Algorithms). 32 more roundings cover `exact_dot` and
+    comparisons in `dtype`; the last term covers underflow, even if flushed to zero.
     """
     limits = torch.finfo(dtype)
     terms = (min(width, _INNER) + width // _INNER + 32) * limits.eps / 2
@@ -73,9 +73,9 @@ def error_bound(vector_norms: Tensor, row_norms: Tensor, width: int, dtype: torc
 
 
 def norm_bounds(rows: Tensor, what: str) -> Tensor:
-    """Upper bounds of the lengths of rows[R, D], float64[R]; 0 for a row of zeros and for nothing else.
+    """Upper bounds of the lengths of rows[R, D], float64[R]; 0 only for a row of zeros.
 
-    Raises `DivergedError` where a number is not finite; `what` names the rows in the message.
+    Raises `DivergedError` if a number is not finite; `what` names the rows in the message.
     """
     dtype = torch.promote_types(rows.dtype, torch.float32)
     limits = torch.finfo(dtype)
@@ -90,7 +90,7 @@ def norm_bounds(rows: Tensor, what: str) -> Tensor:
 
 
 def _wild_bounds(rows: Tensor, wild: Tensor, what: str) -> Tensor:
-    """Bounds for rows whose sum of squares is not finite: they hold huge numbers, or no numbers."""
+    """Bounds for rows whose sum of squares is not finite: with huge numbers, or with NaN."""
     broken = wild[~rows[wild].isfinite().all(dim=1)]
     if len(broken):
         raise DivergedError(
@@ -103,8 +103,8 @@ def _wild_bounds(rows: Tensor, wild: Tensor, what: str) -> Tensor:
 def exact_dot(vectors: Tensor, rows: Tensor, owner: Tensor, column: Tensor) -> Tensor:
     """vectors[owner] · rows[column] for P pairs, float64[P]: *the* score, wherever scores are compared.
 
-    A score depends on its two vectors alone, bit for bit: not on P, the place in it, threads or device.
-    Products are float64 (exact for float32 vectors) and are added in a fixed tree.
+    A score depends only on its two vectors, bit for bit: not on P, its position, threads or device. Products
+    are float64 (exact for float32 vectors) and are added in a fixed tree.
     """
     if len(owner) <= _MANY * len(rows):
         return _pairwise(vectors, rows, owner, column)
@@ -121,7 +121,7 @@ def _pairwise(vectors: Tensor, rows: Tensor, owner: Tensor, column: Tensor) -> T
 
 
 def _tree_sum(terms: Tensor) -> Tensor:
-    """Sums of terms[P, D] over D, in an order that only D decides; overwrites `terms`."""
+    """Sums of terms[P, D] over D, in an order that depends only on D; overwrites `terms`."""
     while terms.shape[1] > 1:
         keep = (terms.shape[1] + 1) // 2
         terms[:, : terms.shape[1] - keep] += terms[:, keep:]
@@ -130,17 +130,17 @@ def _tree_sum(terms: Tensor) -> Tensor:
 
 
 def _first_identical(rows: Tensor) -> Tensor:
-    """For each of rows[R, D] the number of the first row equal to it, int64[R]."""
+    """For each of rows[R, D], the number of the first row equal to it, int64[R]."""
     number = torch.arange(len(rows), device=rows.device)
     words = rows.contiguous().view(torch.int64 if rows.element_size() == 8 else torch.int32)
     odd = torch.arange(1, 2 * rows.shape[1], 2, device=rows.device) * 0x1E3779B97F4A7C15  # wraps: a hash
     _, group = (words * odd).sum(dim=1).unique(return_inverse=True)
     first = torch.full_like(number, len(rows)).scatter_reduce(0, group, number, "amin")[group]
-    return first.where((rows == rows[first]).all(dim=1), number)  # a collision stays on its own
+    return first.where((rows == rows[first]).all(dim=1), number)  # a collision is left alone
 
 
 def split_by_tile(owner: Tensor, column: Tensor, tile: int, columns: int) -> list[tuple[Tensor, Tensor]]:
-    """Pairs by the tile their column lies in: per tile (owner, column within the tile)."""
+    """Pairs grouped by the tile of their column: per tile (owner, column within the tile)."""
     number = column // tile
     order = number.argsort(stable=True)
     sizes = number.bincount(minlength=-(-columns // tile)).tolist()

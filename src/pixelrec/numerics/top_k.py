@@ -1,8 +1,8 @@
 """The k best items of each user in the whole catalogue, without a matrix users × items.
 
-The order is that of a full sort by `blocks.tiles.exact_dot`, ties by the smaller item number, so it is the
-same for every tile, batch and device. The catalogue passes in tiles; only items that may enter a user's
-best k are scored exactly.
+The order is that of a full sort by `exact_dot`, ties by the smaller item number, so it is the same for every
+tile, batch and device. The catalogue is read in tiles; only items that may enter a user's best k are scored
+exactly.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def top_k(
 ) -> tuple[Tensor, Tensor]:
     """Scores float32[B, k] (float64 for such vectors) and item numbers int64[B, k], best first.
 
-    vectors: B, D. table: N + 1, D with the padding in row 0. seen: item numbers that must not come back, all
-    users' in a row, repeats and padding welcome; seen_owner: whose, 0 … B − 1. Where fewer than k items are
-    left, the rest is item 0 with score −inf. tile: items at a time; it changes the speed, never the answer.
+    vectors: B, D. table: N + 1, D with padding in row 0. seen: excluded item numbers of all users,
+    concatenated, with or without repeats and padding; seen_owner: their users, 0 … B − 1. If fewer than k
+    items are left, the rest is item 0 with score −inf. tile: items at a time; affects only the speed.
     Raises `RequestError` for k < 1 or an unknown seen item, `DivergedError` for vectors that are not finite.
     """
     items = len(table) - 1
@@ -50,7 +50,7 @@ def top_k(
 
 
 def dense_top_k(scores: Tensor, k: int, seen: Tensor, seen_owner: Tensor) -> tuple[Tensor, Tensor]:
-    """The same from scores (B, N + 1) that are all there, for models that are no dot product."""
+    """As above from all scores (B, N + 1), for models without a dot product."""
     _check_request(k, seen, scores.shape[1] - 1)
     scores = scores.clone()
     scores[:, 0] = -torch.inf
@@ -83,7 +83,7 @@ def _promising(
     product(vectors.to(dtype), rows.to(dtype), near)
     near[hidden] = -torch.inf
     doubt = error_bound(norms, row_norms, vectors.shape[1], dtype)
-    floor = scores[:, -1] - doubt  # what enters must be better than the last of the best
+    floor = scores[:, -1] - doubt  # a new item must be better than the last of the best
     live = (near.amax(dim=1) >= floor).nonzero()[:, 0]
     near, floor = near[live], torch.maximum(floor[live], _kth(near[live], scores.shape[1]) - 2 * doubt[live])
     low = floor.to(dtype).clamp_(min=torch.finfo(dtype).min)  # hidden items are −inf
@@ -104,7 +104,7 @@ def _kth(scores: Tensor, k: int) -> Tensor:
 def _merge(
     scores: Tensor, best: Tensor, found: tuple[Tensor, Tensor, Tensor], start: int
 ) -> tuple[Tensor, Tensor]:
-    """The best k of the best so far and of what a tile adds: users, columns and scores, in that order."""
+    """The best k of the best so far and of a tile's users, columns and scores."""
     user, column, score = found
     if not len(user):
         return scores, best
