@@ -20,16 +20,16 @@ kinds = pytest.mark.parametrize("kind", BASELINES.values(), ids=BASELINES)
 
 
 def scores_of(
-    kind: type[AbstractBaseline], training: Histories, shown: Histories, asked: np.ndarray
+    kind: type[AbstractBaseline], training: Histories, shown: Histories, users: np.ndarray
 ) -> np.ndarray:
     """Of every candidate: C, B, N + 1."""
-    return np.array([each.scores(shown, asked) for each in kind.candidates(training, N)])
+    return np.array([each.scores(shown, users) for each in kind.candidates(training, N)])
 
 
 @kinds
 def test_scores_are_whole_and_finite(kind: type[AbstractBaseline], past: Past) -> None:
-    asked = np.array([4, 3, 40])
-    found = scores_of(kind, histories_of(past), histories_of(drawn_past(seed=1)), asked)
+    users = np.array([4, 3, 40])
+    found = scores_of(kind, histories_of(past), histories_of(drawn_past(seed=1)), users)
     assert found.shape[1:] == (3, N + 1) and found.dtype == np.float64
     assert np.isfinite(found).all()
 
@@ -61,7 +61,7 @@ def test_candidates_are_different_and_say_how(kind: type[AbstractBaseline], past
 def test_only_training_events_are_learnt_from(kind: type[AbstractBaseline], dataset: Dataset) -> None:
     """Whatever the events after the training events are, what is fitted is the same."""
     training, cases = training_events(dataset), validation_cases(dataset)
-    asked = cases.users[:50]
+    users = cases.users[:50]
     changed = np.array(training.items)
     later = training.stops[dataset.evaluated]
     changed[later] = changed[later] % dataset.items + 1
@@ -71,18 +71,18 @@ def test_only_training_events_are_learnt_from(kind: type[AbstractBaseline], data
     for one, other in zip(
         kind.candidates(training, dataset.items), kind.candidates(blind, dataset.items), strict=True
     ):
-        np.testing.assert_array_equal(one.scores(training, asked), other.scores(training, asked))
+        np.testing.assert_array_equal(one.scores(training, users), other.scores(training, users))
 
 
 @kinds
 def test_what_is_shown_is_enough(kind: type[AbstractBaseline], dataset: Dataset) -> None:
     """Events after those shown change no score."""
-    training, asked = training_events(dataset), validation_cases(dataset).users[:50]
+    training, users = training_events(dataset), validation_cases(dataset).users[:50]
     later = np.array(training.items)
     later[training.stops[dataset.evaluated]] = 1
     fitted = next(kind.candidates(training, dataset.items))
     np.testing.assert_array_equal(
-        fitted.scores(training, asked), fitted.scores(replace(training, items=later), asked)
+        fitted.scores(training, users), fitted.scores(replace(training, items=later), users)
     )
 
 

@@ -17,15 +17,15 @@ from pixelrec.baselines.random_order import RandomOrder
 from pixelrec.baselines.recent_popularity import RecentPopularity
 
 N = 12
-SHOWN = drawn_past(seed=5)  # what is known of users when they are asked: not what was fitted
+SHOWN = drawn_past(seed=5)  # what is known of users at evaluation, other than the fitted events
 ASKED = np.array([7, 1, 3, 2, 40, 7])
 
 
 def every_score(
-    score: Callable[[list[tuple[int, int]], int], float], asked: np.ndarray = ASKED
+    score: Callable[[list[tuple[int, int]], int], float], users: np.ndarray = ASKED
 ) -> np.ndarray:
-    """Items 1 … N for each asked user, one by one."""
-    return np.array([[score(SHOWN[user], item) for item in range(1, N + 1)] for user in asked])
+    """Items 1 … N for each user, one by one."""
+    return np.array([[score(SHOWN[user], item) for item in range(1, N + 1)] for user in users])
 
 
 def moments(events: list[tuple[int, int]]) -> list[int]:

@@ -206,7 +206,7 @@ def test_a_grid_in_python_and_jobs_at_a_time(dataset: Dataset, tmp_path: Path) -
     assert {name: mean.mean for name, mean in row.seeds[1].overall.metrics.items()} == pytest.approx(measured)
     assert {costs.jobs for costs in row.costs} == {2}
     assert "2 runs at a time" in found.markdown.read_text("utf-8")
-    assert not (run / "ranks-test.parquet").exists(), "nobody asked for the test events"
+    assert not (run / "ranks-test.parquet").exists(), "the test events stay closed"
     before = (run / "cell.json").stat().st_mtime_ns
     tested = pixelrec.bench(dataset.folder, ["mf-id"], seeds=2, out=tmp_path / "out", overrides=TINY)
     assert len(tested.results.recipes[0].seeds) == 2 and (run / "ranks-test.parquet").exists()

@@ -48,30 +48,30 @@ class Fixed(AbstractBaseline):
 
 
 def test_ties_and_history_and_a_target_already_seen() -> None:
-    asked = cases([2, 2, 2, 6, 2], [[5], [1, 3], [4], [6, 1], []])
+    evaluated = cases([2, 2, 2, 6, 2], [[5], [1, 3], [4], [6, 1], []])
     baseline = Fixed((3.0, 2.0, 2.0, 5.0, 4.0, -1.0))
     # Item 3 ties with the target 2; what was seen leaves the way; who saw the target has it last.
-    assert rank_by(baseline, N, asked).tolist() == [4, 3, 4, N, 5]
+    assert rank_by(baseline, N, evaluated).tolist() == [4, 3, 4, N, 5]
 
 
 def test_rounding_makes_no_difference() -> None:
-    asked = cases([2], [[5]])
+    evaluated = cases([2], [[5]])
     for close in (1e6 - 1e-9, 1e6, 1e6 + 1e-9):
-        assert rank_by(Fixed((close, 1e6, 3.0, 5.0, 4.0, -1.0)), N, asked).tolist() == [2]
-    assert rank_by(Fixed((1e6 - 1, 1e6, 3.0, 5.0, 4.0, -1.0)), N, asked).tolist() == [1]
+        assert rank_by(Fixed((close, 1e6, 3.0, 5.0, 4.0, -1.0)), N, evaluated).tolist() == [2]
+    assert rank_by(Fixed((1e6 - 1, 1e6, 3.0, 5.0, 4.0, -1.0)), N, evaluated).tolist() == [1]
 
 
 def test_ranks_of_popularity_are_those_of_a_sort(dataset: Dataset) -> None:
-    asked, training = test_cases(dataset), training_events(dataset)
+    evaluated, training = test_cases(dataset), training_events(dataset)
     counts = Popularity.fit(training, dataset.items).counts
-    shown = asked.histories
+    shown = evaluated.histories
     expected = []
-    for user, target in zip(asked.users.tolist(), asked.targets.tolist(), strict=True):
+    for user, target in zip(evaluated.users.tolist(), evaluated.targets.tolist(), strict=True):
         seen = set(shown.items[shown.starts[user] : shown.stops[user]].tolist())
         baseline_ranks = [item for item in range(1, dataset.items + 1) if item not in seen and item != target]
         better = sum(counts[item] >= counts[target] for item in baseline_ranks)
         expected.append(dataset.items if target in seen else 1 + better)
-    found = rank_by(Popularity.fit(training, dataset.items), dataset.items, asked)
+    found = rank_by(Popularity.fit(training, dataset.items), dataset.items, evaluated)
     assert found.tolist() == expected
 
 
@@ -79,13 +79,13 @@ def test_ranks_of_popularity_are_those_of_a_sort(dataset: Dataset) -> None:
 def test_blocks_of_users_change_no_rank(
     dataset: Dataset, scores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, training = validation_cases(dataset), training_events(dataset)
+    evaluated, training = validation_cases(dataset), training_events(dataset)
     expected = {
-        name: rank_by(next(kind.candidates(training, dataset.items)), dataset.items, asked)
+        name: rank_by(next(kind.candidates(training, dataset.items)), dataset.items, evaluated)
         for name, kind in BASELINES.items()
     }
     monkeypatch.setattr(module, "_SCORES", scores)
-    some = replace(asked, users=asked.users[5:45], targets=asked.targets[5:45])
+    some = replace(evaluated, users=evaluated.users[5:45], targets=evaluated.targets[5:45])
     for name, kind in BASELINES.items():
         found = rank_by(next(kind.candidates(training, dataset.items)), dataset.items, some)
         assert found.tolist() == expected[name][5:45].tolist(), name
@@ -93,12 +93,12 @@ def test_blocks_of_users_change_no_rank(
 
 def test_validation_chooses_and_of_equals_the_first() -> None:
     shown = [[1]] * 5
-    asked = cases([4, 4, 4, 2, 3], shown)
-    found = tune_baseline(Fixed, asked.histories, N, asked)
+    evaluated = cases([4, 4, 4, 2, 3], shown)
+    found = tune_baseline(Fixed, evaluated.histories, N, evaluated)
     assert found.choice == "likes 4"
     values = {
-        each.choice: metrics(rank_by(each, N, asked), cutoffs=(10,))["NDCG@10"]
-        for each in Fixed.candidates(asked.histories, N)
+        each.choice: metrics(rank_by(each, N, evaluated), cutoffs=(10,))["NDCG@10"]
+        for each in Fixed.candidates(evaluated.histories, N)
     }
     assert max(values, key=lambda name: values[name]) == "likes 4"
     equal = cases([2, 3], shown[:2])
@@ -140,8 +140,8 @@ def test_what_is_too_large_is_left_out_with_a_reason(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pixelrec.baselines.ease.MOST_ITEMS", 50)
-    asked, told = validation_cases(dataset), []
-    found = rank_baselines(training_events(dataset), dataset.items, asked, asked, told.append)
+    evaluated, started = validation_cases(dataset), []
+    found = rank_baselines(training_events(dataset), dataset.items, evaluated, evaluated, started.append)
     assert list(found.ranks) == ["random", "popularity", "recent popularity", "item-kNN"]
     assert found.notes["EASE"].startswith("left out: it is solved for up to 50 items")
-    assert told == list(BASELINES)
+    assert started == list(BASELINES)

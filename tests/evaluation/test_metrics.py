@@ -41,12 +41,12 @@ def test_lists_arrays_and_tensors_are_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "ranks, told",
+    "ranks, says",
     [([], "shape"), ([[1, 2]], "shape"), ([0, 1], "from 0"), ([1.5], "float64"), ([-3], "from -3")],
 )
-def test_ranks_that_are_none_are_refused(ranks: list[float], told: str) -> None:
+def test_invalid_ranks_are_refused(ranks: list[float], says: str) -> None:
     for function in (metrics, per_user):
-        with pytest.raises(DataError, match=told):
+        with pytest.raises(DataError, match=says):
             function(ranks)
 
 

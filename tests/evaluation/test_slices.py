@@ -1,4 +1,4 @@
-"""Slices by training events: who is in which, and every number against a formula written anew."""
+"""Slices by training events: the cases of each, and every number against an independent formula."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pixelrec.evaluation.comparison import Comparison
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, OTHERS, SLICES, slice_metrics
 
 COUNTS = np.array([0, 4, 5, 100, 1, 6])
-RANKS = {"mine": np.array([1, 3, 2, 11, 20, 10]), "rival": np.array([12, 1, 5, 1, 2, 4])}
+RANKS = {"mine": np.array([1, 3, 2, 11, 20, 10]), "baseline": np.array([12, 1, 5, 1, 2, 4])}
 
 
 def ndcg(ranks: np.ndarray) -> np.ndarray:
@@ -30,7 +30,7 @@ def test_metrics_are_those_of_the_questions_inside() -> None:
     assert (others.name, others.events, others.cases) == ("other items", "≥ 5 training events", 3)
     assert few.where == "items with < 5 training events (n = 3)"
     for part, mask in ((few, COUNTS < 5), (others, COUNTS >= 5)):
-        assert list(part.metrics) == ["mine", "rival"]
+        assert list(part.metrics) == ["mine", "baseline"]
         for name, ranks in RANKS.items():
             inside = ranks[mask]
             assert part.metrics[name]["NDCG@10"] == pytest.approx(ndcg(inside).mean(), rel=1e-12)
@@ -38,8 +38,8 @@ def test_metrics_are_those_of_the_questions_inside() -> None:
             assert part.metrics[name]["MRR@10"] == pytest.approx(
                 np.where(inside <= 10, 1 / inside, 0).mean(), rel=1e-12
             )
-    assert few.ordered() == ["rival", "mine"] and others.ordered() == ["rival", "mine"]
-    assert few.ordered({"other": {"NDCG@10": 0.99}}) == ["other", "rival", "mine"]
+    assert few.ordered() == ["baseline", "mine"] and others.ordered() == ["baseline", "mine"]
+    assert few.ordered({"other": {"NDCG@10": 0.99}}) == ["other", "baseline", "mine"]
 
 
 @pytest.mark.parametrize(("counts", "name"), [([4, 0], "long-tail items"), ([5, 9], "other items")])

@@ -71,10 +71,10 @@ def test_a_wrong_request(
     dataset: Dataset,
     tmp_path: Path,
 ) -> None:
-    asked = more.pop("recipes", recipes)
+    given = more.pop("recipes", recipes)
     settings = {"seeds": 2, "split": "test", "overrides": {}, **more}
     with pytest.raises(kind, match=says):
-        plan(dataset, asked, out=tmp_path / "out", **settings)
+        plan(dataset, given, out=tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()
 
 
@@ -83,8 +83,8 @@ def test_a_reason_that_many_have_is_told_once(dataset: Dataset, tmp_path: Path) 
     for cell, why in zip(grid.in_turn(), ("no room", "no covers", "no covers", "no covers"), strict=True):
         cell.folder.parent.mkdir(parents=True, exist_ok=True)
         cell.fail(why)
-    told = Outcome(grid, Results.__new__(Results)).reasons
-    assert told == "mf-id seed 0: no room; fm-id seed 0, mf-id seed 1, fm-id seed 1: no covers"
+    reasons = Outcome(grid, Results.__new__(Results)).reasons
+    assert reasons == "mf-id seed 0: no room; fm-id seed 0, mf-id seed 1, fm-id seed 1: no covers"
 
 
 def test_files_of_one_name_would_share_a_folder(dataset: Dataset, tmp_path: Path) -> None:

@@ -152,8 +152,8 @@ def test_long_tail_items_have_columns_of_their_own(grid: Grid, finish: Finish) -
 def test_too_few_long_tail_cases_are_not_compared(
     grid: Grid, finish: Finish, monkeypatch: pytest.MonkeyPatch, count: int, titles: list[str], said: str
 ) -> None:
-    def counts(_: Dataset, asked: EvaluationCases) -> np.ndarray:
-        return np.where(np.arange(len(asked)) < count, 4, 5)
+    def counts(_: Dataset, cases: EvaluationCases) -> np.ndarray:
+        return np.where(np.arange(len(cases)) < count, 4, 5)
 
     monkeypatch.setattr("pixelrec.grid.results.target_counts", counts)
     finish(grid.cells[0][0])

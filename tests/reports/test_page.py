@@ -95,8 +95,8 @@ def part(name: str, where: str, cases: int, values: dict[str, float]) -> SlicePa
 
 
 SLICES = [
-    part("long-tail items", "items with < 5", 40, {"random": 0.04, "sasrec": 0.0123, "rival": 0.01}),
-    part("other items", "items with ≥ 5", 900, {"random": 0.002, "sasrec": 0.3, "rival": 0.31}),
+    part("long-tail items", "items with < 5", 40, {"random": 0.04, "sasrec": 0.0123, "another": 0.01}),
+    part("other items", "items with ≥ 5", 900, {"random": 0.002, "sasrec": 0.3, "another": 0.31}),
 ]
 
 
@@ -451,7 +451,7 @@ def test_slices_stand_side_by_side_in_the_order_of_the_first(report: Report) -> 
     table = section.partition("n: events ")[2]
     assert table.startswith(
         "items with < 5items with ≥ 5 modelRecall@10NDCG@10Recall@10NDCG@10 "
-        "random 50.004.0050.000.20 sasrec this run 50.001.2350.0030.00 rival other run 50.001.0050.0031.00"
+        "random 50.004.0050.000.20 sasrec this run 50.001.2350.0030.00 another other run 50.001.0050.0031.00"
     )
     found = tables.slice_table(SLICES)
     assert found is not None and found.groups == [("items with < 5", 2), ("items with ≥ 5", 2)]

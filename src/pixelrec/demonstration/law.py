@@ -4,7 +4,7 @@ Every item has three looks: a hue on a colour wheel, a shape and a texture. A us
 shapes and a constant favourite texture; the hue moves along the wheel from one choice to the next, and the
 texture tends to stay. The probability of item j among those released and not yet chosen is
 
-    (1 − JUMP) · softmax(quality_j + hue step + texture kept + taste)_j + JUMP · uniform_j
+    (1 − JUMP) · softmax(quality_j + hue step + same texture + taste)_j + JUMP · uniform_j
 
 so the best possible recommender is known exactly. Models of sequences can learn it, counts of single items
 cannot, and it holds for an item released yesterday too, of which only the picture is known.
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 HUES, SHAPES, TEXTURES = 10, 8, 6
 JUMP = 0.05  # probability of a uniform choice
-HUE_STEP = {0: 2.0, 1: 4.4, 2: 2.4}  # log weight of moving so many hues along the wheel; else 0
-TEXTURE_KEPT = 2.4  # log weight of the texture of the last choice
+HUE_STEP = {0: 2.0, 1: 4.4, 2: 2.4}  # log weight of moving n hues along the wheel; else 0
+SAME_TEXTURE = 2.4  # log weight of the texture of the last choice
 FAVOURITE_SHAPES = (3.4, 2.5)  # log weights of a user's favourite and second favourite shape
 FAVOURITE_TEXTURE = 1.0
 TAIL = 0.85  # exponent of Zipf's law of quality
@@ -174,7 +174,7 @@ class _Pull:
         step = np.zeros(HUES)
         for hues, weight in HUE_STEP.items():
             step[hues] = weight
-        after = step[(hue[None, :] - hue[:, None]) % HUES] + TEXTURE_KEPT * (
+        after = step[(hue[None, :] - hue[:, None]) % HUES] + SAME_TEXTURE * (
             texture[None, :] == texture[:, None]
         )
         after = np.vstack([after, np.zeros(len(hue))])

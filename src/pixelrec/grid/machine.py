@@ -1,4 +1,4 @@
-"""What a process can tell of the machine it runs on, and of itself."""
+"""The memory of this process and the name of its processor."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def peak_memory() -> int:
-    """The most bytes of main memory that this process has held.
+    """The most bytes of main memory that this process has used.
 
-    What `getrusage` reports begins with the memory of the process that started this one, so it comes second.
+    `getrusage` is the second choice: its count starts with the memory of the parent process.
     """
     status = Path("/proc/self/status")
     lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
@@ -23,7 +23,7 @@ def peak_memory() -> int:
 
 
 def processor() -> str:
-    """Its name as the maker gives it, where the system tells."""
+    """The model name of the processor, where the system gives it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

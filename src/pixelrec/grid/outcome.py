@@ -48,11 +48,8 @@ class Outcome:
     @property
     def failed(self) -> dict[str, str]:
         """Why the last attempt failed, by the name of the cell, such as "sasrec-id seed 1"."""
-        return {
-            cell.name: cell.failure or ""
-            for cell in self.grid.in_turn()
-            if cell.state(self.grid.split) == "failed"
-        }
+        failed = [cell for cell in self.grid.in_turn() if cell.state(self.grid.split) == "failed"]
+        return {cell.name: cell.failure or "" for cell in failed}
 
     @property
     def reasons(self) -> str:

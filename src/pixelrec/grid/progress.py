@@ -77,7 +77,7 @@ class ProgressPrinter:
             self._draw("\n  ".join(lines))
 
     def show_baseline(self, name: str) -> None:
-        """A baseline is being fitted and ranked, which takes minutes where there are many items."""
+        """A baseline is being fitted and ranked."""
         self._draw(f"baseline {name}")
 
     def clear(self) -> None:
