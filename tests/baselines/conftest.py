@@ -1,4 +1,4 @@
-"""What several tests of baselines share."""
+"""Fixtures of the baselines' tests."""
 
 from __future__ import annotations
 

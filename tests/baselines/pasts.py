@@ -1,4 +1,4 @@
-"""A small past with everything that can go wrong in it: repeats, events of one moment, users with nothing."""
+"""Small histories with repeats, simultaneous events and users without events."""
 
 from __future__ import annotations
 

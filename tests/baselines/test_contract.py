@@ -1,4 +1,4 @@
-"""What every baseline promises."""
+"""The contract of every baseline."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_scores_are_whole_and_finite(kind: type[AbstractBaseline], past: Past) -
 
 
 @kinds
-def test_nobody_changes_what_others_get(kind: type[AbstractBaseline], past: Past) -> None:
+def test_scores_of_a_user_do_not_depend_on_others(kind: type[AbstractBaseline], past: Past) -> None:
     training, shown, everyone = histories_of(past), histories_of(drawn_past(seed=1)), np.arange(1, 41)
     together = scores_of(kind, training, shown, everyone)
     backwards = scores_of(kind, training, shown, everyone[::-1])[:, ::-1]
@@ -47,7 +47,7 @@ def test_nobody_changes_what_others_get(kind: type[AbstractBaseline], past: Past
 
 
 @kinds
-def test_candidates_are_different_and_say_how(kind: type[AbstractBaseline], past: Past) -> None:
+def test_candidates_differ_and_name_their_hyperparameters(kind: type[AbstractBaseline], past: Past) -> None:
     candidates = list(kind.candidates(histories_of(past), N))
     config = [each.choice for each in candidates]
     assert len(set(config)) == len(config)
@@ -75,7 +75,7 @@ def test_only_training_events_are_learnt_from(kind: type[AbstractBaseline], data
 
 
 @kinds
-def test_what_is_shown_is_enough(kind: type[AbstractBaseline], dataset: Dataset) -> None:
+def test_scores_depend_on_the_given_history_alone(kind: type[AbstractBaseline], dataset: Dataset) -> None:
     """Events after those shown change no score."""
     training, users = training_events(dataset), validation_cases(dataset).users[:50]
     later = np.array(training.items)
@@ -86,7 +86,7 @@ def test_what_is_shown_is_enough(kind: type[AbstractBaseline], dataset: Dataset)
     )
 
 
-def test_ease_says_when_a_catalogue_is_too_large() -> None:
+def test_ease_refuses_a_catalogue_that_is_too_large() -> None:
     assert BASELINES["EASE"].obstacle(MOST_ITEMS) is None
     assert "96,282" in str(BASELINES["EASE"].obstacle(96_282))
     assert all(kind.obstacle(10**6) is None for name, kind in BASELINES.items() if name != "EASE")

@@ -23,7 +23,7 @@ def test_ages_count_time_steps() -> None:
     assert FlatEvents.of(PAST, np.array([3, 1])).ages().tolist() == [2, 1, 1, 0, 1, 1, 0]
 
 
-def test_nobody_has_no_events() -> None:
+def test_no_users_give_no_events() -> None:
     events = FlatEvents.of(PAST, np.array([0, 2]))
     assert len(events.ages()) == len(events.time_steps()) == len(events.latest_of_each_item().items) == 0
     assert events.binary_matrix(3).shape == (2, 4)

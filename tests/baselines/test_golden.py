@@ -78,7 +78,7 @@ def similarities(past: Past, reach: float, shrinkage: float) -> np.ndarray:
 
 @pytest.mark.parametrize("reach", [0.7, 3.0, inf])
 @pytest.mark.parametrize("pairs", [1, 50, 10**6])
-def test_neighbours_are_who_shares_users(
+def test_neighbours_share_users(
     past: Past, reach: float, pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(item_similarity, "_PAIRS", pairs)
@@ -119,7 +119,7 @@ def test_of_equally_near_neighbours_the_first_are_kept() -> None:
     ]
 
 
-def test_of_endless_histories_the_latest_events_tell_what_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_very_long_histories_the_latest_events_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item_similarity, "_LONGEST", 3)
     endless = [(item, time) for time, item in enumerate([1, 2, 3, 4, 5, 6])]
     other = [(1, 0), (6, 1)]

@@ -1,4 +1,4 @@
-"""Where there is a law, baselines find some of it; where there is none, they find nothing."""
+"""Baselines learn in the generated world and do not in the random one."""
 
 from __future__ import annotations
 

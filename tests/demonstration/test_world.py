@@ -1,4 +1,4 @@
-"""The generated world: what it promises to those who learn in it."""
+"""The generated world: its files, its probabilities, and what can be learnt in it."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_popularity_has_a_long_tail(world: World) -> None:
     assert counts[0] < 20 * counts[len(counts) // 5]  # no item outshines everything
 
 
-def test_rare_items_are_asked_for(world: World) -> None:
+def test_rare_items_are_test_targets(world: World) -> None:
     rare = popularity(world) < 5
     assert 0.15 < rare.mean() < 0.35
     assert rare[world.answers[world.tested]].mean() > 0.10

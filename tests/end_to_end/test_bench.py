@@ -1,4 +1,4 @@
-"""A grid through the real command line: stopped, killed, shared, failing, it ends as if nothing had been."""
+"""A grid on the real command line: stopped, killed, shared or failing, it ends as if undisturbed."""
 
 from __future__ import annotations
 

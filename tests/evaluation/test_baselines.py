@@ -91,7 +91,7 @@ def test_blocks_of_users_change_no_rank(
         assert found.tolist() == expected[name][5:45].tolist(), name
 
 
-def test_validation_chooses_and_of_equals_the_first() -> None:
+def test_the_best_on_validation_is_chosen_the_first_of_equal_ones() -> None:
     shown = [[1]] * 5
     evaluated = cases([4, 4, 4, 2, 3], shown)
     found = tune_baseline(Fixed, evaluated.histories, N, evaluated)
@@ -105,7 +105,7 @@ def test_validation_chooses_and_of_equals_the_first() -> None:
     assert tune_baseline(Fixed, equal.histories, N, equal).choice == "likes 2"
 
 
-def test_the_test_events_choose_nothing(dataset: Dataset) -> None:
+def test_nothing_is_tuned_on_test_events(dataset: Dataset) -> None:
     training, validation, test = (
         training_events(dataset),
         validation_cases(dataset),
@@ -123,7 +123,7 @@ def test_the_test_events_choose_nothing(dataset: Dataset) -> None:
     assert quality == max(metrics(rank_by(each, dataset.items, validation))["NDCG@10"] for each in knn)
 
 
-def test_at_most_ten_thousand_choose_and_always_the_same(
+def test_at_most_ten_thousand_cases_tune_always_the_same(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everyone = validation_cases(dataset)
@@ -136,7 +136,7 @@ def test_at_most_ten_thousand_choose_and_always_the_same(
     assert [target_of[user] for user in some.users.tolist()] == some.targets.tolist()
 
 
-def test_what_is_too_large_is_left_out_with_a_reason(
+def test_a_baseline_for_too_many_items_is_left_out_with_a_reason(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pixelrec.baselines.ease.MOST_ITEMS", 50)

@@ -51,7 +51,7 @@ def test_invalid_ranks_are_refused(ranks: list[float], says: str) -> None:
 
 
 @pytest.mark.parametrize("cutoffs", [(), (0,), (5, -1)])
-def test_cutoffs_that_are_none_are_refused(cutoffs: tuple[int, ...]) -> None:
+def test_invalid_cutoffs_are_refused(cutoffs: tuple[int, ...]) -> None:
     for function in (metrics, per_user):
         with pytest.raises(RecipeError, match="cutoffs"):
             function([1], cutoffs=cutoffs)

@@ -179,7 +179,7 @@ def test_float64_and_half_precision_vectors() -> None:
     check((vectors, table.double() * (1 + 1e-12), targets, seen, owners), tile=32)
 
 
-def test_settings_of_others_change_nothing_and_are_kept() -> None:
+def test_torch_settings_change_nothing_and_are_restored() -> None:
     case = draw(30, 200, 64)
     expected = sorted_ranks(*case)
     torch.set_float32_matmul_precision("medium")
@@ -194,7 +194,7 @@ def test_settings_of_others_change_nothing_and_are_kept() -> None:
 
 @pytest.mark.parametrize("broken", [torch.nan, torch.inf, -torch.inf])
 @pytest.mark.parametrize("where", ["users", "items"])
-def test_numbers_that_are_none_are_refused(broken: float, where: str) -> None:
+def test_vectors_that_are_not_finite_are_refused(broken: float, where: str) -> None:
     vectors, table, targets, seen, owners = draw(5, 20, 4)
     (vectors if where == "users" else table)[3, 2] = broken
     with pytest.raises(DivergedError, match=f"1 of .* vectors of {where} .* row 3"):

@@ -24,7 +24,7 @@ def test_every_case_is_in_one_slice_and_five_events_are_not_long_tail() -> None:
     assert np.array_equal(every, np.ones(1000))
 
 
-def test_metrics_are_those_of_the_questions_inside() -> None:
+def test_metrics_are_those_of_the_cases_inside() -> None:
     few, others = slice_metrics("mine", RANKS, COUNTS)
     assert (few.name, few.events, few.cases) == ("long-tail items", "< 5 training events", 3)
     assert (others.name, others.events, others.cases) == ("other items", "≥ 5 training events", 3)

@@ -1,4 +1,4 @@
-"""Who holds a cell, and for how long; what a child's process is given."""
+"""Locks, processes and states of cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page is whole and harmless, and draws what the table says."""
+"""The page is valid and safe, and its plots agree with the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that can be wrong with a grid is found before any of it starts."""
+"""Errors of a grid are found before any of it starts."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_wrong_request(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_reason_that_many_have_is_told_once(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_common_reason_is_given_once(dataset: Dataset, tmp_path: Path) -> None:
     grid = planned(dataset, tmp_path / "out", "mf-id", "fm-id")
     for cell, why in zip(grid.in_turn(), ("no room", "no covers", "no covers", "no covers"), strict=True):
         cell.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def begun(dataset: Dataset, tmp_path: Path) -> Cell:
     return cell
 
 
-def test_a_cell_is_gone_on_with(begun: Cell, dataset: Dataset) -> None:
+def test_a_begun_cell_is_continued(begun: Cell, dataset: Dataset) -> None:
     out = begun.folder.parents[1]
     assert planned(dataset, out).in_turn()[0].state("test") == "begun"
 
@@ -135,7 +135,7 @@ def test_another_recipe_is_refused(begun: Cell, dataset: Dataset) -> None:
         planned(dataset, out, overrides={"training.epochs": 3})
 
 
-def test_what_a_recipe_says_of_itself_may_change(begun: Cell, dataset: Dataset) -> None:
+def test_the_description_of_a_recipe_may_change(begun: Cell, dataset: Dataset) -> None:
     planned(dataset, begun.folder.parents[1], overrides={"about": "something else"})
 
 
@@ -163,7 +163,7 @@ def test_seeds_of_two_networks_are_refused(dataset: Dataset, tmp_path: Path) -> 
         planned(dataset, tmp_path / "out", seeds=3)
 
 
-def test_what_is_no_run_is_left_alone(dataset: Dataset, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run_is_left_alone(dataset: Dataset, tmp_path: Path) -> None:
     folder = tmp_path / "out" / "mf-id" / "seed-1"
     folder.mkdir(parents=True)
     (folder / "thesis.tex").write_text("mine", encoding="utf-8")
@@ -174,7 +174,7 @@ def test_what_is_no_run_is_left_alone(dataset: Dataset, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("written", [["items.parquet"], ["items.parquet", "recipe.yaml", "run.json"]])
-def test_a_run_whose_making_was_killed_is_made_anew(
+def test_a_run_killed_while_its_folder_was_made_is_made_again(
     written: list[str], begun: Cell, dataset: Dataset
 ) -> None:
     for path in begun.folder.iterdir():

@@ -1,4 +1,4 @@
-"""What a grid says of itself before it starts."""
+"""The first line of a grid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pixelrec.grid.progress import ProgressPrinter
 @pytest.mark.parametrize(
     ("seeds", "says"), [(1, "1 recipe × 1 seed in out: 1 run to go"), (2, "× 2 seeds in out: 2 runs to go")]
 )
-def test_runs_are_counted_as_one_says_it(
+def test_numbers_agree_with_their_nouns(
     seeds: int, says: str, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -66,7 +66,7 @@ def cells(results: Results, model: str) -> dict[str, str]:
     return dict(zip(table[0], row, strict=True))
 
 
-def test_the_tables_say_what_the_ranks_say(grid: Grid, finish: Finish) -> None:
+def test_tables_agree_with_the_ranks(grid: Grid, finish: Finish) -> None:
     ranks = [finish(cell, skill=0.6) for cell in grid.cells[0]]
     baseline_ranks = baselines(grid)
     results = collect_results(grid, baseline_ranks)

@@ -1,4 +1,4 @@
-"""The report page: whole, valid, harmless, whatever stands in it."""
+"""The report page: valid and safe for any content."""
 
 from __future__ import annotations
 
@@ -274,14 +274,14 @@ def test_headline_compares_with_the_best_baseline_and_not_with_the_ceiling(repor
 
 
 @pytest.mark.parametrize("verdict", ["ahead", "level", "behind"])
-def test_how_the_model_stands_is_said_and_coloured(report: Report, verdict: Verdict) -> None:
+def test_verdicts_are_sentences_in_colour(report: Report, verdict: Verdict) -> None:
     text = render(replace(report, standing=Standing(verdict, "sasrec is somewhere")))
     assert f'<p class="standing {verdict}">sasrec is somewhere</p>' in text
     assert f".standing.{verdict} {{" in text
     assert "standing" not in Page(render(replace(report, standing=None))).classes()
 
 
-def test_what_was_chosen_for_baselines_stands_under_the_table(report: Report) -> None:
+def test_hyperparameters_of_baselines_are_below_the_table(report: Report) -> None:
     said = "Baselines: item-kNN (half-life 1), EASE (left out: too many items); tuned on validation"
     assert said in Page(render(report)).words()
     assert "tuned on validation" not in Page(render(replace(report, baselines=[]))).words()
@@ -438,7 +438,7 @@ def test_text_that_has_no_utf8_is_written_all_the_same(report: Report, tmp_path:
     assert "half ? emoji" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_missing_folder_is_told_in_one_line(report: Report, tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error_of_one_line(report: Report, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is not a folder; give the folder of a run$"):
         write(report, tmp_path / "nowhere" / "report.html")
 
