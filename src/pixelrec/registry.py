@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 
 @final
 class Registry(Mapping[str, type[T]], Generic[T]):
-    """The subclasses of `base`, by name. Packages add theirs through entry points, which load when looked up.
+    """The subclasses of `base`, by name. Entry points load when they are looked up.
 
     Args:
         kind: what the classes are, for messages.
@@ -31,10 +31,10 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self.registered: dict[str, type[T]] = {}
 
     def register(self, name: str, chosen: type[T]) -> None:
-        """Makes a class known in this process; the same class may come again, as a cell of a notebook does.
+        """Registers a class in this process; the same class may be registered again, as notebooks do.
 
         Raises:
-            RecipeError: the name cannot be one, or is another class's.
+            RecipeError: the name has other characters, or belongs to another class.
         """
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise RecipeError(f"{name!r} cannot name a {self.kind}; expected letters, digits, - and _")
@@ -58,7 +58,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
         Raises:
             KeyError: there is none.
-            RecipeError: a package that provides it is broken, or takes a name that is not free.
+            RecipeError: the package that provides it is broken, or the name is provided twice.
         """
         points = self.installed.get(name, [])
         owners = [*map(_package, points), *(["pixelrec"] if name in self.shipped else [])]
@@ -91,7 +91,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
 
 def address(chosen: type) -> str:
-    """Where a class is defined, as an entry point writes it: `package.module:Class`."""
+    """The definition of a class as an entry point writes it: `package.module:Class`."""
     return f"{chosen.__module__}:{chosen.__qualname__}"
 
 

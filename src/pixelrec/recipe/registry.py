@@ -36,14 +36,14 @@ PART = re.compile(r"[A-Za-z]\w*", re.ASCII)  # a name that the command line can 
 
 
 def register(chosen: type[AbstractUserModel] | type[AbstractItemEncoder], name: str) -> None:
-    """Makes a user model or an item encoder known under a name, in this process.
+    """Registers a user model or an item encoder under a name, in this process.
 
-    Recipes, checkpoints and help then know it as they know the shipped ones. For the command line, and for
-    processes that it starts, a package provides an entry point of the group `pixelrec.users` or
+    It then works in recipes, help and checkpoints like a shipped class. For the command line and the
+    processes that it starts, a package declares an entry point of the group `pixelrec.users` or
     `pixelrec.items` instead.
 
     Raises:
-        RecipeError: it is neither of them, or the name is another class's.
+        RecipeError: it is neither of them, or the name belongs to another class.
     """
     if issubclass(chosen, AbstractUserModel):
         USER_MODELS.register(name, chosen)
@@ -57,7 +57,7 @@ def register(chosen: type[AbstractUserModel] | type[AbstractItemEncoder], name: 
 
 
 def classes(values: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Every place that names a class, a section before its parts, and that class."""
+    """The place and the class of every `name`, a section before its parts."""
     for section in NAMED:
         chosen = _named_class(section, section, values[section]["name"])
         yield section, chosen
@@ -67,10 +67,10 @@ def classes(values: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any]
 
 
 def complete(values: dict[str, Any]) -> dict[str, Any]:
-    """`values` with every section and the name of its class, and with the options that parts inherit.
+    """Fills in missing sections, the names of default classes, and the options that parts inherit.
 
     Raises:
-        RecipeError: a section holds no options, or names no class that there is.
+        RecipeError: a section holds no options, or names an unknown class.
     """
     for section in PLAIN:
         if not isinstance(values.setdefault(section, {}), dict):
@@ -119,7 +119,7 @@ def _part_class(section: str, part: str, name: Any) -> Callable[..., Any]:
 
 
 def _parts(section: str, chosen: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """The parts of a section, each with a name of its own and that of a class."""
+    """The parts of a section, by their own names."""
     parts, default = chosen.get("parts"), DEFAULT_NAMES[section]
     if not isinstance(parts, Mapping) or not parts:
         raise RecipeError(

@@ -77,10 +77,10 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """A JSON Schema of recipe files, for editors: a section is one of its classes, told apart by `name`.
+    """A JSON Schema of recipe files: each section is a union of its classes, distinguished by `name`.
 
     Raises:
-        RecipeError: an installed package provides a class that cannot be used.
+        RecipeError: a class of an installed package cannot be used.
     """
     tree: Tree = {"name": Option("name", str, "", "how tables call it; by default the file's name")}
     tree |= {option.key: option for option in _TOP}
@@ -148,7 +148,7 @@ def _flat(tree: Tree, prefix: str = "") -> list[Option]:
 
 
 def _model(title: str, tree: Tree, doc: str = "") -> type[BaseModel]:
-    """A field is called by its alias: a option such as `copy` may be no name of a pydantic field."""
+    """A field is called by its alias: an option such as `copy` may be no name of a pydantic field."""
     fields: dict[str, Any] = {}
     for name, option in tree.items():
         if isinstance(option, dict):
@@ -168,25 +168,20 @@ def _as_yaml(hint: Any) -> Any:
     """The type as YAML writes its values: 1e3 is a whole number too, and a list becomes a tuple."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return Annotated[(*inner, *_readers(inner[0]))]
+        return Annotated[(*inner, _WHOLE)] if inner[0] is int else hint
     if origin in (Union, UnionType):
         return reduce(or_, (each if float in inner else _as_yaml(each) for each in inner))
     if origin is tuple:
         kinds = tuple(each if each is ... else _as_yaml(each) for each in inner)
         return Annotated[tuple.__class_getitem__(kinds), Strict(False)]
-    return Annotated[(hint, *_readers(hint))] if hint is int else hint
+    return Annotated[int, _WHOLE] if hint is int else hint
 
 
-def _readers(kind: Any) -> list[BeforeValidator]:
-    return [BeforeValidator(_whole)] if kind is int else []
-
-
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+_WHOLE = BeforeValidator(lambda v: int(v) if isinstance(v, float) and v.is_integer() else v)
 
 
 def _message(errors: list[ErrorDetails], values: Mapping[str, Any], known: list[Option]) -> str:
-    """The first unknown key, or else the first wrong value."""
+    """One line about the first unknown key, or else about the first wrong value."""
     for error in errors:
         if error["type"] in ("extra_forbidden", "invalid_key"):
             key = ".".join(map(str, error["loc"])) + _rest(error["input"])
@@ -199,7 +194,8 @@ def _message(errors: list[ErrorDetails], values: Mapping[str, Any], known: list[
         return f"{key} has no value; expected {option.type}"
     value = at(values, key)
     if value is None:
-        given = f"such as {option.default!r}" if option.default is not Parameter.empty else option.type
+        default = list(option.default) if isinstance(option.default, tuple) else option.default
+        given = option.type if default is Parameter.empty else f"such as {default!r}"
         return f"{key} is null; give a value, {given}"
     quotes = option.may_be(str) and not option.may_be(int) and not isinstance(value, str)
     return f"{key} is {value!r}; expected {option.type}{': put it in quotes' if quotes else ''}"
@@ -215,10 +211,10 @@ def _rest(value: Any) -> str:
 
 def _near(key: str, known: list[str]) -> str:
     """A hint for an unknown key, from the options of the innermost section or part that exists."""
-    above, _, _ = key.rpartition(".")
+    above = key
     while above:
+        above = above.rpartition(".")[0]
         inside = [k for k in known if k.startswith(f"{above}.")]
         if inside:
             return nearest(key, inside)
-        above, _, _ = above.rpartition(".")
-    return nearest(key, known)
+    return nearest(key, known if "." in key else {k.partition(".")[0] for k in known})
