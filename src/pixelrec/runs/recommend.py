@@ -111,7 +111,9 @@ class RecommendationService:
         """Reads the new pictures first, so that a broken one is reported before the catalogue is encoded."""
         vocabulary, unseen = run.vocabulary, None
         if request.covers:
-            unseen = _unseen(recommender, request.covers)
+            form = recommender.items.picture_form()
+            pictures = read_loose(request.covers, size=form.size, fit=form.fit)
+            unseen = recommender.unseen(torch.from_numpy(pictures))
             vocabulary = _extended(vocabulary, request.covers)
         encoded = run.encoded(recommender, on_progress)
         return cls(recommender, recommender.catalogue(encoded=encoded, unseen=unseen), vocabulary, request)
@@ -147,17 +149,13 @@ class RecommendationService:
         return next(ordered), order + known, next(ordered)
 
 
-def _unseen(recommender: Recommender, covers: Sequence[Path]) -> Tensor:
-    form = recommender.items.picture_form()
-    return recommender.unseen(torch.from_numpy(read_loose(covers, size=form.size, fit=form.fit)))
-
-
 def _extended(vocabulary: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
     """With a row for each picture, whose id is the name of its file."""
     import polars as pl
 
     names = [path.name for path in covers]
-    if odd := next((name for name in names if not _is_text(name)), None):
+    # Undecodable bytes of a file's name are lone surrogates in Python.
+    if odd := next((name for name in names if any("\ud800" <= c <= "\udfff" for c in name)), None):
         raise RequestError(
             f"the picture {odd!r} has a name that is not UTF-8, which an item needs; rename it"
         )
@@ -168,11 +166,6 @@ def _extended(vocabulary: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
             "rename the file"
         )
     return pl.concat([vocabulary, pl.DataFrame({"item_id": names})], how="diagonal")
-
-
-def _is_text(name: str) -> bool:
-    """Whether it is valid Unicode: undecodable bytes of a file's name are lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _numbers(run: Run, item_ids: Sequence[str]) -> np.ndarray:

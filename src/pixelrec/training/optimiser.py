@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, final
+from typing import Annotated, Literal, final
 
 import torch
 from annotated_types import Interval
@@ -82,26 +82,22 @@ class Optimiser:
     def __init__(self, model: nn.Module, config: OptimiserConfig, lazy: bool) -> None:
         self.names = {p: name for name, p in model.named_parameters() if p.requires_grad}
         betas = (config.beta1, config.beta2)
-        tables = (
-            [m for m in model.modules() if isinstance(m, EmbeddingTable) and m.weight in self.names]
-            if lazy
-            else []
-        )
-        owned = {id(table.weight) for table in tables}
-        groups = [
-            {
-                "params": [p for p in some if id(p) not in owned],
-                "lr": rate,
-                "peak": rate,
-                "weight_decay": decay,
-            }
-            for some, rate, decay in _rooms(self.names, config)
-        ]
+        tables = [m for m in model.modules() if lazy and isinstance(m, EmbeddingTable)]
+        tables = [table for table in tables if table.weight in self.names]
+        owned = {table.weight for table in tables}
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for parameter, name in self.names.items():
+            if parameter not in owned:
+                groups.setdefault(_rate_and_decay(name, config), []).append(parameter)
         fused = all(p.is_floating_point() for p in self.names)
-        groups = [g for g in groups if g["params"]]
-        self.dense = torch.optim.AdamW(groups, betas=betas, eps=EPSILON, fused=fused) if groups else None
-        settings = {id(p): (rate, decay) for some, rate, decay in _rooms(self.names, config) for p in some}
-        self.rows = [RowAdamW(table, *settings[id(table.weight)], betas) for table in tables]
+        dense = [
+            {"params": some, "lr": rate, "peak": rate, "weight_decay": decay}
+            for (rate, decay), some in groups.items()
+        ]
+        self.dense = torch.optim.AdamW(dense, betas=betas, eps=EPSILON, fused=fused) if dense else None
+        self.rows = [
+            RowAdamW(table, *_rate_and_decay(self.names[table.weight], config), betas) for table in tables
+        ]
         self.steps = 0
 
     @property
@@ -148,9 +144,11 @@ class Optimiser:
         state: dict[str, Tensor] = {}
         for table in self.rows:
             state |= {f"{key}.{self.names[table.weight]}": value for key, value in table.state().items()}
-        for parameter, moments in self._dense_state().items():
-            state[f"mean.{self.names[parameter]}"] = moments["exp_avg"]
-            state[f"square.{self.names[parameter]}"] = moments["exp_avg_sq"]
+        moments = {} if self.dense is None else self.dense.state
+        for parameter, name in self.names.items():
+            if parameter in moments:
+                state[f"mean.{name}"] = moments[parameter]["exp_avg"]
+                state[f"square.{name}"] = moments[parameter]["exp_avg_sq"]
         return state
 
     def load(self, state: Mapping[str, Tensor], steps: int) -> None:
@@ -162,9 +160,9 @@ class Optimiser:
         self.steps = steps
         for table in self.rows:
             table.load(state, self.names[table.weight], steps)
-        owned = {id(t.weight) for t in self.rows}
+        owned = {table.weight for table in self.rows}
         for parameter, name in self.names.items():
-            if id(parameter) in owned or f"mean.{name}" not in state or self.dense is None:
+            if parameter in owned or f"mean.{name}" not in state or self.dense is None:
                 continue
             if f"upto.{name}" in state and int(state[f"upto.{name}"].min()) < steps:
                 raise RunError(
@@ -177,31 +175,19 @@ class Optimiser:
                 "exp_avg_sq": state[f"square.{name}"].to(parameter.device).clone(),
             }
 
-    def _dense_state(self) -> Mapping[Any, Any]:
-        return {} if self.dense is None else self.dense.state
+
+def _rate_and_decay(name: str, config: OptimiserConfig) -> tuple[float, float]:
+    """The peak rate and the weight decay of a parameter, by the part of the recommender it belongs to."""
+    path = name.split(".")
+    if path[0] == "scoring":  # a temperature is not a weight: decay would pull it to 1
+        return config.learning_rate, 0.0
+    rate, decay = config.learning_rate, config.weight_decay
+    if path[0] == "items":
+        rate, decay = _or(config.items_learning_rate, rate), _or(config.items_weight_decay, decay)
+        if "backbone" in path:
+            rate, decay = _or(config.backbone_learning_rate, rate), _or(config.backbone_weight_decay, decay)
+    return rate, decay
 
 
-def _rooms(
-    names: Mapping[nn.Parameter, str], config: OptimiserConfig
-) -> list[tuple[list[nn.Parameter], float, float]]:
-    """Parameters of user model, item encoder, networks in it, and scoring: each with rate and decay."""
-    rates = _handed_down(config.learning_rate, config.items_learning_rate, config.backbone_learning_rate)
-    decays = _handed_down(config.weight_decay, config.items_weight_decay, config.backbone_weight_decay)
-    # A temperature is no weight: decay would pull it to 1.
-    rates, decays = (*rates, config.learning_rate), (*decays, 0.0)
-    rooms: list[list[nn.Parameter]] = [[], [], [], []]
-    for parameter, name in names.items():
-        rooms[_room(name.split("."))].append(parameter)
-    return list(zip(rooms, rates, decays, strict=True))
-
-
-def _handed_down(everything: float, items: float | None, backbone: float | None) -> tuple[float, ...]:
-    """In the order of `_room`."""
-    items = everything if items is None else items
-    return everything, items, items if backbone is None else backbone
-
-
-def _room(path: list[str]) -> int:
-    if path[0] == "scoring":
-        return 3
-    return 0 if path[0] != "items" else 2 if "backbone" in path else 1
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
