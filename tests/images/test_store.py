@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -140,6 +141,18 @@ def test_forked_and_spawned_processes_read_the_store(path: Path, method: str):
         child.join(30)
         assert child.exitcode == 0
     assert int(store.read(IDS).sum()) == expected
+
+
+def test_a_forked_process_refuses_a_store_that_was_replaced(path: Path):
+    store = PictureStore.open(path)
+    shutil.copytree(path, path.with_name("other"))
+    path.rename(path.with_name("old"))
+    path.with_name("other").rename(path)
+    assert (store.read(["i3"]) == PictureStore.open(path).read(["i3"])).all()
+    store._mapping._pid = 0  # as after a fork
+    for _ in range(2):
+        with pytest.raises(ImageError, match="was replaced: open it again"):
+            store.read(["i3"])
 
 
 def test_a_pickled_store_is_opened_again(path: Path):

@@ -74,9 +74,7 @@ class PictureStore:
             return int(txn.stat(pictures)["entries"])
 
     def __contains__(self, item_id: str) -> bool:
-        env, pictures = self._mapping.opened()
-        with env.begin(db=pictures, buffers=True) as txn:
-            return txn.get(key_of(item_id)) is not None
+        return not self.missing([item_id])
 
     def read(self, item_ids: Sequence[str], *, out: np.ndarray | None = None) -> np.ndarray:
         """The pictures of n items, in the given order, as uint8[n, size, size, 3], RGB, contiguous.
