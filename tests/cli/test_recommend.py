@@ -126,16 +126,14 @@ def test_ids_that_begin_with_a_dash(run: Run, capsys: pytest.CaptureFixture[str]
 def printed(table: pl.DataFrame, terminal: bool, monkeypatch: pytest.MonkeyPatch, **options: Any) -> str:
     file = StringIO()
     monkeypatch.setattr("sys.stdout", file)
-    monkeypatch.setattr(file, "isatty", lambda: terminal, raising=False)
-    show.recommendations(
-        table, Screen(file=file, width=200, markup=False, color_system=None), 3, [], **options
-    )
+    screen = Screen(file=file, width=200, markup=False, color_system=None, force_terminal=terminal)
+    show.recommendations(table, screen, 3, [], **options)
     return file.getvalue()
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json"])
 def test_a_terminal_obeys_no_title(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = pl.DataFrame({"place": [1], "item_id": [HOSTILE], "score": [1.0], "title": [HOSTILE]})
+    table = pl.DataFrame({"rank": [1], "item_id": [HOSTILE], "score": [1.0], "title": [HOSTILE]})
     said = printed(table, True, monkeypatch, form=form)
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said) and "]0;owned" in said
 
@@ -144,7 +142,7 @@ def test_a_terminal_obeys_no_title(form: str, monkeypatch: pytest.MonkeyPatch) -
 def test_a_pipe_and_a_file_get_exact_titles(
     form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    table = pl.DataFrame({"place": [1], "item_id": ["=1+1"], "score": [1.0], "title": [HOSTILE]})
+    table = pl.DataFrame({"rank": [1], "item_id": ["=1+1"], "score": [1.0], "title": [HOSTILE]})
     piped = printed(table, False, monkeypatch, form=form)
     printed(table, True, monkeypatch, out=tmp_path / "sub" / f"out.{form}")
     written = (tmp_path / "sub" / f"out.{form}").read_text(encoding="utf-8")

@@ -63,3 +63,17 @@ def test_a_reader_that_goes_away_is_no_error(words: list[str]) -> None:
     process.stdout.close()
     assert process.stderr.read() == b"" and process.wait(60) == 0
     process.stderr.close()
+
+
+def test_without_standard_output_nothing_is_printed() -> None:
+    for words in ("--help", "recipes"):
+        command = f"{sys.executable} -m pixelrec {words} >&-"
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_is_a_line() -> None:
+    command = f"{sys.executable} -m pixelrec recipes > /dev/full"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "pixelrec: No space left on device; --debug shows where\n"

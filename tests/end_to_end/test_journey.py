@@ -94,12 +94,12 @@ def test_validation_during_training_is_validation_afterwards(run: Path) -> None:
 def test_recommendations_by_user_and_by_history(run: Path, world: World) -> None:
     csv = pixelrec("recommend", run, "--user", "u1", "u2", "-k", 5, "--form", "csv").stdout
     lines = csv.splitlines()
-    assert lines[0] == "user_id,place,item_id,score,title" and len(lines) == 11
+    assert lines[0] == "user_id,rank,item_id,score,title" and len(lines) == 11
     taken = pl.read_csv(world.interactions).filter(pl.col("user_id") == "u1")["item_id"]
     assert not set(taken) & {line.split(",")[2] for line in lines[1:6]}
     history = taken.to_list()[-3:]
     found = json.loads(pixelrec("recommend", run, "--history", *history, "-k", 3, "--form", "json").stdout)
-    assert [row["place"] for row in found] == [1, 2, 3]
+    assert [row["rank"] for row in found] == [1, 2, 3]
     assert not set(history) & {row["item_id"] for row in found}
     assert np.all(np.diff([row["score"] for row in found]) <= 0)
 

@@ -80,7 +80,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 
 
 def rows(table: pl.DataFrame) -> list[tuple[int, str, float]]:
-    return list(table.select("place", "item_id", "score").iter_rows())
+    return list(table.select("rank", "item_id", "score").iter_rows())
 
 
 MODELS = ["sasrec-id", "mf-id", "din-id", "bert4rec-id", "dssm-id"]
@@ -130,8 +130,8 @@ def test_alone_they_have_the_places_that_counting_gives(
     covers = {item: copied(item, f"new-{item}") for item in items}
     for user in ("u1", "u2"):
         table = api.recommend(run, users=[user], covers=list(covers.values()), alone=True)
-        assert table.columns[:4] == ["user_id", "place", "item_id", "score"] and len(table) == 7
-        assert table["score"].is_sorted(descending=True) and table["place"].is_sorted()
+        assert table.columns[:4] == ["user_id", "rank", "item_id", "score"] and len(table) == 7
+        assert table["score"].is_sorted(descending=True) and table["rank"].is_sorted()
         expected = brute_force(run, dataset, user, items)
         for item, cover in covers.items():
             (place, _, score) = next(row for row in rows(table) if row[1] == cover.name)
@@ -152,8 +152,8 @@ def test_alone_and_together_they_agree(train: Train, dataset: Dataset, copied: A
         new = part.filter(pl.col("item_id").is_in(names))
         assert new["item_id"].to_list() == own["item_id"].to_list()
         # Together, those that are brought along push each other down.
-        before = new["place"].to_numpy() - range(len(new))
-        assert abs(before - own["place"].to_numpy()).max() <= 1
+        before = new["rank"].to_numpy() - range(len(new))
+        assert abs(before - own["rank"].to_numpy()).max() <= 1
 
 
 def test_through_the_command_line(

@@ -260,7 +260,7 @@ def recommend(
         console: for progress; without one, nothing is printed.
 
     Returns:
-        Columns `user_id` (for users), `place` (1 is best), `item_id`, `score`, and `title` if items have one.
+        Columns `user_id` (for users), `rank` (1 is best), `item_id`, `score`, and `title` if items have one.
 
     Raises:
         RequestError: an id is unknown, not exactly one of users and history is given, or the model does not

@@ -26,7 +26,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         with memory_explained("close other programs, or use a machine with more; --debug shows where"):
             _run([word for word in words if word != "--debug"])
-            sys.stdout.flush()
+            print(end="", flush=True)  # a full disk or a closed pipe is noticed here, not at exit
             return 0
     except BrokenPipeError:
         # The reader of the output has gone; Python must not complain about it at exit.
@@ -73,7 +73,8 @@ def _run(words: list[str]) -> None:
 
         print(f"pixelrec {version('pixelrec')}")
     elif words[0] in GROUPS and (not words[1:] or words[1] in {"-h", "--help"}):
-        print(_overview_of(words[0]))
+        group = f"{words[0]} "
+        print(f"{_usage(group)}\n\n{_listed([name for name in VERBS if name.startswith(group)])}")
     else:
         name, rest = _verb(words)
         if {"-h", "--help"} & set(rest):
@@ -84,10 +85,10 @@ def _run(words: list[str]) -> None:
 
 def _verb(words: list[str]) -> tuple[str, list[str]]:
     """The name of the verb, and the words after it."""
-    if words[0] == "train" and (resumed := [w for w in words if w.partition("=")[0] == "--resume"]):
-        place = words.index(resumed[0])
-        run = [resumed[0].partition("=")[2]] if "=" in resumed[0] else []
-        return "train --resume", words[1:place] + run + words[place + 1 :]
+    single = [part for word in words for part in word.split("=", 1 if word.startswith("--resume=") else 0)]
+    if words[0] == "train" and "--resume" in single:
+        single.remove("--resume")
+        return "train --resume", single[1:]
     for length in (2, 1):
         if " ".join(words[:length]) in VERBS:
             return " ".join(words[:length]), words[length:]
@@ -105,15 +106,13 @@ def _console() -> Console:
 def _overview() -> str:
     return (
         "pixelrec trains and evaluates recommenders that see the pictures of items.\n\n"
-        "usage: pixelrec COMMAND …      pixelrec COMMAND --help      pixelrec --version\n\n"
-        f"{_listed(VERBS)}\n\n"
+        f"{_usage('')}      pixelrec --version\n\n{_listed(VERBS)}\n\n"
         "A first look: pixelrec demo. Add --debug to see where an error comes from."
     )
 
 
-def _overview_of(group: str) -> str:
-    usage = f"usage: pixelrec {group} COMMAND …      pixelrec {group} COMMAND --help"
-    return f"{usage}\n\n{_listed([name for name in VERBS if name.startswith(f'{group} ')])}"
+def _usage(group: str) -> str:
+    return f"usage: pixelrec {group}COMMAND …      pixelrec {group}COMMAND --help"
 
 
 def _listed(names: Iterable[str]) -> str:

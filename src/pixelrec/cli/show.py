@@ -5,7 +5,6 @@ Help is made from these signatures, so nothing heavy is imported before there is
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +70,7 @@ def checked(found: CheckReport, console: Console, *, json: bool = False) -> None
     from pixelrec.cli.show_images import print_check
 
     if json:
-        sys.stdout.write(_json(found.to_dict()))
+        raw(_json(found.to_dict()), console)
     else:
         print_check(found, console)
 
@@ -179,7 +178,7 @@ def raw(text: str, console: Console) -> None:
     from pixelrec.console.terminal import printable
 
     if not console.quiet:
-        sys.stdout.write(printable(text, lines=True) if sys.stdout.isatty() else text)
+        print(printable(text, lines=True) if console.is_terminal else text, end="")
 
 
 def _say(console: Console, *lines: str) -> None:

@@ -37,7 +37,7 @@ class Request:
     Args:
         k: the number of items.
         covers: pictures of new items, which are added to the catalogue.
-        alone: return the new items only, with the place of each in the catalogue.
+        alone: return the new items only, with the rank of each in the catalogue.
     """
 
     k: int
@@ -48,7 +48,7 @@ class Request:
 def for_users(
     run: Run, dataset: Dataset, users: Sequence[str], request: Request, on_progress: OnStart = ignore
 ) -> pl.DataFrame:
-    """`user_id, place, item_id, score` (and `title`) for users of the data set; all their events are seen."""
+    """`user_id, rank, item_id, score` (and `title`) for users of the data set; all their events are seen."""
     import polars as pl
 
     numbers = dataset.user_numbers(list(users))
@@ -74,7 +74,7 @@ def for_history(
     request: Request,
     on_progress: OnStart = ignore,
 ) -> pl.DataFrame:
-    """`place, item_id, score` (and `title`) for a history of item ids, oldest first.
+    """`rank, item_id, score` (and `title`) for a history of item ids, oldest first.
 
     Item encoders over pictures need the data set, unless an earlier call has cached the vectors of all items
     beside the checkpoint; an id table does not.
@@ -119,7 +119,7 @@ class RecommendationService:
         return cls(recommender, recommender.catalogue(encoded=encoded, unseen=unseen), vocabulary, request)
 
     def recommend(self, events: Events, seen: Tensor, owners: Tensor) -> pl.DataFrame:
-        """`row` (of `events`), `place`, `item_id`, `score` and perhaps `title`; best first in each row."""
+        """`row` (of `events`), `rank`, `item_id`, `score` and perhaps `title`; best first in each row."""
         if self.request.alone:
             return _table(self.vocabulary, *self._new_items(events, seen, owners))
         best = self.recommender.recommend(self.catalogue, events, seen, owners, self.request.k)
@@ -132,7 +132,7 @@ class RecommendationService:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Scores, item numbers and places of the new items, best first: each B, n.
 
-        The place of each is its exact rank among the unseen items of the catalogue.
+        The rank of each is exact: its place among the unseen items of the catalogue.
         """
         recommender, candidates = self.recommender, self.catalogue.candidates
         known = recommender.spec.items + 1
@@ -190,7 +190,7 @@ def _table(
     chosen = vocabulary[items[row, column] - 1]
     columns = {
         "row": row,
-        "place": places[row, column],
+        "rank": places[row, column],
         "item_id": chosen["item_id"],
         "score": scores[row, column],
     }
