@@ -90,6 +90,15 @@ def test_seeds_are_averaged_per_user() -> None:
     assert mean(a) == mean([0.5, 0.0, 1.0])
 
 
+def test_rounding_of_averaged_seeds_is_no_difference() -> None:
+    gains = 1 / np.log2(np.random.default_rng(0).integers(1, 11, 500) + 1)
+    seeds = np.stack([gains] * 7)
+    assert (seeds.mean(axis=0) != gains).sum() > 20, "averages are rounded"
+    seeds[:, :4] += 0.5
+    got = paired(seeds, gains)
+    assert (got.deciding, got.p, got.verdict) == (4, 0.125, "level")
+
+
 def test_no_spread() -> None:
     same, apart = paired([1.0, 0.0], [1.0, 0.0]), paired(np.ones(50), np.zeros(50))
     assert (same.difference, same.low, same.high, same.p, same.deciding) == (0.0, 0.0, 0.0, 1.0, 0)

@@ -13,6 +13,7 @@ from pixelrec.errors import DataError
 
 LEVEL = 0.05
 EXACT = 20  # users with a difference up to which every assignment of signs is enumerated
+ROUNDING = 1e-9  # smaller differences come from averaging seeds
 
 Verdict = Literal["ahead", "level", "behind"]
 
@@ -69,7 +70,7 @@ def paired(a: ArrayLike, b: ArrayLike) -> Interval:
         )
     differences = first - second
     middle, half, p = _student(differences)
-    apart = differences[differences != 0]
+    apart = differences[np.abs(differences) > ROUNDING]
     if len(apart) <= EXACT:
         p = _sign_flip(apart)
     return Interval(middle, middle - half, middle + half, p, len(apart))
@@ -101,5 +102,5 @@ def _sign_flip(differences: NDArray[np.float64]) -> float:
     sums = np.zeros(1)
     for size in differences:
         sums = np.concatenate([sums + size, sums - size])
-    least = abs(differences.sum()) - 1e-9 * np.abs(differences).sum()  # equal sums differ by rounding
+    least = abs(differences.sum()) - ROUNDING * np.abs(differences).sum()  # equal sums differ by rounding
     return float((np.abs(sums) >= least).mean())

@@ -110,13 +110,18 @@ class Cell:
             return "failed"
         return "begun" if self.is_begun() else "new"
 
-    def is_begun(self) -> bool:
-        """Whether its run can be continued; one that was killed while its folder was made cannot."""
+    @property
+    def about(self) -> Mapping[str, Any] | None:
+        """The `run.json` of its run; None if there is none, or it was killed while its folder was made."""
         try:
-            json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+            about: Mapping[str, Any] = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
-            return False
-        return True
+            return None
+        return about
+
+    def is_begun(self) -> bool:
+        """Whether its run can be continued."""
+        return self.about is not None
 
     def check(self, dataset: Dataset) -> None:
         """Refuses a folder whose run is of another recipe or data set, so that results are not mixed.
@@ -162,13 +167,12 @@ def check_same_networks(cells: Sequence[Cell]) -> None:
     Raises:
         RunError: naming the first two.
     """
-    begun = [cell for cell in cells if cell.is_begun()]
-    networks = [Run.open(cell.folder).about.get("pretrained") for cell in begun]
-    for cell, network in zip(begun, networks, strict=True):
-        if network != networks[0]:
+    found = [(cell.folder, about.get("pretrained")) for cell in cells if (about := cell.about)]
+    for folder, network in found:
+        if network != found[0][1]:
             raise RunError(
-                f"{cell.folder} started from another pretrained network than {begun[0].folder}, with "
-                f"the same items.source: {network} instead of {networks[0]}; {_remedy(cell.folder)}"
+                f"{folder} started from another pretrained network than {found[0][0]}, with the same "
+                f"items.source: {network} instead of {found[0][1]}; {_remedy(folder)}"
             )
 
 
