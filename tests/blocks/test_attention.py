@@ -52,7 +52,7 @@ def test_both_forms_are_the_formula(name: str) -> None:
         torch.testing.assert_close(one, other, rtol=close, atol=close)
 
 
-def test_dropout_falls_on_the_weights() -> None:
+def test_dropout_applies_to_the_weights() -> None:
     q, k, _ = (x.detach() for x in inputs())
     q = q.expand(B, HEADS, L, SIZE) * 0
     v = torch.eye(L, dtype=torch.float64).expand(B, HEADS, L, L)
@@ -62,7 +62,7 @@ def test_dropout_falls_on_the_weights() -> None:
 
 
 @pytest.mark.parametrize("steps", [True, False])
-def test_the_rule_decides_the_form_but_no_result(steps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_form_does_not_change_the_result(steps: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     called = []
     monkeypatch.setattr(attention, "steps_win", lambda *_: steps)
     monkeypatch.setattr(
@@ -87,7 +87,7 @@ def test_the_rule_decides_the_form_but_no_result(steps: bool, monkeypatch: pytes
         (torch.float64, 10, 16, 0.0, False),
     ],
 )
-def test_when_steps_win(dtype: torch.dtype, length: int, size: int, share: float, expected: bool) -> None:
+def test_rule_of_steps(dtype: torch.dtype, length: int, size: int, share: float, expected: bool) -> None:
     q = torch.zeros(1, 1, length, size, dtype=dtype)
     assert attention.steps_win(q, length, share) is expected
     assert not attention.steps_win(q.to("meta"), length, share), "only on a CPU"
@@ -102,7 +102,7 @@ def transformer(layers: int) -> Transformer:
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_the_last_layer_answers_only_where_it_is_asked(layers: int) -> None:
+def test_the_last_layer_computes_only_targets(layers: int) -> None:
     made = transformer(layers)
     real = torch.tensor([[0, 0, 0, 0], [0, 0, 0, 1], [0, 1, 1, 1], [1, 1, 1, 1]]).bool()
     packing = Packing.of(real)

@@ -10,7 +10,7 @@ from pixelrec.blocks.packing import Packing
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_it_drops_its_share_and_keeps_the_mean(share: float) -> None:
+def test_it_drops_with_probability_p_and_keeps_the_mean(share: float) -> None:
     x = torch.ones(1_000_003)
     out = Dropout(share)(x)
     assert float((out == 0).double().mean()) == pytest.approx(share, abs=0.002)
@@ -19,7 +19,7 @@ def test_it_drops_its_share_and_keeps_the_mean(share: float) -> None:
     assert float(kept[0]) == pytest.approx(1 / (1 - share), rel=1e-4) and (kept == kept[0]).all()
 
 
-def test_every_place_is_dropped_alike() -> None:
+def test_every_element_is_dropped_equally_often() -> None:
     out = torch.stack([Dropout(0.25)(torch.ones(8)) for _ in range(20_000)])
     torch.testing.assert_close(
         (out == 0).double().mean(0), torch.full((8,), 0.25).double(), atol=0.02, rtol=0
@@ -33,7 +33,7 @@ def test_the_gradient_is_the_mask() -> None:
     assert torch.equal(x.grad, out.detach())
 
 
-def test_evaluation_and_no_share_change_nothing() -> None:
+def test_evaluation_and_p_0_change_nothing() -> None:
     x = torch.randn(10)
     assert Dropout(0.5).eval()(x) is x
     assert Dropout(0.0)(x) is x

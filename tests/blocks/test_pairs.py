@@ -35,11 +35,11 @@ def test_values_and_gradients_are_those_of_the_whole(held: int, monkeypatch: pyt
     assert max(sizes[1:]) * 10 <= max(held, 10)
 
 
-def test_nothing_is_an_answer_too() -> None:
+def test_no_rows_are_allowed() -> None:
     assert in_chunks(lambda rows: rows * 2, torch.zeros(0, 3), 5).shape == (0, 3)
 
 
-def test_chance_is_the_same_when_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recomputation_repeats_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backward computes chunks again: it must drop what forward has dropped."""
     monkeypatch.setattr(module, "PAIRS", 50)
     dropout = Dropout(0.5).train()

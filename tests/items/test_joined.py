@@ -117,7 +117,7 @@ def test_parts_of_one_kind_get_each_their_own_payload() -> None:
     assert made(items_of(made, 0, 5))[1].tolist() == [12.5] * 4
 
 
-def test_a_width_is_handed_down_to_parts_that_do_not_say_theirs() -> None:
+def test_parts_inherit_the_width() -> None:
     assert joined({**TWO_TABLES, "third": {"name": "painter", "width": 8}}, 8).width == 8
     assert joined({"one": {"name": "painter"}, "two": {"name": "id_table", "width": 4}}, None).width == 4
 
@@ -144,7 +144,7 @@ def test_parts_that_cannot_be_joined(parts: dict[str, dict[str, Any]], width: in
         joined(parts, width)
 
 
-def test_questions_are_handed_on_to_the_parts() -> None:
+def test_properties_are_combined_from_the_parts() -> None:
     made = joined(
         {"a": {"name": "painter", "size": 3}, "ids": {"name": "id_table"}, "b": {"name": "painter"}}
     )
@@ -156,7 +156,7 @@ def test_questions_are_handed_on_to_the_parts() -> None:
     assert (made.reads, joined(TWO_TABLES).reads) == ("pictures of 3 pictures of 2", "")
 
 
-def test_a_new_item_is_what_the_seeing_parts_say() -> None:
+def test_a_new_item_is_the_sum_of_the_parts_with_pictures() -> None:
     parts = {"ids": {"name": "id_table"}, "a": {"name": "painter"}, "b": {"name": "painter", "shade": 2.0}}
     made = joined(parts)
     pictures = torch.full((2, 2, 2, 3), 5, dtype=torch.uint8)
@@ -168,7 +168,7 @@ def test_a_new_item_is_what_the_seeing_parts_say() -> None:
         joined({**parts, "c": {"name": "painter", "size": 3}}).unseen(pictures)
 
 
-def test_saved_and_loaded_without_asking_the_sources(tmp_path: Path) -> None:
+def test_a_saved_encoder_loads_without_its_sources(tmp_path: Path) -> None:
     chosen = {"name": "joined", "width": 4, "parts": {**TWO_TABLES, "seen": {"name": "painter"}}}
     made = Recommender(chosen, {"name": "sasrec"}, {"name": "dot"}, FACTS)
     made.items.encoders["seen"].source = "read once"

@@ -105,7 +105,7 @@ def test_the_table_is_the_published_one(spec: DatasetSpec, network: str) -> None
 
 
 @pytest.mark.parametrize(("chunk", "kept"), [(3, 0), (3, 3), (4, 6), (2, 1000), (1, 0)])
-def test_in_little_memory_gradients_are_the_same(spec: DatasetSpec, chunk: int, kept: int) -> None:
+def test_gradients_do_not_depend_on_chunks_or_recomputation(spec: DatasetSpec, chunk: int, kept: int) -> None:
     network = tiny("clip")
     whole = made(spec, network, chunk=1000, keep_activations=1000, trainable="all").double().eval()
     parts = made(spec, network, chunk=chunk, keep_activations=kept, trainable="all").double().eval()
@@ -117,7 +117,7 @@ def test_in_little_memory_gradients_are_the_same(spec: DatasetSpec, chunk: int, 
         torch.testing.assert_close(found[name], expected[name], rtol=1e-9, atol=1e-12)
 
 
-def test_what_is_not_kept_is_computed_again(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_activations_are_recomputed(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = made(spec, chunk=2, keep_activations=4)
     passes = []
     upper = type(encoder.backbone).upper
@@ -130,7 +130,7 @@ def test_what_is_not_kept_is_computed_again(spec: DatasetSpec, monkeypatch: pyte
     assert passes == [2, 2, 2, 2, 2, 2], "two chunks were kept, two were not"
 
 
-def test_what_is_computed_again_teaches_batch_norms_once(spec: DatasetSpec) -> None:
+def test_recomputation_updates_batch_norms_once(spec: DatasetSpec) -> None:
     words = {"chunk": 2, "trainable": "all", "batch_norms": "batch"}
     whole, parts = (made(spec, tiny("resnet"), keep_activations=kept, **words).train() for kept in (1000, 0))
     parts.load_state_dict(whole.state_dict())
@@ -143,7 +143,7 @@ def test_what_is_computed_again_teaches_batch_norms_once(spec: DatasetSpec) -> N
         torch.testing.assert_close(learnt[name], tensor, rtol=1e-6, atol=1e-7)
 
 
-def test_by_default_as_many_are_kept_as_fit(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_activations_are_kept_as_fit(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = made(spec, chunk=2, trainable="all")
     passes: list[int] = []
     upper = type(encoder.backbone).upper
@@ -166,7 +166,7 @@ def test_by_default_as_many_are_kept_as_fit(spec: DatasetSpec, monkeypatch: pyte
     assert (recomputed_of_eight(1), encoder.kept_pictures) == (4, 0)
 
 
-def test_seeing_what_pictures_keep_changes_nothing(spec: DatasetSpec) -> None:
+def test_measuring_activations_has_no_side_effects(spec: DatasetSpec) -> None:
     """Neither random numbers nor what batch norms have learnt: a resumed run sees it once more."""
     seen, known = (made(spec, tiny("resnet"), trainable="all", batch_norms="batch").train() for _ in range(2))
     known.load_state_dict(seen.state_dict())
@@ -182,9 +182,7 @@ def test_seeing_what_pictures_keep_changes_nothing(spec: DatasetSpec) -> None:
         assert torch.equal(known.get_buffer(name), tensor), name
 
 
-def test_chunks_leave_room_for_what_is_computed_again(
-    spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_chunks_leave_memory_for_recomputation(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = made(spec)
     before = encoder.chunk
     inner = encoder._activation_bytes(items_of(encoder, list(range(1, 9))).payload, 8)
@@ -197,7 +195,7 @@ def test_chunks_leave_room_for_what_is_computed_again(
         assert (encoder.chunk, encoder.kept_pictures) == (expected, pictures)
 
 
-def test_what_is_cast_for_all_pictures_is_of_none(spec: DatasetSpec) -> None:
+def test_cast_weights_do_not_count_as_activations(spec: DatasetSpec) -> None:
     """Autocast keeps weights in bf16 for their gradients: once, however many pictures pass."""
     encoder = made(spec, precision="bf16")
     payload = items_of(encoder, list(range(1, 25))).payload
@@ -208,7 +206,7 @@ def test_what_is_cast_for_all_pictures_is_of_none(spec: DatasetSpec) -> None:
     assert few == pytest.approx(many, rel=1e-3)
 
 
-def test_batch_norms_that_follow_the_batch_see_the_same_wherever_they_run(spec: DatasetSpec) -> None:
+def test_batch_norm_chunks_are_the_same_on_every_device(spec: DatasetSpec) -> None:
     encoder = made(spec, tiny("resnet"), trainable="all", batch_norms="batch").train()
     before = encoder.chunk
     encoder._fitting = 3  # little memory is left
@@ -216,7 +214,7 @@ def test_batch_norms_that_follow_the_batch_see_the_same_wherever_they_run(spec: 
     assert encoder.eval().chunk == 8, "where they are fixed, a chunk is a matter of speed and memory"
 
 
-def test_from_random_weights_batch_norms_know_the_catalogue_before_training(spec: DatasetSpec) -> None:
+def test_batch_norms_of_random_weights_start_with_statistics_of_the_catalogue(spec: DatasetSpec) -> None:
     """The bank's first vectors come from evaluation mode: they must be those that training computes."""
     words = {"family": "resnet", "pretrained": False, "sizes": TINY["resnet"], "trainable": "all"}
     torch.manual_seed(0)
@@ -248,7 +246,7 @@ def test_padding_is_neither_loaded_nor_encoded(spec: DatasetSpec) -> None:
 
 
 @pytest.mark.parametrize("trainable", ["all", 2, "head", "none"])
-def test_what_is_frozen_is_constant(spec: DatasetSpec, trainable: int | str) -> None:
+def test_frozen_parts_are_constant(spec: DatasetSpec, trainable: int | str) -> None:
     encoder = made(spec, tiny("resnet"), trainable=trainable, batch_norms="batch").train()
     boundary = encoder.backbone.boundary
     before = {k: v.clone() for k, v in encoder.backbone.state_dict().items()}
@@ -281,7 +279,7 @@ def test_vectors_of_pretrained_networks_do_not_depend_on_the_rest_of_the_batch(
 
 @pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])
 @pytest.mark.parametrize("network", [*FAMILIES, "clip_resnet"])
-def test_from_the_cache_losses_and_gradients_are_the_same(
+def test_losses_and_gradients_are_the_same_from_the_cache(
     spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, dtype: Dtype
 ) -> None:
     backbone = tiny(network)
@@ -312,7 +310,7 @@ def assert_near(found: Tensor, expected: Tensor, share: float) -> None:
     assert off <= share, f"off by {off:.2g} of its length"
 
 
-def test_a_cache_is_made_once_and_found_again(spec: DatasetSpec, tmp_path: Path) -> None:
+def test_a_cache_is_made_once_and_reused(spec: DatasetSpec, tmp_path: Path) -> None:
     network, seen = tiny("vit"), []
     lower = type(network).lower
     type(network).lower = lambda self, x, b=None: seen.append(len(x)) or lower(self, x, b)
@@ -328,7 +326,7 @@ def test_a_cache_is_made_once_and_found_again(spec: DatasetSpec, tmp_path: Path)
         type(network).lower = lower
 
 
-def test_where_the_disk_has_no_room_auto_does_without(
+def test_auto_uses_no_cache_on_a_full_disk(
     spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, free=1500))
@@ -342,7 +340,7 @@ def test_where_the_disk_has_no_room_auto_does_without(
         made(spec, tiny("vit"), cache="always", **config).prepare(told.append)
 
 
-def test_before_training_all_of_a_cache_is_looked_at(
+def test_the_whole_cache_is_verified_before_training(
     spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pixelrec.items.cache.store._SAMPLED", 0)
@@ -358,7 +356,7 @@ def test_before_training_all_of_a_cache_is_looked_at(
         made(spec, network, **config).prepare(LINES.append)
 
 
-def test_held_by_the_device_states_are_the_same(spec: DatasetSpec, tmp_path: Path) -> None:
+def test_states_in_device_memory_are_the_same(spec: DatasetSpec, tmp_path: Path) -> None:
     encoder = made(spec, cache="always", cache_folder=str(tmp_path)).eval()
     encoder.prepare(LINES.append)
     expected = encoder(items_of(encoder, [0, 4, 2]))
@@ -381,7 +379,7 @@ def test_a_new_picture_has_the_vector_that_it_would_have_in_the_catalogue(spec: 
     torch.testing.assert_close(encoder.unseen(encoder.pictures.read(np.array([8, 9, 10]))), known)
 
 
-def test_saved_it_needs_its_source_no_more(
+def test_a_saved_network_does_not_need_its_source(
     spec: DatasetSpec, tmp_path: Path, make_checkpoint: Callable[[str], Path]
 ) -> None:
     source = make_checkpoint("clip")
@@ -410,7 +408,7 @@ def make_checkpoint(tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
-def test_recomputation_knows_of_corrections_to_frozen_blocks(
+def test_frozen_blocks_with_lora_are_recomputed_too(
     spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = made(spec, tiny("clip"), trainable=1, lora=2, recompute=True, keep_activations=1000).train()
@@ -457,7 +455,7 @@ def test_recomputed_blocks_give_the_same(spec: DatasetSpec) -> None:
         torch.testing.assert_close(found[1][name], found[0][name])
 
 
-def test_random_networks_take_the_pictures_as_they_are(spec: DatasetSpec) -> None:
+def test_random_networks_take_the_size_of_the_packed_pictures(spec: DatasetSpec) -> None:
     encoder = PixelEncoder(spec, family="resnet", pretrained=False, sizes=dict(TINY["resnet"]), cache="never")
     assert encoder.picture_form().size == SIZE
 
@@ -471,7 +469,7 @@ def test_random_networks_take_the_pictures_as_they_are(spec: DatasetSpec) -> Non
         ({}, {"trainable": 9}, RecipeError, "items.trainable is 9 top blocks, and the network has 3"),
     ],
 )
-def test_mistakes_are_told_before_training(
+def test_mistakes_are_errors_before_training(
     spec: DatasetSpec, change: dict[str, Any], config: dict[str, Any], error: type[PixelrecError], says: str
 ) -> None:
     with pytest.raises(error, match=says):
@@ -486,7 +484,7 @@ def test_pictures_of_another_size_and_missing_ones(spec: DatasetSpec) -> None:
         made(replace(spec, item_ids=[*spec.item_ids, "nobody"])).prepare(LINES.append)
 
 
-def test_copied_or_sent_elsewhere_it_computes_the_same(spec: DatasetSpec) -> None:
+def test_copies_and_pickles_compute_the_same(spec: DatasetSpec) -> None:
     encoder = made(spec).eval()
     expected = encoder(items_of(encoder, [0, 3, 1]))
     for other in (copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder))):  # noqa: S301

@@ -46,7 +46,7 @@ def norms(encoder: PixelEncoder) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("recompute", [False, True])
-def test_batch_norms_count_what_is_computed_again_once(spec: DatasetSpec, recompute: bool) -> None:
+def test_recomputed_pictures_update_batch_norms_once(spec: DatasetSpec, recompute: bool) -> None:
     found = []
     for kept in (1000, 4, 0):
         torch.manual_seed(0)
@@ -81,7 +81,7 @@ def test_no_chunk_is_left_with_a_single_picture(spec: DatasetSpec, monkeypatch: 
     encoder(items_of(encoder, [0, *range(1, 10)])).sum().backward()
 
 
-def test_statistics_are_of_what_training_sees(spec: DatasetSpec) -> None:
+def test_statistics_are_fitted_to_features_as_in_training(spec: DatasetSpec) -> None:
     """A batch norm with random weights divides by something else in evaluation mode."""
     encoder = with_batch_norms(spec, "resnet", trainable=2, norm="items", chunk=50)
     before = norms(encoder)
@@ -150,7 +150,7 @@ def recommender_of(spec: DatasetSpec, **config: Any) -> Recommender:
     ],
 )
 @pytest.mark.parametrize("kept", [0, 1000])
-def test_the_network_has_its_precision_and_scores_stay_in_full(
+def test_the_network_has_its_own_precision_and_scores_stay_fp32(
     spec: DatasetSpec, training: str, items: str, expected: torch.dtype, kept: int
 ) -> None:
     recommender = recommender_of(spec, precision=items, keep_activations=kept, chunk=5)
@@ -172,7 +172,7 @@ def test_the_network_has_its_precision_and_scores_stay_in_full(
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_states_in_bf16_are_computed_in_it_where_the_device_can_and_the_key_knows(
+def test_bf16_states_are_computed_in_bf16_on_capable_devices(
     spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch, native: bool
 ) -> None:
     monkeypatch.setattr("pixelrec.items.cache.policy.has_bf16", lambda _device: native)
@@ -186,7 +186,7 @@ def test_states_in_bf16_are_computed_in_it_where_the_device_can_and_the_key_know
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_fast_is_bf16_where_the_device_has_it_and_bf16_elsewhere_is_told(
+def test_fast_is_bf16_on_capable_devices_and_emulation_is_logged(
     spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch, native: bool
 ) -> None:
     monkeypatch.setattr("pixelrec.numerics.precision.has_bf16", lambda _device: native)
@@ -240,7 +240,7 @@ def test_few_items_or_none(spec: DatasetSpec, tmp_path: Path, ids: list[int], ca
         table.sum().backward()
 
 
-def test_numbers_of_another_type_are_the_same_items(spec: DatasetSpec, tmp_path: Path) -> None:
+def test_item_numbers_may_have_any_integer_type(spec: DatasetSpec, tmp_path: Path) -> None:
     for cache in ("never", "always"):
         encoder = made(spec, cache=cache, cache_folder=str(tmp_path)).eval()
         encoder.prepare(LINES.append)
@@ -249,7 +249,7 @@ def test_numbers_of_another_type_are_the_same_items(spec: DatasetSpec, tmp_path:
         assert torch.equal(encoder(small), encoder(items))
 
 
-def test_threads_that_load_before_anything_was_prepared_share_a_feed(
+def test_concurrent_loads_share_one_feed(
     spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = tiny("clip")
@@ -284,7 +284,7 @@ def test_a_frozen_batch_norm_is_a_constant_in_training(spec: DatasetSpec) -> Non
     assert moved and all(name.startswith(top) for name in moved)
 
 
-def test_weights_of_a_checkpoint_lie_in_memory_of_their_own(tmp_path: Path) -> None:
+def test_loaded_weights_are_not_memory_mapped(tmp_path: Path) -> None:
     """Where they lie decides on late digits: a resumed run's are not in the file."""
     from end_to_end.pixel_runs import checkpoint
 

@@ -28,7 +28,7 @@ def able(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
         (["neon"], False),
     ],
 )
-def test_fast_follows_the_device_and_the_others_insist(
+def test_only_fast_depends_on_the_device(
     monkeypatch: pytest.MonkeyPatch, words: list[str], expected: bool
 ) -> None:
     able(monkeypatch, *words)
@@ -37,14 +37,14 @@ def test_fast_follows_the_device_and_the_others_insist(
 
 
 @mkldnn
-def test_an_old_pytorch_is_asked_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_versions_of_pytorch_are_supported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     for answer in (True, False):
         monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda answer=answer: answer)
         assert has_bf16(CPU) is answer
 
 
-def test_a_gpu_is_asked_for_more_than_an_emulation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emulation_on_a_gpu_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def supported(including_emulation: bool = True) -> bool:
@@ -57,7 +57,7 @@ def test_a_gpu_is_asked_for_more_than_an_emulation(monkeypatch: pytest.MonkeyPat
     assert emulation_line("bf16", torch.device("mps")) is None, "nobody knows"
 
 
-def test_what_is_of_fp32_is_computed_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fp32_is_never_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     before = torch.get_float32_matmul_precision()
     with pytest.raises(KeyError), without_tf32():
@@ -73,7 +73,7 @@ def test_without_onednn_nothing_is_fast(monkeypatch: pytest.MonkeyPatch) -> None
     assert not has_bf16(CPU)
 
 
-def test_who_asks_for_slow_bf16_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_emulated_bf16_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     able(monkeypatch, "avx2")
     line = emulation_line("bf16", CPU)
     assert line is not None and line.startswith("precision bf16 is emulated here")
@@ -82,6 +82,6 @@ def test_who_asks_for_slow_bf16_is_told(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @mkldnn
-def test_who_asks_for_fast_bf16_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_native_bf16_is_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     able(monkeypatch, "avx512_bf16")
     assert emulation_line("bf16", CPU) is None

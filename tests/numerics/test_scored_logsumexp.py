@@ -26,7 +26,7 @@ def distance(vectors: Tensor, rows: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 4, 9, 64])
-def test_a_dot_product_gives_what_the_dot_products_way_gives(chunk: int) -> None:
+def test_a_dot_product_gives_the_same(chunk: int) -> None:
     vectors, table = draw()
     ours = scored_logsumexp(dot, vectors, table, TARGETS, chunk=chunk)
     theirs = competing_logsumexp(vectors, table, TARGETS)
@@ -41,7 +41,7 @@ def test_a_dot_product_gives_what_the_dot_products_way_gives(chunk: int) -> None
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 64])
-def test_any_other_score_too(chunk: int) -> None:
+def test_other_scores_equal_the_dense_formula(chunk: int) -> None:
     vectors, table = draw()
     ours = scored_logsumexp(distance, vectors, table, TARGETS, chunk=chunk)
     scores = distance(vectors, table)

@@ -55,7 +55,7 @@ def test_ties_go_to_the_smaller_item_number(tile: int | None) -> None:
 
 
 @pytest.mark.parametrize("tile", [16, None])
-def test_a_catalogue_of_one_vector_comes_in_order(tile: int | None) -> None:
+def test_equal_vectors_come_in_order(tile: int | None) -> None:
     vectors, table, *_ = draw(40, 100, 33)
     table[:] = table[3].clone()
     _, items = top_k(vectors, table, 5, NOBODY, NOBODY, tile=tile)
@@ -77,7 +77,7 @@ def test_better_items_further_on_replace_all() -> None:
     assert scores.tolist() == [[100.0, 99.0, 98.0]] * 2
 
 
-def test_what_is_left_is_filled_with_padding() -> None:
+def test_missing_items_are_padding() -> None:
     vectors, table, *_ = draw(2, 3, 4)
     seen, owners = torch.tensor([1, 2, 2, 3, 1]), torch.tensor([0, 0, 0, 0, 1])
     scores, items = top_k(vectors, table, 3, seen, owners)

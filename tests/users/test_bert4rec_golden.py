@@ -76,7 +76,7 @@ def events_of(lines: list[list[int]], width: int) -> Events:
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_hidden_events_by_hand(layers: int) -> None:
+def test_masked_events_by_hand(layers: int) -> None:
     model, weights, table = random_model(layers)
     lines = [[0, 2], [4, 0], [0, 0], [4, 0, 4, 2, 0], [9, 0, 7, 0, 0, 5], [0, 3, 3, 3, 3, 3], [1]]
     events = events_of(lines, LENGTH + 1)
@@ -96,7 +96,7 @@ def test_hidden_events_by_hand(layers: int) -> None:
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("width", [LENGTH - 1, LENGTH, LENGTH + 3])
-def test_what_follows_by_hand(layers: int, width: int) -> None:
+def test_the_next_event_by_hand(layers: int, width: int) -> None:
     """A mask token behind the latest L events, however wide the histories come."""
     model, weights, table = random_model(layers)
     lines = [[3], [1, 2], [4, 4, 2, 4], [], [8, 7, 6, 5, 4, 3, 2, 1][-width:]]

@@ -116,7 +116,9 @@ def test_gradients_equal_finite_differences(chunked: str) -> None:  # noqa: ARG0
     assert torch.autograd.gradcheck(scores, (table[1:].requires_grad_(),))
 
 
-def test_shared_candidates_meet_each_distinct_event_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_candidates_meet_distinct_events_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model, _, table = random_model()
     met: list[int] = []
     pairs = DIN._pairs
@@ -130,7 +132,7 @@ def test_shared_candidates_meet_each_distinct_event_once(monkeypatch: pytest.Mon
     assert met == [10], "nine items and padding"
 
 
-def test_nothing_to_know_scores_zero() -> None:
+def test_an_empty_history_scores_zero() -> None:
     model, _, table = random_model()
     nothing = torch.zeros(2, LENGTH, dtype=torch.int64)
     vectors = model(table, Events(nothing[:, 0], nothing, nothing))

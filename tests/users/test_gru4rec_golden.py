@@ -74,7 +74,7 @@ def test_gru4rec_by_hand(layers: int, hidden: float) -> None:
     np.testing.assert_allclose(after_all[[0, 2, 3, 4, 5]].numpy(), last.numpy(), rtol=1e-12)
 
 
-def test_nobody_has_a_history() -> None:
+def test_empty_histories_only() -> None:
     model, _, table = random_model(1, 1.0)
     nothing = torch.zeros(2, LENGTH, dtype=torch.int64)
     assert torch.equal(
@@ -89,7 +89,7 @@ def test_events_are_read_step_by_step_longest_first() -> None:
     assert sizes.tolist() == [3, 2, 1]
 
 
-def test_units_start_as_xavier_has_it() -> None:
+def test_units_start_xavier_uniform() -> None:
     model = GRU4Rec(DatasetSpec(3, 9, LENGTH), 64, layers=2, hidden=2.0)
     for name, weight in model.units.named_parameters():
         bound = (6 / sum(weight.shape)) ** 0.5

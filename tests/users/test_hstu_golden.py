@@ -94,7 +94,7 @@ def test_hstu_by_hand(layers: int) -> None:
     )
 
 
-def test_times_are_told_apart_by_powers_of_two() -> None:
+def test_time_differences_are_bucketed_by_powers_of_two() -> None:
     gaps = [0, 1, 2, 3, 4, 7, 8, 2**18 - 1, 2**18, 2**31 - 1]
     times = torch.tensor([[0, *gaps]])
     assert powers_of_two(times, BUCKETS)[0, 1:, 0].tolist() == [bucket(gap) for gap in gaps]

@@ -82,7 +82,7 @@ def test_the_gradient_is_the_one_of_the_formula(layers: int) -> None:
     assert torch.autograd.gradcheck(lambda r: model.graph(r, table.detach(), layers), (rows,))
 
 
-def test_without_training_events_it_can_be_loaded_and_not_used() -> None:
+def test_without_training_events_it_can_only_be_loaded() -> None:
     model = LightGCN(DatasetSpec(USERS, ITEMS, 3), WIDTH)
     model.load_state_dict(made(2)[0].float().state_dict())
     with pytest.raises(RunError, match="give the data set"):

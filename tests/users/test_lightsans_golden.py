@@ -105,7 +105,7 @@ def prefixes_of(target_mask: torch.Tensor) -> list[list[int]]:
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("pattern", ["every", "last", "one", "some"])
-def test_asked_prefixes_by_hand(layers: int, pattern: str) -> None:
+def test_target_prefixes_by_hand(layers: int, pattern: str) -> None:
     """Windows with all their targets, or a row for each target."""
     model, weights, table = random_model(layers)
     real = events_of(LINES, LENGTH).history != 0
@@ -125,7 +125,7 @@ def test_asked_prefixes_by_hand(layers: int, pattern: str) -> None:
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("width", [2, LENGTH, LENGTH + 3])
-def test_what_follows_by_hand(layers: int, width: int) -> None:
+def test_the_next_event_by_hand(layers: int, width: int) -> None:
     model, weights, table = random_model(layers)
     lines = [[], [7], [1, 1], [8, 7, 6, 5, 4, 3, 2, 1][-width:]]
     with torch.no_grad():

@@ -115,7 +115,7 @@ def test_some_prefixes_by_hand(seed: int) -> None:
         np.testing.assert_allclose(found, expected(some, table, weights, 3), rtol=1e-9, atol=1e-9)
 
 
-def test_nothing_asked_is_the_whole_history_and_nothing_known_is_zero() -> None:
+def test_without_targets_the_whole_history_counts_and_an_empty_one_is_zero() -> None:
     model, weights, table = random_model(2)
     history = torch.cat([padded(), torch.zeros(1, LENGTH, dtype=torch.int64)])
     found = model(table.requires_grad_(), events(history, None))
@@ -143,7 +143,7 @@ def test_states_are_shared_among_prefixes() -> None:
     assert sizes == [40, 40]
 
 
-def test_a_state_is_told_its_neighbours_once() -> None:
+def test_neighbours_of_a_state_are_summed_once() -> None:
     """However many prefixes share it."""
     history = torch.arange(1, 41)[None]
     graphs = SessionGraphs.of(history, torch.arange(40))

@@ -81,7 +81,7 @@ class FeedForward(nn.Module):
 
 
 @final
-class Layer(nn.Module):
+class TransformerLayer(nn.Module):
     """Attention, then feed-forward."""
 
     def __init__(self, attention: Attention, feed_forward: FeedForward) -> None:
@@ -113,7 +113,7 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            Layer(
+            TransformerLayer(
                 Attention(width, heads, attention_dropout, hidden_dropout),
                 FeedForward(width, inner, hidden_dropout),
             )
@@ -132,7 +132,7 @@ class Transformer(nn.Module):
         *lower, last = self.layers
         for layer in lower:
             x = layer(x, mask, packing)
-        vectors = cast(Layer, last).at_targets(x, mask, packing, target_mask)
+        vectors = cast(TransformerLayer, last).at_targets(x, mask, packing, target_mask)
         return vectors if target_mask is not None else vectors * packing.pick(x.new_ones(len(x), 1), None)
 
 

@@ -55,7 +55,7 @@ class HSTU(AbstractUserModel):
         self.positions = nn.Parameter(torch.empty(spec.length, width).normal_(std=0.02))
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
-            Layer(width, heads, dropout, spec.length, time_buckets) for _ in range(layers)
+            HSTULayer(width, heads, dropout, spec.length, time_buckets) for _ in range(layers)
         )
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
@@ -82,7 +82,7 @@ def powers_of_two(times: Tensor, buckets: int) -> Tensor:
 
 
 @final
-class Layer(nn.Module):
+class HSTULayer(nn.Module):
     """x + W(norm(A v) · u), where u, v, q, k = SiLU(W′ norm(x)) and Aᵢⱼ = SiLU(qᵢ·kⱼ + biasᵢⱼ) / L for j ≤ i.
 
     The bias is the sum of a learned value per distance i − j and one per bucket of the time between i and j.

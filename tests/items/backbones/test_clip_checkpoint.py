@@ -179,7 +179,7 @@ def test_torchscript_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_advice_on_torchscript_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_suggested_torchscript_conversion_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Clip(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -239,7 +239,7 @@ def test_no_such_file(tmp_path: Path) -> None:
     assert "no such file" in refusal(tmp_path)
 
 
-def test_choices_that_do_not_fit(tmp_path: Path) -> None:
+def test_unsuitable_options_are_refused(tmp_path: Path) -> None:
     path = as_safetensors(random_weights(), tmp_path)
     assert "100 pixels do not fit a CLIP ResNet" in refusal(path, CLIPResNetConfig(size=100))
     wrong = CLIPResNetConfig(pooling="cls", size=64)

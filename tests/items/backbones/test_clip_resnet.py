@@ -75,7 +75,7 @@ def test_known_by_name() -> None:
         random_clip_resnet("RN50x5")
 
 
-def test_random_weights_start_as_clips() -> None:
+def test_random_weights_are_initialised_as_in_clip() -> None:
     network = ModifiedResNet(TINY, TINY.native)
     for name, parameter in network.attnpool.named_parameters():
         if not name.endswith("bias"):
@@ -101,7 +101,7 @@ def test_upper_of_lower_is_the_whole() -> None:
 @pytest.mark.parametrize(
     ("word", "blocks"), [("all", 7), ("stages 3-4", 4), ("1", 1), ("head", 0), ("none", 0)]
 )
-def test_what_a_depth_word_trains(word: str, blocks: int, frozen_pool: bool) -> None:
+def test_trained_parameters_of_every_depth(word: str, blocks: int, frozen_pool: bool) -> None:
     network = network_of(random_weights(), CLIPResNetConfig(size=TINY.native, frozen_pool=frozen_pool))
     network.freeze(word)
     network.train()

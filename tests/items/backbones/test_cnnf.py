@@ -116,7 +116,7 @@ def test_random_weights_are_xaviers_and_biases_zero() -> None:
             assert float(parameter.detach().std()) == pytest.approx(bound / 3**0.5, rel=0.02), name
 
 
-def test_drops_out_in_training_alone() -> None:
+def test_dropout_is_active_only_in_training() -> None:
     network = CNNF(size=39, width=512, dropout=0.5)
     pixels = torch.randn(4, 3, 39, 39)
     assert torch.equal(network.eval()(pixels), network(pixels))
@@ -125,7 +125,7 @@ def test_drops_out_in_training_alone() -> None:
     assert 0.3 < float(dropped.sum() / (constant > 0).sum()) < 0.7
 
 
-def test_all_of_it_learns() -> None:
+def test_every_parameter_has_a_gradient() -> None:
     network = CNNF(size=39, width=16, dropout=0.0)
     network.freeze("all")
     network(torch.randn(2, 3, 39, 39)).sum().backward()
@@ -142,6 +142,6 @@ def test_describes_itself() -> None:
     again.load_state_dict(network.state_dict())
 
 
-def test_too_small_a_picture() -> None:
+def test_too_small_pictures_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"38 pixels do not fit CNN-F.*39"):
         CNNF(size=38)

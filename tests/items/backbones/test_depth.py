@@ -26,7 +26,7 @@ STAGES = (3, 4, 6, 3)
         (" 2 ", 15),
     ],
 )
-def test_words(word: str, boundary: int) -> None:
+def test_every_depth_has_a_boundary(word: str, boundary: int) -> None:
     assert boundary_of(word, blocks=16, stages=STAGES) == boundary
 
 
@@ -47,7 +47,7 @@ def test_words(word: str, boundary: int) -> None:
         ("stages 4-3", "the lower one first"),
     ],
 )
-def test_bad_words(word: str, said: str) -> None:
+def test_unknown_depths_are_refused(word: str, said: str) -> None:
     with pytest.raises(RecipeError) as error:
         boundary_of(word, blocks=16, stages=STAGES)
     message = str(error.value)
@@ -56,7 +56,7 @@ def test_bad_words(word: str, said: str) -> None:
     assert "\n" not in message
 
 
-def test_stages_of_a_network_without() -> None:
+def test_stages_need_a_network_with_stages() -> None:
     with pytest.raises(RecipeError, match="has no stages; give a number of its 12 top blocks"):
         boundary_of("stages 3-4", blocks=12)
     with pytest.raises(RecipeError) as error:

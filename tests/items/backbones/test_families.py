@@ -118,7 +118,7 @@ def test_a_cut_at_any_depth_changes_nothing(family: str, pooling: Any, pixels: T
 
 
 @EVERY
-def test_pictures_do_not_see_each_other(family: str, pixels: Tensor) -> None:
+def test_features_do_not_depend_on_other_pictures(family: str, pixels: Tensor) -> None:
     backbone = tiny(family)
     torch.testing.assert_close(backbone(pixels)[1:2], backbone(pixels[1:2]), rtol=0, atol=1e-9)
 
@@ -229,7 +229,7 @@ def test_operations_are_those_of_the_formula() -> None:
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_both_kernels_attend_alike(attention: Any, pixels: Tensor) -> None:
+def test_both_attention_kernels_agree(attention: Any, pixels: Tensor) -> None:
     torch.manual_seed(1)
     plain = random_backbone("vit", sizes=TINY["vit"], options=BackboneOptions(attention="eager"))
     chosen = random_backbone("vit", sizes=TINY["vit"], options=BackboneOptions(attention=attention))
@@ -248,7 +248,7 @@ def test_both_kernels_attend_alike(attention: Any, pixels: Tensor) -> None:
     assert bool(calls) is (attention == "sdpa")
 
 
-def test_batch_norms_remember_more_than_the_last_batch(pixels: Tensor) -> None:
+def test_mobilenet_batch_norms_average_over_batches(pixels: Tensor) -> None:
     backbone = tiny("mobilenet_v2")
     norm = next(m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d))
     before = norm.running_mean.clone()
@@ -259,7 +259,7 @@ def test_batch_norms_remember_more_than_the_last_batch(pixels: Tensor) -> None:
 
 
 @pytest.mark.parametrize(("accelerated", "kernel"), [(False, "eager"), (True, "sdpa")])
-def test_the_kernel_follows_the_machine(
+def test_auto_attention_depends_on_the_device(
     accelerated: bool, kernel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.accelerator.is_available", lambda: accelerated)
@@ -267,7 +267,7 @@ def test_the_kernel_follows_the_machine(
     assert backbone.blocks[0].layer.attention.config._attn_implementation == kernel
 
 
-def test_a_bias_that_all_blocks_shared_is_frozen_and_trained_by_block(pixels: Tensor) -> None:
+def test_a_shared_bias_becomes_one_per_block(pixels: Tensor) -> None:
     """BEiT's checkpoints of pre-training hold one bias for all blocks."""
     backbone = tiny("beit", use_relative_position_bias=False, use_shared_relative_position_bias=True)
     backbone.freeze("1")

@@ -66,7 +66,7 @@ def test_weights_and_input_come_from_the_checkpoint(vit: Path) -> None:
     assert all(p.dtype == torch.float32 for p in backbone.parameters())
 
 
-def test_recipes_may_choose_the_input(vit: Path) -> None:
+def test_recipe_options_override_the_input(vit: Path) -> None:
     rewrite(vit, "preprocessor_config.json", size=48, image_mean=[0.1, 0.2, 0.3])
     backbone = load_backbone(str(vit), options=BackboneOptions(size=64, statistics="half"))
     assert (backbone.input.size, backbone.input.mean, backbone.input.std) == (64, HALF, HALF)
@@ -93,7 +93,7 @@ def test_revision_is_a_hash_of_the_weights(vit: Path) -> None:
     assert load_backbone(str(vit)).provenance.revision != first
 
 
-def test_torch_files_are_read_as_weights_alone(vit: Path) -> None:
+def test_torch_files_are_read_as_weights_only(vit: Path) -> None:
     pixels = torch.randn(2, 3, 32, 32)
     wanted = load_backbone(str(vit))(pixels)
     torch.save(load_file(vit / WEIGHTS), vit / "pytorch_model.bin")
@@ -101,7 +101,7 @@ def test_torch_files_are_read_as_weights_alone(vit: Path) -> None:
     assert torch.equal(load_backbone(str(vit))(pixels), wanted)
 
 
-def test_random_weights_need_a_configuration_only(vit: Path) -> None:
+def test_random_weights_need_only_a_configuration(vit: Path) -> None:
     (vit / WEIGHTS).unlink()
     torch.manual_seed(3)
     first = random_backbone(source=str(vit))
@@ -133,7 +133,7 @@ def test_the_picture_tower_of_two(prefix: str, tmp_path: Path) -> None:
     assert "no place for" in said(lambda: load_backbone(str(tmp_path)))
 
 
-def test_heads_and_decoders_are_left_behind(tmp_path: Path) -> None:
+def test_heads_and_decoders_are_ignored(tmp_path: Path) -> None:
     from transformers import ViTConfig, ViTForImageClassification, ViTMAEConfig, ViTMAEForPreTraining
 
     pixels = torch.randn(2, 3, 32, 32)
@@ -225,7 +225,7 @@ def test_missing_tensors(vit: Path) -> None:
     assert "lacks layers.1.mlp.fc1.bias, layers.1.mlp.fc1.weight, which this network needs" in message
 
 
-def test_missing_tensors_that_nobody_uses(vit: Path) -> None:
+def test_unused_tensors_may_be_missing(vit: Path) -> None:
     retensor(vit, lambda tensors: [tensors.pop(n) for n in sorted(tensors) if n.startswith("pooler")])
     load_backbone(str(vit), options=BackboneOptions(pooling="mean"))
 
@@ -266,7 +266,7 @@ def test_sizes_of_pictures(family: str, size: int, words: str) -> None:
 
 
 @pytest.mark.parametrize("family", TINY)
-def test_the_smallest_pictures_that_fit_do_fit(family: str) -> None:
+def test_the_smallest_allowed_pictures_work(family: str) -> None:
     from pixelrec.items.backbones.families import FAMILIES
 
     config = FAMILIES[family].model_class().config_class(**TINY[family])
@@ -275,7 +275,7 @@ def test_the_smallest_pictures_that_fit_do_fit(family: str) -> None:
     assert backbone(torch.zeros(2, 3, least, least)).isfinite().all()
 
 
-def test_unknown_choices() -> None:
+def test_unknown_options_are_refused() -> None:
     def attempt(family: str = "swin", **words: Any) -> str:
         return said(lambda: random_backbone(family, sizes=TINY[family], options=BackboneOptions(**words)))
 

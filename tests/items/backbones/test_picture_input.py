@@ -63,7 +63,7 @@ def test_size(written: dict[str, Any], size: int | None) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_number_is_told(written: dict[str, Any]) -> None:
+def test_values_that_are_no_numbers_are_refused(written: dict[str, Any]) -> None:
     (name,) = written
     with pytest.raises(RecipeError, match=f"preprocessor_config.json: {name} is .*correct the file"):
         Preprocessing.of(written)

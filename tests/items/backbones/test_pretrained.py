@@ -40,7 +40,7 @@ def pictures() -> Tensor:
     )
 
 
-def test_it_knows_itself(backbone: AbstractBackbone) -> None:
+def test_input_and_width_are_those_of_the_checkpoint(backbone: AbstractBackbone) -> None:
     assert (backbone.input.size, backbone.input.mean, backbone.input.std) == (224, HALF, HALF)
     assert backbone.width == 1280
     assert (backbone.stages, len(backbone.blocks)) == ((2, 3, 7, 4), 16)
@@ -62,7 +62,7 @@ def test_a_mirrored_cover_is_most_like_itself(backbone: AbstractBackbone, pictur
     assert (likeness - torch.diag(likeness.diagonal())).max() < likeness.diagonal().mean()
 
 
-def test_its_lower_part_can_be_kept(backbone: AbstractBackbone, pictures: Tensor) -> None:
+def test_its_lower_part_can_be_cached(backbone: AbstractBackbone, pictures: Tensor) -> None:
     backbone.freeze("stages 3-4")
     assert backbone.state_shape(backbone.boundary) == (32, 28, 28)
     pixels = backbone.input.normalise(pictures[:4])

@@ -8,7 +8,7 @@ from torch import nn
 from pixelrec.items.backbones.recomputation import recomputed, saved_memory
 
 
-def test_every_piece_counts_once_and_weights_do_not() -> None:
+def test_saved_memory_counts_storages_once_without_weights() -> None:
     layer, x = nn.Linear(8, 4, bias=False), torch.randn(10, 8)
     with saved_memory([*layer.parameters(), x]) as kept:
         y = layer(x)  # x and the weight: both apart
@@ -17,7 +17,7 @@ def test_every_piece_counts_once_and_weights_do_not() -> None:
     assert sum(kept.values()) == 4 * 10 * 4
 
 
-def test_what_is_computed_again_keeps_nothing_inside() -> None:
+def test_recomputation_saves_no_inner_activations() -> None:
     block, x = nn.Sequential(nn.Linear(8, 64), nn.Sigmoid(), nn.Linear(64, 8)), torch.randn(10, 8)
     with saved_memory([*block.parameters(), x]) as inside:
         block(x)
@@ -27,7 +27,7 @@ def test_what_is_computed_again_keeps_nothing_inside() -> None:
     assert not again
 
 
-def test_gradients_are_as_ever() -> None:
+def test_gradients_do_not_change() -> None:
     layer, x = nn.Linear(8, 4), torch.randn(10, 8)
     layer(x).sigmoid().sum().backward()
     assert layer.weight.grad is not None

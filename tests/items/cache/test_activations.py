@@ -79,7 +79,7 @@ def contents(parent: Path, key: ActivationKey = KEY) -> dict[str, bytes]:
 
 
 @EVERY_DTYPE
-def test_what_is_read_is_what_was_computed_rounded(tmp_path: Path, dtype: str) -> None:
+def test_stored_states_are_the_computed_ones_rounded(tmp_path: Path, dtype: str) -> None:
     activations = build(tmp_path, replace(KEY, dtype=dtype))
     ids = np.array([7, 20, 1, 7], np.int32)
     found = activations.read(ids)
@@ -122,7 +122,7 @@ def test_features_of_one_number_and_states_out_of_order_in_memory(tmp_path: Path
     assert torch.equal(found, states_of(np.array([5])).mT.float())
 
 
-def test_what_is_complete_is_not_computed_again(tmp_path: Path) -> None:
+def test_complete_activations_are_not_recomputed(tmp_path: Path) -> None:
     build(tmp_path)
     computing, said = Computing(), []
     build(tmp_path, compute=computing, said=said)
@@ -156,7 +156,7 @@ def test_it_may_continue_in_other_chunks(tmp_path: Path) -> None:
     assert torch.equal(activations.read(np.arange(1, 21)), states_of(np.arange(1, 21)).float())
 
 
-def test_it_continues_before_what_a_power_cut_took(tmp_path: Path) -> None:
+def test_after_a_power_cut_it_resumes_before_the_damage(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path, compute=interrupted_after(4))
     damage(tmp_path, row=5)  # in the second chunk of four
@@ -270,7 +270,7 @@ def damage(parent: Path, *, row: int) -> None:
 
 
 @pytest.mark.parametrize("row", [0, 2, ITEMS])
-def test_a_damaged_byte_in_the_zeros_the_first_or_the_last_chunk_is_always_noticed(
+def test_damage_in_row_0_or_the_first_or_last_chunk_is_always_detected(
     tmp_path: Path, row: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pixelrec.items.cache.store._SAMPLED", 0)
@@ -283,7 +283,7 @@ def test_a_damaged_byte_in_the_zeros_the_first_or_the_last_chunk_is_always_notic
         build(tmp_path)
 
 
-def test_a_damaged_byte_elsewhere_is_noticed_sooner_or_later(tmp_path: Path) -> None:
+def test_damage_elsewhere_is_detected_eventually(tmp_path: Path) -> None:
     build(tmp_path)
     damage(tmp_path, row=11)
     with pytest.raises(ImageError, match="rows 10 … 12 have another checksum"):
@@ -291,7 +291,7 @@ def test_a_damaged_byte_elsewhere_is_noticed_sooner_or_later(tmp_path: Path) -> 
             open_activations(tmp_path, KEY)
 
 
-def test_looked_at_as_a_whole_a_damaged_byte_anywhere_is_noticed(tmp_path: Path) -> None:
+def test_a_full_check_detects_damage_anywhere(tmp_path: Path) -> None:
     build(tmp_path)
     for row in range(ITEMS + 1):
         damage(tmp_path, row=row)
@@ -344,7 +344,7 @@ def test_a_folder_of_another_key_is_an_error(tmp_path: Path, finished: bool) -> 
 
 
 @EVERY_DTYPE
-def test_verify_knows_rounding_from_other_weights(tmp_path: Path, dtype: str) -> None:
+def test_verify_distinguishes_rounding_from_other_weights(tmp_path: Path, dtype: str) -> None:
     activations, ids = build(tmp_path, replace(KEY, dtype=dtype)), np.array([0, 3, 17])
 
     def compute(ids: np.ndarray) -> Tensor:
@@ -361,7 +361,7 @@ def test_verify_knows_rounding_from_other_weights(tmp_path: Path, dtype: str) ->
         verify(activations, slightly_other, ids)
 
 
-def test_too_little_disk_is_said_before_anything_is_written(
+def test_too_little_disk_space_is_an_error_before_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1500))
@@ -370,7 +370,7 @@ def test_too_little_disk_is_said_before_anything_is_written(
     assert not (tmp_path / "new").exists()
 
 
-def test_what_is_written_already_counts_as_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_states_count_as_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path, compute=interrupted_after(2))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
@@ -398,7 +398,7 @@ def test_a_disk_without_room_is_noticed_before_computing(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is allocated")
-def test_the_disk_is_taken_before_computing(tmp_path: Path) -> None:
+def test_disk_space_is_allocated_before_computing(tmp_path: Path) -> None:
     taken = []
 
     def compute(ids: np.ndarray) -> Tensor:
@@ -410,7 +410,7 @@ def test_the_disk_is_taken_before_computing(tmp_path: Path) -> None:
     assert taken[0] >= wide.file_bytes
 
 
-def test_a_file_system_that_cannot_allocate_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_systems_without_allocation_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
@@ -436,7 +436,7 @@ def test_a_disk_that_fails_while_writing_is_an_error(tmp_path: Path, monkeypatch
     build(tmp_path)
 
 
-def test_a_disk_may_take_a_chunk_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partial_writes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pwrite = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda file, rows, at: pwrite(file, rows[:70], at))
     assert torch.equal(build(tmp_path).read(np.arange(1, 21)), states_of(np.arange(1, 21)).float())
@@ -479,14 +479,14 @@ def digest(network: CLIPResNet, boundary: int = 3, pictures: str = "p", items: i
     return key_of(network, boundary, "fp16", bf16=False, pictures=pictures, items=items).digest
 
 
-def test_the_key_tells_what_the_states_are() -> None:
+def test_the_key_has_shape_and_size_of_the_states() -> None:
     key = key_of(backbone(), 3, "fp16", bf16=False, pictures="p", items=9)
     assert key.shape == (64, 8, 8)
     assert key.file_bytes == 10 * 64 * 8 * 8 * 2
     assert key == key_of(backbone(), 3, "fp16", bf16=False, pictures="p", items=9)
 
 
-def test_every_word_of_the_key_is_in_its_digest() -> None:
+def test_the_digest_covers_every_field_of_the_key() -> None:
     others = [
         replace(KEY, weights="v"),
         replace(KEY, architecture="b"),
@@ -502,7 +502,7 @@ def test_every_word_of_the_key_is_in_its_digest() -> None:
     assert len({key.digest for key in (KEY, *others)}) == 11
 
 
-def test_the_key_changes_with_whatever_the_states_depend_on() -> None:
+def test_the_key_depends_on_everything_below_the_boundary() -> None:
     before, network = digest(backbone()), backbone()
     with torch.no_grad():
         network.blocks[1].conv1.weight[0, 0, 0, 0] += 1e-6
@@ -520,7 +520,7 @@ def test_the_key_changes_with_whatever_the_states_depend_on() -> None:
     assert len({before, *different}) == 7
 
 
-def test_the_key_does_not_change_with_what_lies_above_the_boundary() -> None:
+def test_the_key_ignores_everything_above_the_boundary() -> None:
     before, network = digest(backbone()), backbone()
     with torch.no_grad():
         network.blocks[2].conv1.weight += 1
@@ -528,7 +528,7 @@ def test_the_key_does_not_change_with_what_lies_above_the_boundary() -> None:
     assert digest(backbone(pooling="mean", frozen_pool=False)) == before
 
 
-def test_the_key_does_not_change_with_who_wrote_a_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_ignores_irrelevant_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     def told(**words: object) -> str:
         monkeypatch.setattr(CLIPResNet, "describe", lambda _: {"config": {"hidden_size": 8, **words}})
         return digest(backbone())

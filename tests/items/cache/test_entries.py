@@ -19,7 +19,7 @@ from .test_activations import KEY, build, interrupted_after
 OTHER = replace(KEY, weights="v", dtype="fp16")
 
 
-def test_there_may_be_nothing(tmp_path: Path) -> None:
+def test_a_missing_folder_has_no_entries(tmp_path: Path) -> None:
     assert list_activations(tmp_path / "activations") == []
     assert delete_activations(tmp_path / "activations") == []
 

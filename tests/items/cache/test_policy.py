@@ -45,7 +45,7 @@ def test_transformers_with_two_blocks_trained_are_worth_a_cache(family: str, sha
     assert found.speed_up == pytest.approx((3 - 2 * found.fraction) / (3 - 3 * found.fraction))
 
 
-def test_the_line_tells_what_is_won_and_what_it_takes() -> None:
+def test_the_log_line_states_speed_up_and_bytes() -> None:
     assert verdict("clip", "2").line == (
         "activation cache: yes, 84 % of the network is frozen: 76.8 kB per picture instead of computing it, "
         "7.39 GB in all, steps about 2.7 x as fast"
