@@ -1,4 +1,4 @@
-"""Dropout by random bits: the right share, the right scale, nothing in evaluation."""
+"""Dropout by random bits: probability, scale, and evaluation."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_no_rows_are_allowed() -> None:
 
 
 def test_recomputation_repeats_random_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Backward computes chunks again: it must drop what forward has dropped."""
+    """The backward pass recomputes chunks with the same dropout masks."""
     monkeypatch.setattr(module, "PAIRS", 50)
     dropout = Dropout(0.5).train()
     rows = torch.ones(40, 10, requires_grad=True)

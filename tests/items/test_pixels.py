@@ -70,7 +70,7 @@ def made(spec: DatasetSpec, network: AbstractBackbone | None = None, **config: A
 
 
 def gradients(encoder: PixelEncoder, table: Tensor) -> dict[str, Tensor]:
-    """Of a loss that tells every number of the table from every other."""
+    """Gradients of a loss with a different weight for every number of the table."""
     weight = torch.arange(1.0, table.numel() + 1, dtype=table.dtype).view_as(table).sin()
     encoder.zero_grad()
     (table * weight).sum().backward()
@@ -167,7 +167,7 @@ def test_as_many_activations_are_kept_as_fit(spec: DatasetSpec, monkeypatch: pyt
 
 
 def test_measuring_activations_has_no_side_effects(spec: DatasetSpec) -> None:
-    """Neither random numbers nor what batch norms have learnt: a resumed run sees it once more."""
+    """Neither random numbers nor running statistics: a resumed run measures once more."""
     seen, known = (made(spec, tiny("resnet"), trainable="all", batch_norms="batch").train() for _ in range(2))
     known.load_state_dict(seen.state_dict())
     known._fitting = 1000
@@ -290,7 +290,7 @@ def test_losses_and_gradients_are_the_same_from_the_cache(
     cached.eval().prepare(LINES.append)
     assert isinstance(cached.feed, CacheFeed) and isinstance(fresh.feed, PictureFeed)
     ids = [0, *range(1, 20, 2)]
-    # The plain way, told only to round what lies below the boundary: the rest must be the same.
+    # The same computation without a cache, rounded only at the boundary.
     frozen = Frozen(fresh.backbone, fresh.constant, fresh.pictures)
     rounded = frozen.states(np.array(ids[1:]), dtype).to(DTYPES[dtype]).float()
     exact = frozen.states(np.array(ids[1:]), "fp32")

@@ -41,7 +41,7 @@ def with_batch_norms(spec: DatasetSpec, network: str, **config: Any) -> PixelEnc
 
 
 def norms(encoder: PixelEncoder) -> dict[str, Tensor]:
-    """What the batch norms have learnt."""
+    """The running statistics of the batch norms."""
     return {n: b.clone() for n, b in encoder.backbone.named_buffers() if "running" in n}
 
 

@@ -24,7 +24,7 @@ def draw(rows: int = 10, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Te
 def dense(
     vectors: Tensor, table: Tensor, targets: Tensor, negatives: Tensor | None, log_q: Tensor | None
 ) -> Tensor:
-    """Sums whoever competes, one target at a time."""
+    """Sums over all competitors, one target at a time."""
     negatives = torch.arange(1, len(table)) if negatives is None else negatives
     log_q = torch.zeros(len(negatives)) if log_q is None else log_q
     results = []

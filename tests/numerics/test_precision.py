@@ -1,4 +1,4 @@
-"""bf16 where a device multiplies it itself; told where it does not."""
+"""bf16 on devices with bf16 arithmetic, and a warning on others."""
 
 from __future__ import annotations
 

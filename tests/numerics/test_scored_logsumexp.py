@@ -1,4 +1,4 @@
-"""The log-sum-exp of a score that is no dot product: against a dot product's way, and the plain formula."""
+"""The log-sum-exp of any score, against that of dot products and against the dense formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best items against a full sort."""
+"""The best k items against a full sort."""
 
 from __future__ import annotations
 

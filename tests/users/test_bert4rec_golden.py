@@ -48,7 +48,7 @@ def layer(x: list[np.ndarray], w: Weights, name: str) -> list[np.ndarray]:
 
 
 def bert4rec(line: list[int], table: np.ndarray, w: Weights, layers: int) -> list[np.ndarray]:
-    """What comes out at every place of a line of at most L + 1 events, `HIDDEN` ones among them."""
+    """The outputs at every place of at most L + 1 events, some of them `HIDDEN`."""
     first = LENGTH + 1 - len(line)
     x = []
     for place, item in enumerate(line):

@@ -20,7 +20,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def states(x: list[np.ndarray], into: np.ndarray, back: np.ndarray) -> list[np.ndarray]:
-    """What gated recurrent units without bias know after each event; gates are reset, update, new."""
+    """The states of gated recurrent units without bias; gates are reset, update, new."""
     size = back.shape[1]
     state = np.zeros(size)
     out = []

@@ -146,7 +146,7 @@ def test_longer_windows_give_the_vectors_of_the_latest_events() -> None:
 
 
 def test_the_gradient_of_windows_is_that_of_their_prefixes() -> None:
-    """What a window's prefixes share changes no gradient; nor does padding make any of them infinite."""
+    """Sharing among prefixes does not change gradients, and padding does not make them infinite."""
     gradients = []
     for rows in ("windows", "prefixes"):
         torch.manual_seed(5)

@@ -76,7 +76,7 @@ def test_training_scores_and_gradients(
     batch = replace(batch, log_q=None if batch.log_q is None else batch.log_q.double())
     ours, theirs = looking(batch), plain(batch)
     torch.testing.assert_close(ours.positive, theirs.positive)
-    # What competes may come one by one, or as one log-sum-exp of all.
+    # Negatives one by one, or one log-sum-exp of all.
     torch.testing.assert_close(ours.negative.logsumexp(1), theirs.negative.logsumexp(1))
     gradients = []
     for made, scores in ((looking, ours), (plain, theirs)):

@@ -39,7 +39,7 @@ def events_of(target_mask: str | None) -> Events:
 
 
 def others(target_mask: str | None) -> list[list[int]]:
-    """What each asked event is predicted from; or all that there is."""
+    """The other events for each target, or all events."""
     if target_mask is None:
         return HISTORIES
     return [

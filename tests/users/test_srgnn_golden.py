@@ -129,7 +129,7 @@ def test_without_targets_the_whole_history_counts_and_an_empty_one_is_zero() -> 
 
 
 def test_states_are_shared_among_prefixes() -> None:
-    """Work grows with the events of a history, not with their square."""
+    """Work grows linearly with the events of a history."""
     model, _, table = random_model(2)
     sizes: list[int] = []
     model.cell.register_forward_hook(lambda _module, _inputs, output: sizes.append(len(output)))
@@ -144,11 +144,11 @@ def test_states_are_shared_among_prefixes() -> None:
 
 
 def test_neighbours_of_a_state_are_summed_once() -> None:
-    """However many prefixes share it."""
+    """Regardless of the number of prefixes that share it."""
     history = torch.arange(1, 41)[None]
     graphs = SessionGraphs.of(history, torch.arange(40))
     heard = [len(hop.into.rows) for hop, _ in graphs.hops(2, history.expand(40, -1) - 1)]
-    # All but the first item's states are led into by one node.
+    # Every state except those of the first item has one predecessor.
     assert heard == [2 * 40 - 1 - 2, 3 * 40 - 3 - 3]
 
 

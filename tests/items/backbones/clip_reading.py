@@ -74,7 +74,7 @@ def bottleneck(x: np.ndarray, w: Weights, name: str, halves: bool, fitted: bool)
 
 
 def attention_pool(x: np.ndarray, w: Weights, heads: int) -> np.ndarray:
-    """Full self-attention of the mean and all places; the answer is what the mean gets."""
+    """Full self-attention of the mean and all places; the output is that of the mean."""
     answers = []
     for picture in x:
         places = picture.reshape(len(picture), -1).T  # row by row

@@ -1,4 +1,4 @@
-"""What every family of picture networks owes, checked against transformers' own models in float64.
+"""Every family of picture networks against transformers' own models in float64.
 
 The fused kernel computes in float64 throughout; the eager one takes its softmax in float32.
 """
@@ -268,7 +268,7 @@ def test_auto_attention_depends_on_the_device(
 
 
 def test_a_shared_bias_becomes_one_per_block(pixels: Tensor) -> None:
-    """BEiT's checkpoints of pre-training hold one bias for all blocks."""
+    """BEiT's pre-training checkpoints have one bias for all blocks."""
     backbone = tiny("beit", use_relative_position_bias=False, use_shared_relative_position_bias=True)
     backbone.freeze("1")
     backbone.train()

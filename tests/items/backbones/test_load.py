@@ -1,4 +1,4 @@
-"""Checkpoints: what is read from them, and what is said when they are not what they should be."""
+"""Reading checkpoints, and the errors for unsuitable ones."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def said(call: Callable[[], object]) -> str:
     return message
 
 
-# What is read
+# Reading
 
 
 def test_weights_and_input_come_from_the_checkpoint(vit: Path) -> None:
@@ -155,7 +155,7 @@ def test_heads_and_decoders_are_ignored(tmp_path: Path) -> None:
     assert load_backbone(str(tmp_path / "mae")).width == 16
 
 
-# What is said
+# Errors
 
 
 def test_no_folder(tmp_path: Path) -> None:

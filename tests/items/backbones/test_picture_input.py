@@ -1,4 +1,4 @@
-"""What a network eats, read from the files of checkpoints old and new."""
+"""The input of a network, read from the files of old and new checkpoints."""
 
 from __future__ import annotations
 

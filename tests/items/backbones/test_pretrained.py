@@ -50,7 +50,7 @@ def test_input_and_width_are_those_of_the_checkpoint(backbone: AbstractBackbone)
 
 
 def test_a_mirrored_cover_is_most_like_itself(backbone: AbstractBackbone, pictures: Tensor) -> None:
-    """What random weights cannot do, and wrong colours or a wrong padding spoil."""
+    """Random weights, wrong colours or wrong padding would fail here."""
     with torch.inference_mode():
         features = backbone(backbone.input.normalise(pictures))  # 16, 1280
         mirrored = backbone(backbone.input.normalise(pictures.flip(2)))

@@ -1,4 +1,4 @@
-"""What autograd keeps is counted by pieces of memory, each once, without what is there anyway."""
+"""Memory saved by autograd is counted once per storage, without tensors that exist anyway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Activations: the same bytes however they came about, and nothing else is ever read for them."""
+"""Activations: the same bytes in whatever way they are built; damage and other keys are detected."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def states_of(ids: np.ndarray) -> Tensor:
 
 
 class Computing:
-    """`states_of`, which remembers what it was asked."""
+    """`states_of`, which records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""Which networks are worth a cache: known verdicts on real architectures."""
+"""Whether a cache pays for networks of published sizes."""
 
 from __future__ import annotations
 
