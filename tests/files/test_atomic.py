@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -215,3 +216,20 @@ def test_a_second_writer_is_refused_and_harms_nothing(tmp_path: Path) -> None:
         recover(tmp_path / "out", None)
     assert read(tmp_path / "out") == "first"
     assert names(tmp_path) == ["out"]
+
+
+def test_without_locks_files_and_folders_are_still_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drafts of other writers stay: nothing tells whether their writers are alive."""
+
+    def refused(*_: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    (tmp_path / ".x.01234567.draft").touch()
+    write_text(tmp_path / "x", "text", RunError)
+    with pytest.warns(UserWarning, match="has no locks"):
+        write(tmp_path / "out", "text")
+    assert names(tmp_path) == [".x.01234567.draft", "out", "x"]
+    assert read(tmp_path / "out") == "text"

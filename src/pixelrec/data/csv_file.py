@@ -194,7 +194,7 @@ def _parse(layout: Layout, block: Block) -> pl.DataFrame | None:
         return None
     needed = [str(place) for place in layout.ids]
     try:
-        table = _table(layout, body)
+        table = _read_columns(layout, body)
         if layout.time is not None:
             times = table[str(layout.time)]
             needed += [times.name, "seconds"]
@@ -210,7 +210,7 @@ def _parse(layout: Layout, block: Block) -> pl.DataFrame | None:
     return table.drop_nulls(needed)  # blank lines among quoted ones became nulls
 
 
-def _table(layout: Layout, body: bytes) -> pl.DataFrame:
+def _read_columns(layout: Layout, body: bytes) -> pl.DataFrame:
     """Columns named by their place; times are Int64 where possible, else Float64, and dates String.
 
     All columns are read, as Polars overlooks lines that are too long where it may leave columns out.

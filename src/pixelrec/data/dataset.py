@@ -173,21 +173,21 @@ class Dataset:
     @cached_property
     def user_ids(self) -> pl.Series:
         """String[users]: the id of user number r + 1 in row r."""
-        ids = _table(self.folder / "users.parquet", ["user_id"], self.users)["user_id"]
+        ids = _read_table(self.folder / "users.parquet", ["user_id"], self.users)["user_id"]
         self._check_digest("user_ids", ids_digest(ids), "users.parquet")
         return ids
 
     @cached_property
     def item_ids(self) -> pl.Series:
         """String[items]: the id of item number r + 1 in row r."""
-        ids = _table(self.folder / "items.parquet", ["item_id"], self.items)["item_id"]
+        ids = _read_table(self.folder / "items.parquet", ["item_id"], self.items)["item_id"]
         self._check_digest("item_ids", ids_digest(ids), "items.parquet")
         return ids
 
     @cached_property
     def information(self) -> pl.DataFrame:
         """A row for each item: `item_id` and the columns of the item file, null where there is nothing."""
-        table = _table(self.folder / "items.parquet", None, self.items)
+        table = _read_table(self.folder / "items.parquet", None, self.items)
         self._check_digest("item_ids", ids_digest(table["item_id"]), "items.parquet")
         return table
 
@@ -310,7 +310,7 @@ def _array(path: Path, kind: type[np.generic], length: int) -> np.ndarray:
     return array
 
 
-def _table(path: Path, columns: list[str] | None, rows: int) -> pl.DataFrame:
+def _read_table(path: Path, columns: list[str] | None, rows: int) -> pl.DataFrame:
     import polars as pl
 
     try:

@@ -100,7 +100,7 @@ def pack(
     absent = _absent(found, items)
     refused = list_path(out if draft_of is None else draft_of.parent)
     wanted = Manifest(size, fit, len(items), False, covers.name, decoders=decoder_versions())
-    with _place(out, overwrite) as place, _opened(place, wanted, spare=overwrite) as writer:
+    with _place(out, overwrite) as place, _opened(place, wanted, spare=place != out.resolve()) as writer:
         tasks = _outstanding(found, items, writer)
         broken = _pack_all(writer, tasks, thread_count(threads))
         unusable = [*absent, *broken]
