@@ -17,6 +17,7 @@ CASES = {
     "pixelrec --help": [*PIXELREC, "--help"],
     "pixelrec prepare --help": [*PIXELREC, "prepare", "--help"],
     "pixelrec train --help": [*PIXELREC, "train", "--help"],
+    "pixelrec recipes": [*PIXELREC, "recipes"],
     "pixelrec train sasrec-id --help": [*PIXELREC, "train", "sasrec-id", "--help"],
 }
 

@@ -77,3 +77,23 @@ def test_a_full_disk_is_a_line() -> None:
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr == "pixelrec: No space left on device; --debug shows where\n"
+
+
+def test_plain_mistakes_are_answered_before_pytorch_is_imported(tmp_path: Path) -> None:
+    commands = [
+        ["recipes"],
+        ["evaluate", "nowhere"],
+        ["compare", "nowhere", "either"],
+        ["train", "sasrec-id", "--data", "nowhere"],
+        ["train", "sasrec-ids", "--data", str(tmp_path)],
+        ["bench", "nowhere", "--recipes", "sasrec-id"],
+        ["recommend", str(tmp_path)],
+        ["recommend", str(tmp_path), "--user", "u", "-k", "0"],
+    ]
+    code = (
+        f"import sys; from pixelrec.cli.main import main; print([main(words) for words in {commands!r}]); "
+        "print([name for name in ('torch', 'polars', 'pydantic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["[0, 2, 2, 2, 2, 2, 2, 2]", "[]"]
+    assert len(done.stderr.splitlines()) == 7
