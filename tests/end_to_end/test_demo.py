@@ -36,7 +36,7 @@ def said(out: Path) -> str:
         patch.setattr(demonstration, "generate_world", partial(generate_world, users=300, items=100))
         patch.setenv("COLUMNS", "80")
         for each in (IDS, PIXELS):
-            patch.setitem(cast("dict[str, object]", each.config), "training.epochs", 1)
+            patch.setitem(cast("dict[str, object]", each.options), "training.epochs", 1)
         assert main(["demo", "--out", str(out)]) == 0
     return printed.getvalue()
 
@@ -75,7 +75,7 @@ def test_the_best_baselines_are_in_it(said: str, found: Demonstration) -> None:
     assert len(rows(said)) <= 6
 
 
-def test_the_difference_is_said_overall_and_on_few_event_items(said: str, found: Demonstration) -> None:
+def test_the_difference_is_said_overall_and_on_long_tail_items(said: str, found: Demonstration) -> None:
     difference = found.difference
     assert difference.long_tail is not None
     for pair in (difference.overall, difference.long_tail):
