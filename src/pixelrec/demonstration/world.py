@@ -28,8 +28,10 @@ class World:
     """A generated world: item number j is written as `i<j>`, user number u as `u<u>`, both from 0."""
 
     folder: Path
-    catalogue: ItemTraits
+    looks: NDArray[np.int64]  # N, 3: hue, shape and texture of every item
     walks: Walks
+    chances: NDArray[np.float32]  # users, N: probabilities of the last event, given all before; 0 if seen
+    answers: NDArray[np.int64]  # users: the item of the last event
 
     @property
     def interactions(self) -> Path:
@@ -43,21 +45,6 @@ class World:
     def covers(self) -> Path:
         """The folder of `<item_id>.jpg`; absent where the world was generated without pictures."""
         return self.folder / "covers"
-
-    @property
-    def looks(self) -> NDArray[np.int64]:
-        """N, 3: hue, shape and texture of every item."""
-        return self.catalogue.looks
-
-    @property
-    def chances(self) -> NDArray[np.float32]:
-        """users, N: the probability of every item at the user's last event, given all before; 0 if seen."""
-        return self.walks.chances
-
-    @property
-    def answers(self) -> NDArray[np.int64]:
-        """users: the item of the last event."""
-        return self.walks.answers
 
     @property
     def tested(self) -> NDArray[np.bool_]:
@@ -106,7 +93,7 @@ def generate_world(
             from pixelrec.demonstration.covers import write_covers
 
             write_covers(draft / "covers", catalogue.looks, brush, size=picture_size)
-    return World(folder, catalogue, walks)
+    return World(folder, catalogue.looks, walks, walks.chances, walks.answers)
 
 
 def _check_sizes(sizes: Mapping[str, float]) -> None:
