@@ -23,12 +23,12 @@ def read(recipe: str | None = None, *, schema: bool = False) -> str:
     if schema:
         from pixelrec.recipe.schema import json_schema
 
-        return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(json_schema(), indent=2, ensure_ascii=False)
     if recipe is not None:
-        return read_recipe(recipe).dump()
+        return read_recipe(recipe).dump().rstrip("\n")
     found = {"recipe": "what it is", **recipes()}
     width = max(map(len, found))
-    return "".join(f"{name:<{width}}  {about}\n" for name, about in found.items())
+    return "\n".join(f"{name:<{width}}  {about}" for name, about in found.items())
 
 
 def options(arguments: Mapping[str, Any]) -> str:

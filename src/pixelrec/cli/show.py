@@ -82,9 +82,9 @@ def cache(found: list[Entry], console: Console, clear: bool) -> None:
     print_activations(found, console, deleted=clear)
 
 
-def text(found: str, console: Console) -> None:
-    """As it is, for a pipe or a file."""
-    raw(found, console)
+def text(found: object, console: Console) -> None:
+    """A text or a path as it is, for a pipe or a file."""
+    raw(f"{found}\n", console)
 
 
 def run(found: Run, console: Console) -> None:
@@ -166,11 +166,6 @@ def recommendations(
         out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out, text, RequestError)
         _say(console, f"written    {out}")
-
-
-def page(found: Path, console: Console) -> None:
-    """Where the report is."""
-    _say(console, str(found))
 
 
 def raw(text: str, console: Console) -> None:

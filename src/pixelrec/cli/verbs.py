@@ -70,5 +70,5 @@ VERBS: dict[str, Verb] = {
     "compare": Verb(api.compare, show.comparison),
     "bench": Verb(api.bench, show.grid),
     "recommend": Verb(api.recommend, show.recommendations, {"users": "user", "covers": "with-cover"}),
-    "report": Verb(api.report, show.page),
+    "report": Verb(api.report, show.text),
 }
