@@ -107,7 +107,7 @@ def test_they_are_encoded_once(best: Path, spec: DatasetSpec, encoded: list[int]
 
 
 def test_once_cached_they_need_no_data_set(best: Path, spec: DatasetSpec, encoded: list[int]) -> None:
-    with pytest.raises(RequestError, match="no data set is at hand; give it with --data"):
+    with pytest.raises(RequestError, match="there is no data set; give it with --data"):
         ask(best, None)
     assert files(best) == set()
     first = ask(best, spec)
