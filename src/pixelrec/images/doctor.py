@@ -54,22 +54,15 @@ class CheckReport:
         return reasons(self.unusable)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON can hold it."""
-        return {
+        """The report for JSON."""
+        changed = {
             "covers": str(self.covers),
-            "checked": self.checked,
-            "sound": self.sound,
             "unusable": [u._asdict() for u in self.unusable],
-            "reasons": self.reasons,
-            "notes": list(self.notes),
-            "extras": list(self.extras),
-            "percentiles": list(PERCENTILES),
-            "measures": {name: list(values) for name, values in self.measures.items()},
-            "formats": self.formats,
-            "modes": self.modes,
-            "duplicates": None if self.duplicates is None else [list(group) for group in self.duplicates],
             "seconds": round(self.seconds, 3),
         }
+        return (
+            vars(self) | changed | {"sound": self.sound, "reasons": self.reasons, "percentiles": PERCENTILES}
+        )
 
 
 class _Sound(NamedTuple):
