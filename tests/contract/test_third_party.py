@@ -105,7 +105,9 @@ def test_an_installed_model_works_from_training_to_recommending(installed: Path,
     help_text = " ".join(pixelrec_line(installed, "train", "mine.yaml", "--help").split())
     assert "--users.scale" in help_text and "factor of every vector" in help_text
     assert "a number from 0.1 to 10" in help_text
-    done = run(installed, "-m", "pixelrec", "train", "mine.yaml", "--data", "x", "--users.scale", "0")
+    assert '"factor of every vector."' in pixelrec_line(installed, "recipes", "--schema")
+    wrong = ["mine.yaml", "--data", str(dataset.folder), "--users.scale", "0"]
+    done = run(installed, "-m", "pixelrec", "train", *wrong)
     assert done.returncode == 2
     assert "users.scale is 0; expected a number from 0.1 to 10" in done.stderr
 
