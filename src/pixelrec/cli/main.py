@@ -33,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return _failed("interrupted", 130)
+        return _failed("interrupted; the same command continues where it can", 130)
     except Exception as error:
         if debug:
             raise
