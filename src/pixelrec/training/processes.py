@@ -35,7 +35,7 @@ class Processes:
     @classmethod
     def launched(cls, device: Literal["auto", "cpu"]) -> Self:
         """Those that `torchrun` or `accelerate launch` started, on the device that a recipe chooses."""
-        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        if int(os.environ.get("WORLD_SIZE") or 1) == 1:
             return cls(device_of(device))
         from accelerate import Accelerator
         from accelerate.utils import GradientAccumulationPlugin
