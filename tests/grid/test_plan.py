@@ -159,7 +159,7 @@ def test_seeds_of_two_networks_are_refused(dataset: Dataset, tmp_path: Path) -> 
         about = json.loads((cell.folder / "run.json").read_text(encoding="utf-8"))
         (cell.folder / "run.json").write_text(json.dumps({**about, "pretrained": {"items": network}}))
     planned(dataset, tmp_path / "out", seeds=2)
-    with pytest.raises(RunError, match=r"seed-2 started from another .* than .*seed-0, .* delete .*seed-2$"):
+    with pytest.raises(RunError, match=r"seed-2 started from another .* than .*seed-0: .* delete .*seed-2$"):
         planned(dataset, tmp_path / "out", seeds=3)
 
 

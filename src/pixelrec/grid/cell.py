@@ -171,8 +171,8 @@ def check_same_networks(cells: Sequence[Cell]) -> None:
     for folder, network in found:
         if network != found[0][1]:
             raise RunError(
-                f"{folder} started from another pretrained network than {found[0][0]}, with the same "
-                f"items.source: {network} instead of {found[0][1]}; {_remedy(folder)}"
+                f"{folder} started from another pretrained network than {found[0][0]}: the one at "
+                f"items.source was exchanged; put it back, and {_remedy(folder)}"
             )
 
 
