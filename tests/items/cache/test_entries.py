@@ -82,3 +82,17 @@ def test_what_is_written_is_not_deleted(tmp_path: Path) -> None:
         assert delete_activations(tmp_path) == []
     assert (folder_of(tmp_path, KEY) / STATES).exists()
     assert len(delete_activations(tmp_path)) == 1
+
+
+def test_a_build_goes_on_if_its_folder_is_deleted_while_it_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire, deleted = Lock.acquire, iter([FileNotFoundError(2, "No such file or directory")])
+
+    def acquired(path: Path, *, wait: bool = False) -> Lock | None:
+        if error := next(deleted, None):
+            raise error
+        return acquire(path, wait=wait)
+
+    monkeypatch.setattr(Lock, "acquire", acquired)
+    assert build(tmp_path).folder == folder_of(tmp_path, KEY)

@@ -54,7 +54,7 @@ class Activations:
         word = np.dtype(f"int{8 * self.dtype.itemsize}")  # NumPy has no bf16: the bits are read as integers
         with (folder / STATES).open("rb") as file:
             with suppress(OSError):  # a file system without locks
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # held as long as the memory map
+                fcntl.flock(file, fcntl.LOCK_SH)  # held as long as the memory map
             self._states = np.memmap(file, word, "r", shape=(key.items + 1, *key.shape))
         with suppress(OSError):  # a read-only folder
             os.utime(folder / MANIFEST)

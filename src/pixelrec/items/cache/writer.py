@@ -13,7 +13,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, final
 
@@ -77,16 +77,17 @@ def locked(folder: Path, log: Log) -> Iterator[None]:
     Raises:
         ImageError: the folder cannot be written.
     """
-    path = folder / LOCK
+    path, lock = folder / LOCK, None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = Lock.acquire(path)
-        if lock is None:
-            log(f"activations: {holder(path)} is computing them in {folder}, waiting for it")
-            lock = Lock.acquire(path, wait=True)
+        while lock is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # the folder was deleted meanwhile
+                lock = Lock.acquire(path)
+                if lock is None:
+                    log(f"activations: {holder(path)} is computing them in {folder}, waiting for it")
+                    lock = Lock.acquire(path, wait=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
-    assert lock is not None  # it waited
     with lock:
         yield
 
