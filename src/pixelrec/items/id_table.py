@@ -19,7 +19,8 @@ class IdTable(AbstractItemEncoder):
     Args:
         spec: facts about the data set.
         width: D, the width of a vector.
-        init: initial vectors; see `EmbeddingTable`.
+        init: initial vectors: normal (N(0, 0.02)), xavier_normal, uniform (within ±1/√D), or uniform_by_rows
+            (within ±1/√(rows + 1)).
     """
 
     def __init__(self, spec: DatasetSpec, *, width: Width = 128, init: Init = "normal") -> None:

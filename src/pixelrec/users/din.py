@@ -29,7 +29,7 @@ class DIN(AbstractUserModel):
     Args:
         spec: facts about the data set.
         width: D, the width of the table.
-        attention: widths of the layers of w.
+        attention: widths of the layers of the attention perceptron w.
     """
 
     view = "rest_of_window"

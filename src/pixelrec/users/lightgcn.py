@@ -30,7 +30,8 @@ class LightGCN(AbstractUserModel):
         spec: facts about the data set; without its `history` the model can be loaded but not used.
         width: D, the width of the table.
         layers: layers of propagation.
-        init: initial user vectors; see `EmbeddingTable`.
+        init: initial user vectors: normal (N(0, 0.02)), xavier_normal, uniform (within ±1/√D), or
+            uniform_by_rows (within ±1/√(rows + 1)).
     """
 
     view = "pairs"
