@@ -106,7 +106,9 @@ class HSTULayer(nn.Module):
         mixed = F.silu(self.into(_normed(x)))
         gate, rest = mixed.split([x.shape[1], 3 * x.shape[1]], dim=1)
         v, q, k = packing.unpack(rest).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # B, H, L, d
-        attention = F.silu(q @ k.transpose(-1, -2) + self._bias(buckets)) * self._scale(buckets)  # B, H, L, L
+        # 1 / L of the longest history for past events, 0 for future ones. Padding has zero values.
+        scale = torch.ones(buckets.shape[1:], device=buckets.device).tril() / len(self.distances)
+        attention = F.silu(q @ k.transpose(-1, -2) + self._bias(buckets)) * scale  # B, H, L, L
         attended = packing.pack((attention @ v).transpose(1, 2).flatten(2))  # P, D
         return x + self.out(self.dropout(_normed(attended) * gate))
 
@@ -118,11 +120,6 @@ class HSTULayer(nn.Module):
         # deviation: the time between the two events; the published code uses that to the target event.
         seconds = self.seconds.index_select(0, buckets.flatten()).view(buckets.shape)
         return (seconds + distance).unsqueeze(1)
-
-    def _scale(self, buckets: Tensor) -> Tensor:
-        """L, L: 1 / L of the longest history for past events, 0 for future ones. Padding has zero values."""
-        L = buckets.shape[1]
-        return torch.ones(L, L, device=buckets.device).tril() / len(self.distances)
 
 
 def _normed(x: Tensor) -> Tensor:

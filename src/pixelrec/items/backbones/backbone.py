@@ -85,14 +85,12 @@ class AbstractBackbone(nn.Module, ABC):
             RecipeError: the network has no such depth.
         """
         self.boundary = boundary_of(trainable, blocks=len(self.blocks), stages=self.stages)
-        depth = {f"{name}.": i for i, name in enumerate(self._names())}
+        names = ["stem", *(f"blocks.{i}" for i in range(len(self.blocks))), "head"]
+        depth = {f"{name}.": i for i, name in enumerate(names)}
         for name, parameter in self.named_parameters():
             part = next(i for start, i in depth.items() if name.startswith(start))
             parameter.requires_grad_(part >= self.boundary and name in self._learnable)
         self.train(self.training)
-
-    def _names(self) -> list[str]:
-        return ["stem", *(f"blocks.{i}" for i in range(len(self.blocks))), "head"]
 
     def train(self, mode: bool = True) -> Self:
         """As usual, but frozen parts stay in eval mode.
