@@ -1,6 +1,7 @@
 """The verbs of pixelrec as functions; the command line is made from their signatures and docstrings.
 
-Knows what callers may pass and which room does the work; does none itself, and prints nothing.
+Knows what callers may pass and which room does the work; does none itself, and prints nothing. What a caller
+can mend is raised as a `PixelrecError` with a message of one line.
 """
 
 from pixelrec.api.datasets import cache, check_images, pack_images, prepare

@@ -57,9 +57,6 @@ def prepare(
         overwrite: replace the data set at OUT, and its pictures if covers are given.
         on_packed: called with a report when the covers are packed.
         console: for a progress bar; without one, nothing is drawn.
-
-    Raises:
-        DataError, ImageError: the input cannot be used; the message says where, and how to mend it.
     """
     from pixelrec.data.prepare import prepare as prepare_interactions
 
@@ -111,9 +108,6 @@ def pack_images(
 
     Returns:
         The data set, without the items that were dropped, and a report.
-
-    Raises:
-        ImageError: a cover is missing or broken (with `missing="error"`), or other options were used before.
     """
     from pixelrec.data.covers import pack_covers
 
@@ -194,9 +188,6 @@ def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -
 
     Returns:
         The entries, the least recently used first; with `clear`, those that were deleted.
-
-    Raises:
-        ImageError: the folder cannot be read, or an entry cannot be deleted.
     """
     from datetime import datetime, timedelta
 

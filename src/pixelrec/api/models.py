@@ -54,9 +54,6 @@ def train(
         overrides: an option of the recipe, such as --users.layers 3.
         console: for a line per epoch and a progress bar; without one, nothing is printed.
 
-    Returns:
-        The run; all of it is in its folder.
-
     Raises:
         RecipeError, DataError, RunError: before anything is written.
         DivergedError: the loss is not a number.
@@ -118,9 +115,6 @@ def evaluate(
     Returns:
         Fractions: `{"sasrec-id": {"Recall@10": …, …}, "popularity": {…}, …}`. They are written into the run
         folder too, with the rank of every user; ranks of baselines are saved in the data set.
-
-    Raises:
-        RequestError, RunError: there is no such split; no epoch has ended yet.
     """
     opened = as_run(run)
     from pixelrec.runs.evaluate import evaluate_run
@@ -186,9 +180,6 @@ def compare(run: Run | Place, other: Run | Place, *, split: Split = "test") -> R
 
     Returns:
         `parts`, metrics and differences over all events and on long-tail items; the verdict, a `sentence`.
-
-    Raises:
-        RequestError, RunError: there is no such split; a run was not evaluated on it, or is of other users.
     """
     first, second = as_run(run), as_run(other)
     from pixelrec.runs.compare import RunComparison
@@ -214,12 +205,6 @@ def report(
         beside: other runs of the same data set, to show in the same tables and to compare with.
         data: data set folder, if it has moved since.
         console: for progress; without one, nothing is printed.
-
-    Returns:
-        The file.
-
-    Raises:
-        RequestError, RunError: there is no such split; a run is of another data set, or is given twice.
     """
     opened, others = as_run(run), [as_run(other) for other in as_list(beside, "beside")]
     from pixelrec.runs.report import write_run_report
@@ -298,10 +283,6 @@ def demo(*, out: Place = Path("demo"), seed: int = 0, console: Console | None = 
 
     Returns:
         Both runs, and the best metrics that are possible, as the shop was generated.
-
-    Raises:
-        RequestError, DataError: picture networks are not installed; the folder holds something already.
-        StoppedError: by a signal, as in `train`.
     """
     from pixelrec.demonstration.demonstrate import demonstrate
 
