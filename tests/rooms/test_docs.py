@@ -1,0 +1,23 @@
+"""Pages are written for a narrow column: prose of at most 110 characters, paragraphs of a few lines."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+WIDTH = 110
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_prose_is_narrow(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    prose = [line for line in text.splitlines() if not line.lstrip().startswith(("|", "!["))]
+    assert not [line for line in prose if len(line) > WIDTH]
+
+
+def test_there_are_pages() -> None:
+    assert len(PAGES) >= 10
