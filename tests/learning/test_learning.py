@@ -29,13 +29,13 @@ OWN: dict[str, dict[str, object]] = {
     # Its mask token first has to learn attention to its neighbours.
     "bert4rec-id": {"training.patience": 25, "training.epochs": 50},
     "curatornet-id": {"training.patience": 12, "training.epochs": 24},
-    "din-id": {"training.patience": 12, "training.epochs": 24},
+    "din-id": {"optimiser.learning_rate": 0.01, "training.patience": 12, "training.epochs": 14},
     "dssm-id": {"optimiser.learning_rate": 0.01, "training.patience": 8, "training.epochs": 14},
     "fm-id": {"training.epochs": 14},
     # A step propagates over all events, whatever the batch size.
     "lightgcn-id": {"training.batch_size": 256, "training.epochs": 12},
     "mf-id": {"optimiser.learning_rate": 0.01},  # its scores lie within ±1/temperature: slower
-    "wide-deep-id": {"optimiser.learning_rate": 0.01, "training.epochs": 12},
+    "wide-deep-id": {"optimiser.learning_rate": 0.02},
 }
 # Required ratio to popularity: the next item depends on the order of events, which these models ignore.
 BLIND_TO_ORDER = {
