@@ -71,7 +71,7 @@ def step_of(name: str, overrides: Mapping[str, Any], change: Callable[[Any], Non
     model = build_recommender(recipe, DatasetSpec(USERS, ITEMS, recipe["length"], None, history)).train()
     change(model.users)
     config = OptimiserConfig(**recipe["optimiser"])
-    optimiser = Optimiser(model, config, config.touches("cpu", 1))
+    optimiser = Optimiser(model, config, config.is_lazy("cpu", 1))
     loss, batches = build_loss(recipe), build_batcher(recipe, model, history).epoch(0)
 
     def step() -> None:

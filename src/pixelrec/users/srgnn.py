@@ -3,7 +3,7 @@
 All prefixes of a window are computed together. The graph of a prefix has its distinct items as nodes, and an
 edge from each event's item to the next one's, once however often it occurs. The next prefix adds at most one
 edge, so most nodes keep their neighbourhood: such nodes share one *state*, which is computed once. On windows
-of 50 a whole training step takes a sixth of the time of dense adjacencies (benchmarks/prefixes.py).
+of 50 a training step takes less than a fifth of the time of dense adjacencies (benchmarks/prefixes.py).
 """
 
 from __future__ import annotations
