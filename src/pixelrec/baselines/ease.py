@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, final
+from typing import Self, final
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.sparse import csr_array
 
 from pixelrec.baselines.baseline import AbstractBaseline
 from pixelrec.baselines.events import FlatEvents
 from pixelrec.batch import Histories
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 RIDGES = (20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 MOST_ITEMS = 15_000  # beyond, N × N numbers take gigabytes and N³ steps take minutes, for every ridge
@@ -67,8 +66,6 @@ def _gram(users_by_items: csr_array) -> np.ndarray:
 
 def _solve(gram: np.ndarray, ridge: float) -> np.ndarray:
     """B, float64[N + 1, N + 1], by Cholesky: half the steps of a general inverse, and in place."""
-    from scipy.linalg.lapack import dpotrf, dpotri
-
     matrix = gram.astype(np.float64, order="F")
     matrix[np.diag_indices_from(matrix)] += ridge
     factor, failed = dpotrf(matrix, lower=True, clean=False, overwrite_a=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, final
+from typing import Self, final
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 
 from pixelrec.batch import Histories
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 
 @final
@@ -62,8 +60,6 @@ class FlatEvents:
 
     def matrix(self, items: int, weights: np.ndarray) -> csr_array:
         """Users by items, float64[B, N + 1]: the sum of the weights (E) of a user's events with an item."""
-        from scipy.sparse import coo_array
-
         shape = (self.users, items + 1)
         return coo_array((weights, (self.owners, self.items)), shape=shape).tocsr()
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Self, final
+from typing import Self, final
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from pixelrec.baselines.baseline import AbstractBaseline
 from pixelrec.baselines.events import FlatEvents
 from pixelrec.baselines.item_similarity import CooccurrenceEvents, similarity
 from pixelrec.batch import Histories
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 REACHES = (5.0, 20.0, inf)
 HALF_LIVES = (0.5, 1.0, 2.0, 4.0, 16.0)

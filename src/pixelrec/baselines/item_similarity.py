@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self, final
+from typing import Self, final
 
 import numpy as np
+from scipy.sparse import csr_array, vstack
 
 from pixelrec.baselines.events import FlatEvents
 from pixelrec.batch import Histories
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 _LONGEST = 2_000  # latest events of a user that count, as their pairs grow with the square
 _PAIRS = 8_000_000  # of events at a time: a few hundred MB
@@ -58,8 +56,6 @@ def similarity(
     A shrunk cosine, c_ij / (√(c_i · c_j) + shrinkage): c_i sums the weights of the users with item i, c_ij
     those of the users with both, each times 0.5 ** (time steps between the two / reach).
     """
-    from scipy.sparse import vstack
-
     sizes = np.sqrt(np.bincount(events.items, events.weights, items + 1))
     bounds = np.searchsorted(events.items, np.arange(items + 2))
     parts = []
@@ -85,8 +81,6 @@ def _ranges(events: CooccurrenceEvents, bounds: np.ndarray) -> Iterator[tuple[in
 
 def _together(events: CooccurrenceEvents, bounds: np.ndarray, items: int, reach: float) -> csr_array:
     """c of some items (rows) with all items: row r has the events [bounds[r]:bounds[r + 1]]."""
-    from scipy.sparse import csr_array
-
     mine = slice(bounds[0], bounds[-1])
     starts, counts = events.starts[mine], (events.stops - events.starts)[mine]
     stops = np.cumsum(counts)
@@ -102,8 +96,6 @@ def _together(events: CooccurrenceEvents, bounds: np.ndarray, items: int, reach:
 
 def _largest(rows: csr_array, most: int) -> csr_array:
     """The `most` largest positive values of every row; of equal ones those in the lowest columns."""
-    from scipy.sparse import csr_array
-
     rows.sort_indices()
     kept = rows.data > 0
     for row in np.flatnonzero(np.diff(rows.indptr) > most):

@@ -11,16 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
+
+import polars as pl
 
 from pixelrec.choices import TimeUnit
 from pixelrec.data.columns import Columns, check_columns
 from pixelrec.data.csv_faults import first_fault
 from pixelrec.data.timestamps import is_date, seconds_and_fraction, seconds_of_dates
 from pixelrec.errors import DataError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 BLOCK = 64 * 2**20  # bytes parsed at a time
 _LINE = 2**20  # bytes of the longest line
@@ -80,8 +79,6 @@ def read_csv_table(path: Path, item_column: str) -> pl.DataFrame:
     Raises:
         DataError: naming the line of the first thing that cannot be used.
     """
-    import polars as pl
-
     with opened(path) as stream:
         header = read_header(path, stream)
         check_columns(path, header, {"item_column": item_column})
@@ -184,8 +181,6 @@ def _parse(layout: Layout, block: Block) -> pl.DataFrame | None:
     Raises:
         DataError: naming the first fault.
     """
-    import polars as pl
-
     quoted = b'"' in block.body
     body = block.body.lstrip(b"\r\n")
     if not quoted and (b"\n\n" in body or b"\n\r\n" in body):
@@ -215,8 +210,6 @@ def _read_columns(layout: Layout, body: bytes) -> pl.DataFrame:
 
     All columns are read, as Polars overlooks lines that are too long where it may leave columns out.
     """
-    import polars as pl
-
     schema: dict[str, type[pl.DataType]] = {str(place): pl.String for place in range(len(layout.header))}
     if layout.unit is None:
         return pl.read_csv(body, has_header=False, schema=schema)

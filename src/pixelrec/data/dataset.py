@@ -24,9 +24,10 @@ from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import Any, Self, final
 
 import numpy as np
+import polars as pl
 
 from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.data.digests import array_digest, combined_digest, ids_digest
@@ -35,9 +36,6 @@ from pixelrec.data.vocabulary import numbers_of
 from pixelrec.errors import DataError, RequestError
 from pixelrec.files.atomic import recover
 from pixelrec.images.store import PictureStore
-
-if TYPE_CHECKING:
-    import polars as pl
 
 FORMAT, VERSION = "pixelrec data set", 2
 ENTRIES = frozenset(
@@ -311,8 +309,6 @@ def _array(path: Path, kind: type[np.generic], length: int) -> np.ndarray:
 
 
 def _read_table(path: Path, columns: list[str] | None, rows: int) -> pl.DataFrame:
-    import polars as pl
-
     try:
         table = pl.read_parquet(path, columns=columns, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -324,8 +320,6 @@ def _read_table(path: Path, columns: list[str] | None, rows: int) -> pl.DataFram
 
 
 def _numbers(noun: str, known: pl.Series, ids: Sequence[str]) -> np.ndarray:
-    import polars as pl
-
     wanted = pl.Series("id", ids, dtype=pl.String)
     numbers = numbers_of(known, wanted)
     if numbers.null_count():

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from pixelrec.data.columns import check_columns
 from pixelrec.data.csv_file import is_csv, read_csv_table
 from pixelrec.data.parquet_file import damage_named, ids_of, is_parquet
 from pixelrec.errors import DataError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 TEXTS = frozenset({"title", "tag", "description"})  # never numbers, even where all titles are years
 _WHOLE, _DECIMAL = r"^(0|-?[1-9][0-9]{0,17})$", r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
@@ -76,8 +74,6 @@ def _read(path: Path, item_column: str) -> pl.DataFrame:
 
 
 def _read_parquet(path: Path, item_column: str) -> pl.DataFrame:
-    import polars as pl
-
     with damage_named(path):
         table = pl.read_parquet(path, glob=False)
     check_columns(path, table.columns, {"item_column": item_column})
@@ -91,8 +87,6 @@ def _read_csv(path: Path, item_column: str) -> pl.DataFrame:
 
 
 def _typed(column: pl.Series) -> pl.Series:
-    import polars as pl
-
     for pattern, kind in ((_WHOLE, pl.Int64), (_DECIMAL, pl.Float64)):
         if column.null_count() < len(column) and column.str.contains(pattern).all():
             return column.cast(kind)

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from pixelrec.data.columns import Columns
 from pixelrec.data.csv_file import is_csv, read_csv_blocks
 from pixelrec.data.parquet_file import is_parquet, parts, read_parquet_blocks
 from pixelrec.data.vocabulary import Vocabulary
 from pixelrec.errors import DataError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,6 @@ def read_interactions(files: list[Path], columns: Columns) -> Interactions:
     Raises:
         DataError: naming file, line or row and column of the first value that cannot be used.
     """
-    import polars as pl
-
     users, items = Vocabulary(), Vocabulary()
     blocks = []
     for block in _blocks(files, columns):

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from pixelrec.choices import TimeUnit
 from pixelrec.data.columns import Columns, check_columns
 from pixelrec.data.timestamps import expected, out_of_range, seconds_and_fraction
 from pixelrec.errors import DataError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 ROWS = 4_000_000  # rows decoded at a time
 
@@ -38,8 +36,6 @@ def read_parquet_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
     Raises:
         DataError: the file is damaged, lacks a column, or a value cannot be used; rows count from 1.
     """
-    import polars as pl
-
     item, user, time = columns.roles.values()
     with damage_named(path):
         table = pl.scan_parquet(path, glob=False)
@@ -56,8 +52,6 @@ def read_parquet_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:
     """Turns the errors of Polars about a Parquet file into one line."""
-    import polars as pl
-
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -73,8 +67,6 @@ def ids_of(path: Path, column: pl.Series, start: int = 0) -> pl.Series:
     Raises:
         DataError: one is empty, or the column is of another type; `start` rows stand before them in the file.
     """
-    import polars as pl
-
     if not (column.dtype.is_integer() or column.dtype in (pl.String, pl.Categorical, pl.Enum)):
         raise DataError(
             f"{path}: column {column.name!r} holds {column.dtype}, expected text or integers; cast it"
@@ -85,8 +77,6 @@ def ids_of(path: Path, column: pl.Series, start: int = 0) -> pl.Series:
 
 
 def _seconds(path: Path, column: pl.Series, unit: TimeUnit, start: int) -> pl.DataFrame:
-    import polars as pl
-
     ticks = column
     if column.dtype == pl.String:
         ticks = column.cast(pl.Int64, strict=False)

@@ -8,9 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import polars as pl
 
 from pixelrec.choices import TimeUnit
 from pixelrec.data.columns import Columns
@@ -23,9 +24,6 @@ from pixelrec.data.statistics import save_picture
 from pixelrec.errors import DataError, option
 from pixelrec.files.atomic import new_folder
 from pixelrec.images.unusable import list_path
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 def prepare(
@@ -92,8 +90,6 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
         RequestError: an id is unknown.
         DataError: no user with at least three events is left, or `out` exists.
     """
-    import polars as pl
-
     place = dataset.folder if out is None else Path(out)
     kept_items = np.ones(dataset.items + 1, bool)
     kept_items[dataset.item_numbers(item_ids)] = False
@@ -124,8 +120,6 @@ def _write(
 
 def _kept(dataset: Dataset, items: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
     """The events of the kept `items` (bool[items + 1]) in new numbers, and bool[users]: who has any left."""
-    import polars as pl
-
     events = all_events(dataset)
     owners = np.repeat(np.arange(dataset.users + 1), events.stops - events.starts)
     kept = items[events.items]

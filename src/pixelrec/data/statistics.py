@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.drawing import svg
@@ -100,8 +101,6 @@ def _spread(counts: np.ndarray) -> Spread:
 
 
 def _repeats(dataset: Dataset) -> float:
-    import polars as pl
-
     users = np.arange(dataset.users + 1, dtype=np.int64)
     held = dataset.held_out().items[dataset.evaluated]
     owners = np.concatenate([np.repeat(users, np.diff(dataset.offsets)), users[dataset.evaluated]])
@@ -110,8 +109,6 @@ def _repeats(dataset: Dataset) -> float:
 
 
 def _undescribed(dataset: Dataset) -> int:
-    import polars as pl
-
     table = dataset.information
     if table.width == 1:
         return dataset.items

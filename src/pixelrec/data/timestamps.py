@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import TYPE_CHECKING
+
+import polars as pl
 
 from pixelrec.choices import TimeUnit
 from pixelrec.errors import option
-
-if TYPE_CHECKING:
-    import polars as pl
-
 
 PER_SECOND: dict[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 FIRST, LAST = -62_135_596_800, 253_402_300_799  # the years 1 and 9999
@@ -53,8 +50,6 @@ def is_date(text: str) -> bool:
 
 def seconds_of_dates(texts: pl.Series) -> pl.DataFrame:
     """The same as `seconds_and_fraction`, of dates as text; null where a text is no date."""
-    import polars as pl
-
     parts = texts.str.extract_groups(f"^{_DATE}$").struct.unnest()
     day = pl.col("day").str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64)
     hour, minute, second, hours, minutes = (
@@ -74,8 +69,6 @@ def seconds_and_fraction(ticks: pl.Series, unit: TimeUnit) -> pl.DataFrame:
     `fraction` is absent when all are whole. Datetimes without a time zone are taken as UTC.
     Seconds out of range are null.
     """
-    import polars as pl
-
     if ticks.dtype == pl.Date:
         ticks, per_second = ticks.to_physical().cast(pl.Int64) * _DAY, 1
     elif isinstance(kind := ticks.dtype, pl.Datetime):
@@ -86,8 +79,6 @@ def seconds_and_fraction(ticks: pl.Series, unit: TimeUnit) -> pl.DataFrame:
 
 
 def _split(ticks: pl.Series, per_second: int) -> pl.DataFrame:
-    import polars as pl
-
     if ticks.dtype.is_integer():
         whole = ticks if per_second == 1 else ticks // per_second
     else:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import final
 
-if TYPE_CHECKING:
-    import polars as pl
+import polars as pl
 
 
 @final
@@ -13,8 +12,6 @@ class Vocabulary:
     """Ids in order of first appearance; the r-th has number r."""
 
     def __init__(self) -> None:
-        import polars as pl
-
         self.ids = pl.Series("id", [], dtype=pl.String)
 
     def encode(self, ids: pl.Series) -> pl.Series:
@@ -31,7 +28,5 @@ class Vocabulary:
 
 def numbers_of(known: pl.Series, ids: pl.Series) -> pl.Series:
     """Int32: the position of each of `ids` in `known`, from 1; null if absent."""
-    import polars as pl
-
     table = pl.DataFrame({"id": known, "number": pl.int_range(1, len(known) + 1, dtype=pl.Int32, eager=True)})
     return ids.to_frame("id").join(table, on="id", how="left", maintain_order="left")["number"]

@@ -13,6 +13,7 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Plane = NDArray[np.floating[Any]]  # H, W
 Colour = NDArray[np.floating[Any]]  # 3: red, green and blue, 0 â€¦ 255
@@ -101,8 +102,6 @@ TEXTURES: dict[str, Callable[[Plane, Plane], Plane]] = {  # place on the shape â
 
 def write_covers(folder: Path, looks: NDArray[np.int64], rng: np.random.Generator, *, size: int) -> None:
     """Draws the cover of every item as `<folder>/i<number>.jpg`, `size` pixels square."""
-    from PIL import Image
-
     folder.mkdir()
     for number, look in enumerate(looks):
         picture = draw_cover(look, rng, size=size)

@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
+import numpy as np
+
 from pixelrec.choices import Fit
 from pixelrec.images.square import square
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL.Image import Image
 
 Reason: TypeAlias = Literal[
@@ -165,7 +166,6 @@ def _raster(image: Image, size: int, fit: Fit) -> _Raster:
 
 def _rgb(image: Image) -> np.ndarray:
     """The first frame as uint8[height, width, 3]."""
-    import numpy as np
     from PIL import Image as pillow
 
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it to white

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import Any, NamedTuple, final
+
+import numpy as np
 
 from pixelrec.console.progress import progress_line
 from pixelrec.errors import ImageError
@@ -19,9 +21,6 @@ from pixelrec.images.covers import Covers, read_cover
 from pixelrec.images.decode import Refused, decode, ready
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.unusable import Unusable, reasons
-
-if TYPE_CHECKING:
-    import numpy as np
 
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 _SIDE = 32  # of the decoded covers, as the hash of near-duplicates needs them
@@ -137,8 +136,6 @@ def _examine(found: Covers, item_id: str) -> _Sound | Unusable:
 
 
 def _measures(sound: Sequence[_Sound]) -> dict[str, tuple[float, ...]]:
-    import numpy as np
-
     if not sound:
         return {}
     width, height, size = (np.array(column, float) for column in list(zip(*sound, strict=True))[1:4])
@@ -147,8 +144,6 @@ def _measures(sound: Sequence[_Sound]) -> dict[str, tuple[float, ...]]:
 
 
 def _alike(sound: Sequence[_Sound]) -> tuple[tuple[str, ...], ...]:
-    import numpy as np
-
     from pixelrec.images.near_duplicates import near_duplicates
 
     if not sound:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
 from pixelrec.images.covers import read_cover
 from pixelrec.images.decode import Refused, decode, ready
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def read_loose(paths: Sequence[Path], *, size: int, fit: Fit) -> np.ndarray:
@@ -21,8 +19,6 @@ def read_loose(paths: Sequence[Path], *, size: int, fit: Fit) -> np.ndarray:
     Raises:
         ImageError: naming the first file that is no usable picture, with the reason.
     """
-    import numpy as np
-
     pictures = []
     with ready():
         for path in paths:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, final, get_args
+from typing import NamedTuple, final, get_args
+
+import numpy as np
 
 from pixelrec.choices import Fit, Missing
 from pixelrec.console.progress import progress_line
@@ -28,9 +30,6 @@ from pixelrec.images.square import grey_square
 from pixelrec.images.store import is_open
 from pixelrec.images.unusable import Unusable, list_path, reasons, refusal, write_unusable
 from pixelrec.images.writer import StoreWriter, check_place
-
-if TYPE_CHECKING:
-    import numpy as np
 
 LARGEST_SIZE = 4096
 

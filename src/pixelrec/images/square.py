@@ -7,12 +7,9 @@ faster.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from pixelrec.choices import Fit
-
-if TYPE_CHECKING:
-    import numpy as np
 
 GREY = 128  # of padding, and of pictures of items without a cover
 
@@ -32,8 +29,6 @@ def square(pixels: np.ndarray, size: int, fit: Fit) -> np.ndarray:
 
 def grey_square(size: int) -> np.ndarray:
     """The picture of an item without a cover: uint8[size, size, 3], mid-grey."""
-    import numpy as np
-
     return np.full((size, size, 3), GREY, np.uint8)
 
 
@@ -55,7 +50,6 @@ def _padded(pixels: np.ndarray, size: int) -> np.ndarray:
 
 
 def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    import numpy as np
     import torch
     from torch.nn.functional import interpolate
 

@@ -13,16 +13,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import Any, Self, final
 from weakref import WeakValueDictionary
+
+import lmdb
+import numpy as np
 
 from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
 from pixelrec.images.manifest import KEY, PICTURES, STAMP, STAMPS, Manifest, key_of
 from pixelrec.images.writer import MAX_READERS
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _NAMED = 3  # items that an error names
 _LARGEST_MAP = 1 << 44  # 16 TiB of addresses, not of memory
@@ -85,8 +85,6 @@ class PictureStore:
         Raises:
             ImageError: naming items that are not in the store.
         """
-        import numpy as np
-
         shape = (len(item_ids), self.size, self.size, 3)
         if out is None:
             out = np.empty(shape, np.uint8)
@@ -119,8 +117,6 @@ class PictureStore:
 
     def _fill(self, rows: np.ndarray, item_ids: Sequence[str]) -> list[str]:
         """Copies the pictures into `rows` uint8[n, bytes of a picture]; returns the items without one."""
-        import numpy as np
-
         env, pictures = self._mapping.opened()
         uint8, frombuffer, absent = np.uint8, np.frombuffer, []
         with env.begin(db=pictures, buffers=True) as txn:
@@ -227,8 +223,6 @@ def is_open(path: Path) -> bool:
 
 def _environment(path: Path) -> tuple[Any, Any]:
     """A read-only environment and the handle of its pictures."""
-    import lmdb
-
     try:
         env = _open_shared(path)
     except lmdb.Error as error:
@@ -256,8 +250,6 @@ def _open_shared(path: Path) -> Any:
 
     The map is as large as the disk, so that a store that another process packs into does not outgrow it.
     """
-    import lmdb
-
     lock = path / "lock.mdb"
     writable = os.access(lock if lock.exists() else path, os.W_OK)
     open_with = partial(

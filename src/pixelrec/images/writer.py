@@ -12,15 +12,15 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import Any, Self, final
+
+import lmdb
+import numpy as np
 
 from pixelrec.console.numbers import with_prefix
 from pixelrec.errors import ImageError, option
 from pixelrec.images.covers import Stamp
 from pixelrec.images.manifest import KEY, PICTURES, STAMP, STAMPS, Manifest, key_of
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _BATCH_BYTES = 32 << 20
 _SPARE = 16 << 20  # for the manifest, the tree and the free list
@@ -37,8 +37,6 @@ class StoreWriter:
         Raises:
             ImageError: something else lies at `path`, or a store with other options.
         """
-        import lmdb
-
         check_place(path)
         self.path = path
         self._waiting: list[tuple[bytes, np.ndarray, bytes | None]] = []
@@ -137,8 +135,6 @@ class StoreWriter:
 
     def _write(self, change: Any) -> None:
         """Runs `change` in one transaction, with a larger map whenever it needs one."""
-        import lmdb
-
         while True:
             try:
                 with self._env.begin(write=True) as txn:
