@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from baselines.pasts import Past, drawn_past, histories_of
 
-from pixelrec.baselines import item_similarity
+from pixelrec.baselines import item_knn
+from pixelrec.baselines.baseline import RandomOrder
 from pixelrec.baselines.ease import EASE
 from pixelrec.baselines.item_knn import ItemKNN
-from pixelrec.baselines.popularity import Popularity
-from pixelrec.baselines.random_order import RandomOrder
-from pixelrec.baselines.recent_popularity import RecentPopularity
+from pixelrec.baselines.popularity import Popularity, RecentPopularity
 
 N = 12
 SHOWN = drawn_past(seed=5)  # what is known of users at evaluation, other than the fitted events
@@ -81,7 +80,7 @@ def similarities(past: Past, reach: float, shrinkage: float) -> np.ndarray:
 def test_neighbours_share_users(
     past: Past, reach: float, pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(item_similarity, "_PAIRS", pairs)
+    monkeypatch.setattr(item_knn, "_PAIRS", pairs)
     half_life, shrinkage = 1.5, 2.0
     near = similarities(past, reach, shrinkage)
 
@@ -120,7 +119,7 @@ def test_of_equally_near_neighbours_the_first_are_kept() -> None:
 
 
 def test_of_very_long_histories_the_latest_events_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(item_similarity, "_LONGEST", 3)
+    monkeypatch.setattr(item_knn, "_LONGEST", 3)
     endless = [(item, time) for time, item in enumerate([1, 2, 3, 4, 5, 6])]
     other = [(1, 0), (6, 1)]
     found = ItemKNN.fit(histories_of([[], endless, other]), 6, reach=inf, shrinkage=0.0).similarity.toarray()

@@ -5,12 +5,10 @@ They score all items for users from histories alone; tuning and ranking them is 
 
 from collections.abc import Mapping
 
-from pixelrec.baselines.baseline import AbstractBaseline
+from pixelrec.baselines.baseline import AbstractBaseline, RandomOrder
 from pixelrec.baselines.ease import EASE
 from pixelrec.baselines.item_knn import ItemKNN
-from pixelrec.baselines.popularity import Popularity
-from pixelrec.baselines.random_order import RandomOrder
-from pixelrec.baselines.recent_popularity import RecentPopularity
+from pixelrec.baselines.popularity import Popularity, RecentPopularity
 
 BASELINES: Mapping[str, type[AbstractBaseline]] = {
     "random": RandomOrder,

@@ -1,10 +1,11 @@
-"""The interface of a baseline."""
+"""The interface of a baseline, and the lowest one: a random order."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Self
+from dataclasses import dataclass
+from typing import Self, final
 
 import numpy as np
 
@@ -20,10 +21,7 @@ class AbstractBaseline(ABC):
     @classmethod
     @abstractmethod
     def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
-        """One fitted to training events for each point of its hyperparameter grid; common work is done once.
-
-        histories: training events. items: N.
-        """
+        """One fitted to training events of N `items` for each point of its grid; common work is done once."""
 
     @classmethod
     def obstacle(cls, items: int) -> str | None:  # noqa: ARG003 - counts fit any catalogue
@@ -41,3 +39,26 @@ class AbstractBaseline(ABC):
 
         Column 0 is padding and has no meaning. A user's scores do not depend on the other users.
         """
+
+
+@final
+@dataclass(frozen=True)
+class RandomOrder(AbstractBaseline):
+    """Every user gets an order of their own, drawn from `seed` and the user's number."""
+
+    items: int
+    seed: int
+
+    @classmethod
+    def fit(cls, histories: Histories, items: int, *, seed: int = 0) -> Self:  # noqa: ARG003
+        return cls(items, seed)
+
+    @classmethod
+    def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
+        yield cls.fit(histories, items)
+
+    def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        drawn = np.empty((len(users), self.items + 1))
+        for row, user in zip(drawn, users.tolist(), strict=True):
+            np.random.default_rng([self.seed, user]).random(out=row)
+        return drawn

@@ -73,16 +73,11 @@ def _solve(gram: np.ndarray, ridge: float) -> np.ndarray:
     inverse, failed = dpotri(factor, lower=True, overwrite_c=True)
     assert not failed
     weights = inverse.T  # row-major, for its products with histories; the upper half is solved
-    _mirror(weights)
+    for start in range(0, len(weights), _ROWS):  # and copied to the lower one
+        stop = start + _ROWS
+        square = np.triu(weights[start:stop, start:stop])
+        weights[start:stop, start:stop] = square + np.triu(square, 1).T
+        weights[stop:, start:stop] = weights[start:stop, stop:].T
     weights /= -np.diag(weights).copy()
     np.fill_diagonal(weights, 0.0)
     return weights
-
-
-def _mirror(matrix: np.ndarray) -> None:
-    """Copies the upper triangle to the lower one."""
-    for start in range(0, len(matrix), _ROWS):
-        stop = start + _ROWS
-        square = np.triu(matrix[start:stop, start:stop])
-        matrix[start:stop, start:stop] = square + np.triu(square, 1).T
-        matrix[stop:, start:stop] = matrix[start:stop, stop:].T

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from pixelrec.batch import Histories
+from pixelrec.data.views import places_of
 
 
 @final
@@ -24,9 +25,7 @@ class FlatEvents:
     @classmethod
     def of(cls, histories: Histories, users: np.ndarray) -> Self:
         """All events of `users` (B)."""
-        lengths = histories.stops[users] - histories.starts[users]
-        owners = np.repeat(np.arange(len(users)), lengths)
-        places = np.arange(len(owners)) + (histories.stops[users] - np.cumsum(lengths))[owners]
+        owners, places = places_of(histories, users)
         return cls(owners, histories.items[places].astype(np.int64), histories.times[places], len(users))
 
     @classmethod

@@ -95,7 +95,6 @@ class Batcher:
         return np.resize(order, even)[self.process :: self.processes]
 
     def _generator(self, epoch: int, number: int) -> np.random.Generator:
-        """The random numbers of batch `number`."""
         # From 1: (seed, epoch, 0, 0) would repeat the stream of (seed, epoch), which shuffles the rows.
         return np.random.default_rng((self.seed, epoch, number + 1, self.process))
 

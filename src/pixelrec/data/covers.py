@@ -34,10 +34,10 @@ def pack_covers(
     overwrite: bool = False,
     draft_of: Path | None = None,
 ) -> PackedCovers:
-    """Packs the covers of all items, and drops the items that `missing` says to drop.
+    """Packs the covers of all items, and drops the items that `missing` says to drop; arguments as of `pack`.
 
     Args:
-        draft_of: the place of the data set, where `dataset` is still a draft of it; other words as of `pack`.
+        draft_of: the place of the data set, where `dataset` is still a draft of it.
 
     Raises:
         ImageError: as of `pack`.

@@ -12,7 +12,8 @@
 | `stats.svg` | a picture of the statistics |
 | `baselines/` | ranks of baselines, once a model was evaluated; they can be computed again |
 
-Times are unix seconds. The test events lie apart so that training never opens them.
+Times are unix seconds. The test events lie apart so that training never opens them. Digests are of values:
+another version of a library may write the same values as other bytes.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, final
@@ -30,7 +32,6 @@ import numpy as np
 import polars as pl
 
 from pixelrec.batch import DatasetSpec, Histories
-from pixelrec.data.digests import array_digest, combined_digest, ids_digest
 from pixelrec.data.sequences import Sequences
 from pixelrec.data.vocabulary import numbers_of
 from pixelrec.errors import DataError, RequestError
@@ -123,7 +124,7 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """One digest of the ids of users and items and of all events, the held-out ones included."""
-        return combined_digest(self.manifest["digests"])
+        return sha256(json.dumps(self.manifest["digests"], sort_keys=True).encode()).hexdigest()
 
     def verify(self) -> None:
         """Compares ids and events, except the held-out ones, with the digests that `prepare` wrote.
@@ -135,7 +136,7 @@ class Dataset:
         """
         arrays = (self.offsets, self.event_items, self.event_times, self.evaluated)
         for name, values in zip(_ARRAYS, arrays, strict=True):
-            self._check_digest(name, array_digest(values), f"{name}.npy")
+            self._check_digest(name, _array_digest(values), f"{name}.npy")
         _ = self.user_ids, self.item_ids  # verified whenever they are read
 
     def _check_digest(self, name: str, found: str, file: str) -> None:
@@ -161,48 +162,45 @@ class Dataset:
         Raises:
             DataError: they are missing, damaged, or not those that `prepare` held out.
         """
-        apart = self.folder / "held_out"
-        items = _array(apart / "items.npy", np.int32, self.users + 1)
-        times = _array(apart / "times.npy", np.int64, self.users + 1)
-        self._check_digest("held_out/items", array_digest(items), "held_out/items.npy")
-        self._check_digest("held_out/times", array_digest(times), "held_out/times.npy")
-        return HeldOut(items, times)
+        kinds: dict[str, type[np.generic]] = {"held_out/items": np.int32, "held_out/times": np.int64}
+        arrays = [_array(self.folder / f"{name}.npy", kind, self.users + 1) for name, kind in kinds.items()]
+        for name, values in zip(kinds, arrays, strict=True):
+            self._check_digest(name, _array_digest(values), f"{name}.npy")
+        return HeldOut(*arrays)
 
     @cached_property
     def user_ids(self) -> pl.Series:
         """String[users]: the id of user number r + 1 in row r."""
-        ids = _read_table(self.folder / "users.parquet", ["user_id"], self.users)["user_id"]
-        self._check_digest("user_ids", ids_digest(ids), "users.parquet")
-        return ids
+        return self._table("user", ["user_id"], self.users)["user_id"]
 
     @cached_property
     def item_ids(self) -> pl.Series:
         """String[items]: the id of item number r + 1 in row r."""
-        ids = _read_table(self.folder / "items.parquet", ["item_id"], self.items)["item_id"]
-        self._check_digest("item_ids", ids_digest(ids), "items.parquet")
-        return ids
+        return self._table("item", ["item_id"], self.items)["item_id"]
 
     @cached_property
     def information(self) -> pl.DataFrame:
         """A row for each item: `item_id` and the columns of the item file, null where there is nothing."""
-        table = _read_table(self.folder / "items.parquet", None, self.items)
-        self._check_digest("item_ids", ids_digest(table["item_id"]), "items.parquet")
+        return self._table("item", None, self.items)
+
+    def _table(self, noun: str, columns: list[str] | None, rows: int) -> pl.DataFrame:
+        path = self.folder / f"{noun}s.parquet"
+        try:
+            table = pl.read_parquet(path, columns=columns, glob=False)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            first_line = str(error).strip().split("\n")[0]
+            raise DataError(f"{path}: missing or damaged ({first_line}); {_MEND}") from error
+        if table.height != rows:
+            raise DataError(f"{path}: holds {table.height} rows, expected {rows}; {_MEND}")
+        self._check_digest(f"{noun}_ids", _ids_digest(table[f"{noun}_id"]), path.name)
         return table
 
     def user_numbers(self, ids: Sequence[str]) -> np.ndarray:
-        """int64: the number of each user.
-
-        Raises:
-            RequestError: naming the unknown ones.
-        """
+        """int64: the number of each user; a `RequestError` names the unknown ones."""
         return _numbers("user", self.user_ids, ids)
 
     def item_numbers(self, ids: Sequence[str]) -> np.ndarray:
-        """int64: the number of each item.
-
-        Raises:
-            RequestError: naming the unknown ones.
-        """
+        """int64: the number of each item; a `RequestError` names the unknown ones."""
         return _numbers("item", self.item_ids, ids)
 
 
@@ -224,7 +222,7 @@ def write_dataset(
     provenance: Mapping[str, Any],
 ) -> None:
     """Writes all files except the picture into the empty `folder`, the manifest last."""
-    digests = {"user_ids": ids_digest(user_ids), "item_ids": ids_digest(information["item_id"])}
+    digests = {"user_ids": _ids_digest(user_ids), "item_ids": _ids_digest(information["item_id"])}
     for name, values in {
         "events/offsets": sequences.offsets,
         "events/items": sequences.items,
@@ -233,7 +231,7 @@ def write_dataset(
         "held_out/items": sequences.held_items,
         "held_out/times": sequences.held_times,
     }.items():
-        digests[name] = array_digest(values)
+        digests[name] = _array_digest(values)
         path = folder / f"{name}.npy"
         path.parent.mkdir(exist_ok=True)
         np.save(path, values, allow_pickle=False)
@@ -308,32 +306,17 @@ def _array(path: Path, kind: type[np.generic], length: int) -> np.ndarray:
     return array
 
 
-def _read_table(path: Path, columns: list[str] | None, rows: int) -> pl.DataFrame:
-    try:
-        table = pl.read_parquet(path, columns=columns, glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        first_line = str(error).strip().split("\n")[0]
-        raise DataError(f"{path}: missing or damaged ({first_line}); {_MEND}") from error
-    if table.height != rows:
-        raise DataError(f"{path}: holds {table.height} rows, expected {rows}; {_MEND}")
-    return table
-
-
 def _numbers(noun: str, known: pl.Series, ids: Sequence[str]) -> np.ndarray:
     wanted = pl.Series("id", ids, dtype=pl.String)
     numbers = numbers_of(known, wanted)
     if numbers.null_count():
-        raise RequestError(
-            _unknown(noun, known, wanted.filter(numbers.is_null()).unique(maintain_order=True))
-        )
+        unknown = wanted.filter(numbers.is_null()).unique(maintain_order=True).to_list()
+        named, plural = ", ".join(map(repr, unknown[:_NAMED])), "s" if len(unknown) > 1 else ""
+        if len(unknown) > _NAMED:
+            more = f"and {len(unknown) - _NAMED:,} more; ids look like {known[0]!r}"
+            raise RequestError(f"unknown {noun}s {named} {more}")
+        raise RequestError(f"unknown {noun}{plural} {named}; {_hint(unknown[0], known)}")
     return numbers.to_numpy().astype(np.int64)
-
-
-def _unknown(noun: str, known: pl.Series, unknown: pl.Series) -> str:
-    named = ", ".join(repr(each) for each in unknown.head(_NAMED))
-    if len(unknown) > _NAMED:
-        return f"unknown {noun}s {named} and {len(unknown) - _NAMED:,} more; ids look like {known[0]!r}"
-    return f"unknown {noun}{'s' if len(unknown) > 1 else ''} {named}; {_hint(str(unknown[0]), known)}"
 
 
 def _hint(word: str, known: pl.Series) -> str:
@@ -343,3 +326,15 @@ def _hint(word: str, known: pl.Series) -> str:
         if close := get_close_matches(word, alike.to_list(), n=1):
             return f"did you mean {close[0]!r}?"
     return f"ids look like {known[0]!r}"
+
+
+def _array_digest(values: np.ndarray) -> str:
+    """SHA-256 of the values of an array, as little-endian numbers."""
+    plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return sha256(plain.data).hexdigest()
+
+
+def _ids_digest(ids: pl.Series) -> str:
+    """SHA-256 of texts and their lengths, in order."""
+    lengths = ids.str.len_bytes().to_numpy().astype("<u4")
+    return sha256(lengths.tobytes() + ids.str.join("").item().encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -16,16 +15,8 @@ TEXTS = frozenset({"title", "tag", "description"})  # never numbers, even where 
 _WHOLE, _DECIMAL = r"^(0|-?[1-9][0-9]{0,17})$", r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
 
 
-@dataclass(frozen=True)
-class Information:
-    """A row per item: `item_id` (String) first, then all other columns of the file."""
-
-    path: Path
-    table: pl.DataFrame
-
-
-def read_information(path: Path, item_column: str) -> Information:
-    """Reads a CSV, CSV.gz or Parquet file.
+def read_information(path: Path, item_column: str) -> pl.DataFrame:
+    """Reads a CSV, CSV.gz or Parquet file: a row per item, `item_id` (String) first.
 
     A CSV column becomes numbers where every value is one; codes with leading zeros or more digits than a
     number can hold, and the columns `title`, `tag` and `description`, stay text.
@@ -42,48 +33,36 @@ def read_information(path: Path, item_column: str) -> Information:
         )
     table = table.rename({item_column: "item_id"})
     _refuse_duplicates(path, table["item_id"], item_column)
-    table = table.select("item_id", *(name for name in table.columns if name != "item_id"))
-    return Information(path, table)
+    return table.select("item_id", pl.exclude("item_id"))
 
 
-def described(item_ids: pl.Series, information: Information | None) -> pl.DataFrame:
+def described(item_ids: pl.Series, table: pl.DataFrame, path: Path) -> pl.DataFrame:
     """A row for each of `item_ids`, in their order; nulls where there is no information.
 
     Raises:
-        DataError: there is none of any item, so the information is of another data set.
+        DataError: there is none of any item, so the file at `path` is of another data set.
     """
-    items = item_ids.to_frame("item_id")
-    if information is None:
-        return items
-    table = information.table
     if not table["item_id"].is_in(item_ids.implode()).any():
         found = f"ids like {table['item_id'][0]!r}" if table.height else "no ids"
         raise DataError(
-            f"{information.path}: no item of the interactions occurs here: the file holds {found}, "
+            f"{path}: no item of the interactions occurs here: the file holds {found}, "
             f"the interactions ids like {item_ids[0]!r}; give the two files of one data set"
         )
-    return items.join(table, on="item_id", how="left", maintain_order="left")
+    return item_ids.to_frame("item_id").join(table, on="item_id", how="left", maintain_order="left")
 
 
 def _read(path: Path, item_column: str) -> pl.DataFrame:
     if is_parquet(path):
-        return _read_parquet(path, item_column)
+        with damage_named(path):
+            table = pl.read_parquet(path, glob=False)
+        check_columns(path, table.columns, {"item_column": item_column})
+        return table.with_columns(ids_of(path, table[item_column]))
     if is_csv(path):
-        return _read_csv(path, item_column)
+        table = read_csv_table(path, item_column)
+        return table.with_columns(
+            _typed(column) for column in table if column.name not in TEXTS | {item_column}
+        )
     raise DataError(f"{path}: unknown kind of file {path.suffix!r}; expected .csv, .csv.gz or .parquet")
-
-
-def _read_parquet(path: Path, item_column: str) -> pl.DataFrame:
-    with damage_named(path):
-        table = pl.read_parquet(path, glob=False)
-    check_columns(path, table.columns, {"item_column": item_column})
-    return table.with_columns(ids_of(path, table[item_column]))
-
-
-def _read_csv(path: Path, item_column: str) -> pl.DataFrame:
-    """CSV, with numbers in columns where every value is one."""
-    table = read_csv_table(path, item_column)
-    return table.with_columns(_typed(column) for column in table if column.name not in TEXTS | {item_column})
 
 
 def _typed(column: pl.Series) -> pl.Series:
@@ -96,12 +75,7 @@ def _typed(column: pl.Series) -> pl.Series:
 def _refuse_duplicates(path: Path, ids: pl.Series, name: str) -> None:
     double = ids.is_duplicated()
     if double.any():
-        first = ids.filter(double)[0]
-        raise DataError(
-            f"{path}: {name} {first!r} occurs {int((ids == first).sum())} times"
-            f"{_and_others(ids.filter(double).n_unique() - 1)}; keep one line for each item"
-        )
-
-
-def _and_others(count: int) -> str:
-    return f" ({count} other id{'s are' if count > 1 else ' is'} doubled too)" if count else ""
+        first, others = ids.filter(double)[0], ids.filter(double).n_unique() - 1
+        too = f" ({others} other id{'s are' if others > 1 else ' is'} doubled too)" if others else ""
+        times = int((ids == first).sum())
+        raise DataError(f"{path}: {name} {first!r} occurs {times} times{too}; keep one line for each item")

@@ -6,7 +6,6 @@ and the strings of one block.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +40,8 @@ def source_files(interactions: Path) -> list[Path]:
     if interactions.is_dir():
         return parts(interactions)
     if not interactions.is_file():
-        raise DataError(
-            f"{interactions}: {_absence(interactions)}; give a CSV file, a Parquet file or a folder"
-        )
+        absence = "is neither a file nor a folder" if interactions.exists() else "no such file or folder"
+        raise DataError(f"{interactions}: {absence}; give a CSV file, a Parquet file or a folder")
     if not (is_csv(interactions) or is_parquet(interactions)):
         raise DataError(
             f"{interactions}: unknown kind of file {interactions.suffix!r}; "
@@ -60,22 +58,13 @@ def read_interactions(files: list[Path], columns: Columns) -> Interactions:
     """
     users, items = Vocabulary(), Vocabulary()
     blocks = []
-    for block in _blocks(files, columns):
-        numbered = {"user": users.encode(block["user"]), "item": items.encode(block["item"])}
-        blocks.append(block.drop("user", "item").with_columns(**numbered))
+    for file in files:
+        for block in (read_csv_blocks if is_csv(file) else read_parquet_blocks)(file, columns):
+            numbered = {"user": users.encode(block["user"]), "item": items.encode(block["item"])}
+            blocks.append(block.drop("user", "item").with_columns(**numbered))
     if not blocks:
         raise DataError(f"{files[0]}: no interactions: there is a header, but not a single row below it")
     events = pl.concat(blocks, how="diagonal")
     if "fraction" in events.columns:
         events = events.with_columns(pl.col("fraction").fill_null(0.0))
     return Interactions(events, users.ids, items.ids)
-
-
-def _blocks(files: list[Path], columns: Columns) -> Iterator[pl.DataFrame]:
-    """Frames with `user` and `item` (String), `seconds` and perhaps `fraction`; never empty."""
-    for file in files:
-        yield from (read_csv_blocks if is_csv(file) else read_parquet_blocks)(file, columns)
-
-
-def _absence(path: Path) -> str:
-    return "is neither a file nor a folder" if path.exists() else "no such file or folder"

@@ -101,8 +101,5 @@ def _seconds(path: Path, column: pl.Series, unit: TimeUnit, start: int) -> pl.Da
 def _refuse(path: Path, column: pl.Series, start: int, wrong: pl.Series, why: str) -> None:
     if wrong.any():
         row = int(wrong.arg_true()[0])
-        raise DataError(f"{path}, row {start + row + 1}: {column.name} {_quoted(column[row])}{why}")
-
-
-def _quoted(value: object) -> str:
-    return "" if value is None or value == "" else f"{value!r} "
+        value = "" if column[row] in (None, "") else f"{column[row]!r} "
+        raise DataError(f"{path}, row {start + row + 1}: {column.name} {value}{why}")

@@ -71,7 +71,9 @@ def prepare(
             read = read_interactions(files, columns)
             sequences = hold_out(in_order(read.events), len(read.user_ids))
             _check_evaluated(sequences, str(source))
-            information = described(read.item_ids, known)
+            information = read.item_ids.to_frame("item_id")
+            if known is not None and described_by is not None:
+                information = described(read.item_ids, known, described_by)
             provenance = {"options": asdict(columns), "sources": [each.result() for each in prints]}
             _write(folder, sequences, read.user_ids, information, provenance)
         if pack_covers is not None:

@@ -18,7 +18,7 @@ import numpy as np
 from annotated_types import Interval
 
 from pixelrec.batch import Histories
-from pixelrec.data.views import Reader, Rows
+from pixelrec.data.views import Reader, Rows, places_of, times_inside
 from pixelrec.errors import RecipeError
 from pixelrec.hyperparameters import Fraction, PopularityExponent
 
@@ -54,10 +54,7 @@ class AbstractNegatives(ABC):
 
 def item_counts(histories: Histories, items: int) -> np.ndarray:
     """Events per item number (0 … items) in `histories`: int64[items + 1]."""
-    edges = np.zeros(len(histories.items) + 1, np.int32)
-    np.add.at(edges, histories.starts, 1)
-    np.add.at(edges, histories.stops, -1)
-    inside = np.cumsum(edges[:-1]) > 0
+    inside = times_inside(histories, histories.starts, histories.stops) > 0
     return np.bincount(histories.items[inside], minlength=items + 1)
 
 
@@ -92,12 +89,9 @@ class SeenPairs:
     """The (user, item) pairs of the events, sorted for binary search."""
 
     def __init__(self, histories: Histories, items: int) -> None:
-        lengths = histories.stops - histories.starts
-        owners = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
-        offset = np.repeat(histories.starts - (np.cumsum(lengths) - lengths), lengths)
-        events = histories.items[np.arange(len(owners)) + offset]
+        owners, places = places_of(histories, np.arange(len(histories.starts)))
         self.items = items
-        self.pairs = np.unique(owners * (items + 1) + events)
+        self.pairs = np.unique(owners * (items + 1) + histories.items[places])
 
     def __call__(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Whether `items` (B, …) are among the events of `users` (B)."""
@@ -141,24 +135,18 @@ class PerTarget(AbstractNegatives):
     def draw(self, rows: Rows, rng: np.random.Generator) -> Negatives:
         drawn = self.source.draw((*rows.target.shape, self.count), rng)
         drawn[rows.target == 0] = 0
-        clash = self._clashes(rows, drawn)
+        clash = self._clashes(rows.users, rows.window, drawn)
         for _ in range(ROUNDS):
             where = np.nonzero(clash)
             if not len(where[0]):
                 return Negatives(drawn)
             drawn[where] = self.source.draw(len(where[0]), rng)
-            clash[where] = self._clashes(_only(rows, where[0]), drawn[where])
+            clash[where] = self._clashes(rows.users[where[0]], rows.window[where[0]], drawn[where])
         drawn[clash] = 0
         return Negatives(drawn)
 
-    def _clashes(self, rows: Rows, drawn: np.ndarray) -> np.ndarray:
-        found = self.seen(rows.users, drawn) if self.seen else in_window(rows.window, drawn)
-        return found & (drawn != 0)
-
-
-def _only(rows: Rows, index: np.ndarray) -> Rows:
-    """The rows of `index`, with only the fields that rejection needs."""
-    return Rows(rows.users[index], rows.history[:0], rows.times[:0], rows.target[:0], rows.window[index])
+    def _clashes(self, users: np.ndarray, window: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        return (self.seen(users, drawn) if self.seen else in_window(window, drawn)) & (drawn != 0)
 
 
 @final
@@ -204,8 +192,13 @@ class Shared(AbstractNegatives):
         self.bank, self.reencoded = bank, reencoded
         histories = reader.histories
         self.source = PopularitySampler(histories, items, alpha, interacted_only)
-        self.target_probabilities = _target_probabilities(reader, items) if in_batch and correct else None
-        self.adjustment = _adjustment(histories, items, logit_adjustment) if logit_adjustment else None
+        self.target_probabilities = self.adjustment = None  # of each item, float64[items + 1]
+        if in_batch and correct:
+            targets = reader.target_counts(items)
+            self.target_probabilities = targets / max(targets.sum(), 1.0)
+        if logit_adjustment:
+            counts = item_counts(histories, items) + 1.0  # one event is added to every item
+            self.adjustment = logit_adjustment * np.log(counts / counts[1:].sum())
 
     def draw(self, rows: Rows, rng: np.random.Generator) -> Negatives:
         # Accidental hits are masked in the scores.
@@ -225,18 +218,6 @@ class Shared(AbstractNegatives):
             return Negatives(items, log_q.astype(np.float32))
         log_q -= self.adjustment[items]
         return Negatives(items, log_q.astype(np.float32), self.adjustment[rows.target].astype(np.float32))
-
-
-def _target_probabilities(reader: Reader, items: int) -> np.ndarray:
-    """float64[items + 1]: the probability that a target of a batch is this item."""
-    counts = reader.target_counts(items)
-    return counts / max(counts.sum(), 1.0)
-
-
-def _adjustment(histories: Histories, items: int, logit_adjustment: float) -> np.ndarray:
-    """float64[items + 1]: τ times the log of an item's frequency, with one event added to every item."""
-    counts = item_counts(histories, items) + 1.0
-    return logit_adjustment * np.log(counts / counts[1:].sum())
 
 
 @final

@@ -6,7 +6,7 @@ events lie in files of their own, which training and model selection never open.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,8 +29,8 @@ class EvaluationCases:
 
 def training_events(dataset: Dataset) -> Histories:
     """All events but the last two of every user who is evaluated."""
-    starts, stops = _known(dataset)
-    return Histories(dataset.event_items, dataset.event_times, starts, stops - dataset.evaluated)
+    known = _all_but_test_events(dataset)
+    return replace(known, stops=known.stops - dataset.evaluated)
 
 
 def validation_cases(dataset: Dataset) -> EvaluationCases:
@@ -43,11 +43,9 @@ def validation_cases(dataset: Dataset) -> EvaluationCases:
 
 def test_cases(dataset: Dataset) -> EvaluationCases:
     """The last event of each evaluated user; the only reader of the held-out files."""
-    starts, stops = _known(dataset)
-    histories = Histories(dataset.event_items, dataset.event_times, starts, stops)
     users = np.flatnonzero(dataset.evaluated)
     targets = dataset.held_out().items[users].astype(np.int64)
-    return EvaluationCases("test", users, targets, histories)
+    return EvaluationCases("test", users, targets, _all_but_test_events(dataset))
 
 
 test_cases.__test__ = False  # type: ignore[attr-defined]  # the name looks like a test to pytest
@@ -60,10 +58,10 @@ def all_events(dataset: Dataset) -> Histories:
     ends = dataset.offsets[users + 1]
     items = np.insert(dataset.event_items, ends, held.items[users])
     times = np.insert(dataset.event_times, ends, held.times[users])
-    starts, stops = _known(dataset)
-    added = np.cumsum(dataset.evaluated)
-    return Histories(items, times, starts + added - dataset.evaluated, stops + added)
+    known, added = _all_but_test_events(dataset), np.cumsum(dataset.evaluated)
+    return Histories(items, times, known.starts + added - dataset.evaluated, known.stops + added)
 
 
-def _known(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    return dataset.offsets[:-1].astype(np.int64), dataset.offsets[1:].astype(np.int64)
+def _all_but_test_events(dataset: Dataset) -> Histories:
+    starts, stops = dataset.offsets[:-1].astype(np.int64), dataset.offsets[1:].astype(np.int64)
+    return Histories(dataset.event_items, dataset.event_times, starts, stops)

@@ -49,17 +49,13 @@ class Statistics:
 
 def user_lengths(dataset: Dataset) -> np.ndarray:
     """int64[users]: events of each user, with the held out."""
-    lengths: np.ndarray = np.diff(dataset.offsets) + dataset.evaluated
-    return lengths[1:]
+    return (np.diff(dataset.offsets) + dataset.evaluated)[1:]
 
 
 def item_popularity(dataset: Dataset) -> np.ndarray:
     """int64[items]: events of each item, with the held out; opens them."""
-    counts = [
-        np.bincount(i, minlength=dataset.items + 1) for i in (dataset.event_items, dataset.held_out().items)
-    ]
-    popularity: np.ndarray = counts[0] + counts[1]
-    return popularity[1:]
+    parts = (dataset.event_items, dataset.held_out().items)
+    return np.sum([np.bincount(items, minlength=dataset.items + 1) for items in parts], axis=0)[1:]
 
 
 def statistics(dataset: Dataset) -> Statistics:

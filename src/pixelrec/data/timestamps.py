@@ -75,10 +75,6 @@ def seconds_and_fraction(ticks: pl.Series, unit: TimeUnit) -> pl.DataFrame:
         ticks, per_second = ticks.to_physical(), PER_SECOND[kind.time_unit]
     else:
         per_second = PER_SECOND[unit]
-    return _split(ticks, per_second)
-
-
-def _split(ticks: pl.Series, per_second: int) -> pl.DataFrame:
     if ticks.dtype.is_integer():
         whole = ticks if per_second == 1 else ticks // per_second
     else:

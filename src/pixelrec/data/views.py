@@ -111,10 +111,14 @@ def latest(histories: Histories, users: np.ndarray, length: int) -> tuple[np.nda
 
 def seen_items(histories: Histories, users: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """All items of these users' histories, flat, and the owner (0 … B − 1) of each."""
-    lengths = histories.stops[users] - histories.starts[users]
-    owners, nth = _enumerate(lengths)
-    seen = histories.items[histories.starts[users][owners] + nth]
-    return torch.from_numpy(seen.astype(np.int64)), torch.from_numpy(owners)
+    owners, places = places_of(histories, users)
+    return torch.from_numpy(histories.items[places].astype(np.int64)), torch.from_numpy(owners)
+
+
+def places_of(histories: Histories, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The owner (0 … B − 1) and the flat position of each event of these users: two arrays int64[E]."""
+    owners, nth = _enumerate(histories.stops[users] - histories.starts[users])
+    return owners, histories.starts[users][owners] + nth
 
 
 def cut_windows(histories: Histories, width: int, windowing: Windowing) -> Cuts:
@@ -140,9 +144,8 @@ def _enumerate(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cut_pairs(histories: Histories, _length: int, _windowing: Windowing) -> Cuts:
-    users, nth = _enumerate(histories.stops - histories.starts)
-    starts = histories.starts[users] + nth
-    return Cuts(users, starts, starts + 1)
+    users, places = places_of(histories, np.arange(len(histories.starts)))
+    return Cuts(users, places, places + 1)
 
 
 def _read_pairs(
@@ -174,10 +177,6 @@ def _read_next_item(
     if cuts.ends is not None:
         window = gather(histories.items, cuts.starts, cuts.ends, length + 1).astype(np.int64)
     return Rows(cuts.users, history, times, target, window)
-
-
-def _expect_all_but_first(histories: Histories, cuts: Cuts, _windowing: Windowing) -> np.ndarray:
-    return _times_inside(histories, cuts.starts + 1, cuts.stops)
 
 
 def _cut_rest_of_window(histories: Histories, length: int, windowing: Windowing) -> Cuts:
@@ -221,16 +220,12 @@ def _read_cloze(
 
 
 def _expect_hidden(histories: Histories, cuts: Cuts, windowing: Windowing) -> np.ndarray:
-    expected = windowing.hide * _times_inside(histories, cuts.starts, cuts.stops)
+    expected = windowing.hide * times_inside(histories, cuts.starts, cuts.stops)
     np.add.at(expected, cuts.stops - 1, (1 - windowing.hide) ** (cuts.stops - cuts.starts))
     return expected
 
 
-def _expect_all(histories: Histories, cuts: Cuts, _windowing: Windowing) -> np.ndarray:
-    return _times_inside(histories, cuts.starts, cuts.stops)
-
-
-def _times_inside(histories: Histories, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+def times_inside(histories: Histories, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
     """int32[events]: the number of stretches that hold each event."""
     edges = np.zeros(len(histories.items) + 1, np.int32)
     np.add.at(edges, starts, 1)
@@ -239,9 +234,15 @@ def _times_inside(histories: Histories, starts: np.ndarray, stops: np.ndarray) -
 
 
 VIEWS: Mapping[str, View] = {
-    "pairs": View(_cut_pairs, _read_pairs, _expect_all, avoids="history"),
-    "next_item": View(_cut_next_item, _read_next_item, _expect_all_but_first),
-    "rest_of_window": View(_cut_rest_of_window, _read_rest_of_window, _expect_all),
+    "pairs": View(
+        _cut_pairs, _read_pairs, lambda h, cuts, _: times_inside(h, cuts.starts, cuts.stops), avoids="history"
+    ),
+    "next_item": View(
+        _cut_next_item, _read_next_item, lambda h, cuts, _: times_inside(h, cuts.starts + 1, cuts.stops)
+    ),
+    "rest_of_window": View(
+        _cut_rest_of_window, _read_rest_of_window, lambda h, cuts, _: times_inside(h, cuts.starts, cuts.stops)
+    ),
     "cloze": View(_cut_cloze, _read_cloze, _expect_hidden),
 }
 
