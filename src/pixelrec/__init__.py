@@ -9,42 +9,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pixelrec.api import (
-        bench,
-        cache,
-        check_images,
-        compare,
-        demo,
-        evaluate,
-        pack_images,
-        prepare,
-        recommend,
-        report,
-        resume,
-        train,
-    )
-    from pixelrec.batch import Batch, DatasetSpec, Events, Histories, Items, Scores
-    from pixelrec.data.dataset import Dataset
-    from pixelrec.demonstration.world import generate_world
-    from pixelrec.errors import (
-        DataError,
-        DivergedError,
-        ExhaustedError,
-        GridError,
-        ImageError,
-        PixelrecError,
-        RecipeError,
-        RequestError,
-        RunError,
-        StoppedError,
-    )
-    from pixelrec.images.store import PictureStore
-    from pixelrec.items.encoder import AbstractItemEncoder
-    from pixelrec.recipe.recipe import Recipe, read_recipe, recipes
-    from pixelrec.recipe.registry import register
-    from pixelrec.recommender import Recommender
-    from pixelrec.runs.run import Run
-    from pixelrec.users.user_model import AbstractUserModel
+    from pixelrec.api import bench as bench
+    from pixelrec.api import cache as cache
+    from pixelrec.api import check_images as check_images
+    from pixelrec.api import compare as compare
+    from pixelrec.api import demo as demo
+    from pixelrec.api import evaluate as evaluate
+    from pixelrec.api import pack_images as pack_images
+    from pixelrec.api import prepare as prepare
+    from pixelrec.api import recommend as recommend
+    from pixelrec.api import report as report
+    from pixelrec.api import resume as resume
+    from pixelrec.api import train as train
+    from pixelrec.batch import Batch as Batch
+    from pixelrec.batch import DatasetSpec as DatasetSpec
+    from pixelrec.batch import Events as Events
+    from pixelrec.batch import Histories as Histories
+    from pixelrec.batch import Items as Items
+    from pixelrec.batch import Scores as Scores
+    from pixelrec.data.dataset import Dataset as Dataset
+    from pixelrec.demonstration.world import generate_world as generate_world
+    from pixelrec.errors import DataError as DataError
+    from pixelrec.errors import DivergedError as DivergedError
+    from pixelrec.errors import ExhaustedError as ExhaustedError
+    from pixelrec.errors import GridError as GridError
+    from pixelrec.errors import ImageError as ImageError
+    from pixelrec.errors import PixelrecError as PixelrecError
+    from pixelrec.errors import RecipeError as RecipeError
+    from pixelrec.errors import RequestError as RequestError
+    from pixelrec.errors import RunError as RunError
+    from pixelrec.errors import StoppedError as StoppedError
+    from pixelrec.images.store import PictureStore as PictureStore
+    from pixelrec.items.encoder import AbstractItemEncoder as AbstractItemEncoder
+    from pixelrec.recipe.recipe import Recipe as Recipe
+    from pixelrec.recipe.recipe import read_recipe as read_recipe
+    from pixelrec.recipe.recipe import recipes as recipes
+    from pixelrec.recipe.registry import register as register
+    from pixelrec.recommender import Recommender as Recommender
+    from pixelrec.runs.run import Run as Run
+    from pixelrec.users.user_model import AbstractUserModel as AbstractUserModel
 
     __version__: str
 
@@ -69,48 +72,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-__all__ = [
-    "AbstractItemEncoder",
-    "AbstractUserModel",
-    "Batch",
-    "DataError",
-    "Dataset",
-    "DatasetSpec",
-    "DivergedError",
-    "Events",
-    "ExhaustedError",
-    "GridError",
-    "Histories",
-    "ImageError",
-    "Items",
-    "PictureStore",
-    "PixelrecError",
-    "Recipe",
-    "RecipeError",
-    "Recommender",
-    "RequestError",
-    "Run",
-    "RunError",
-    "Scores",
-    "StoppedError",
-    "__version__",
-    "bench",
-    "cache",
-    "check_images",
-    "compare",
-    "demo",
-    "evaluate",
-    "generate_world",
-    "pack_images",
-    "prepare",
-    "read_recipe",
-    "recipes",
-    "recommend",
-    "register",
-    "report",
-    "resume",
-    "train",
-]
+__all__ = sorted([*_HOME, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

@@ -1,17 +1,4 @@
-"""Every error a user can fix, as one tree.
-
-```
-PixelrecError
-├── DataError        interactions, item information, a prepared data set
-├── ImageError       covers and the picture store
-├── RecipeError      a recipe or an option on the command line
-├── RunError         a run folder or a checkpoint
-├── RequestError     a request to a trained recommender: unknown user, unknown item
-├── DivergedError    the loss or a gradient is not a finite number
-├── ExhaustedError   the machine or its accelerator is out of memory
-├── StoppedError     a signal stopped the work; it is saved and can be continued
-└── GridError        some runs of a grid failed
-```
+"""Every error a user can fix, as one tree below `PixelrecError`.
 
 A message is one line: what is wrong, what was found, what was expected, how to fix it.
 The command line prints it and exits with `exit_code`.
@@ -22,6 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+
+# PyTorch has a class for some of these errors only, but a message for each.
+_OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED", "std::bad_alloc")
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "ALLOC_FAILED",
+    "std::bad_alloc",
+]
 
 
 class PixelrecError(Exception):
@@ -69,12 +65,7 @@ class GridError(PixelrecError):
 
 
 class StoppedError(PixelrecError):
-    """A signal stopped the work; what is done is saved, and the message says how to continue.
-
-    Args:
-        signal: its number.
-        how: how to continue.
-    """
+    """A signal stopped the work; what is done is saved, and the message says how to continue."""
 
     def __init__(self, signal: int, how: str) -> None:
         super().__init__(f"stopped; {how}")
@@ -88,23 +79,11 @@ def memory_explained(remedy: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not isinstance(error, MemoryError) and not any(text in str(error) for text in _OUT_OF_MEMORY):
             raise
         sentences = " ".join(str(error).split()).split(". ")[:2]
         cause = f" ({'. '.join(sentences)})" if sentences[0] else ""
         raise ExhaustedError(f"out of memory{cause}: {remedy}") from error
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # PyTorch has a class for some of these errors only, but a message for each.
-    messages = (
-        "out of memory",
-        "can't allocate memory",
-        "not enough memory",
-        "ALLOC_FAILED",
-        "std::bad_alloc",
-    )
-    return isinstance(error, MemoryError) or any(message in str(error) for message in messages)
 
 
 def option(name: str, value: object = True) -> str:

@@ -20,6 +20,7 @@ from pixelrec.files.checkpoint import read_description, read_weights, write_chec
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.numerics.competition import correct_sampling, mask_accidental_hits
 from pixelrec.numerics.logsumexp import competing_logsumexp, scored_logsumexp
+from pixelrec.numerics.precision import at_least_fp32
 from pixelrec.numerics.top_k import dense_top_k, top_k
 from pixelrec.registry import address
 from pixelrec.users import USER_MODELS
@@ -39,14 +40,9 @@ class Catalogue:
 
 @final
 class Recommender(nn.Module):
-    """An item encoder, a user model, and the comparison of their vectors.
+    """An item encoder, a user model, and the comparison of their vectors, each by its options and `name`.
 
-    Args:
-        items: options of the item encoder, with its `name`.
-        users: options of the user model, with its `name`.
-        scoring: options of the comparison, with its `name`.
-        spec: properties of the data set.
-        described: the saved description of the item encoder; with it, pretrained sources are not read again.
+    saved: the saved description of the item encoder; with it, pretrained sources are not read again.
     """
 
     def __init__(
@@ -60,12 +56,8 @@ class Recommender(nn.Module):
         super().__init__()
         self.recipe = {"items": dict(items), "users": dict(users), "scoring": dict(scoring)}
         self.spec = spec
-        encoder = ITEM_ENCODERS[items["name"]]
-        self.items = (
-            encoder(spec, **_options(items))
-            if described is None
-            else encoder.rebuild(spec, described, _options(items))
-        )
+        encoder, options = ITEM_ENCODERS[items["name"]], _options(items)
+        self.items = encoder(spec, **options) if saved is None else encoder.rebuild(spec, saved, options)
         self.bank: Tensor | None = None  # N + 1, D: vectors of the catalogue as last encoded; no gradient
         self.users = USER_MODELS[users["name"]](spec, self.items.width, **_options(users))
         self.scoring = SCORINGS[scoring["name"]](**_options(scoring))
@@ -87,8 +79,8 @@ class Recommender(nn.Module):
         targets = real.pack(batch.target)  # M
         # Scores differ in late digits, so they are computed in full precision.
         with torch.autocast(targets.device.type, enabled=False):
-            candidates = self.scoring.items(_full(table[: batch.items.rows]))
-            vectors = self.scoring.users(_full(vectors))
+            candidates = self.scoring.items(at_least_fp32(table[: batch.items.rows]))
+            vectors = self.scoring.users(at_least_fp32(vectors))
             positive = self.users.score(vectors, candidates[targets].unsqueeze(1)).squeeze(1)
             negative = self._negative(vectors, candidates, targets, batch, real)
             if batch.adjustment is not None:
@@ -98,7 +90,8 @@ class Recommender(nn.Module):
     def _table(self, items: Items) -> Tensor:
         encoded = self.items(items)  # U, D
         if items.weights is not None:
-            encoded = _weighted(encoded, items.weights)
+            rest = encoded.detach()  # the weights multiply the rows of its gradient
+            encoded = rest + items.weights.to(encoded.dtype)[:, None] * (encoded - rest)
         if items.banked is None:
             return encoded
         if self.bank is None:
@@ -109,21 +102,13 @@ class Recommender(nn.Module):
         self, vectors: Tensor, candidates: Tensor, targets: Tensor, batch: Batch, real: Packing
     ) -> Tensor:
         rows, log_q = batch.negative, batch.log_q
-        if rows is not None and rows.dim() == 3:
-            rows = real.pack(rows)  # M, K
-            return mask_accidental_hits(self.users.score(vectors, candidates[rows]), rows, targets)
-        if self.users.looks_at_candidates:
-            return self._candidate_scores(vectors, candidates, targets, rows, log_q)
-        if rows is None or log_q is not None:
+        if not self.users.looks_at_candidates and (rows is None or log_q is not None):
             return competing_logsumexp(vectors, candidates, targets, rows, log_q).unsqueeze(1)
-        return mask_accidental_hits(self.users.score(vectors, candidates[rows]), rows, targets)
-
-    def _candidate_scores(
-        self, vectors: Tensor, candidates: Tensor, targets: Tensor, rows: Tensor | None, log_q: Tensor | None
-    ) -> Tensor:
         if rows is None:
             return scored_logsumexp(self.users.score, vectors, candidates, targets).unsqueeze(1)
-        scores = self.users.score(vectors, candidates[rows])  # M, S
+        if rows.dim() == 3:
+            rows = real.pack(rows)  # M, K
+        scores = self.users.score(vectors, candidates[rows])  # M, K or S
         if log_q is not None:
             scores = correct_sampling(scores, log_q)
         return mask_accidental_hits(scores, rows, targets)
@@ -141,7 +126,7 @@ class Recommender(nn.Module):
                 items = ahead.pop().result()
                 if number + 1 < len(parts):
                     ahead.append(pool.submit(self._items, parts[number + 1]))
-                yield _full(self.items(items.to(self.device)))
+                yield at_least_fp32(self.items(items.to(self.device)))
 
     def encode_all(self, *, chunk: int | None = None) -> Tensor:
         """Vectors (N + 1, D) of the padding and of all items, fp32 at least."""
@@ -154,7 +139,7 @@ class Recommender(nn.Module):
         """The whole catalogue, without gradient, in evaluation mode, fp32 at least.
 
         Args:
-            chunk: items encoded at a time; by default as the item encoder suggests.
+            chunk: as in `encode`.
             encoded: N + 1, D: their vectors, if they are known already.
             unseen: vectors (n, D) of new items, which get the numbers N + 1 … N + n.
 
@@ -168,7 +153,7 @@ class Recommender(nn.Module):
             encoded = torch.cat([encoded, unseen.to(encoded)])
         with self._evaluating():
             table = self.users.refine(encoded)
-            return Catalogue(encoded, table, _full(self.scoring.items(table[: len(encoded)])))
+            return Catalogue(encoded, table, at_least_fp32(self.scoring.items(table[: len(encoded)])))
 
     @torch.no_grad()
     def unseen(self, pictures: Tensor) -> Tensor:
@@ -179,7 +164,7 @@ class Recommender(nn.Module):
         """
         self._demand_open()
         with self._evaluating():
-            return _full(self.items.unseen(pictures.to(self.device)))
+            return at_least_fp32(self.items.unseen(pictures.to(self.device)))
 
     def _demand_open(self) -> None:
         if self.users.needs_catalogue:
@@ -190,21 +175,17 @@ class Recommender(nn.Module):
 
     @torch.no_grad()
     def vectors(self, catalogue: Catalogue, events: Events) -> Tensor:
-        """The vectors (B, D) after histories, of which the latest L events count; fp32 at least.
-
-        events: rows are item numbers.
-        """
+        """The vectors (B, D) after histories of item numbers, whose latest L events count; fp32 at least."""
         with self._evaluating():
-            return _full(self.scoring.users(self.users(catalogue.table, events.latest(self.spec.length))))
+            after = self.users(catalogue.table, events.latest(self.spec.length))
+            return at_least_fp32(self.scoring.users(after))
 
     @torch.no_grad()
     def scores(self, catalogue: Catalogue, vectors: Tensor) -> Tensor:
         """Scores (B, N + 1) of every candidate, fp32 at least; for few users, as the matrix is dense."""
         with self._evaluating():
-            parts = [
-                _full(self.users.score(vectors, some)) for some in catalogue.candidates.split(CANDIDATES)
-            ]
-            return torch.cat(parts, dim=1)
+            parts = [self.users.score(vectors, some) for some in catalogue.candidates.split(CANDIDATES)]
+            return at_least_fp32(torch.cat(parts, dim=1))
 
     def recommend(
         self, catalogue: Catalogue, events: Events, seen: Tensor, owners: Tensor, k: int
@@ -216,7 +197,7 @@ class Recommender(nn.Module):
             events: rows are item numbers.
             seen: flat item numbers that are not recommended.
             owners: the row of `events` that each belongs to.
-            k: the number of items.
+            k: how many.
 
         Returns:
             Scores and item numbers, each B, k, best first; −inf and 0 if fewer are left.
@@ -272,21 +253,10 @@ class Recommender(nn.Module):
                     f"{saved['classes'][section]}, or pixelrec.register that class as {name!r} first"
                 )
         spec = data or DatasetSpec(**saved["spec"])
-        parts = (saved["items"], saved["users"], saved["scoring"])
-        recommender = cls(*parts, spec, saved.get("described", {}))
+        described = saved.get("described", {})
+        recommender = cls(saved["items"], saved["users"], saved["scoring"], spec, described)
         recommender.load_state_dict(read_weights(folder))
         return recommender.eval()
-
-
-def _full(x: Tensor) -> Tensor:
-    """At least fp32."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _weighted(x: Tensor, weights: Tensor) -> Tensor:
-    """x (U, D); the rows of its gradient are multiplied by `weights` (U)."""
-    rest = x.detach()
-    return rest + weights.to(x.dtype)[:, None] * (x - rest)
 
 
 def _options(section: Config) -> dict[str, Any]:

@@ -16,13 +16,9 @@ _NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 
 @final
 class Registry(Mapping[str, type[T]], Generic[T]):
-    """The subclasses of `base`, by name. Entry points load when they are looked up.
+    """The subclasses of `base`, by name. Entry points of `group` load when they are looked up.
 
-    Args:
-        kind: what the classes are, for messages.
-        group: of the entry points, such as `pixelrec.users`.
-        base: which every class is derived from.
-        shipped: the classes of pixelrec itself.
+    kind: what the classes are, for messages.
     """
 
     def __init__(self, kind: str, group: str, base: type[T], shipped: Mapping[str, type[T]]) -> None:
@@ -47,19 +43,13 @@ class Registry(Mapping[str, type[T]], Generic[T]):
 
     @cached_property
     def installed(self) -> Mapping[str, list[EntryPoint]]:
-        """The entry points of all installed packages, by name."""
         found: dict[str, list[EntryPoint]] = {}
         for point in entry_points(group=self.group):
             found.setdefault(point.name, []).append(point)
         return found
 
     def __getitem__(self, name: str) -> type[T]:
-        """The class called `name`.
-
-        Raises:
-            KeyError: there is none.
-            RecipeError: the package that provides it is broken, or the name is provided twice.
-        """
+        """Raises `RecipeError` for a name provided twice, or by a broken package."""
         points = self.installed.get(name, [])
         owners = [*map(_package, points), *(["pixelrec"] if name in self.shipped else [])]
         if len(owners) > 1:
@@ -74,7 +64,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         return iter(dict.fromkeys([*self.shipped, *self.registered, *self.installed]))
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return len({*self.shipped, *self.registered, *self.installed})
 
     def __contains__(self, name: object) -> bool:
         return name in self.shipped or name in self.registered or name in self.installed

@@ -125,5 +125,3 @@ def test_nothing_to_compete_with_is_refused() -> None:
     reader, _ = read("next_item", [1, 2])
     with pytest.raises(RecipeError, match="compete with nothing"):
         Shared(reader, 2, drawn=0)
-    with pytest.raises(RecipeError, match="at least 1"):
-        PerTarget(reader, 2, count=0)

@@ -11,7 +11,7 @@ import pytest
 
 from pixelrec.errors import RunError
 from pixelrec.training.interruption import Interruption
-from pixelrec.training.schedule import lr_factor
+from pixelrec.training.loop import lr_factor
 from pixelrec.training.state import load_state
 
 

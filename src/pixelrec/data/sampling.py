@@ -126,8 +126,6 @@ class PerTarget(AbstractNegatives):
         count: Annotated[int, Interval(ge=1, le=1_000_000)] = 1,
         alpha: PopularityExponent = 0.0,
     ) -> None:
-        if count < 1:
-            raise RecipeError(f"negatives.count is {count}; a target needs at least 1 negative")
         self.count = count
         self.source = PopularitySampler(reader.histories, items, alpha)
         self.seen = SeenPairs(reader.histories, items) if reader.view.avoids == "history" else None

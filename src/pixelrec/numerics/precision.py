@@ -7,9 +7,14 @@ from contextlib import contextmanager
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 Precision = Literal["fp32", "bf16", "fast"]
 _CPU_WORDS = ("avx512_bf16", "amx_bf16", "bf16")  # x86, x86 with tiles, ARM
+
+
+def at_least_fp32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def is_bf16(precision: Precision, device: torch.device) -> bool:

@@ -24,16 +24,13 @@ class Interruption:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._restore()
-
-    def _record(self, number: int, _frame: FrameType | None) -> None:
-        self.signal = number
-        self._restore()
-
-    def _restore(self) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._previous = {}
+
+    def _record(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = number
+        self.__exit__()
 
     @property
     def requested(self) -> bool:

@@ -22,11 +22,7 @@ from pixelrec.training.state import Progress
 class Journal:
     """Writes `metrics.jsonl` and TensorBoard events into a run folder, and lines to the console.
 
-    Args:
-        run: the run folder.
-        last: the last epoch whose line stays; later ones of an earlier attempt are dropped, as those epochs
-            are trained again.
-        console: for lines and the progress line.
+    Lines of epochs after `last` are dropped: those epochs are trained again.
     """
 
     def __init__(self, run: Path, last: int, console: Console) -> None:

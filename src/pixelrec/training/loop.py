@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, perf_counter
@@ -25,7 +25,6 @@ from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import EpochBar, Journal
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
-from pixelrec.training.schedule import Schedule, lr_factor
 from pixelrec.training.state import Progress, random_state, resumable, save_state
 
 Loss = Callable[[Scores], Tensor]
@@ -33,6 +32,7 @@ Metrics = Mapping[str, float]
 READ_EVERY = 16  # losses left on an accelerator before they are read, because each reading waits for it
 AGREE_EVERY = 16  # steps between two agreements of several processes, at most
 GO_ON, SAVE, STOP = range(3)
+Schedule = Literal["constant", "cosine", "linear"]
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class Parts:
 class Watch:
     """Decides after which step training saves or stops, the same in every process.
 
-    Several processes agree once in `AGREE_EVERY` steps, or about every second if steps are slow: the leader's
-    clock says when to save, a signal to any of them says when to stop.
+    Several processes agree once in `AGREE_EVERY` steps, or about every second if steps are slow: on the
+    leader's clock for saving, on a signal to any of them for stopping.
     """
 
     def __init__(self, parts: Parts, interruption: Interruption) -> None:
@@ -129,8 +129,6 @@ def fit(
 ) -> None:
     """Trains from `progress` until the epochs are done, no epoch is better any more, or a signal comes.
 
-    journal: of the leading process.
-
     Raises:
         DivergedError: a loss is not finite; `best` is kept as it was.
     """
@@ -145,11 +143,7 @@ def fit(
 
 
 def train_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Progress, watch: Watch) -> bool:
-    """Trains one epoch from batch `progress.batch` on, and saves the state whenever `watch` says so.
-
-    Returns:
-        Whether the epoch is complete, rather than stopped.
-    """
+    """Trains one epoch from batch `progress.batch` on, and saves as `watch` decides; false if stopped."""
     parts.module.train()
     device, total = parts.processes.device, len(parts.batcher)
     started = perf_counter() - progress.seconds
@@ -179,14 +173,12 @@ def train_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Prog
 def train_batch(parts: Parts, batch: Batch, number: int) -> Tensor:
     """Adds the gradients of batch `number` of the epoch, and steps once enough are summed; the loss."""
     device, ends = parts.processes.device, is_step(parts, number + 1)
-    local: AbstractContextManager[object] = (
-        nullcontext() if ends else parts.processes.without_averaging(parts.module)
-    )
-    with local:
+    with nullcontext() if ends else parts.processes.without_averaging(parts.module):
         with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16(parts.config.precision, device)):
             scores: Scores = parts.module(batch)
         loss = parts.loss(scores)
-        (loss / batches_summed(parts, number)).backward()
+        most = parts.config.accumulate  # the last step of an epoch may sum fewer batches
+        (loss / min(most, len(parts.batcher) - number // most * most)).backward()
     if ends:
         if parts.config.clip:
             parts.optimiser.clip(parts.config.clip)
@@ -194,19 +186,25 @@ def train_batch(parts: Parts, batch: Batch, number: int) -> Tensor:
     return loss.detach()
 
 
-def batches_summed(parts: Parts, number: int) -> int:
-    """Batches in the step that batch `number` of the epoch belongs to; the last step may have fewer."""
-    most = parts.config.accumulate
-    return min(most, len(parts.batcher) - number // most * most)
-
-
 def is_step(parts: Parts, batches: int) -> bool:
     """Whether a step follows after `batches` of an epoch."""
     return batches % parts.config.accumulate == 0 or batches == len(parts.batcher)
 
 
+def lr_factor(step: int, steps: int, warmup: int, schedule: Schedule) -> float:
+    """The factor of the peak rate at `step` (0, 1, …) of `steps`, after `warmup` steps of linear rise.
+
+    `cosine` and `linear` fall to 0 at the last step; `constant` stays.
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    if schedule == "constant":
+        return 1.0
+    passed = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return 1.0 - passed if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * passed))
+
+
 def lr_factor_at(parts: Parts, step: int) -> float:
-    """The factor of the peak learning rate at `step`."""
     config = parts.config
     steps = config.epochs * math.ceil(len(parts.batcher) / config.accumulate)
     return lr_factor(step, steps, config.warmup, config.schedule)
@@ -218,9 +216,9 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
         value = float(loss)
         if not math.isfinite(value):
             number = progress.batch - len(unread) + position + 1
-            saved = "no epoch has ended, so there is no checkpoint"
-            if progress.best is not None:
-                saved = f"the best checkpoint so far, of epoch {progress.best_epoch}, is kept"
+            saved = f"the best checkpoint so far, of epoch {progress.best_epoch}, is kept"
+            if progress.best is None:
+                saved = "no epoch has ended, so there is no checkpoint"
             raise DivergedError(
                 f"the loss is {value} at epoch {progress.epoch + 1}, batch {number}: training cannot "
                 f"continue; {saved}. Lower optimiser.learning_rate, set training.clip (1.0, say), or use "
@@ -245,18 +243,29 @@ def validate_start(parts: Parts, run: Path, journal: Journal | None, progress: P
 
 def end_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Progress) -> None:
     """Validates, writes the journal, and saves: `best` if this epoch is, `last` always."""
-    config = parts.config
+    config, monitor = parts.config, parts.config.monitor
     parts.optimiser.catch_up()
     metrics = parts.validate(parts.recommender)
-    row = _row(parts, progress, metrics)
-    better = progress.best is None or metrics[config.monitor] > progress.best
-    progress.next_epoch(metrics[config.monitor], better)
-    out_of_patience = bool(config.patience) and progress.epochs_since_best >= config.patience
+    seconds = round(progress.seconds, 3)
+    windows = progress.windows * parts.processes.count
+    row = {
+        "epoch": progress.epoch + 1,
+        "loss": progress.mean_loss or 0.0,
+        "lr_factor": lr_factor_at(parts, parts.optimiser.steps - 1),
+        "seconds": seconds,
+        "windows_per_second": round(windows / max(seconds, 1e-3), 1),
+        **metrics,
+    }
+    better = progress.best is None or metrics[monitor] > progress.best
+    progress.next_epoch(metrics[monitor], better)
+    out_of_patience = bool(config.patience) and progress.epoch - progress.best_epoch >= config.patience
     progress.finished = progress.epoch >= config.epochs or out_of_patience
     if journal is not None:
         if better:
             save_best(parts, run)
-        journal.write(row, _line(config.monitor, row, better))
+        line = f"epoch {row['epoch']:>3}  loss {row['loss']:.4f}  {monitor} {100 * row[monitor]:.2f} %"
+        rate = f"{row['windows_per_second']:,.0f} windows/s  {seconds:.1f} s"
+        journal.write(row, f"{line}  {rate}{'  best' if better else ''}")
         if progress.finished and progress.best_epoch == 0:
             say("the start is still the best: training did not improve on it", journal.console)
     save(parts, run, progress)
@@ -275,23 +284,3 @@ def save(parts: Parts, run: Path, progress: Progress) -> None:
     if parts.processes.leads:
         save_state(run / "last", parts.recommender, parts.optimiser, progress, random)
     parts.processes.wait()
-
-
-def _row(parts: Parts, progress: Progress, metrics: Metrics) -> dict[str, float]:
-    seconds = round(progress.seconds, 3)
-    windows = progress.windows * parts.processes.count
-    return {
-        "epoch": progress.epoch + 1,
-        "loss": progress.mean_loss or 0.0,
-        "lr_factor": lr_factor_at(parts, parts.optimiser.steps - 1),
-        "seconds": seconds,
-        "windows_per_second": round(windows / max(seconds, 1e-3), 1),
-        **metrics,
-    }
-
-
-def _line(monitor: str, row: Mapping[str, float], better: bool) -> str:
-    return (
-        f"epoch {row['epoch']:>3}  loss {row['loss']:.4f}  {monitor} {100 * row[monitor]:.2f} %"
-        f"  {row['windows_per_second']:,.0f} windows/s  {row['seconds']:.1f} s{'  best' if better else ''}"
-    )

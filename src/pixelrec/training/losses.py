@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from pixelrec.batch import Scores
-from pixelrec.errors import RecipeError, nearest
 from pixelrec.hyperparameters import Fraction
+from pixelrec.numerics.precision import at_least_fp32
 
 Reduction = Literal["mean", "window"]
 
@@ -51,8 +51,6 @@ def gbce(scores: Scores, *, calibration: Fraction = 0.75) -> Tensor:
     calibration: t from 0 (plain cross-entropy) to 1 (scores are calibrated probabilities).
     Source: Petrov and Macdonald, gSASRec, arXiv 2308.07192.
     """
-    if not 0 <= calibration <= 1:
-        raise RecipeError(f"calibration of gbce is {calibration}; expected a number from 0 to 1")
     positive, negative, competes = _competition(scores)
     count = competes.sum(dim=1).to(positive.dtype)
     rate = (count / max(1, scores.catalogue - 1)).clamp(max=1)
@@ -67,16 +65,12 @@ def softmax(scores: Scores) -> Tensor:
     A sampled softmax if the negatives are those of `numerics.competition`; the softmax over the whole
     catalogue if the one negative is `numerics.logsumexp.competing_logsumexp`.
     """
-    positive = _full(scores.positive)
-    everything = torch.cat([positive[:, None], _full(scores.negative)], dim=1)
+    positive = at_least_fp32(scores.positive)
+    everything = torch.cat([positive[:, None], at_least_fp32(scores.negative)], dim=1)
     return _reduced(everything.logsumexp(dim=1) - positive, scores, "mean")
 
 
 LOSSES: Mapping[str, Callable[..., Tensor]] = {"bpr": bpr, "bce": bce, "gbce": gbce, "softmax": softmax}
-
-
-def _full(scores: Tensor) -> Tensor:
-    return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
 def _competition(scores: Scores) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,9 +78,9 @@ def _competition(scores: Scores) -> tuple[Tensor, Tensor, Tensor]:
 
     The −inf are replaced before they enter a formula: 0 · inf in a gradient would be NaN.
     """
-    negative = _full(scores.negative)
+    negative = at_least_fp32(scores.negative)
     competes = negative != -torch.inf
-    return _full(scores.positive), negative.masked_fill(~competes, 0), competes
+    return at_least_fp32(scores.positive), negative.masked_fill(~competes, 0), competes
 
 
 def _masked_sum(values: Tensor, mask: Tensor) -> Tensor:
@@ -95,7 +89,4 @@ def _masked_sum(values: Tensor, mask: Tensor) -> Tensor:
 
 def _reduced(per_target: Tensor, scores: Scores, reduction: Reduction) -> Tensor:
     """Reduces M losses to one; dividing by at least 1 keeps an empty batch at 0."""
-    counts = {"mean": len(per_target), "window": scores.windows}
-    if reduction not in counts:
-        raise RecipeError(f"reduction {reduction!r} is unknown; {nearest(reduction, counts)}")
-    return per_target.sum() / max(1, counts[reduction])
+    return per_target.sum() / max(1, len(per_target) if reduction == "mean" else scores.windows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, final
 
@@ -72,11 +72,7 @@ class OptimiserConfig:
 class Optimiser:
     """Steps all parameters of a recommender; its state is named after them.
 
-    Args:
-        model: the recommender; parameters below `items.` belong to the item encoder, and below a `backbone`
-            there to a picture network.
-        config: of the recipe.
-        lazy: whether embedding tables are updated lazily.
+    Parameters below `items.` belong to the item encoder, and below a `backbone` there to a picture network.
     """
 
     def __init__(self, model: nn.Module, config: OptimiserConfig, lazy: bool) -> None:
@@ -84,10 +80,10 @@ class Optimiser:
         betas = (config.beta1, config.beta2)
         tables = [m for m in model.modules() if lazy and isinstance(m, EmbeddingTable)]
         tables = [table for table in tables if table.weight in self.names]
-        owned = {table.weight for table in tables}
+        self.lazy = {table.weight for table in tables}
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for parameter, name in self.names.items():
-            if parameter not in owned:
+            if parameter not in self.lazy:
                 groups.setdefault(_rate_and_decay(name, config), []).append(parameter)
         fused = all(p.is_floating_point() for p in self.names)
         dense = [
@@ -99,10 +95,6 @@ class Optimiser:
             RowAdamW(table, *_rate_and_decay(self.names[table.weight], config), betas) for table in tables
         ]
         self.steps = 0
-
-    @property
-    def parameters(self) -> list[nn.Parameter]:
-        return list(self.names)
 
     def step(self, factor: float) -> None:
         """One step at `factor` times the peak learning rates; gradients are consumed."""
@@ -118,21 +110,17 @@ class Optimiser:
 
     def clip(self, limit: float) -> Tensor:
         """Scales all gradients so that their joint norm is at most `limit`; returns the norm before."""
-        gradients = list(self._gradients())
+        gradients = []
+        for parameter in self.names:
+            if parameter.grad is not None and parameter.grad.is_sparse:
+                parameter.grad = parameter.grad.coalesce()
+                gradients.append(parameter.grad.values())
+            elif parameter.grad is not None:
+                gradients.append(parameter.grad)
         norm = nn.utils.get_total_norm(gradients)
         for gradient in gradients:  # by 1 if it is small enough: a test of the norm would wait for the device
             gradient.mul_((limit / norm).clamp(max=1))
         return norm
-
-    def _gradients(self) -> Iterator[Tensor]:
-        for parameter in self.names:
-            if parameter.grad is None:
-                continue
-            if parameter.grad.is_sparse:
-                parameter.grad = parameter.grad.coalesce()
-                yield parameter.grad.values()
-            else:
-                yield parameter.grad
 
     def catch_up(self) -> None:
         """Brings every row of every table to this step."""
@@ -160,9 +148,8 @@ class Optimiser:
         self.steps = steps
         for table in self.rows:
             table.load(state, self.names[table.weight], steps)
-        owned = {table.weight for table in self.rows}
         for parameter, name in self.names.items():
-            if parameter in owned or f"mean.{name}" not in state or self.dense is None:
+            if parameter in self.lazy or f"mean.{name}" not in state or self.dense is None:
                 continue
             if f"upto.{name}" in state and int(state[f"upto.{name}"].min()) < steps:
                 raise RunError(

@@ -34,11 +34,7 @@ class RowAdamW:
     row. The one approximation is ε, which is taken from the first skipped step (where nearly all of the
     movement is). Reading a row (`forward` of the table) brings it up to date.
 
-    Args:
-        table: its gradient becomes sparse.
-        rate: peak learning rate.
-        decay: weight decay.
-        betas: β1, β2.
+    The gradient of the table becomes sparse; `rate` is the peak rate.
     """
 
     def __init__(self, table: EmbeddingTable, rate: float, decay: float, betas: tuple[float, float]) -> None:
@@ -70,9 +66,7 @@ class RowAdamW:
         """Brings the rows `numbers` (distinct or not) to the present step."""
         late = numbers.flatten()
         late = late[self.upto[late] < self.replay.now]
-        if not len(late):
-            return
-        for rows in late.unique().split(CHUNK):
+        for rows in late.unique().split(CHUNK) if len(late) else ():
             self._replay(rows)
 
     def catch_up_all(self) -> None:
@@ -150,7 +144,10 @@ class Replay:
         self.now += 1
         bias1, bias2 = self.biases()
         n = self.now - self.start
-        self._grow(n)
+        if n >= len(self.move):
+            room = np.zeros(max(1024, len(self.move)))
+            kept = (self.log_shrink, self.move, self.epsilon)
+            self.log_shrink, self.move, self.epsilon = (np.concatenate([x, room]) for x in kept)
         self.log_shrink[n] = self.log_shrink[n - 1] + math.log1p(-rate * decay)
         recent = np.arange(max(0, n - self.memory), n)
         regrown = np.exp(self.log_shrink[recent] - self.log_shrink[n])
@@ -177,9 +174,3 @@ class Replay:
 
     def _epsilon(self, step: int) -> float:
         return EPSILON * math.sqrt((1 - self.beta2 ** (step + 1)) / self.beta2)
-
-    def _grow(self, n: int) -> None:
-        if n >= len(self.move):
-            room = max(1024, len(self.move))
-            for name in ("log_shrink", "move", "epsilon"):
-                setattr(self, name, np.concatenate([getattr(self, name), np.zeros(room)]))

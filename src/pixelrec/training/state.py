@@ -39,10 +39,6 @@ class Progress:
         return self.loss / self.windows if self.windows else None
 
     @property
-    def epochs_since_best(self) -> int:
-        return self.epoch - self.best_epoch
-
-    @property
     def last_validated(self) -> int:
         """The last epoch that was validated; -1 if none was."""
         return -1 if self.best is None else self.epoch
@@ -85,7 +81,6 @@ class State:
 
 
 def random_state() -> dict[str, Tensor]:
-    """The state of this process's random number generators."""
     state = {"cpu": torch.get_rng_state()}
     return {**state, "cuda": torch.cuda.get_rng_state()} if torch.cuda.is_available() else state
 
@@ -111,7 +106,6 @@ def save_state(
 
 
 def resumable(folder: Path) -> str:
-    """The end of the message where `folder` of a run cannot be written."""
     return (
         "make room there; what was saved before is whole, "
         f"`pixelrec train --resume {folder.parent}` continues from it"
