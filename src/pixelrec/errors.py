@@ -11,13 +11,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 
 # PyTorch has a class for some of these errors only, but a message for each.
-_OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED", "std::bad_alloc")
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "ALLOC_FAILED",
-    "std::bad_alloc",
-]
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED", "std::bad_alloc")
 
 
 class PixelrecError(Exception):
@@ -79,7 +73,7 @@ def memory_explained(remedy: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not any(text in str(error) for text in _OUT_OF_MEMORY):
+        if not isinstance(error, MemoryError) and not any(text in str(error) for text in _NO_MEMORY):
             raise
         sentences = " ".join(str(error).split()).split(". ")[:2]
         cause = f" ({'. '.join(sentences)})" if sentences[0] else ""

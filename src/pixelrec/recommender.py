@@ -46,12 +46,7 @@ class Recommender(nn.Module):
     """
 
     def __init__(
-        self,
-        items: Config,
-        users: Config,
-        scoring: Config,
-        spec: DatasetSpec,
-        described: Config | None = None,
+        self, items: Config, users: Config, scoring: Config, spec: DatasetSpec, saved: Config | None = None
     ) -> None:
         super().__init__()
         self.recipe = {"items": dict(items), "users": dict(users), "scoring": dict(scoring)}
