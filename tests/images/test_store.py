@@ -122,7 +122,7 @@ def test_a_closed_store_is_refused_and_can_be_opened_again(path: Path):
 def _sum_in_child(store: PictureStore, answers) -> None:
     with ThreadPoolExecutor(4) as pool:
         sums = {int(s) for s in pool.map(lambda _: store.read(IDS).sum(), range(8))}
-    assert store._mapping._pid == os.getpid()  # LMDB forbids the parent's environment
+    assert store._pid == os.getpid()  # LMDB forbids the parent's environment
     answers.put(sums)
 
 
@@ -149,7 +149,7 @@ def test_a_forked_process_refuses_a_store_that_was_replaced(path: Path):
     path.rename(path.with_name("old"))
     path.with_name("other").rename(path)
     assert (store.read(["i3"]) == PictureStore.open(path).read(["i3"])).all()
-    store._mapping._pid = 0  # as after a fork
+    store._pid = 0  # as after a fork
     for _ in range(2):
         with pytest.raises(ImageError, match="was replaced: open it again"):
             store.read(["i3"])

@@ -1,4 +1,4 @@
-"""A folder of covers: the file of an item, and its bytes.
+"""A folder of covers: the file of an item, its bytes; and pictures outside a folder, of new items.
 
 A cover is `<item_id>.<suffix>` directly in the folder, the suffix in any case. Items are looked up in a
 listing of the folder; no path is built from an item id, so no id can reach outside.
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, final
 
+import numpy as np
+
+from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
-from pixelrec.images.decode import Refused
+from pixelrec.images.decode import Refused, decode, ready
 from pixelrec.images.unusable import Unusable
 
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "gif", "bmp")  # in order of preference
@@ -26,6 +29,15 @@ class Stamp(NamedTuple):
 
     bytes: int
     modified: int  # nanoseconds since 1970
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp | None:
+        """The present stamp of a file; None if it cannot be read."""
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        return cls(found.st_size, found.st_mtime_ns)
 
 
 @final
@@ -58,11 +70,6 @@ class Covers:
                 names[stem] = name
         return cls(folder, names, tuple(notes), tuple(others))
 
-    def path(self, item_id: str) -> Path | None:
-        """The cover of an item, if it has one."""
-        name = self.names.get(item_id)
-        return None if name is None else self.folder / name
-
     def missing(self, item_ids: Iterable[str]) -> list[Unusable]:
         """The items that have no cover."""
         return [
@@ -83,7 +90,11 @@ def read_cover(path: Path) -> tuple[bytes, Stamp]:
     """
     try:
         found = path.stat()
-        _check_file(found)
+        if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
+            what = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+            raise Refused("not-a-file", f"{what}, not a file")
+        if found.st_size > MAX_BYTES:
+            raise Refused("too-large", f"{found.st_size:,} bytes, at most {MAX_BYTES:,} are read")
         data = path.read_bytes()
     except FileNotFoundError:
         raise Refused("missing", f"no {path.name}") from None
@@ -94,21 +105,23 @@ def read_cover(path: Path) -> tuple[bytes, Stamp]:
     return data, Stamp(found.st_size, found.st_mtime_ns)
 
 
-def stamp(path: Path) -> Stamp | None:
-    """The present stamp of a file; None if it cannot be read."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return Stamp(found.st_size, found.st_mtime_ns)
+def read_loose(paths: Sequence[Path], *, size: int, fit: Fit) -> np.ndarray:
+    """uint8[n, size, size, 3] of picture files, as in a store.
 
-
-def _check_file(found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
-        raise Refused("not-a-file", f"{what}, not a file")
-    if found.st_size > MAX_BYTES:
-        raise Refused("too-large", f"{found.st_size:,} bytes, at most {MAX_BYTES:,} are read")
+    Raises:
+        ImageError: naming the first file that is no usable picture, with the reason.
+    """
+    pictures = []
+    with ready():
+        for path in paths:
+            try:
+                data, _ = read_cover(path)
+                pictures.append(decode(data, size=size, fit=fit).pixels)
+            except Refused as refused:
+                raise ImageError(
+                    f"{path}: {refused.reason}: {refused.detail}; expected a picture, such as a JPEG"
+                ) from None
+    return np.stack(pictures)
 
 
 def _entries(folder: Path) -> Iterator[str]:

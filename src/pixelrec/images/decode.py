@@ -16,15 +16,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
+import PIL
+from PIL import Image, UnidentifiedImageError
 
 from pixelrec.choices import Fit
 from pixelrec.images.square import square
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+try:
+    import simplejpeg
+except ImportError:
+    simplejpeg = None
 
 Reason: TypeAlias = Literal[
     "missing", "not-a-file", "unreadable", "empty", "not-a-picture", "truncated", "too-large", "damaged"
@@ -80,11 +84,15 @@ def decode(data: bytes, *, size: int, fit: Fit) -> Decoded:
     Raises:
         Refused: it cannot be used.
     """
+    name, decoder = "JPEG", "simplejpeg"
     raster = _quick(data, size, fit) if data.startswith(FORMATS["JPEG"]) else None
-    if raster is not None:
-        return _decoded(raster, "JPEG", "simplejpeg", size, fit)
-    name, raster = _thorough(data, size, fit)
-    return _decoded(raster, name, "pillow", size, fit)
+    if raster is None:
+        (name, raster), decoder = _thorough(data, size, fit), "pillow"
+    width, height = raster.width, raster.height
+    if raster.orientation >= 5:  # rows and columns are swapped
+        width, height = height, width
+    upright = _upright(raster.pixels, raster.orientation)
+    return Decoded(square(upright, size, fit), width, height, name, raster.mode, decoder)
 
 
 @contextmanager
@@ -94,7 +102,6 @@ def ready() -> Iterator[None]:
     Python's warning filters belong to the whole process, so they are set around the threads, not in one.
     """
     import torch.nn.functional  # noqa: F401
-    from PIL import Image
 
     Image.init()
     with warnings.catch_warnings():
@@ -104,22 +111,11 @@ def ready() -> Iterator[None]:
 
 def decoder_versions() -> dict[str, str]:
     """The installed decoders and their versions."""
-    import PIL
-
-    quick = _simplejpeg()
-    return {"pillow": PIL.__version__} | ({"simplejpeg": quick.__version__} if quick else {})
-
-
-def _decoded(raster: _Raster, name: str, decoder: str, size: int, fit: Fit) -> Decoded:
-    upright = _upright(raster.pixels, raster.orientation)
-    turned = raster.orientation >= 5
-    width, height = (raster.height, raster.width) if turned else (raster.width, raster.height)
-    return Decoded(square(upright, size, fit), width, height, name, raster.mode, decoder)
+    return {"pillow": PIL.__version__} | ({"simplejpeg": simplejpeg.__version__} if simplejpeg else {})
 
 
 def _quick(data: bytes, size: int, fit: Fit) -> _Raster | None:
     """A JPEG by simplejpeg; None if it is left to Pillow."""
-    simplejpeg = _simplejpeg()
     if simplejpeg is None:
         return None
     try:
@@ -136,13 +132,15 @@ def _quick(data: bytes, size: int, fit: Fit) -> _Raster | None:
 
 def _thorough(data: bytes, size: int, fit: Fit) -> tuple[str, _Raster]:
     """Any picture by Pillow, with the name of its format."""
-    from PIL import Image, UnidentifiedImageError
-
     try:
         with Image.open(BytesIO(data), formats=list(FORMATS)) as image:
             _check_pixels(*image.size)
+            width, height = image.size
+            f = _reduction(width, height, size, fit)
+            image.draft("RGB", (max(1, width // f), max(1, height // f)))
+            mode, orientation = image.mode, _orientation(image)
             name = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: a JPEG with more behind it
-            return name, _raster(image, size, fit)
+            return name, _Raster(_rgb(image), width, height, mode, orientation)
     except Refused:
         raise
     except UnidentifiedImageError:
@@ -155,25 +153,14 @@ def _thorough(data: bytes, size: int, fit: Fit) -> tuple[str, _Raster]:
         raise Refused("damaged", f"{type(error).__name__}: {error}") from None
 
 
-def _raster(image: Image, size: int, fit: Fit) -> _Raster:
-    width, height = image.size
-    f = _reduction(width, height, size, fit)
-    image.draft("RGB", (max(1, width // f), max(1, height // f)))
-    mode = image.mode
-    orientation = _orientation(image)
-    return _Raster(_rgb(image), width, height, mode, orientation)
-
-
-def _rgb(image: Image) -> np.ndarray:
+def _rgb(image: Image.Image) -> np.ndarray:
     """The first frame as uint8[height, width, 3]."""
-    from PIL import Image as pillow
-
     if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion would clip it to white
         grey = (np.asarray(image) >> 8).clip(0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
-        return np.array(pillow.alpha_composite(pillow.new("RGBA", layer.size, "white"), layer).convert("RGB"))
+        return np.array(Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB"))
     return np.array(image.convert("RGB"))
 
 
@@ -203,8 +190,6 @@ def _jpeg_orientation(data: bytes) -> int:
     """The EXIF orientation of a JPEG, which is opened again only if it may have one."""
     if data.find(b"\xff\xe1", 0, 1 << 16) < 0:  # the marker of EXIF and XMP
         return 1
-    from PIL import Image
-
     try:
         with Image.open(BytesIO(data), formats=["JPEG"]) as image:
             return _orientation(image)
@@ -212,7 +197,7 @@ def _jpeg_orientation(data: bytes) -> int:
         return 1
 
 
-def _orientation(image: Image) -> int:
+def _orientation(image: Image.Image) -> int:
     """1 … 8; 1, upright, also if EXIF is absent or broken."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
@@ -232,12 +217,3 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 6, 7):  # mirrored
         pixels = pixels[:, ::-1]
     return pixels
-
-
-def _simplejpeg() -> Any:
-    """The module; None if it is not installed."""
-    try:
-        import simplejpeg
-    except ImportError:
-        return None
-    return simplejpeg

@@ -6,7 +6,6 @@ Nothing is written. Covers are read and decoded as by `pack`, so both refuse the
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +18,9 @@ from pixelrec.console.progress import progress_line
 from pixelrec.errors import ImageError
 from pixelrec.images.covers import Covers, read_cover
 from pixelrec.images.decode import Refused, decode, ready
+from pixelrec.images.near_duplicates import field_colours, near_duplicates, perceptual_hash
 from pixelrec.images.pool import in_threads, thread_count
-from pixelrec.images.unusable import Unusable, reasons
+from pixelrec.images.unusable import Unusable, frequencies
 
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 _SIDE = 32  # of the decoded covers, as the hash of near-duplicates needs them
@@ -50,18 +50,18 @@ class CheckReport:
     @property
     def reasons(self) -> dict[str, int]:
         """The number of unusable items for each reason, most frequent first."""
-        return reasons(self.unusable)
+        return frequencies(u.reason for u in self.unusable)
 
     def to_dict(self) -> dict[str, Any]:
         """The report for JSON."""
-        changed = {
+        return vars(self) | {
             "covers": str(self.covers),
             "unusable": [u._asdict() for u in self.unusable],
             "seconds": round(self.seconds, 3),
+            "sound": self.sound,
+            "reasons": self.reasons,
+            "percentiles": PERCENTILES,
         }
-        return (
-            vars(self) | changed | {"sound": self.sound, "reasons": self.reasons, "percentiles": PERCENTILES}
-        )
 
 
 class _Sound(NamedTuple):
@@ -102,8 +102,8 @@ def check(
         notes=found.notes,
         extras=tuple(found.extras(items)),
         measures=_measures(sound),
-        formats=_counts(cover.format for cover in sound),
-        modes=_counts(cover.mode for cover in sound),
+        formats=frequencies(cover.format for cover in sound),
+        modes=frequencies(cover.mode for cover in sound),
         duplicates=_alike(sound) if duplicates else None,
         seconds=time.perf_counter() - started,
     )
@@ -112,8 +112,7 @@ def check(
 def _examine_all(found: Covers, items: Iterable[str], threads: int) -> tuple[list[_Sound], list[Unusable]]:
     present = [item_id for item_id in items if item_id in found.names]
     results: list[_Sound | Unusable] = []
-    line = progress_line("checking covers", len(present))
-    with ready(), line as advance:
+    with ready(), progress_line("checking covers", len(present)) as advance:
         for result in in_threads(partial(_examine, found), present, threads=threads):
             results.append(result)
             advance()
@@ -122,17 +121,13 @@ def _examine_all(found: Covers, items: Iterable[str], threads: int) -> tuple[lis
 
 
 def _examine(found: Covers, item_id: str) -> _Sound | Unusable:
-    from pixelrec.images.near_duplicates import field_colours, perceptual_hash
-
     try:
         data, stamp = read_cover(found.folder / found.names[item_id])
         picture = decode(data, size=_SIDE, fit="stretch")
     except Refused as refused:
         return Unusable(item_id, refused.reason, refused.detail)
-    look, colours = perceptual_hash(picture.pixels), field_colours(picture.pixels)
-    return _Sound(
-        item_id, picture.width, picture.height, stamp.bytes, picture.format, picture.mode, look, colours
-    )
+    look = perceptual_hash(picture.pixels), field_colours(picture.pixels)
+    return _Sound(item_id, picture.width, picture.height, stamp.bytes, picture.format, picture.mode, *look)
 
 
 def _measures(sound: Sequence[_Sound]) -> dict[str, tuple[float, ...]]:
@@ -144,14 +139,8 @@ def _measures(sound: Sequence[_Sound]) -> dict[str, tuple[float, ...]]:
 
 
 def _alike(sound: Sequence[_Sound]) -> tuple[tuple[str, ...], ...]:
-    from pixelrec.images.near_duplicates import near_duplicates
-
     if not sound:
         return ()
     hashes = np.array([cover.hash for cover in sound], np.uint64)
     colours = np.stack([cover.colours for cover in sound])
     return tuple(tuple(sound[i].item_id for i in group) for group in near_duplicates(hashes, colours))
-
-
-def _counts(values: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(values).most_common())

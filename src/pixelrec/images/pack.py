@@ -22,13 +22,13 @@ from pixelrec.choices import Fit, Missing
 from pixelrec.console.progress import progress_line
 from pixelrec.errors import ImageError, nearest
 from pixelrec.files.atomic import in_place, new_folder
-from pixelrec.images.covers import Covers, Stamp, read_cover, stamp
+from pixelrec.images.covers import Covers, Stamp, read_cover
 from pixelrec.images.decode import Refused, decode, decoder_versions, ready
 from pixelrec.images.manifest import Manifest, key_of
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.square import grey_square
 from pixelrec.images.store import is_open
-from pixelrec.images.unusable import Unusable, list_path, reasons, refusal, write_unusable
+from pixelrec.images.unusable import Unusable, frequencies, list_path, refusal, write_unusable
 from pixelrec.images.writer import StoreWriter, check_place
 
 LARGEST_SIZE = 4096
@@ -51,12 +51,7 @@ class PackReport:
     @property
     def reasons(self) -> dict[str, int]:
         """The number of unusable items for each reason, most frequent first."""
-        return reasons(self.unusable)
-
-
-class _Task(NamedTuple):
-    item_id: str
-    path: Path
+        return frequencies(u.reason for u in self.unusable)
 
 
 class _Made(NamedTuple):
@@ -111,11 +106,15 @@ def pack(
     if draft_of is not None:
         write_unusable((), refused)
     packed = len(tasks) - len(broken)
-    resumed = len(items) - len(unusable) - packed
-    size_on_disk = (out / "data.mdb").stat().st_size
-    seconds = time.perf_counter() - started
     return PackReport(
-        draft_of or out, packed, resumed, tuple(unusable), missing, found.notes, size_on_disk, seconds
+        draft_of or out,
+        packed,
+        len(items) - len(unusable) - packed,
+        tuple(unusable),
+        missing,
+        found.notes,
+        bytes=(out / "data.mdb").stat().st_size,
+        seconds=time.perf_counter() - started,
     )
 
 
@@ -161,7 +160,7 @@ def _absent(found: Covers, items: Sequence[str]) -> list[Unusable]:
     return absent
 
 
-def _pack_all(writer: StoreWriter, tasks: list[_Task], threads: int) -> list[Unusable]:
+def _pack_all(writer: StoreWriter, tasks: list[tuple[str, Path]], threads: int) -> list[Unusable]:
     """Decodes and stores every task; returns the unusable ones. If interrupted, keeps finished ones."""
     broken: list[Unusable] = []
     if not tasks:
@@ -184,23 +183,24 @@ def _pack_all(writer: StoreWriter, tasks: list[_Task], threads: int) -> list[Unu
     return broken
 
 
-def _make(task: _Task, *, size: int, fit: Fit) -> _Made | Unusable:
+def _make(task: tuple[str, Path], *, size: int, fit: Fit) -> _Made | Unusable:
+    item_id, path = task
     try:
-        data, read = read_cover(task.path)
-        return _Made(task.item_id, decode(data, size=size, fit=fit).pixels, read, sha256(data).digest())
+        data, read = read_cover(path)
+        return _Made(item_id, decode(data, size=size, fit=fit).pixels, read, sha256(data).digest())
     except Refused as refused:
-        return Unusable(task.item_id, refused.reason, refused.detail)
+        return Unusable(item_id, refused.reason, refused.detail)
 
 
-def _outstanding(found: Covers, items: Iterable[str], writer: StoreWriter) -> list[_Task]:
-    """The items with a cover that is not in the store, or has changed since."""
+def _outstanding(found: Covers, items: Iterable[str], writer: StoreWriter) -> list[tuple[str, Path]]:
+    """The items with a cover that is not in the store, or has changed since, and its path."""
     stamps = writer.stamps()
     tasks = []
     for item_id in items:
-        path = found.path(item_id)
-        known = stamps.get(key_of(item_id))
-        if path is not None and (known is None or known != stamp(path)):
-            tasks.append(_Task(item_id, path))
+        if item_id in found.names:
+            path, known = found.folder / found.names[item_id], stamps.get(key_of(item_id))
+            if known is None or known != Stamp.of(path):
+                tasks.append((item_id, path))
     return tasks
 
 

@@ -22,12 +22,12 @@ def in_threads(work: Callable[[T], R], tasks: Sequence[T], *, threads: int) -> G
     At most 256 results, or 16 per thread, wait to be consumed. Closing the generator cancels tasks that have
     not started and waits for the others.
     """
-    chunks = (tasks[start : start + _CHUNK] for start in range(0, len(tasks), _CHUNK))
     flying: deque[Future[list[R]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
     try:
-        for chunk in chunks:
-            flying.append(pool.submit(_all, work, chunk))
+        for start in range(0, len(tasks), _CHUNK):
+            chunk = tasks[start : start + _CHUNK]
+            flying.append(pool.submit(list, map(work, chunk)))
             if len(flying) >= max(_AHEAD, 2 * threads):
                 yield from flying.popleft().result()
         while flying:
@@ -44,7 +44,3 @@ def thread_count(threads: int | None) -> int:
     if threads < 1:
         raise ImageError(f"threads is {threads}, expected at least 1, or nothing for one per core")
     return threads
-
-
-def _all(work: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
-    return [work(task) for task in tasks]

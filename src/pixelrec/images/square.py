@@ -20,33 +20,23 @@ def square(pixels: np.ndarray, size: int, fit: Fit) -> np.ndarray:
     "stretch" ignores the aspect ratio, "crop" takes the largest centred square, "pad" keeps everything and
     fills the rest with grey.
     """
+    height, width, _ = pixels.shape
     if fit == "stretch":
         return _resized(pixels, size, size)
     if fit == "crop":
-        return _resized(_centre(pixels), size, size)
-    return _padded(pixels, size)
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        return _resized(pixels[top : top + side, left : left + side], size, size)
+    h, w = (max(1, round(side * size / max(height, width))) for side in (height, width))
+    top, left = (size - h) // 2, (size - w) // 2
+    canvas = grey_square(size)
+    canvas[top : top + h, left : left + w] = _resized(pixels, h, w)
+    return canvas
 
 
 def grey_square(size: int) -> np.ndarray:
     """The picture of an item without a cover: uint8[size, size, 3], mid-grey."""
     return np.full((size, size, 3), GREY, np.uint8)
-
-
-def _centre(pixels: np.ndarray) -> np.ndarray:
-    height, width, _ = pixels.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return pixels[top : top + side, left : left + side]
-
-
-def _padded(pixels: np.ndarray, size: int) -> np.ndarray:
-    height, width, _ = pixels.shape
-    longest = max(height, width)
-    h, w = (max(1, round(side * size / longest)) for side in (height, width))
-    top, left = (size - h) // 2, (size - w) // 2
-    canvas = grey_square(size)
-    canvas[top : top + h, left : left + w] = _resized(pixels, h, w)
-    return canvas
 
 
 def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

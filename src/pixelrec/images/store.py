@@ -33,12 +33,22 @@ class PictureStore:
     """The pictures of a packed store, by item id. Make one with `open`.
 
     May be used by many threads at once, after a fork, while another process packs more into it, and sent to
-    other processes, which open it themselves.
+    other processes, which open it themselves. LMDB allows one environment of a store in a process, and
+    forbids its use across a fork: opening a store that is open gives the same object.
     """
 
-    def __init__(self, mapping: _Mapping) -> None:
-        self._mapping = mapping
-        self.manifest = mapping.manifest
+    def __init__(self, path: Path) -> None:
+        self.path, self._identity = path, _identity(path)
+        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._opened: tuple[Any, Any] | None = _environment(path)
+        try:
+            self.manifest = self._complete_manifest(*self._opened)
+        except BaseException:
+            self.close()
+            raise
+        self.size = self.manifest.size  # height and width of every picture, in pixels
+        self.fit: Fit = self.manifest.fit  # how covers were made square
+        self.grey: Mapping[str, str] = self.manifest.grey  # items without a cover → the reason
 
     @classmethod
     def open(cls, path: Path | str) -> PictureStore:
@@ -47,29 +57,20 @@ class PictureStore:
         Raises:
             ImageError: it is absent, unfinished or of another version.
         """
-        return cls(_mapping_of(Path(path)))
+        path = Path(path)
+        with _stores_lock:
+            store = _stores.get(_identity(path))
+            if store is None or not store.is_open:
+                store = cls(path.resolve())
+                _stores[store._identity] = store
+            return store
 
     @property
-    def path(self) -> Path:
-        return self._mapping.path
-
-    @property
-    def size(self) -> int:
-        """Height and width of every picture, in pixels."""
-        return self.manifest.size
-
-    @property
-    def fit(self) -> Fit:
-        """How covers were made square."""
-        return self.manifest.fit
-
-    @property
-    def grey(self) -> Mapping[str, str]:
-        """The items with a grey picture instead of a cover, with the reason."""
-        return self.manifest.grey
+    def is_open(self) -> bool:
+        return self._opened is not None
 
     def __len__(self) -> int:
-        env, pictures = self._mapping.opened()
+        env, pictures = self._handles()
         with env.begin() as txn:
             return int(txn.stat(pictures)["entries"])
 
@@ -88,15 +89,26 @@ class PictureStore:
         shape = (len(item_ids), self.size, self.size, 3)
         if out is None:
             out = np.empty(shape, np.uint8)
-        _check_out(out, shape)
-        absent = self._fill(out.reshape(len(item_ids), self.manifest.picture_bytes), item_ids)
+        elif out.shape != shape or out.dtype != "uint8" or not out.flags.c_contiguous:
+            raise ValueError(f"out is {out.dtype}{list(out.shape)}, expected contiguous uint8{list(shape)}")
+        rows, absent = out.reshape(len(item_ids), self.manifest.picture_bytes), []
+        env, pictures = self._handles()
+        uint8, frombuffer = np.uint8, np.frombuffer
+        with env.begin(db=pictures, buffers=True) as txn:
+            get = txn.get
+            for row, item_id in enumerate(item_ids):
+                found = get(key_of(item_id))
+                if found is None:
+                    absent.append(item_id)
+                else:
+                    rows[row] = frombuffer(found, uint8)
         if absent:
             raise ImageError(_absence(self.path, absent, len(item_ids)))
         return out
 
     def missing(self, item_ids: Sequence[str]) -> list[str]:
         """The items without a picture in the store."""
-        env, pictures = self._mapping.opened()
+        env, pictures = self._handles()
         with env.begin(db=pictures, buffers=True) as txn:
             return [item_id for item_id in item_ids if txn.get(key_of(item_id)) is None]
 
@@ -105,7 +117,7 @@ class PictureStore:
 
         The same covers packed again, anywhere, give the same; pixels are not read.
         """
-        env, _ = self._mapping.opened()
+        env, _ = self._handles()
         made = {name: getattr(self.manifest, name) for name in ("size", "fit", "channels", "filter")}
         digest = sha256(json.dumps(made, sort_keys=True).encode())
         stamps = env.open_db(STAMPS, create=False)
@@ -115,23 +127,11 @@ class PictureStore:
                 digest.update(key + b"\0" + (b"grey" if origin is None else origin[STAMP.size :] or origin))
         return digest.hexdigest()
 
-    def _fill(self, rows: np.ndarray, item_ids: Sequence[str]) -> list[str]:
-        """Copies the pictures into `rows` uint8[n, bytes of a picture]; returns the items without one."""
-        env, pictures = self._mapping.opened()
-        uint8, frombuffer, absent = np.uint8, np.frombuffer, []
-        with env.begin(db=pictures, buffers=True) as txn:
-            get = txn.get
-            for row, item_id in enumerate(item_ids):
-                found = get(key_of(item_id))
-                if found is None:
-                    absent.append(item_id)
-                else:
-                    rows[row] = frombuffer(found, uint8)
-        return absent
-
     def close(self) -> None:
         """Closes the store for the whole process; needed only before packing into it again."""
-        self._mapping.close()
+        if self._opened is not None:
+            self._opened[0].close()
+            self._opened = None
 
     def __enter__(self) -> Self:
         return self
@@ -145,19 +145,7 @@ class PictureStore:
     def __repr__(self) -> str:
         return f"PictureStore({str(self.path)!r}, size={self.size}, fit={self.fit!r})"
 
-
-@final
-class _Mapping:
-    """The LMDB environment of a store in this process; LMDB allows one, and forbids its use across a fork."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.identity = path, _identity(path)
-        self._lock = threading.Lock()
-        self._opened: tuple[Any, Any] | None = _environment(path)
-        self._pid = os.getpid()
-        self.manifest = self._read_manifest()
-
-    def opened(self) -> tuple[Any, Any]:
+    def _handles(self) -> tuple[Any, Any]:
         """The environment and the handle of its pictures, reopened in a forked process."""
         if self._pid != os.getpid():
             self._reopen()
@@ -165,66 +153,53 @@ class _Mapping:
             raise ImageError(f"the picture store {self.path} was closed: open it again")
         return self._opened
 
-    @property
-    def is_open(self) -> bool:
-        return self._opened is not None
-
-    def close(self) -> None:
-        if self._opened is not None:
-            self._opened[0].close()
-            self._opened = None
-
     def _reopen(self) -> None:
         with self._lock:
             if self._pid != os.getpid():
                 if self._opened is not None:
                     self._opened[0].close()  # the child's copy; the parent's stays as it is
-                    if _identity(self.path) != self.identity:
+                    if _identity(self.path) != self._identity:
                         raise ImageError(f"the picture store {self.path} was replaced: open it again")
                     self._opened = _environment(self.path)
                 self._pid = os.getpid()
 
-    def _read_manifest(self) -> Manifest:
-        env, pictures = self.opened()
-        try:
-            with env.begin() as txn:
-                count = txn.stat(pictures)["entries"]
-                manifest = Manifest.from_json(txn.get(KEY) or b"", self.path)
-            if not manifest.complete:
-                raise ImageError(
-                    f"packing of {self.path} is unfinished, {count:,} of {manifest.expected:,} pictures: run "
-                    "`pixelrec images pack` again with the same options to continue"
-                )
-        except BaseException:
-            self.close()
-            raise
+    def _complete_manifest(self, env: Any, pictures: Any) -> Manifest:
+        with env.begin() as txn:
+            count = txn.stat(pictures)["entries"]
+            manifest = Manifest.from_json(txn.get(KEY) or b"", self.path)
+        if not manifest.complete:
+            raise ImageError(
+                f"packing of {self.path} is unfinished, {count:,} of {manifest.expected:,} pictures: run "
+                "`pixelrec images pack` again with the same options to continue"
+            )
         return manifest
 
 
-_mappings: WeakValueDictionary[tuple[int, int], _Mapping] = WeakValueDictionary()
-_mappings_lock = threading.Lock()
-
-
-def _mapping_of(path: Path) -> _Mapping:
-    with _mappings_lock:
-        mapping = _mappings.get(_identity(path))
-        if mapping is None or not mapping.is_open:
-            mapping = _Mapping(path.resolve())
-            _mappings[mapping.identity] = mapping
-        return mapping
+_stores: WeakValueDictionary[tuple[int, int], PictureStore] = WeakValueDictionary()
+_stores_lock = threading.Lock()
 
 
 def is_open(path: Path) -> bool:
     """Whether this process has the store that is at `path` now open for reading."""
-    with _mappings_lock:
-        mapping = _mappings.get(_identity(path)) if (path / "data.mdb").is_file() else None
-        return mapping is not None and mapping.is_open
+    with _stores_lock:
+        store = _stores.get(_identity(path)) if (path / "data.mdb").is_file() else None
+        return store is not None and store.is_open
 
 
 def _environment(path: Path) -> tuple[Any, Any]:
-    """A read-only environment and the handle of its pictures."""
+    """A read-only environment and the handle of its pictures.
+
+    It has a lock, so that packing more never reuses pages being read, except where none may be made. The map
+    is as large as the disk, so that a store that another process packs into does not outgrow it.
+    """
+    lock = path / "lock.mdb"
+    writable = os.access(lock if lock.exists() else path, os.W_OK)
+    opening = partial(lmdb.open, str(path), readonly=True, lock=writable, max_dbs=2, max_readers=MAX_READERS)
     try:
-        env = _open_shared(path)
+        try:
+            env = opening(map_size=min(shutil.disk_usage(path).total, _LARGEST_MAP))
+        except lmdb.MemoryError:  # the address space is limited
+            env = opening()
     except lmdb.Error as error:
         raise ImageError(f"cannot open the picture store {path}: {error}") from None
     try:
@@ -243,27 +218,6 @@ def _identity(path: Path) -> tuple[int, int]:
             raise ImageError(f"no picture store at {path}: pack one with `pixelrec images pack`") from None
         raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`") from None
     return found.st_dev, found.st_ino
-
-
-def _open_shared(path: Path) -> Any:
-    """With a lock, so that packing more never reuses pages being read; without one where none may be made.
-
-    The map is as large as the disk, so that a store that another process packs into does not outgrow it.
-    """
-    lock = path / "lock.mdb"
-    writable = os.access(lock if lock.exists() else path, os.W_OK)
-    open_with = partial(
-        lmdb.open, str(path), readonly=True, lock=writable, max_dbs=2, max_readers=MAX_READERS
-    )
-    try:
-        return open_with(map_size=min(shutil.disk_usage(path).total, _LARGEST_MAP))
-    except lmdb.MemoryError:  # the address space is limited
-        return open_with()
-
-
-def _check_out(out: np.ndarray, shape: tuple[int, ...]) -> None:
-    if out.shape != shape or out.dtype != "uint8" or not out.flags.c_contiguous:
-        raise ValueError(f"out is {out.dtype}{list(out.shape)}, expected contiguous uint8{list(shape)}")
 
 
 def _absence(path: Path, absent: list[str], items: int) -> str:

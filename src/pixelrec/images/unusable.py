@@ -23,9 +23,9 @@ class Unusable(NamedTuple):
     detail: str
 
 
-def reasons(unusable: Iterable[Unusable]) -> dict[str, int]:
-    """The number of items for each reason, most frequent first."""
-    return dict(Counter(u.reason for u in unusable).most_common())
+def frequencies(values: Iterable[str]) -> dict[str, int]:
+    """The number of occurrences of each value, the most frequent first."""
+    return dict(Counter(values).most_common())
 
 
 def list_path(store: Path) -> Path:
@@ -49,7 +49,9 @@ def refusal(unusable: Sequence[Unusable], items: int, listed: Path, kept: str) -
     """The error for unusable covers, in one line; if there are many, `listed` is written."""
     many = len(unusable) > _NAMED
     write_unusable(unusable if many else (), listed)
-    counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons(unusable).items())
+    counts = ", ".join(
+        f"{count:,} {reason}" for reason, count in frequencies(u.reason for u in unusable).items()
+    )
     named = ", ".join(f"{u.item_id} ({u.detail})" for u in unusable[:_NAMED])
     more = f", …; all are listed in {listed}" if many else ""
     return ImageError(

@@ -88,7 +88,8 @@ class StoreWriter:
                 f"the disk of {self.path} has {with_prefix(free)} free, {pictures:,} pictures need "
                 f"{with_prefix(needed)}: make room, then run the same command again"
             )
-        self._env.set_mapsize(max(self._env.info()["map_size"], self._used() + needed))
+        used = (self._env.info()["last_pgno"] + 1) * page
+        self._env.set_mapsize(max(self._env.info()["map_size"], used + needed))
         self._save(replace(self.manifest, complete=False))
 
     def add(self, item_id: str, pixels: np.ndarray, stamp: Stamp | None, digest: bytes = b"") -> None:
@@ -100,8 +101,17 @@ class StoreWriter:
 
     def commit(self) -> None:
         """Writes the batch. If interrupted, nothing of it is written, and it can be repeated."""
+
+        def put(txn: Any) -> None:
+            for key, pixels, origin in self._waiting:
+                txn.put(key, pixels, db=self._pictures)
+                if origin is None:
+                    txn.delete(key, db=self._stamps)
+                else:
+                    txn.put(key, origin, db=self._stamps)
+
         if self._waiting:
-            self._write(self._put_waiting)
+            self._write(put)
             self._waiting.clear()
 
     def drop(self, item_ids: Iterable[str]) -> None:
@@ -120,14 +130,6 @@ class StoreWriter:
         """Marks the store complete."""
         self.commit()
         self._save(replace(self.manifest, complete=True, grey=grey, count=self.count()))
-
-    def _put_waiting(self, txn: Any) -> None:
-        for key, pixels, origin in self._waiting:
-            txn.put(key, pixels, db=self._pictures)
-            if origin is None:
-                txn.delete(key, db=self._stamps)
-            else:
-                txn.put(key, origin, db=self._stamps)
 
     def _save(self, manifest: Manifest) -> None:
         self._write(lambda txn: txn.put(KEY, manifest.to_json()))
@@ -172,9 +174,6 @@ class StoreWriter:
         return replace(
             wanted, complete=found.complete, grey=found.grey, decoders=found.decoders | wanted.decoders
         )
-
-    def _used(self) -> int:
-        return int((self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"])
 
     def _free(self) -> int:
         with suppress(OSError):

@@ -18,7 +18,7 @@ from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import RequestError
 from pixelrec.evaluation.baselines import OnStart, ignore
 from pixelrec.evaluation.evaluate import rank_targets
-from pixelrec.images.loose import read_loose
+from pixelrec.images.covers import read_loose
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.run import Run
 
