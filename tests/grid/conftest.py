@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,12 @@ def finish(grid: Grid) -> Finish:
         return ranks
 
     return finish
+
+
+def collect_results(
+    grid: Grid, baselines: Mapping[str, np.ndarray], notes: Mapping[str, str] | None = None
+) -> results.Results:
+    return results.Collector(grid, baselines, notes).results()
 
 
 def write(grid: Grid, cell: Cell, ranks: np.ndarray) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pixelrec.files.lock import holder
 from pixelrec.grid.cell import Cell
 from pixelrec.grid.machine import peak_memory
 from pixelrec.grid.process import CellProcess, threads
@@ -21,31 +22,21 @@ def cell(tmp_path: Path) -> Cell:
     return Cell(read_recipe("published/mf-id"), tmp_path / "mf-id" / "seed-0")
 
 
-def test_one_at_a_time(cell: Cell) -> None:
-    first = cell.lock()
-    assert first is not None
-    assert cell.lock() is None
-    os.close(first)
-    second = cell.lock()
-    assert second is not None
-    os.close(second)
-
-
 def test_a_child_holds_what_it_inherits_until_it_dies(cell: Cell) -> None:
     lock = cell.lock()
-    assert lock is not None
+    assert lock is not None and cell.lock() is None
     child = subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(lock,), stderr=subprocess.DEVNULL
+        [sys.executable, "-c", "input()"],
+        stdin=subprocess.PIPE,
+        pass_fds=(lock.descriptor,),
+        stderr=subprocess.DEVNULL,
     )
-    os.close(lock)
+    os.close(lock.descriptor)  # as when the runner dies
     assert cell.lock() is None
     child.kill()
-    child.wait()
-    assert child.stdin is not None
-    child.stdin.close()
-    again = cell.lock()
-    assert again is not None
-    os.close(again)
+    child.communicate()
+    with cell.lock() or pytest.fail("still locked"):
+        assert holder(cell.lock_file).startswith(f"process {os.getpid()} on ")
 
 
 def test_a_process_locks_its_cell_and_gives_the_reason_of_its_failure(cell: Cell, tmp_path: Path) -> None:
@@ -54,16 +45,16 @@ def test_a_process_locks_its_cell_and_gives_the_reason_of_its_failure(cell: Cell
     cell.fail("an earlier reason")
     process = CellProcess(cell, lock, tmp_path / "nothing", "test", 1)
     assert cell.failure is None
-    os.close(lock)  # as when the runner dies
+    os.close(lock.descriptor)  # as when the runner dies
     held = cell.lock()
     while not process.is_over():
         time.sleep(0.01)
     assert held is None, "its process holds the cell too"
     assert "nothing: no such data set" in (process.failure() or "")
     opened = os.open(os.devnull, os.O_RDONLY)  # takes the number that was closed, or another one
-    os.dup2(opened, lock)
+    os.dup2(opened, lock.descriptor)
     process.close()
-    if opened != lock:
+    if opened != lock.descriptor:
         os.close(opened)
 
 
@@ -72,7 +63,7 @@ def test_a_failure_is_kept_until_it_is_forgotten(cell: Cell) -> None:
     cell.folder.parent.mkdir()
     cell.fail("the loss is nan")
     assert cell.state("test") == "failed" and cell.failure == "the loss is nan"
-    cell.forget_failure()
+    cell.failure_file.unlink()
     assert cell.state("test") == "new"
 
 

@@ -10,10 +10,9 @@ import pytest
 
 from pixelrec.grid.page import forest_plots, page
 from pixelrec.grid.plan import Grid
-from pixelrec.grid.results import collect_results
 from pixelrec.runs.evaluate import target_counts
 
-from .conftest import Finish
+from .conftest import Finish, collect_results
 
 NASTY = '</style><script>alert("x")</script>{{ 1 }}'
 VOID = {"meta", "br", "rect", "path"}

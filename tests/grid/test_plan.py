@@ -190,7 +190,7 @@ def test_a_run_killed_while_its_folder_was_made_is_made_again(
 
 def test_a_run_that_is_begun_is_not_cleared(begun: Cell) -> None:
     begun.clear()
-    assert begun.is_begun()
+    assert begun.about is not None
 
 
 def test_a_recipe_of_another_version_is_named(begun: Cell, dataset: Dataset) -> None:

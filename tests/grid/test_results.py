@@ -18,13 +18,12 @@ from pixelrec.cli.show_grid import print_results
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.errors import RunError
-from pixelrec.grid.notes import table_notes
 from pixelrec.grid.plan import Grid
-from pixelrec.grid.results import Results, collect_results
-from pixelrec.grid.tables import csv_table, markdown_table
+from pixelrec.grid.results import Results
+from pixelrec.grid.tables import csv_table, markdown_table, table_notes
 from pixelrec.runs.results import result_files
 
-from .conftest import Finish, write
+from .conftest import Finish, collect_results, write
 
 FIELDS = ("model", "role", "seed", "quantity")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, final
@@ -23,6 +23,7 @@ from pixelrec.errors import PixelrecError, RunError
 from pixelrec.files.atomic import write_text
 from pixelrec.files.lock import Lock
 from pixelrec.recipe.recipe import Recipe
+from pixelrec.reports.tables import flatten
 from pixelrec.runs.results import result_files
 from pixelrec.runs.run import Run
 
@@ -45,10 +46,6 @@ class Costs:
     machine: str
     threads: int
     jobs: int  # cells running at a time
-
-    @property
-    def seconds_per_epoch(self) -> float:
-        return self.seconds / max(self.epochs, 1)
 
     @classmethod
     def read(cls, run: Path) -> Self | None:
@@ -83,45 +80,38 @@ class Cell:
         return self.folder.with_name(f"{self.folder.name}.log")
 
     @property
-    def _failure_file(self) -> Path:
+    def lock_file(self) -> Path:
+        return self.folder.with_name(f".{self.folder.name}.lock")
+
+    @property
+    def failure_file(self) -> Path:
         return self.folder.with_name(f"{self.folder.name}.failed")
 
     @property
     def failure(self) -> str | None:
         """Why the last attempt failed, in a line; None if it did not."""
-        path = self._failure_file
+        path = self.failure_file
         return path.read_text(encoding="utf-8").strip() if path.exists() else None
 
     def fail(self, reason: str) -> None:
-        write_text(self._failure_file, f"{reason}\n", RunError)
-
-    def forget_failure(self) -> None:
-        self._failure_file.unlink(missing_ok=True)
-
-    def is_evaluated(self, split: str) -> bool:
-        """Whether the split is evaluated."""
-        return all(path.exists() for path in result_files(self.folder, split))
+        write_text(self.failure_file, f"{reason}\n", RunError)
 
     def state(self, split: str) -> State:
         """A cell is done when it is trained and evaluated on the split."""
-        if Costs.read(self.folder) is not None and self.is_evaluated(split):
+        evaluated = all(path.exists() for path in result_files(self.folder, split))
+        if evaluated and Costs.read(self.folder) is not None:
             return "done"
         if self.failure is not None:
             return "failed"
-        return "begun" if self.is_begun() else "new"
+        return "begun" if self.about is not None else "new"
 
     @property
     def about(self) -> Mapping[str, Any] | None:
         """The `run.json` of its run; None if there is none, or it was killed while its folder was made."""
         try:
-            about: Mapping[str, Any] = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+            return dict(json.loads((self.folder / "run.json").read_text(encoding="utf-8")))
         except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
             return None
-        return about
-
-    def is_begun(self) -> bool:
-        """Whether its run can be continued."""
-        return self.about is not None
 
     def check(self, dataset: Dataset) -> None:
         """Refuses a folder whose run is of another recipe or data set, so that results are not mixed.
@@ -129,7 +119,7 @@ class Cell:
         Raises:
             RunError: it is, or the folder holds something else.
         """
-        if not self.is_begun():
+        if self.about is None:
             if self.folder.exists() and not _only_just_made(self.folder):
                 raise RunError(f"{self.folder} holds something that is no run; {_remedy(self.folder)}")
             return
@@ -137,8 +127,10 @@ class Cell:
             run = Run.open(self.folder)
         except PixelrecError as error:
             raise RunError(f"{self.folder} cannot be continued: {error}; {_remedy(self.folder)}") from None
-        if changed := _first_difference(run.recipe.config, self.recipe.config):
-            raise RunError(f"{self.folder} was begun with {changed}; {_remedy(self.folder.parent)}")
+        old, new = dict(flatten(run.recipe.config)), dict(flatten(self.recipe.config))
+        for key in [key for key in old | new if key not in _WITHOUT_EFFECT and old.get(key) != new.get(key)]:
+            change = f"{key} {old.get(key, 'absent')}, which is now {new.get(key, 'absent')}"
+            raise RunError(f"{self.folder} was begun with {change}; {_remedy(self.folder.parent)}")
         if differing := run.difference(dataset):
             raise RunError(
                 f"{self.folder} was begun on {run.about['data']} with other {differing} than "
@@ -147,18 +139,13 @@ class Cell:
 
     def clear(self) -> None:
         """Removes the folder of a run that was killed while it was made; the cell must be locked."""
-        if self.folder.exists() and not self.is_begun() and _only_just_made(self.folder):
+        if self.folder.exists() and self.about is None and _only_just_made(self.folder):
             shutil.rmtree(self.folder)
 
-    def lock(self) -> int | None:
-        """A file descriptor that locks the cell until it and all inherited copies are closed.
-
-        None while another process holds it. The kernel unlocks it when the last holder dies.
-        """
-        path = self.folder.with_name(f".{self.folder.name}.lock")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = Lock.acquire(path)
-        return None if lock is None else lock.descriptor
+    def lock(self) -> Lock | None:
+        """None while another process holds it; the process of the cell inherits it."""
+        self.lock_file.parent.mkdir(parents=True, exist_ok=True)
+        return Lock.acquire(self.lock_file)
 
 
 def check_same_networks(cells: Sequence[Cell]) -> None:
@@ -185,20 +172,3 @@ def _only_just_made(folder: Path) -> bool:
         return False
     names = {path.name for path in folder.iterdir()}
     return {name for name in names if not name.endswith(".draft")} <= _MADE_FIRST
-
-
-def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The first option that differs, in words."""
-    old, new = dict(_flat(before)), dict(_flat(now))
-    for key in old | new:
-        if old.get(key) != new.get(key):
-            return f"{key} {old.get(key, 'absent')}, which is now {new.get(key, 'absent')}"
-    return None
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        elif prefix + key not in _WITHOUT_EFFECT:
-            yield prefix + key, list(value) if isinstance(value, tuple) else value  # YAML has no tuples

@@ -63,28 +63,23 @@ def work(recipe: str, values: Mapping[str, Any], folder: str, data: str, split: 
     cell, dataset = Cell(resolve(recipe, values, {}), Path(folder)), Dataset.open(Path(data))
     if Costs.read(cell.folder) is None:
         _train(cell, dataset, jobs)
-    if not cell.is_evaluated(split):
+    if cell.state(split) != "done":
         evaluate_run(Run.open(cell.folder), dataset, split)
 
 
 def _train(cell: Cell, dataset: Dataset, jobs: int) -> None:
     console = Console(file=sys.stdout, force_terminal=False, soft_wrap=True, markup=False, emoji=False)
-    before = _written(cell.folder)
+    journal = cell.folder / "metrics.jsonl"  # resuming a finished training leaves it alone
+    before = journal.stat().st_mtime_ns if journal.exists() else 0
     cell.clear()
-    if cell.is_begun():
+    if cell.about is not None:
         run = resume_run(Run.open(cell.folder), dataset, console)
     else:
         run = train_recipe(cell.recipe, dataset, cell.folder, console)
     for split in get_args(Split):  # a checkpoint may have been evaluated that is no longer the best
         if not is_evaluated(run.folder, split):
             result_files(run.folder, split)[1].unlink(missing_ok=True)
-    _costs(run, dataset, jobs, trained=_written(cell.folder) != before).write(run.folder)
-
-
-def _written(run: Path) -> int:
-    """When the journal was last written: resuming a finished training leaves it alone."""
-    journal = run / "metrics.jsonl"
-    return journal.stat().st_mtime_ns if journal.exists() else 0
+    _costs(run, dataset, jobs, trained=journal.stat().st_mtime_ns != before).write(run.folder)
 
 
 def _costs(run: Run, dataset: Dataset, jobs: int, *, trained: bool) -> Costs:

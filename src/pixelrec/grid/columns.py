@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
 from typing import final
 
@@ -12,8 +13,7 @@ from pixelrec.console.numbers import DASH, percent, plural, short, signed, with_
 from pixelrec.evaluation.comparison import METRIC, few_deciding
 from pixelrec.evaluation.significance import Verdict
 from pixelrec.grid.cell import Costs
-from pixelrec.grid.results import Results, Row
-from pixelrec.grid.subset import SubsetResult
+from pixelrec.grid.results import Results, Row, SubsetResult
 
 SIGNS = {"ahead": "▲", "level": "≈", "behind": "▼"}
 METRICS = ("Recall@5", "Recall@10", "NDCG@5", "NDCG@10", "MRR@5", "MRR@10")
@@ -60,7 +60,6 @@ class Column:
 
 
 def all_columns(results: Results) -> list[Column]:
-    """All columns, in order."""
     columns = [_metric(name, lambda row: row.overall) for name in METRICS]
     columns += [_SPREAD, _difference(METRIC, results.best_baseline, lambda row: row.overall)]
     if results.long_tail_best:
@@ -121,16 +120,9 @@ def _difference(title: str, best: str, subset: Callable[[Row], SubsetResult]) ->
         if found is None:
             is_best = row.role == "baseline" and row.model == best
             return Estimate(note="best baseline" if is_best else "")
-        interval = found.interval
-        note = f"{found.verdict}, p = {interval.p:.2g}, {plural(interval.deciding, 'user')} differ"
-        return Estimate(
-            interval.difference,
-            interval.low,
-            interval.high,
-            found.verdict,
-            few_deciding(interval, ", "),
-            note,
-        )
+        gap, few = found.interval, few_deciding(found.interval, ", ")
+        note = f"{found.verdict}, p = {gap.p:.2g}, {plural(gap.deciding, 'user')} differ"
+        return Estimate(gap.difference, gap.low, gap.high, found.verdict, few, note)
 
     def text(found: Estimate) -> str:
         if found.verdict is None:
@@ -158,20 +150,27 @@ def _difference(title: str, best: str, subset: Callable[[Row], SubsetResult]) ->
 
 def _training(results: Results) -> list[Column]:
     """The costs of training: means over seeds, and of memory the most of any seed."""
+    most = "of tensors on the accelerator, at most"
     columns = [
-        _cost("s/epoch", lambda c: c.seconds_per_epoch, short, "seconds of training per epoch", "s", keep=5),
+        _cost(
+            "s/epoch",
+            lambda c: c.seconds / max(c.epochs, 1),
+            short,
+            "seconds of training per epoch",
+            "s",
+            keep=5,
+        ),
         _cost("best epoch", lambda c: c.best_epoch, short, "epochs until the best on validation", extra=True),
         _cost("min/run", lambda c: c.seconds / 60, short, "minutes of training, all epochs", "min", keep=3),
         _cost("memory", lambda c: c.memory, with_prefix, "the most main memory that a run used", "B", keep=4),
+        _cost("device memory", lambda c: c.device_memory, with_prefix, most, "B", keep=2),
         _cost(
-            "device memory",
-            lambda c: c.device_memory,
-            with_prefix,
-            "of tensors on the accelerator, at most",
-            "B",
-            keep=2,
+            "parameters",
+            lambda c: c.parameters,
+            partial(with_prefix, unit=""),
+            "of the recommender",
+            extra=True,
         ),
-        _cost("parameters", lambda c: c.parameters, _count, "of the recommender", extra=True),
     ]
     on_device = any(cost.device_memory is not None for row in results.rows for cost in row.costs)
     return [column for column in columns if on_device or column.title != "device memory"]
@@ -194,12 +193,10 @@ def _cost(
         machines = sorted({f"{c.machine}, {c.threads} threads, {c.jobs} at a time" for c in row.costs})
         return Estimate(over_seeds(known) if known else math.nan, note="; ".join(machines))
 
-    text: Callable[[Estimate], str] = lambda found: write(found.value)  # noqa: E731
+    def text(found: Estimate) -> str:
+        return write(found.value)
+
     return Column(title, estimate, text, about, unit, keep=keep or 1, training=True, extra=extra)
-
-
-def _count(number: float) -> str:
-    return with_prefix(number, unit="")
 
 
 def _published(results: Results) -> list[Column]:

@@ -11,12 +11,11 @@ from rich.console import Console
 
 from pixelrec.console.numbers import duration, plural
 from pixelrec.errors import RequestError, RunError, StoppedError
-from pixelrec.evaluation.baselines import BaselineRanks
 from pixelrec.files.atomic import write_text
 from pixelrec.grid.page import page
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.progress import ProgressPrinter
-from pixelrec.grid.results import Results, collect_results
+from pixelrec.grid.results import Collector, Results
 from pixelrec.grid.runner import Runner
 from pixelrec.grid.tables import csv_table, markdown_table
 from pixelrec.runs.evaluate import baselines
@@ -32,18 +31,15 @@ class Outcome:
 
     @property
     def markdown(self) -> Path:
-        return self._table("md")
+        return self.grid.out / f"results-{self.grid.split}.md"
 
     @property
     def csv(self) -> Path:
-        return self._table("csv")
+        return self.markdown.with_suffix(".csv")
 
     @property
     def html(self) -> Path:
-        return self._table("html")
-
-    def _table(self, kind: str) -> Path:
-        return self.grid.out / f"results-{self.grid.split}.{kind}"
+        return self.markdown.with_suffix(".html")
 
     @property
     def failed(self) -> dict[str, str]:
@@ -90,10 +86,17 @@ def run_grid(grid: Grid, jobs: int, console: Console) -> Outcome:
     if jobs < 1:
         raise RequestError(f"jobs is {jobs}; expected the number of simultaneous runs, at least 1")
     progress = ProgressPrinter(grid, console)
-    ranked = _rank_baselines(grid, progress)
+    started = perf_counter()
+    try:
+        ranked = baselines(grid.dataset, grid.split, progress.show_baseline)
+    finally:
+        progress.clear()
+    users, took = plural(len(grid.cases()), "user"), duration(perf_counter() - started)
+    progress.say(f"baselines  {', '.join(ranked.ranks)}: {users}, {took}")
+    collector = Collector(grid, ranked.ranks, ranked.notes)
 
     def update() -> Outcome:
-        outcome = Outcome(grid, collect_results(grid, ranked.ranks, ranked.notes))
+        outcome = Outcome(grid, collector.results())
         outcome.write()
         return outcome
 
@@ -104,14 +107,3 @@ def run_grid(grid: Grid, jobs: int, console: Console) -> Outcome:
     if signal is not None:
         raise StoppedError(signal, f"{outcome.progress}; the same command continues")
     return outcome
-
-
-def _rank_baselines(grid: Grid, progress: ProgressPrinter) -> BaselineRanks:
-    started = perf_counter()
-    try:
-        found = baselines(grid.dataset, grid.split, progress.show_baseline)
-    finally:
-        progress.clear()
-    seconds = duration(perf_counter() - started)
-    progress.say(f"baselines  {', '.join(found.ranks)}: {plural(len(grid.cases()), 'user')}, {seconds}")
-    return found

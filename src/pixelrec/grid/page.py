@@ -12,9 +12,8 @@ from pixelrec.console.numbers import signed
 from pixelrec.evaluation.comparison import METRIC, few_deciding
 from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.grid.columns import SIGNS, Column, all_columns, published_figures
-from pixelrec.grid.notes import table_notes
-from pixelrec.grid.results import Results, Row
-from pixelrec.grid.subset import SubsetResult
+from pixelrec.grid.results import Results, Row, SubsetResult
+from pixelrec.grid.tables import table_notes
 from pixelrec.reports.page import environment
 
 WORDS = {"ahead": "clearly ahead", "level": "no clear difference", "behind": "clearly behind"}
@@ -26,9 +25,13 @@ class ForestPlot:
     """METRIC of all rows with its intervals, below each other on one axis that starts at 0."""
 
     title: str
-    subtitle: str
+    over: str  # the users of the intervals
     best: str  # the baseline that all recipes are compared with
     parts: Sequence[tuple[Row, SubsetResult]]
+
+    @property
+    def subtitle(self) -> str:
+        return f"{METRIC} in % with its 95 % interval over {self.over}; the dashed line is {self.best}"
 
     @property
     def end(self) -> float:
@@ -55,28 +58,13 @@ class ForestPlot:
 
 def forest_plots(results: Results) -> list[ForestPlot]:
     """Over all users, and over those of long-tail items if there are enough for a mean."""
-
-    def plot(title: str, over: str, best: str, parts: Sequence[tuple[Row, SubsetResult]]) -> ForestPlot:
-        subtitle = f"{METRIC} in % with its 95 % interval over {over}; the dashed line is {best}"
-        return ForestPlot(title, subtitle, best, parts)
-
     overall = [(row, row.overall) for row in results.rows]
-    plots = [plot("At a glance", "users", results.best_baseline, overall)]
+    plots = [ForestPlot("At a glance", "users", results.best_baseline, overall)]
     if results.long_tail_best:
         over = f"the {results.long_tail:,} users whose item has {LONG_TAIL.events}"
         long_tail = [(row, row.long_tail) for row in results.rows]
-        plots.append(plot("On long-tail items", over, results.long_tail_best, long_tail))
+        plots.append(ForestPlot("On long-tail items", over, results.long_tail_best, long_tail))
     return plots
-
-
-@final
-@dataclass(frozen=True)
-class PageCell:
-    """A cell of a table; the page sorts by `key`, empty ones last."""
-
-    text: str
-    key: str
-    best: bool
 
 
 def page(results: Results) -> str:
@@ -101,7 +89,8 @@ def page(results: Results) -> str:
     )
 
 
-def _cell(column: Column, row: Row, rows: Sequence[Row]) -> PageCell:
+def _cell(column: Column, row: Row, rows: Sequence[Row]) -> dict[str, object]:
+    """A cell of a table; the page sorts by `key`, empty ones last."""
     found = column.estimate(row)
     key = repr(found.value) if math.isfinite(found.value) else ""
-    return PageCell(column.text(found), key, column.is_best(row, rows))
+    return {"text": column.text(found), "key": key, "best": column.is_best(row, rows)}

@@ -48,11 +48,7 @@ class Grid:
         return cases_of(self.dataset, self.split)
 
     def check(self) -> None:
-        """Refuses an `out` whose cells are of other recipes, another data set or different networks.
-
-        Raises:
-            RunError: naming the first of them.
-        """
+        """Raises `RunError` for the first cell of another recipe, another data set or a different network."""
         for cell in self.in_turn():
             cell.check(self.dataset)
         for cells in self.cells:
@@ -84,13 +80,13 @@ def plan(
     if out.exists() and not out.is_dir():
         raise RequestError(f"{out} is a file; give a folder as --out")
     chosen = [_read(recipe, overrides) for recipe in recipes]
-    folders = _folders(chosen, out)
+    _demand_folders(chosen, out)
     cells = [
         [
-            Cell(replace(recipe, config={**recipe.config, "seed": seed}), folder / f"seed-{seed}")
+            Cell(replace(one, config={**one.config, "seed": seed}), out / slug(one.name) / f"seed-{seed}")
             for seed in range(seeds)
         ]
-        for recipe, folder in zip(chosen, folders, strict=True)
+        for one in chosen
     ]
     grid = Grid(dataset, split, out, chosen, cells, overrides)
     if len(grid.cases()) < 2:
@@ -112,24 +108,17 @@ def _read(recipe: str | Path | Recipe, overrides: Mapping[str, Any]) -> Recipe:
     return chosen
 
 
-def _folders(recipes: Sequence[Recipe], out: Path) -> list[Path]:
-    """The folder of each recipe.
-
-    Raises:
-        RecipeError: two recipes would share one.
-    """
-    found: dict[Path, Recipe] = {}
+def _demand_folders(recipes: Sequence[Recipe], out: Path) -> None:
+    """Raises `RecipeError` if two recipes would share a folder."""
+    found: dict[str, Recipe] = {}
     for recipe in recipes:
-        folder = out / slug(recipe.name)
-        # Some file systems do not tell Name from name.
-        for other, before in found.items():
-            if other.name.casefold() == folder.name.casefold():
-                raise RecipeError(
-                    f"recipes {before.name!r} and {recipe.name!r} would share {folder}; give each recipe "
-                    "once, and its file a name of its own"
-                )
-        found[folder] = recipe
-    return list(found)
+        folder = slug(recipe.name)
+        before = found.setdefault(folder.casefold(), recipe)  # some file systems do not tell Name from name
+        if before is not recipe:
+            raise RecipeError(
+                f"recipes {before.name!r} and {recipe.name!r} would share {out / folder}; give each recipe "
+                "once, and its file a name of its own"
+            )
 
 
 def slug(name: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import final
 
 from pixelrec.choices import Split
+from pixelrec.files.lock import Lock
 from pixelrec.grid.cell import Cell
 
 LONGEST = 400  # characters of a failure's reason
@@ -22,17 +23,13 @@ class CellProcess:
     """A running `python -m pixelrec.grid.child`.
 
     It is in a process group of its own: Ctrl-C in the terminal reaches the runner alone, which passes it on.
-
-    Args:
-        cell: to train and evaluate.
-        lock: the descriptor that locks the cell; the process inherits it, so that the cell stays locked if
-            the runner dies.
-        data, split, jobs: as in `child.work`.
+    It inherits the lock of the cell, which stays locked if the runner dies. data, split, jobs: as in
+    `child.work`.
     """
 
-    def __init__(self, cell: Cell, lock: int, data: Path, split: Split, jobs: int) -> None:
+    def __init__(self, cell: Cell, lock: Lock, data: Path, split: Split, jobs: int) -> None:
         self.cell, self._lock = cell, lock
-        cell.forget_failure()
+        cell.failure_file.unlink(missing_ok=True)
         with cell.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
@@ -41,7 +38,7 @@ class CellProcess:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "OMP_NUM_THREADS": str(threads(jobs))},
-                pass_fds=(lock,),
+                pass_fds=(lock.descriptor,),
                 process_group=0,
                 text=True,
             )
@@ -80,14 +77,19 @@ class CellProcess:
             name = signal.Signals(number).name
             why = ": perhaps memory ran out" if number == signal.SIGKILL else ""
             return f"its process was ended by {name}{why}"
-        return _last_line(self.cell.log, self._log_start) or f"its process ended with status {code}"
+        with self.cell.log.open("rb") as log:
+            log.seek(self._log_start)
+            lines = [line.strip() for line in log.read().decode(errors="replace").split("\n")]
+        return next(
+            (line[:LONGEST] for line in reversed(lines) if line), f"its process ended with status {code}"
+        )
 
     def close(self) -> None:
         """Unlocks the cell."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        os.close(self._lock)
+        self._lock.release()
 
 
 def threads(jobs: int) -> int:
@@ -96,10 +98,3 @@ def threads(jobs: int) -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     most = int(wanted) if wanted.isdecimal() and int(wanted) else cores
     return min(max(cores // jobs, 1), most)
-
-
-def _last_line(log: Path, start: int) -> str | None:
-    with log.open("rb") as file:
-        file.seek(start)
-        lines = file.read().decode(errors="replace").split("\n")
-    return next((line.strip()[:LONGEST] for line in reversed(lines) if line.strip()), None)

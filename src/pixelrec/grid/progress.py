@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pixelrec.console.numbers import duration, percent, plural
 from pixelrec.evaluation.comparison import METRIC
+from pixelrec.files.lock import holder
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.plan import Grid
 from pixelrec.runs.results import EvaluationResult
@@ -22,8 +23,6 @@ EVERY = 1.0  # seconds between two looks at the cells under way
 
 @final
 class ProgressPrinter:
-    """Prints the progress of a grid."""
-
     def __init__(self, grid: Grid, console: Console) -> None:
         self.grid, self.console = grid, console
         self._status: Status | None = None
@@ -61,10 +60,10 @@ class ProgressPrinter:
         names = ", ".join(cell.name for cell in cells)
         if names != self._awaited:
             self._awaited = names
-            self.say(f"waiting    for another process that works on {names}")
+            others = " and ".join(dict.fromkeys(holder(cell.lock_file) for cell in cells))
+            self.say(f"waiting    for {others}, working on {names}")
 
     def stop_for(self, cells: Sequence[Cell]) -> None:
-        """A signal arrived."""
         self.clear()
         if names := ", ".join(cell.name for cell in cells):
             self.say(f"stopping   {names}: the step is finished and saved; once more stops at once")
@@ -77,11 +76,9 @@ class ProgressPrinter:
             self._draw("\n  ".join(lines))
 
     def show_baseline(self, name: str) -> None:
-        """A baseline is being fitted and ranked."""
         self._draw(f"baseline {name}")
 
     def clear(self) -> None:
-        """Removes the lines of what is under way."""
         if self._status is not None:
             self._status.stop()
             self._status = None

@@ -11,21 +11,71 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 from statistics import stdev
-from typing import Any, Literal, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 
-from pixelrec.evaluation.comparison import Comparison
+from pixelrec.evaluation.comparison import METRIC, Comparison
+from pixelrec.evaluation.metrics import per_user
+from pixelrec.evaluation.significance import Mean, mean, paired
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
 from pixelrec.grid.cell import Cell, Costs, check_same_networks
 from pixelrec.grid.plan import Grid
-from pixelrec.grid.subset import SubsetComparison, SubsetResult
 from pixelrec.runs.compare import demand_same_cases
 from pixelrec.runs.evaluate import target_counts
 from pixelrec.runs.results import SavedRanks, read_ranks, result_files
 
+MIN_USERS = 2  # for a mean with an interval
 Role = Literal["baseline", "recipe"]
+
+
+@final
+@dataclass(frozen=True)
+class SubsetResult:
+    """A model's metrics on a subset, in fractions; empty while no seed is done."""
+
+    metrics: Mapping[str, Mean] = field(default_factory=dict)
+    against: Comparison | None = None  # the best baseline; None for baselines and for too few users
+
+    def value(self, metric: str) -> float:
+        """A metric's mean; NaN if there is none."""
+        return self.metrics[metric].mean if metric in self.metrics else math.nan
+
+
+@final
+@dataclass(frozen=True)
+class SubsetComparison:
+    """Some of Q cases, and the best baseline on them."""
+
+    inside: np.ndarray  # bool[Q]
+    best: str  # baseline, by METRIC
+    gains: np.ndarray  # its METRIC on each case inside
+    compares: bool  # whether the cases are enough to compare models on
+
+    @classmethod
+    def of(
+        cls, baselines: Mapping[str, np.ndarray], inside: np.ndarray, min_cases: int = MIN_USERS
+    ) -> Self | None:
+        """None for fewer than two cases. baselines: ranks by name, int64[Q]."""
+        count = int(inside.sum())
+        if count < MIN_USERS:
+            return None
+        gains = {name: per_user(ranks[inside])[METRIC] for name, ranks in baselines.items()}
+        best = max(gains, key=lambda name: float(gains[name].mean()))
+        return cls(inside, best, gains[best], count >= min_cases)
+
+    def result(self, seeds: Sequence[np.ndarray], *, compare: bool) -> SubsetResult:
+        """Seeds are averaged per user first. seeds: ranks of each, int64[Q]."""
+        if not seeds:
+            return SubsetResult()
+        found = [per_user(ranks[self.inside]) for ranks in seeds]
+        values = {name: np.stack([one[name] for one in found]) for name in found[0]}
+        against = (
+            Comparison(self.best, paired(values[METRIC], self.gains)) if compare and self.compares else None
+        )
+        return SubsetResult({name: mean(some) for name, some in values.items()}, against)
 
 
 @final
@@ -46,7 +96,6 @@ class Row:
 
     @property
     def against(self) -> Comparison | None:
-        """The best baseline, over all users."""
         return self.overall.against
 
     @property
@@ -86,64 +135,81 @@ class Results:
         return [row for row in self.rows if row.role == "recipe"]
 
 
-def collect_results(
-    grid: Grid, baselines: Mapping[str, np.ndarray], notes: Mapping[str, str] | None = None
-) -> Results:
-    """All finished cells beside the baselines.
+@final
+class Collector:
+    """Collects all finished cells beside the baselines; the row of a seed is computed once.
 
     baselines: ranks by name, int64[Q], in the order of the grid's cases. notes: by baseline.
-
-    Raises:
-        RunError: a cell's ranks are damaged, or of other users, targets or training events; cells of one
-            recipe started from different networks.
     """
-    cases = grid.cases()
-    counts = target_counts(grid.dataset, cases)
-    inside = LONG_TAIL.holds(counts)
-    overall = SubsetComparison.of(baselines, np.full(len(cases), True))
-    long_tail = SubsetComparison.of(baselines, inside, MIN_CASES)
-    assert overall is not None, "`plan` refuses data sets without two users"
-    users, targets = grid.dataset.user_ids[cases.users - 1], grid.dataset.item_ids[cases.targets - 1]
-    expected = SavedRanks(users, targets, np.ones(len(cases), np.int64), counts)
 
-    def subset_results(seeds: Sequence[np.ndarray], *, compare: bool) -> tuple[SubsetResult, SubsetResult]:
-        tail = long_tail.result(seeds, compare=compare) if long_tail else SubsetResult()
-        return overall.result(seeds, compare=compare), tail
+    def __init__(
+        self, grid: Grid, baselines: Mapping[str, np.ndarray], notes: Mapping[str, str] | None = None
+    ) -> None:
+        cases = grid.cases()
+        counts = target_counts(grid.dataset, cases)
+        overall = SubsetComparison.of(baselines, np.full(len(cases), True))
+        assert overall is not None, "`plan` refuses data sets without two users"
+        self.grid, self.baselines, self.notes, self.overall = grid, baselines, notes or {}, overall
+        self.long_tail = SubsetComparison.of(baselines, LONG_TAIL.holds(counts), MIN_CASES)
+        users, targets = grid.dataset.user_ids[cases.users - 1], grid.dataset.item_ids[cases.targets - 1]
+        self._expected = SavedRanks(users, targets, np.ones(len(cases), np.int64), counts)
+        self._seeds: dict[Path, tuple[Row, np.ndarray]] = {}  # by the folder of the cell, with its ranks
 
-    def recipe_row(cells: Sequence[Cell]) -> Row:
-        check_same_networks(cells)
-        recipe, done = cells[0].recipe, [cell for cell in cells if cell.state(grid.split) == "done"]
-        ranks = [_ranks(cell, grid, expected) for cell in done]
-        costs = [cost for cell in done if (cost := Costs.read(cell.folder)) is not None]
-        seeds = [
-            Row(recipe.name, "recipe", *subset_results([one], compare=True), cell.seed, costs=[cost])
-            for cell, one, cost in zip(done, ranks, costs, strict=True)
+    def results(self) -> Results:
+        """The results of all cells that are done by now.
+
+        Raises:
+            RunError: a cell's ranks are damaged, or of other users, targets or training events; cells of one
+                recipe started from different networks.
+        """
+        grid, long_tail = self.grid, self.long_tail
+        rows = [
+            Row(name, "baseline", *self._on_subsets([one], compare=False))
+            for name, one in self.baselines.items()
         ]
-        failures = {cell.seed: cell.failure or "" for cell in cells if cell.state(grid.split) == "failed"}
-        parts = subset_results(ranks, compare=True)
-        planned = len(cells)
-        return Row(recipe.name, "recipe", *parts, None, seeds, costs, planned, failures, recipe.published)
+        return Results(
+            data=grid.dataset.folder.resolve().name,
+            split=grid.split,
+            users=len(self._expected.ranks),
+            items=grid.dataset.items,
+            best_baseline=self.overall.best,
+            long_tail=int(LONG_TAIL.holds(self._expected.counts).sum()),
+            long_tail_best=long_tail.best if long_tail else "",
+            long_tail_compares=long_tail is not None and long_tail.compares,
+            rows=[*rows, *map(self._recipe, grid.cells)],
+            notes=self.notes,
+            made=f"{datetime.now():%Y-%m-%d}, pixelrec {version('pixelrec')}",
+            overrides=grid.overrides,
+        )
 
-    rows = [Row(name, "baseline", *subset_results([one], compare=False)) for name, one in baselines.items()]
-    return Results(
-        data=grid.dataset.folder.resolve().name,
-        split=grid.split,
-        users=len(cases),
-        items=grid.dataset.items,
-        best_baseline=overall.best,
-        long_tail=int(inside.sum()),
-        long_tail_best=long_tail.best if long_tail else "",
-        long_tail_compares=long_tail is not None and long_tail.compares,
-        rows=[*rows, *map(recipe_row, grid.cells)],
-        notes=notes or {},
-        made=f"{datetime.now():%Y-%m-%d}, pixelrec {version('pixelrec')}",
-        overrides=grid.overrides,
-    )
+    def _on_subsets(
+        self, seeds: Sequence[np.ndarray], *, compare: bool = True
+    ) -> tuple[SubsetResult, SubsetResult]:
+        tail = self.long_tail.result(seeds, compare=compare) if self.long_tail else SubsetResult()
+        return self.overall.result(seeds, compare=compare), tail
 
+    def _recipe(self, cells: Sequence[Cell]) -> Row:
+        check_same_networks(cells)
+        recipe, states = cells[0].recipe, {cell.seed: cell.state(self.grid.split) for cell in cells}
+        done = [self._seed(cell) for cell in cells if states[cell.seed] == "done"]
+        return Row(
+            recipe.name,
+            "recipe",
+            *self._on_subsets([ranks for _, ranks in done]),
+            seeds=[seed for seed, _ in done],
+            costs=[cost for seed, _ in done for cost in seed.costs],
+            planned=len(cells),
+            failures={cell.seed: cell.failure or "" for cell in cells if states[cell.seed] == "failed"},
+            published=recipe.published,
+        )
 
-def _ranks(cell: Cell, grid: Grid, expected: SavedRanks) -> np.ndarray:
-    """int64[Q], refused if they are not of the grid's cases."""
-    found = read_ranks(cell.folder, grid.split)
-    files = f"{result_files(cell.folder, grid.split)[0]} and {grid.dataset.folder}"
-    demand_same_cases(found, expected, files, f"choose another --out, or delete {cell.folder}")
-    return found.ranks
+    def _seed(self, cell: Cell) -> tuple[Row, np.ndarray]:
+        """The row of a finished cell, and its ranks; refused if they are not of the grid's cases."""
+        if cell.folder not in self._seeds:
+            found, costs = read_ranks(cell.folder, self.grid.split), Costs.read(cell.folder)
+            files = f"{result_files(cell.folder, self.grid.split)[0]} and {self.grid.dataset.folder}"
+            demand_same_cases(found, self._expected, files, f"choose another --out, or delete {cell.folder}")
+            parts = self._on_subsets([found.ranks])
+            row = Row(cell.recipe.name, "recipe", *parts, cell.seed, costs=[costs] if costs else [])
+            self._seeds[cell.folder] = row, found.ranks
+        return self._seeds[cell.folder]

@@ -6,7 +6,6 @@ Cells locked by another process are skipped and awaited at the end.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from time import sleep
 from typing import final
@@ -44,7 +43,7 @@ class Runner:
                 while (self.left or self.running) and not interruption.requested:
                     self._start_some()
                     self._collect_finished()
-                    self.progress.watch(self._cells())
+                    self.progress.watch([process.cell for process in self.running])
                     sleep(POLL)
                 if interruption.requested:
                     self._stop()
@@ -54,9 +53,6 @@ class Runner:
             for process in self.running:
                 process.kill()
                 process.close()
-
-    def _cells(self) -> list[Cell]:
-        return [process.cell for process in self.running]
 
     def _start_some(self) -> None:
         for cell in list(self.left):
@@ -75,13 +71,13 @@ class Runner:
         self.left.remove(cell)
         state = cell.state(self.grid.split)
         if state == "done" or (state == "failed" and cell.name in self.elsewhere):
-            os.close(lock)
+            lock.release()
             self._report(cell)
             return
         try:
             cell.check(self.grid.dataset)  # another process may have begun it with another recipe
         except RunError:
-            os.close(lock)
+            lock.release()
             raise
         folder = self.grid.dataset.folder
         self.running.append(CellProcess(cell, lock, folder, self.grid.split, self.jobs))
@@ -106,7 +102,7 @@ class Runner:
 
     def _stop(self) -> None:
         """Makes all processes save and stop; cells that finish in doing so count."""
-        self.progress.stop_for(self._cells())
+        self.progress.stop_for([process.cell for process in self.running])
         for process in self.running:
             process.interrupt()
         while not all(process.is_over() for process in self.running):

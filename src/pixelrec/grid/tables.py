@@ -1,15 +1,15 @@
-"""The table as Markdown, for a README, and as CSV, for programs."""
+"""The table as Markdown, for a README, with notes below it, and as CSV, for programs."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
 
-from pixelrec.grid.columns import Column, all_columns
-from pixelrec.grid.notes import table_notes
-from pixelrec.grid.results import Results, Row
+from pixelrec.console.numbers import plural
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
+from pixelrec.grid.columns import all_columns
+from pixelrec.grid.results import Results
 
 FIELDS = ("model", "role", "split", "seed", "quantity", "value", "low", "high", "unit", "note")
 
@@ -17,32 +17,17 @@ FIELDS = ("model", "role", "split", "seed", "quantity", "value", "low", "high", 
 def markdown_table(results: Results) -> str:
     """The table, the best value of a column in bold, and notes below it."""
     columns = [column for column in all_columns(results) if column.markdown]
-    lines = [
-        _line(["model", *(column.title for column in columns)]),
-        _line(["---", *("---:" for _ in columns)]),
-        *(
-            _line([_model(row), *(_cell(column, row, results.rows) for column in columns)])
-            for row in results.rows
-        ),
-    ]
-    return "\n".join([*lines, "", *(f"- {escaped(note)}" for note in table_notes(results)), ""])
+    table = [["model", *(column.title for column in columns)], ["---", *("---:" for _ in columns)]]
+    for row in results.rows:
+        name = row.model if row.role == "recipe" else f"*{row.model}*"
+        texts = [(column.text(column.estimate(row)), column.is_best(row, results.rows)) for column in columns]
+        cells = [f"**{text}**" if best else text for text, best in texts]
+        table.append([f"{name} ({row.progress})" if row.progress else name, *cells])
+    lines = [f"| {' | '.join(map(_escaped, cells))} |" for cells in table]
+    return "\n".join([*lines, "", *(f"- {_escaped(note)}" for note in table_notes(results)), ""])
 
 
-def _model(row: Row) -> str:
-    name = row.model if row.role == "recipe" else f"*{row.model}*"
-    return f"{name} ({row.progress})" if row.progress else name
-
-
-def _cell(column: Column, row: Row, rows: Sequence[Row]) -> str:
-    text = column.text(column.estimate(row))
-    return f"**{text}**" if column.is_best(row, rows) else text
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(escaped(cell) for cell in cells)} |"
-
-
-def escaped(text: str) -> str:
+def _escaped(text: str) -> str:
     """Without bars and line breaks, which would end the cell or the row."""
     return " ".join(text.split()).replace("|", "\\|")
 
@@ -58,16 +43,76 @@ def csv_table(results: Results) -> str:
     columns = [column for column in all_columns(results) if column.csv]
     for row in results.rows:
         for part in (row, *row.seeds):
-            writer.writerows(_numbers(part, columns, results.split))
+            for column in columns:
+                if math.isfinite((found := column.estimate(part)).value):
+                    numbers = (found.value, found.low, found.high)
+                    bounds = (repr(x) if math.isfinite(x) else "" for x in numbers)
+                    start = (row.model, row.role, results.split, part.seed, column.title)
+                    writer.writerow((*start, *bounds, column.unit, found.note))
         for seed, why in row.failures.items():
             writer.writerow((row.model, row.role, results.split, seed, "failed", "", "", "", "", why))
     return text.getvalue()
 
 
-def _numbers(row: Row, columns: Sequence[Column], split: str) -> Iterator[Sequence[object]]:
-    seed = "" if row.seed is None else row.seed
-    for column in columns:
-        found = column.estimate(row)
-        if math.isfinite(found.value):
-            bounds = (repr(x) if math.isfinite(x) else "" for x in (found.value, found.low, found.high))
-            yield (row.model, row.role, split, seed, column.title, *bounds, column.unit, found.note)
+def table_notes(results: Results) -> list[str]:
+    """One sentence or two each; those that do not apply are left out."""
+    there = {row.model for row in results.rows if row.role == "baseline"}
+    tuned = "; ".join(f"{name}: {note}" for name, note in results.notes.items() if name in there)
+    overrides = ", ".join(f"{key} {value}" for key, value in results.overrides.items())
+    best = results.best_baseline
+    notes = [
+        f"{results.data}, {results.split} events of {results.users:,} users, {results.items:,} items ranked. "
+        "Metrics in %, ± half the width of the 95 % interval over users; seeds are averaged per user first. "
+        "Bold: best.",
+        f"vs {best}: NDCG@10 minus that of {best}, the best baseline, on the same users, in points, with its "
+        "95 % interval. ▲ ahead, ▼ behind: the interval excludes 0 and p < 0.05; ≈ no clear difference.",
+        _long_tail(results),
+        "Validation also chose the epochs and the baselines' hyperparameters, which flatters these numbers."
+        if results.split == "validation"
+        else "",
+        f"Set for every recipe: {overrides}." if overrides else "",
+        _conditions(results),
+        "published: figures of the recipe's paper, in %, on the data set named; not comparable with the rest."
+        if any(row.published for row in results.rows)
+        else "",
+        f"Baselines, tuned on validation. {tuned}." if tuned else "",
+        *(
+            f"Baseline {name} is {why.rstrip('.')}."
+            for name, why in results.notes.items()
+            if name not in there
+        ),
+        *(
+            f"{row.model} seed {seed} failed: {why.rstrip('.')}."
+            for row in results.rows
+            for seed, why in row.failures.items()
+        ),
+        f"Made {results.made}.",
+    ]
+    return [note for note in notes if note]
+
+
+def _long_tail(results: Results) -> str:
+    count = f"{results.long_tail:,} of {results.users:,}"
+    which = f"{count} {results.split} events are of items with {LONG_TAIL.events}"
+    if not results.long_tail_best:
+        return f"Long-tail items: {which}, too few for columns of their own."
+    if not results.long_tail_compares:
+        return f"Long-tail items: {which}; models are compared on {MIN_CASES} or more."
+    return f"Long-tail items: {which}. The best baseline there is {results.long_tail_best}."
+
+
+def _conditions(results: Results) -> str:
+    """Machines, threads and jobs behind the times, and whether the times compare."""
+    conditions = sorted({(c.machine, c.threads, c.jobs) for row in results.rows for c in row.costs})
+    if not conditions:
+        return ""
+    ways = "; ".join(
+        f"{machine}, {plural(threads, 'thread')}" + (f", {jobs} runs at a time" if jobs > 1 else "")
+        for machine, threads, jobs in conditions
+    )
+    caution = ""
+    if len(conditions) > 1:
+        caution = " Measured under different conditions, times do not compare."
+    elif conditions[0][2] > 1:
+        caution = " Simultaneous runs slow each other down; alone, each would be faster."
+    return f"Times (training without validation) and memory: {ways}.{caution}"
