@@ -19,20 +19,21 @@ import pytest
 import pixelrec
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
+from pixelrec.grid.plan import plan
 
-TINY = {"items.width": 8, "training.epochs": 3, "training.batch_size": 16}
-SET = [f"--{key}={value}" for key, value in TINY.items()]
+TINY = {"items.width": 8, "training.epochs": 3, "training.batch_size": 64}
+EPOCHS = 15  # of the run that is disturbed four times
 PATIENCE = 120  # seconds that a busy machine may take
 
 
-def words(dataset: Dataset, out: Path, *more: object) -> list[str]:
-    command = [str(Path(sys.executable).with_name("pixelrec")), "bench", dataset.folder, *more, "--out", out]
-    return [str(word) for word in [*command, *SET]]
+def words(dataset: Dataset, out: Path, *more: object, epochs: int = 3) -> list[str]:
+    chosen = [f"--{key}={value}" for key, value in {**TINY, "training.epochs": epochs}.items()]
+    return [str(word) for word in ["bench", dataset.folder, *more, "--out", out, *chosen]]
 
 
 def start(command: list[str]) -> subprocess.Popen[str]:
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, process_group=0)
+    pipe, program = subprocess.PIPE, str(Path(sys.executable).with_name("pixelrec"))
+    return subprocess.Popen([program, *command], stdout=pipe, stderr=pipe, text=True, process_group=0)
 
 
 def end(process: subprocess.Popen[str], code: int) -> tuple[str, str]:
@@ -69,30 +70,23 @@ def weights(run: Path) -> bytes:
     return (run / "best" / "model.safetensors").read_bytes()
 
 
-@pytest.fixture(scope="module")
-def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the first seed of mf-id comes to when nothing disturbs it."""
-    out = tmp_path_factory.mktemp("whole") / "run"
-    return pixelrec.train("mf-id", data=dataset.folder, out=out, overrides={**TINY, "seed": 0}).folder
-
-
 def test_a_grid_with_a_recipe_that_fails_and_is_mended(
-    dataset: Dataset, tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd, out = tmp_path / "odd.yaml", tmp_path / "out"
     odd.write_text("items: {name: pixels, source: gone}\nlength: 5\n", encoding="utf-8")
     command = words(dataset, out, "--recipes", "mf-id", odd, "--seeds", 1)
-    done, failed = end(start(command), 1)
+    assert main(command) == 1
+    done, failed = capsys.readouterr()
     assert "mf-id  seed 0  NDCG@10" in done and "▼" in done and "results-test.html" in done
     assert failed.startswith("pixelrec: 1 run failed") and len(failed.splitlines()) == 1
     assert "odd seed 0: " in failed and "gone" in failed
     assert "odd (0 of 1 seed, 1 failed)" in (out / "results-test.md").read_text("utf-8")
-    assert weights(out / "mf-id" / "seed-0") == weights(whole)
-    assert rows(out / "mf-id" / "seed-0") == rows(whole)
     before = untouched(out)
 
     odd.write_text("users: {name: sasrec, heads: 2, layers: 1}\nlength: 5\n", encoding="utf-8")
-    again, _ = end(start(command), 0)
+    assert main(command) == 0
+    again = capsys.readouterr().out
     assert "1 done already, 1 to go" in again and "again      odd seed 0, which failed" in again
     after = untouched(out)
     assert before == {name: after[name] for name in before}
@@ -102,7 +96,7 @@ def test_a_grid_with_a_recipe_that_fails_and_is_mended(
 
 def check_tables(out: Path, model: str) -> None:
     """The quoted metric of both tables, from the ranks alone."""
-    ranks = [pl.read_parquet(path)["rank"].to_numpy() for path in sorted(out.glob(f"{model}/*/ranks-*"))]
+    ranks = [pl.read_parquet(path)["rank"].to_numpy() for path in sorted(out.glob(f"{model}/*/ranks-test*"))]
     assert len(ranks) == 2
     value = np.mean([np.where(one <= 10, 1 / np.log2(one + 1.0), 0) for one in ranks])
     lines = list(csv.DictReader((out / "results-test.csv").read_text("utf-8").splitlines()))
@@ -122,9 +116,9 @@ def check_tables(out: Path, model: str) -> None:
 def check_changes_are_refused(command: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = untouched(out)
     capsys.readouterr()
-    assert main([*command[1:], "--training.epochs=4"]) == 2
+    assert main([*command, "--training.epochs=4"]) == 2
     assert "training.epochs 3, which is now 4" in capsys.readouterr().err
-    assert main([*command[1:], "--users.layers=2"]) == 2
+    assert main([*command, "--users.layers=2"]) == 2
     assert "recipe mf-id: unknown key 'users.layers'" in capsys.readouterr().err
     assert untouched(out) == before
 
@@ -142,75 +136,85 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the child in /proc")
-@pytest.mark.parametrize("how", ["runner and child killed", "runner killed", "child killed", "Ctrl-C"])
-def test_it_ends_the_same(dataset: Dataset, whole: Path, tmp_path: Path, how: str) -> None:
+def test_it_ends_the_same_however_it_is_disturbed(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     run = out / "mf-id" / "seed-0"
-    command = words(dataset, out, "--recipes", "mf-id", "--seeds", 1)
-    process = start(command)
-    wait_until((run / "last").exists, process)  # the first epoch is over
-    (child,) = children_of(process.pid)
-    if how == "Ctrl-C":
-        assert os.getpgid(child) != os.getpgid(process.pid), (
-            "Ctrl-C is for the runner alone, or it comes twice"
-        )
-        requested = time.time_ns()
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        said, why = end(process, 130)
-        assert "stopping   mf-id seed 0" in said and "Traceback" not in why
-        assert why == "pixelrec: stopped; 0 of 1 runs done; the same command continues\n"
-        assert (run / "last" / "progress.json").stat().st_mtime_ns > requested, "it saved before it stopped"
-        assert "0 of 1 seed)" in (out / "results-test.md").read_text("utf-8")
-    elif how == "child killed":
-        os.kill(child, signal.SIGKILL)
-        assert "mf-id seed 0: its process was ended by SIGKILL" in end(process, 1)[1]
-    else:
-        process.kill()
-        if how == "runner and child killed":
-            os.kill(child, signal.SIGKILL)
-        end(process, -signal.SIGKILL)
-    until = time.monotonic() + PATIENCE
-    while is_running(child) and time.monotonic() < until:
-        time.sleep(0.01)
-    assert len(rows(run)) < 3, "it went on by itself, or was over before it could be disturbed"
-    again, _ = end(start(command), 0)
+    command = words(dataset, out, "--recipes", "mf-id", "--seeds", 1, epochs=EPOCHS)
+    for disturb in (interrupt_runner, kill_child, kill_runner, kill_both):
+        before = len(rows(run))
+        process = start(command)
+        wait_until(lambda: len(rows(run)) > before, process)  # noqa: B023
+        (child,) = children_of(process.pid)
+        disturb(process, child, run)
+        until = time.monotonic() + PATIENCE
+        while is_running(child) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert len(rows(run)) < EPOCHS, "it went on by itself, or was over before it could be disturbed"
+    assert main(command) == 0
+    assert "1 of 1  mf-id  seed 0" in capsys.readouterr().out
+    chosen = {**TINY, "training.epochs": EPOCHS, "seed": 0}
+    whole = pixelrec.train("mf-id", data=dataset.folder, out=tmp_path / "run", overrides=chosen).folder
     assert rows(run) == rows(whole)
     assert weights(run) == weights(whole)
     log = run.with_name("seed-0.log").read_text("utf-8")
     assert log.count("epoch   1 ") == 1, "an epoch that was done is not done again"
-    assert "1 of 1  mf-id  seed 0" in again
 
 
-def test_two_runners_share_the_work(dataset: Dataset, tmp_path: Path) -> None:
+def interrupt_runner(process: subprocess.Popen[str], child: int, run: Path) -> None:
+    assert os.getpgid(child) != os.getpgid(process.pid), "Ctrl-C is for the runner alone, or it comes twice"
+    requested = time.time_ns()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    said, why = end(process, 130)
+    assert "stopping   mf-id seed 0" in said and "Traceback" not in why
+    assert why == "pixelrec: stopped; 0 of 1 runs done; the same command continues\n"
+    assert (run / "last" / "progress.json").stat().st_mtime_ns > requested, "it saved before it stopped"
+    assert "0 of 1 seed)" in (run.parents[1] / "results-test.md").read_text("utf-8")
+
+
+def kill_child(process: subprocess.Popen[str], child: int, _run: Path) -> None:
+    os.kill(child, signal.SIGKILL)
+    assert "mf-id seed 0: its process was ended by SIGKILL" in end(process, 1)[1]
+
+
+def kill_runner(process: subprocess.Popen[str], _child: int, _run: Path) -> None:
+    process.kill()
+    end(process, -signal.SIGKILL)
+
+
+def kill_both(process: subprocess.Popen[str], child: int, _run: Path) -> None:
+    process.kill()
+    os.kill(child, signal.SIGKILL)
+    end(process, -signal.SIGKILL)
+
+
+def test_two_runners_share_the_work_and_another_split_needs_no_training(
+    dataset: Dataset, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    command = words(dataset, out, "--recipes", "mf-id", "--seeds", 2)
+    command = words(dataset, out, "--recipes", "mf-id", "--seeds", 2, "--split", "validation", "--jobs", 2)
     runners = [start(command), start(command)]
     said = [end(runner, 0)[0] for runner in runners]
     for seed in range(2):
         log = (out / "mf-id" / f"seed-{seed}.log").read_text("utf-8")
         assert log.count("epoch   1 ") == 1, "each run is trained once"
-    tables = [text.partition("test, %")[2].partition("table ")[0] for text in said]
+    tables = [text.partition("validation, %")[2].partition("table ")[0] for text in said]
     assert tables[0] == tables[1] != ""
     assert rows(out / "mf-id" / "seed-0") != rows(out / "mf-id" / "seed-1")
-    check_tables(out, "mf-id")
+    assert "2 runs at a time" in (out / "results-validation.md").read_text("utf-8")
+    run = out / "mf-id" / "seed-1"
+    assert not (run / "ranks-test.parquet").exists(), "the test events stay closed"
 
-
-def test_a_grid_in_python_and_jobs_at_a_time(dataset: Dataset, tmp_path: Path) -> None:
-    found = pixelrec.bench(
-        dataset.folder, ["mf-id"], seeds=2, split="validation", out=tmp_path / "out", overrides=TINY, jobs=2
-    )
-    assert found.failed == {} and found.markdown.name == "results-validation.md"
+    before = (run / "cell.json").stat().st_mtime_ns
+    found = pixelrec.bench(dataset.folder, ["mf-id"], seeds=2, out=out, overrides=TINY)
+    assert (run / "cell.json").stat().st_mtime_ns == before
+    assert found.failed == {} and found.markdown.name == "results-test.md"
     (row,) = found.results.recipes
-    run = tmp_path / "out" / "mf-id" / "seed-1"
-    measured = json.loads((run / "evaluation-validation.json").read_text("utf-8"))["metrics"]["mf-id"]
+    measured = json.loads((run / "evaluation-test.json").read_text("utf-8"))["metrics"]["mf-id"]
     assert {name: mean.mean for name, mean in row.seeds[1].overall.metrics.items()} == pytest.approx(measured)
     assert {costs.jobs for costs in row.costs} == {2}
-    assert "2 runs at a time" in found.markdown.read_text("utf-8")
-    assert not (run / "ranks-test.parquet").exists(), "the test events stay closed"
-    before = (run / "cell.json").stat().st_mtime_ns
-    tested = pixelrec.bench(dataset.folder, ["mf-id"], seeds=2, out=tmp_path / "out", overrides=TINY)
-    assert len(tested.results.recipes[0].seeds) == 2 and (run / "ranks-test.parquet").exists()
-    assert tested.grid.other_recipes == []
-    other = pixelrec.bench(dataset.folder, ["fm-id"], seeds=1, out=tmp_path / "out", overrides=TINY)
-    assert other.grid.other_recipes == ["mf-id"]
-    assert (run / "cell.json").stat().st_mtime_ns == before, "another split needs no training"
+    assert found.grid.other_recipes == []
+    other = plan(dataset, ["fm-id"], seeds=1, split="test", out=out, overrides=TINY)
+    assert other.other_recipes == ["mf-id"]
+    check_tables(out, "mf-id")

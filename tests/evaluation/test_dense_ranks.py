@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from pixelrec.errors import DivergedError, RequestError
-from pixelrec.evaluation.dense_ranks import count_dense_ranks
-from pixelrec.evaluation.ranks import count_ranks
+from pixelrec.evaluation.ranks import count_dense_ranks, count_ranks
 from pixelrec.numerics.top_k import dense_top_k, top_k
 
 NOBODY = torch.zeros(0, dtype=torch.int64)

@@ -313,7 +313,7 @@ def test_a_metric_that_a_model_lacks_is_a_dash() -> None:
 
 def test_configuration_is_flattened_in_order() -> None:
     nested = {"users": {"kind": "sasrec", "layers": 2, "extra": {}}, "seed": None, "parts": ["é", 1]}
-    assert tables.flatten(nested) == [
+    assert list(tables.flatten(nested)) == [
         ("users.kind", "sasrec"),
         ("users.layers", "2"),
         ("users.extra", "{}"),

@@ -14,8 +14,8 @@ from pixelrec.baselines.baseline import AbstractBaseline
 from pixelrec.batch import Histories
 from pixelrec.data.split import EvaluationCases
 from pixelrec.data.views import seen_items
-from pixelrec.evaluation.dense_ranks import count_dense_ranks
 from pixelrec.evaluation.metrics import metrics
+from pixelrec.evaluation.ranks import count_dense_ranks
 
 SAMPLE = 10_000  # validation cases, at most, that baselines are tuned on
 _SCORES = 12_000_000  # at a time: about 100 MB

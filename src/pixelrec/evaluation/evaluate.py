@@ -11,8 +11,7 @@ from torch import Tensor
 from pixelrec.batch import Events
 from pixelrec.data.split import EvaluationCases
 from pixelrec.data.views import latest, seen_items
-from pixelrec.evaluation.dense_ranks import count_dense_ranks, largest_scores
-from pixelrec.evaluation.ranks import count_ranks
+from pixelrec.evaluation.ranks import count_dense_ranks, count_ranks, largest_scores
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.users.user_model import AbstractUserModel
 
@@ -36,27 +35,18 @@ def rank_cases(
     looks = recommender.users.looks_at_candidates
     exact = deepcopy(recommender.users).double().eval() if looks else None
     ranks = np.empty(len(cases.users), np.int64)
-    users = FEW_USERS if looks else USERS
-    for start in range(0, len(ranks), users):
-        part = slice(start, start + users)
-        ranks[part] = _rank(recommender, catalogue, cases, part, exact).cpu().numpy()
+    block = FEW_USERS if looks else USERS
+    for start in range(0, len(ranks), block):
+        part = slice(start, start + block)
+        users = cases.users[part]
+        history, times = latest(cases.histories, users, recommender.spec.length)
+        events = Events.of_numbers(users, history, times, recommender.device)
+        vectors = recommender.vectors(catalogue, events)
+        targets = torch.from_numpy(cases.targets[part]).to(recommender.device)
+        seen = seen_items(cases.histories, users)
+        found = rank_targets(recommender, catalogue, vectors, targets, *seen, exact)
+        ranks[part] = found.cpu().numpy()
     return ranks
-
-
-def _rank(
-    recommender: Recommender,
-    catalogue: Catalogue,
-    cases: EvaluationCases,
-    part: slice,
-    exact: AbstractUserModel | None,
-) -> Tensor:
-    device = recommender.device
-    users = cases.users[part]
-    history, times = latest(cases.histories, users, recommender.spec.length)
-    vectors = recommender.vectors(catalogue, Events.of_numbers(users, history, times, device))
-    targets = torch.from_numpy(cases.targets[part]).to(device)
-    seen, owners = seen_items(cases.histories, users)
-    return rank_targets(recommender, catalogue, vectors, targets, seen, owners, exact)
 
 
 def rank_targets(

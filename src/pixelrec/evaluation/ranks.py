@@ -14,7 +14,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pixelrec.errors import DataError
+from pixelrec.errors import DataError, DivergedError
 from pixelrec.numerics.tiles import (
     error_bound,
     exact_dot,
@@ -27,6 +27,8 @@ from pixelrec.numerics.tiles import (
 )
 
 _USERS = 1024  # users of one block
+ROUNDING = 1e-9  # of the largest score of a row: float64 scores this close tie
+_COUNTED = 1024  # columns that `_true_per_row` counts fast
 _DENSE = 16  # doubtful items of a user and a tile above which a float64 matrix product is cheaper
 
 
@@ -162,24 +164,18 @@ def _count_tile(
     torch.ge(scores, low, out=near)
     users, items = _true_pairs(near.logical_xor_(sure))
     if len(users) > _DENSE * len(near) and rows.dtype == torch.float32:
-        return _count_tile_double(block, rows, norms, hidden)
-    counts = true_per_row(sure)
+        # in float64, for vectors too alike for float32
+        buffers = _Buffers(scores.numel(), torch.float64, rows.device)
+        sharper = _UserBlock(block.vectors.double(), block.norms, block.score)
+        return _count_tile(sharper, rows.double(), norms, hidden, buffers)
+    counts = _true_per_row(sure)
     good = exact_dot(block.vectors, rows, users, items) >= block.score[users]
     return counts.index_add_(0, users, good.long())
 
 
-def _count_tile_double(
-    block: _UserBlock, rows: Tensor, norms: Tensor, hidden: tuple[Tensor, Tensor]
-) -> Tensor:
-    """The same in float64, for vectors too alike for float32."""
-    buffers = _Buffers(len(block.vectors) * len(rows), torch.float64, rows.device)
-    sharper = _UserBlock(block.vectors.double(), block.norms, block.score)
-    return _count_tile(sharper, rows.double(), norms, hidden, buffers)
-
-
-def true_per_row(mask: Tensor) -> Tensor:
+def _true_per_row(mask: Tensor) -> Tensor:
     """True values in each row of a contiguous mask, added eight at a time where the width allows."""
-    if mask.shape[1] % 1024:
+    if mask.shape[1] % _COUNTED:
         return mask.count_nonzero(dim=1)
     sums = mask.view(torch.int64).view(len(mask), -1, 128).sum(dim=2)  # a byte sums to at most 128: no carry
     return sums.view(torch.uint8).sum(dim=1)
@@ -193,3 +189,35 @@ def _true_pairs(mask: Tensor) -> tuple[Tensor, Tensor]:
     row, word = mask.view(torch.int64).nonzero(as_tuple=True)
     hit, byte = mask.view(len(mask), -1, 8)[row, word].nonzero(as_tuple=True)
     return row[hit], word[hit] * 8 + byte
+
+
+def count_dense_ranks(scores: Tensor, targets: Tensor, seen: Tensor, seen_owner: Tensor) -> Tensor:
+    """Rank of each user's target among the items the user has not seen, int64[B] from 1 to N.
+
+    As `count_ranks` defines it: a tie counts against the target, a target already seen gets rank N.
+    Scores closer than 1e-9 times the largest of their row tie, so that rounding decides nothing.
+
+    For models whose score is not a dot product. scores: float64[B, N + 1]; column 0 is padding. targets: B.
+    seen: item numbers of all histories; seen_owner: whose, 0 … B − 1. Raises `DivergedError` for scores that
+    are not finite.
+    """
+    items = scores.shape[1] - 1
+    everyone = torch.arange(len(targets), device=scores.device)
+    width = -(-scores.shape[1] // _COUNTED) * _COUNTED
+    reached = torch.zeros(len(scores), width, dtype=torch.bool, device=scores.device)
+    enough = (scores[everyone, targets] - ROUNDING * largest_scores(scores))[:, None]
+    torch.ge(scores, enough, out=reached[:, : scores.shape[1]])
+    reached[:, 0] = False
+    reached[seen_owner, seen] = False
+    reached[everyone, targets] = False
+    ranks = 1 + _true_per_row(reached)
+    ranks[seen_owner[targets[seen_owner] == seen]] = items
+    return ranks
+
+
+def largest_scores(scores: Tensor) -> Tensor:
+    """The largest absolute score of each row, without column 0; raises `DivergedError` if not finite."""
+    sizes = torch.maximum(scores[:, 1:].amax(dim=1), -scores[:, 1:].amin(dim=1))
+    if not bool(sizes.isfinite().all()):
+        raise DivergedError("scores are not finite numbers, nothing can be ranked by them: train again")
+    return sizes

@@ -71,17 +71,13 @@ def slice_metrics(model: str, ranks: Mapping[str, np.ndarray], counts: np.ndarra
     model: the trained model's name in `ranks`; all others are baselines.
     ranks: by name int64[Q], of the same cases; counts: int64[Q], training events of each target.
     """
-    inside = {part: part.holds(counts) for part in SLICES}
-    return tuple(
-        _slice_result(part, model, {name: some[mask] for name, some in ranks.items()})
-        for part, mask in inside.items()
-        if mask.any()
-    )
-
-
-def _slice_result(part: Slice, model: str, ranks: Mapping[str, np.ndarray]) -> SliceResult:
-    cases = len(ranks[model])
-    baseline_ranks = {name: some for name, some in ranks.items() if name != model}
-    comparison = compare_with_baselines(ranks[model], baseline_ranks) if cases >= MIN_CASES else None
-    found = {name: metrics(some) for name, some in ranks.items()}
-    return SliceResult(part.name, part.events, cases, found, comparison)
+    results = []
+    for part in SLICES:
+        inside = part.holds(counts)
+        if cases := int(inside.sum()):
+            found = {name: metrics(some[inside]) for name, some in ranks.items()}
+            baselines = {name: some[inside] for name, some in ranks.items() if name != model}
+            enough = cases >= MIN_CASES
+            comparison = compare_with_baselines(ranks[model][inside], baselines) if enough else None
+            results.append(SliceResult(part.name, part.events, cases, found, comparison))
+    return tuple(results)

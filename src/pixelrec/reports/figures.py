@@ -110,7 +110,8 @@ def rank_bars(ranks: np.ndarray | None, catalogue: int | None) -> RankBars | Non
     if ranks is None or not len(ranks):
         return None
     items = max(catalogue or 0, int(ranks.max()))
-    edges = _rank_edges(items)
+    round_ranks = {1, *(factor * 10**power for power in range(12) for factor in (5, 10, 20))}
+    edges = [*sorted(edge for edge in round_ranks if edge < items), items]  # the last ranks of the bins
     fractions = np.histogram(ranks, [1, *(edge + 1 for edge in edges)])[0] / len(ranks)
     chances = np.diff([0, *edges]) / items
     steps = linear_steps(0.0, 100 * float(max(fractions.max(), chances.max())), most=4)
@@ -131,9 +132,3 @@ def rank_bars(ranks: np.ndarray | None, catalogue: int | None) -> RankBars | Non
     ]
     across = [Tick(x(step), f"{step:g}") for step in steps]
     return RankBars(bars, across, float((ranks <= 10).mean()), int(np.median(ranks)), ROW * len(bars) + 56)
-
-
-def _rank_edges(items: int) -> list[int]:
-    """Last ranks of the bins: 1, 5, 10, 20, 50, 100, 200, 500, … and the catalogue's end."""
-    series = {1, *(factor * 10**power for power in range(12) for factor in (5, 10, 20))}
-    return [*sorted(edge for edge in series if edge < items), items]

@@ -23,7 +23,6 @@ HERE = Path(__file__).parent
 
 
 def render(report: Report) -> str:
-    """The whole page as text."""
     page = environment().get_template("page.html")
     return page.render(
         report=report,
@@ -36,7 +35,7 @@ def render(report: Report) -> str:
         curves=figures.learning_curves(report.epochs, report.watched, report.best_epoch),
         ranks=figures.rank_bars(report.ranks, report.catalogue),
         gallery=thumbnails.gallery(report.stories),
-        settings=tables.flatten(report.configuration or {}),
+        settings=list(tables.flatten(report.configuration or {})),
     )
 
 

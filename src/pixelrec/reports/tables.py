@@ -6,8 +6,10 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import final
 
+from pixelrec.console.numbers import plural
 from pixelrec.reports.view import MetricRow, Role, SlicePart
 
 HEADLINE_METRICS = ("Recall@10", "NDCG@10")
@@ -58,25 +60,24 @@ def headline(rows: Sequence[MetricRow]) -> list[Headline]:
     if own is None:
         return []
     names = [name for name in HEADLINE_METRICS if name in own.values] or list(own.values)[:2]
-    return [_headline(own, [row for row in rows if row.role == "baseline"], name) for name in names]
+    found = []
+    for name in names:
+        known = [row for row in rows if row.role == "baseline" and _finite(row.values.get(name))]
+        best = max(known, key=lambda row: row.values[name], default=None)  # noqa: B023
+        if best is None or not best.values[name] or not _finite(own.values[name]):
+            found.append(Headline(name, own.values[name], None))
+        else:
+            ratio = own.values[name] / best.values[name]
+            found.append(Headline(name, own.values[name], f"{ratio:.2f} × {best.model}", behind=ratio < 1))
+    return found
 
 
-def _headline(own: MetricRow, baselines: Sequence[MetricRow], metric: str) -> Headline:
-    value = own.values[metric]
-    known = [row for row in baselines if _finite(row.values.get(metric))]
-    best = max(known, key=lambda row: row.values[metric], default=None)
-    if best is None or not best.values[metric] or not _finite(value):
-        return Headline(metric, value, None)
-    ratio = value / best.values[metric]
-    return Headline(metric, value, f"{ratio:.2f} × {best.model}", behind=ratio < 1)
-
-
-def metric_table(rows: Sequence[MetricRow]) -> MetricTable | None:
-    """All metrics of all models, in the order given; None without models."""
+def metric_table(rows: Sequence[MetricRow], only: Sequence[str] = ()) -> MetricTable | None:
+    """All metrics of all models, or `only` some, in the order given; None without models."""
     if not rows:
         return None
     own_first = sorted(rows, key=lambda row: row.role != "model")  # others may lack some metrics
-    metrics = list(dict.fromkeys(name for row in own_first for name in row.values))
+    metrics = list(dict.fromkeys(n for row in own_first for n in row.values if not only or n in only))
     largest = {name: _largest(rows, name) for name in metrics}
     reached = {name: _largest([row for row in rows if row.role != "ceiling"], name) for name in metrics}
     lines = [
@@ -104,10 +105,7 @@ def slice_table(parts: Sequence[SlicePart]) -> MetricTable | None:
     metrics: list[str] = []
     groups = []
     for part in parts:
-        values = [{k: v for k, v in row.values.items() if k in HEADLINE_METRICS} for row in part.metrics]
-        table = metric_table(
-            [replace(row, values=some) for row, some in zip(part.metrics, values, strict=True)]
-        )
+        table = metric_table(part.metrics, HEADLINE_METRICS)
         assert table is not None, "a slice with cases has models"
         cells = {line.model: line.cells for line in table.lines}
         absent = [MetricCell(math.nan, 0.0, best=False)] * len(table.metrics)
@@ -122,36 +120,21 @@ def pace(epochs: Sequence[Mapping[str, float]]) -> str:
     ran = [record for record in epochs if record["epoch"] > 0]  # epoch 0 is the start
     if not ran:
         return ""
-    words = ["1 epoch" if len(ran) == 1 else f"{len(ran):,} epochs"]
-    seconds = _mean(ran, "seconds")
-    if seconds is not None:
-        words.append(f"{seconds:.3g} s each")
-    windows = _mean(ran, "windows_per_second")
-    if windows is not None:
-        words.append(f"{windows:,.0f} windows/s")
+    words = [plural(len(ran), "epoch")]
+    for key, form in (("seconds", "{:.3g} s each"), ("windows_per_second", "{:,.0f} windows/s")):
+        if values := [record[key] for record in ran if _finite(record.get(key))]:
+            words.append(form.format(fmean(values)))
     return " · ".join(words)
 
 
-def _mean(records: Sequence[Mapping[str, float]], key: str) -> float | None:
-    values = [record[key] for record in records if _finite(record.get(key))]
-    return sum(values) / len(values) if values else None
-
-
-def flatten(settings: Mapping[str, object]) -> list[tuple[str, str]]:
-    """{"users": {"layers": 3}} → [("users.layers", "3")]; values are written as in JSON, texts bare."""
-    return list(_flat(settings, ()))
-
-
-def _flat(settings: Mapping[str, object], above: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def flatten(settings: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
+    """{"users": {"layers": 3}} → ("users.layers", "3"); values are written as in JSON, texts bare."""
     for key, value in settings.items():
-        name = (*above, str(key))
         if isinstance(value, Mapping) and value:
-            yield from _flat(value, name)
+            yield from flatten(value, f"{above}{key}.")
         else:
-            yield (
-                ".".join(name),
-                value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False),
-            )
+            text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+            yield f"{above}{key}", text
 
 
 def _finite(value: object) -> bool:

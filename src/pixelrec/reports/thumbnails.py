@@ -7,14 +7,14 @@ import io
 import math
 import statistics
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from pixelrec.reports.view import Cover, UserStory
+    from pixelrec.reports.view import UserStory
 
 AREA = 112 * 112  # pixels of a thumbnail, whatever its shape
 QUALITY = 75
@@ -46,20 +46,14 @@ class Gallery:
 def gallery(stories: Sequence[UserStory]) -> Gallery:
     """Encodes the first picture of every item in the stories."""
     pictures: dict[str, np.ndarray] = {}
-    for cover in _covers(stories):
-        if cover.picture is not None:
-            pictures.setdefault(cover.item_id, cover.picture)
+    for story in stories:
+        for cover in (*story.history, *story.recommended, story.answer):
+            if cover.picture is not None:
+                pictures.setdefault(cover.item_id, cover.picture)
     thumbnails = {item: _thumbnail(f"c{n}", picture) for n, (item, picture) in enumerate(pictures.items())}
     aspects = [thumbnail.width / thumbnail.height for thumbnail in thumbnails.values()]
     aspect = statistics.median(aspects) if aspects else 1.0
     return Gallery(thumbnails, round(min(max(aspect, TALLEST), WIDEST), 3))
-
-
-def _covers(stories: Sequence[UserStory]) -> Iterator[Cover]:
-    for story in stories:
-        yield from story.history
-        yield from story.recommended
-        yield story.answer
 
 
 def _thumbnail(name: str, picture: np.ndarray) -> Thumbnail:
