@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import jsonschema
+import numpy as np
 import pytest
 from annotated_types import Ge, Gt, Interval
 
@@ -100,6 +101,16 @@ def test_a_number_without_a_fraction_is_a_whole_number(value: float, read: int) 
     assert (found, type(found)) == (read, int)
 
 
+def test_numbers_of_numpy_are_the_numbers_that_they_mean() -> None:
+    given = {"training.epochs": np.int64(3), "optimiser.learning_rate": np.float32(0.5), "seed": np.uint8(2)}
+    towers = {"users.towers": [np.int32(64)], "users.name": "mf", "items": {"width": np.int16(8)}}
+    found = read_recipe("sasrec-id", {**given, **towers})
+    values = (found["training"]["epochs"], found["optimiser"]["learning_rate"], found["seed"])
+    assert values == (3, 0.5, 2) and [type(value) for value in values] == [int, float, int]
+    assert (found["users"]["towers"], found["items"]["width"]) == ((64,), 8)
+    assert read_recipe("sasrec-id", {"scoring.name": "cosine", "scoring.learn": np.True_})["scoring"]["learn"]
+
+
 def test_a_whole_number_is_a_number() -> None:
     found = read_recipe("sasrec-id", {"optimiser.weight_decay": 1, "windowing.overlap": 2})
     assert found["optimiser"]["weight_decay"] == 1 and type(found["optimiser"]["weight_decay"]) is float
@@ -112,6 +123,7 @@ def test_options_have_a_key_a_type_a_default_and_help() -> None:
     assert (layers.type, layers.default) == ("a whole number from 1 to 1,000", 2)
     assert found["items.parts.pixels.size"].type == "a whole number from 1 to 10,000, or null"
     assert found["training.precision"].type == "one of fp32, bf16, fast"
+    assert found["seed"].type == "a whole number of at least 0", "the upper limit is only the machine's"
     assert "items.parts" not in found and "items.parts.ids.init" in found
     assert all(option.help for option in found.values()), [
         key for key, option in found.items() if not option.help
@@ -211,7 +223,7 @@ def test_options_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(USER_MODELS, "registered", {"required": Required})
     with pytest.raises(RecipeError, match=r"users\.scale has no value; expected a number above 0"):
         read_recipe("sasrec-id", {"users.name": "required"})
-    with pytest.raises(RecipeError, match=r"users\.copy is 1; expected a whole number at least 2, or null"):
+    with pytest.raises(RecipeError, match=r"users\.copy is 1; .* number of at least 2, or null"):
         read_recipe("sasrec-id", {"users.name": "required", "users.scale": 1, "users.copy": 1})
     chosen = {"users.scale": 1, "users.model_config": True, "users.json": [1, 2.5]}
     found = read_recipe("sasrec-id", {"users.name": "required", **chosen})["users"]

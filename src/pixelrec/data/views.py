@@ -69,7 +69,7 @@ class Windowing:
             so that the first event of each window is never one.
         leftover: whether the oldest events that fill no window are kept as a shorter one, or dropped as in
             the published code.
-        hide: of `cloze`: the probability that an event of a window is hidden.
+        hide: in the view `cloze`, the probability that an event of a window is hidden.
         rows: a training row is a window with all its targets, or, for `next_item` and `rest_of_window`, a
             single target with the events it is predicted from (the published code of prefix models).
     """

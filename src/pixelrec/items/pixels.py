@@ -78,7 +78,7 @@ class PixelEncoder(AbstractItemEncoder):
         keep_activations: pictures of a batch whose activations are kept for the backward pass; those of the
             others are recomputed. By default as many as fit 1.5 GB, or a third of a GPU's free memory.
         recompute: gradient checkpointing, which keeps only the inputs of blocks: less memory, a third slower.
-        precision: of the network: fp32, bf16, fast (bf16 on devices with bf16 arithmetic), or auto: the
+        precision: fp32, bf16, fast (bf16 on devices with bf16 arithmetic), or auto: the
             precision of training while training, fp32 when the catalogue is encoded.
         cache: stores the outputs of the frozen part on disk: always, never, or auto (if it pays).
         cache_dtype: dtype of the stored outputs.

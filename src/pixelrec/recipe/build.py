@@ -47,10 +47,7 @@ def build_batcher(
     spare: int = 1,
     pinned: bool = False,
 ) -> Batcher:
-    """Batches of training events in the view of the user model.
-
-    process, processes, spare, pinned: as in `Batcher`.
-    """
+    """Batches of training events in the view of the user model; the last four are as in `Batcher`."""
     users, items = recommender.users, recommender.spec.items
     view = VIEWS[users.view]
     reader = Reader.over(view, histories, recipe["length"], Windowing(**recipe["windowing"]))

@@ -25,6 +25,7 @@ _TYPES: dict[Any, str] = {
     NoneType: "null",
     Any: "any value",
 }
+LARGEST = 2**63 - 1  # of an int64: a limit of the machine, which help and messages leave out
 _PLURALS = {int: "whole numbers", float: "numbers", str: "texts"}
 
 
@@ -44,12 +45,14 @@ class Option:
         names = [name for kind in kinds if get_origin(kind) is Literal for name in get_args(kind)]
         described = [f"one of {', '.join(map(str, names))}"] if names else []
         for kind, limits in kinds.items():
-            if get_origin(kind) is not Literal and not (kind is int and float in kinds):
-                described.append(_described(kind) + limits)
+            origin = get_origin(kind)
+            if origin in (tuple, list):
+                described.append(f"a list of {_PLURALS.get(get_args(kind)[0], 'values')}")
+            elif origin is not Literal and not (kind is int and float in kinds):
+                described.append(_TYPES[origin or kind] + limits)
         return ", or ".join(described)
 
     def may_be(self, kind: object) -> bool:
-        """Whether a value of this very type is allowed."""
         return kind in _kinds(self.hint)
 
 
@@ -119,14 +122,13 @@ def _limits(extras: Iterable[Any]) -> str:
         for bound in extra if isinstance(extra, Interval) else [extra]:
             if isinstance(bound, Ge | Gt | Le | Lt):
                 bounds |= asdict(bound)
-    if bounds.keys() == {"ge", "le"}:
-        return f" from {_number(bounds['ge'])} to {_number(bounds['le'])}"
-    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    return "".join(f" {words[bound]} {_number(value)}" for bound, value in bounds.items())
-
-
-def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) and value < 10**12 else f"{value:g}"
+    if bounds.get("le") == LARGEST:
+        del bounds["le"]
+    written = {name: f"{n:,}" if isinstance(n, int) else f"{n:g}" for name, n in bounds.items()}
+    if written.keys() == {"ge", "le"}:
+        return f" from {written['ge']} to {written['le']}"
+    words = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
+    return "".join(f" {words[bound]} {number}" for bound, number in written.items())
 
 
 def _readable(kind: Any) -> bool:
@@ -134,10 +136,3 @@ def _readable(kind: Any) -> bool:
     if origin in (tuple, list):
         return all(inner is ... or _readable(inner) for inner in get_args(kind))
     return origin is Literal or (origin or kind) in _TYPES
-
-
-def _described(kind: Any) -> str:
-    origin = get_origin(kind)
-    if origin in (tuple, list):
-        return f"a list of {_PLURALS.get(get_args(kind)[0], 'values')}"
-    return _TYPES[origin or kind]

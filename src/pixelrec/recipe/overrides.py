@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 DEFAULT_NAMES: Mapping[str, str] = {
     "items": "id_table",
     "users": "sasrec",
@@ -16,14 +18,10 @@ DEFAULT_NAMES: Mapping[str, str] = {
 
 
 def overridden(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of `values` with some of them replaced.
+    """A copy of `values`, by section, with some of them replaced, by dotted key in any order.
 
     Another name is another class: options of the former one do not carry over. An override of a section
     takes precedence over what `values` say of its parts, an override of a part over both.
-
-    Args:
-        values: by section.
-        overrides: by dotted key, in any order.
     """
     merged = _copied(values)
     for key in sorted(overrides, key=_turn):
@@ -59,15 +57,17 @@ def _put(merged: dict[str, Any], path: list[str], value: Any) -> None:
         if chosen.get("name", default) != value:
             chosen.clear()
     elif value is not None:
-        for part in _parts(chosen):
-            part.pop(option, None)
+        parts = chosen.get("parts")
+        for part in parts.values() if isinstance(parts, dict) else ():
+            if isinstance(part, dict):
+                part.pop(option, None)
     chosen[option] = _copied(value)
 
 
-def _parts(chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
-    parts = chosen.get("parts")
-    return [part for part in parts.values() if isinstance(part, dict)] if isinstance(parts, dict) else []
-
-
 def _copied(value: Any) -> Any:
-    return {key: _copied(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value
+    """A value with dicts of its own; numbers of NumPy become those of Python."""
+    if isinstance(value, Mapping):
+        return {key: _copied(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_copied, value))
+    return value.item() if isinstance(value, np.generic) else value

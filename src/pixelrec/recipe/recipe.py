@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelrec.errors import RecipeError, nearest
-from pixelrec.recipe.overrides import overridden
 from pixelrec.recipe.published import check_published
 from pixelrec.recipe.yaml_text import read_yaml, write_yaml
 
@@ -21,17 +20,11 @@ SHIPPED = files("pixelrec") / "recipe" / "shipped"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every choice of a run, checked and complete.
+    """Every choice of a run, checked and complete."""
 
-    Args:
-        name: its own, or that of the file it came from.
-        config: by section; `items`, `users`, `scoring`, `negatives` and `loss` have a `name` each.
-        published: what a paper reports for it: `data`, and metrics in %. No choice: nothing trains by it.
-    """
-
-    name: str
-    config: Mapping[str, Any]
-    published: Mapping[str, Any] = field(default_factory=dict)
+    name: str  # its own, or that of the file it came from
+    config: Mapping[str, Any]  # by section; items, users, scoring, negatives and loss have a name each
+    published: Mapping[str, Any] = field(default_factory=dict)  # what a paper reports: data, metrics in %
 
     def __getitem__(self, section: str) -> Any:
         return self.config[section]
@@ -76,15 +69,14 @@ def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
 
 def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
     """Fills in every default and checks every key and type."""
-    from pixelrec.recipe.contradictions import check_together  # torch and pydantic load here
-    from pixelrec.recipe.registry import complete
+    from pixelrec.recipe.overrides import overridden
+    from pixelrec.recipe.registry import complete  # torch and pydantic load here
     from pixelrec.recipe.schema import checked
 
     merged = overridden(values, overrides)
     try:
         published = check_published(merged.pop("published", None))
         config = checked(complete(merged))
-        check_together(config)
     except RecipeError as error:
         raise RecipeError(f"recipe {name}: {error}") from error
     return Recipe(name, config, published)
@@ -106,7 +98,6 @@ def _shipped(name: str) -> str:
 
 
 def _text(source: str | Path) -> tuple[str, str]:
-    """The name of a recipe, and its YAML."""
     path = Path(source)
     if path.suffix not in {".yaml", ".yml"}:
         if str(source) not in (known := list(_names())):

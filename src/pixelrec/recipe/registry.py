@@ -59,11 +59,17 @@ def register(chosen: type[AbstractUserModel] | type[AbstractItemEncoder], name: 
 def classes(values: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
     """The place and the class of every `name`, a section before its parts."""
     for section in NAMED:
-        chosen = _named_class(section, section, values[section]["name"])
+        chosen = _class(section, section, values[section]["name"])
         yield section, chosen
-        if joins(chosen):
-            for part, config in _parts(section, values[section]).items():
-                yield f"{section}.parts.{part}", _part_class(section, part, config["name"])
+        for part, config in _parts(section, values[section]).items() if joins(chosen) else ():
+            place, name = f"{section}.parts.{part}", config["name"]
+            inner = _class(section, place, name)
+            if joins(inner):
+                raise RecipeError(
+                    f"{place}.name is {name!r}, but parts have no parts; give its own below "
+                    f"{section}.parts instead"
+                )
+            yield place, inner
 
 
 def complete(values: dict[str, Any]) -> dict[str, Any]:
@@ -80,19 +86,12 @@ def complete(values: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(chosen, dict):
             raise RecipeError(f"{section} is {chosen!r}; expected {section}: {{name: {default}, …}}")
         chosen.setdefault("name", default)
-    _hand_down(values)
-    return values
-
-
-def _hand_down(values: dict[str, Any]) -> None:
-    """Copies the options of a section to those of its parts that have them and give no value."""
-    for place, chosen in classes(values):
+    for place, chosen_class in classes(values):
         section, within, _ = place.partition(".parts.")
-        if within:
-            part = at(values, place)
-            for option in {option.key for option in options_of(chosen)} & values[section].keys():
-                if values[section][option] is not None:
-                    part.setdefault(option, values[section][option])
+        for option in options_of(chosen_class) if within else ():
+            if (value := values[section].get(option.key)) is not None:
+                at(values, place).setdefault(option.key, value)
+    return values
 
 
 def joins(chosen: Callable[..., Any]) -> bool:
@@ -100,7 +99,7 @@ def joins(chosen: Callable[..., Any]) -> bool:
     return any(option.key == "parts" for option in options_of(chosen))
 
 
-def _named_class(section: str, place: str, name: Any) -> Callable[..., Any]:
+def _class(section: str, place: str, name: Any) -> Callable[..., Any]:
     known = NAMED[section]
     if not isinstance(name, str) or name not in known:
         own = ", or pixelrec.register a class of your own" if section in ("items", "users") else ""
@@ -108,18 +107,7 @@ def _named_class(section: str, place: str, name: Any) -> Callable[..., Any]:
     return known[name]
 
 
-def _part_class(section: str, part: str, name: Any) -> Callable[..., Any]:
-    chosen = _named_class(section, f"{section}.parts.{part}", name)
-    if joins(chosen):
-        raise RecipeError(
-            f"{section}.parts.{part}.name is {name!r}, but parts have no parts; give its own below "
-            f"{section}.parts instead"
-        )
-    return chosen
-
-
 def _parts(section: str, chosen: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """The parts of a section, by their own names."""
     parts, default = chosen.get("parts"), DEFAULT_NAMES[section]
     if not isinstance(parts, Mapping) or not parts:
         raise RecipeError(

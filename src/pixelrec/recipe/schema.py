@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 from inspect import Parameter
@@ -26,7 +26,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
 from pixelrec.errors import RecipeError, nearest
-from pixelrec.recipe.options import Option, options_of
+from pixelrec.recipe.options import LARGEST, Option, options_of
 from pixelrec.recipe.overrides import DEFAULT_NAMES, at
 from pixelrec.recipe.published import PUBLISHED_SCHEMA
 from pixelrec.recipe.registry import NAMED, PART, PLAIN, classes, joins
@@ -34,11 +34,11 @@ from pixelrec.recipe.registry import NAMED, PART, PLAIN, classes, joins
 Tree: TypeAlias = "dict[str, Option | Tree]"
 """The options of a recipe, or of a section, by their own names."""
 
-_SEED = Annotated[int, Interval(ge=0, le=2**63 - 1)]
+_SEED = Annotated[int, Interval(ge=0, le=LARGEST)]
 _LENGTH = Annotated[int, Interval(ge=1, le=100_000)]
 _TOP = (
     Option("about", str, "", "what this recipe is, in a line"),
-    Option("seed", _SEED, 0, "of weights, training order and negatives"),
+    Option("seed", _SEED, 0, "seed of weights, training order and negatives"),
     Option("length", _LENGTH, 10, "latest events of a history that a user model sees"),
 )
 DRAFT = "http://json-schema.org/draft-07/schema#"  # the latest that editors support in full
@@ -52,28 +52,23 @@ _SECTIONS = {
 
 
 def recipe_options(values: Mapping[str, Any]) -> list[Option]:
-    """Every option of a recipe, with its dotted key.
-
-    Args:
-        values: by section, with the name of every class.
-    """
+    """Every option of a recipe, whose sections name their classes, with its dotted key."""
     return _flat(_tree(values))
 
 
 def checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a recipe, by section, complete and of the right types.
-
-    Args:
-        values: by section, with the name of every class.
+    """The values of a recipe, whose sections name their classes, complete and of the right types.
 
     Raises:
-        RecipeError: an unknown key, a wrong type, a number out of its limits.
+        RecipeError: an unknown key, a wrong type, a number out of its limits, or a contradiction.
     """
     tree = _tree(values)
     try:
-        return _model("recipe", tree).model_validate(values).model_dump(by_alias=True)
+        found = _model("recipe", tree).model_validate(values).model_dump(by_alias=True)
     except ValidationError as error:
         raise RecipeError(_message(error.errors(), values, _flat(tree))) from None
+    _check_together(found)
+    return found
 
 
 def json_schema() -> dict[str, Any]:
@@ -83,15 +78,13 @@ def json_schema() -> dict[str, Any]:
         RecipeError: a class of an installed package cannot be used.
     """
     tree: Tree = {"name": Option("name", str, "", "how tables call it; by default the file's name")}
-    tree |= {option.key: option for option in _TOP}
+    tree |= _keyed(_TOP)
     published = Annotated[dict[str, Any], WithJsonSchema(PUBLISHED_SCHEMA)]
     tree["published"] = Option("published", published, {}, "what a paper reports for this recipe, in %")
     for section, named in NAMED.items():
         variants = [_variant(section, name, named[name], DEFAULT_NAMES[section]) for name in named]
         tree[section] = Option(section, _one_of(variants), {}, _SECTIONS[section])
-    for section, plain in PLAIN.items():
-        tree[section] = {option.key: option for option in options_of(plain)}
-    made = _model("recipe", tree)
+    made = _model("recipe", tree | _PLAIN)
     found = made.model_json_schema(schema_generator=_Untitled, ref_template="#/definitions/{model}")
     definitions = found.pop("$defs")
     return {"$schema": DRAFT, **found, "title": "A recipe of pixelrec", "definitions": definitions}
@@ -100,16 +93,16 @@ def json_schema() -> dict[str, Any]:
 def _variant(section: str, name: str, chosen: Callable[..., Any], default: str | None) -> type[BaseModel]:
     """A class as one of the variants of a section, or of a part, which has no default."""
     given = name if name == default else Parameter.empty
-    tree: Tree = {"name": Option("name", Literal[name], given, _SECTIONS[section.rpartition(" ")[2]])}
-    tree |= {option.key: option for option in options_of(chosen)}
+    tree = _named(section, [name], given, chosen)
     if joins(chosen):
         others = {n: each for n, each in NAMED[section].items() if not joins(each)}
-        parts = [_variant(f"part of {section}", n, each, None) for n, each in others.items()]
+        parts = [_variant(section, n, each, None) for n, each in others.items()]
         key = Annotated[str, StringConstraints(pattern=f"^{PART.pattern}$")]
         closed = Field(json_schema_extra={"additionalProperties": False})
         hint = Annotated[dict[key, _one_of(parts)], closed]  # type: ignore[misc, valid-type]
         tree["parts"] = Option("parts", hint, Parameter.empty, "encoders, by names of your choice")
-    return _model(f"{section}: {name}", tree, (chosen.__doc__ or "").partition("\n\n")[0].strip())
+    title = f"{section}: {name}" if default else f"part of {section}: {name}"
+    return _model(title, tree, (chosen.__doc__ or "").partition("\n\n")[0].strip())
 
 
 def _one_of(variants: list[type[BaseModel]]) -> Any:
@@ -124,19 +117,27 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
+def _keyed(options: Iterable[Option]) -> Tree:
+    return {option.key: option for option in options}
+
+
+_PLAIN: Tree = {section: _keyed(options_of(plain)) for section, plain in PLAIN.items()}
+
+
+def _named(section: str, names: Iterable[str], given: Any, chosen: Callable[..., Any]) -> Tree:
+    return _keyed([Option("name", Literal[(*names,)], given, _SECTIONS[section]), *options_of(chosen)])
+
+
 def _tree(values: Mapping[str, Any]) -> Tree:
-    tree: Tree = {option.key: option for option in _TOP}
+    tree = _keyed(_TOP)
     for place, chosen in classes(values):
         section, within, part = place.partition(".parts.")
-        name = Option("name", Literal[(*NAMED[section],)], at(values, place)["name"], _SECTIONS[section])
-        own: Tree = {option.key: option for option in (name, *options_of(chosen))}
+        own = _named(section, NAMED[section], at(values, place)["name"], chosen)
         if within:
             at(tree, section)["parts"][part] = own
         else:
             tree[section] = {**own, "parts": {}} if "parts" in own else own
-    for section, plain in PLAIN.items():
-        tree[section] = {option.key: option for option in options_of(plain)}
-    return tree
+    return tree | _PLAIN
 
 
 def _flat(tree: Tree, prefix: str = "") -> list[Option]:
@@ -184,7 +185,10 @@ def _message(errors: list[ErrorDetails], values: Mapping[str, Any], known: list[
     """One line about the first unknown key, or else about the first wrong value."""
     for error in errors:
         if error["type"] in ("extra_forbidden", "invalid_key"):
-            key = ".".join(map(str, error["loc"])) + _rest(error["input"])
+            key, value = ".".join(map(str, error["loc"])), error["input"]
+            while isinstance(value, dict) and value:  # the path to the first value below it
+                inner, value = next(iter(value.items()))
+                key = f"{key}.{inner}"
             return f"unknown key {key!r}; {_near(key, [option.key for option in known])}"
     place = errors[0]["loc"]
     keys = {option.key: option for option in known}
@@ -201,20 +205,41 @@ def _message(errors: list[ErrorDetails], values: Mapping[str, Any], known: list[
     return f"{key} is {value!r}; expected {option.type}{': put it in quotes' if quotes else ''}"
 
 
-def _rest(value: Any) -> str:
-    """The path from an unknown key to the first value below it."""
-    if not isinstance(value, dict) or not value:
-        return ""
-    key, inner = next(iter(value.items()))
-    return f".{key}{_rest(inner)}"
-
-
 def _near(key: str, known: list[str]) -> str:
     """A hint for an unknown key, from the options of the innermost section or part that exists."""
     above = key
     while above:
         above = above.rpartition(".")[0]
-        inside = [k for k in known if k.startswith(f"{above}.")]
-        if inside:
+        if inside := [k for k in known if k.startswith(f"{above}.")]:
             return nearest(key, inside)
     return nearest(key, known if "." in key else {k.partition(".")[0] for k in known})
+
+
+def _check_together(config: Mapping[str, Any]) -> None:
+    """Raises `RecipeError` for options that contradict each other."""
+    optimiser, negatives = config["optimiser"], config["negatives"]
+    rate, decay = (
+        max(optimiser[f"{room}{option}"] or 0 for room in ("", "items_", "backbone_"))
+        for option in ("learning_rate", "weight_decay")
+    )
+    if rate * decay >= 1:
+        raise RecipeError(
+            f"learning_rate {rate:g} times weight_decay {decay:g} is {rate * decay:g}: a step would shrink "
+            "weights past zero; expected less than 1"
+        )
+    if config["users"].get("towers") and config["training"]["batch_size"] < 2:
+        raise RecipeError(
+            "training.batch_size is 1, but users.towers normalise over a batch; expected at least 2"
+        )
+    overlap, length = config["windowing"]["overlap"], config["length"]
+    if not 0 <= overlap <= length or (overlap >= 1 and overlap != int(overlap)):
+        raise RecipeError(
+            f"windowing.overlap is {overlap}; expected a whole number from 0 to length, {length}, or a "
+            "fraction below 1"
+        )
+    adjustment, softmax = negatives.get("logit_adjustment"), config["loss"]["name"] == "softmax"
+    if adjustment and not (softmax and negatives["correct"]):
+        raise RecipeError(
+            f"negatives.logit_adjustment is {adjustment:g}, which needs loss.name softmax and "
+            "negatives.correct true; set those, or negatives.logit_adjustment 0"
+        )

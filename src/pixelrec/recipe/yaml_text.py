@@ -74,11 +74,9 @@ def _check(node: yaml.Node, source: str, prefix: str, above: set[int], done: set
         if key is not None:
             name, line = f"{prefix}{key.value}", key.start_mark.line + 1
             if name in lines:
-                raise RecipeError(f"{source}: {name} occurs twice, {_where(lines[name], line)}; remove one")
+                first = lines[name]
+                where = f"in line {line}" if first == line else f"in lines {first} and {line}"
+                raise RecipeError(f"{source}: {name} occurs twice, {where}; remove one")
             lines[name] = line
         _check(value, source, f"{name}.", inside, done)
     done.add(id(node))
-
-
-def _where(first: int, second: int) -> str:
-    return f"in line {first}" if first == second else f"in lines {first} and {second}"

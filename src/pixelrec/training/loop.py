@@ -40,7 +40,7 @@ class TrainingConfig:
     """The choices of a recipe about training.
 
     Args:
-        epochs: at most.
+        epochs: the largest number of epochs.
         batch_size: windows (or pairs, or prefixes) per step and process.
         patience: epochs without a better validation metric before training stops; 0 never stops early.
         monitor: the validation metric that picks the best epoch.

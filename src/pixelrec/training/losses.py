@@ -37,6 +37,7 @@ def bpr(scores: Scores, *, reduction: Reduction = "mean", epsilon: Fraction = 0.
 def bce(scores: Scores, *, reduction: Reduction = "mean") -> Tensor:
     """Binary cross-entropy, −log σ(s⁺) − Σ log(1 − σ(s⁻)): *summed* over the competing negatives of a target.
 
+    reduction: "mean" over targets, or "window": summed over the targets of a window, mean over windows.
     Source: Kang and McAuley, SASRec, arXiv 1808.09781, which samples one negative.
     """
     positive, negative, competes = _competition(scores)

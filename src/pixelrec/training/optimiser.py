@@ -22,11 +22,11 @@ class OptimiserConfig:
 
     Args:
         learning_rate: peak rate of all parameters, unless the next two differ.
-        items_learning_rate: of the item encoder.
-        backbone_learning_rate: of picture networks inside the item encoder.
-        weight_decay: of all parameters but a learned temperature, unless the next two differ.
-        items_weight_decay: of the item encoder.
-        backbone_weight_decay: of picture networks inside the item encoder.
+        items_learning_rate: peak rate of the item encoder.
+        backbone_learning_rate: peak rate of picture networks inside the item encoder.
+        weight_decay: decay of all parameters but a learned temperature, unless the next two differ.
+        items_weight_decay: weight decay of the item encoder.
+        backbone_weight_decay: weight decay of picture networks inside the item encoder.
         beta1: decay of the mean of gradients.
         beta2: decay of the mean of squared gradients.
         rows: the update of embedding tables: `lazy` replays skipped steps in closed form, `dense` updates
