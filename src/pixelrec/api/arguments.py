@@ -33,11 +33,7 @@ def as_path(value: str | PathLike[str], name: str) -> Path:
 
 
 def as_list(values: Sequence[Any], name: str) -> list[Any]:
-    """The elements of a list, a tuple, an array or a column of a data frame.
-
-    Raises:
-        RequestError: it is none of these; a single text or path is not taken for a list of letters.
-    """
+    """The elements of a list, a tuple, an array or a column of a data frame; of nothing else."""
     if isinstance(values, str | PathLike):
         raise RequestError(f"{name} is {str(values)!r}; expected a list, such as [{str(values)!r}]")
     try:
@@ -47,20 +43,12 @@ def as_list(values: Sequence[Any], name: str) -> list[Any]:
 
 
 def as_ids(values: Sequence[str | int], name: str) -> list[str]:
-    """Ids as data sets hold them; whole numbers become their digits.
-
-    Raises:
-        RequestError: `values` is no list of texts and whole numbers.
-    """
-    return [_id(value, name) for value in as_list(values, name)]
-
-
-def _id(value: object, name: str) -> str:
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, Integral) and not isinstance(value, bool):
-        return str(int(value))
-    raise RequestError(f"{name} holds {_shown(value)}; expected ids: texts or whole numbers")
+    """Ids as data sets hold them, digits of whole numbers; raises `RequestError` for other values."""
+    found = as_list(values, name)
+    for value in found:
+        if isinstance(value, bool) or not isinstance(value, str | Integral):
+            raise RequestError(f"{name} holds {_shown(value)}; expected ids: texts or whole numbers")
+    return [str(value) if isinstance(value, str) else str(int(value)) for value in found]
 
 
 def as_overrides(values: Overrides | None) -> Overrides:
@@ -79,7 +67,6 @@ def _shown(value: object) -> str:
 
 
 def as_recipe(recipe: str | Path | Recipe, name: str) -> Path | Recipe:
-    """A recipe, or its name or file as a path."""
     from pixelrec.recipe.recipe import Recipe as RecipeClass
 
     return recipe if isinstance(recipe, RecipeClass) else as_path(recipe, name)
@@ -92,7 +79,6 @@ def check_folder(given: object, error: type[PixelrecError], hint: str) -> None:
 
 
 def as_run(run: Run | Place) -> Run:
-    """A run, or the one in a folder."""
     check_folder(run, RunError, "give a run folder, which `pixelrec train` writes")
     from pixelrec.runs.run import Run as RunClass
 
@@ -100,7 +86,6 @@ def as_run(run: Run | Place) -> Run:
 
 
 def as_dataset(data: Dataset | Place) -> Dataset:
-    """A data set, or the one in a folder."""
     check_folder(data, DataError, "give a data set folder, which `pixelrec prepare` writes")
     from pixelrec.data.dataset import Dataset as DatasetClass
 
@@ -108,7 +93,6 @@ def as_dataset(data: Dataset | Place) -> Dataset:
 
 
 def folder_of(data: Dataset | Place | None) -> Path | None:
-    """The folder of a data set, if one is given."""
     from pixelrec.data.dataset import Dataset as DatasetClass
 
     if isinstance(data, DatasetClass):

@@ -64,8 +64,7 @@ def prepare(
     check_whole(size, "size")
     packing = None
     if covers is not None:
-        folder = as_path(covers, "covers")
-        packing = _packing_of_draft(folder, place, size, fit, missing, on_packed)
+        packing = _packing_of_draft(as_path(covers, "covers"), place, size, fit, missing, on_packed)
     with shown_on(console):
         return prepare_interactions(
             source,

@@ -63,10 +63,9 @@ def train(
     check_folder(data, DataError, "give a data set folder, which `pixelrec prepare` writes")
     from pixelrec.recipe.recipe import read_recipe, resolve
 
-    if isinstance(chosen, Path):
-        resolved = read_recipe(chosen, given)
-    else:
-        resolved = resolve(chosen.name, chosen.values, given)
+    resolved = (
+        read_recipe(chosen, given) if isinstance(chosen, Path) else resolve(chosen.name, chosen.values, given)
+    )
     place = None if out is None else as_path(out, "out")
     from pixelrec.runs.train import train_recipe
 

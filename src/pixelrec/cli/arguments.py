@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -85,26 +85,22 @@ def parameters(
         renames: parameter → the name of its option, where that is another.
         keywords_only: leave out the others.
     """
-    signature = inspect.signature(function).parameters.values()
-    given = {each.name: each for each in signature if each.name not in SUPPLIED}
+    signature = inspect.signature(function).parameters
+    given = {name: each for name, each in signature.items() if name not in SUPPLIED}
     if keywords_only:
-        given = {each.name: each for each in signature if each.kind is inspect.Parameter.KEYWORD_ONLY}
-    renames = renames or {}
+        given = {name: each for name, each in given.items() if each.kind is each.KEYWORD_ONLY}
     # Only these annotations are evaluated: what a function returns is of no concern here.
     annotations = SimpleNamespace(__annotations__={name: each.annotation for name, each in given.items()})
     hints = get_type_hints(annotations, {**inspect.unwrap(function).__globals__, **NAMED})
-    texts = _texts(function)
-    return [
-        _parameter(each, hints[name], renames.get(name, name).replace("_", "-"), texts.get(name, ""))
-        for name, each in given.items()
-    ]
-
-
-def _parameter(each: inspect.Parameter, hint: Any, name: str, text: str) -> Parameter:
-    kind, values, many = _kind(hint)
-    positional = each.kind is not inspect.Parameter.KEYWORD_ONLY and not many
-    flag = name.upper() if positional else f"{'-' if len(name) == 1 else '--'}{name}"
-    return Parameter(each.name, flag, kind, values, many, positional, each.default, text)
+    texts, found = _texts(function), []
+    for name, each in given.items():
+        kind, values, many = _kind(hints[name])
+        written = (renames or {}).get(name, name).replace("_", "-")
+        positional = each.kind is not each.KEYWORD_ONLY and not many
+        flag = written.upper() if positional else f"{'-' if len(written) == 1 else '--'}{written}"
+        text = texts.get(name, "")
+        found.append(Parameter(name, flag, kind, values, many, positional, each.default, text))
+    return found
 
 
 def _kind(hint: Any) -> tuple[type, tuple[str, ...], bool]:
@@ -122,16 +118,10 @@ def _kind(hint: Any) -> tuple[type, tuple[str, ...], bool]:
 def parse(
     name: str, known: Sequence[Parameter], words: Sequence[str], *, partly: bool = False
 ) -> dict[str, Any]:
-    """Values by the names of parameters.
-
-    Args:
-        name: of the verb, for messages.
-        known: its parameters.
-        words: after the verb.
-        partly: leave out what is wrong or missing instead.
+    """The values of the words after the verb `name`, by parameter.
 
     Raises:
-        RequestError: a word is unknown, missing or of the wrong type.
+        RequestError: a word is unknown, missing or of the wrong type; with `partly` it is left out instead.
     """
     reader = _Reader(known, list(words))
     try:
@@ -161,11 +151,17 @@ class _Reader:
             if flag in self.options:
                 self._option(self.options[flag], flag, value if equals else None)
             elif self.rest is not None and self._is_override(flag):
-                self._override(flag, value if equals else self._next(flag))
+                from pixelrec.recipe.yaml_text import read_value
+
+                overrides = self.found.setdefault(self.rest.name, {})
+                overrides[flag[2:]] = read_value(value if equals else self._next(flag))
             elif word.startswith("-") and len(word) > 1:
                 raise RequestError(f"unknown option {flag}; {nearest(flag, self.options)}")
+            elif free := [each for each in self.places if each.name not in self.found]:
+                self.found[free[0].name] = free[0].read(word)
             else:
-                self._place(word)
+                takes = ", or an option as --section.word VALUE" if self.rest is not None else ""
+                raise RequestError(f"{word!r} is one word too many{takes}")
 
     def check_complete(self) -> None:
         for each in self.known:
@@ -182,18 +178,15 @@ class _Reader:
         elif not option.many:
             self.found[option.name] = option.read(self._next(flag) if value is None else value)
         else:
-            words = list(self._several(flag)) if value is None else [value]
+            words = [self._next(flag) if value is None else value]
+            while value is None and self.words and not self._begins_an_option(self.words[0]):
+                words.append(self.words.pop(0))
             self.found[option.name] = [*self.found.get(option.name, ()), *map(option.read, words)]
 
     def _next(self, flag: str) -> str:
         if not self.words or self._begins_an_option(self.words[0]):
             raise RequestError(f"{flag} has no value; expected {flag} VALUE, or {flag}=VALUE")
         return self.words.pop(0)
-
-    def _several(self, flag: str) -> Iterable[str]:
-        yield self._next(flag)
-        while self.words and not self._begins_an_option(self.words[0]):
-            yield self.words.pop(0)
 
     def _begins_an_option(self, word: str) -> bool:
         """An id may begin with one dash, as long as it is no option."""
@@ -204,19 +197,6 @@ class _Reader:
         slip = "." not in flag and get_close_matches(flag, self.options, n=1, cutoff=0.75)
         return flag.startswith("--") and len(flag) > 2 and not slip
 
-    def _override(self, flag: str, text: str) -> None:
-        from pixelrec.recipe.yaml_text import read_value
-
-        assert self.rest is not None
-        self.found.setdefault(self.rest.name, {})[flag[2:]] = read_value(text)
-
-    def _place(self, word: str) -> None:
-        free = [each for each in self.places if each.name not in self.found]
-        if not free:
-            takes = ", or an option as --section.word VALUE" if self.rest is not None else ""
-            raise RequestError(f"{word!r} is one word too many{takes}")
-        self.found[free[0].name] = free[0].read(word)
-
 
 def help_text(name: str, about: str, known: Sequence[Parameter]) -> str:
     """What `pixelrec VERB --help` prints, 80 columns wide."""
@@ -224,14 +204,15 @@ def help_text(name: str, about: str, known: Sequence[Parameter]) -> str:
     overrides = [each for each in known if each.kind is Mapping]
     options = [each for each in known if not each.positional and each.kind is not Mapping]
     options.sort(key=lambda each: not each.required)
-    usage = [f"pixelrec {name}", *(f"{each.flag}" if each.required else f"[{each.flag}]" for each in places)]
+    usage = [f"usage: pixelrec {name}"]
+    usage += [each.flag if each.required else f"[{each.flag}]" for each in places]
     usage += [each.usage for each in options if each.required]
     usage += ["[OPTION …]"] if any(not each.required for each in options) else []
     usage += ["[--SECTION.WORD VALUE …]"] if overrides else []
-    lines = [_wrapped(f"usage: {' '.join(usage)}", 7), "", about]
+    first = textwrap.fill(" ".join(usage), 80, subsequent_indent=" " * 7, break_on_hyphens=False)
     rows = [entry(each.usage, each.text, each.written_default) for each in (*places, *options)]
     rows += [entry("--SECTION.WORD VALUE", each.text) for each in overrides]
-    return "\n".join([*lines, "", *rows])
+    return "\n".join([first, "", about, "", *rows])
 
 
 def entry(usage: str, text: str, default: str = "") -> str:
@@ -246,10 +227,6 @@ def entry(usage: str, text: str, default: str = "") -> str:
     else:
         below.insert(0, first)
     return "\n".join(below).replace("\u00a0", " ")
-
-
-def _wrapped(text: str, indent: int) -> str:
-    return "\n".join(textwrap.wrap(text, 80, subsequent_indent=" " * indent, break_on_hyphens=False))
 
 
 def summary(function: Callable[..., Any]) -> str:

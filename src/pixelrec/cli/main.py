@@ -6,13 +6,9 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
 
 from pixelrec.cli.verbs import VERBS
 from pixelrec.errors import PixelrecError, RequestError, memory_explained, nearest
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 GROUPS = {name.split()[0] for name in VERBS} - set(VERBS)  # such as images, of `images pack`
 INTERNAL = 70  # the exit status of what should not have happened, EX_SOFTWARE of sysexits.h
@@ -22,7 +18,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs one verb; the exit status of the process."""
     words = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in words
-    _escape_what_cannot_be_encoded()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a character without a code there is printed as its number
+            stream.reconfigure(errors="backslashreplace")
     try:
         with memory_explained("close other programs, or use a machine with more; --debug shows where"):
             _run([word for word in words if word != "--debug"])
@@ -41,7 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _explained(error: Exception) -> tuple[str, int]:
-    """What is printed of an error, and the exit status."""
+    """The line about an error, and the exit status."""
     if isinstance(error, PixelrecError):
         return str(error), error.exit_code
     if isinstance(error, OSError):
@@ -58,16 +56,11 @@ def _failed(message: str, status: int) -> int:
     return status
 
 
-def _escape_what_cannot_be_encoded() -> None:
-    """A character that the terminal or a pipe has no code for is printed as its number."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _run(words: list[str]) -> None:
     if not words or words[0] in {"-h", "--help"}:
-        print(_overview())
+        print("pixelrec trains and evaluates recommenders that see the pictures of items.\n")
+        print(f"{_usage('')}      pixelrec --version\n\n{_listed(VERBS)}\n")
+        print("A first look: pixelrec demo. Add --debug to see where an error comes from.")
     elif words[0] == "--version":
         from importlib.metadata import version
 
@@ -80,7 +73,12 @@ def _run(words: list[str]) -> None:
         if {"-h", "--help"} & set(rest):
             print(VERBS[name].help(name, [word for word in rest if word not in {"-h", "--help"}]))
         else:
-            VERBS[name].run(name, rest, _console())
+            from pixelrec.console.terminal import Screen
+
+            # Of several processes only the first one prints.
+            quiet = os.environ.get("RANK", "0") != "0"
+            screen = Screen(soft_wrap=True, markup=False, emoji=False, quiet=quiet)
+            VERBS[name].run(name, rest, screen)
 
 
 def _verb(words: list[str]) -> tuple[str, list[str]]:
@@ -94,21 +92,6 @@ def _verb(words: list[str]) -> tuple[str, list[str]]:
             return " ".join(words[:length]), words[length:]
     given = " ".join(words[:2]) if words[0] in GROUPS else words[0]
     raise RequestError(f"there is no command {given!r}; {nearest(given, VERBS)}")
-
-
-def _console() -> Console:
-    """Standard output; of several processes only the first one prints."""
-    from pixelrec.console.terminal import Screen
-
-    return Screen(soft_wrap=True, markup=False, emoji=False, quiet=os.environ.get("RANK", "0") != "0")
-
-
-def _overview() -> str:
-    return (
-        "pixelrec trains and evaluates recommenders that see the pictures of items.\n\n"
-        f"{_usage('')}      pixelrec --version\n\n{_listed(VERBS)}\n\n"
-        "A first look: pixelrec demo. Add --debug to see where an error comes from."
-    )
 
 
 def _usage(group: str) -> str:

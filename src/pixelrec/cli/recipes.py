@@ -42,11 +42,7 @@ def options(arguments: Mapping[str, Any]) -> str:
     recipe = read_recipe(arguments["recipe"])
     rows = []
     for option in recipe_options(recipe.config):
-        text = f"{option.help.rstrip('.')} ({option.type})"
-        rows.append(entry(f"--{option.key}", text, _written(at(recipe.config, option.key))))
+        text, value = f"{option.help.rstrip('.')} ({option.type})", at(recipe.config, option.key)
+        written = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+        rows.append(entry(f"--{option.key}", text, written))
     return f"\n\nOptions of the recipe {recipe.name}:\n\n" + "\n".join(rows)
-
-
-def _written(value: Any) -> str:
-    """As YAML and the command line write it."""
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)

@@ -69,10 +69,7 @@ def checked(found: CheckReport, console: Console, *, json: bool = False) -> None
     """
     from pixelrec.cli.show_images import print_check
 
-    if json:
-        raw(_json(found.to_dict()), console)
-    else:
-        print_check(found, console)
+    raw(_json(found.to_dict()), console) if json else print_check(found, console)
 
 
 def cache(found: list[Entry], console: Console, clear: bool) -> None:
@@ -119,11 +116,7 @@ def comparison(found: RunComparison, console: Console) -> None:
 
 
 def grid(found: Outcome, console: Console) -> None:
-    """The table of all recipes.
-
-    Raises:
-        GridError: some runs failed.
-    """
+    """The table of all recipes; raises `GridError` if some runs failed."""
     from pixelrec.cli.show_grid import print_files, print_results
     from pixelrec.console.numbers import plural
 
@@ -151,8 +144,13 @@ def recommendations(
             titles are written unchanged, also those that a spreadsheet would take for a formula.
     """
     if out is None and form == "table":
-        _print_table(found, console)
-        listed = set(found["item_id"])
+        from pixelrec.console.terminal import plain_table, printable
+
+        drawn, listed = plain_table(*found.columns), set(found["item_id"])
+        for row in found.iter_rows():
+            cells = (f"{value:.4f}" if isinstance(value, float) else str(value or "") for value in row)
+            drawn.add_row(*map(printable, cells))
+        console.print(drawn, highlight=False)
         if absent := [path.name for path in covers if path.name not in listed]:
             _say(console, "", f"not among the best {k}: {', '.join(absent)}; see their ranks with --alone")
         return
@@ -181,16 +179,6 @@ def _say(console: Console, *lines: str) -> None:
 
     for line in lines:
         say(line, console)
-
-
-def _print_table(found: pl.DataFrame, console: Console) -> None:
-    from pixelrec.console.terminal import plain_table, printable
-
-    drawn = plain_table(*found.columns)
-    for row in found.iter_rows():
-        cells = (f"{value:.4f}" if isinstance(value, float) else str(value or "") for value in row)
-        drawn.add_row(*map(printable, cells))
-    console.print(drawn, highlight=False)
 
 
 def _json(value: object) -> str:

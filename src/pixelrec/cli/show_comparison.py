@@ -8,7 +8,7 @@ from pixelrec.cli.show_evaluation import COLOURS, metric_table, too_few_cases
 from pixelrec.console.numbers import DASH, percent, signed
 from pixelrec.console.terminal import first_that_fits, say
 from pixelrec.evaluation.comparison import METRIC
-from pixelrec.runs.compare import ComparedPart, RunComparison
+from pixelrec.runs.compare import RunComparison
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +18,6 @@ LETTERS = ("A", "B")  # head the columns, as names with folders in them are long
 
 
 def print_comparison(found: RunComparison, console: Console) -> None:
-    """Both runs, their metrics with the differences, and the verdict in a sentence."""
     for letter, result, folder in zip(LETTERS, found.results, found.folders, strict=True):
         say(f"{letter}  {result.model}  {folder}", console)
     console.print()
@@ -34,21 +33,17 @@ def print_comparison(found: RunComparison, console: Console) -> None:
 def _table(found: RunComparison, *, intervals: bool) -> Table:
     heads = [*LETTERS, f"{LETTERS[0]} − {LETTERS[1]}", *(["95 % interval"] if intervals else [])]
     table = metric_table(f"{found.split}, %", heads)
-    for number, part in enumerate(found.parts):
-        if number:
+    for part in found.parts:
+        if table.rows:
             table.add_row()
-        _add_part(table, part, intervals=intervals)
+        where = part.where.replace(" with ", " with\n").replace(" (n", "\n(n")
+        table.add_row(where or f"all {part.cases:,} events")
+        for name in part.first:
+            pair = part.differences.get(name)
+            difference = signed(pair.difference) if pair else DASH
+            interval = f"{signed(pair.low)} to {signed(pair.high)}" if pair else DASH
+            cells = [percent(part.first[name]), percent(part.second[name]), difference, interval]
+            colour = COLOURS[pair.verdict] if pair else ""
+            style = f"bold {colour}".strip() if name == METRIC else None  # the verdict is about it
+            table.add_row(f"  {name}", *cells[: 4 if intervals else 3], style=style)
     return table
-
-
-def _add_part(table: Table, part: ComparedPart, *, intervals: bool) -> None:
-    where = part.where.replace(" with ", " with\n").replace(" (n", "\n(n")
-    table.add_row(where or f"all {part.cases:,} events")
-    for name in part.first:
-        found = part.differences.get(name)
-        difference = signed(found.difference) if found else DASH
-        interval = f"{signed(found.low)} to {signed(found.high)}" if found else DASH
-        cells = [percent(part.first[name]), percent(part.second[name]), difference, interval]
-        colour = COLOURS[found.verdict] if found else ""
-        style = f"bold {colour}".strip() if name == METRIC else None  # the verdict is about it
-        table.add_row(f"  {name}", *cells[: 4 if intervals else 3], style=style)

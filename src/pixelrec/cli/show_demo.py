@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import nan
-from typing import final
 
 from rich.console import Console
 from rich.table import Table
@@ -35,46 +33,34 @@ def print_demonstration(found: Demonstration, console: Console) -> None:
             say(pair.sentence(PIXELS.name, IDS.name), console, f"bold {COLOURS[pair.verdict]}")
 
 
-@final
-@dataclass(frozen=True)
-class _Columns:
-    """Metrics of both contenders and of all baselines on some test events."""
-
-    head: str
-    rows: Metrics
-
-    @property
-    def best_baseline(self) -> str:
-        return next(name for name in best_first(self.rows) if name not in CONTENDERS)
-
-
-def _columns(found: Demonstration) -> list[_Columns]:
-    """All test events, and those of long-tail items if there are any."""
+def _columns(found: Demonstration) -> Mapping[str, Metrics]:
+    """By head: all test events, and those of long-tail items if there are any."""
     ids, pixels = (EvaluationResult.read(run.folder, "test") for run in (found.ids, found.pixels))
     cases = sum(part.cases for part in pixels.slices)
     rows = _rows(ids, ids.metrics) | _rows(pixels, pixels.metrics)
-    columns = [_Columns(f"\nall items\n(n = {cases:,})", rows)]
+    columns = {f"\nall items\n(n = {cases:,})": rows}
     if (ours := pixels.slice(LONG_TAIL.name)) and (theirs := ids.slice(LONG_TAIL.name)):
         rows = _rows(ids, theirs.metrics) | _rows(pixels, ours.metrics)
-        columns.append(_Columns(f"items with\n{ours.events}\n(n = {ours.cases:,})", rows))
+        columns[f"items with\n{ours.events}\n(n = {ours.cases:,})"] = rows
     return columns
 
 
 def _rows(result: EvaluationResult, metrics: Metrics) -> dict[str, Mapping[str, float]]:
-    """Metrics with the contender's name in place of its recipe's."""
     name = IDS.name if result.model == IDS.recipe else PIXELS.name
     return {name if row == result.model else row: values for row, values in metrics.items()}
 
 
-def _table(columns: Sequence[_Columns], ceiling: Mapping[str, float], metrics: Sequence[str]) -> Table:
+def _table(columns: Mapping[str, Metrics], ceiling: Mapping[str, float], metrics: Sequence[str]) -> Table:
     """From the best to the worst over all events; of the baselines popularity, and the best of each part."""
-    heads = [f"{head}\n{name}" for each in columns for head, name in zip((each.head, "\n\n"), metrics)]  # noqa: B905
+    heads = [f"{head}\n{name}" for each in columns for head, name in zip((each, "\n\n"), metrics)]  # noqa: B905
     table = metric_table("\n\n\ntest, %", heads)
-    shown = {BEST_POSSIBLE, *CONTENDERS, "popularity", *(each.best_baseline for each in columns)}
-    for name in best_first({BEST_POSSIBLE: ceiling, **columns[0].rows}):
+    baselines = ([name for name in best_first(rows) if name not in CONTENDERS] for rows in columns.values())
+    shown = {BEST_POSSIBLE, *CONTENDERS, "popularity", *(names[0] for names in baselines)}
+    overall, *others = columns.values()
+    for name in best_first({BEST_POSSIBLE: ceiling, **overall}):
         if name in shown:
-            values = [ceiling if name == BEST_POSSIBLE else columns[0].rows[name]]
-            values += [each.rows.get(name, {}) for each in columns[1:]]
+            values = [ceiling if name == BEST_POSSIBLE else overall[name]]
+            values += [rows.get(name, {}) for rows in others]
             cells = [percent(some.get(metric, nan)) for some in values for metric in metrics]
             table.add_row(name, *cells, style="bold" if name in CONTENDERS else None)
     return table

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pixelrec.console.numbers import percent
 from pixelrec.console.terminal import first_that_fits, plain_table, printable, say
 from pixelrec.evaluation.comparison import METRIC, Comparison
-from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, SliceResult
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
 from pixelrec.runs.results import EvaluationResult
 
 if TYPE_CHECKING:
@@ -23,7 +23,11 @@ def print_evaluation(found: EvaluationResult, console: Console) -> None:
     names = list(found.own_metrics)
     without_mrr = [name for name in names if not name.startswith("MRR")]
     at_ten = [name for name in without_mrr if name.endswith("@10")]
-    tables = [_metrics_table(found, shown) for shown in (names, without_mrr, at_ten, [METRIC])]
+    rows = {model: found.metrics[model] for model in found.ordered()}
+    tables = [
+        _table(found, shown, {model: [each[name] for name in shown] for model, each in rows.items()})
+        for shown in (names, without_mrr, at_ten, [METRIC])
+    ]
     console.print()
     console.print(first_that_fits(tables, console))
     console.print()
@@ -36,7 +40,6 @@ def print_evaluation(found: EvaluationResult, console: Console) -> None:
 
 
 def too_few_cases(where: str, split: str) -> str:
-    """The note in place of a comparison."""
     return f"{where}: models are compared on {MIN_CASES} {split} events or more"
 
 
@@ -60,7 +63,12 @@ def _print_slices(found: EvaluationResult, console: Console) -> None:
     narrow = [head.replace(" on ", "\non ").replace(" training", "\ntraining") for head in wide]
     choices = ((found.slices, wide), (found.slices, narrow), (found.slices[:1], narrow[:1]))
     console.print()
-    console.print(first_that_fits([_slices_table(found, *choice) for choice in choices], console))
+    models = found.slices[0].ordered()
+    tables = [
+        _table(found, heads, {model: [part.metrics[model][METRIC] for part in parts] for model in models})
+        for parts, heads in choices
+    ]
+    console.print(first_that_fits(tables, console))
     console.print()
     for part in found.slices:
         if part.comparison is not None and part.name == LONG_TAIL.name:
@@ -73,22 +81,13 @@ def _say_verdict(found: Comparison, model: str, console: Console, where: str = "
     say(found.sentence(model, where), console, f"bold {COLOURS[found.verdict]}")
 
 
-def _metrics_table(found: EvaluationResult, names: Sequence[str]) -> Table:
-    table = metric_table(f"{found.split}, %", names)
-    for model in found.ordered():
-        _add_row(table, model, [found.metrics[model][name] for name in names], own=model == found.model)
-    return table
-
-
-def _slices_table(found: EvaluationResult, parts: Sequence[SliceResult], heads: Sequence[str]) -> Table:
-    table = metric_table(f"{found.split}, %", heads)
-    for model in found.slices[0].ordered():
-        _add_row(table, model, [part.metrics[model][METRIC] for part in parts], own=model == found.model)
-    return table
-
-
-def _add_row(table: Table, model: str, values: Sequence[float], *, own: bool) -> None:
+def _table(found: EvaluationResult, heads: Sequence[str], rows: Mapping[str, Sequence[float]]) -> Table:
+    """A row for each model; that of the run is marked."""
     from rich.text import Text
 
-    name = Text(f"{'>' if own else ' '} {printable(model)}")
-    table.add_row(name, *map(percent, values), style="bold" if own else None)
+    table = metric_table(f"{found.split}, %", heads)
+    for model, values in rows.items():
+        own = model == found.model
+        name = Text(f"{'>' if own else ' '} {printable(model)}")
+        table.add_row(name, *map(percent, values), style="bold" if own else None)
+    return table

@@ -40,15 +40,11 @@ def _table(results: Results, columns: list[Column]) -> Table:
         side = "left" if column.brief_title.startswith("vs ") else "right"
         table.add_column(column.brief_title or column.title, justify=side, no_wrap=True)  # type: ignore[arg-type]
     for row in results.rows:
-        table.add_row(_model(row), *(_cell(column, row, results) for column in columns))
+        style = "dim" if row.role == "baseline" else COLOURS[row.against.verdict] if row.against else ""
+        progress = f" ({row.progress})" if row.progress else ""
+        model = Text(printable(row.model), style=style).append(progress, style="dim")
+        table.add_row(model, *(_cell(column, row, results) for column in columns))
     return table
-
-
-def _model(row: Row) -> Text:
-    style = "dim" if row.role == "baseline" else COLOURS[row.against.verdict] if row.against else ""
-    return Text(printable(row.model), style=style).append(
-        f" ({row.progress})" if row.progress else "", style="dim"
-    )
 
 
 def _cell(column: Column, row: Row, results: Results) -> Text:
@@ -56,16 +52,13 @@ def _cell(column: Column, row: Row, results: Results) -> Text:
     text = (column.brief or column.text)(found)
     if text == DASH:
         return Text("" if row.role == "baseline" else DASH, style="dim")
-    best = column.is_best(row, results.rows)
-    style = COLOURS[found.verdict] if found.verdict else "bold" if best else ""
-    return Text(text, style=style)
+    best = "bold" if column.is_best(row, results.rows) else ""
+    return Text(text, style=COLOURS[found.verdict] if found.verdict else best)
 
 
 def print_files(found: Outcome, console: Console) -> None:
     """The paths of the tables, and recipes in the same folder that are not in them."""
     say(f"\ntable      {found.html}\n           {found.markdown}\n           {found.csv}", console)
     if others := found.grid.other_recipes:
-        say(
-            f"           without {', '.join(others)}, whose runs are there too: name them to include them",
-            console,
-        )
+        without = f"without {', '.join(others)}, whose runs are there too: name them to include them"
+        say(f"           {without}", console)

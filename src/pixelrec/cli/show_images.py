@@ -21,7 +21,6 @@ _DONE = {"error": "refused", "grey": "stored as grey pictures", "drop-item": "le
 
 
 def print_pack(report: PackReport, console: Console) -> None:
-    """The number of packed covers, their place, and the items without a usable one."""
     rate = f", {report.packed / report.seconds:,.0f} a second" if report.packed and report.seconds else ""
     before = f", {report.resumed:,} were packed before" if report.resumed else ""
     say(f"{plural(report.packed, 'cover')} packed in {report.seconds:.1f} s{rate}{before}", console)
@@ -35,7 +34,6 @@ def print_pack(report: PackReport, console: Console) -> None:
 
 
 def print_check(report: CheckReport, console: Console) -> None:
-    """Usable and unusable covers, their sizes and formats, and those that look alike."""
     say(f"{report.sound:,} of {report.checked:,} covers in {report.covers} are usable", console)
     if report.unusable:
         _print_unusable(report.unusable, report.reasons, console)
@@ -50,7 +48,6 @@ def print_check(report: CheckReport, console: Console) -> None:
 
 
 def print_activations(entries: Sequence[Entry], console: Console, *, deleted: bool) -> None:
-    """A row for every cached network, and their size."""
     if not entries:
         say("no activations that can be deleted" if deleted else "no cached activations", console)
         return

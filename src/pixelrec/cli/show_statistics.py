@@ -11,11 +11,19 @@ from pixelrec.data.statistics import Spread, Statistics
 
 def print_statistics(found: Statistics, console: Console) -> None:
     """A table of counts, and one of the events per user and per item."""
-    spec = Table.grid(padding=(0, 2))
-    spec.add_column(style="bold")
-    spec.add_column(justify="right", no_wrap=True)
-    for name, value in _facts(found):
-        spec.add_row(name, value)
+    counts = Table.grid(padding=(0, 2))
+    counts.add_column(style="bold")
+    counts.add_column(justify="right", no_wrap=True)
+    counts.add_row("users", f"{found.users:,}")
+    counts.add_row("items", f"{found.items:,}")
+    counts.add_row("interactions", f"{found.interactions:,}")
+    counts.add_row("sparsity", f"{percent(found.sparsity, 3)} %")
+    counts.add_row("repeated interactions", f"{percent(found.repeats)} %")
+    counts.add_row("users below 3 events, not evaluated", f"{found.not_evaluated:,}")
+    if found.undescribed < found.items:  # there is a table of items
+        counts.add_row("items without information", f"{found.undescribed:,}")
+    counts.add_row("first event (UTC)", f"{found.first:%Y-%m-%d %H:%M}")
+    counts.add_row("last event (UTC)", f"{found.last:%Y-%m-%d %H:%M}")
     spreads = Table(box=None, pad_edge=False, header_style="dim")
     spreads.add_column("events", style="bold", no_wrap=True)
     for title in ("per user", "per item"):
@@ -23,22 +31,7 @@ def print_statistics(found: Statistics, console: Console) -> None:
     titles = ("mean", "10 %", "25 %", "median", "75 %", "90 %", "99 %", "largest")
     for row in zip(titles, _cells(found.length), _cells(found.popularity), strict=True):
         spreads.add_row(*row)
-    console.print(spec, "", spreads)
-
-
-def _facts(found: Statistics) -> list[tuple[str, str]]:
-    described = found.undescribed < found.items  # there is a table of items
-    return [
-        ("users", f"{found.users:,}"),
-        ("items", f"{found.items:,}"),
-        ("interactions", f"{found.interactions:,}"),
-        ("sparsity", f"{percent(found.sparsity, 3)} %"),
-        ("repeated interactions", f"{percent(found.repeats)} %"),
-        ("users below 3 events, not evaluated", f"{found.not_evaluated:,}"),
-        *([("items without information", f"{found.undescribed:,}")] if described else []),
-        ("first event (UTC)", f"{found.first:%Y-%m-%d %H:%M}"),
-        ("last event (UTC)", f"{found.last:%Y-%m-%d %H:%M}"),
-    ]
+    console.print(counts, "", spreads)
 
 
 def _cells(spread: Spread) -> list[str]:

@@ -19,19 +19,12 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True)
 class Verb:
-    """A verb: its options are the parameters of `call`, and the keyword-only ones of `show`.
-
-    Args:
-        call: its first line is what the verb does.
-        show: is called with the result, the console, arguments of `call` that it names, and its own options.
-        renames: parameter of `call` → the name of its option, where that is another.
-        more: from the arguments that are known, what help says besides.
-    """
+    """A verb: its options are the parameters of `call`, and the keyword-only ones of `show`."""
 
     call: Callable[..., Any]
-    show: Callable[..., None]
-    renames: Mapping[str, str] = field(default_factory=dict)
-    more: Callable[[Mapping[str, Any]], str] | None = None
+    show: Callable[..., None]  # of the result, the console, arguments of `call` by name, and its own options
+    renames: Mapping[str, str] = field(default_factory=dict)  # parameter of `call` → the name of its option
+    more: Callable[[Mapping[str, Any]], str] | None = None  # the end of help, from the arguments so far
 
     @property
     def title(self) -> str:
@@ -42,8 +35,8 @@ class Verb:
 
     def help(self, name: str, words: Sequence[str]) -> str:
         known = self.parameters()
-        text = help_text(name, summary(self.call), known)
-        return text if self.more is None else text + self.more(parse(name, known, words, partly=True))
+        more = self.more(parse(name, known, words, partly=True)) if self.more else ""
+        return help_text(name, summary(self.call), known) + more
 
     def run(self, name: str, words: Sequence[str], console: Console) -> None:
         found = parse(name, self.parameters(), words)

@@ -34,13 +34,9 @@ def shown_on(console: Console | None) -> Iterator[Console]:
 
 @final
 class ProgressLine:
-    """A bar with a count, the time left, and a note.
+    """A bar with a count, the time left, and a note; nothing if `console` is quiet.
 
-    Args:
-        what: the work.
-        total: steps of it.
-        console: if it is quiet, nothing is shown.
-        done: steps that are done already.
+    total, done: steps of the work, and those of them that are done already.
     """
 
     def __init__(self, what: str, total: int, console: Console, *, done: int = 0) -> None:
@@ -49,12 +45,10 @@ class ProgressLine:
         self.what, self.total, self.console = what, total, console
         self.shown = bool(total) and not console.quiet
         self._every = _DRAW_EVERY if console.is_terminal else _PRINT_EVERY
-        note = TextColumn("{task.fields[note]}")
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), note)
+        bar, count, left = BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        columns = (TextColumn("{task.description}"), bar, count, TextColumn("{task.fields[note]}"), left)
         drawn = self.shown and console.is_terminal
-        self.progress = Progress(
-            *columns, TimeRemainingColumn(), console=console, transient=True, disable=not drawn
-        )
+        self.progress = Progress(*columns, console=console, transient=True, disable=not drawn)
         self.task = self.progress.add_task(what, total=total, completed=done, note="")
         self.done, self.note, self._drawn = done, "", monotonic()
 
@@ -66,13 +60,11 @@ class ProgressLine:
         self.progress.stop()
 
     def advance(self, note: str = "") -> None:
-        """One more step is done."""
         self.done, self.note = self.done + 1, note
         if monotonic() - self._drawn >= self._every:
             self.draw()
 
     def draw(self) -> None:
-        """Shows the present state."""
         self._drawn = monotonic()
         self.progress.update(self.task, completed=self.done, note=self.note)
         if not self.console.is_terminal:

@@ -25,12 +25,7 @@ _ESCAPED_IN_LINES = {code: text for code, text in _ESCAPED.items() if chr(code) 
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    """`text` with control characters escaped, such as ESC as \\x1b: a terminal would obey them.
-
-    Args:
-        text: may come from data, so that it may hold anything.
-        lines: leave line feeds and tabs as they are.
-    """
+    """`text` with control characters escaped, which a terminal would obey; `lines` leaves \\n and \\t."""
     return text.translate(_ESCAPED_IN_LINES if lines else _ESCAPED)
 
 
