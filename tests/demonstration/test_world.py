@@ -78,7 +78,7 @@ def contents(world: World) -> dict[str, bytes]:
 def test_same_arguments_same_world(tmp_path: Path) -> None:
     first, second = generate_world(tmp_path / "a", **TINY), generate_world(tmp_path / "b", **TINY)
     assert contents(first) == contents(second)
-    np.testing.assert_array_equal(first.chances, second.chances)
+    np.testing.assert_array_equal(first.walks.chances, second.walks.chances)
     assert len(contents(first)) == 2 + TINY["items"]
 
 
@@ -103,7 +103,7 @@ def test_nobody_chooses_twice(world: World, random_world: World) -> None:
 def test_files_tell_the_events_in_order_in_spite_of_ties(world: World) -> None:
     lines = sequences(world)
     assert len(lines) == 2000
-    assert [items[-1] for _, items in sorted(lines.items())] == world.answers.tolist()
+    assert [items[-1] for _, items in sorted(lines.items())] == world.walks.answers.tolist()
     users, times = world.walks.users, world.walks.times
     same_user = np.diff(users) == 0
     assert (np.diff(times)[same_user] >= 0).all()
@@ -130,22 +130,22 @@ def test_popularity_has_a_long_tail(world: World) -> None:
 def test_rare_items_are_test_targets(world: World) -> None:
     rare = popularity(world) < 5
     assert 0.15 < rare.mean() < 0.35
-    assert rare[world.answers[world.tested]].mean() > 0.10
+    assert rare[world.walks.answers[world.tested]].mean() > 0.10
 
 
 def test_chances_are_chances_and_seen_items_have_none(world: World) -> None:
-    np.testing.assert_allclose(world.chances.sum(axis=1), 1, atol=1e-4)
-    assert (world.chances >= 0).all()
-    assert (world.chances[np.arange(2000), world.answers] > 0).all()
+    np.testing.assert_allclose(world.walks.chances.sum(axis=1), 1, atol=1e-4)
+    assert (world.walks.chances >= 0).all()
+    assert (world.walks.chances[np.arange(2000), world.walks.answers] > 0).all()
     for user, items in sequences(world).items():
-        assert not world.chances[user, items[:-1]].any()
+        assert not world.walks.chances[user, items[:-1]].any()
 
 
 def test_chances_are_calibrated(world: World) -> None:
     """The answers fall on the likeliest items as often as the chances say."""
     users = np.flatnonzero(world.tested)
-    best = np.argsort(-world.chances[users], axis=1)[:, :10]
-    hit = (best == world.answers[users, None]).any(axis=1)
+    best = np.argsort(-world.walks.chances[users], axis=1)[:, :10]
+    hit = (best == world.walks.answers[users, None]).any(axis=1)
     promised = world.best_possible(10)["Recall@10"]
     assert abs(hit.mean() - promised) < 4 * np.sqrt(promised * (1 - promised) / len(users))
 
@@ -162,7 +162,7 @@ def test_popularity_transitions_and_oracle_are_far_apart(world: World) -> None:
 def test_best_possible_by_hand(world: World) -> None:
     first = world.best_possible(1)
     assert first["Recall@1"] == pytest.approx(first["NDCG@1"])
-    assert first["Recall@1"] == pytest.approx(world.chances[world.tested].max(axis=1).mean(), rel=1e-5)
+    assert first["Recall@1"] == pytest.approx(world.walks.chances[world.tested].max(axis=1).mean(), rel=1e-5)
     assert world.best_possible(600)["Recall@600"] == pytest.approx(1, abs=1e-4)
 
 

@@ -11,6 +11,7 @@ from pixelrec.data.timestamps import PER_SECOND
 from pixelrec.errors import DataError, nearest, option
 
 _SHOWN = 20  # columns that a message lists
+_SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Columns:
     time_unit: TimeUnit = "s"
 
     def __post_init__(self) -> None:
-        names = list(self.roles.values())
+        names = self.roles.values()
         if len(set(names)) < len(names):
             raise DataError(f"item, user and time must be three different columns, not {', '.join(names)}")
         if self.time_unit not in PER_SECOND:
@@ -32,11 +33,7 @@ class Columns:
     @property
     def roles(self) -> dict[str, str]:
         """Option → name of the column: item, user, time."""
-        return {
-            "item_column": self.item_column,
-            "user_column": self.user_column,
-            "time_column": self.time_column,
-        }
+        return {name: getattr(self, name) for name in ("item_column", "user_column", "time_column")}
 
 
 def check_columns(path: Path, present: Iterable[str], wanted: Mapping[str, str]) -> None:
@@ -46,20 +43,15 @@ def check_columns(path: Path, present: Iterable[str], wanted: Mapping[str, str])
         DataError: one is missing or doubled; lists the columns that exist.
     """
     present = list(present)
+    separators = (name for sign, name in _SEPARATORS.items() if len(present) == 1 and sign in present[0])
+    found = next(separators, None)
+    hint = f" (the columns seem to be separated by {found}: expected commas)" if found else ""
     for word, name in wanted.items():
         if name not in present:
             shown = ", ".join(repr(p) for p in present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
             raise DataError(
                 f"{path}: no column {name!r}; the columns are {shown[:500]}; "
-                f"if one of them holds it, name it with {option(word, 'NAME')}{_separator_hint(present)}"
+                f"if one of them holds it, name it with {option(word, 'NAME')}{hint}"
             )
         if present.count(name) > 1:
             raise DataError(f"{path}: the header names column {name!r} twice; rename or remove one")
-
-
-def _separator_hint(present: list[str]) -> str:
-    only = present[0] if len(present) == 1 else ""
-    found = next(
-        (name for sign, name in (("\t", "tabs"), (";", "semicolons"), ("|", "bars")) if sign in only), ""
-    )
-    return f" (the columns seem to be separated by {found}: expected commas)" if found else ""

@@ -6,7 +6,7 @@ import csv
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pixelrec.choices import TimeUnit
 from pixelrec.data.timestamps import A_DATE, FIRST, LAST, PER_SECOND, expected, is_date, out_of_range
@@ -15,10 +15,7 @@ _NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SHOWN = 40  # characters of a wrong value
 
 
-@dataclass(frozen=True)
-class Fault:
-    """The first fault of a text."""
-
+class Fault(NamedTuple):
     line: int  # from 0
     what: str
 
@@ -65,28 +62,25 @@ def _wrong_record(
 ) -> str | None:
     if len(fields) != len(header):
         return f"{len(fields)} fields, but the header has {len(header)}; quote fields that hold commas"
-    for place in (*ids, *(() if time is None else (time,))):
+    for place in ids if time is None else (*ids, time):
         if not fields[place]:
             return f"{header[place]} is empty; fill it in or remove the line"
     return None if time is None else _wrong_time(header[time], fields[time], unit)
 
 
 def _wrong_time(name: str, value: str, unit: TimeUnit | None) -> str | None:
+    shown = value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
     if unit is None:
-        wrong = f"{name} {_shortened(value)!r} is no date; expected {A_DATE}, as on the first line"
+        wrong = f"{name} {shown!r} is no date; expected {A_DATE}, as on the first line"
         return None if is_date(value) else wrong
     if is_date(value):
         told = f"expected {expected(unit)}, as on the first line"
         return f"{name} {value!r} is not a number but a date, and the two do not mix; {told}"
     if not _NUMBER.fullmatch(value) or not math.isfinite(float(value)):
-        return f"{name} {_shortened(value)!r} is not a number; expected {expected(unit)}, or {A_DATE}"
+        return f"{name} {shown!r} is not a number; expected {expected(unit)}, or {A_DATE}"
     if not FIRST <= float(value) // PER_SECOND[unit] <= LAST:
-        return f"{name} {out_of_range(_shortened(value), unit)}"
+        return f"{name} {out_of_range(shown, unit)}"
     return None
-
-
-def _shortened(value: str) -> str:
-    return value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
 
 
 def _lone_quote(record: list[str]) -> str | None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import polars as pl
 
@@ -32,7 +32,7 @@ def is_csv(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Layout:
+class _Layout:
     """The places of the wanted columns in a CSV file."""
 
     path: Path
@@ -42,12 +42,11 @@ class Layout:
     unit: TimeUnit | None = None  # of times that are numbers; none: they are dates
 
 
-@dataclass(frozen=True)
-class Block:
-    """Whole lines of a CSV file."""
+class _Block(NamedTuple):
+    """Whole lines of a CSV file, and the number of the first one, from 1."""
 
     body: bytes
-    line: int  # number of the first one in the file, from 1
+    line: int
 
 
 def read_csv_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
@@ -66,7 +65,7 @@ def read_csv_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
         for block in _blocks(stream):
             if layout is None:
                 unit = None if _begins_with_date(block, time) else columns.time_unit
-                layout = Layout(path, header, (item, user), time, unit)
+                layout = _Layout(path, header, (item, user), time, unit)
             table = _parse(layout, block)
             if table is not None:
                 times = [name for name in ("seconds", "fraction") if name in table.columns]
@@ -84,7 +83,7 @@ def read_csv_table(path: Path, item_column: str) -> pl.DataFrame:
         check_columns(path, header, {"item_column": item_column})
         if double := next((name for name in header if header.count(name) > 1), None):
             raise DataError(f"{path}: the header names column {double!r} twice; rename or remove one")
-        layout = Layout(path, header, (header.index(item_column),))
+        layout = _Layout(path, header, (header.index(item_column),))
         tables = [table for block in _blocks(stream) if (table := _parse(layout, block)) is not None]
     empty = pl.DataFrame(schema=dict.fromkeys(map(str, range(len(header))), pl.String))
     table = pl.concat([empty, *tables])
@@ -127,7 +126,7 @@ def read_header(path: Path, stream: IO[bytes]) -> list[str]:
             f"{path}: the file is empty; expected a header line and one line for each interaction"
         )
     try:
-        names = next(csv.reader([line.decode("utf-8").rstrip("\r\n")], strict=True))
+        return next(csv.reader([line.decode("utf-8").rstrip("\r\n")], strict=True))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}, line 1: byte 0x{line[error.start]:02x} is not UTF-8; save the file as UTF-8"
@@ -136,23 +135,22 @@ def read_header(path: Path, stream: IO[bytes]) -> list[str]:
         raise DataError(
             f"{path}, line 1: the header is not CSV ({error}); mend its quotes and line ends"
         ) from error
-    return names
 
 
-def _blocks(stream: IO[bytes]) -> Iterator[Block]:
+def _blocks(stream: IO[bytes]) -> Iterator[_Block]:
     line, carry = 2, b""
     while data := stream.read(BLOCK):
         data = carry + data
         end = _end_of_lines(data)
         carry = data[end:]
         if end:
-            yield Block(data[:end], line)
+            yield _Block(data[:end], line)
             line += data.count(b"\n", 0, end)
     if carry:
-        yield Block(carry, line)
+        yield _Block(carry, line)
 
 
-def _begins_with_date(block: Block, place: int) -> bool:
+def _begins_with_date(block: _Block, place: int) -> bool:
     """Whether the first line that is not blank has a date in that column."""
     text = block.body.lstrip(b"\r\n")[:_LINE].decode("utf-8", errors="replace")
     try:
@@ -173,7 +171,7 @@ def _end_of_lines(data: bytes) -> int:
     return end
 
 
-def _parse(layout: Layout, block: Block) -> pl.DataFrame | None:
+def _parse(layout: _Layout, block: _Block) -> pl.DataFrame | None:
     """A block's table, its columns named by their place, with `seconds` and perhaps `fraction` of times.
 
     Polars fills up short lines with nulls without a word: blocks that may hold one are searched line by line.
@@ -197,7 +195,9 @@ def _parse(layout: Layout, block: Block) -> pl.DataFrame | None:
                 seconds_of_dates(times) if layout.unit is None else seconds_and_fraction(times, layout.unit)
             )
     except pl.exceptions.PolarsError as error:
-        raise _fault(layout, block) or _unexplained(layout, block, error) from error
+        last, reason = block.line + block.body.count(b"\n") - 1, str(error).strip().partition("\n")[0]
+        why = f"lines {block.line} to {last}: not readable as CSV ({reason})"
+        raise _fault(layout, block) or DataError(f"{layout.path}, {why}") from error
     if not _suspect(layout, table.select(needed), table[str(len(layout.header) - 1)], body, quoted):
         return table
     if fault := _fault(layout, block):
@@ -205,7 +205,7 @@ def _parse(layout: Layout, block: Block) -> pl.DataFrame | None:
     return table.drop_nulls(needed)  # blank lines among quoted ones became nulls
 
 
-def _read_columns(layout: Layout, body: bytes) -> pl.DataFrame:
+def _read_columns(layout: _Layout, body: bytes) -> pl.DataFrame:
     """Columns named by their place; times are Int64 where possible, else Float64, and dates String.
 
     All columns are read, as Polars overlooks lines that are too long where it may leave columns out.
@@ -219,7 +219,7 @@ def _read_columns(layout: Layout, body: bytes) -> pl.DataFrame:
         return pl.read_csv(body, has_header=False, schema={**schema, str(layout.time): pl.Float64})
 
 
-def _suspect(layout: Layout, needed: pl.DataFrame, last: pl.Series, body: bytes, quoted: bool) -> bool:
+def _suspect(layout: _Layout, needed: pl.DataFrame, last: pl.Series, body: bytes, quoted: bool) -> bool:
     """Whether a line may lack a value or a field."""
     if any(needed[name].null_count() for name in needed.columns):
         return True
@@ -229,12 +229,6 @@ def _suspect(layout: Layout, needed: pl.DataFrame, last: pl.Series, body: bytes,
     return body.count(b",") != needed.height * (len(layout.header) - 1)
 
 
-def _fault(layout: Layout, block: Block) -> DataError | None:
+def _fault(layout: _Layout, block: _Block) -> DataError | None:
     found = first_fault(block.body, layout.header, layout.ids, layout.time, layout.unit)
     return DataError(f"{layout.path}, line {block.line + found.line}: {found.what}") if found else None
-
-
-def _unexplained(layout: Layout, block: Block, error: Exception) -> DataError:
-    last = block.line + block.body.count(b"\n") - 1
-    reason = str(error).strip().split("\n")[0]
-    return DataError(f"{layout.path}, lines {block.line} to {last}: not readable as CSV ({reason})")

@@ -33,7 +33,6 @@ import polars as pl
 
 from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.data.sequences import Sequences
-from pixelrec.data.vocabulary import numbers_of
 from pixelrec.errors import DataError, RequestError
 from pixelrec.files.atomic import recover
 from pixelrec.images.store import PictureStore
@@ -308,7 +307,7 @@ def _array(path: Path, kind: type[np.generic], length: int) -> np.ndarray:
 
 def _numbers(noun: str, known: pl.Series, ids: Sequence[str]) -> np.ndarray:
     wanted = pl.Series("id", ids, dtype=pl.String)
-    numbers = numbers_of(known, wanted)
+    numbers = wanted.replace_strict(known, np.arange(1, len(known) + 1), default=None, return_dtype=pl.Int64)
     if numbers.null_count():
         unknown = wanted.filter(numbers.is_null()).unique(maintain_order=True).to_list()
         named, plural = ", ".join(map(repr, unknown[:_NAMED])), "s" if len(unknown) > 1 else ""
@@ -316,7 +315,7 @@ def _numbers(noun: str, known: pl.Series, ids: Sequence[str]) -> np.ndarray:
             more = f"and {len(unknown) - _NAMED:,} more; ids look like {known[0]!r}"
             raise RequestError(f"unknown {noun}s {named} {more}")
         raise RequestError(f"unknown {noun}{plural} {named}; {_hint(unknown[0], known)}")
-    return numbers.to_numpy().astype(np.int64)
+    return numbers.to_numpy()
 
 
 def _hint(word: str, known: pl.Series) -> str:

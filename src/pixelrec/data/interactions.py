@@ -14,7 +14,6 @@ import polars as pl
 from pixelrec.data.columns import Columns
 from pixelrec.data.csv_file import is_csv, read_csv_blocks
 from pixelrec.data.parquet_file import is_parquet, parts, read_parquet_blocks
-from pixelrec.data.vocabulary import Vocabulary
 from pixelrec.errors import DataError
 
 
@@ -56,7 +55,7 @@ def read_interactions(files: list[Path], columns: Columns) -> Interactions:
     Raises:
         DataError: naming file, line or row and column of the first value that cannot be used.
     """
-    users, items = Vocabulary(), Vocabulary()
+    users, items = _Vocabulary(), _Vocabulary()
     blocks = []
     for file in files:
         for block in (read_csv_blocks if is_csv(file) else read_parquet_blocks)(file, columns):
@@ -68,3 +67,26 @@ def read_interactions(files: list[Path], columns: Columns) -> Interactions:
     if "fraction" in events.columns:
         events = events.with_columns(pl.col("fraction").fill_null(0.0))
     return Interactions(events, users.ids, items.ids)
+
+
+class _Vocabulary:
+    """Ids in order of first appearance; the r-th has number r."""
+
+    def __init__(self) -> None:
+        self.ids = pl.Series("id", [], dtype=pl.String)
+
+    def encode(self, ids: pl.Series) -> pl.Series:
+        """The Int32 number of each id; ids not seen before are appended."""
+        numbers, known = _numbers_of(self.ids, ids), len(self.ids)
+        if numbers.null_count() == 0:
+            return numbers
+        unseen = ids.filter(numbers.is_null())
+        new = unseen.unique(maintain_order=True)
+        self.ids.append(new.rename("id"))
+        return numbers.scatter(numbers.is_null().arg_true(), _numbers_of(new, unseen) + known)
+
+
+def _numbers_of(known: pl.Series, ids: pl.Series) -> pl.Series:
+    """Int32: the position of each of `ids` in `known`, from 1; null if absent."""
+    numbers = pl.int_range(1, len(known) + 1, dtype=pl.Int32, eager=True)
+    return ids.replace_strict(known, numbers, default=None, return_dtype=pl.Int32)

@@ -50,26 +50,22 @@ def _polygon(corners: int) -> Outline:
 def _star(angle: Plane) -> Plane:
     half, inner = np.pi / 5, 0.46
     away = np.abs((angle + half) % (2 * half) - half)  # from the nearest tip
-    radius: Plane = inner * np.sin(half) / (np.sin(away) + inner * np.sin(half - away))
-    return radius
+    return inner * np.sin(half) / (np.sin(away) + inner * np.sin(half - away))
 
 
 def _flower(angle: Plane) -> Plane:
-    radius: Plane = 0.62 + 0.38 * np.abs(np.cos(3 * angle)) ** 0.8
-    return radius
+    return 0.62 + 0.38 * np.abs(np.cos(3 * angle)) ** 0.8
 
 
 def _heart(angle: Plane) -> Plane:
     up, aside = np.cos(angle), np.abs(np.sin(angle))
-    radius: Plane = 0.36 * (2 - 2 * up + up * np.sqrt(aside) / (up + 1.4))
-    return radius
+    return 0.36 * (2 - 2 * up + up * np.sqrt(aside) / (up + 1.4))
 
 
 def _cross(angle: Plane) -> Plane:
     up, aside = np.abs(np.cos(angle)) + 1e-6, np.abs(np.sin(angle)) + 1e-6
     arm = 0.38
-    radius: Plane = np.maximum(np.minimum(1 / up, arm / aside), np.minimum(arm / up, 1 / aside))
-    return radius
+    return np.maximum(np.minimum(1 / up, arm / aside), np.minimum(arm / up, 1 / aside))
 
 
 @final
@@ -118,7 +114,9 @@ def draw_cover(look: NDArray[np.int64], rng: np.random.Generator, *, size: int) 
     shadow = 0.45 * _inside(shape, x - 0.05, y - 0.10, blur=size / 14)
     picture = _mix(_ground(size, ground, hue, rng), ground * 0.35, shadow)
     patterned = _smooth(texture(shape.size * x, shape.size * y)) * _inside(shape, x / RIM, y / RIM)
-    figure = _mix(_fade(size, hue), pattern, patterned)
+    height = np.linspace(0.10, -0.12, size, dtype=np.float32)[:, None, None]
+    faded = np.broadcast_to(hue + 255 * height, (size, size, 3))  # a little lighter above than below
+    figure = _mix(faded, pattern, patterned)
     picture = _mix(picture, figure, _inside(shape, x, y))
     return np.clip(picture.round(), 0, 255).astype(np.uint8)
 
@@ -146,12 +144,6 @@ def _ground(size: int, colour: Colour, hue: Colour, rng: np.random.Generator) ->
     return _mix(canvas, hue, 0.16 * _smooth(1 - np.hypot(x, y)))
 
 
-def _fade(size: int, hue: Colour) -> Canvas:
-    """The hue, a little lighter above than below."""
-    height = np.linspace(0.10, -0.12, size, dtype=np.float32)[:, None, None]
-    return np.broadcast_to(hue + 255 * height, (size, size, 3))
-
-
 def _inside(shape: _Shape, x: Plane, y: Plane, *, blur: float = 1.0) -> Plane:
     y = y - shape.drop
     return _smooth(shape.outline(np.arctan2(x, -y)) - np.hypot(x, y), blur)
@@ -161,8 +153,7 @@ def _smooth(field: Plane, blur: float = 1.0) -> Plane:
     """1 where the field is positive, 0 where negative; the edge is `blur` pixels wide."""
     down, right = np.gradient(field)
     distance = field / (np.hypot(down, right) + 1e-6)
-    inside: Plane = np.clip(distance / blur + 0.5, 0, 1)
-    return inside
+    return np.clip(distance / blur + 0.5, 0, 1)
 
 
 def _mix(first: Canvas, second: Canvas, weight: Plane | float) -> Canvas:

@@ -120,13 +120,8 @@ def _train_and_test(
     recipe = read_recipe(each.recipe, each.overrides(seed))
     run = train_recipe(recipe, dataset, out / each.folder, epochs)
     evaluate_run(run, dataset, "test")
-    console.print(_summary(each, run), highlight=False)
+    rows = read_journal(run.folder / "metrics.jsonl")
+    best, seconds = max(row[METRIC] for row in rows), sum(row["seconds"] for row in rows)
+    found = f"{rows[-1]['epoch']} epochs in {seconds:.0f} s, best validation {METRIC} {100 * best:.2f} %"
+    console.print(f"trained    {each.name} (recipe {each.recipe}): {found}", highlight=False)
     return run
-
-
-def _summary(contender: Contender, run: Run) -> str:
-    """The epochs and the best of them, in a line."""
-    epochs = read_journal(run.folder / "metrics.jsonl")
-    best, seconds = max(row[METRIC] for row in epochs), sum(row["seconds"] for row in epochs)
-    found = f"{epochs[-1]['epoch']} epochs in {seconds:.0f} s, best validation {METRIC} {100 * best:.2f} %"
-    return f"trained    {contender.name} (recipe {contender.recipe}): {found}"

@@ -55,7 +55,9 @@ class Walks:
     lengths: NDArray[np.int64]  # users
     items: NDArray[np.int64]  # events: 0 … N − 1
     times: NDArray[np.int64]  # events: unix seconds
-    chances: NDArray[np.float32]  # users, N: of every item at a user's last event
+    chances: NDArray[
+        np.float32
+    ]  # users, N: of every item at a user's last event; 0 if seen
 
     @property
     def users(self) -> NDArray[np.int64]:
@@ -113,9 +115,8 @@ def _draw_times(rng: np.random.Generator, lengths: NDArray[np.int64]) -> NDArray
     """users, longest: unix seconds, aligned at the last event, 0 before the first; sittings with pauses."""
     shape = (len(lengths), int(lengths.max()))
     sitting = rng.random(shape) < SAME_SITTING
-    gaps = np.where(sitting, rng.exponential(240.0, shape), DAY * rng.lognormal(1.2, 0.9, shape)).astype(
-        np.int64
-    )
+    pauses = np.where(sitting, rng.exponential(240.0, shape), DAY * rng.lognormal(1.2, 0.9, shape))
+    gaps = pauses.astype(np.int64)
     gaps[rng.random(shape) < 0.01] = 0  # a double click: two events in one second
     gaps[:, -1] = DAY * LAST_DAYS * rng.random(len(lengths))
     times: NDArray[np.int64] = END - 1 - gaps[:, ::-1].cumsum(axis=1)[:, ::-1]
@@ -135,7 +136,8 @@ def _walk(
 
     Returns the choices (users, longest) and the chances of the last one (users, N).
     """
-    pull = _Pull.of(catalogue, _draw_tastes(rng, catalogue.looks, len(lengths)))
+    tastes = (_draw_tastes(rng, catalogue.looks, len(lengths)) + catalogue.quality).astype(np.float32)
+    after = _weights_after(catalogue.looks)
     chosen_before = np.zeros((len(lengths), len(catalogue.quality)), dtype=bool)
     chosen = np.full(times.shape, -1)
     chances = np.empty((0, 0))
@@ -143,7 +145,7 @@ def _walk(
         active = np.flatnonzero(times[:, step])
         last = chosen[active, step - 1] if step else np.full(len(active), -1)
         blocked = chosen_before[active] | (catalogue.released > times[active, step, None])
-        chances = _chances(pull.towards_items(active, last), blocked, jump)
+        chances = _chances(tastes[active] + after[last], blocked, jump)
         chosen[active, step] = _draw(rng, chances)
         chosen_before[active, chosen[active, step]] = True
     return chosen, chances.astype(np.float32)
@@ -160,28 +162,13 @@ def _draw_tastes(rng: np.random.Generator, looks: NDArray[np.int64], users: int)
     return (by_shape[:, looks[:, 1]] + by_texture[:, looks[:, 2]]).astype(np.float32)
 
 
-@final
-@dataclass(frozen=True)
-class _Pull:
-    """Log weights of all items, as a sum of three: of the user, of the last hue and of the last texture."""
-
-    tastes: NDArray[np.float32]  # users, N; includes quality
-    after: NDArray[np.float32]  # N + 1, N: after each item; the last row, index −1, is for the first choice
-
-    @classmethod
-    def of(cls, catalogue: ItemTraits, tastes: NDArray[np.float32]) -> _Pull:
-        hue, _, texture = catalogue.looks.T
-        step = np.zeros(HUES)
-        for hues, weight in HUE_STEP.items():
-            step[hues] = weight
-        after = step[(hue[None, :] - hue[:, None]) % HUES] + SAME_TEXTURE * (
-            texture[None, :] == texture[:, None]
-        )
-        after = np.vstack([after, np.zeros(len(hue))])
-        return cls((tastes + catalogue.quality).astype(np.float32), after.astype(np.float32))
-
-    def towards_items(self, users: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.tastes[users] + self.after[last]
+def _weights_after(looks: NDArray[np.int64]) -> NDArray[np.float32]:
+    """N + 1, N: log weights of all items after each item; the last row, index −1, is for the first choice."""
+    hue, _, texture = looks.T
+    step = np.zeros(HUES)
+    step[list(HUE_STEP)] = list(HUE_STEP.values())
+    after = step[(hue - hue[:, None]) % HUES] + SAME_TEXTURE * (texture == texture[:, None])
+    return np.vstack([after, np.zeros(len(hue))]).astype(np.float32)
 
 
 def _chances(pull: NDArray[np.float32], blocked: NDArray[np.bool_], jump: float) -> NDArray[np.float64]:
@@ -189,13 +176,11 @@ def _chances(pull: NDArray[np.float32], blocked: NDArray[np.bool_], jump: float)
     weight = np.where(blocked, 0.0, np.exp(pull - pull.max(axis=1, keepdims=True)))
     follow = weight / weight.sum(axis=1, keepdims=True)
     anywhere = ~blocked / (~blocked).sum(axis=1, keepdims=True)
-    chances: NDArray[np.float64] = (1 - jump) * follow + jump * anywhere
-    return chances
+    return (1 - jump) * follow + jump * anywhere
 
 
 def _draw(rng: np.random.Generator, chances: NDArray[np.float64]) -> NDArray[np.int64]:
     """One item a row. The draw stays below the total, so that rounding never picks an item of no chance."""
     total = chances.cumsum(axis=1)
     draw = rng.random(len(chances)) * total[:, -1] * (1 - 1e-12)
-    number: NDArray[np.int64] = (total <= draw[:, None]).sum(axis=1)
-    return number
+    return (total <= draw[:, None]).sum(axis=1)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import final
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +56,7 @@ PATTERNS = (
 )
 
 
-@final
-@dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """The texts of one item."""
 
     title: str

@@ -7,7 +7,6 @@ exact probabilities of the event to predict, which no user could know.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -15,7 +14,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelrec.demonstration.covers import write_covers
 from pixelrec.demonstration.law import ItemTraits, Walks, draw_catalogue, draw_walks
+from pixelrec.demonstration.titles import label
 from pixelrec.errors import DataError
 from pixelrec.files.atomic import new_folder
 
@@ -30,8 +31,6 @@ class World:
     folder: Path
     looks: NDArray[np.int64]  # N, 3: hue, shape and texture of every item
     walks: Walks
-    chances: NDArray[np.float32]  # users, N: probabilities of the last event, given all before; 0 if seen
-    answers: NDArray[np.int64]  # users: the item of the last event
 
     @property
     def interactions(self) -> Path:
@@ -56,7 +55,7 @@ class World:
 
         The expectation of no recommender is higher; on one sample of test events chance adds about ±1/√users.
         """
-        best = -np.sort(-self.chances[self.tested].astype(np.float64), axis=1)[:, :k]
+        best = -np.sort(-self.walks.chances[self.tested].astype(np.float64), axis=1)[:, :k]
         gain = 1 / np.log2(np.arange(best.shape[1]) + 2)
         return {f"Recall@{k}": float(best.sum(axis=1).mean()), f"NDCG@{k}": float((best @ gain).mean())}
 
@@ -81,33 +80,23 @@ def generate_world(
     Raises:
         DataError: a size is too small, or the folder is not empty.
     """
-    _check_sizes({"users": users, "items": items, "mean_length": mean_length, "picture_size": picture_size})
+    sizes = {"users": users, "items": items, "mean_length": mean_length, "picture_size": picture_size}
+    for (name, size), least in zip(sizes.items(), (1, 4, 3, 8), strict=True):
+        if not size >= least:
+            raise DataError(f"a generated world needs {name} of at least {least}, got {size}")
     law, words, brush = (np.random.default_rng([seed, stream]) for stream in range(3))
     catalogue = draw_catalogue(law, items, random=random)
     walks = draw_walks(law, catalogue, users, mean_length, random=random)
-    _check_empty(folder)
-    with new_folder(folder, DataError, ours=frozenset()) as draft:
-        _write_interactions(draft / "interactions.csv", walks)
-        _write_items(draft / "items.csv", catalogue, words)
-        if pictures:
-            from pixelrec.demonstration.covers import write_covers
-
-            write_covers(draft / "covers", catalogue.looks, brush, size=picture_size)
-    return World(folder, catalogue.looks, walks, walks.chances, walks.answers)
-
-
-def _check_sizes(sizes: Mapping[str, float]) -> None:
-    least = {"users": 1, "items": 4, "mean_length": 3, "picture_size": 8}
-    for name, size in sizes.items():
-        if not size >= least[name]:
-            raise DataError(f"a generated world needs {name} of at least {least[name]}, got {size}")
-
-
-def _check_empty(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(
             f"{folder} exists and is not an empty folder: remove it or generate the world elsewhere"
         )
+    with new_folder(folder, DataError, ours=frozenset()) as draft:
+        _write_interactions(draft / "interactions.csv", walks)
+        _write_items(draft / "items.csv", catalogue, words)
+        if pictures:
+            write_covers(draft / "covers", catalogue.looks, brush, size=picture_size)
+    return World(folder, catalogue.looks, walks)
 
 
 def _write_interactions(path: Path, walks: Walks) -> None:
@@ -122,8 +111,6 @@ def _write_interactions(path: Path, walks: Walks) -> None:
 
 def _write_items(path: Path, catalogue: ItemTraits, rng: np.random.Generator) -> None:
     """Titles, tags and two counters, which depend on quality alone and not on any choice."""
-    from pixelrec.demonstration.titles import label
-
     fame = np.exp(catalogue.quality + rng.normal(0, 0.3, len(catalogue.quality)))
     views = np.round(20_000 * fame / fame.max()).astype(int) + 10
     likes = rng.binomial(views, 0.08)
@@ -131,4 +118,4 @@ def _write_items(path: Path, catalogue: ItemTraits, rng: np.random.Generator) ->
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["item_id", "view_number", "favorite_number", "title", "tag", "description"])
         for item, words in enumerate(label(catalogue.looks, rng)):
-            rows.writerow([f"i{item}", views[item], likes[item], words.title, words.tag, words.description])
+            rows.writerow([f"i{item}", views[item], likes[item], *words])

@@ -70,14 +70,10 @@ def axes(frame: Frame, title: str, x: tuple[str, Sequence[Tick]], y: tuple[str, 
 
 def document(width: int, height: int, description: str, parts: Iterable[str]) -> str:
     """A whole file; `description` is for those who cannot see it."""
-    about: Attributes = {
-        "xmlns": "http://www.w3.org/2000/svg",
-        "width": width,
-        "height": height,
-        "role": "img",
-    }
+    size: Attributes = {"width": width, "height": height}
+    about = {"xmlns": "http://www.w3.org/2000/svg", **size, "role": "img"}
     frame: Attributes = {"viewBox": f"0 0 {width} {height}", "font-family": _FONT}
-    paper = element("rect", {"width": width, "height": height, "fill": "#ffffff"})
+    paper = element("rect", {**size, "fill": "#ffffff"})
     title = element("title", {}, escape(description))
     return element("svg", {**about, **frame}, "\n".join(["", title, paper, *parts, ""])) + "\n"
 

@@ -159,10 +159,6 @@ def _work(out: Path) -> Path:
     return out.with_name(f".{out.name}.draft")
 
 
-def _lock(out: Path) -> Path:
-    return _work(out) / "lock"
-
-
 @contextmanager
 def _workplace(out: Path, error: type[PixelrecError], resumable: bool = False) -> Iterator[Path]:
     """The folder of everything that is under way for `out`, locked."""
@@ -170,12 +166,13 @@ def _workplace(out: Path, error: type[PixelrecError], resumable: bool = False) -
     while True:
         work.mkdir(exist_ok=True)
         try:
-            lock = Lock.acquire(_lock(out))
+            lock = Lock.acquire(work / "lock")
             break
         except FileNotFoundError:  # its last holder has removed the folder meanwhile
             continue
     if lock is None:
-        raise error(f"{out} is being written by {holder(_lock(out))}: wait until it has finished, or stop it")
+        by = holder(work / "lock")
+        raise error(f"{out} is being written by {by}: wait until it has finished, or stop it")
     try:
         with lock:
             try:

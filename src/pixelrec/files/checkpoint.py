@@ -28,11 +28,7 @@ def write_checkpoint(folder: Path, description: Mapping[str, Any], weights: Mapp
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """All tensors of a checkpoint.
-
-    Raises:
-        RunError: missing or damaged.
-    """
+    """All tensors of a checkpoint; a `RunError` if they are missing or damaged."""
     return read_tensors(folder / WEIGHTS)
 
 
@@ -45,11 +41,7 @@ def read_hashed_weights(folder: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def weights_sha256(folder: Path) -> str:
-    """The SHA-256 of the weights file of a checkpoint.
-
-    Raises:
-        RunError: missing.
-    """
+    """The SHA-256 of the weights file of a checkpoint; a `RunError` if it is missing."""
     with _explained(folder / WEIGHTS), (folder / WEIGHTS).open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
@@ -78,11 +70,7 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file.
-
-    Raises:
-        RunError: missing or damaged.
-    """
+    """All tensors of a safetensors file; a `RunError` if it is missing or damaged."""
     with _explained(path):
         return load_file(path)
 
