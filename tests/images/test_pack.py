@@ -18,12 +18,11 @@ from pixelrec.errors import ImageError
 from pixelrec.files.atomic import in_place
 from pixelrec.images import pack as packing
 from pixelrec.images import writer as writing
-from pixelrec.images.covers import Covers
-from pixelrec.images.manifest import PICTURES, STAMPS
+from pixelrec.images.covers import Covers, list_path
 from pixelrec.images.pack import pack
 from pixelrec.images.pool import in_threads
 from pixelrec.images.store import PictureStore
-from pixelrec.images.unusable import list_path
+from pixelrec.images.writer import PICTURES, STAMPS
 
 SIZE = 16
 
@@ -411,7 +410,7 @@ packing.read_cover = slow
 
 KILLED = """
 import os, signal
-from pixelrec.images.manifest import Manifest
+from pixelrec.images.writer import Manifest
 from pixelrec.images.pack import pack
 folder = Path(sys.argv[1])
 ids = sorted(p.stem for p in (folder / "covers").iterdir())

@@ -16,9 +16,8 @@ import pytest
 
 from pixelrec.errors import ImageError
 from pixelrec.images.covers import Stamp
-from pixelrec.images.manifest import KEY, PICTURES, Manifest, key_of
 from pixelrec.images.store import PictureStore
-from pixelrec.images.writer import StoreWriter
+from pixelrec.images.writer import KEY, PICTURES, Manifest, StoreWriter, key_of
 
 SIZE = 6
 LONG = "ä" * 400  # 800 bytes of UTF-8, more than LMDB takes

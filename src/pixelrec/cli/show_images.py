@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pixelrec.console.numbers import plural, short, with_prefix
 from pixelrec.console.terminal import plain_table, printable, say
+from pixelrec.images.covers import Unusable, list_path
 from pixelrec.images.doctor import PERCENTILES, CheckReport
 from pixelrec.images.pack import PackReport
-from pixelrec.images.unusable import Unusable, list_path
 from pixelrec.items.cache.entries import Entry
 
 if TYPE_CHECKING:

@@ -37,11 +37,7 @@ class Columns:
 
 
 def check_columns(path: Path, present: Iterable[str], wanted: Mapping[str, str]) -> None:
-    """Every column of `wanted` (option → name) is `present` once.
-
-    Raises:
-        DataError: one is missing or doubled; lists the columns that exist.
-    """
+    """Raises a `DataError` where a column of `wanted` (option → name) is missing or doubled."""
     present = list(present)
     separators = (name for sign, name in _SEPARATORS.items() if len(present) == 1 and sign in present[0])
     found = next(separators, None)

@@ -73,11 +73,7 @@ def read_csv_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
 
 
 def read_csv_table(path: Path, item_column: str) -> pl.DataFrame:
-    """All columns of a file as text; no id is missing.
-
-    Raises:
-        DataError: naming the line of the first thing that cannot be used.
-    """
+    """All columns of a file as text; a `DataError` names the line of the first fault."""
     with opened(path) as stream:
         header = read_header(path, stream)
         check_columns(path, header, {"item_column": item_column})
@@ -92,11 +88,7 @@ def read_csv_table(path: Path, item_column: str) -> pl.DataFrame:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a CSV file, inflated if it is gzip-compressed.
-
-    Raises:
-        DataError: it cannot be read.
-    """
+    """The bytes of a CSV file, inflated if it is gzip-compressed; a `DataError` if it cannot be read."""
     try:
         with path.open("rb") as file:
             zipped = file.peek(2)[:2] == _GZIP
@@ -115,11 +107,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read_header(path: Path, stream: IO[bytes]) -> list[str]:
-    """Names of the columns; leaves `stream` at the second line.
-
-    Raises:
-        DataError: it is empty, no UTF-8 or no CSV.
-    """
+    """Names of the columns; leaves `stream` at the second line; a `DataError` if there is no header."""
     line = stream.readline(_LINE).removeprefix(_BOM)
     if not line.strip():
         raise DataError(

@@ -146,11 +146,7 @@ class Dataset:
 
     @cached_property
     def pictures_fingerprint(self) -> str:
-        """A digest of the pictures of its items; empty where no covers are packed.
-
-        Raises:
-            ImageError: packing is unfinished, or the store is of another version.
-        """
+        """A digest of the pictures of its items, which must be packed whole; empty where none are."""
         if not self.covers.exists():
             return ""
         return PictureStore.open(self.covers).fingerprint(self.item_ids.to_list())

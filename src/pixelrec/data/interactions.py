@@ -31,11 +31,7 @@ class Interactions:
 
 
 def source_files(interactions: Path) -> list[Path]:
-    """The file itself, or the Parquet parts of a folder by name.
-
-    Raises:
-        DataError: it does not exist, is of an unknown kind, or the folder holds no Parquet file.
-    """
+    """The file itself, or the Parquet parts of a folder by name; a `DataError` if there are none."""
     if interactions.is_dir():
         return parts(interactions)
     if not interactions.is_file():

@@ -23,7 +23,7 @@ from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
 from pixelrec.errors import DataError, option
 from pixelrec.files.atomic import new_folder
-from pixelrec.images.unusable import list_path
+from pixelrec.images.covers import list_path
 
 
 def prepare(

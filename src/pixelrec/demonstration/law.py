@@ -55,9 +55,7 @@ class Walks:
     lengths: NDArray[np.int64]  # users
     items: NDArray[np.int64]  # events: 0 … N − 1
     times: NDArray[np.int64]  # events: unix seconds
-    chances: NDArray[
-        np.float32
-    ]  # users, N: of every item at a user's last event; 0 if seen
+    chances: NDArray[np.float32]  # users, N: of every item at a user's last event; 0 if seen
 
     @property
     def users(self) -> NDArray[np.int64]:

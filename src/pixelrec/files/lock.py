@@ -37,11 +37,7 @@ class Lock:
 
     @classmethod
     def acquire(cls, path: Path, *, wait: bool = False) -> Self | None:
-        """None if another process holds it; `wait` waits for that process instead.
-
-        Raises:
-            OSError: the file cannot be made.
-        """
+        """None if another process holds it, unless `wait`; an `OSError` if the file cannot be made."""
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             try:

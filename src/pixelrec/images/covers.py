@@ -1,4 +1,4 @@
-"""A folder of covers: the file of an item, its bytes; and pictures outside a folder, of new items.
+"""A folder of covers: the file of an item, its bytes, and the items without a usable one.
 
 A cover is `<item_id>.<suffix>` directly in the folder, the suffix in any case. Items are looked up in a
 listing of the folder; no path is built from an item id, so no id can reach outside.
@@ -6,8 +6,10 @@ listing of the folder; no path is built from an item id, so no id can reach outs
 
 from __future__ import annotations
 
+import csv
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +19,20 @@ import numpy as np
 
 from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
-from pixelrec.images.decode import Refused, decode, ready
-from pixelrec.images.unusable import Unusable
+from pixelrec.files.atomic import new_file
+from pixelrec.images.decode import Reason, Refused, decode, ready
 
 SUFFIXES = ("jpg", "jpeg", "png", "webp", "gif", "bmp")  # in order of preference
 MAX_BYTES = 1 << 28  # 256 MiB: files are read into memory whole
+_NAMED = 3  # items that a message names
+
+
+class Unusable(NamedTuple):
+    """An item without a usable cover."""
+
+    item_id: str
+    reason: Reason
+    detail: str
 
 
 class Stamp(NamedTuple):
@@ -52,11 +63,7 @@ class Covers:
 
     @classmethod
     def listed(cls, folder: Path) -> Covers:
-        """The covers in `folder`.
-
-        Raises:
-            ImageError: it cannot be listed.
-        """
+        """The covers in `folder`; an `ImageError` if it cannot be listed."""
         names: dict[str, str] = {}
         notes, others = [], []
         for name in sorted(_entries(folder), key=_preference):
@@ -83,11 +90,7 @@ class Covers:
 
 
 def read_cover(path: Path) -> tuple[bytes, Stamp]:
-    """The bytes of a cover, and the stamp of its file.
-
-    Raises:
-        Refused: it cannot be read.
-    """
+    """The bytes of a cover, and the stamp of its file; `Refused` if it cannot be read."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for ever
@@ -122,6 +125,43 @@ def read_loose(paths: Sequence[Path], *, size: int, fit: Fit) -> np.ndarray:
                     f"{path}: {refused.reason}: {refused.detail}; expected a picture, such as a JPEG"
                 ) from None
     return np.stack(pictures)
+
+
+def frequencies(values: Iterable[str]) -> dict[str, int]:
+    """The number of occurrences of each value, the most frequent first."""
+    return dict(Counter(values).most_common())
+
+
+def list_path(store: Path) -> Path:
+    """The file with the list of unusable items of a store, beside it."""
+    return store.with_name(store.name + ".unusable.csv")
+
+
+def write_unusable(unusable: Sequence[Unusable], path: Path) -> None:
+    """Writes the list; an empty one removes the file."""
+    if not unusable:
+        path.unlink(missing_ok=True)
+        return
+    with (
+        new_file(path, ImageError) as draft,
+        draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        csv.writer(file).writerows([Unusable._fields, *unusable])
+
+
+def refusal(unusable: Sequence[Unusable], items: int, listed: Path, kept: str) -> ImageError:
+    """The error for unusable covers, in one line; if there are many, `listed` is written."""
+    many = len(unusable) > _NAMED
+    write_unusable(unusable if many else (), listed)
+    counts = ", ".join(
+        f"{count:,} {reason}" for reason, count in frequencies(u.reason for u in unusable).items()
+    )
+    named = ", ".join(f"{u.item_id} ({u.detail})" for u in unusable[:_NAMED])
+    more = f", …; all are listed in {listed}" if many else ""
+    return ImageError(
+        f"{len(unusable):,} of {items:,} items {'have' if len(unusable) > 1 else 'has'} no usable cover "
+        f"[{counts}]: {named}{more}; {kept}; mend the covers, or use --missing grey or --missing drop-item"
+    )
 
 
 def _entries(folder: Path) -> Iterator[str]:

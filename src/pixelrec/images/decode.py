@@ -79,11 +79,7 @@ class _Raster:
 
 
 def decode(data: bytes, *, size: int, fit: Fit) -> Decoded:
-    """Decodes a picture to uint8[size, size, 3]; may run in threads, inside `ready()`.
-
-    Raises:
-        Refused: it cannot be used.
-    """
+    """Decodes to uint8[size, size, 3], or raises `Refused`; may run in threads, inside `ready()`."""
     name, decoder = "JPEG", "simplejpeg"
     raster = _quick(data, size, fit) if data.startswith(FORMATS["JPEG"]) else None
     if raster is None:

@@ -16,11 +16,10 @@ import numpy as np
 
 from pixelrec.console.progress import progress_line
 from pixelrec.errors import ImageError
-from pixelrec.images.covers import Covers, read_cover
+from pixelrec.images.covers import Covers, Unusable, frequencies, read_cover
 from pixelrec.images.decode import Refused, decode, ready
 from pixelrec.images.near_duplicates import field_colours, near_duplicates, perceptual_hash
 from pixelrec.images.pool import in_threads, thread_count
-from pixelrec.images.unusable import Unusable, frequencies
 
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 _SIDE = 32  # of the decoded covers, as the hash of near-duplicates needs them

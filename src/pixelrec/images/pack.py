@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple, final, get_args
+from typing import final, get_args
 
 import numpy as np
 
@@ -22,16 +22,24 @@ from pixelrec.choices import Fit, Missing
 from pixelrec.console.progress import progress_line
 from pixelrec.errors import ImageError, nearest
 from pixelrec.files.atomic import in_place, new_folder
-from pixelrec.images.covers import Covers, Stamp, read_cover
+from pixelrec.images.covers import (
+    Covers,
+    Stamp,
+    Unusable,
+    frequencies,
+    list_path,
+    read_cover,
+    refusal,
+    write_unusable,
+)
 from pixelrec.images.decode import Refused, decode, decoder_versions, ready
-from pixelrec.images.manifest import Manifest, key_of
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.square import grey_square
 from pixelrec.images.store import is_open
-from pixelrec.images.unusable import Unusable, frequencies, list_path, refusal, write_unusable
-from pixelrec.images.writer import StoreWriter, check_place
+from pixelrec.images.writer import Manifest, StoreWriter, check_place, key_of
 
 LARGEST_SIZE = 4096
+_Made = tuple[str, np.ndarray, Stamp, bytes]  # item id, pixels; stamp and digest of the cover
 
 
 @final
@@ -52,13 +60,6 @@ class PackReport:
     def reasons(self) -> dict[str, int]:
         """The number of unusable items for each reason, most frequent first."""
         return frequencies(u.reason for u in self.unusable)
-
-
-class _Made(NamedTuple):
-    item_id: str
-    pixels: np.ndarray
-    stamp: Stamp
-    digest: bytes  # of the cover's bytes
 
 
 def pack(
@@ -119,11 +120,7 @@ def pack(
 
 
 def demand_packable(covers: Path, out: Path, *, size: int, fit: Fit, missing: Missing) -> None:
-    """Checks options, store and folder before the items are known.
-
-    Raises:
-        ImageError: `pack` would refuse one of them.
-    """
+    """Raises the `ImageError` of `pack` on options, store or folder before the items are known."""
     _check_options(size, fit, missing)
     _demand_closed(out)
     if not Covers.listed(covers).names:
@@ -187,7 +184,7 @@ def _make(task: tuple[str, Path], *, size: int, fit: Fit) -> _Made | Unusable:
     item_id, path = task
     try:
         data, read = read_cover(path)
-        return _Made(item_id, decode(data, size=size, fit=fit).pixels, read, sha256(data).digest())
+        return item_id, decode(data, size=size, fit=fit).pixels, read, sha256(data).digest()
     except Refused as refused:
         return Unusable(item_id, refused.reason, refused.detail)
 

@@ -21,8 +21,7 @@ import numpy as np
 
 from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
-from pixelrec.images.manifest import KEY, PICTURES, STAMP, STAMPS, Manifest, key_of
-from pixelrec.images.writer import MAX_READERS
+from pixelrec.images.writer import KEY, MAX_READERS, PICTURES, STAMP, STAMPS, Manifest, key_of
 
 _NAMED = 3  # items that an error names
 _LARGEST_MAP = 1 << 44  # 16 TiB of addresses, not of memory

@@ -3,28 +3,91 @@
 LMDB writes a batch to new pages and then the page that points to them. If the process is killed, the store is
 as after the last batch. Packing does not wait for the disk, which would cost a quarter of the speed: after a
 *power cut* within a minute of packing, pack again with --overwrite.
+
+The LMDB environment holds the manifest, as JSON, in the main database and, in a database each, the pictures
+(raw uint8, height × width × 3) and the stamps of their covers, each followed by a digest of the cover's bytes.
+A picture without a stamp is grey or unreliable: packing makes it again.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
+import struct
 from collections.abc import Iterable
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self, final
 
 import lmdb
 import numpy as np
 
+from pixelrec.choices import Fit
 from pixelrec.console.numbers import with_prefix
 from pixelrec.errors import ImageError, option
 from pixelrec.images.covers import Stamp
-from pixelrec.images.manifest import KEY, PICTURES, STAMP, STAMPS, Manifest, key_of
 
+FORMAT = "pixelrec pictures"
+VERSION = 1
+KEY = b"manifest"
+PICTURES = b"pictures"
+STAMPS = b"stamps"
+STAMP = struct.Struct(">Qq")  # of a cover: bytes, modified
+_LONGEST_KEY = 511  # of LMDB as it is built everywhere
+_HASHED = b"\xff"  # no UTF-8 text starts with this byte
 _BATCH_BYTES = 32 << 20
 _SPARE = 16 << 20  # for the manifest, the tree and the free list
 MAX_READERS = 1024  # threads and processes that read at once; the first to open the store decides for all
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The options of a store and its state."""
+
+    size: int  # height and width of every picture, pixels
+    fit: Fit
+    expected: int  # pictures requested by the last packing
+    complete: bool  # false during packing, and after an interruption
+    source: str  # name of the folder of covers
+    count: int = 0  # pictures when it was completed
+    grey: dict[str, str] = field(default_factory=dict)  # item id → why it has a grey picture
+    decoders: dict[str, str] = field(default_factory=dict)  # name → version
+    channels: str = "RGB"
+    filter: str = "bilinear, antialiased"
+    format: str = FORMAT
+    version: int = VERSION
+
+    @property
+    def picture_bytes(self) -> int:
+        return self.size * self.size * len(self.channels)
+
+    def to_json(self) -> bytes:
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
+
+    @classmethod
+    def from_json(cls, text: bytes, path: Path) -> Manifest:
+        """Raises `ImageError` if this is another program's or another version's manifest."""
+        try:
+            values = json.loads(text.decode("utf-8", "surrogatepass"))
+            if values["format"] == FORMAT and values["version"] == VERSION:
+                return cls(**values)
+            version = values["version"] if values["format"] == FORMAT else None
+        except (ValueError, KeyError, TypeError):
+            version = None
+        if version is None:
+            raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`")
+        raise ImageError(
+            f"the picture store {path} has format version {version}, this pixelrec reads {VERSION}: "
+            "pack the covers again, with --overwrite"
+        )
+
+
+def key_of(item_id: str) -> bytes:
+    """The key of an item: its id in UTF-8, or a hash if that is too long for LMDB."""
+    key = item_id.encode("utf-8", "surrogatepass")
+    return key if 0 < len(key) <= _LONGEST_KEY else _HASHED + sha256(key).digest()
 
 
 @final
@@ -32,11 +95,7 @@ class StoreWriter:
     """A picture store open for writing; leaving its context keeps all committed batches."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        """Opens or creates the store at `path` for pictures as in `manifest`.
-
-        Raises:
-            ImageError: something else lies at `path`, or a store with other options.
-        """
+        """Opens or creates the store; an `ImageError` if `path` holds anything else or has other options."""
         check_place(path)
         self.path = path
         self._waiting: list[tuple[bytes, np.ndarray, bytes | None]] = []
@@ -75,11 +134,7 @@ class StoreWriter:
             return int(txn.stat(self._pictures)["entries"])
 
     def begin(self, pictures: int) -> None:
-        """Marks the store unfinished and makes room for `pictures` more.
-
-        Raises:
-            ImageError: the disk has no room.
-        """
+        """Marks the store unfinished and makes room for more; an `ImageError` if the disk has none."""
         page = self._env.stat()["psize"]
         needed = pictures * (-(-(self.manifest.picture_bytes + 16) // page) * page + 1024) + _SPARE
         free = shutil.disk_usage(self.path).free
@@ -182,11 +237,7 @@ class StoreWriter:
 
 
 def check_place(path: Path) -> None:
-    """Makes the folder of a store.
-
-    Raises:
-        ImageError: it holds files of others, or cannot be made.
-    """
+    """Makes the folder of a store; an `ImageError` if it holds files of others or cannot be made."""
     if path.exists() and not path.is_dir():
         raise ImageError(f"{path} is a file, expected a folder for the picture store: move it away")
     if path.is_dir() and (strangers := {p.name for p in path.iterdir()} - {"data.mdb", "lock.mdb"}):
