@@ -5,7 +5,7 @@ as after the last batch. Packing does not wait for the disk, which would cost a 
 *power cut* within a minute of packing, pack again with --overwrite.
 
 The LMDB environment holds the manifest, as JSON, in the main database and, in a database each, the pictures
-(raw uint8, height × width × 3) and the stamps of their covers, each followed by a digest of the cover's bytes.
+(raw uint8, height × width × 3) and the stamps of their covers, each followed by a digest of its bytes.
 A picture without a stamp is grey or unreliable: packing makes it again.
 """
 
