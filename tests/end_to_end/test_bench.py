@@ -22,7 +22,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.grid.plan import plan
 
 TINY = {"items.width": 8, "training.epochs": 3, "training.batch_size": 64}
-EPOCHS = 15  # of the run that is disturbed four times
+EPOCHS = 12  # of the run that is disturbed four times
 PATIENCE = 120  # seconds that a busy machine may take
 
 

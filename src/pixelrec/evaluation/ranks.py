@@ -57,16 +57,16 @@ def count_ranks(
     if not len(targets):
         return targets.new_zeros(0, dtype=torch.int64)
     everyone = torch.arange(len(targets), device=targets.device)
-    hidden = _Hidden(torch.cat([seen_owner, everyone]), torch.cat([seen, targets]))
+    tile = tile or tile_width(table.device)
+    owner, item = torch.cat([seen_owner, everyone]), torch.cat([seen, targets])  # these pairs do not count
+    owner, item, blocks = owner[item > 0], item[item > 0], []
     with full_precision(table.device):
-        catalogue = _Catalogue(
-            table, norm_bounds(table, "vectors of items"), tile or tile_width(table.device)
-        )
-        norms = norm_bounds(vectors, "vectors of users")
-        blocks = [
-            _count_block(catalogue, vectors[users], norms[users], targets[users], hidden.of(users))
-            for users in torch.split(everyone, _USERS)
-        ]
+        row_norms, norms = norm_bounds(table, "vectors of items"), norm_bounds(vectors, "vectors of users")
+        for users in torch.split(everyone, _USERS):
+            mine = (owner >= users[0]) & (owner <= users[-1])
+            hidden = split_by_tile(owner[mine] - users[0], item[mine] - 1, tile, items)
+            block = vectors[users], norms[users], targets[users]
+            blocks.append(_count_block(table, row_norms, *block, hidden, tile))
     ranks = torch.cat(blocks) + 1
     ranks[seen_owner[targets[seen_owner] == seen]] = items
     return ranks
@@ -79,29 +79,6 @@ def _check_items(numbers: Tensor, first: int, last: int, what: str) -> None:
             f"{what} {int(wrong[0])} is not in the catalogue of items {first} to {last}: "
             "rank with the data set that the table was made from"
         )
-
-
-@final
-@dataclass(frozen=True)
-class _Catalogue:
-    table: Tensor  # N + 1, D
-    norms: Tensor  # N + 1
-    tile: int
-
-
-@final
-@dataclass(frozen=True)
-class _Hidden:
-    """Pairs of a user and an item that are not counted; item 0 never is."""
-
-    owner: Tensor
-    item: Tensor
-
-    def of(self, users: Tensor) -> _Hidden:
-        """The pairs of consecutive users, numbered from the first of them."""
-        first, last = int(users[0]), int(users[-1])
-        mine = (self.owner >= first) & (self.owner <= last) & (self.item > 0)
-        return _Hidden(self.owner[mine] - first, self.item[mine])
 
 
 @final
@@ -121,19 +98,23 @@ class _UserBlock:
 
 
 def _count_block(
-    catalogue: _Catalogue, vectors: Tensor, norms: Tensor, targets: Tensor, hidden: _Hidden
+    table: Tensor,
+    row_norms: Tensor,
+    vectors: Tensor,
+    norms: Tensor,
+    targets: Tensor,
+    hidden: list[tuple[Tensor, Tensor]],
+    tile: int,
 ) -> Tensor:
-    """How many items are at least as good as each user's target, int64[B]."""
-    table, tile = catalogue.table, catalogue.tile
-    dtype = product_dtype(vectors, table, float(norms.max() * catalogue.norms.max()))
+    """How many items are at least as good as each user's target, int64[B]; hidden: pairs by tile."""
+    dtype = product_dtype(vectors, table, float(norms.max() * row_norms.max()))
     everyone = torch.arange(len(vectors), device=vectors.device)
     block = _UserBlock(vectors.to(dtype), norms, exact_dot(vectors, table, everyone, targets))
     buffers = _Buffers(len(vectors) * min(tile, len(table) - 1), dtype, table.device)
     counts = torch.zeros(len(vectors), dtype=torch.int64, device=table.device)
-    pairs = split_by_tile(hidden.owner, hidden.item - 1, tile, len(table) - 1)
-    for number, hidden_here in enumerate(pairs):
+    for number, hidden_here in enumerate(hidden):
         rows = slice(1 + number * tile, 1 + (number + 1) * tile)
-        counts += _count_tile(block, table[rows].to(dtype), catalogue.norms[rows], hidden_here, buffers)
+        counts += _count_tile(block, table[rows].to(dtype), row_norms[rows], hidden_here, buffers)
     return counts
 
 

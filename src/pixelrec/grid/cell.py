@@ -114,11 +114,7 @@ class Cell:
             return None
 
     def check(self, dataset: Dataset) -> None:
-        """Refuses a folder whose run is of another recipe or data set, so that results are not mixed.
-
-        Raises:
-            RunError: it is, or the folder holds something else.
-        """
+        """Raises `RunError` for a folder with a run of another recipe or data set, or with something else."""
         if self.about is None:
             if self.folder.exists() and not _only_just_made(self.folder):
                 raise RunError(f"{self.folder} holds something that is no run; {_remedy(self.folder)}")
@@ -149,11 +145,7 @@ class Cell:
 
 
 def check_same_networks(cells: Sequence[Cell]) -> None:
-    """Refuses seeds of one recipe that began with different pretrained networks under one name.
-
-    Raises:
-        RunError: naming the first two.
-    """
+    """Raises `RunError` if seeds of one recipe began with different pretrained networks under one name."""
     found = [(cell.folder, about.get("pretrained")) for cell in cells if (about := cell.about)]
     for folder, network in found:
         if network != found[0][1]:

@@ -54,11 +54,8 @@ def _stop_with_the_runner() -> None:
 def work(recipe: str, values: Mapping[str, Any], folder: str, data: str, split: Split, jobs: int) -> None:
     """Trains and evaluates a cell as far as that is not done yet.
 
-    recipe, values: name and values of the recipe. jobs: cells running at a time.
-
-    Raises:
-        StoppedError: by a signal.
-        PixelrecError: the recipe does not fit, training diverges, a checkpoint is damaged, …
+    recipe, values: name and values of the recipe. jobs: cells running at a time. Raises `StoppedError` after
+    a signal, another `PixelrecError` if the recipe does not fit, training diverges, a checkpoint is damaged …
     """
     cell, dataset = Cell(resolve(recipe, values, {}), Path(folder)), Dataset.open(Path(data))
     if Costs.read(cell.folder) is None:

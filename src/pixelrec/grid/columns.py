@@ -66,7 +66,12 @@ def all_columns(results: Results) -> list[Column]:
         columns += [_metric(name, lambda row: row.long_tail, "long-tail ") for name in METRICS]
     if results.long_tail_compares:
         columns.append(_difference("long-tail", results.long_tail_best, lambda row: row.long_tail))
-    return [*columns, *_training(results), *_published(results)]
+    on_device = any(cost.device_memory is not None for row in results.rows for cost in row.costs)
+    columns += [column for column in _TRAINING if on_device or column.title != "device memory"]
+    if any(row.published for row in results.rows):
+        names = dict.fromkeys(name for row in results.rows for name in row.published if name != "data")
+        columns += [_PUBLISHED, *map(_published_metric, names)]
+    return columns
 
 
 def _metric(name: str, subset: Callable[[Row], SubsetResult], prefix: str = "") -> Column:
@@ -78,13 +83,16 @@ def _metric(name: str, subset: Callable[[Row], SubsetResult], prefix: str = "") 
         mean = found.metrics[name]
         return Estimate(mean.mean, mean.low, mean.high, verdict, note=row.progress)
 
+    def with_sign(found: Estimate) -> str:
+        return f"{percent(found.value)} {SIGNS[found.verdict] if found.verdict else ' '}"
+
     shown = name == METRIC if prefix else name in _IN_TABLES
     return Column(
         f"{prefix}{name}",
         estimate,
         _with_interval,
         "in %, ± half the width of its 95 % interval over users",
-        brief=_with_sign if prefix else None if name == METRIC else lambda found: percent(found.value),
+        brief=with_sign if prefix else None if name == METRIC else lambda found: percent(found.value),
         brief_title="long-tail" if prefix else "",
         keep=({METRIC: 7} if prefix else {METRIC: 8, "Recall@10": 6}).get(name, int(shown)),
         markdown=shown,
@@ -98,10 +106,6 @@ def _with_interval(found: Estimate) -> str:
     if not math.isfinite(found.value):
         return DASH
     return f"{percent(found.value)} ± {percent(found.high - found.value)}"
-
-
-def _with_sign(found: Estimate) -> str:
-    return f"{percent(found.value)} {SIGNS[found.verdict] if found.verdict else ' '}"
 
 
 _SPREAD = Column(
@@ -148,34 +152,6 @@ def _difference(title: str, best: str, subset: Callable[[Row], SubsetResult]) ->
     )
 
 
-def _training(results: Results) -> list[Column]:
-    """The costs of training: means over seeds, and of memory the most of any seed."""
-    most = "of tensors on the accelerator, at most"
-    columns = [
-        _cost(
-            "s/epoch",
-            lambda c: c.seconds / max(c.epochs, 1),
-            short,
-            "seconds of training per epoch",
-            "s",
-            keep=5,
-        ),
-        _cost("best epoch", lambda c: c.best_epoch, short, "epochs until the best on validation", extra=True),
-        _cost("min/run", lambda c: c.seconds / 60, short, "minutes of training, all epochs", "min", keep=3),
-        _cost("memory", lambda c: c.memory, with_prefix, "the most main memory that a run used", "B", keep=4),
-        _cost("device memory", lambda c: c.device_memory, with_prefix, most, "B", keep=2),
-        _cost(
-            "parameters",
-            lambda c: c.parameters,
-            partial(with_prefix, unit=""),
-            "of the recommender",
-            extra=True,
-        ),
-    ]
-    on_device = any(cost.device_memory is not None for row in results.rows for cost in row.costs)
-    return [column for column in columns if on_device or column.title != "device memory"]
-
-
 def _cost(
     title: str,
     pick: Callable[[Costs], float | None],
@@ -199,29 +175,47 @@ def _cost(
     return Column(title, estimate, text, about, unit, keep=keep or 1, training=True, extra=extra)
 
 
-def _published(results: Results) -> list[Column]:
-    """The figures of papers: one column for people, and in the CSV one per metric."""
-    names = dict.fromkeys(name for row in results.rows for name in row.published if name != "data")
-    about = "figures of the recipe's paper, in %, on the data set named: comparable with nothing else here"
-    written = Column(
-        "published",
-        lambda row: Estimate(note=published_figures(row)),
-        lambda found: found.note or DASH,
-        about,
-        html=False,  # they stand below the names
-        csv=False,
-    )
-    return [written, *(_published_metric(name, about) for name in names)] if names else []
-
-
-def _published_metric(name: str, about: str) -> Column:
-    def estimate(row: Row) -> Estimate:
-        return Estimate(row.published.get(name, math.nan) / 100, note=row.published.get("data", ""))
-
-    return Column(f"published {name}", estimate, _with_interval, about, markdown=False, html=False)
+# Means over seeds, and of memory the most of any seed.
+_TRAINING = [
+    _cost(
+        "s/epoch", lambda c: c.seconds / max(c.epochs, 1), short, "seconds of training per epoch", "s", keep=5
+    ),
+    _cost("best epoch", lambda c: c.best_epoch, short, "epochs until the best on validation", extra=True),
+    _cost("min/run", lambda c: c.seconds / 60, short, "minutes of training, all epochs", "min", keep=3),
+    _cost("memory", lambda c: c.memory, with_prefix, "the most main memory that a run used", "B", keep=4),
+    _cost(
+        "device memory",
+        lambda c: c.device_memory,
+        with_prefix,
+        "of tensors on the accelerator, at most",
+        "B",
+        keep=2,
+    ),
+    _cost(
+        "parameters", lambda c: c.parameters, partial(with_prefix, unit=""), "of the recommender", extra=True
+    ),
+]
 
 
 def published_figures(row: Row) -> str:
     """As in "Recall@10 2.50, NDCG@10 1.35 (Pixel200K)"; empty where nothing is published."""
     figures = [f"{name} {value:.2f}" for name, value in row.published.items() if name != "data"]
     return f"{', '.join(figures)} ({row.published['data']})" if row.published else ""
+
+
+_FIGURES = "figures of the recipe's paper, in %, on the data set named: comparable with nothing else here"
+_PUBLISHED = Column(
+    "published",
+    lambda row: Estimate(note=published_figures(row)),
+    lambda found: found.note or DASH,
+    _FIGURES,
+    html=False,  # they stand below the names
+    csv=False,
+)
+
+
+def _published_metric(name: str) -> Column:
+    def estimate(row: Row) -> Estimate:
+        return Estimate(row.published.get(name, math.nan) / 100, note=row.published.get("data", ""))
+
+    return Column(f"published {name}", estimate, _with_interval, _FIGURES, markdown=False, html=False)

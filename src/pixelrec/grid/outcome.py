@@ -62,11 +62,7 @@ class Outcome:
         return f"{done} of {len(self.grid.in_turn())} runs done"
 
     def write(self) -> None:
-        """Writes all three tables.
-
-        Raises:
-            RunError: they cannot be written.
-        """
+        """Writes all three tables; raises `RunError` if they cannot be written."""
         try:
             self.grid.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -79,9 +75,8 @@ class Outcome:
 def run_grid(grid: Grid, jobs: int, console: Console) -> Outcome:
     """Runs the cells that are not done.
 
-    Raises:
-        RunError: meanwhile another process began a cell of this folder with another recipe.
-        StoppedError: by a signal; the same call continues.
+    Raises `RunError` if meanwhile another process began a cell of this folder with another recipe, and
+    `StoppedError` after a signal; the same call continues.
     """
     if jobs < 1:
         raise RequestError(f"jobs is {jobs}; expected the number of simultaneous runs, at least 1")

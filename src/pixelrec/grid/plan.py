@@ -64,11 +64,7 @@ def plan(
     out: Path,
     overrides: Mapping[str, Any],
 ) -> Grid:
-    """Reads and checks everything; nothing is written.
-
-    Raises:
-        RecipeError, DataError, RunError, RequestError: something does not fit.
-    """
+    """Reads and checks everything, and writes nothing; raises the `PixelrecError` of what does not fit."""
     if not recipes:
         raise RequestError("a grid needs at least one recipe; `pixelrec recipes` lists them")
     if seeds < 1:

@@ -158,9 +158,8 @@ class Collector:
     def results(self) -> Results:
         """The results of all cells that are done by now.
 
-        Raises:
-            RunError: a cell's ranks are damaged, or of other users, targets or training events; cells of one
-                recipe started from different networks.
+        Raises `RunError` if a cell's ranks are damaged, or of other users, targets or training events, or if
+        cells of one recipe started from different networks.
         """
         grid, long_tail = self.grid, self.long_tail
         rows = [

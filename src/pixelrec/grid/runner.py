@@ -35,8 +35,7 @@ class Runner:
     def run(self) -> int | None:
         """Works until nothing is left or a signal arrives, which is returned.
 
-        Raises:
-            RunError: meanwhile another process began a cell with another recipe.
+        Raises `RunError` if meanwhile another process began a cell with another recipe.
         """
         try:
             with Interruption() as interruption:
@@ -89,16 +88,13 @@ class Runner:
                 reason = "its process succeeded, but its results are gone"
             if reason is not None:
                 process.cell.fail(reason)
-            self._release(process)
+            self.running.remove(process)
+            process.close()
             self._report(process.cell)
 
     def _report(self, cell: Cell) -> None:
         self.progress.report(cell)
         self.changed()
-
-    def _release(self, process: CellProcess) -> None:
-        self.running.remove(process)
-        process.close()
 
     def _stop(self) -> None:
         """Makes all processes save and stop; cells that finish in doing so count."""
@@ -107,7 +103,8 @@ class Runner:
             process.interrupt()
         while not all(process.is_over() for process in self.running):
             sleep(POLL)
-        for process in list(self.running):
-            self._release(process)
+        while self.running:
+            process = self.running.pop(0)
+            process.close()
             if process.cell.state(self.grid.split) == "done":
                 self._report(process.cell)

@@ -40,11 +40,7 @@ def render(report: Report) -> str:
 
 
 def write(report: Report, path: Path) -> None:
-    """Renders to `path`, whole or not at all.
-
-    Raises:
-        RunError: if the folder of `path` does not exist.
-    """
+    """Renders to `path`, whole or not at all; raises `RunError` if its folder does not exist."""
     if not path.parent.is_dir():
         raise RunError(f"cannot write {path}: {path.parent} is not a folder; give the folder of a run")
     write_text(path, render(report), RunError)

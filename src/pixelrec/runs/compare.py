@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, final
@@ -22,15 +22,11 @@ from pixelrec.runs.run import Run
 @final
 @dataclass(frozen=True)
 class PairedDifference:
-    """Metrics of one run minus those of another on some cases, in fractions.
+    """Metrics of one run minus those of another on some cases, in fractions."""
 
-    where: the items concerned, such as "items with < 5 training events (n = 123)"; empty for all.
-    intervals: by metric.
-    """
-
-    where: str
+    where: str  # the items concerned: "items with < 5 training events (n = 123)"; empty for all
     cases: int
-    intervals: Mapping[str, Interval]
+    intervals: Mapping[str, Interval]  # by metric
 
     @property
     def interval(self) -> Interval:
@@ -39,7 +35,6 @@ class PairedDifference:
 
     @property
     def verdict(self) -> Verdict:
-        """On the first run."""
         return self.interval.verdict
 
     def sentence(self, first: str, second: str) -> str:
@@ -63,20 +58,17 @@ class RunDifference:
     def read(cls, first: Path, second: Path, split: str) -> Self:
         """From the ranks in two run folders.
 
-        Raises:
-            RunError: a run was not evaluated on the split, or they are of different users, targets or
-                training events.
-            DataError: there are fewer than two users.
+        Raises `RunError` if a run was not evaluated on the split, or they are of different users, targets or
+        training events, and `DataError` for fewer than two users.
         """
         ours, theirs = read_ranks(first, split), read_ranks(second, split)
         files = " and ".join(str(result_files(folder, split)[0]) for folder in (first, second))
         mend = "compare runs of one data set and split; if the data set has changed, evaluate both again"
         demand_same_cases(ours, theirs, files, mend)
-        inside = {part: part.holds(ours.counts) for part in SLICES}
         slices = {
             part.name: _paired(ours.ranks[mask], theirs.ranks[mask], slice_label(part.events, mask.sum()))
-            for part, mask in inside.items()
-            if mask.sum() >= MIN_CASES
+            for part in SLICES
+            if (mask := part.holds(ours.counts)).sum() >= MIN_CASES
         }
         return cls(_paired(ours.ranks, theirs.ranks, ""), slices)
 
@@ -87,12 +79,9 @@ def _paired(ours: np.ndarray, theirs: np.ndarray, where: str) -> PairedDifferenc
 
 
 def demand_same_cases(ours: SavedRanks, theirs: SavedRanks, files: str, mend: str) -> None:
-    """Refuses to pair ranks row by row unless everything but the ranks is equal.
+    """Raises `RunError` unless users, targets and training events are equal, row by row.
 
     files: of both, for the message. mend: the end of the message.
-
-    Raises:
-        RunError: they differ in users, targets or training events.
     """
     if len(ours.users) != len(theirs.users):
         raise RunError(f"{files} have {len(ours.users):,} and {len(theirs.users):,} users; {mend}")
@@ -108,48 +97,43 @@ def demand_same_cases(ours: SavedRanks, theirs: SavedRanks, files: str, mend: st
 @final
 @dataclass(frozen=True)
 class ComparedPart:
-    """Both runs on some cases, metrics in fractions.
+    """Both runs on some cases, metrics in fractions."""
 
-    where: the items concerned; empty for all.
-    differences: the first run minus the second by metric; empty for too few cases.
-    """
-
-    where: str
+    where: str  # the items concerned; empty for all
     cases: int
     first: Mapping[str, float]
     second: Mapping[str, float]
-    differences: Mapping[str, Interval]
+    differences: Mapping[str, Interval]  # the first run minus the second by metric; empty for too few cases
 
 
 @final
 @dataclass(frozen=True)
 class RunComparison:
-    """Two runs on one split.
-
-    names: of the first run and of the second, different from each other.
-    difference: the first run minus the second.
-    """
+    """Two runs on one split."""
 
     split: Split
     folders: tuple[Path, Path]
-    names: tuple[str, str]
+    names: tuple[str, str]  # different from each other
     results: tuple[EvaluationResult, EvaluationResult]
-    difference: RunDifference
+    difference: RunDifference  # the first run minus the second
 
     @classmethod
     def read(cls, first: Run, second: Run, split: Split) -> Self:
         """From the evaluations in the run folders.
 
-        Raises:
-            RequestError: there is no such split.
-            RunError: the best checkpoint of a run was not evaluated on it, they are of different users or
-                items, or both are the same run.
+        Raises `RequestError` for an unknown split, and `RunError` if the best checkpoint of a run was not
+        evaluated on it, they are of different users or items, or both are the same run.
         """
         check_split(split)
         folders = (first.folder, second.folder)
         if folders[0].resolve() == folders[1].resolve():
             raise RunError(f"{folders[0]} is compared with itself; give two runs")
-        _demand_evaluated(folders, split)
+        if missing := [folder for folder in folders if not is_evaluated(folder, split)]:
+            commands = " and ".join(f"`pixelrec evaluate {folder} --split {split}`" for folder in missing)
+            raise RunError(
+                f"the best checkpoint was not evaluated on {split}: {' and '.join(map(str, missing))}; "
+                f"run {commands}"
+            )
         names = next(pair for pair in zip(first.names, second.names, strict=True) if pair[0] != pair[1])
         results = (EvaluationResult.read(folders[0], split), EvaluationResult.read(folders[1], split))
         return cls(split, folders, names, results, RunDifference.read(*folders, split))
@@ -176,13 +160,3 @@ class RunComparison:
     def sentence(self) -> str:
         """The verdict over all cases in words."""
         return self.difference.overall.sentence(*self.names)
-
-
-def _demand_evaluated(folders: Sequence[Path], split: str) -> None:
-    missing = [folder for folder in folders if not is_evaluated(folder, split)]
-    if missing:
-        commands = " and ".join(f"`pixelrec evaluate {folder} --split {split}`" for folder in missing)
-        raise RunError(
-            f"the best checkpoint was not evaluated on {split}: {' and '.join(map(str, missing))}; "
-            f"run {commands}"
-        )

@@ -25,9 +25,7 @@ from pixelrec.runs.saved_baselines import read_baselines, save_baselines
 def cases_of(dataset: Dataset, split: Split) -> EvaluationCases:
     """The cases of a split; `test` opens the held-out events.
 
-    Raises:
-        RequestError: there is no such split.
-        DataError: no user of the data set is evaluated.
+    Raises `RequestError` for an unknown split, `DataError` if no user of the data set is evaluated.
     """
     check_split(split)
     cases = test_cases(dataset) if split == "test" else validation_cases(dataset)
@@ -44,11 +42,8 @@ def target_counts(dataset: Dataset, cases: EvaluationCases) -> np.ndarray:
 def evaluate_run(run: Run, dataset: Dataset, split: Split, on_progress: OnStart = ignore) -> EvaluationResult:
     """Ranks with the run and every baseline, and saves the result.
 
-    on_progress: called with a line of text as the work goes on.
-
-    Raises:
-        DataError: no user of the data set is evaluated.
-        RunError: no epoch of the run has ended yet.
+    on_progress: called with a line of text as the work goes on. Raises `DataError` if no user of the data set
+    is evaluated, `RunError` if no epoch of the run has ended yet.
     """
     dataset.verify()
     cases = cases_of(dataset, split)
@@ -79,9 +74,7 @@ def baselines(dataset: Dataset, split: Split, on_start: OnStart = ignore) -> Bas
     """Ranks by baseline, int64[Q] in the order of `cases_of(dataset, split)`, and notes.
 
     Their hyperparameters are tuned on validation. Results are saved inside the data set, if it is writable.
-
-    Raises:
-        DataError: no user of the data set is evaluated.
+    Raises `DataError` if no user of the data set is evaluated.
     """
     dataset.verify()
     return _rank_baselines(dataset, cases_of(dataset, split), on_start)

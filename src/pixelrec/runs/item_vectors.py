@@ -41,21 +41,17 @@ def cached_vectors(recommender: Recommender, checkpoint: Path, on_progress: OnSt
     """
     if not recommender.items.expensive:
         return recommender.encode_all()
-    # Hash the loaded weights, not the file: training may replace the checkpoint at any moment.
-    weights = _fingerprint(recommender)
+    digest = (
+        sha256()
+    )  # of the loaded weights, not the file: training may replace the checkpoint at any moment
+    for name, tensor in recommender.items.state_dict().items():
+        digest.update(name.encode() + b"\0")
+        digest.update(bytes_of(tensor))
+    weights = digest.hexdigest()
     found = _read(recommender, checkpoint, weights)
     if found is None:
         found = _complete(recommender, checkpoint, weights, on_progress)
     return found.to(recommender.device)
-
-
-def _fingerprint(recommender: Recommender) -> str:
-    """sha256 of the item encoder's weights."""
-    digest = sha256()
-    for name, tensor in recommender.items.state_dict().items():
-        digest.update(name.encode() + b"\0")
-        digest.update(bytes_of(tensor))
-    return digest.hexdigest()
 
 
 def _read(recommender: Recommender, checkpoint: Path, weights: str) -> Tensor | None:
@@ -89,14 +85,10 @@ def _complete(recommender: Recommender, checkpoint: Path, weights: str, on_progr
 
 @final
 class _PartialFile:
-    """The file while it is written row by row.
+    """The file while it is written row by row, with the hashes that the rows depend on.
 
     A no-op if another process holds its lock or the folder is read-only: the result is the same, only not
     cached.
-
-    Args:
-        checkpoint: its folder.
-        about: hashes that the rows depend on.
     """
 
     def __init__(self, checkpoint: Path, about: About) -> None:

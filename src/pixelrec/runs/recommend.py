@@ -17,7 +17,7 @@ from pixelrec.data.split import all_events, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import RequestError
 from pixelrec.evaluation.baselines import OnStart, ignore
-from pixelrec.evaluation.evaluate import rank_targets
+from pixelrec.evaluation.evaluate import FEW_USERS, USERS, rank_targets
 from pixelrec.images.covers import read_loose
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.run import Run
@@ -25,24 +25,15 @@ from pixelrec.runs.run import Run
 if TYPE_CHECKING:
     import polars as pl
 
-USERS = 1024  # at a time
-FEW_USERS = 64  # at a time, where the user model scores every candidate
-
 
 @final
 @dataclass(frozen=True)
 class Request:
-    """What to recommend.
+    """What to recommend."""
 
-    Args:
-        k: the number of items.
-        covers: pictures of new items, which are added to the catalogue.
-        alone: return the new items only, with the rank of each in the catalogue.
-    """
-
-    k: int
-    covers: Sequence[Path] = ()
-    alone: bool = False
+    k: int  # items
+    covers: Sequence[Path] = ()  # pictures of new items, which are added to the catalogue
+    alone: bool = False  # return the new items only, with the rank of each in the catalogue
 
 
 def for_users(
@@ -188,11 +179,6 @@ def _table(
 
     row, column = np.nonzero(items)
     chosen = vocabulary[items[row, column] - 1]
-    columns = {
-        "row": row,
-        "rank": places[row, column],
-        "item_id": chosen["item_id"],
-        "score": scores[row, column],
-    }
-    table = pl.DataFrame(columns)
+    columns = {"row": row, "rank": places[row, column], "item_id": chosen["item_id"]}
+    table = pl.DataFrame({**columns, "score": scores[row, column]})
     return table.with_columns(chosen["title"]) if "title" in chosen.columns else table

@@ -44,14 +44,9 @@ def write_run_report(
 ) -> Path:
     """Writes the page of an evaluated split; the users shown are drawn at random, not picked.
 
-    Covers are shown as far as the data set has them.
-
-    Args:
-        ceiling: metrics that no model can exceed, where the law of the data is known.
-        beside: runs evaluated on the same split, shown in the same tables and compared user by user.
-
-    Raises:
-        RunError: a run was not evaluated on the split, or one `beside` it is of other users or items.
+    Covers are shown as far as the data set has them. ceiling: metrics that no model can exceed, where the law
+    of the data is known. beside: runs shown in the same tables and compared user by user. Raises `RunError`
+    if a run was not evaluated on the split, or one `beside` it is of other users or items.
     """
     cases = cases_of(dataset, split)
     result = EvaluationResult.read(run.folder, split)
@@ -61,6 +56,15 @@ def write_run_report(
     epochs = read_journal(run.folder / "metrics.jsonl")
     monitor = run.recipe.training.monitor
     covers = _Covers.of(dataset)
+    summary = {
+        "data set": dataset.folder.name,
+        "split": split,
+        "users evaluated": f"{len(cases):,}",
+        "catalogue": f"{dataset.items:,} items",
+        "item encoder": run.recipe["items"]["name"],
+        "user model": run.recipe["users"]["name"],
+        **({"pictures": covers.problem} if covers.problem else {}),
+    }
     report = Report(
         name=run.name,
         when=str(run.about["created"])[:16].replace("T", " "),
@@ -77,7 +81,7 @@ def write_run_report(
         ranks=ranks,
         catalogue=dataset.items,
         stories=_stories(run, dataset, cases, ranks, covers),
-        summary=_summary(run, dataset, split, len(cases), covers),
+        summary=list(summary.items()),
         dataset=[(k.replace("_", " "), f"{v:,}") for k, v in dataset.manifest["counts"].items()],
         configuration=run.recipe.config,
     )
@@ -98,18 +102,6 @@ def _other_runs(run: Run, result: EvaluationResult, split: Split, beside: Sequen
         difference = RunDifference.read(run.folder, other.folder, split)
         others.append(OtherRun(name, EvaluationResult.read(other.folder, split), difference))
     return others
-
-
-def _summary(run: Run, dataset: Dataset, split: Split, users: int, covers: _Covers) -> list[tuple[str, str]]:
-    return [
-        ("data set", dataset.folder.name),
-        ("split", split),
-        ("users evaluated", f"{users:,}"),
-        ("catalogue", f"{dataset.items:,} items"),
-        ("item encoder", str(run.recipe["items"]["name"])),
-        ("user model", str(run.recipe["users"]["name"])),
-        *([("pictures", covers.problem)] if covers.problem else []),
-    ]
 
 
 @dataclass(frozen=True)
@@ -136,10 +128,11 @@ class _Covers:
         rows = self.information[[int(n) - 1 for n in numbers]]
         ids = rows["item_id"].to_list()
         titles = rows["title"].to_list() if "title" in rows.columns else [None] * len(ids)
-        return [Cover(item, title, self._picture(item)) for item, title in zip(ids, titles, strict=True)]
-
-    def _picture(self, item_id: str) -> np.ndarray | None:
-        return self.store.read([item_id])[0] if self.store is not None and item_id in self.store else None
+        pictures = [
+            self.store.read([item])[0] if self.store is not None and item in self.store else None
+            for item in ids
+        ]
+        return [Cover(*cover) for cover in zip(ids, titles, pictures, strict=True)]
 
 
 def _stories(

@@ -17,20 +17,11 @@ Values = Mapping[str, Mapping[str, float]]  # metrics in fractions, by model
 @final
 @dataclass(frozen=True)
 class OtherRun:
-    """Another run of the same data set and split.
+    """Another run of the same data set and split."""
 
-    name: in the tables, different from any other name there.
-    difference: the reported run minus this one.
-    """
-
-    name: str
+    name: str  # in the tables, different from any other name there
     result: EvaluationResult
-    difference: RunDifference
-
-    def on(self, name: str) -> Mapping[str, float] | None:
-        """Its metrics on the slice of this name, if it was evaluated on such a slice."""
-        found = self.result.slice(name)
-        return None if found is None else found.metrics[self.result.model]
+    difference: RunDifference  # the reported run minus this one
 
 
 @final
@@ -61,12 +52,13 @@ class ReportRows:
         return [self._beside(other.name, other.difference.overall) for other in self.others]
 
     def _slice(self, part: SliceResult) -> SlicePart:
-        more = {other.name: found for other in self.others if (found := other.on(part.name)) is not None}
-        standings = []
+        more, standings = {}, []
         if comparison := part.comparison:
             sentence = comparison.sentence(self.result.model, part.where)
             standings.append(Standing(comparison.verdict, sentence))
         for other in self.others:
+            if found := other.result.slice(part.name):
+                more[other.name] = found.metrics[other.result.model]
             if pair := other.difference.slices.get(part.name):
                 standings.append(self._beside(other.name, pair))
         rows = self._rows(part.ordered(more), {**more, **part.metrics})

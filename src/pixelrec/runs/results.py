@@ -41,7 +41,6 @@ class EvaluationResult:
 
     @property
     def own_metrics(self) -> Mapping[str, float]:
-        """Of the trained model, in fractions."""
         return self.metrics[self.model]
 
     def ordered(self, others: Mapping[str, Mapping[str, float]] | None = None) -> list[str]:
@@ -54,18 +53,14 @@ class EvaluationResult:
 
     def write(self, folder: Path) -> None:
         """Writes it, whole or not at all; the ranks are written before it."""
-        write_text(_result_file(folder, self.split), json.dumps(asdict(self), indent=2) + "\n", RunError)
+        write_text(result_files(folder, self.split)[1], json.dumps(asdict(self), indent=2) + "\n", RunError)
 
     @classmethod
     def read(cls, folder: Path, split: str) -> Self:
-        """Reads what `write` wrote.
-
-        Raises:
-            RunError: the split was not evaluated, or the file is damaged.
-        """
+        """Raises `RunError` if the split was not evaluated, or the file is damaged."""
         from pydantic import TypeAdapter
 
-        path = _result_file(folder, split)
+        path = result_files(folder, split)[1]
         try:
             return TypeAdapter(cls).validate_json(path.read_bytes())
         except FileNotFoundError:
@@ -87,7 +82,7 @@ class SavedRanks:
 
 def result_files(folder: Path, split: str) -> tuple[Path, Path]:
     """The files of an evaluation: the ranks, and the result, which is written last."""
-    return folder / f"ranks-{split}.parquet", _result_file(folder, split)
+    return folder / f"ranks-{split}.parquet", folder / f"evaluation-{split}.json"
 
 
 def is_evaluated(folder: Path, split: str) -> bool:
@@ -125,11 +120,7 @@ def write_ranks(
 
 
 def read_ranks(folder: Path, split: str) -> SavedRanks:
-    """Reads what `write_ranks` wrote.
-
-    Raises:
-        RunError: the split was not evaluated, or the file is damaged.
-    """
+    """Raises `RunError` if the split was not evaluated, or the file is damaged."""
     import polars as pl
 
     path, _ = result_files(folder, split)
@@ -142,10 +133,6 @@ def read_ranks(folder: Path, split: str) -> SavedRanks:
         raise RunError(f"{path}: damaged ({_first_line(error)}); {_mend(folder, split)}") from error
     ranks, counts = (table[name].to_numpy().astype(np.int64) for name in columns[2:])
     return SavedRanks(table["user_id"], table["item_id"], ranks, counts)
-
-
-def _result_file(folder: Path, split: str) -> Path:
-    return folder / f"evaluation-{split}.json"
 
 
 def _mend(folder: Path, split: str) -> str:

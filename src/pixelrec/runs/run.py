@@ -79,16 +79,9 @@ class Run:
     ) -> Self:
         """Makes the folder of a new run.
 
-        Args:
-            folder: new or empty.
-            recipe: resolved.
-            dataset: the one it is trained on.
-            reads: fingerprint of the pictures that its item encoder reads, if any.
-            described: description of the item encoder, whose pretrained networks are recorded.
-            start: the run whose weights it starts from, and their hash.
-
-        Raises:
-            RunError: the folder is not empty.
+        reads: fingerprint of the pictures that its item encoder reads, if any. described: description of the
+        item encoder, whose pretrained networks are recorded. start: the run whose weights it starts from, and
+        their hash. Raises `RunError` if the folder is not empty.
         """
         demand_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,11 +109,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
-        """Opens a run.
-
-        Raises:
-            RunError: the folder is no run, or of another format.
-        """
+        """Raises `RunError` if the folder is no run, or of another format."""
         folder = Path(folder)
         try:
             about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
@@ -139,8 +128,7 @@ class Run:
     def dataset(self, data: Path | str | None = None) -> Dataset:
         """The data set it was trained on, or the same one at another place.
 
-        Raises:
-            RunError: `data` is another data set, or its items have other pictures now.
+        Raises `RunError` if `data` is another data set, or its items have other pictures now.
         """
         places = self.data_folders if data is None else [Path(data)]
         if not places:
@@ -177,20 +165,12 @@ class Run:
         return PICTURES if then and now and then != dataset.pictures_fingerprint else None
 
     def recommender(self, spec: DatasetSpec | None = None) -> Recommender:
-        """The recommender of the best epoch.
-
-        Raises:
-            RunError: no epoch has ended yet.
-        """
+        """The recommender of the best epoch; raises `RunError` if no epoch has ended yet."""
         device = device_of(self.recipe.training.device)
         return Recommender.from_pretrained(self.demand_best(), data=spec).to(device)
 
     def demand_best(self) -> Path:
-        """The checkpoint of the best epoch.
-
-        Raises:
-            RunError: no epoch has ended yet.
-        """
+        """The checkpoint of the best epoch; raises `RunError` if no epoch has ended yet."""
         best = whole(self.folder / "best")
         if not best.exists():
             raise RunError(
@@ -208,10 +188,7 @@ class Run:
         return recommender.catalogue(encoded=self.encoded(recommender, on_progress))
 
     def encoded(self, recommender: Recommender, on_progress: OnStart = ignore) -> Tensor:
-        """Vectors (N + 1, D) of all items; where they are expensive, cached beside the best checkpoint.
-
-        on_progress: called with a line of text as the work goes on.
-        """
+        """Vectors (N + 1, D) of all items; where they are expensive, cached beside the best checkpoint."""
         return cached_vectors(recommender, whole(self.folder / "best"), on_progress)
 
 

@@ -29,7 +29,10 @@ def read_baselines(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
             notes = json.loads(about["notes"])
     except (OSError, SafetensorError, KeyError, ValueError):  # missing, cut short, or another file
         return NONE
-    valid = all(len(found) == len(cases) and _is_valid(found, dataset.items) for found in ranks.values())
+    valid = all(
+        found.shape == (len(cases),) and ((found >= 1) & (found <= dataset.items)).all()
+        for found in ranks.values()
+    )
     return BaselineRanks(ranks, notes) if valid else NONE
 
 
@@ -55,7 +58,3 @@ def _path(dataset: Dataset, cases: EvaluationCases) -> Path:
 def _version(dataset: Dataset) -> str:
     """Everything that the ranks depend on."""
     return f"{VERSION} {dataset.fingerprint}"
-
-
-def _is_valid(ranks: np.ndarray, items: int) -> bool:
-    return ranks.ndim == 1 and bool(((ranks >= 1) & (ranks <= items)).all())

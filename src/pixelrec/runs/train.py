@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +40,13 @@ SMALLER = (
 
 @memory_explained(f"train with {SMALLER}")
 def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Console) -> Run:
-    """Trains a recipe in a new run folder.
-
-    Raises:
-        StoppedError: by a signal; the run can be resumed.
-    """
+    """Trains a recipe in a new run folder; raises `StoppedError` after a signal: it can be resumed."""
     processes = Processes.launched(recipe.training.device)
     if out is not None and processes.leads:
         demand_new(out)  # before networks are loaded and caches made
     start = WarmStart.of(recipe)
     parts = build_parts(recipe, dataset, processes)
-    _begin(parts, start, dataset, console)
+    _prepare(parts, console, start, dataset)
     items, origin = parts.recommender.items, start.origin if start else None
     run = processes.from_leader(
         lambda: Run.create(
@@ -71,9 +66,8 @@ def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Co
 def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
     """Continues a run to the same result as if it had not been interrupted.
 
-    Raises:
-        StoppedError: by a signal again.
-        RunError: its state is damaged, or was saved by another number of processes.
+    Raises `StoppedError` after another signal, and `RunError` if its state is damaged, or was saved by
+    another number of processes.
     """
     processes = Processes.launched(run.recipe.training.device)
     with _locked(run, processes):
@@ -84,7 +78,7 @@ def _resume(run: Run, dataset: Dataset, processes: Processes, console: Console) 
     state = load_state(run.folder / "last")
     if state is None:  # it was killed before it saved any
         parts = build_parts(run.recipe, dataset, processes)
-        _begin(parts, WarmStart.of_run(run), dataset, console)
+        _prepare(parts, console, WarmStart.of_run(run), dataset)
         return _train(parts, run, Progress(), console)
     if state.progress.finished:
         if processes.leads:
@@ -94,7 +88,7 @@ def _resume(run: Run, dataset: Dataset, processes: Processes, console: Console) 
     described = read_description(state.folder).get("described")
     parts = build_parts(run.recipe, dataset, processes, described)
     state.restore(parts.recommender, parts.optimiser, processes.index, processes.count)
-    _prepare(parts, console)
+    _prepare(parts, console, None, dataset)
     return _train(parts, run, state.progress, console)
 
 
@@ -177,21 +171,16 @@ def build_parts(
     )
 
 
-def _begin(parts: Parts, start: WarmStart | None, dataset: Dataset, console: Console) -> None:
-    """Loads the weights of another run if the recipe starts from one."""
+def _prepare(parts: Parts, console: Console, start: WarmStart | None, dataset: Dataset) -> None:
+    """Weights of another run, if the recipe starts from one; then the item encoder's checks and caches."""
+
+    def on_leader(line: str) -> None:
+        if parts.processes.leads:
+            say(line, console)
+
     if start is not None:
-        _say(start_from(start, parts.recommender, dataset), parts, console)
-    _prepare(parts, console)
-
-
-def _prepare(parts: Parts, console: Console) -> None:
-    """The item encoder's checks and caches, once its weights are those it trains from."""
+        on_leader(start_from(start, parts.recommender, dataset))
     if line := emulation_line(parts.config.precision, parts.processes.device):
-        _say(f"training: {line}", parts, console)
-    parts.recommender.items.prepare(partial(_say, parts=parts, console=console))
+        on_leader(f"training: {line}")
+    parts.recommender.items.prepare(on_leader)
     parts.processes.share_buffers(parts.recommender)
-
-
-def _say(line: str, parts: Parts, console: Console) -> None:
-    if parts.processes.leads:
-        say(line, console)

@@ -7,10 +7,10 @@ those of users are copied within one data set only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import polars as pl
 import torch
@@ -23,6 +23,7 @@ from pixelrec.files.checkpoint import read_hashed_weights
 from pixelrec.items.encoder import AbstractItemEncoder
 from pixelrec.recipe.recipe import Recipe
 from pixelrec.recommender import Recommender
+from pixelrec.reports.tables import flatten
 from pixelrec.runs.run import Run
 
 _SECTIONS = ("length", "items", "users")  # those of a recipe that decide the shapes of tensors
@@ -42,8 +43,7 @@ class WarmStart:
     def of(cls, recipe: Recipe) -> Self | None:
         """The start of a recipe, if it names a run; `{seed}` in the name is the seed of the recipe.
 
-        Raises:
-            RunError: there is no such run, no epoch of it has ended, or it is damaged.
+        Raises `RunError` if there is no such run, no epoch of it has ended, or it is damaged.
         """
         if not recipe.training.warm_start:
             return None
@@ -54,8 +54,7 @@ class WarmStart:
     def of_run(cls, run: Run) -> Self | None:
         """The start of an existing run that has saved no state yet.
 
-        Raises:
-            RunError: the other run is gone, or has other best weights now.
+        Raises `RunError` if the other run is gone, or has other best weights now.
         """
         recorded = run.about.get("warm_start")
         if recorded is None:
@@ -82,19 +81,20 @@ class WarmStart:
             here, there = self.recipe[section], self.run.recipe[section]
             if isinstance(here, Mapping) and here["name"] != there["name"]:
                 section, here, there = f"{section}.name", here["name"], there["name"]
-            found += _differing(section, there, here)
+            ours, theirs = dict(flatten({section: here})), dict(flatten({section: there}))
+            found += [
+                f"{key} is {theirs.get(key)} there and {ours.get(key)} here"
+                for key in ours | theirs
+                if ours.get(key) != theirs.get(key) and key.rpartition(".")[2] not in _SHAPELESS
+            ]
         return ", ".join(found)
 
 
 @torch.no_grad()
 def start_from(start: WarmStart, recommender: Recommender, dataset: Dataset) -> str:
-    """Copies the weights that fit into `recommender`.
+    """Copies the weights that fit into `recommender`; returns a line about those copied and those not.
 
-    Returns:
-        A line that says which tensors were copied, and which were not.
-
-    Raises:
-        RunError: nothing fits, or only a part of an item encoder.
+    Raises `RunError` if nothing fits, or only a part of an item encoder.
     """
     own = recommender.state_dict()
     tables = {f"{name}.weight" for name, m in recommender.named_modules() if isinstance(m, EmbeddingTable)}
@@ -110,7 +110,11 @@ def start_from(start: WarmStart, recommender: Recommender, dataset: Dataset) -> 
             return ours[1:] == theirs[1:] and len(here) > 0
         return ours == theirs and (name not in tables or same_users)
 
-    names = [name for name in own if not _is_fixed(name, recommender)]
+    # The recipe fixes a temperature that is not learned.
+    fixed = {
+        name for name, p in recommender.scoring.named_parameters(prefix="scoring") if not p.requires_grad
+    }
+    names = [name for name in own if name not in fixed]
     fitting = [name for name in names if fits(name)]
     missing = [name for name in names if name not in fitting]
     _demand_whole_encoders(start, recommender, set(fitting))
@@ -144,11 +148,6 @@ def _nothing_fits(start: WarmStart, missing: Sequence[str]) -> RunError:
     )
 
 
-def _is_fixed(name: str, recommender: Recommender) -> bool:
-    """Whether the recipe fixes a tensor: a temperature that is not learned."""
-    return name.startswith("scoring.") and not recommender.get_parameter(name).requires_grad
-
-
 def _demand_whole_encoders(start: WarmStart, recommender: Recommender, fitting: set[str]) -> None:
     for prefix, module in recommender.named_modules():
         inside = [part for part in module.modules() if isinstance(part, AbstractItemEncoder)]
@@ -163,15 +162,6 @@ def _demand_whole_encoders(start: WarmStart, recommender: Recommender, fitting: 
                 f"{start.run.folder}, and {others[0]}, for example, does not{why}: start from a run with "
                 "the same network, items.size, items.lora, items.norm and items.width"
             )
-
-
-def _differing(key: str, theirs: Any, ours: Any) -> Iterator[str]:
-    """The words under a dotted key whose values differ, and how."""
-    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
-        for word in dict.fromkeys([*ours, *theirs]):
-            yield from _differing(f"{key}.{word}", theirs.get(word), ours.get(word))
-    elif theirs != ours and key.rpartition(".")[2] not in _SHAPELESS:
-        yield f"{key} is {theirs} there and {ours} here"
 
 
 def _shared_items(dataset: Dataset, run: Run) -> tuple[Tensor, Tensor]:
