@@ -13,8 +13,7 @@ import polars as pl
 import pytest
 
 from pixelrec.data.dataset import Dataset, is_dataset
-from pixelrec.data.prepare import drop_items, prepare
-from pixelrec.data.sequences import Sequences, hold_out
+from pixelrec.data.prepare import Sequences, drop_items, hold_out, prepare
 from pixelrec.data.split import all_events
 from pixelrec.errors import DataError, RequestError
 

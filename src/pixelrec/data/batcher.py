@@ -24,13 +24,10 @@ class Batcher:
     """Batches of shuffled rows, the same for the same seed.
 
     Args:
-        reader: the rows of a view.
-        negatives: the sampler of the negatives.
         load: of the item encoder: item numbers U → payload.
         items: N, the size of the catalogue.
         whole_catalogue: the table of every batch holds all items (a model that propagates over all of them).
         batch_size: B, rows per batch and process.
-        seed: of the recipe.
         threads: number of batches built ahead; 0 builds each on demand.
         spare: number of finished batches that may wait besides, so that a slow one delays no step.
         pinned: whether batches lie in page-locked memory.

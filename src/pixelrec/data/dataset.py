@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -32,7 +31,6 @@ import numpy as np
 import polars as pl
 
 from pixelrec.batch import DatasetSpec, Histories
-from pixelrec.data.sequences import Sequences
 from pixelrec.errors import DataError, RequestError
 from pixelrec.files.atomic import recover
 from pixelrec.images.store import PictureStore
@@ -135,7 +133,7 @@ class Dataset:
         """
         arrays = (self.offsets, self.event_items, self.event_times, self.evaluated)
         for name, values in zip(_ARRAYS, arrays, strict=True):
-            self._check_digest(name, _array_digest(values), f"{name}.npy")
+            self._check_digest(name, array_digest(values), f"{name}.npy")
         _ = self.user_ids, self.item_ids  # verified whenever they are read
 
     def _check_digest(self, name: str, found: str, file: str) -> None:
@@ -160,7 +158,7 @@ class Dataset:
         kinds: dict[str, type[np.generic]] = {"held_out/items": np.int32, "held_out/times": np.int64}
         arrays = [_array(self.folder / f"{name}.npy", kind, self.users + 1) for name, kind in kinds.items()]
         for name, values in zip(kinds, arrays, strict=True):
-            self._check_digest(name, _array_digest(values), f"{name}.npy")
+            self._check_digest(name, array_digest(values), f"{name}.npy")
         return HeldOut(*arrays)
 
     @cached_property
@@ -187,7 +185,7 @@ class Dataset:
             raise DataError(f"{path}: missing or damaged ({first_line}); {_MEND}") from error
         if table.height != rows:
             raise DataError(f"{path}: holds {table.height} rows, expected {rows}; {_MEND}")
-        self._check_digest(f"{noun}_ids", _ids_digest(table[f"{noun}_id"]), path.name)
+        self._check_digest(f"{noun}_ids", ids_digest(table[f"{noun}_id"]), path.name)
         return table
 
     def user_numbers(self, ids: Sequence[str]) -> np.ndarray:
@@ -206,53 +204,6 @@ def is_dataset(folder: Path) -> bool:
     except DataError:
         return False
     return True
-
-
-def write_dataset(
-    folder: Path,
-    sequences: Sequences,
-    user_ids: pl.Series,
-    information: pl.DataFrame,
-    *,
-    provenance: Mapping[str, Any],
-) -> None:
-    """Writes all files except the picture into the empty `folder`, the manifest last."""
-    digests = {"user_ids": _ids_digest(user_ids), "item_ids": _ids_digest(information["item_id"])}
-    for name, values in {
-        "events/offsets": sequences.offsets,
-        "events/items": sequences.items,
-        "events/times": sequences.times,
-        "events/evaluated": sequences.evaluated,
-        "held_out/items": sequences.held_items,
-        "held_out/times": sequences.held_times,
-    }.items():
-        digests[name] = _array_digest(values)
-        path = folder / f"{name}.npy"
-        path.parent.mkdir(exist_ok=True)
-        np.save(path, values, allow_pickle=False)
-    user_ids.to_frame("user_id").write_parquet(folder / "users.parquet")
-    information.write_parquet(folder / "items.parquet")
-    manifest = {
-        "format": FORMAT,
-        "version": VERSION,
-        "pixelrec": version("pixelrec"),
-        "counts": _count(sequences, information.height),
-        "digests": digests,
-        **provenance,
-    }
-    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
-
-
-def _count(sequences: Sequences, items: int) -> dict[str, int]:
-    users, evaluated = len(sequences.evaluated) - 1, int(sequences.evaluated.sum())
-    return {
-        "users": users,
-        "items": items,
-        "interactions": len(sequences.items) + evaluated,
-        "evaluated_users": evaluated,
-        "users_with_fewer_than_3_events": users - evaluated,
-    }
 
 
 def _manifest(folder: Path, *, any_version: bool = False) -> Mapping[str, Any]:
@@ -323,13 +274,13 @@ def _hint(word: str, known: pl.Series) -> str:
     return f"ids look like {known[0]!r}"
 
 
-def _array_digest(values: np.ndarray) -> str:
+def array_digest(values: np.ndarray) -> str:
     """SHA-256 of the values of an array, as little-endian numbers."""
     plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     return sha256(plain.data).hexdigest()
 
 
-def _ids_digest(ids: pl.Series) -> str:
+def ids_digest(ids: pl.Series) -> str:
     """SHA-256 of texts and their lengths, in order."""
     lengths = ids.str.len_bytes().to_numpy().astype("<u4")
     return sha256(lengths.tobytes() + ids.str.join("").item().encode()).hexdigest()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,37 @@ import polars as pl
 
 from pixelrec.choices import TimeUnit
 from pixelrec.data.columns import Columns
-from pixelrec.data.dataset import COVERS, ENTRIES, Dataset, is_dataset, write_dataset
+from pixelrec.data.dataset import (
+    COVERS,
+    ENTRIES,
+    FORMAT,
+    VERSION,
+    Dataset,
+    array_digest,
+    ids_digest,
+    is_dataset,
+)
 from pixelrec.data.information import described, read_information
 from pixelrec.data.interactions import read_interactions, source_files
-from pixelrec.data.sequences import SHORTEST, Sequences, hold_out, in_order
 from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
 from pixelrec.errors import DataError, option
 from pixelrec.files.atomic import new_folder
 from pixelrec.images.covers import list_path
+
+SHORTEST = 3  # events of an evaluated user: one to train on, one to validate, one to test
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Flat, time-ordered events of users 1 … n without the test events, and the test events apart."""
+
+    offsets: np.ndarray  # int64[n + 2]: events of user u are [offsets[u]:offsets[u + 1]]; user 0 has none
+    items: np.ndarray  # int32[events]
+    times: np.ndarray  # int64[events]: unix seconds
+    evaluated: np.ndarray  # bool[n + 1]: the user has a test event
+    held_items: np.ndarray  # int32[n + 1]: the test event, 0 where there is none
+    held_times: np.ndarray  # int64[n + 1]
 
 
 def prepare(
@@ -47,8 +71,7 @@ def prepare(
         interactions: a CSV, CSV.gz or Parquet file, or a folder of Parquet parts, which are read by name.
         out: the data set's folder.
         items: item information, CSV or Parquet, with a column named `item_column` too.
-        item_column: column of item ids, text or integers.
-        user_column: column of user ids, text or integers.
+        item_column, user_column: columns of ids, text or integers.
         time_column: column of times: numbers, datetimes in Parquet, or ISO 8601 dates in CSV, UTC unless they
             say otherwise. Stored as whole unix seconds, rounded down; finer times order the events first.
         time_unit: unit of the numbers in `time_column`.
@@ -69,7 +92,7 @@ def prepare(
         with _fingerprints(inputs) as prints:
             known = None if described_by is None else read_information(described_by, item_column)
             read = read_interactions(files, columns)
-            sequences = hold_out(in_order(read.events), len(read.user_ids))
+            sequences = hold_out(_in_order(read.events), len(read.user_ids))
             _check_evaluated(sequences, str(source))
             information = read.item_ids.to_frame("item_id")
             if known is not None and described_by is not None:
@@ -114,10 +137,64 @@ def _write(
     sequences: Sequences,
     user_ids: pl.Series,
     information: pl.DataFrame,
-    provenance: dict[str, Any],
+    provenance: Mapping[str, Any],
 ) -> None:
-    write_dataset(folder, sequences, user_ids, information, provenance=provenance)
+    """Writes all files into the empty `folder`."""
+    digests = {"user_ids": ids_digest(user_ids), "item_ids": ids_digest(information["item_id"])}
+    for name, values in {
+        "events/offsets": sequences.offsets,
+        "events/items": sequences.items,
+        "events/times": sequences.times,
+        "events/evaluated": sequences.evaluated,
+        "held_out/items": sequences.held_items,
+        "held_out/times": sequences.held_times,
+    }.items():
+        digests[name] = array_digest(values)
+        path = folder / f"{name}.npy"
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, values, allow_pickle=False)
+    user_ids.to_frame("user_id").write_parquet(folder / "users.parquet")
+    information.write_parquet(folder / "items.parquet")
+    users, evaluated = len(sequences.evaluated) - 1, int(sequences.evaluated.sum())
+    counts = {
+        "users": users,
+        "items": information.height,
+        "interactions": len(sequences.items) + evaluated,
+        "evaluated_users": evaluated,
+        "users_with_fewer_than_3_events": users - evaluated,
+    }
+    manifest = {"format": FORMAT, "version": VERSION, "pixelrec": version("pixelrec"), "counts": counts}
+    manifest |= {"digests": digests, **provenance}
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
     save_picture(Dataset.open(folder), folder / "stats.svg")
+
+
+def _in_order(events: pl.DataFrame) -> pl.DataFrame:
+    """`events` by user, then time, then place in the file: stable sorts, the least significant key first."""
+    for key in ("fraction", "seconds", "user"):
+        if key in events.columns:
+            events = events.sort(key, maintain_order=True)
+    return events.drop("fraction", strict=False)
+
+
+def hold_out(events: pl.DataFrame, users: int) -> Sequences:
+    """Separates the last event of every user with at least three from the others.
+
+    Args:
+        events: `user`, `item` and `seconds`, in order.
+        users: n; numbers without events are allowed and are not evaluated.
+    """
+    counts = np.bincount(events["user"].to_numpy(), minlength=users + 1)
+    evaluated = counts >= SHORTEST
+    last = np.cumsum(counts)[evaluated] - 1
+    items, times = events["item"].to_numpy(), events["seconds"].to_numpy()
+    held_items, held_times = np.zeros(users + 1, np.int32), np.zeros(users + 1, np.int64)
+    held_items[evaluated], held_times[evaluated] = items[last], times[last]
+    kept = np.ones(len(items), bool)
+    kept[last] = False
+    offsets = np.concatenate([[0], np.cumsum(counts - evaluated)])
+    return Sequences(offsets, items[kept], times[kept], evaluated, held_items, held_times)
 
 
 def _kept(dataset: Dataset, items: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:

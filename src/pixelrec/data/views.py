@@ -89,7 +89,7 @@ class View:
     """A way to read training rows; `avoids`: negatives are outside the row's window or the user's history."""
 
     cut: Callable[[Histories, int, Windowing], Cuts]
-    read: Callable[[Histories, Cuts, int, Windowing, np.random.Generator], Rows]
+    read: Callable[[Reader, Cuts, np.random.Generator], Rows]
     expect: Callable[[Histories, Cuts, Windowing], np.ndarray]
     avoids: Literal["window", "history"] = "window"
 
@@ -148,10 +148,8 @@ def _cut_pairs(histories: Histories, _length: int, _windowing: Windowing) -> Cut
     return Cuts(users, places, places + 1)
 
 
-def _read_pairs(
-    histories: Histories, cuts: Cuts, _length: int, _windowing: Windowing, _rng: np.random.Generator
-) -> Rows:
-    target = histories.items[cuts.starts].astype(np.int64)[:, None]
+def _read_pairs(reader: Reader, cuts: Cuts, _rng: np.random.Generator) -> Rows:
+    target = reader.histories.items[cuts.starts].astype(np.int64)[:, None]
     nothing = np.zeros((len(cuts), 0), np.int64)
     return Rows(cuts.users, nothing, nothing, target, window=target)
 
@@ -166,16 +164,14 @@ def _cut_next_item(histories: Histories, length: int, windowing: Windowing) -> C
     return Cuts(windows.users[owner], starts, target + 1, only=target, ends=windows.stops[owner])
 
 
-def _read_next_item(
-    histories: Histories, cuts: Cuts, length: int, _windowing: Windowing, _rng: np.random.Generator
-) -> Rows:
-    window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
-    times = gather(histories.times, cuts.starts, cuts.stops - 1, length)
+def _read_next_item(reader: Reader, cuts: Cuts, _rng: np.random.Generator) -> Rows:
+    window = reader.windows(cuts.starts, cuts.stops)
+    times = gather(reader.histories.times, cuts.starts, cuts.stops - 1, reader.length)
     history = window[:, :-1]
     # The first event of a short window has no events before it: it is no target.
     target = _only_target(cuts, np.where(history != 0, window[:, 1:], 0))
     if cuts.ends is not None:
-        window = gather(histories.items, cuts.starts, cuts.ends, length + 1).astype(np.int64)
+        window = reader.windows(cuts.starts, cuts.ends)
     return Rows(cuts.users, history, times, target, window)
 
 
@@ -188,11 +184,9 @@ def _cut_rest_of_window(histories: Histories, length: int, windowing: Windowing)
     return Cuts(windows.users[owner], starts, windows.stops[owner], only=starts + nth)
 
 
-def _read_rest_of_window(
-    histories: Histories, cuts: Cuts, length: int, _windowing: Windowing, _rng: np.random.Generator
-) -> Rows:
-    window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
-    times = gather(histories.times, cuts.starts, cuts.stops, length + 1)
+def _read_rest_of_window(reader: Reader, cuts: Cuts, _rng: np.random.Generator) -> Rows:
+    window = reader.windows(cuts.starts, cuts.stops)
+    times = gather(reader.histories.times, cuts.starts, cuts.stops, reader.length + 1)
     return Rows(cuts.users, window, times, _only_target(cuts, window), window)
 
 
@@ -208,12 +202,10 @@ def _cut_cloze(histories: Histories, length: int, windowing: Windowing) -> Cuts:
     return cut_windows(histories, length + 1, windowing)
 
 
-def _read_cloze(
-    histories: Histories, cuts: Cuts, length: int, windowing: Windowing, rng: np.random.Generator
-) -> Rows:
-    window = gather(histories.items, cuts.starts, cuts.stops, length + 1).astype(np.int64)
-    times = gather(histories.times, cuts.starts, cuts.stops, length + 1)
-    hidden = (rng.random(window.shape) < windowing.hide) & (window != 0)
+def _read_cloze(reader: Reader, cuts: Cuts, rng: np.random.Generator) -> Rows:
+    window = reader.windows(cuts.starts, cuts.stops)
+    times = gather(reader.histories.times, cuts.starts, cuts.stops, reader.length + 1)
+    hidden = (rng.random(window.shape) < reader.windowing.hide) & (window != 0)
     # deviation: every row has a target. Where none was drawn, the last event is hidden, as at inference.
     hidden[~hidden.any(axis=1), -1] = True
     return Rows(cuts.users, np.where(hidden, 0, window), times, np.where(hidden, window, 0), window)
@@ -265,7 +257,11 @@ class Reader:
         return len(self.cuts)
 
     def read(self, index: np.ndarray, rng: np.random.Generator) -> Rows:
-        return self.view.read(self.histories, self.cuts.take(index), self.length, self.windowing, rng)
+        return self.view.read(self, self.cuts.take(index), rng)
+
+    def windows(self, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+        """The items of stretches of at most L + 1 events: int64[B, L + 1]."""
+        return gather(self.histories.items, starts, stops, self.length + 1).astype(np.int64)
 
     def target_counts(self, items: int) -> np.ndarray:
         """float64[items + 1]: the expected number of times that each item is a target in an epoch."""

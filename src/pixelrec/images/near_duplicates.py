@@ -57,7 +57,11 @@ def near_duplicates(
         edges.append(np.stack((left[near], right[near])))
     left, right = np.concatenate(edges, 1)
     graph = coo_array((np.ones(len(left), bool), (left, right)), (len(kinds), len(kinds)))
-    return _groups(connected_components(graph, directed=False)[1][kind])
+    labels = connected_components(graph, directed=False)[1][kind]
+    order = np.argsort(labels, kind="stable")
+    borders = np.flatnonzero(np.diff(labels[order])) + 1
+    groups = [group for group in np.split(order, borders) if len(group) > 1]
+    return sorted(groups, key=lambda group: (-len(group), group[0]))
 
 
 @cache
@@ -88,21 +92,8 @@ def _candidates(hashes: np.ndarray, threshold: int) -> Iterator[tuple[np.ndarray
     for first, second, third in combinations(parts, 3):
         keys = first | second | third
         order = np.argsort(keys, kind="stable")
-        yield from _equal_pairs(keys[order], order)
-
-
-def _equal_pairs(keys: np.ndarray, order: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All pairs of `order` with the same key; keys are sorted: neighbours first, then next but one, …"""
-    here, step = np.arange(len(keys)), 1
-    while len(here := here[here + step < len(keys)]):
-        here = here[keys[here] == keys[here + step]]
-        yield order[here], order[here + step]
-        step += 1
-
-
-def _groups(labels: np.ndarray) -> list[np.ndarray]:
-    """Groups of two or more positions with equal labels."""
-    order = np.argsort(labels, kind="stable")
-    borders = np.flatnonzero(np.diff(labels[order])) + 1
-    groups = [group for group in np.split(order, borders) if len(group) > 1]
-    return sorted(groups, key=lambda group: (-len(group), group[0]))
+        keys, here, step = keys[order], np.arange(len(keys)), 1
+        while len(here := here[here + step < len(keys)]):  # neighbours first, then next but one, …
+            here = here[keys[here] == keys[here + step]]
+            yield order[here], order[here + step]
+            step += 1
