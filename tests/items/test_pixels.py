@@ -26,8 +26,8 @@ from pixelrec.images.store import PictureStore
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetConfig, ModifiedResNet
 from pixelrec.items.backbones.cnnf import CNNF
-from pixelrec.items.backbones.draft import BackboneOptions
 from pixelrec.items.backbones.families import FAMILIES
+from pixelrec.items.backbones.load import BackboneOptions
 from pixelrec.items.backbones.networks import NetworkConfig, make_network
 from pixelrec.items.backbones.recomputation import fixed_statistics
 from pixelrec.items.cache.feeds import CacheFeed, PictureFeed, ResidentFeed

@@ -22,7 +22,7 @@ from pixelrec.choices import Fit
 from pixelrec.hyperparameters import Width
 from pixelrec.images.store import PictureStore
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
-from pixelrec.items.backbones.draft import Attention, BackboneOptions, Statistics
+from pixelrec.items.backbones.load import Attention, BackboneOptions, Statistics
 from pixelrec.items.backbones.networks import NetworkConfig, make_network, rebuild_network
 from pixelrec.items.backbones.pooling import Pooling
 from pixelrec.items.backbones.recomputation import (

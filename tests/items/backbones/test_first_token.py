@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from pixelrec.items.backbones.backbone import AbstractBackbone
-from pixelrec.items.backbones.draft import BackboneOptions
 from pixelrec.items.backbones.families import FAMILIES
-from pixelrec.items.backbones.families.vision_transformer import Unmasked
 from pixelrec.items.backbones.first_token import FirstTokenBlock
-from pixelrec.items.backbones.load import random_backbone
+from pixelrec.items.backbones.load import BackboneOptions, random_backbone
+from pixelrec.items.backbones.vision_transformers import Unmasked
 from pixelrec.items.lora import add_lora
 
 from .conftest import TINY, shake

@@ -10,6 +10,7 @@ Shapes: B pictures of S × S pixels, T tokens or positions, W the width of the f
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.flop_counter import FlopCounterMode
 
 from pixelrec.items.backbones.depth import boundary_of
-from pixelrec.items.backbones.measurement import Measurement, measure
 from pixelrec.items.backbones.picture_input import PictureInput
 from pixelrec.items.backbones.recomputation import recomputed
 
@@ -45,6 +47,14 @@ class Provenance:
 
     source: str  # a folder or a name on the hub; empty: made from sizes
     revision: str | None  # commit on the hub, or "sha256:…" of local weights; none: random weights
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """For one picture through n parts: `shapes[b]` at boundary b, 0 … n, and `operations[i]` of part i."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    operations: tuple[int, ...]  # floating-point operations of matrix products and convolutions
 
 
 class AbstractBackbone(nn.Module, ABC):
@@ -116,7 +126,7 @@ class AbstractBackbone(nn.Module, ABC):
         return self._run(pixels, 0, self.boundary if boundary is None else boundary)
 
     def upper(self, state: Tensor, boundary: int | None = None) -> Tensor:
-        """The features of pictures from their state at the boundary."""
+        """The features of pictures from their state at a boundary, by default above the frozen parts."""
         return self._run(state, self.boundary if boundary is None else boundary, len(self.parts))
 
     def _run(self, x: Tensor, start: int, stop: int) -> Tensor:
@@ -133,13 +143,26 @@ class AbstractBackbone(nn.Module, ABC):
 
     def state_bytes(self, boundary: int, dtype: torch.dtype = torch.float32) -> int:
         """The bytes of one picture's state at the boundary."""
-        return self.measurement.numbers(boundary) * dtype.itemsize
+        return math.prod(self.state_shape(boundary)) * dtype.itemsize
 
     def frozen_fraction(self, boundary: int) -> float:
         """The fraction of a forward pass's multiplications below the boundary: 0 … 1."""
-        return self.measurement.fraction_below(boundary)
+        operations = self.measurement.operations
+        return sum(operations[:boundary]) / max(1, sum(operations))
 
     @cached_property
     def measurement(self) -> Measurement:
-        """The shape at every boundary and the operations of every part, for one picture."""
-        return measure(self.parts, (3, self.input.size, self.input.size))
+        """Measured by pictures that pass through the parts on the meta device, without their weights."""
+        shape: tuple[int, ...] = (3, self.input.size, self.input.size)
+        dtype = next((p.dtype for p in self.parameters()), torch.float32)
+        pictures = 2  # batch norms in training refuse a single value per channel
+        x = torch.empty(pictures, *shape, device="meta", dtype=dtype)
+        shapes, operations = [shape], []
+        for part in self.parts:
+            tensors = [*part.named_parameters(), *part.named_buffers()]
+            empty = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors}
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                x = functional_call(part, empty, (x,))
+            shapes.append(tuple(x.shape[1:]))
+            operations.append(counter.get_total_flops() // pictures)
+        return Measurement(tuple(shapes), tuple(operations))

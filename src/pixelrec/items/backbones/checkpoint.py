@@ -1,4 +1,4 @@
-"""Finding a checkpoint and reading its configuration.
+"""Finding a checkpoint of transformers, and reading its configuration and weights.
 
 A checkpoint is a folder with `config.json`, weights, and usually `preprocessor_config.json`; one on the hub
 is first downloaded into the hub's own cache.
@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pixelrec.errors import RecipeError
+import torch
+
+from pixelrec.errors import RecipeError, some_of
+from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.picture_input import Preprocessing
 
 SAFETENSORS = "model*.safetensors"
 TORCH_FILES = "pytorch_model*.bin"
 WRITTEN = ("config.json", "preprocessor_config.json")
+# Tensors of older checkpoints that newer models compute, or that only pre-training needs.
+HARMLESS = ("mask_token", "position_ids", "relative_position_index", "num_batches_tracked")
 
 
 @dataclass(frozen=True)
@@ -55,11 +62,7 @@ class Checkpoint:
         return written
 
     def weights(self) -> list[Path]:
-        """Its weight files: safetensors if there are any, otherwise those of `torch.save`.
-
-        Raises:
-            RecipeError: there are none.
-        """
+        """Its weight files: safetensors if there are any, otherwise those of `torch.save`."""
         for pattern in (SAFETENSORS, TORCH_FILES):
             found = sorted(self.folder.glob(pattern))
             if found:
@@ -81,15 +84,9 @@ class Checkpoint:
 
 
 def find_checkpoint(source: str, *, revision: str | None = None, weights: bool = True) -> Checkpoint:
-    """The checkpoint in a folder, or on the hub.
+    """The checkpoint in a folder, or on the hub under a name such as `openai/clip-vit-base-patch32`.
 
-    Args:
-        source: a folder, or a name such as `openai/clip-vit-base-patch32`.
-        revision: a branch, tag or commit on the hub.
-        weights: whether to download weights.
-
-    Raises:
-        RecipeError: there is no such checkpoint, or the hub cannot be reached.
+    revision: a branch, tag or commit on the hub. weights: whether to download weights.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
@@ -137,3 +134,87 @@ def _downloaded(name: str, revision: str | None, patterns: list[str]) -> Path:
         raise RecipeError(
             f"{name} is no folder here, and the hub cannot be reached; give a folder, or connect first"
         ) from error
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Without the messages of transformers below errors, and without its progress bars."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def read_weights(model_class: Any, config: Any, checkpoint: Checkpoint) -> tuple[Any, dict[str, Any]]:
+    """A model in fp32 with the checkpoint's weights, and the loading report of transformers."""
+    safe = checkpoint.weights()[0].suffix == ".safetensors"
+    try:
+        with quiet_transformers():
+            model, report = model_class.from_pretrained(
+                checkpoint.folder,
+                config=config,
+                local_files_only=True,
+                use_safetensors=safe,
+                weights_only=True,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+    except Exception as error:  # a broken file makes its reader raise almost anything
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise RecipeError(
+            f"{checkpoint.source}: its weights cannot be read ({reason}); copy the checkpoint again"
+        ) from error
+    mismatched = report["mismatched_keys"]
+    if wrong := sorted(f"{name} of shape {tuple(has)}, expected {tuple(it)}" for name, has, it in mismatched):
+        raise RecipeError(
+            f"{checkpoint.source} holds {some_of(wrong, '; ')}: its config.json and its weights disagree; "
+            "restore the config.json that belongs to the weights"
+        )
+    for tensor in chain(model.parameters(), model.buffers()):
+        # Mapped tensors are not aligned: sums would differ in late digits from those of a resumed run.
+        tensor.data = tensor.data.clone()
+    return model, report
+
+
+def demand_complete(backbone: AbstractBackbone, model: Any, report: dict[str, Any], source: str) -> None:
+    """Check that the checkpoint has every tensor of the backbone, and the model every encoder tensor.
+
+    Heads of classifiers, decoders and text towers may be left over, and parts of `model` that the backbone
+    does not use.
+    """
+    used = {id(tensor) for tensor in chain(backbone.parameters(), backbone.buffers())}
+    tensors = chain(
+        model.named_parameters(remove_duplicate=False), model.named_buffers(remove_duplicate=False)
+    )
+    named = {name for name, tensor in tensors if id(tensor) in used}
+    missing = sorted(name for name in report["missing_keys"] if name in named and not name.endswith(HARMLESS))
+    if missing:
+        poolers = all(name.startswith(("pooler.", "head.")) for name in missing)
+        why = " for items.pooling pooler (choose cls or mean)" if poolers else ""
+        raise RecipeError(
+            f"{source} lacks {some_of(missing)}, which this network needs{why}; "
+            "use the checkpoint of the whole encoder"
+        )
+    foreign = sorted(name for name in report["unexpected_keys"] if _is_encoders(name, model))
+    if foreign:
+        raise RecipeError(
+            f"{source} holds {some_of(foreign)}, which its config.json has no place for; "
+            "restore the config.json that belongs to the weights"
+        )
+
+
+def _is_encoders(name: str, model: Any) -> bool:
+    if name.endswith(HARMLESS):
+        return False
+    within = name.split(".")
+    if within[0] == model.base_model_prefix:
+        within = within[1:]
+    return within[0] in dict(model.named_children())

@@ -17,6 +17,7 @@ from torch import Tensor
 from pixelrec.errors import RecipeError, some_of
 from pixelrec.items.backbones.backbone import Provenance
 from pixelrec.items.backbones.clip_resnet import (
+    DEFAULT,
     LAYERS,
     STRIDE,
     Architecture,
@@ -34,18 +35,15 @@ COUNTER = ".num_batches_tracked"  # of a batch norm; absent in some files, not u
 Tensors = dict[str, Tensor]
 
 
-def load_clip_resnet(path: Path, config: CLIPResNetConfig | None = None) -> CLIPResNet:
+def load_clip_resnet(path: Path, config: CLIPResNetConfig = DEFAULT) -> CLIPResNet:
     """The network with the published weights in `path`, in fp32.
 
-    Args:
-        path: safetensors, or a state dict of `torch.save`, with OpenAI's names, with or without `visual.`
-        config: options of the recipe.
+    path: safetensors, or a state dict of `torch.save`, with OpenAI's names, with or without `visual.`
 
     Raises:
         RecipeError: no such file, no checkpoint of a CLIP ResNet; a tensor that is missing, unknown or of the
             wrong shape; unsuitable options.
     """
-    config = config or CLIPResNetConfig()
     tensors = read_visual(path)
     architecture = recognised(tensors, path)
     with torch.device("meta"):
@@ -54,36 +52,25 @@ def load_clip_resnet(path: Path, config: CLIPResNetConfig | None = None) -> CLIP
     tensors[POSITIONS] = fitted_positions(tensors[POSITIONS], network.size // STRIDE)
     counters = {name: torch.tensor(0) for name in network.state_dict() if name.endswith(COUNTER)}
     network.to_empty(device="cpu").load_state_dict(counters | tensors)
-    return CLIPResNet(network, config, Provenance(str(path), _digest(path))).eval()
-
-
-def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return CLIPResNet(network, config, Provenance(str(path), f"sha256:{digest}")).eval()
 
 
 def read_visual(path: Path) -> Tensors:
-    """The tensors of a checkpoint's picture encoder, without the prefix `visual.`.
-
-    Raises:
-        RecipeError: no such file, or no checkpoint.
-    """
+    """The tensors of a checkpoint's picture encoder, without the prefix `visual.`."""
     if not path.is_file():
         raise RecipeError(f"{path}: no such file; expected weights of a CLIP ResNet, .safetensors or .pt")
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        try:
+            with safe_open(path, framework="pt") as file:
+                return {name.removeprefix(VISUAL): file.get_tensor(name) for name in _visual(file.keys())}
+        except SafetensorError as error:
+            raise RecipeError(
+                f"{path}: not a readable safetensors file ({error}); copy or convert it again"
+            ) from None
     found = _read_saved(path)
     return {name.removeprefix(VISUAL): found[name] for name in _visual(found)}
-
-
-def _read_safetensors(path: Path) -> Tensors:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name.removeprefix(VISUAL): file.get_tensor(name) for name in _visual(file.keys())}
-    except SafetensorError as error:
-        raise RecipeError(
-            f"{path}: not a readable safetensors file ({error}); copy or convert it again"
-        ) from None
 
 
 def _read_saved(path: Path) -> Mapping[str, Tensor]:
@@ -132,11 +119,7 @@ def _visual(names: Iterable[str]) -> list[str]:
 
 
 def recognised(tensors: Mapping[str, Tensor], path: Path) -> Architecture:
-    """The architecture of a CLIP ResNet, from names and shapes of its tensors; `path` is for messages.
-
-    Raises:
-        RecipeError: they are of another network.
-    """
+    """The architecture of a CLIP ResNet, from names and shapes of its tensors; `path` is for messages."""
     if "class_embedding" in tensors:
         raise RecipeError(
             f"{path}: weights of a CLIP vision transformer; expected a CLIP ResNet, such as RN50"
@@ -158,7 +141,9 @@ def recognised(tensors: Mapping[str, Tensor], path: Path) -> Architecture:
     if grid**2 != places or not places:
         raise RecipeError(f"{path}: {POSITIONS} has {places + 1} rows; expected 1 + a square number")
     return Architecture(
-        blocks=tuple(_blocks(tensors, layer) for layer in LAYERS),
+        blocks=tuple(
+            len({name.split(".")[1] for name in tensors if name.startswith(f"{layer}.")}) for layer in LAYERS
+        ),
         width=2 * len(tensors["conv1.weight"]),
         output=len(tensors["attnpool.c_proj.weight"]),
         native=STRIDE * grid,

@@ -63,13 +63,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 
 @final
 class Bottleneck(nn.Module):
-    """1×1 → 3×3 → average pool if `stride` > 1 → 1×1, plus a shortcut with the same average pool.
-
-    Args:
-        channels: input channels.
-        inner: inner channels; the output has `EXPANSION` times as many.
-        stride: factor by which the picture shrinks.
-    """
+    """1×1 → 3×3 → average pool if `stride` > 1 → 1×1, plus a shortcut with the same average pool."""
 
     def __init__(self, channels: int, inner: int, stride: int = 1) -> None:
         super().__init__()
@@ -99,13 +93,7 @@ class Bottleneck(nn.Module):
 
 @final
 class AttentionPool(nn.Module):
-    """Multi-head attention with the mean of all places as the query; keys are the mean and every place.
-
-    Args:
-        grid: G, along each side.
-        channels: C, a multiple of `HEAD_WIDTH`.
-        output: width of the output.
-    """
+    """Multi-head attention with the mean of G × G places as the query; keys are the mean and every place."""
 
     def __init__(self, grid: int, channels: int, output: int) -> None:
         super().__init__()
@@ -129,14 +117,8 @@ class AttentionPool(nn.Module):
 class ModifiedResNet(nn.Module):
     """The layers of a CLIP ResNet under OpenAI's names, without the prefix `visual.`.
 
-    Random weights are initialised as CLIP's: bottlenecks add nothing, the attention pool is N(0, 1/C).
-
-    Args:
-        architecture: one of `ARCHITECTURES`, or another.
-        size: side of a picture in pixels; a multiple of `STRIDE`.
-
-    Raises:
-        RecipeError: the size is no multiple.
+    Random weights are initialised as CLIP's: bottlenecks add nothing, the attention pool is N(0, 1/C). The
+    size of pictures is a multiple of `STRIDE`, otherwise `RecipeError`.
     """
 
     def __init__(self, architecture: Architecture, size: int) -> None:
@@ -193,17 +175,14 @@ class CLIPResNetConfig:
     frozen_pool: bool = True
 
 
+DEFAULT = CLIPResNetConfig()
+
+
 @final
 class CLIPResNet(AbstractBackbone):
     """Stem, bottlenecks and a pool; stages 1 to 4 are layer1 to layer4.
 
-    Args:
-        network: its layers, made for pictures of the size in `config`.
-        config: options of the recipe.
-        provenance: origin of the weights; by default they are random.
-
-    Raises:
-        RecipeError: an unknown pooling.
+    The layers are made for pictures of the size in `config`; `RecipeError` for an unknown pooling.
     """
 
     def __init__(
@@ -220,15 +199,10 @@ class CLIPResNet(AbstractBackbone):
         return {"family": "clip_resnet", **config}
 
 
-def random_clip_resnet(name: str, config: CLIPResNetConfig | None = None) -> CLIPResNet:
-    """One of `ARCHITECTURES` with random weights.
-
-    Raises:
-        RecipeError: an unknown name, or unsuitable options.
-    """
+def random_clip_resnet(name: str, config: CLIPResNetConfig = DEFAULT) -> CLIPResNet:
+    """One of `ARCHITECTURES` with random weights; `RecipeError` for an unknown name or unsuitable options."""
     if name not in list(ARCHITECTURES):  # `name` may be of any type, even a list
         raise RecipeError(f"no CLIP ResNet is called {name!r}; {nearest(str(name), ARCHITECTURES)}")
-    config = config or CLIPResNetConfig()
     return CLIPResNet(unfilled(ARCHITECTURES[name], config), config)
 
 
@@ -247,10 +221,7 @@ def rebuild_clip_resnet(description: Mapping[str, Any]) -> CLIPResNet:
 
 
 def fitted_positions(positions: Tensor, grid: int) -> Tensor:
-    """Position embeddings for another grid: 1 + G², C → 1 + grid², C.
-
-    The first, of the mean, stays; the others are interpolated bicubically.
-    """
+    """Positions for another grid, 1 + G², C → 1 + grid², C: bicubic; the first, of the mean, stays."""
     old = isqrt(len(positions) - 1)
     if old == grid:
         return positions

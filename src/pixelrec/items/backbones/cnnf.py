@@ -78,12 +78,8 @@ class CNNF(AbstractBackbone):
     """Five convolutions and two fully connected layers, from random weights; the features are fc7's.
 
     The stem is conv1, the blocks are conv2 … conv5, fc6 and fc7. The projection to the table replaces the
-    paper's fc8. Initial weights are those of DVBPR: Xavier uniform, biases 0.
-
-    Args:
-        size: side of a picture in pixels; 224 in the paper.
-        width: width of fc6 and fc7, and so of the features.
-        dropout: dropout after fc6 and fc7.
+    paper's fc8. Initial weights are those of DVBPR: Xavier uniform, biases 0. `width` and `dropout` are those
+    of fc6 and fc7, and so of the features; pictures have 224 pixels in the paper.
     """
 
     def __init__(self, *, size: int = DEFAULT_SIZE, width: int = 4096, dropout: float = 0.5) -> None:

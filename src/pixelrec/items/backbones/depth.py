@@ -33,7 +33,13 @@ def boundary_of(word: str, *, blocks: int, stages: Sequence[int] = ()) -> int:
     if word in fixed:
         return fixed[word]
     if re.fullmatch(r"\d+", word):
-        return _top_blocks(int(word), blocks)
+        count = int(word)
+        if not 1 <= count <= blocks:
+            raise RecipeError(
+                f"items.trainable is {count} top blocks, and the network has {blocks}; choose 1 to {blocks}, "
+                "or head, none or all"
+            )
+        return 1 + blocks - count
     if match := _STAGES.fullmatch(word):
         first = int(match[1])
         return _top_stages(word, first, int(match[2] or first), stages, blocks)
@@ -43,15 +49,6 @@ def boundary_of(word: str, *, blocks: int, stages: Sequence[int] = ()) -> int:
         f"{''.join(f', or top stages such as {some!r}' for some in top_two)}; "
         f"{nearest(word, [*fixed, *top_two])}"
     )
-
-
-def _top_blocks(count: int, blocks: int) -> int:
-    if not 1 <= count <= blocks:
-        raise RecipeError(
-            f"items.trainable is {count} top blocks, and the network has {blocks}; choose 1 to {blocks}, "
-            "or head, none or all"
-        )
-    return 1 + blocks - count
 
 
 def _top_stages(word: str, first: int, last: int, stages: Sequence[int], blocks: int) -> int:

@@ -17,9 +17,14 @@ from pixelrec.items.backbones.clip_resnet import (
     rebuild_clip_resnet,
 )
 from pixelrec.items.backbones.cnnf import CNNF
-from pixelrec.items.backbones.draft import Attention, BackboneOptions
 from pixelrec.items.backbones.families import FAMILIES
-from pixelrec.items.backbones.load import load_backbone, random_backbone, rebuild_backbone
+from pixelrec.items.backbones.load import (
+    Attention,
+    BackboneOptions,
+    load_backbone,
+    random_backbone,
+    rebuild_backbone,
+)
 from pixelrec.items.backbones.picture_input import CLIP_MEAN, CLIP_STD, DEFAULT_SIZE, HALF
 
 CLIP_RESNET, CNN_F = "clip_resnet", "cnnf"
@@ -29,11 +34,7 @@ _WEIGHT_FILES = {".safetensors", ".pt", ".pth", ".bin"}
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The choice of a network; see `PixelEncoder` for the fields.
-
-    Args:
-        options: pooling, picture size, colour statistics and attention.
-    """
+    """The choice of a network; see `PixelEncoder` for the fields."""
 
     source: str | None = None
     family: str | None = None
@@ -64,12 +65,9 @@ def make_network(config: NetworkConfig) -> AbstractBackbone:
         return _cnnf(config)
     _demand_unset("items.frozen_pool", config.frozen_pool, "only a CLIP ResNet has an attention pool")
     if not config.pretrained:
+        source, revision, sizes = config.source, config.revision, config.sizes
         return random_backbone(
-            config.family,
-            source=config.source,
-            revision=config.revision,
-            sizes=config.sizes,
-            options=config.options,
+            config.family, source=source, revision=revision, sizes=sizes, options=config.options
         )
     if config.source is None:
         raise RecipeError(
@@ -97,13 +95,8 @@ def rebuild_network(described: Mapping[str, Any], attention: Attention = "auto")
 
 def _clip_resnet(config: NetworkConfig) -> AbstractBackbone:
     mean, std = (CLIP_MEAN, CLIP_STD) if config.options.statistics == "own" else (HALF, HALF)
-    options = CLIPResNetConfig(
-        config.options.pooling or "pooler",
-        config.options.size,
-        mean,
-        std,
-        frozen_pool=config.frozen_pool,
-    )
+    pooling = config.options.pooling or "pooler"
+    options = CLIPResNetConfig(pooling, config.options.size, mean, std, config.frozen_pool)
     if config.pretrained:
         if config.source is None:
             raise RecipeError(

@@ -21,31 +21,19 @@ _NAME = re.compile("[0-9a-f]{16}")
 
 @dataclass(frozen=True)
 class Entry:
-    """The activations of one frozen network for one catalogue.
-
-    Args:
-        folder: its place.
-        summary: the pictures, the network's depth and the dtype, or why that is unknown.
-        size: bytes on the disk.
-        last_used: when training or evaluation last opened it, or wrote it.
-        in_use: whether a process reads or writes it now.
-    """
+    """The activations of one frozen network for one catalogue."""
 
     folder: Path
-    summary: str
-    size: int
-    last_used: datetime
-    in_use: bool
+    summary: str  # the pictures, the network's depth and the dtype, or why that is unknown
+    size: int  # bytes on the disk
+    last_used: datetime  # when training or evaluation last opened it, or wrote it
+    in_use: bool  # whether a process reads or writes it now
 
 
 def list_activations(parent: Path) -> list[Entry]:
     """All entries in `parent`, the least recently used first; none if there is no such folder.
 
-    Args:
-        parent: `DATA/activations`, or the `items.cache_folder` of a recipe.
-
-    Raises:
-        ImageError: it cannot be read.
+    parent: `DATA/activations`, or the `items.cache_folder` of a recipe. `ImageError` if it cannot be read.
     """
     try:
         folders = [path for path in parent.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
@@ -60,12 +48,8 @@ def list_activations(parent: Path) -> list[Entry]:
 def delete_activations(parent: Path, *, unused_since: datetime | None = None) -> list[Entry]:
     """Delete the entries that no process uses, and return them; a later training computes them again.
 
-    Args:
-        parent: as in `list_activations`.
-        unused_since: keep the entries used at this time or later; none: keep only those in use.
-
-    Raises:
-        ImageError: `parent` cannot be read, or an entry cannot be deleted.
+    unused_since: keep the entries used at this time or later; none: keep only those in use. `ImageError` if
+    an entry cannot be deleted.
     """
     candidates = [e for e in list_activations(parent) if unused_since is None or e.last_used < unused_since]
     return [entry for entry in candidates if _delete(entry.folder)]

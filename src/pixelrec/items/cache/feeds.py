@@ -21,12 +21,8 @@ from pixelrec.items.pictures import Pictures
 class AbstractFeed(ABC):
     """States of items at one boundary of a network."""
 
-    stored = False  # whether states have the dtype of a store instead of that of the computation
-
-    @property
-    @abstractmethod
-    def row_bytes(self) -> int:
-        """Bytes loaded per item."""
+    row_bytes: int  # loaded per item
+    stored = True  # whether states have the dtype of a store instead of that of the computation
 
     @abstractmethod
     def load(self, numbers: np.ndarray) -> Payload:
@@ -34,28 +30,18 @@ class AbstractFeed(ABC):
 
     @abstractmethod
     def states(self, payload: Payload, some: slice) -> Tensor:
-        """States of some of the loaded items, on the device of the payload.
-
-        They keep the stored dtype, and are not copied unless necessary.
-        """
+        """States of some of the loaded items, on the device of the payload, in the stored dtype."""
 
 
 @final
 class PictureFeed(AbstractFeed):
-    """uint8 pictures, normalised and sent through the constant part of the network on the device.
+    """uint8 pictures, normalised and sent through the network's constant part on the device."""
 
-    Args:
-        pictures: pictures of the data set.
-        backbone: a network whose part below `boundary` is constant.
-        boundary: see `backbone`.
-    """
+    stored = False
 
     def __init__(self, pictures: Pictures, backbone: AbstractBackbone, boundary: int) -> None:
         self.pictures, self.backbone, self.boundary = pictures, backbone, boundary
-
-    @property
-    def row_bytes(self) -> int:
-        return 3 * self.backbone.input.size**2
+        self.row_bytes = 3 * backbone.input.size**2
 
     def load(self, numbers: np.ndarray) -> Payload:
         return {"pictures": self.pictures.read(numbers)}
@@ -68,14 +54,8 @@ class PictureFeed(AbstractFeed):
 class CacheFeed(AbstractFeed):
     """States from the memory-mapped cache."""
 
-    stored = True
-
     def __init__(self, activations: Activations) -> None:
-        self.activations = activations
-
-    @property
-    def row_bytes(self) -> int:
-        return self.activations.key.state_bytes
+        self.activations, self.row_bytes = activations, activations.key.state_bytes
 
     def load(self, numbers: np.ndarray) -> Payload:
         return {"states": self.activations.read(numbers)}
@@ -88,14 +68,8 @@ class CacheFeed(AbstractFeed):
 class ResidentFeed(AbstractFeed):
     """States of all items, in the memory of the device."""
 
-    stored = True
-
     def __init__(self, states: Tensor) -> None:
-        self.held = states
-
-    @property
-    def row_bytes(self) -> int:
-        return self.held[0].numel() * self.held.element_size()
+        self.held, self.row_bytes = states, states[0].nbytes
 
     def load(self, numbers: np.ndarray) -> Payload:
         return {"numbers": torch.from_numpy(numbers)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -16,38 +16,15 @@ from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.picture_input import Colour
 
 Dtype = Literal["fp16", "bf16", "fp32"]
-DTYPES: Mapping[Dtype, torch.dtype] = {
-    "fp16": torch.float16,
-    "bf16": torch.bfloat16,
-    "fp32": torch.float32,
-}
+DTYPES: Mapping[Dtype, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 # Configuration entries without influence on any state: origin of a checkpoint, initialisation, settings of
 # training or of other tasks. Frozen parts have no dropout.
-_NEVER_MATTERS = frozenset(
-    {
-        "_name_or_path",
-        "_commit_hash",
-        "transformers_version",
-        "architectures",
-        "id2label",
-        "label2id",
-        "problem_type",
-        "dtype",
-        "torch_dtype",
-        "torchscript",
-        "initializer_range",
-        "initializer_factor",
-        "return_dict",
-        "use_cache",
-        "output_attentions",
-        "output_hidden_states",
-        "hidden_dropout_prob",
-        "attention_probs_dropout_prob",
-        "attention_dropout",
-        "drop_path_rate",
-    }
-)
-_MATTERS_ABOVE = frozenset({"pooling", "frozen_pool"})  # only in the head
+_NEVER_MATTERS = """
+    _name_or_path _commit_hash transformers_version architectures id2label label2id problem_type dtype
+    torch_dtype torchscript initializer_range initializer_factor return_dict use_cache output_attentions
+    output_hidden_states hidden_dropout_prob attention_probs_dropout_prob attention_dropout drop_path_rate
+"""
+_MATTERS_ABOVE = ("pooling", "frozen_pool")  # only in the head
 
 
 @dataclass(frozen=True)
@@ -85,19 +62,16 @@ class ActivationKey:
 def key_of(
     backbone: AbstractBackbone, boundary: int, dtype: Dtype, *, bf16: bool, pictures: str, items: int
 ) -> ActivationKey:
-    """The key of a network's states at a boundary. Reads all weights below it, at about 1 GB/s.
-
-    Args:
-        backbone: the network, with its weights.
-        boundary: number of frozen parts, counted from the pixels.
-        dtype: dtype of the stored states.
-        bf16: whether matrix products are computed in bfloat16.
-        pictures: fingerprint of the pictures of the items, in the order of their numbers.
-        items: N.
-    """
+    """The key of a network's states at a boundary. Reads all weights below it, at about 1 GB/s."""
+    weights = sha256()
+    for i, part in enumerate(backbone.parts[:boundary]):
+        for name, tensor in sorted([*part.named_parameters(), *part.named_buffers()]):
+            weights.update(f"{i}.{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+            weights.update(bytes_of(tensor))
+    ignored = [*_NEVER_MATTERS.split(), *(_MATTERS_ABOVE if boundary < len(backbone.parts) else ())]
     return ActivationKey(
-        weights=_digest_of_weights(backbone, boundary),
-        architecture=_digest_of_architecture(backbone, boundary),
+        weights=weights.hexdigest(),
+        architecture=_sha256_of_json(_without(backbone.describe(), ignored)),
         boundary=boundary,
         size=backbone.input.size,
         mean=backbone.input.mean,
@@ -110,29 +84,13 @@ def key_of(
     )
 
 
-def _digest_of_weights(backbone: AbstractBackbone, boundary: int) -> str:
-    digest = sha256()
-    for i, part in enumerate(backbone.parts[:boundary]):
-        for name, tensor in sorted([*part.named_parameters(), *part.named_buffers()]):
-            digest.update(f"{i}.{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-            digest.update(bytes_of(tensor))
-    return digest.hexdigest()
-
-
 def bytes_of(tensor: Tensor) -> memoryview:
     """The bytes of a tensor in memory."""
     flat = tensor.detach().cpu().reshape(-1).contiguous()
     return flat.view(torch.uint8).numpy().data
 
 
-def _digest_of_architecture(backbone: AbstractBackbone, boundary: int) -> str:
-    whole = boundary == len(backbone.parts)
-    return _sha256_of_json(
-        _without(backbone.describe(), _NEVER_MATTERS | (set() if whole else _MATTERS_ABOVE))
-    )
-
-
-def _without(value: Any, words: frozenset[str]) -> Any:
+def _without(value: Any, words: Sequence[str]) -> Any:
     """A description without some of its entries, at any depth."""
     if isinstance(value, Mapping):
         return {word: _without(v, words) for word, v in value.items() if word not in words}

@@ -21,7 +21,7 @@ from pixelrec.errors import RecipeError
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.cache.feeds import AbstractFeed, CacheFeed, ResidentFeed, lower_states
 from pixelrec.items.cache.key import DTYPES, ActivationKey, Dtype, key_of
-from pixelrec.items.cache.store import Activations, build, open_activations, verify
+from pixelrec.items.cache.store import build, open_activations, verify
 from pixelrec.items.cache.writer import lack_of_room
 from pixelrec.items.chunks import pictures_at_once
 from pixelrec.items.encoder import Log
@@ -30,9 +30,7 @@ from pixelrec.numerics.precision import has_bf16, without_tf32
 
 Cache = Literal["auto", "always", "never"]
 MIN_SPEED_UP = 1.25  # below this, disk space is worth more
-MAX_PICTURES = (
-    4  # a state takes at most the bytes of this many uint8 pictures: beyond, reading is the bottleneck
-)
+MAX_PICTURES = 4  # whose uint8 bytes a state takes at most: beyond, reading is the bottleneck
 VERIFIED = 2  # pictures that are recomputed whenever a cache is opened
 DEVICE_FRACTION = 0.5  # of a device's free memory that states may take
 
@@ -66,20 +64,10 @@ class Frozen:
     def device(self) -> torch.device:
         return next(self.backbone.parameters()).device
 
-    @property
-    def at_once(self) -> int:
-        """Pictures that pass through it together."""
-        return self.chunk or pictures_at_once(self.backbone, 0, self.boundary, self.device)
-
     def key(self, dtype: Dtype) -> ActivationKey:
-        return key_of(
-            self.backbone,
-            self.boundary,
-            dtype,
-            bf16=self._bf16(dtype),
-            pictures=self.pictures.fingerprint,
-            items=self.pictures.count,
-        )
+        pictures, items = self.pictures.fingerprint, self.pictures.count
+        bf16 = self._bf16(dtype)
+        return key_of(self.backbone, self.boundary, dtype, bf16=bf16, pictures=pictures, items=items)
 
     def states(self, numbers: np.ndarray, dtype: Dtype) -> Tensor:
         """States of item numbers n, computed now: n, *shape."""
@@ -109,11 +97,7 @@ class Verdict:
     @property
     def pays(self) -> bool:
         """Whether the speed-up is worth the bytes read from disk."""
-        return self.speed_up >= MIN_SPEED_UP and self._small_enough
-
-    @property
-    def _small_enough(self) -> bool:
-        return self.state_bytes <= MAX_PICTURES * self.picture_bytes
+        return self.speed_up >= MIN_SPEED_UP and self.state_bytes <= MAX_PICTURES * self.picture_bytes
 
     @property
     def line(self) -> str:
@@ -127,7 +111,7 @@ class Verdict:
             return "nothing of the network is frozen"
         if self.speed_up < MIN_SPEED_UP:
             return f"{frozen}: steps would be {self.speed_up:.2f} x as fast, expected at least {MIN_SPEED_UP}"
-        if not self._small_enough:
+        if not self.pays:
             return f"{frozen}, but {state} per picture is more than {MAX_PICTURES} x its pixels"
         faster = f", steps about {self.speed_up:.1f} x as fast" if math.isfinite(self.speed_up) else ""
         total = with_prefix(self.state_bytes * self.items)
@@ -165,10 +149,15 @@ def cached_feed(config: CacheConfig, frozen: Frozen, log: Log | None) -> Abstrac
         if config.use == "auto" and (line := lack_of_room(config.folder, key)):
             log(f"activation cache: no, {line}")
             return None
-        activations = build(config.folder, key, compute, chunk=frozen.at_once, log=log)
+        chunk = frozen.chunk or pictures_at_once(frozen.backbone, 0, frozen.boundary, frozen.device)
+        activations = build(config.folder, key, compute, chunk=chunk, log=log)
     some = np.linspace(1, key.items, min(VERIFIED, key.items)).astype(np.int64)
     verify(activations, compute, some)
-    return _placed(activations, frozen.device)
+    # In the memory of an accelerator if the states fit, else in the mapped file.
+    device = frozen.device
+    if device.type == "cuda" and key.file_bytes <= DEVICE_FRACTION * torch.cuda.mem_get_info(device)[0]:
+        return ResidentFeed(activations.resident(device))
+    return CacheFeed(activations)
 
 
 def _wanted(config: CacheConfig, frozen: Frozen, log: Log | None) -> bool:
@@ -181,11 +170,3 @@ def _wanted(config: CacheConfig, frozen: Frozen, log: Log | None) -> bool:
     if log is not None:
         log(verdict.line)
     return config.use == "always" or verdict.pays
-
-
-def _placed(activations: Activations, device: torch.device) -> AbstractFeed:
-    """In the memory of an accelerator if the states fit, else in the mapped file."""
-    size = activations.key.file_bytes
-    if device.type == "cuda" and size <= DEVICE_FRACTION * torch.cuda.mem_get_info(device)[0]:
-        return ResidentFeed(activations.resident(device))
-    return CacheFeed(activations)

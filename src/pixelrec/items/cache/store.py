@@ -40,12 +40,7 @@ _TOLERANCE = {torch.float16: 4e-3, torch.bfloat16: 3e-2, torch.float32: 2e-3, to
 
 @final
 class Activations:
-    """The complete states of a catalogue. Threads and forked processes may read them at the same time.
-
-    Args:
-        folder: their place, checked by `open_activations`.
-        key: the network and the pictures.
-    """
+    """The complete states of a catalogue. Threads and forked processes may read them at the same time."""
 
     def __init__(self, folder: Path, key: ActivationKey) -> None:
         self.folder = folder
@@ -62,10 +57,7 @@ class Activations:
     def read(self, ids: np.ndarray) -> Tensor:
         """The states of items by number, in the order given: U → U, *shape, contiguous; 0 gives zeros.
 
-        Copies rows from the page cache and releases the GIL.
-
-        Raises:
-            IndexError: there is no such number.
+        Copies rows from the page cache and releases the GIL; `IndexError` for an unknown number.
         """
         items = self.key.items
         if len(ids) and (ids.min() < 0 or ids.max() > items):
@@ -92,15 +84,9 @@ class Activations:
 
 
 def open_activations(parent: Path, key: ActivationKey, *, whole: bool = False) -> Activations | None:
-    """The activations with that key; none if they do not exist or are incomplete.
+    """The activations with that key; none if they do not exist or are incomplete, `ImageError` if damaged.
 
-    Args:
-        parent: the folder of all activations.
-        key: the network and the pictures.
-        whole: check all checksums (some GB a second), as before training; otherwise a sample.
-
-    Raises:
-        ImageError: size or checksums show damage, or the folder has another key.
+    whole: check all checksums (some GB a second), as before training; otherwise a sample.
     """
     folder = folder_of(parent, key)
     if not is_complete(folder, key):
@@ -131,30 +117,18 @@ def _demand_checksums(activations: Activations, chunks: list[Chunk], whole: bool
 
 
 def build(
-    parent: Path,
-    key: ActivationKey,
-    compute: Compute,
-    *,
-    chunk: int,
-    log: Log = lambda _: None,
+    parent: Path, key: ActivationKey, compute: Compute, *, chunk: int, log: Log = lambda _: None
 ) -> Activations:
     """The activations with that key, after computing those that do not exist yet.
 
-    Waits if another process is computing them.
-
-    Args:
-        parent: the folder of all activations.
-        key: the network and the pictures.
-        compute: called with the numbers of up to `chunk` items, in order.
-        chunk: items computed and written together; a kill loses at most as many.
-        log: called with how much disk space is needed, and with the number of states already there.
+    Waits if another process is computing them. parent: the folder of all activations. chunk: items computed
+    and written together, in order; a kill loses at most as many.
 
     Raises:
         ImageError: too little room, a folder that cannot be written, or damaged activations in it.
         RecipeError: states that are not finite, before or after rounding to the stored dtype.
     """
-    found = open_activations(parent, key)
-    if found is not None:
+    if (found := open_activations(parent, key)) is not None:
         return found
     folder = folder_of(parent, key)
     demand_room(folder, key, log)
@@ -170,12 +144,7 @@ def build(
 
 
 def verify(activations: Activations, compute: Compute, ids: np.ndarray) -> None:
-    """Recompute some states and compare, to detect changes that no key covers.
-
-    Args:
-        activations: the stored states.
-        compute: the function that should have computed them.
-        ids: some item numbers: n.
+    """Recompute the states of some item numbers (n) and compare, to detect changes that no key covers.
 
     Raises:
         ImageError: a state differs by more than rounding and another order of summation can explain.

@@ -27,11 +27,10 @@ from pixelrec.errors import ImageError, RecipeError
 from pixelrec.files.lock import Lock, holder
 from pixelrec.items.cache.key import DTYPES, ActivationKey
 from pixelrec.items.cache.manifest import (
-    CHUNK_BYTES,
     CHUNKS,
     LOCK,
+    RECORD,
     STATES,
-    Chunk,
     folder_of,
     read_chunks,
     write_manifest,
@@ -47,11 +46,7 @@ _CANNOT_ALLOCATE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})  # 
 
 
 def demand_room(folder: Path, key: ActivationKey, log: Log) -> None:
-    """Log how many bytes are needed and how many are free, before anything is written.
-
-    Raises:
-        ImageError: too few; the states already written count as free.
-    """
+    """Log the bytes needed and free, before anything is written; states already written count as free."""
     free, written = _free(folder), _allocated(folder / STATES)
     if key.file_bytes - written > free:
         raise _no_room(folder, key, free, written)
@@ -72,11 +67,7 @@ def lack_of_room(parent: Path, key: ActivationKey) -> str | None:
 
 @contextmanager
 def locked(folder: Path, log: Log) -> Iterator[None]:
-    """Make the folder and be its only writer; waits for another process that writes it.
-
-    Raises:
-        ImageError: the folder cannot be written.
-    """
+    """Make the folder and be its only writer; waits for another process that writes it."""
     path, lock = folder / LOCK, None
     try:
         while lock is None:
@@ -125,18 +116,16 @@ class ActivationWriter:
     def append(self, states: Tensor) -> None:
         """Write the next rows, in the stored dtype, and then their record."""
         rows = states.contiguous().view(-1).view(torch.uint8).numpy().data
-        stop = self.rows + len(states)
+        stop, checksum = self.rows + len(states), zlib.crc32(rows)
         try:
-            self._write(rows, at=self.rows * self.key.state_bytes)
-            self._chunks.write(Chunk(stop, zlib.crc32(rows)).packed())
+            at = self.rows * self.key.state_bytes
+            while len(rows):  # Linux writes at most 2 GB per call
+                written = os.pwrite(self._states.fileno(), rows, at)
+                rows, at = rows[written:], at + written
+            self._chunks.write(RECORD.pack(stop, checksum))
         except OSError as error:
             raise _unwritable(self.folder, error) from None
         self.rows = stop
-
-    def _write(self, rows: memoryview, *, at: int) -> None:
-        while len(rows):  # Linux writes at most 2 GB per call
-            written = os.pwrite(self._states.fileno(), rows, at)
-            rows, at = rows[written:], at + written
 
     def finish(self) -> None:
         """Mark the activations complete, once they are on the disk."""
@@ -154,7 +143,12 @@ class ActivationWriter:
         try:
             if before > size:
                 states.truncate(size)
-            _allocate(states.fileno(), size)
+            if sys.platform == "linux":  # macOS has no such call
+                try:
+                    os.posix_fallocate(states.fileno(), 0, size)
+                except OSError as error:
+                    if error.errno not in _CANNOT_ALLOCATE:
+                        raise
             states.truncate(size)  # if nothing could be allocated: a sparse file
         except OSError as error:
             states.truncate(min(before, size))
@@ -175,7 +169,7 @@ class ActivationWriter:
             if zlib.crc32(rows[self.rows : chunk.stop].data) != chunk.checksum:
                 break
             self.rows, sound = chunk.stop, sound + 1
-        self._chunks.truncate(sound * CHUNK_BYTES)
+        self._chunks.truncate(sound * RECORD.size)
         self._chunks.seek(0, os.SEEK_END)
 
 
@@ -202,7 +196,10 @@ def _stored(states: Tensor, ids: np.ndarray, key: ActivationKey) -> Tensor:
             f"states of {len(ids)} items are {list(states.shape)}, expected n, {list(key.shape)}"
         )
     stored = states.detach().to(DTYPES[key.dtype])
-    fits, vanished = torch.isfinite(stored).all(), _vanished(states, stored)
+    # An item's numbers may be so small that storing loses more than a hundredth of the state's length.
+    was, now = states.detach().double().flatten(1), stored.double().flatten(1)
+    lost, length = torch.linalg.vector_norm(was - now, dim=1), torch.linalg.vector_norm(was, dim=1)
+    fits, vanished = torch.isfinite(stored).all(), lost > 1e-2 * length
     if fits and not vanished.any():
         return stored.cpu()
     which = f"the network's states of item numbers {ids[0]:,} … {ids[-1]:,}"
@@ -216,23 +213,6 @@ def _stored(states: Tensor, ids: np.ndarray, key: ActivationKey) -> Tensor:
         else f"reach {largest:.3g}, too large for {key.dtype} (up to {limits.max:.3g})"
     )
     raise RecipeError(f"{which} {problem}: set items.cache_dtype bf16")
-
-
-def _vanished(states: Tensor, stored: Tensor) -> Tensor:
-    """Items whose numbers are so small that storing lost a hundredth of the state's length: bool n."""
-    was, now = states.detach().double().flatten(1), stored.double().flatten(1)
-    lost, length = torch.linalg.vector_norm(was - now, dim=1), torch.linalg.vector_norm(was, dim=1)
-    return lost > 1e-2 * length
-
-
-def _allocate(descriptor: int, size: int) -> None:
-    if sys.platform != "linux":  # macOS has no such call
-        return
-    try:
-        os.posix_fallocate(descriptor, 0, size)
-    except OSError as error:
-        if error.errno not in _CANNOT_ALLOCATE:
-            raise
 
 
 def _unwritable(folder: Path, error: OSError) -> ImageError:
