@@ -15,7 +15,7 @@ from accelerate.state import AcceleratorState, PartialState
 
 import pixelrec
 from pixelrec.data.dataset import Dataset
-from pixelrec.numerics.device import device_of
+from pixelrec.numerics.precision import device_of
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.loop import GO_ON, SAVE, STOP, Parts, Watch
 from pixelrec.training.processes import Processes

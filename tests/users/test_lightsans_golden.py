@@ -38,11 +38,10 @@ def pool(x: np.ndarray, theta: np.ndarray) -> np.ndarray:
 
 def layer(x: np.ndarray, positions: np.ndarray, w: Weights, name: str) -> np.ndarray:
     """All L places of one line, padding among them."""
-    at = f"{name}.attention"
-    q, k, v = np.split(np.stack([linear(w, f"{at}.query_key_value", e) for e in x]), 3, axis=1)
-    keys, values = pool(k, w[f"{at}.key_interests"]), pool(v, w[f"{at}.value_interests"])
+    q, k, v = np.split(np.stack([linear(w, f"{name}.query_key_value", e) for e in x]), 3, axis=1)
+    keys, values = pool(k, w[f"{name}.key_interests"]), pool(v, w[f"{name}.value_interests"])
     places = np.stack(
-        [linear(w, f"{at}.position_query_key", normed(p, w, f"{at}.position_norm")) for p in positions]
+        [linear(w, f"{name}.position_query_key", normed(p, w, f"{name}.position_norm")) for p in positions]
     )
     pq, pk = np.split(places, 2, axis=1)
     mixed = np.zeros_like(x)
@@ -59,7 +58,7 @@ def layer(x: np.ndarray, positions: np.ndarray, w: Weights, name: str) -> np.nda
                 mixed[a, part] += weight[a] * v[b, part]
     out = []
     for event, taken in zip(x, mixed, strict=True):
-        a = normed(event + linear(w, f"{at}.dense", taken), w, f"{at}.norm")
+        a = normed(event + linear(w, f"{name}.dense", taken), w, f"{name}.norm")
         inner = linear(w, f"{name}.feed_forward.into", a)
         assert len(inner) == 2 * WIDTH
         inner = np.array([0.5 * z * (1 + erf(z / sqrt(2))) for z in inner])

@@ -16,10 +16,7 @@ class Dropout(nn.Module):
     """Zeroes elements at random in training and scales up the others (Srivastava et al. 2014).
 
     On a CPU, drawing 64 random bits for four elements is eight times faster than a Bernoulli number for each;
-    p is then rounded to a multiple of 1/65,536, and the scale matches it.
-
-    Args:
-        p: probability of zeroing an element, from 0 to below 1.
+    `p`, the probability of zeroing, is then rounded to a multiple of 1/65,536, and the scale matches it.
     """
 
     def __init__(self, p: float) -> None:
@@ -31,13 +28,10 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu":
             return F.dropout(x, self.p)
-        return x * self._mask(x)
-
-    def _mask(self, x: Tensor) -> Tensor:
         words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         dropped = round(self.p * LEVELS)
         keep = words.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - LEVELS // 2
-        return keep.to(x.dtype).mul_(LEVELS / (LEVELS - dropped))
+        return x * keep.to(x.dtype).mul_(LEVELS / (LEVELS - dropped))
 
     def extra_repr(self) -> str:
         return str(self.p)

@@ -19,13 +19,8 @@ class EmbeddingTable(nn.Module):
     """A vector for every number 1 … rows; number 0 is padding: zero, and never trained.
 
     Its gradient is dense unless an optimiser for touched rows sets `sparse_gradient`, and dense even then if
-    all numbers are looked up at once: every row is touched.
-
-    Args:
-        rows: the largest number.
-        width: D.
-        init: N(0, 0.02), Xavier normal over the whole table (Glorot and Bengio 2010), U(±1/√D), or uniform
-            within ±1/√(rows + 1).
+    all numbers are looked up at once: every row is touched. `init` is N(0, 0.02), Xavier normal over the
+    whole table (Glorot and Bengio 2010), U(±1/√D), or uniform within ±1/√(rows + 1).
     """
 
     def __init__(self, rows: int, width: int, *, init: Init = "normal") -> None:
@@ -35,25 +30,20 @@ class EmbeddingTable(nn.Module):
         with torch.no_grad():
             if init == "normal":
                 nn.init.normal_(self.weight, std=0.02)
-            elif init == "uniform":
-                nn.init.uniform_(self.weight, -1 / math.sqrt(width), 1 / math.sqrt(width))
-            elif init == "uniform_by_rows":
-                nn.init.uniform_(self.weight, -1 / math.sqrt(rows + 1), 1 / math.sqrt(rows + 1))
-            else:
+            elif init == "xavier_normal":
                 nn.init.xavier_normal_(self.weight)
+            else:
+                bound = 1 / math.sqrt(width if init == "uniform" else rows + 1)
+                nn.init.uniform_(self.weight, -bound, bound)
             self.weight[0] = 0
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Vectors of `numbers` (any shape): that shape, D."""
-        if self._all(numbers):
+        everything = torch.arange(len(self.weight), device=numbers.device)
+        if numbers.shape == everything.shape and torch.equal(numbers, everything):
             weight: Tensor = _Whole.apply(self.weight)  # type: ignore[no-untyped-call]
             return weight
         return F.embedding(numbers, self.weight, padding_idx=0, sparse=self.sparse_gradient)
-
-    def _all(self, numbers: Tensor) -> bool:
-        """Whether `numbers` are all numbers, in order."""
-        everything = torch.arange(len(self.weight), device=numbers.device)
-        return numbers.shape == everything.shape and torch.equal(numbers, everything)
 
 
 @final

@@ -19,14 +19,7 @@ BLOCKED = -1e9  # added to the scores of masked positions
 
 @final
 class Attention(nn.Module):
-    """Multi-head self-attention → dense → dropout → residual → layer norm.
-
-    Args:
-        width: D.
-        heads: attention heads; a divisor of D.
-        attention_dropout: on the attention weights.
-        hidden_dropout: on the output.
-    """
+    """Multi-head self-attention → dense → dropout → residual → layer norm."""
 
     def __init__(self, width: int, heads: int, attention_dropout: float, hidden_dropout: float) -> None:
         super().__init__()
@@ -61,13 +54,7 @@ class Attention(nn.Module):
 
 @final
 class FeedForward(nn.Module):
-    """Linear → exact GELU → linear → dropout → residual → layer norm.
-
-    Args:
-        width: D.
-        inner: width of the inner layer.
-        hidden_dropout: on the output.
-    """
+    """Linear → exact GELU → linear → dropout → residual → layer norm."""
 
     def __init__(self, width: int, inner: int, hidden_dropout: float) -> None:
         super().__init__()

@@ -4,10 +4,10 @@ The room knows what an item looks like; it must not know users, histories or los
 here and a word below, or a class of another package (`pixelrec.register`, entry points of `pixelrec.items`).
 """
 
+from pixelrec.items.encoder import ITEM_ENCODERS
 from pixelrec.items.id_table import IdTable
 from pixelrec.items.joined import Joined
 from pixelrec.items.pixels import PixelEncoder
-from pixelrec.items.registry import ITEM_ENCODERS
 
 __all__ = ["ITEM_ENCODERS"]
 

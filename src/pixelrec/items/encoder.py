@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.choices import Fit
 from pixelrec.errors import RequestError
+from pixelrec.registry import Registry
 
 Log = Callable[[str], None]
 
@@ -35,10 +36,7 @@ class AbstractItemEncoder(nn.Module, ABC):
     width: int  # D
 
     def prepare(self, log: Log) -> None:  # noqa: B027 - most encoders need nothing
-        """Checks and caches; called once before training, on the device of training.
-
-        log: called with a line about what is done and why.
-        """
+        """Checks and caches; called once before training, on the device of training."""
 
     def load(self, ids: np.ndarray) -> Payload:  # noqa: ARG002
         """The tensors that `forward` needs beside the numbers of the items (U)."""
@@ -49,22 +47,14 @@ class AbstractItemEncoder(nn.Module, ABC):
         """The table: U, D. Rows with id 0, and so row 0, are zero."""
 
     def picture_form(self) -> PictureForm:
-        """The form of the pictures for `unseen`.
-
-        Raises:
-            RequestError: the encoder does not use pictures.
-        """
+        """The form of the pictures for `unseen`; `RequestError` if the encoder does not use pictures."""
         raise RequestError(
             "this model's item vectors do not come from pictures, so it cannot encode a new one; train a "
             "recipe over pixels, such as sasrec-mobilenet"
         )
 
     def unseen(self, pictures: Tensor) -> Tensor:
-        """Vectors (n, D) of new items from their pictures: uint8 n, S, S, 3.
-
-        Raises:
-            RequestError: as `picture_form`.
-        """
+        """Vectors (n, D) of new items from their pictures: uint8 n, S, S, 3; errors as `picture_form`."""
         form = self.picture_form()
         raise NotImplementedError(f"{type(self).__name__} takes {form} and does not encode {len(pictures)}")
 
@@ -91,3 +81,12 @@ class AbstractItemEncoder(nn.Module, ABC):
     def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:  # noqa: ARG003
         """The encoder that `describe` described; its weights are loaded later."""
         return cls(spec, **config)
+
+
+ITEM_ENCODERS: Registry[AbstractItemEncoder] = Registry(
+    "item encoder",
+    "pixelrec.items",
+    AbstractItemEncoder,  # type: ignore[type-abstract]
+    {},
+)
+"""The encoders that recipes may name; `items/__init__.py` ships the package's own."""

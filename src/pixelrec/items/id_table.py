@@ -17,7 +17,6 @@ class IdTable(AbstractItemEncoder):
     """One learned vector per item.
 
     Args:
-        spec: facts about the data set.
         width: D, the width of a vector.
         init: initial vectors: normal (N(0, 0.02)), xavier_normal, uniform (within ±1/√D), or uniform_by_rows
             (within ±1/√(rows + 1)).

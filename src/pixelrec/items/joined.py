@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.errors import RecipeError, RequestError, nearest
 from pixelrec.hyperparameters import Width
-from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
-from pixelrec.items.registry import ITEM_ENCODERS
+from pixelrec.items.encoder import ITEM_ENCODERS, AbstractItemEncoder, Log, PictureForm
 
 # Attributes of `ModuleDict`, and the name by which the optimiser recognises picture networks.
 RESERVED = {*dir(nn.ModuleDict()), "backbone"}
@@ -27,7 +26,6 @@ class Joined(AbstractItemEncoder):
     """The sum of the tables of other encoders of the same width.
 
     Args:
-        spec: facts about the data set.
         described: the result of `describe` for each part; none: parts read their sources.
         parts: the parts by any name; each has the `name` of an encoder and its hyperparameters.
         width: D, the width of parts that do not set their own; by default the default of each.
@@ -50,9 +48,8 @@ class Joined(AbstractItemEncoder):
         for part, config in parts.items():
             encoder = _encoder(part, config)
             own = {**shared, **{key: value for key, value in config.items() if key != "name"}}
-            made[part] = (
-                encoder(spec, **own) if described is None else encoder.rebuild(spec, described[part], own)
-            )
+            built = encoder(spec, **own) if described is None else encoder.rebuild(spec, described[part], own)
+            made[part] = built
         self.width = _common_width(made, width)
         self.parts = nn.ModuleDict(made)
 
@@ -74,18 +71,16 @@ class Joined(AbstractItemEncoder):
         }
 
     def forward(self, items: Items) -> Tensor:
-        tables = (
-            part(replace(items, payload=_payload_of(name, items.payload)))
-            for name, part in self.encoders.items()
-        )
+        tables = []
+        for name, part in self.encoders.items():
+            payload = {
+                k.removeprefix(f"{name}/"): t for k, t in items.payload.items() if k.startswith(f"{name}/")
+            }
+            tables.append(part(replace(items, payload=payload)))
         return reduce(torch.add, tables)
 
     def picture_form(self) -> PictureForm:
-        """The form of pictures that all parts with pictures share.
-
-        Raises:
-            RequestError: no part uses pictures, or they use different forms.
-        """
+        """The form of pictures that all parts with pictures share; `RequestError` if there is none."""
         forms = self._forms()
         if not forms:
             return super().picture_form()
@@ -99,13 +94,7 @@ class Joined(AbstractItemEncoder):
         return first[1]
 
     def unseen(self, pictures: Tensor) -> Tensor:
-        """Vectors (n, D) of new items from their pictures: uint8 n, S, S, 3.
-
-        Only parts with pictures contribute: an id table has no vector for a new item.
-
-        Raises:
-            RequestError: as `picture_form`.
-        """
+        """As of an encoder. Only parts with pictures contribute: an id table has no vector for a new item."""
         self.picture_form()
         return reduce(torch.add, (self.encoders[name].unseen(pictures) for name in self._forms()))
 
@@ -163,8 +152,3 @@ def _common_width(parts: Mapping[str, AbstractItemEncoder], width: int | None) -
                 "width; items.width alone sets it for all parts"
             )
     return first[1]
-
-
-def _payload_of(name: str, payload: Payload) -> Payload:
-    start = f"{name}/"
-    return {key.removeprefix(start): tensor for key, tensor in payload.items() if key.startswith(start)}

@@ -11,11 +11,7 @@ from pixelrec.items.backbones.backbone import AbstractBackbone
 
 
 def add_lora(backbone: AbstractBackbone, rank: int) -> None:
-    """Add a trained correction of this rank, initially zero, to every linear layer of the frozen blocks.
-
-    Raises:
-        RecipeError: peft is not installed, nothing is frozen, or the frozen part has no linear layer.
-    """
+    """Add a trained correction of this rank, initially zero, to every linear layer of the frozen blocks."""
     if find_spec("peft") is None:
         raise RecipeError("items.lora needs peft, which is not installed; pip install 'pixelrec[pixels]'")
     from peft import LoraConfig, inject_adapter_in_model

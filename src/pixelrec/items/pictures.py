@@ -16,11 +16,7 @@ from pixelrec.images.store import PictureStore
 
 @final
 class Pictures:
-    """The pictures of items 1 … N in the picture store, which is opened on first use.
-
-    Args:
-        spec: the place of the store, and the ids of the items.
-    """
+    """The pictures of items 1 … N in the picture store, which is opened on first use."""
 
     def __init__(self, spec: DatasetSpec) -> None:
         self.spec = spec

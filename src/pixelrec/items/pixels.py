@@ -53,7 +53,6 @@ class PixelEncoder(AbstractItemEncoder):
     """A picture network, pooling and a projection. Each distinct item of a batch is encoded once.
 
     Args:
-        spec: facts about the data set.
         network: used instead of reading `source`; its weights are loaded later.
         source: folder of a checkpoint, name on the Hugging Face hub, or file of a CLIP ResNet's weights.
         family: family of the network; needed only without a source.

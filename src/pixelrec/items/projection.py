@@ -49,13 +49,8 @@ class Standardised(nn.Module):
 class Projection(nn.Module):
     """Linear → activation; with several tokens per picture, for each token, followed by their mean.
 
-    As in the published benchmark: weights Xavier normal, biases 0 (arXiv 2309.06789).
-
-    Args:
-        inner: W, width of the features.
-        width: D.
-        activation: after the linear layer.
-        norm: before the linear layer: none, as published; layer norm; or items: see `Standardised`.
+    As in the published benchmark: weights Xavier normal, biases 0 (arXiv 2309.06789). The norm comes before
+    the linear layer: none, as published; layer norm; or items: see `Standardised`.
     """
 
     def __init__(self, inner: int, width: int, activation: Activation = "relu", norm: Norm = "none") -> None:

@@ -7,7 +7,6 @@ chunks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
@@ -123,23 +122,16 @@ class _Plan:
             own = split_by_tile(*_own_columns(self.target_rows[block], self.negative_rows), self.chunk, rows)
             for number, hits in enumerate(own):
                 columns = slice(number * self.chunk, min((number + 1) * self.chunk, rows))
-                yield self._tile(block, queries, table, columns, hits, room)
+                place: slice | Tensor = slice(columns.start + 1, columns.stop + 1)
+                if self.negative_rows is not None:
+                    place = self.negative_rows[columns]
+                keys = table[place].to(self.dtype)
+                scores = room[: len(queries) * len(keys)].view(len(queries), len(keys))
+                self._multiply(queries, keys, columns, scores)
+                scores[hits] = -torch.inf
+                yield _Tile(block, place, keys, scores)
 
-    def _tile(
-        self,
-        block: slice,
-        queries: Tensor,
-        table: Tensor,
-        columns: slice,
-        own: tuple[Tensor, Tensor],
-        room: Tensor,
-    ) -> _Tile:
-        if self.negative_rows is None:
-            place: slice | Tensor = slice(columns.start + 1, columns.stop + 1)
-        else:
-            place = self.negative_rows[columns]
-        keys = table[place].to(self.dtype)
-        scores = room[: len(queries) * len(keys)].view(len(queries), len(keys))
+    def _multiply(self, queries: Tensor, keys: Tensor, columns: slice, scores: Tensor) -> None:
         offset = None if self.offset is None else self.offset[columns]
         if self.dtype != self.sums:
             scores.copy_(queries @ keys.T)
@@ -149,8 +141,6 @@ class _Plan:
             torch.mm(queries, keys.T, out=scores)
         else:
             torch.addmm(offset, queries, keys.T, out=scores)
-        scores[own] = -torch.inf
-        return _Tile(block, place, keys, scores)
 
 
 @final
@@ -181,9 +171,14 @@ class _CompetingLogSumExp(Function):
     def forward(ctx: Any, vectors: Tensor, table: Tensor, plan: _Plan) -> Tensor:
         top = torch.full((len(vectors),), -torch.inf, dtype=plan.sums, device=vectors.device)
         total = torch.zeros_like(top)
-        with _as_planned(vectors):
+        with torch.autocast(vectors.device.type, enabled=False):  # the plan determines the dtypes
             for tile in plan.tiles(vectors, table):
-                _add_tile(top[tile.block], total[tile.block], tile.scores)
+                # Adds the tile to the running log Σ exp = top + log(total).
+                old, new = top[tile.block], torch.maximum(top[tile.block], tile.scores.amax(dim=1))
+                level = _finite(new)
+                more = tile.scores.sub_(level[:, None]).exp_().sum(dim=1)
+                total[tile.block].mul_(old.sub(level).exp_()).add_(more)
+                old.copy_(new)
         result = total.log_().add_(_finite(top))
         ctx.save_for_backward(vectors, table, result)
         ctx.plan = plan
@@ -199,7 +194,7 @@ class _CompetingLogSumExp(Function):
         level = _finite(result)[:, None]
         # Slopes multiply D columns once instead of all competitors.
         scaled = (vectors.to(plan.sums) * slope[:, None]).to(plan.dtype)
-        with _as_planned(vectors):
+        with torch.autocast(vectors.device.type, enabled=False):
             for tile in plan.tiles(vectors, table):
                 softmax = tile.scores.sub_(level[tile.block]).exp_().to(plan.dtype)
                 _add_product(for_vectors[tile.block], softmax, tile.keys)
@@ -208,19 +203,6 @@ class _CompetingLogSumExp(Function):
                 else:
                     for_table.index_add_(0, tile.place, (softmax.T @ scaled[tile.block]).to(plan.sums))
         return for_vectors.mul_(slope[:, None]).to(vectors.dtype), for_table.to(table.dtype), None
-
-
-def _as_planned(vectors: Tensor) -> AbstractContextManager[Any]:
-    """Without autocast: the plan determines the dtypes."""
-    return torch.autocast(vectors.device.type, enabled=False)
-
-
-def _add_tile(top: Tensor, total: Tensor, scores: Tensor) -> None:
-    """Adds scores[m, c] to the running log Σ exp = top + log(total), both [m]; overwrites all three."""
-    higher = torch.maximum(top, scores.amax(dim=1))
-    level = _finite(higher)
-    total.mul_(top.sub(level).exp_()).add_(scores.sub_(level[:, None]).exp_().sum(dim=1))
-    top.copy_(higher)
 
 
 def _finite(level: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The precision of matrix products."""
+"""The device of a recommender, and the precision of its matrix products."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from torch import Tensor
 
 Precision = Literal["fp32", "bf16", "fast"]
 _CPU_WORDS = ("avx512_bf16", "amx_bf16", "bf16")  # x86, x86 with tiles, ARM
+
+
+def device_of(choice: Literal["auto", "cpu"]) -> torch.device:
+    """`auto` is the machine's accelerator if it supports float64, which ranks need; Apple's does not."""
+    found = torch.accelerator.current_accelerator(check_available=True) if choice == "auto" else None
+    return torch.device("cpu") if found is None or found.type == "mps" else found
 
 
 def at_least_fp32(x: Tensor) -> Tensor:

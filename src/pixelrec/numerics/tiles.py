@@ -85,19 +85,15 @@ def norm_bounds(rows: Tensor, what: str) -> Tensor:
     zero = (norms == 0).nonzero()[:, 0]
     bounds[zero[(rows[zero] == 0).all(dim=1)]] = 0
     wild = (~norms.isfinite()).nonzero()[:, 0]
-    bounds[wild] = _wild_bounds(rows, wild, what)
-    return bounds
-
-
-def _wild_bounds(rows: Tensor, wild: Tensor, what: str) -> Tensor:
-    """Bounds for rows whose sum of squares is not finite: with huge numbers, or with NaN."""
+    # Rows whose sum of squares is not finite: with huge numbers, or with NaN.
     broken = wild[~rows[wild].isfinite().all(dim=1)]
     if len(broken):
         raise DivergedError(
             f"{len(broken)} of {len(rows)} {what} are not finite numbers, the first in row {int(broken[0])}; "
             "nothing can be ranked by them: go back to an earlier checkpoint or lower the learning rate"
         )
-    return rows[wild].double().abs().amax(dim=1).mul(sqrt(rows.shape[1]) * 1.001)
+    bounds[wild] = rows[wild].double().abs().amax(dim=1).mul(sqrt(width) * 1.001)
+    return bounds
 
 
 def exact_dot(vectors: Tensor, rows: Tensor, owner: Tensor, column: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
 from pixelrec.evaluation.baselines import OnStart, ignore
 from pixelrec.files.atomic import whole, write_text
-from pixelrec.numerics.device import device_of
+from pixelrec.numerics.precision import device_of
 from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.item_vectors import cached_vectors

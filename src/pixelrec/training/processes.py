@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar, final
 import torch
 from torch import Tensor, nn
 
-from pixelrec.numerics.device import device_of
+from pixelrec.numerics.precision import device_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

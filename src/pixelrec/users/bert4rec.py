@@ -26,8 +26,6 @@ class BERT4Rec(AbstractUserModel):
     history; after an empty history its vector predicts for unknown users.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         layers: transformer layers.
         heads: attention heads; a divisor of D.
         expansion: width of the feed-forward layer as a multiple of D.
@@ -71,7 +69,12 @@ class BERT4Rec(AbstractUserModel):
         )
 
     def forward(self, table: Tensor, events: Events) -> Tensor:
-        history, hidden = self._with_mask_token(events)
+        # Mask tokens stand at the targets, or after the latest event.
+        history, hidden = events.history, events.target_mask
+        if hidden is None:
+            history = F.pad(history, (0, 1))
+            hidden = torch.zeros_like(history, dtype=torch.bool)
+            hidden[:, -1] = True
         real = (history != 0) | hidden  # B, L + 1
         packing = Packing.of(real)
         items = F.embedding(packing.pack(history), table)  # P, D
@@ -81,12 +84,3 @@ class BERT4Rec(AbstractUserModel):
         x = self.dropout(self.norm(items + F.embedding(place, self.positions)))
         vectors: Tensor = self.transformer(x, real.unsqueeze(1), packing, events.target_mask)
         return vectors
-
-    def _with_mask_token(self, events: Events) -> tuple[Tensor, Tensor]:
-        """Histories, and the places of mask tokens in them: the targets, or after the latest event."""
-        if events.target_mask is not None:
-            return events.history, events.target_mask
-        history = F.pad(events.history, (0, 1))
-        hidden = torch.zeros_like(history, dtype=torch.bool)
-        hidden[:, -1] = True
-        return history, hidden

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.hyperparameters import Expansion
+from pixelrec.numerics.precision import at_least_fp32
 from pixelrec.users.user_model import AbstractUserModel, target_places
 
 
@@ -20,8 +21,6 @@ class CuratorNet(AbstractUserModel):
     """Items through two SELU layers, [max ‖ mean] over the history through three; their dot product.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         expansion: width of the first two of the three layers as a multiple of D.
     """
 
@@ -41,7 +40,7 @@ class CuratorNet(AbstractUserModel):
         x = F.embedding(events.history, table)  # B, L, D
         # deviation: the published code pools over padding too, whose vector consists of biases.
         largest = x.masked_fill(~real.unsqueeze(2), -torch.inf).cummax(dim=1).values
-        total = (x.to(torch.promote_types(x.dtype, torch.float32)) * real.unsqueeze(2)).cumsum(dim=1)
+        total = (at_least_fp32(x) * real.unsqueeze(2)).cumsum(dim=1)
         row, place = target_places(events).nonzero(as_tuple=True)  # M
         count = real.cumsum(dim=1)[row, place].unsqueeze(1)
         mean = (total[row, place] / count.clamp(min=1)).to(x.dtype)

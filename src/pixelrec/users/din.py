@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.pairs import in_chunks
 from pixelrec.blocks.tower import check_widths, head, xavier_normal
+from pixelrec.numerics.precision import at_least_fp32
 from pixelrec.users.user_model import AbstractUserModel
 
 CANDIDATES = 256  # at a time: each has a first layer of its own
@@ -27,8 +28,6 @@ class DIN(AbstractUserModel):
     event of the batch. For this, `forward` passes each event's row number beside its vector to `score`.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         attention: widths of the layers of the attention perceptron w.
     """
 
@@ -55,7 +54,7 @@ class DIN(AbstractUserModel):
             own = place + history.shape[1] - events.target_mask.shape[1]
             history = history[row].scatter(1, own.unsqueeze(1), 0)  # M, L + 1
         # fp32 represents row numbers exactly up to 2²⁴.
-        table = table.to(torch.promote_types(table.dtype, torch.float32))
+        table = at_least_fp32(table)
         x = F.embedding(history, table, padding_idx=0)
         return torch.cat([x, history.unsqueeze(2).to(x.dtype)], dim=2)
 

@@ -18,8 +18,6 @@ class DSSM(AbstractUserModel):
     """The mean of the history's item vectors; optionally a tower over items and one over the mean.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         towers: widths of the layers of both towers, each dropout → linear → batch norm → tanh; none by
             default, as published.
         dropout: dropout before each layer of a tower.

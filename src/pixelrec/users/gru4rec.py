@@ -24,8 +24,6 @@ class GRU4Rec(AbstractUserModel):
     2309.06789).
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         layers: recurrent layers.
         hidden: width of the state as a multiple of D.
         dropout: dropout on the input items.

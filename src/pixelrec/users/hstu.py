@@ -28,8 +28,6 @@ class HSTU(AbstractUserModel):
     code.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         layers: layers of gated attention.
         heads: attention heads; a divisor of D.
         dropout: dropout on the input and on the output of each layer.
@@ -108,18 +106,15 @@ class HSTULayer(nn.Module):
         v, q, k = packing.unpack(rest).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # B, H, L, d
         # 1 / L of the longest history for past events, 0 for future ones. Padding has zero values.
         scale = torch.ones(buckets.shape[1:], device=buckets.device).tril() / len(self.distances)
-        attention = F.silu(q @ k.transpose(-1, -2) + self._bias(buckets)) * scale  # B, H, L, L
-        attended = packing.pack((attention @ v).transpose(1, 2).flatten(2))  # P, D
-        return x + self.out(self.dropout(_normed(attended) * gate))
-
-    def _bias(self, buckets: Tensor) -> Tensor:
-        """B, 1, L, L. Values above the diagonal and of padding have no effect."""
-        L = buckets.shape[1]
-        place = torch.arange(L, device=buckets.device)
+        # Biases above the diagonal and of padding have no effect.
+        place = torch.arange(buckets.shape[1], device=buckets.device)
         distance = self.distances[(place[:, None] - place).clamp(min=0)]
         # deviation: the time between the two events; the published code uses that to the target event.
         seconds = self.seconds.index_select(0, buckets.flatten()).view(buckets.shape)
-        return (seconds + distance).unsqueeze(1)
+        bias = (seconds + distance).unsqueeze(1)  # B, 1, L, L
+        attention = F.silu(q @ k.transpose(-1, -2) + bias) * scale  # B, H, L, L
+        attended = packing.pack((attention @ v).transpose(1, 2).flatten(2))  # P, D
+        return x + self.out(self.dropout(_normed(attended) * gate))
 
 
 def _normed(x: Tensor) -> Tensor:

@@ -28,7 +28,6 @@ class LightGCN(AbstractUserModel):
 
     Args:
         spec: facts about the data set; without its `history` the model can be loaded but not used.
-        width: D, the width of the table.
         layers: layers of propagation.
         init: initial user vectors: normal (N(0, 0.02)), xavier_normal, uniform (within ±1/√D), or
             uniform_by_rows (within ±1/√(rows + 1)).
@@ -67,12 +66,7 @@ class LightGCN(AbstractUserModel):
 
 @final
 class Neighbours(nn.Module):
-    """The neighbours of every node; not part of checkpoints.
-
-    Args:
-        neighbours: all lists of neighbours, concatenated.
-        counts: their lengths.
-    """
+    """The neighbours of every node, in concatenated lists of `counts`; not part of checkpoints."""
 
     rows: Tensor
     offsets: Tensor
@@ -98,12 +92,7 @@ class Neighbours(nn.Module):
 
 @final
 class Bipartite(nn.Module):
-    """The graph of users and items: an edge per event, 8 bytes each.
-
-    Args:
-        histories: the events of users 0, 1, ….
-        items: N; items are numbered 1 … N.
-    """
+    """The graph of users and items 1 … `items`: an edge per event, 8 bytes each."""
 
     def __init__(self, histories: Histories, items: int) -> None:
         super().__init__()

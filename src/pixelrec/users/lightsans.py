@@ -27,8 +27,6 @@ class LightSANs(AbstractUserModel):
     share projections; with more, each prefix is computed by itself, at L times the cost.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         layers: layers of attention and feed-forward.
         heads: attention heads; a divisor of D.
         interests: k, the number of interests to which events are pooled.
@@ -74,62 +72,24 @@ class LightSANs(AbstractUserModel):
         places = Packing.of(target_places(events))
         if len(self.layers) == 1 and len(places.places) > len(real):
             return cast(LightLayer, self.layers[0]).after_every(x, self.positions, packing, places)
-        vectors = self._of_prefixes(x, packing, places)
-        return vectors * places.pack(real).unsqueeze(1)  # zero without events
-
-    def _of_prefixes(self, x: Tensor, packing: Packing, places: Packing) -> Tensor:
-        """M, D: each prefix is computed as a row of its own."""
-        rows: Tensor | None = _prefixes(packing, places, len(self.positions), len(x))  # M, L
+        rows: Tensor | None = _prefixes(packing, places, len(self.positions), len(x))  # M, L: a row a prefix
         *lower, last = self.layers
         for layer in lower:
             x, rows = layer(x, self.positions, rows, slice(None)), None
-        vectors: Tensor = last(x, self.positions, rows, slice(-1, None))
-        return vectors.squeeze(1)
+        vectors: Tensor = last(x, self.positions, rows, slice(-1, None)).squeeze(1)
+        return vectors * places.pack(real).unsqueeze(1)  # zero without events
 
 
 @final
 class LightLayer(nn.Module):
-    """Attention to interests, then feed-forward."""
+    """Attention to pooled events, plus attention of positions → dense → residual → layer norm → feed-forward.
 
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        interests: int,
-        inner: int,
-        dropout: float,
-        attention_dropout: float,
-    ) -> None:
-        super().__init__()
-        self.attention = InterestAttention(width, heads, interests, attention_dropout, dropout)
-        self.feed_forward = FeedForward(width, inner, dropout)
-
-    def forward(self, x: Tensor, positions: Tensor, rows: Tensor | None, wanted: slice) -> Tensor:
-        """M, T, D: see `InterestAttention`."""
-        return self.feed_forward(self.attention(x, positions, rows, wanted))
-
-    def after_every(self, x: Tensor, positions: Tensor, packing: Packing, places: Packing) -> Tensor:
-        """M, D: the vectors of the prefixes that end at `places`."""
-        return self.feed_forward(self.attention.after_every(x, positions, packing, places))
-
-
-@final
-class InterestAttention(nn.Module):
-    """Attention of events to pooled events, plus attention of positions → dense → residual → layer norm.
-
-    Keys and values are pooled to k interests by a softmax over the places of x · θ, each with its own θ. All
-    attention weights are a softmax over the queries, not over the keys.
-
-    Args:
-        width: D, the width of the table.
-        heads: attention heads; a divisor of D.
-        interests: k.
-        attention_dropout: dropout on the weights of interests.
-        hidden_dropout: dropout on the output.
+    Keys and values are pooled to k `interests` by a softmax over the places of x · θ, each with its own θ.
+    All attention weights are a softmax over the queries, not over the keys.
     """
 
     def __init__(
-        self, width: int, heads: int, interests: int, attention_dropout: float, hidden_dropout: float
+        self, width: int, heads: int, interests: int, inner: int, dropout: float, attention_dropout: float
     ) -> None:
         super().__init__()
         self.heads, self.interests, self.size = heads, interests, width // heads
@@ -140,8 +100,9 @@ class InterestAttention(nn.Module):
         self.position_query_key = nn.Linear(width, 2 * width)
         self.weight_dropout = Dropout(attention_dropout)
         self.dense = nn.Linear(width, width)
-        self.dropout = Dropout(hidden_dropout)
+        self.dropout = Dropout(dropout)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
+        self.feed_forward = FeedForward(width, inner, dropout)
 
     def forward(self, x: Tensor, positions: Tensor, rows: Tensor | None, wanted: slice) -> Tensor:
         """M, T, D, for the T `wanted` of L places.
@@ -159,7 +120,7 @@ class InterestAttention(nn.Module):
         weights = _softmax(scores, dim=-2)[:, :, wanted]
         mixed = self.weight_dropout(weights) @ self._split(_pool(value, value @ self.value_interests))
         mixed = mixed + self._position_weights(positions)[:, wanted] @ self._split(value)
-        return self._add(x, mixed.transpose(1, 2).flatten(2))
+        return self._rest(x, mixed.transpose(1, 2).flatten(2))
 
     def after_every(self, x: Tensor, positions: Tensor, packing: Packing, places: Packing) -> Tensor:
         """M, D: the same for the last place of every prefix that ends at `places`, without a row per prefix.
@@ -176,7 +137,7 @@ class InterestAttention(nn.Module):
         once = torch.zeros_like(seen, dtype=_full(whole.dtype)).masked_fill(~seen, -torch.inf)
         log_count = torch.cat([padding.unsqueeze(-1).to(once.dtype).log(), once], dim=-1)  # B, L, 1 + L
         mixed = self._mix_interests(whole, log_count) + self._mix_positions(whole, positions, padding)
-        return self._add(packing.pick(x[:-B], _mask(places)), places.pack(mixed.flatten(2)))
+        return self._rest(packing.pick(x[:-B], _mask(places)), places.pack(mixed.flatten(2)))
 
     def _mix_interests(self, whole: Tensor, log_count: Tensor) -> Tensor:
         """B, L, heads, size: attention of the last event of each prefix to the prefix's interests."""
@@ -212,8 +173,8 @@ class InterestAttention(nn.Module):
         """B, L, D → B, heads, L, size."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def _add(self, x: Tensor, mixed: Tensor) -> Tensor:
-        return self.norm(x + self.dropout(self.dense(mixed)))
+    def _rest(self, x: Tensor, mixed: Tensor) -> Tensor:
+        return self.feed_forward(self.norm(x + self.dropout(self.dense(mixed))))
 
 
 def _softmax(scores: Tensor, dim: int) -> Tensor:

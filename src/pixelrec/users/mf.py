@@ -18,8 +18,6 @@ class MF(AbstractUserModel):
     """One learned vector per user, independent of the history.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         towers: widths of the layers over user and item vectors, each dropout → linear → batch norm → tanh;
             none by default.
         dropout: dropout before each layer of a tower.

@@ -31,8 +31,6 @@ class NextItNet(AbstractUserModel):
     """Item → dropout → residual blocks of two causal convolutions; a vector after every event.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         blocks: repetitions of the sequence of dilations.
         kernel: events seen by a convolution.
         dilations: dilations of successive residual blocks; the second convolution of each has twice as much.
@@ -106,11 +104,6 @@ class CausalConvolution(nn.Module):
 
     Initial weights and bias are uniform within ±1/√(kernel · D), as in PyTorch's convolutions. On a CPU, a
     product per k over the events with a predecessor is faster than a convolution over padded rows.
-
-    Args:
-        width: D, in and out.
-        kernel: number of events seen.
-        dilation: the distance between them.
     """
 
     def __init__(self, width: int, kernel: int, dilation: int) -> None:

@@ -22,8 +22,6 @@ class SASRec(AbstractUserModel):
     """Item + position → layer norm → dropout → post-norm causal transformer; a vector after every event.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         layers: transformer layers.
         heads: attention heads; a divisor of D.
         expansion: width of the feed-forward layer as a multiple of D.

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.dropout import Dropout
 from pixelrec.hyperparameters import DropoutRate, Layers
+from pixelrec.numerics.precision import at_least_fp32
 from pixelrec.users.user_model import AbstractUserModel, target_places
 
 
@@ -32,8 +33,6 @@ class SRGNN(AbstractUserModel):
     over its successors. The published code has an extra node for padding, which never changes a result.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         steps: steps of propagation.
         dropout: dropout on the input items; the published model has none.
     """
@@ -131,16 +130,18 @@ class Bags:
 
     def mean(self, x: Tensor) -> Tensor:
         """The mean of each list of rows of `x`, zero for an empty one; fp32 at least."""
-        return F.embedding_bag(self.rows, _full(x), self.offsets, mode="mean", include_last_offset=True)
+        return F.embedding_bag(
+            self.rows, at_least_fp32(x), self.offsets, mode="mean", include_last_offset=True
+        )
 
     def weighted_sum(self, x: Tensor, weights: Tensor) -> Tensor:
         """The sum of each list of rows of `x`, each times its weight; fp32 at least."""
         return F.embedding_bag(
             self.rows,
-            _full(x),
+            at_least_fp32(x),
             self.offsets,
             mode="sum",
-            per_sample_weights=_full(weights),
+            per_sample_weights=at_least_fp32(weights),
             include_last_offset=True,
         )
 
@@ -191,18 +192,15 @@ class SessionGraphs:
 
         `number` (M, L) are the states before the first step: nodes with the same number start equal.
         """
-        version = self._first_version()
+        # First the place since which a node has had its neighbours: the one after its latest event.
+        place = torch.arange(self.node.shape[1], device=self.node.device).expand_as(self.node)
+        latest = torch.zeros_like(self.node).scatter_reduce(1, self.node, place * self.inside, "amax")
+        version = torch.minimum(latest + 1, self.last[:, None])
         for step in range(steps):
             version = version if step == 0 else self._next_version(version)
             after, chosen = self._number(version)
             yield self._hop(number, after, chosen), after
             number = after
-
-    def _first_version(self) -> Tensor:
-        """M, L: the place since which a node has had its neighbours: the one after its latest event."""
-        place = torch.arange(self.node.shape[1], device=self.node.device).expand_as(self.node)
-        latest = torch.zeros_like(self.node).scatter_reduce(1, self.node, place * self.inside, "amax")
-        return torch.minimum(latest + 1, self.last[:, None])
 
     def _next_version(self, version: Tensor) -> Tensor:
         """M, L: the place since which a node's neighbours have had their version."""
@@ -252,8 +250,3 @@ class SessionGraphs:
     def latest(self, number: Tensor) -> Tensor:
         """M: the state of the latest event's node, from states (M, L)."""
         return number.gather(1, self.node.gather(1, self.last[:, None])).squeeze(1)
-
-
-def _full(x: Tensor) -> Tensor:
-    """At least fp32: sums of many rows in less would lose the small ones."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -26,8 +26,6 @@ class WideDeep(AbstractUserModel):
     the same for every candidate, so they affect neither loss nor ranking.
 
     Args:
-        spec: facts about the data set.
-        width: D, the width of the table.
         deep: widths of the layers of the perceptron.
         dropout: dropout before each of its layers but the first.
     """
@@ -55,10 +53,8 @@ class WideDeep(AbstractUserModel):
         return pool_others(table, events.history, events.target_mask, mean=True)
 
     def score(self, vectors: Tensor, candidates: Tensor) -> Tensor:
-        return self._wide(vectors, candidates) + self._deep(vectors, candidates)
-
-    def _wide(self, vectors: Tensor, candidates: Tensor) -> Tensor:
-        return super().score(vectors @ self.cross + self.linear, candidates)
+        wide = super().score(vectors @ self.cross + self.linear, candidates)
+        return wide + self._deep(vectors, candidates)
 
     def _deep(self, vectors: Tensor, candidates: Tensor) -> Tensor:
         """The first layer is a sum of a user's and a candidate's part, each computed once."""

@@ -89,11 +89,7 @@ class AbstractBackbone(nn.Module, ABC):
         return self.measurement.shapes[-1][-1]
 
     def freeze(self, trainable: str) -> None:
-        """Train only the parts given by `trainable` (see `depth`); the parts below stay in eval mode.
-
-        Raises:
-            RecipeError: the network has no such depth.
-        """
+        """Train only the parts given by `trainable` (see `depth`); the parts below stay in eval mode."""
         self.boundary = boundary_of(trainable, blocks=len(self.blocks), stages=self.stages)
         names = ["stem", *(f"blocks.{i}" for i in range(len(self.blocks))), "head"]
         depth = {f"{name}.": i for i, name in enumerate(names)}

@@ -28,6 +28,7 @@ from pixelrec.items.backbones.picture_input import (
     PictureSizes,
 )
 from pixelrec.items.backbones.pooling import MapToTokens, Pooling, checked, pooled
+from pixelrec.numerics.precision import at_least_fp32
 
 STRIDE = 32  # pixels per place of the last feature map, along each side
 PICTURES = PictureSizes(step=STRIDE, least=STRIDE)
@@ -225,7 +226,7 @@ def fitted_positions(positions: Tensor, grid: int) -> Tensor:
     old = isqrt(len(positions) - 1)
     if old == grid:
         return positions
-    full = positions.to(torch.promote_types(positions.dtype, torch.float32))
+    full = at_least_fp32(positions)
     square = full[1:].T.reshape(1, -1, old, old)
     square = F.interpolate(square, size=(grid, grid), mode="bicubic", align_corners=False)
     return torch.cat([full[:1], square.flatten(2)[0].T])

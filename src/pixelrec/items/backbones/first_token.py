@@ -22,13 +22,6 @@ class BlockParts:
     dropout: float  # the largest
     scales: tuple[nn.Module, nn.Module] = field(default_factory=lambda: (nn.Identity(), nn.Identity()))
 
-    @property
-    def plain(self) -> bool:
-        """Whether keys and values are linear, without LoRA, and nothing is dropped."""
-        return self.dropout == 0 and all(
-            type(m) is nn.Linear and m.bias is not None for m in self.attend[1:3]
-        )
-
 
 PartsOf: TypeAlias = Callable[[Any], BlockParts]  # of a layer of transformers
 
@@ -39,10 +32,6 @@ class FirstTokenBlock(nn.Module):
 
     With one query per head, keys and values need not be computed: the query is mapped to the space of the
     tokens, and the weighted sum of tokens to that of the values. The same result with T times fewer products.
-
-    Args:
-        layer: a layer of transformers.
-        parts: takes it apart.
     """
 
     def __init__(self, layer: nn.Module, parts: PartsOf) -> None:
@@ -52,7 +41,8 @@ class FirstTokenBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         parts = self._parts(self.layer)
-        if not parts.plain:
+        linear = all(type(m) is nn.Linear and m.bias is not None for m in parts.attend[1:3])
+        if parts.dropout or not linear:  # keys and values with LoRA, or something is dropped
             return self.layer(x, attention_mask=None)[:, :1]
         middle = x[:, 0] + parts.scales[0](_attended(parts.norms[0](x), parts))
         return (middle + parts.scales[1](parts.mlp(parts.norms[1](middle))))[:, None]

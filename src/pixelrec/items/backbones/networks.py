@@ -44,22 +44,13 @@ class NetworkConfig:
     options: BackboneOptions = field(default_factory=BackboneOptions)
     frozen_pool: bool = False
 
-    @property
-    def of_clip_resnet(self) -> bool:
-        """Whether it is a CLIP ResNet: by family, or because the weights are a single file."""
-        file = self.source is not None and Path(self.source).suffix in _WEIGHT_FILES
-        return self.family == CLIP_RESNET or (self.family is None and file)
-
 
 def make_network(config: NetworkConfig) -> AbstractBackbone:
-    """The network of a recipe, in fp32 and eval mode.
-
-    Raises:
-        RecipeError: no such checkpoint or family, or unsuitable options.
-    """
+    """The network of a recipe, in fp32 and eval mode; `RecipeError` for unsuitable options."""
     if config.family is not None and config.family not in NETWORKS:
         raise RecipeError(f"items.family is {config.family!r}; {nearest(config.family, NETWORKS)}")
-    if config.of_clip_resnet:
+    file = config.source is not None and Path(config.source).suffix in _WEIGHT_FILES
+    if config.family == CLIP_RESNET or (config.family is None and file):
         return _clip_resnet(config)
     if config.family == CNN_F:
         return _cnnf(config)

@@ -59,17 +59,14 @@ class PictureSizes:
         if size >= self.least and size % self.step == 0:
             return
         below = size // self.step * self.step
-        fitting = sorted({max(below, self._smallest), max(below + self.step, self._smallest)})
-        multiples = f"multiples of {self.step} from {self._smallest} on"
+        smallest = math.ceil(self.least / self.step) * self.step
+        fitting = sorted({max(below, smallest), max(below + self.step, smallest)})
+        multiples = f"multiples of {self.step} from {smallest} on"
         which = multiples if self.step > 1 else f"{self.least} and more"
         raise RecipeError(
             f"pictures of {size} pixels do not fit {network}: it takes {which}; "
             f"choose {' or '.join(map(str, fitting))}"
         )
-
-    @property
-    def _smallest(self) -> int:
-        return math.ceil(self.least / self.step) * self.step
 
 
 @dataclass(frozen=True)
@@ -82,17 +79,18 @@ class Preprocessing:
 
     @classmethod
     def of(cls, written: Mapping[str, Any]) -> Self:
-        """Reads old and new forms of the file; scaling other than by 1/255 becomes part of mean and std.
-
-        Raises:
-            RecipeError: pictures are not square, or a value is no number.
-        """
+        """Reads old and new forms of the file; scaling other than by 1/255 becomes part of mean and std."""
         mean, std = _colour(written, "image_mean"), _colour(written, "image_std")
         if std is not None and min(std) <= 0:
             raise _wrong("image_std", list(std), "three numbers above 0")
         if not written.get("do_normalize", True):
             mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-        factor = _factor(written) if written.get("do_rescale", True) else 1.0
+        factor = written.get("rescale_factor")
+        factor = 1 / 255 if factor is None else factor  # for colours 0 … 255
+        if not written.get("do_rescale", True):
+            factor = 1.0
+        elif not _is_number(factor) or factor <= 0:
+            raise _wrong("rescale_factor", factor, "a number above 0, such as 0.00392")
         return cls(_size(written), _divided(mean, 255 * factor), _divided(std, 255 * factor))
 
 
@@ -126,16 +124,6 @@ def _colour(written: Mapping[str, Any], name: str) -> Colour | None:
     if not isinstance(values, list) or len(values) != 3 or not all(map(_is_number, values)):
         raise _wrong(name, values, "three numbers")
     return float(values[0]), float(values[1]), float(values[2])
-
-
-def _factor(written: Mapping[str, Any]) -> float:
-    """The factor for colours 0 … 255."""
-    factor = written.get("rescale_factor")
-    if factor is None:
-        return 1 / 255
-    if not _is_number(factor) or factor <= 0:
-        raise _wrong("rescale_factor", factor, "a number above 0, such as 0.00392")
-    return float(factor)
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

@@ -49,13 +49,11 @@ def without_statistics(block: nn.Module) -> list[_BatchNorm]:
 def first_statistics(block: nn.Module) -> Iterator[None]:
     """Batch norms without running statistics take the mean of those inside; others keep theirs."""
     norms = without_statistics(block)
-    momenta, counts = [norm.momentum for norm in norms], [norm.num_batches_tracked for norm in norms]
+    counts = [norm.num_batches_tracked for norm in norms]
     with fixed_statistics(block):
         for norm, count in zip(norms, counts, strict=True):
             norm.momentum, norm.num_batches_tracked = None, count
         yield
-    for norm, momentum, count in zip(norms, momenta, counts, strict=True):
-        norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 @contextmanager
