@@ -64,7 +64,7 @@ def a_batch(recommender: Recommender, *, correct: bool = False, reencoded: int =
 def without_bank(recommender: Recommender, batch: Batch) -> Batch:
     """The same batch, all of whose items are encoded."""
     assert batch.items.banked is not None
-    return replace(batch, items=recommender._items(torch.cat([batch.items.ids, batch.items.banked])))
+    return replace(batch, items=recommender.load(torch.cat([batch.items.ids, batch.items.banked])))
 
 
 def is_stale(batch: Batch) -> Tensor:
@@ -165,7 +165,7 @@ def with_fresh(recommender: Recommender, batch: Batch, item: int) -> Batch:
     assert stale is not None and batch.negative is not None
     others = stale[stale != item]
     weights = torch.cat([torch.ones(len(ids)), torch.tensor([float(len(stale))])])
-    encoded = recommender._items(torch.cat([ids, torch.tensor([item])]))
+    encoded = recommender.load(torch.cat([ids, torch.tensor([item])]))
     row = torch.full((int(recommender.spec.items) + 1,), -1)
     numbers = torch.cat([ids, torch.tensor([item]), others])
     row[numbers] = torch.arange(len(numbers))

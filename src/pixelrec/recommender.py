@@ -51,11 +51,11 @@ class Recommender(nn.Module):
         super().__init__()
         self.recipe = {"items": dict(items), "users": dict(users), "scoring": dict(scoring)}
         self.spec = spec
-        encoder, options = ITEM_ENCODERS[items["name"]], _options(items)
+        encoder, options = ITEM_ENCODERS[items["name"]], without_name(items)
         self.items = encoder(spec, **options) if saved is None else encoder.rebuild(spec, saved, options)
         self.bank: Tensor | None = None  # N + 1, D: vectors of the catalogue as last encoded; no gradient
-        self.users = USER_MODELS[users["name"]](spec, self.items.width, **_options(users))
-        self.scoring = SCORINGS[scoring["name"]](**_options(scoring))
+        self.users = USER_MODELS[users["name"]](spec, self.items.width, **without_name(users))
+        self.scoring = SCORINGS[scoring["name"]](**without_name(scoring))
         if self.users.looks_at_candidates and scoring["name"] != "dot":
             raise RecipeError(
                 f"scoring.name is {scoring['name']}, but {users['name']} scores candidates itself; "
@@ -116,11 +116,11 @@ class Recommender(nn.Module):
         """
         parts = ids.split(chunk or self.items.rows_at_once)
         with self._evaluating(), ThreadPoolExecutor(1, thread_name_prefix="catalogue") as pool:
-            ahead = [pool.submit(self._items, part) for part in parts[:1]]
+            ahead = [pool.submit(self.load, part) for part in parts[:1]]
             for number in range(len(parts)):
                 items = ahead.pop().result()
                 if number + 1 < len(parts):
-                    ahead.append(pool.submit(self._items, parts[number + 1]))
+                    ahead.append(pool.submit(self.load, parts[number + 1]))
                 yield at_least_fp32(self.items(items.to(self.device)))
 
     def encode_all(self, *, chunk: int | None = None) -> Tensor:
@@ -204,7 +204,7 @@ class Recommender(nn.Module):
             return dense_top_k(self.scores(catalogue, vectors), k, seen, owners)
         return top_k(vectors, catalogue.candidates, k, seen, owners)
 
-    def _items(self, ids: Tensor) -> Items:
+    def load(self, ids: Tensor) -> Items:
         return Items(ids, self.items.load(ids.numpy()))
 
     @property
@@ -254,5 +254,5 @@ class Recommender(nn.Module):
         return recommender.eval()
 
 
-def _options(section: Config) -> dict[str, Any]:
+def without_name(section: Config) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key != "name"}

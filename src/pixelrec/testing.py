@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelrec.batch import Batch, DatasetSpec, Events, Histories, Items
+from pixelrec.batch import Batch, DatasetSpec, Events, Histories
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.sampling import NEGATIVES
@@ -31,7 +31,7 @@ from pixelrec.data.views import VIEWS, Reader, Windowing, latest
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder
 from pixelrec.recipe.options import options_of
-from pixelrec.recommender import Recommender
+from pixelrec.recommender import Config, Recommender
 from pixelrec.registry import Registry
 from pixelrec.users import USER_MODELS
 from pixelrec.users.user_model import AbstractUserModel
@@ -43,15 +43,15 @@ _NAME = "class-under-test"
 def check_user_model(
     chosen: type[AbstractUserModel],
     *,
-    config: Mapping[str, Any] | None = None,
-    items: Mapping[str, Any] | None = None,
+    config: Config | None = None,
+    items: Config | None = None,
     spec: DatasetSpec | None = None,
     reads_all_events: bool = True,
 ) -> None:
-    """Checks that a user model keeps the contract that the models of pixelrec keep.
+    """Checks that a user model, which need not be registered, keeps the contract of those of pixelrec.
 
     Args:
-        chosen: the class; it need not be registered.
+        chosen: the class.
         config: its hyper-parameters.
         items: the item encoder below it, with its `name`; by default id_table, 16 wide.
         spec: a data set with training events; by default a generated one.
@@ -73,14 +73,14 @@ def check_user_model(
 def check_item_encoder(
     chosen: type[AbstractItemEncoder],
     *,
-    config: Mapping[str, Any] | None = None,
-    users: Mapping[str, Any] | None = None,
+    config: Config | None = None,
+    users: Config | None = None,
     spec: DatasetSpec | None = None,
 ) -> None:
-    """Checks that an item encoder keeps the contract that the encoders of pixelrec keep.
+    """Checks that an item encoder, which need not be registered, keeps the contract of those of pixelrec.
 
     Args:
-        chosen: the class; it need not be registered.
+        chosen: the class.
         config: its hyper-parameters.
         users: the user model above it, with its `name`; by default sasrec.
         spec: a data set with training events, and with pictures if the encoder reads them; by default a
@@ -95,12 +95,7 @@ def check_item_encoder(
         _check({"name": name, **(config or {})}, users or {"name": "sasrec"}, spec)
 
 
-def _check(
-    items: Mapping[str, Any],
-    users: Mapping[str, Any],
-    spec: DatasetSpec | None,
-    reads_all_events: bool = True,
-) -> None:
+def _check(items: Config, users: Config, spec: DatasetSpec | None, reads_all_events: bool = True) -> None:
     """Runs every check, with every scoring that suits the model."""
     model = USER_MODELS[users["name"]]
     for scoring in ["dot"] if model.looks_at_candidates else SCORINGS:
@@ -128,9 +123,9 @@ def generated_spec(users: int = 80, items: int = 600, seed: int = 0) -> DatasetS
 class Case:
     """An item encoder, a user model and a scoring over training events."""
 
-    items: Mapping[str, Any]
-    users: Mapping[str, Any]
-    scoring: Mapping[str, Any]
+    items: Config
+    users: Config
+    scoring: Config
     spec: DatasetSpec
     reads_all_events: bool = True
 
@@ -150,13 +145,10 @@ class Case:
             raise AssertionError("the spec has no training events; pass dataset.spec(length, events)")
         return self.spec.history
 
-    def users_with(self, events: int) -> np.ndarray:
-        """Twenty users with more than so many training events."""
-        found = np.flatnonzero(self.history.stops - self.history.starts > events)[:20]
-        _demand(len(found) > 5, f"the data set has {len(found)} users with more than {events} events")
-        return found
-
-    def events(self, users: np.ndarray, length: int) -> Events:
+    def events(self, more_than: int, length: int) -> Events:
+        """The latest events of twenty users with more than so many training events."""
+        users = np.flatnonzero(self.history.stops - self.history.starts > more_than)[:20]
+        _demand(len(users) > 5, f"the data set has {len(users)} users with more than {more_than} events")
         return Events.of_numbers(users, *latest(self.history, users, length))
 
     def batch(self, made: Recommender, negatives: str = "per_target", rows: int = 32) -> Batch:
@@ -167,10 +159,6 @@ class Case:
         return next(batcher.epoch(0))
 
 
-def _items(made: Recommender, ids: Tensor) -> Items:
-    return Items(ids, made.items.load(ids.numpy()))
-
-
 def table_of_a_batch_is_the_table_of_the_catalogue(case: Case) -> None:
     """Training encodes the items of a batch, evaluation the catalogue: scores must be the same."""
     made = case.build()
@@ -179,7 +167,7 @@ def table_of_a_batch_is_the_table_of_the_catalogue(case: Case) -> None:
     few = len(ids) <= case.spec.items or made.users.needs_catalogue
     _demand(few, "a batch holds all items: the data set has too few for this check")
     whole = Batch(
-        items=_items(made, torch.arange(case.spec.items + 1)),
+        items=made.load(torch.arange(case.spec.items + 1)),
         events=replace(batch.events, history=ids[batch.events.history]),
         target=ids[batch.target],
         negative=ids[batch.negative],
@@ -208,8 +196,7 @@ def vectors_follow_the_target_mask(case: Case) -> None:
 def padding_on_the_left_changes_nothing(case: Case) -> None:
     made = case.build()
     length = case.spec.length
-    some = case.users_with(4)
-    short, padded = case.events(some, 3), case.events(some, length)
+    short, padded = case.events(4, 3), case.events(4, length)
     history = torch.where(torch.arange(length) < length - 3, 0, padded.history)
     padded = replace(padded, history=history, times=torch.where(history == 0, 0, padded.times))
     table = made.catalogue(chunk=50).table.double()
@@ -225,7 +212,7 @@ def a_vector_depends_on_the_events_that_its_view_shows(case: Case) -> None:
     made = case.build()
     length = case.spec.length
     width = length if view == "next_item" else length + 1
-    now = case.events(case.users_with(width), width)
+    now = case.events(width, width)
     place = torch.arange(width)
     changed = 4 if view == "cloze" else 5
     mask = (place >= 2) & ((place % 2 == 1) | (view != "cloze"))
@@ -248,9 +235,8 @@ def a_vector_depends_on_the_events_that_its_view_shows(case: Case) -> None:
 def the_latest_events_of_a_longer_history_count(case: Case) -> None:
     made = case.build()
     length = case.spec.length
-    some = case.users_with(length + 2)
     catalogue = made.catalogue()
-    latest, longer = (made.vectors(catalogue, case.events(some, length + more)) for more in (0, 4))
+    latest, longer = (made.vectors(catalogue, case.events(length + 2, length + more)) for more in (0, 4))
     _demand(bool(latest.any()), "vectors of whole histories are zero")
     _same(latest, longer)
 
@@ -268,17 +254,8 @@ def an_empty_history_has_the_same_finite_vector_for_everyone(case: Case) -> None
 def training_scores_are_ranking_scores(case: Case) -> None:
     """The event after L others scores the same as a training target and as an evaluation target."""
     made = case.build()
-    batch, events, target = _next_events(case, made)
-    scores = made.scores(catalogue := made.catalogue(), made.vectors(catalogue, events))
-    expected = scores.gather(1, target[:, None])[:, 0]
-    with torch.no_grad():
-        _same(made(batch).positive, expected, rtol=1e-4, atol=1e-4)
-
-
-def _next_events(case: Case, made: Recommender) -> tuple[Batch, Events, Tensor]:
-    """The event after L others: as a training batch, and as evaluation's events and target."""
     length = case.spec.length
-    line = case.events(case.users_with(length + 2), length + 1)
+    line = case.events(length + 2, length + 1)
     before = Events(line.users, line.history[:, :-1], line.times[:, :-1])
     target = line.history[:, -1]
     last = torch.arange(length + 1) == length
@@ -290,9 +267,12 @@ def _next_events(case: Case, made: Recommender) -> tuple[Batch, Events, Tensor]:
     }[made.users.view]
     mask = mask.expand(len(target), -1).clone()
     events = Events(line.users, history, line.times[:, : history.shape[1]], mask)
-    everything = _items(made, torch.arange(case.spec.items + 1))
-    targets = torch.where(mask, target[:, None], 0)
-    return Batch(everything, events, targets, torch.ones(1, dtype=torch.int64)), before, target
+    everything = made.load(torch.arange(case.spec.items + 1))
+    batch = Batch(everything, events, torch.where(mask, target[:, None], 0), torch.ones(1, dtype=torch.int64))
+    scores = made.scores(catalogue := made.catalogue(), made.vectors(catalogue, before))
+    with torch.no_grad():
+        expected = scores.gather(1, target[:, None])[:, 0]
+        _same(made(batch).positive, expected, rtol=1e-4, atol=1e-4)
 
 
 def a_saved_model_loads_as_it_was(case: Case) -> None:
@@ -304,7 +284,7 @@ def a_saved_model_loads_as_it_was(case: Case) -> None:
     _demand(weights.keys() == again.keys(), "the loaded model has other weights")
     for name, weight in weights.items():
         _demand(torch.equal(weight, again[name]), f"{name} is another after loading")
-    events = case.events(case.users_with(0), case.spec.length)
+    events = case.events(0, case.spec.length)
     vectors = [each.vectors(each.catalogue(), events) for each in (made, loaded)]
     _demand(torch.equal(*vectors), "the loaded model computes other vectors")
     _same(loaded.catalogue(chunk=7).table, made.catalogue().table, rtol=1e-4, atol=1e-4)

@@ -17,6 +17,7 @@ from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, Literal, Union, final, get_args, get_origin, get_type_hints
 
 from pixelrec.errors import RequestError, nearest
+from pixelrec.recipe.options import parameter_texts
 
 SUPPLIED = ("console", "on_packed")  # parameters that are no words of the command line
 # Classes that a command line names by a path or a name, so that nothing heavy is imported for their sake.
@@ -92,13 +93,13 @@ def parameters(
     # Only these annotations are evaluated: what a function returns is of no concern here.
     annotations = SimpleNamespace(__annotations__={name: each.annotation for name, each in given.items()})
     hints = get_type_hints(annotations, {**inspect.unwrap(function).__globals__, **NAMED})
-    texts, found = _texts(function), []
+    texts, found = parameter_texts(function), []
     for name, each in given.items():
         kind, values, many = _kind(hints[name])
         written = (renames or {}).get(name, name).replace("_", "-")
         positional = each.kind is not each.KEYWORD_ONLY and not many
         flag = written.upper() if positional else f"{'-' if len(written) == 1 else '--'}{written}"
-        text = texts.get(name, "")
+        text = texts.get(name, "").removesuffix(".")
         found.append(Parameter(name, flag, kind, values, many, positional, each.default, text))
     return found
 
@@ -233,10 +234,3 @@ def summary(function: Callable[..., Any]) -> str:
     """The docstring before its `Args:`, wrapped to 80 columns."""
     text = (inspect.getdoc(function) or "").partition("\n\nArgs:")[0]
     return "\n\n".join(textwrap.fill(" ".join(part.split()), 80) for part in text.split("\n\n"))
-
-
-def _texts(function: Callable[..., Any]) -> dict[str, str]:
-    """Of the docstring's `Args:`, by parameter."""
-    body = (inspect.getdoc(function) or "").partition("Args:\n")[2].partition("\n\n")[0]
-    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", body, flags=re.MULTILINE)
-    return {name: " ".join(text.split()).removesuffix(".") for name, text in entries}

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 
 def demo(found: Demonstration, console: Console) -> None:
-    """The table of both runs, and where the report is."""
     from pixelrec.cli.show_demo import print_demonstration
 
     print_demonstration(found, console)
@@ -35,7 +34,6 @@ def demo(found: Demonstration, console: Console) -> None:
 
 
 def prepared(dataset: Dataset, console: Console) -> None:
-    """Statistics of the data set, and how to continue."""
     from pixelrec.cli.show_statistics import print_statistics
     from pixelrec.data.statistics import statistics
 
@@ -46,7 +44,6 @@ def prepared(dataset: Dataset, console: Console) -> None:
 
 
 def packing(found: PackedCovers, console: Console) -> None:
-    """A report on packed covers."""
     from pixelrec.cli.show_images import print_pack
 
     print_pack(found.report, console)
@@ -73,7 +70,6 @@ def checked(found: CheckReport, console: Console, *, json: bool = False) -> None
 
 
 def cache(found: list[Entry], console: Console, clear: bool) -> None:
-    """A line for every entry."""
     from pixelrec.cli.show_images import print_activations
 
     print_activations(found, console, deleted=clear)
@@ -85,7 +81,6 @@ def text(found: object, console: Console) -> None:
 
 
 def run(found: Run, console: Console) -> None:
-    """Where the run is, and how to continue."""
     _say(console, "", f"run        {found.folder}", f"next       pixelrec evaluate {found.folder}")
 
 
@@ -109,7 +104,6 @@ def evaluation(
 
 
 def comparison(found: RunComparison, console: Console) -> None:
-    """Both runs in one table, and the verdict."""
     from pixelrec.cli.show_comparison import print_comparison
 
     print_comparison(found, console)

@@ -12,7 +12,7 @@ from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.errors import RecipeError
 from pixelrec.recipe.recipe import Recipe
-from pixelrec.recommender import Recommender
+from pixelrec.recommender import Recommender, without_name
 from pixelrec.training.loop import Loss
 from pixelrec.training.losses import LOSSES
 
@@ -25,11 +25,7 @@ def build_recommender(
 
 
 def try_user_model(recipe: Recipe) -> None:
-    """Builds a tiny recommender without the item encoder, whose sources may be large.
-
-    Raises:
-        RecipeError: options that contradict each other, such as heads that do not divide the width.
-    """
+    """Builds a tiny recommender without the item encoder, whose sources may be large, to find errors."""
     items = recipe["items"]
     widths = [part.get("width") for part in (items, *items.get("parts", {}).values())]
     for width in [width for width in widths if width][:1]:  # an encoder may have no such option
@@ -51,7 +47,7 @@ def build_batcher(
     users, items = recommender.users, recommender.spec.items
     view = VIEWS[users.view]
     reader = Reader.over(view, histories, recipe["length"], Windowing(**recipe["windowing"]))
-    name, config = _named(recipe["negatives"])
+    name, config = recipe["negatives"]["name"], without_name(recipe["negatives"])
     if "correct" in config and recipe["loss"]["name"] != "softmax":
         config["correct"] = False  # log-Q correction belongs to softmax
     negatives = NEGATIVES[name](reader, items, **config)  # type: ignore[call-arg]
@@ -72,18 +68,10 @@ def build_batcher(
 
 
 def build_loss(recipe: Recipe) -> Loss:
-    """The loss, with its options bound.
-
-    Raises:
-        RecipeError: it cannot use these negatives.
-    """
-    name, config = _named(recipe["loss"])
+    """The loss, with its options bound; raises `RecipeError` if it cannot use these negatives."""
+    name = recipe["loss"]["name"]
     negatives = recipe["negatives"]["name"]
     if NEGATIVES[negatives].whole_catalogue and name != "softmax":
         raise RecipeError(f"negatives.name {negatives} goes with loss.name softmax only, not {name}")
-    loss: Callable[..., Any] = partial(LOSSES[name], **config)
+    loss: Callable[..., Any] = partial(LOSSES[name], **without_name(recipe["loss"]))
     return loss
-
-
-def _named(section: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    return section["name"], {key: value for key, value in section.items() if key != "name"}

@@ -68,7 +68,7 @@ def options_of(chosen: Callable[..., Any]) -> tuple[Option, ...]:
         for name, parameter in inspect.signature(chosen).parameters.items()
         if is_dataclass(chosen) or parameter.kind is Parameter.KEYWORD_ONLY
     }
-    hints, helps = _hints(chosen, parameters), _helps(chosen)
+    hints, helps = _hints(chosen, parameters), parameter_texts(chosen)
     for name, hint in hints.items():
         if not all(map(_readable, _kinds(hint))):
             raise RecipeError(
@@ -90,20 +90,11 @@ def _hints(chosen: Callable[..., Any], parameters: Mapping[str, Parameter]) -> d
         raise RecipeError(f"{place}: {error}; import it where the class is defined") from None
 
 
-def _helps(chosen: Callable[..., Any]) -> dict[str, str]:
-    """By parameter: a line `layers: of the transformer.` of the docstring, and its continuation lines."""
-    found: dict[str, str] = {}
-    name, margin = "", 0
-    for line in inspect.cleandoc(chosen.__doc__ or "").splitlines():
-        indent = len(line) - len(line.lstrip())
-        if start := re.match(r" *(\w+): (.+)", line):
-            name, margin = start[1], indent
-            found[name] = start[2]
-        elif name and line.strip() and indent > margin:
-            found[name] += f" {line.strip()}"
-        else:
-            name = ""
-    return found
+def parameter_texts(documented: Callable[..., Any]) -> dict[str, str]:
+    """By parameter: a line `layers: number of blocks.` of the docstring, and its continuation lines."""
+    doc = inspect.cleandoc(documented.__doc__ or "")
+    found = re.findall(r"^( *)(\w+): (.+(?:\n\1 +\S.*)*)", doc, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for _, name, text in found}
 
 
 def _kinds(hint: Any, limits: str = "") -> dict[Any, str]:

@@ -67,50 +67,41 @@ class RowAdamW:
         late = numbers.flatten()
         late = late[self.upto[late] < self.replay.now]
         for rows in late.unique().split(CHUNK) if len(late) else ():
-            self._replay(rows)
+            upto = self.upto[rows]
+            shrink, move, epsilon, fade1, fade2 = (
+                torch.from_numpy(x).to(self.weight)[:, None] for x in self.replay.since(upto.cpu().numpy())
+            )
+            mean, square = self.mean[rows], self.square[rows]
+            direction = mean / square.sqrt().add_(epsilon)
+            self.weight[rows] = self.weight[rows].mul_(shrink).sub_(direction.mul_(move))
+            self.mean[rows] = mean.mul_(fade1)
+            self.square[rows] = square.mul_(fade2)
+            self.upto[rows] = self.replay.now
 
     def catch_up_all(self) -> None:
         """Brings every row to the present step, and drops the steps before it."""
         self.catch_up(torch.arange(len(self.weight), device=self.weight.device))
         self.replay = Replay(self.replay.now, (self.beta1, self.beta2))
 
-    def _replay(self, rows: Tensor) -> None:
-        upto = self.upto[rows]
-        shrink, move, epsilon, fade1, fade2 = (
-            torch.from_numpy(x).to(self.weight)[:, None] for x in self.replay.since(upto.cpu().numpy())
-        )
-        mean, square = self.mean[rows], self.square[rows]
-        direction = mean / square.sqrt().add_(epsilon)
-        self.weight[rows] = self.weight[rows].mul_(shrink).sub_(direction.mul_(move))
-        self.mean[rows] = mean.mul_(fade1)
-        self.square[rows] = square.mul_(fade2)
-        self.upto[rows] = self.replay.now
-
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One AdamW step at `factor` times the peak rate, on the rows that have a gradient."""
-        rate = self.peak * factor
-        gradient = self.weight.grad
-        if gradient is None:
-            self.replay.advance(rate, self.decay)
-        elif gradient.is_sparse:
+        rate, gradient = self.peak * factor, self.weight.grad
+        if gradient is not None and gradient.is_sparse:
             gradient = gradient.coalesce()
-            self._step_some(gradient.indices()[0], gradient.values(), rate)
-        else:
-            self._step_all(gradient, rate)
-
-    def _step_some(self, rows: Tensor, gradient: Tensor, rate: float) -> None:
-        self.catch_up(rows)
+            self.catch_up(gradient.indices())
         self.replay.advance(rate, self.decay)
-        for some, g in zip(rows.split(CHUNK), gradient.split(CHUNK), strict=True):
-            weight, mean, square = self.weight[some], self.mean[some], self.square[some]
-            self._move(weight, mean, square, g, rate)
-            self.weight[some], self.mean[some], self.square[some] = weight, mean, square
-            self.upto[some] = self.replay.now
-
-    def _step_all(self, gradient: Tensor, rate: float) -> None:
+        if gradient is None:
+            return
+        if gradient.is_sparse:
+            rows, values = gradient.indices()[0].split(CHUNK), gradient.values().split(CHUNK)
+            for some, g in zip(rows, values, strict=True):
+                weight, mean, square = self.weight[some], self.mean[some], self.square[some]
+                self._move(weight, mean, square, g, rate)
+                self.weight[some], self.mean[some], self.square[some] = weight, mean, square
+                self.upto[some] = self.replay.now
+            return
         # Only a table that was read as a whole has a dense gradient, and reading brought its rows up to date.
-        self.replay.advance(rate, self.decay)
         parts = (x.split(CHUNK) for x in (self.weight, self.mean, self.square, gradient))
         for weight, mean, square, g in zip(*parts, strict=True):
             self._move(weight, mean, square, g, rate)
