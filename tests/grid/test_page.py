@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from reports.html_page import Page
 
 from pixelrec.grid.page import forest_plots, page
 from pixelrec.grid.plan import Grid
@@ -15,38 +15,6 @@ from pixelrec.runs.evaluate import target_counts
 from .conftest import Finish, collect_results
 
 NASTY = '</style><script>alert("x")</script>{{ 1 }}'
-VOID = {"meta", "br", "rect", "path"}
-
-
-class Outline(HTMLParser):
-    """Tags that do not match, and the text outside of scripts and styles."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.faults: list[str] = []
-        self.text = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = [name for name, _ in attrs]
-        self.faults += [f"<{tag}> has {name} twice" for name in names if names.count(name) > 1]
-        self.tags.append(tag)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, _: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.faults.append(f"</{tag}> closes nothing")
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in {"script", "style"}:
-            self.text += data
 
 
 def baseline_ranks(grid: Grid, name: str = "strong") -> dict[str, np.ndarray]:
@@ -57,24 +25,25 @@ def test_it_is_whole_and_harmless(grid: Grid, finish: Finish) -> None:
     finish(grid.cells[0][0])
     grid.cells[0][1].fail(NASTY)
     text = page(collect_results(grid, baseline_ranks(grid, NASTY), {NASTY: NASTY}))
-    outline = Outline(text)
-    assert not outline.faults and not outline.open
-    assert outline.tags.count("script") == 1 and outline.tags.count("style") == 1
-    assert NASTY in outline.text and "1 of 3 seeds, 1 failed" in outline.text
+    outline = Page(text)
+    assert not outline.faults
+    tags = [tag for tag, _ in outline.tags]
+    assert tags.count("script") == 1 and tags.count("style") == 1
+    assert NASTY in outline.words() and "1 of 3 seeds, 1 failed" in outline.words()
     assert not re.search(r"(src|href)=|url\(|@import", text), "it loads nothing"
 
 
 def test_it_is_whole_before_anything_is_done(grid: Grid) -> None:
-    outline = Outline(page(collect_results(grid, baseline_ranks(grid))))
-    assert not outline.faults and not outline.open
-    assert "0 of 6" in outline.text and "the best recipe" not in outline.text
+    outline = Page(page(collect_results(grid, baseline_ranks(grid))))
+    assert not outline.faults
+    assert "0 of 6" in outline.words() and "the best recipe" not in outline.words()
 
 
 @pytest.mark.parametrize(("skill", "said"), [(0.9, "clearly ahead"), (0.01, "clearly behind")])
 def test_a_verdict_is_in_words(grid: Grid, finish: Finish, skill: float, said: str) -> None:
     for cell in grid.cells[0]:
         finish(cell, skill=skill)
-    assert said in Outline(page(collect_results(grid, baseline_ranks(grid)))).text
+    assert said in Page(page(collect_results(grid, baseline_ranks(grid)))).words()
 
 
 def test_intervals_are_drawn_to_scale(grid: Grid, finish: Finish) -> None:
@@ -110,7 +79,7 @@ def test_long_tail_items_have_a_plot_and_a_column(grid: Grid, finish: Finish) ->
     assert bar is not None and f"--mean:{round(bar[1], 4)}" in page(results)
     value = row.long_tail.value("NDCG@10")
     assert bar[1] / long_tail.line == pytest.approx(value)  # the ranks of the baseline are all 1
-    text = Outline(page(results)).text
+    text = Page(page(results)).words()
     assert f"over the {results.long_tail} users whose item has < 5 training events" in text
     assert "long-tail NDCG@10" in text and "clearly behind" in text and "clearly ahead" in text
     assert f'data-value="{value!r}"' in page(results)
@@ -121,9 +90,9 @@ def test_without_long_tail_items_there_is_no_plot_of_them(
 ) -> None:
     monkeypatch.setattr("pixelrec.grid.results.target_counts", lambda _, cases: np.full(len(cases), 5))
     finish(grid.cells[0][0])
-    outline = Outline(page(collect_results(grid, baseline_ranks(grid))))
-    assert not outline.faults and "On long-tail items" not in outline.text
-    assert outline.text.count("At a glance") == 1
+    outline = Page(page(collect_results(grid, baseline_ranks(grid))))
+    assert not outline.faults and "On long-tail items" not in outline.words()
+    assert outline.words().count("At a glance") == 1
 
 
 def only_few(grid: Grid) -> np.ndarray:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import DataError, PixelrecError, RecipeError, RequestError, RunError
 from pixelrec.grid.cell import Cell
 from pixelrec.grid.outcome import Outcome
 from pixelrec.grid.plan import Grid, plan, slug
+from pixelrec.grid.progress import ProgressPrinter
 from pixelrec.grid.results import Results
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs.run import Run
@@ -213,3 +216,15 @@ def test_users_to_compare_over_are_needed(tmp_path: Path) -> None:
 def test_costs_of_another_version_are_no_costs(begun: Cell) -> None:
     (begun.folder / "cell.json").write_text(json.dumps({"epochs": 3}), encoding="utf-8")
     assert begun.state("test") == "begun"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "says"), [(1, "1 recipe × 1 seed in out: 1 run to go"), (2, "× 2 seeds in out: 2 runs to go")]
+)
+def test_numbers_agree_with_their_nouns(
+    seeds: int, says: str, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    grid = planned(dataset, Path("out"), seeds=seeds)
+    ProgressPrinter(grid, Console(file=(screen := StringIO()), width=120)).begin(jobs=1)
+    assert says in screen.getvalue()

@@ -6,12 +6,12 @@ import math
 import re
 from collections import Counter
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from reports.html_page import Page
 
 from pixelrec.console.numbers import percent
 from pixelrec.drawing.scales import linear_steps
@@ -22,51 +22,6 @@ from pixelrec.reports.page import render, write
 from pixelrec.reports.view import Cover, MetricRow, Report, SlicePart, Standing, UserStory
 
 NASTY = '</style><script>alert("x")</script> <b>&amp;</b> שלום 🎉 ' + "long" * 200
-VOID = {"meta", "br", "wbr", "line", "rect", "circle", "polyline", "path", "use", "image"}
-
-
-class Page(HTMLParser):
-    """Every start tag with its attributes, the text, and the tags that are not balanced."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.text: list[str] = []
-        self.open: list[str] = []
-        self.faults: list[str] = []
-        self.feed(text)
-        self.close()
-        self.faults += [f"<{tag}> is never closed" for tag in self.open]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = [name for name, _ in attrs]
-        self.faults += [f"<{tag}> has {name} twice" for name in names if names.count(name) > 1]
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.handle_endtag(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in VOID:
-            return
-        if self.open and self.open[-1] == tag:
-            self.open.pop()
-        else:
-            self.faults.append(f"</{tag}> closes {self.open[-1:]}")
-
-    def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] != "style":
-            self.text.append(data)
-
-    def words(self) -> str:
-        return " ".join("".join(self.text).split())
-
-    def classes(self) -> Counter[str]:
-        return Counter(name for _, attrs in self.tags for name in attrs.get("class", "").split())
 
 
 def picture(seed: int, height: int = 160, width: int = 160) -> np.ndarray:

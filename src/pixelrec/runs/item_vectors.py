@@ -111,22 +111,19 @@ class _PartialFile:
     def read(self, vectors: Tensor) -> int:
         """Fills in the rows that an interrupted call has left; their number."""
         with self._or_without():
-            if self.file is not None:
-                return self._read(self.file, vectors.numpy())
+            if self.file is None:
+                return 0
+            self.file.seek(0)
+            content = self.file.read()
+            if content.startswith(self.head):
+                rows = min((len(content) - len(self.head)) // vectors[0].nbytes, len(vectors))
+                some = vectors[:rows].numpy()
+                some[:] = np.frombuffer(content, np.float32, some.size, len(self.head)).reshape(some.shape)
+                self.file.truncate(len(self.head) + some.nbytes)  # drop a row that was cut short
+                return rows
+            self.file.truncate(0)
+            self.file.write(self.head)
         return 0
-
-    def _read(self, file: BinaryIO, vectors: np.ndarray) -> int:
-        file.seek(0)
-        content = file.read()
-        if not content.startswith(self.head):
-            file.truncate(0)
-            file.write(self.head)
-            return 0
-        rows = min((len(content) - len(self.head)) // vectors[0].nbytes, len(vectors))
-        some = vectors[:rows]
-        some[:] = np.frombuffer(content, np.float32, some.size, len(self.head)).reshape(some.shape)
-        file.truncate(len(self.head) + some.nbytes)  # drop a row that was cut short
-        return rows
 
     def append(self, rows: Tensor) -> None:
         with self._or_without():

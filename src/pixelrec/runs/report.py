@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import final
 
 import numpy as np
 import polars as pl
@@ -15,12 +16,12 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import ImageError, RunError
+from pixelrec.evaluation.slices import SliceResult
 from pixelrec.images.store import PictureStore
 from pixelrec.reports.page import write
-from pixelrec.reports.view import Cover, Report, UserStory
-from pixelrec.runs.compare import RunDifference
+from pixelrec.reports.view import Cover, MetricRow, Report, Role, SlicePart, Standing, UserStory
+from pixelrec.runs.compare import PairedDifference, RunDifference
 from pixelrec.runs.evaluate import cases_of
-from pixelrec.runs.report_rows import OtherRun, ReportRows
 from pixelrec.runs.results import EvaluationResult, read_ranks
 from pixelrec.runs.run import Run
 from pixelrec.training.journal import read_journal
@@ -72,8 +73,8 @@ def write_run_report(
         split=split,
         metrics=rows.metrics(),
         standing=rows.standing(),
-        beside=rows.beside(),
-        slices=rows.slices(),
+        beside=[rows.beside(other.name, other.difference.overall) for other in others],
+        slices=[rows.on_slice(part) for part in result.slices],
         baselines=list(result.notes.items()),
         epochs=epochs,
         best_epoch=max(epochs, key=lambda row: row[monitor])["epoch"] if epochs else None,
@@ -88,6 +89,56 @@ def write_run_report(
     path = report_file(run.folder, split)
     write(report, path)
     return path
+
+
+@final
+@dataclass(frozen=True)
+class OtherRun:
+    name: str  # in the tables, different from any other name there
+    result: EvaluationResult
+    difference: RunDifference  # the reported run minus this one
+
+
+@final
+@dataclass(frozen=True)
+class ReportRows:
+    """The tables of a run beside its baselines, perhaps a ceiling, and other runs."""
+
+    result: EvaluationResult
+    ceiling: Mapping[str, Mapping[str, float]]  # metrics that no model can exceed, by the name of their row
+    others: Sequence[OtherRun]
+
+    def metrics(self) -> list[MetricRow]:
+        """Over all cases, from the best to the worst."""
+        more = {**self.ceiling, **{other.name: other.result.own_metrics for other in self.others}}
+        return self._rows(self.result.ordered(more), {**more, **self.result.metrics})
+
+    def standing(self) -> Standing | None:
+        """Beside the best baseline, over all cases."""
+        found = self.result.comparison
+        return None if found is None else Standing(found.verdict, found.sentence(self.result.model))
+
+    def beside(self, other: str, pair: PairedDifference) -> Standing:
+        return Standing(pair.verdict, pair.sentence(self.result.model, other))
+
+    def on_slice(self, part: SliceResult) -> SlicePart:
+        more, standings = {}, []
+        if comparison := part.comparison:
+            sentence = comparison.sentence(self.result.model, part.where)
+            standings.append(Standing(comparison.verdict, sentence))
+        for other in self.others:
+            if found := other.result.slice(part.name):
+                more[other.name] = found.metrics[other.result.model]
+            if pair := other.difference.slices.get(part.name):
+                standings.append(self.beside(other.name, pair))
+        rows = self._rows(part.ordered(more), {**more, **part.metrics})
+        return SlicePart(part.name, part.where, part.cases, rows, standings)
+
+    def _rows(self, order: Sequence[str], values: Mapping[str, Mapping[str, float]]) -> list[MetricRow]:
+        roles: dict[str, Role] = {self.result.model: "model"}
+        roles |= dict.fromkeys(self.ceiling, "ceiling")
+        roles |= dict.fromkeys((other.name for other in self.others), "other")
+        return [MetricRow(model, values[model], roles.get(model, "baseline")) for model in order]
 
 
 def _other_runs(run: Run, result: EvaluationResult, split: Split, beside: Sequence[Run]) -> list[OtherRun]:

@@ -71,25 +71,21 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
     """
     processes = Processes.launched(run.recipe.training.device)
     with _locked(run, processes):
-        return _resume(run, dataset, processes, console)
-
-
-def _resume(run: Run, dataset: Dataset, processes: Processes, console: Console) -> Run:
-    state = load_state(run.folder / "last")
-    if state is None:  # it was killed before it saved any
-        parts = build_parts(run.recipe, dataset, processes)
-        _prepare(parts, console, WarmStart.of_run(run), dataset)
-        return _train(parts, run, Progress(), console)
-    if state.progress.finished:
-        if processes.leads:
-            best = state.progress.best_epoch or "the start"
-            console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {best}")
-        return run
-    described = read_description(state.folder).get("described")
-    parts = build_parts(run.recipe, dataset, processes, described)
-    state.restore(parts.recommender, parts.optimiser, processes.index, processes.count)
-    _prepare(parts, console, None, dataset)
-    return _train(parts, run, state.progress, console)
+        state = load_state(run.folder / "last")
+        if state is None:  # it was killed before it saved any
+            parts = build_parts(run.recipe, dataset, processes)
+            _prepare(parts, console, WarmStart.of_run(run), dataset)
+            return _train(parts, run, Progress(), console)
+        if state.progress.finished:
+            if processes.leads:
+                best = state.progress.best_epoch or "the start"
+                console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {best}")
+            return run
+        described = read_description(state.folder).get("described")
+        parts = build_parts(run.recipe, dataset, processes, described)
+        state.restore(parts.recommender, parts.optimiser, processes.index, processes.count)
+        _prepare(parts, console, None, dataset)
+        return _train(parts, run, state.progress, console)
 
 
 def _locked(run: Run, processes: Processes) -> AbstractContextManager[None]:
