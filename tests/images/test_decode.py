@@ -84,11 +84,6 @@ def test_scaled_decoding_stays_near_the_full_one():
     assert furthest(decoded(data), reference(Image.open(io.BytesIO(data)))) <= 6
 
 
-def test_jpeg_is_decoded_without_simplejpeg(monkeypatch):
-    monkeypatch.setattr(decoding, "simplejpeg", None)
-    assert furthest(decoded(saved(scene(), "JPEG", quality=95)), reference(scene())) <= 12
-
-
 def test_crop_keeps_the_centre():
     image = Image.new("RGB", (90, 30), "red")
     image.paste("blue", (30, 0, 60, 30))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-import pickle
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -152,12 +151,6 @@ def test_a_forked_process_refuses_a_store_that_was_replaced(path: Path):
     for _ in range(2):
         with pytest.raises(ImageError, match="was replaced: open it again"):
             store.read(["i3"])
-
-
-def test_a_pickled_store_is_opened_again(path: Path):
-    store = PictureStore.open(path)
-    again = pickle.loads(pickle.dumps(store))
-    assert (again.read(["i5"]) == store.read(["i5"])).all()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="no permission stops root")

@@ -37,7 +37,9 @@ def first_fault(
     try:
         for fields in records:
             what = _wrong_record(fields, header, ids, time, unit) if fields else None
-            what = what or _lone_quote(lines[line : records.line_num])
+            # Python's reader takes a quote inside an unquoted field as it is, Polars refuses it.
+            if not what and sum(text.count('"') for text in lines[line : records.line_num]) % 2:
+                what = 'an odd number of quotes ("); quote the field and double the quotes in it'
             if what:
                 return Fault(line, what)
             line = records.line_num
@@ -81,9 +83,3 @@ def _wrong_time(name: str, value: str, unit: TimeUnit | None) -> str | None:
     if not FIRST <= float(value) // PER_SECOND[unit] <= LAST:
         return f"{name} {out_of_range(shown, unit)}"
     return None
-
-
-def _lone_quote(record: list[str]) -> str | None:
-    """Python's reader takes a quote inside an unquoted field as it is, Polars refuses it."""
-    odd = sum(line.count('"') for line in record) % 2
-    return 'an odd number of quotes ("); quote the field and double the quotes in it' if odd else None

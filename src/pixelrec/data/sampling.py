@@ -27,18 +27,11 @@ ROUNDS = 50  # of rejection; a negative that still clashes (of a user who has ne
 
 @dataclass(frozen=True)
 class Negatives:
-    """The negatives of a batch.
+    """The negatives of a batch; `log_q` is of shared ones only, which are then distinct."""
 
-    Args:
-        items: `B, T, K` or `S`; 0 is no negative. None: the whole catalogue competes.
-        log_q: `S`, of shared negatives only, which are then distinct: the log of the expected number of an
-            item in the sample divided by its actual number.
-        adjustment: `B, T`, added to the scores of targets; that of negatives is in `log_q`.
-    """
-
-    items: np.ndarray | None
-    log_q: np.ndarray | None = None
-    adjustment: np.ndarray | None = None
+    items: np.ndarray | None  # `B, T, K` or `S`; 0 is no negative. None: the whole catalogue competes
+    log_q: np.ndarray | None = None  # `S`: log of an item's expected number in the sample / its actual number
+    adjustment: np.ndarray | None = None  # `B, T`: of the scores of targets; that of negatives is in `log_q`
 
 
 class AbstractNegatives(ABC):

@@ -84,13 +84,17 @@ class Windowing:
         return int(self.overlap * length) if self.overlap < 1 else int(self.overlap)
 
 
+def _expect_all(histories: Histories, cuts: Cuts, _windowing: Windowing) -> np.ndarray:
+    return times_inside(histories, cuts.starts, cuts.stops)
+
+
 @dataclass(frozen=True)
 class View:
     """A way to read training rows; `avoids`: negatives are outside the row's window or the user's history."""
 
     cut: Callable[[Histories, int, Windowing], Cuts]
     read: Callable[[Reader, Cuts, np.random.Generator], Rows]
-    expect: Callable[[Histories, Cuts, Windowing], np.ndarray]
+    expect: Callable[[Histories, Cuts, Windowing], np.ndarray] = _expect_all
     avoids: Literal["window", "history"] = "window"
 
 
@@ -198,10 +202,6 @@ def _only_target(cuts: Cuts, target: np.ndarray) -> np.ndarray:
     return np.where(position == cuts.only[:, None], target, 0)
 
 
-def _cut_cloze(histories: Histories, length: int, windowing: Windowing) -> Cuts:
-    return cut_windows(histories, length + 1, windowing)
-
-
 def _read_cloze(reader: Reader, cuts: Cuts, rng: np.random.Generator) -> Rows:
     window = reader.windows(cuts.starts, cuts.stops)
     times = gather(reader.histories.times, cuts.starts, cuts.stops, reader.length + 1)
@@ -209,6 +209,10 @@ def _read_cloze(reader: Reader, cuts: Cuts, rng: np.random.Generator) -> Rows:
     # deviation: every row has a target. Where none was drawn, the last event is hidden, as at inference.
     hidden[~hidden.any(axis=1), -1] = True
     return Rows(cuts.users, np.where(hidden, 0, window), times, np.where(hidden, window, 0), window)
+
+
+def _expect_all_but_first(histories: Histories, cuts: Cuts, _windowing: Windowing) -> np.ndarray:
+    return times_inside(histories, cuts.starts + 1, cuts.stops)
 
 
 def _expect_hidden(histories: Histories, cuts: Cuts, windowing: Windowing) -> np.ndarray:
@@ -226,16 +230,10 @@ def times_inside(histories: Histories, starts: np.ndarray, stops: np.ndarray) ->
 
 
 VIEWS: Mapping[str, View] = {
-    "pairs": View(
-        _cut_pairs, _read_pairs, lambda h, cuts, _: times_inside(h, cuts.starts, cuts.stops), avoids="history"
-    ),
-    "next_item": View(
-        _cut_next_item, _read_next_item, lambda h, cuts, _: times_inside(h, cuts.starts + 1, cuts.stops)
-    ),
-    "rest_of_window": View(
-        _cut_rest_of_window, _read_rest_of_window, lambda h, cuts, _: times_inside(h, cuts.starts, cuts.stops)
-    ),
-    "cloze": View(_cut_cloze, _read_cloze, _expect_hidden),
+    "pairs": View(_cut_pairs, _read_pairs, avoids="history"),
+    "next_item": View(_cut_next_item, _read_next_item, _expect_all_but_first),
+    "rest_of_window": View(_cut_rest_of_window, _read_rest_of_window),
+    "cloze": View(lambda h, length, w: cut_windows(h, length + 1, w), _read_cloze, _expect_hidden),
 }
 
 

@@ -72,17 +72,13 @@ def label(looks: NDArray[np.int64], rng: np.random.Generator) -> list[Label]:
 
 def _label(hue: int, shape: int, texture: int, rng: np.random.Generator, used: Counter[str]) -> Label:
     names = [list(words)[number] for words, number in ((HUES, hue), (SHAPES, shape), (TEXTURES, texture))]
-    title = PATTERNS[rng.integers(len(PATTERNS))].format(
-        hue=_pick(HUES[names[0]], rng),
-        shape=_pick(SHAPES[names[1]], rng),
-        texture=_pick(TEXTURES[names[2]], rng),
+    title = str(rng.choice(PATTERNS)).format(
+        hue=rng.choice(HUES[names[0]]),
+        shape=rng.choice(SHAPES[names[1]]),
+        texture=rng.choice(TEXTURES[names[2]]),
     )
     used[title] += 1
     if used[title] > 1:
         title = f"{title}, No. {used[title]}"
     description = f"Art print on heavy paper: {names[1]} in {names[0]}, {FILLED[names[2]]}."
     return Label(title, "|".join(names), description)
-
-
-def _pick(words: tuple[str, ...], rng: np.random.Generator) -> str:
-    return words[rng.integers(len(words))]

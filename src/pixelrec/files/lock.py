@@ -48,7 +48,10 @@ class Lock:
                 if locked and not is_at(descriptor, path):  # its last holder has removed the file meanwhile
                     os.close(descriptor)
                     continue
-                _sign(descriptor)
+                since = datetime.now().astimezone().isoformat(timespec="seconds")
+                text = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since})
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, text.encode())
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -116,10 +119,3 @@ def is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
-
-
-def _sign(descriptor: int) -> None:
-    since = datetime.now().astimezone().isoformat(timespec="seconds")
-    os.ftruncate(descriptor, 0)
-    text = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since})
-    os.write(descriptor, text.encode())
