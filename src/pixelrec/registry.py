@@ -51,14 +51,22 @@ class Registry(Mapping[str, type[T]], Generic[T]):
     def __getitem__(self, name: str) -> type[T]:
         """Raises `RecipeError` for a name provided twice, or by a broken package."""
         points = self.installed.get(name, [])
-        owners = [*map(_package, points), *(["pixelrec"] if name in self.shipped else [])]
+        owners = [point.dist.name if point.dist else point.value for point in points]
+        owners += ["pixelrec"] if name in self.shipped else []
         if len(owners) > 1:
             raise RecipeError(
                 f"{self.kind} {name!r} is provided by {' and '.join(owners)}; one of them must rename it"
             )
-        if points and name not in self.registered:
-            return self._loaded(points[0])
-        return self.registered.get(name) or self.shipped[name]
+        if not points or name in self.registered:
+            return self.registered.get(name) or self.shipped[name]
+        place = f"package {owners[0]}: its {self.kind} {name!r}, {points[0].value},"
+        try:
+            found = points[0].load()
+        except Exception as error:
+            raise RecipeError(f"{place} cannot be loaded: {type(error).__name__}: {error}") from error
+        if not isinstance(found, type) or not issubclass(found, self.base):
+            raise RecipeError(f"{place} is no {self.base.__name__}; derive it from that class")
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys([*self.shipped, *self.registered, *self.installed]))
@@ -69,21 +77,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
     def __contains__(self, name: object) -> bool:
         return name in self.shipped or name in self.registered or name in self.installed
 
-    def _loaded(self, point: EntryPoint) -> type[T]:
-        place = f"package {_package(point)}: its {self.kind} {point.name!r}, {point.value},"
-        try:
-            found = point.load()
-        except Exception as error:
-            raise RecipeError(f"{place} cannot be loaded: {type(error).__name__}: {error}") from error
-        if not isinstance(found, type) or not issubclass(found, self.base):
-            raise RecipeError(f"{place} is no {self.base.__name__}; derive it from that class")
-        return found
-
 
 def address(chosen: type) -> str:
     """The definition of a class as an entry point writes it: `package.module:Class`."""
     return f"{chosen.__module__}:{chosen.__qualname__}"
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else point.value

@@ -127,7 +127,6 @@ def parse(
     reader = _Reader(known, list(words))
     try:
         reader.read_all()
-        reader.check_complete()
     except RequestError as error:
         if not partly:
             raise RequestError(f"{name}: {error}; see pixelrec {name} --help") from None
@@ -164,7 +163,6 @@ class _Reader:
                 takes = ", or an option as --section.word VALUE" if self.rest is not None else ""
                 raise RequestError(f"{word!r} is one word too many{takes}")
 
-    def check_complete(self) -> None:
         for each in self.known:
             if each.required and each.name not in self.found:
                 lists = [other.flag for other in self.known if other.many and other.name in self.found]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pixelrec.console.numbers import plural, short, with_prefix
 from pixelrec.console.terminal import plain_table, printable, say
+from pixelrec.errors import some_of
 from pixelrec.images.covers import Unusable, list_path
 from pixelrec.images.doctor import PERCENTILES, CheckReport
 from pixelrec.images.pack import PackReport
@@ -41,7 +42,7 @@ def print_check(report: CheckReport, console: Console) -> None:
     if report.measures:
         _print_measures(report, console)
     if report.extras:
-        say(f"{plural(len(report.extras), 'file')} of no item: {_some(report.extras)}", console)
+        say(f"{plural(len(report.extras), 'file')} of no item: {some_of(report.extras)}", console)
     if report.duplicates is not None:
         _print_duplicates(report.duplicates, console)
     say(f"checked in {report.seconds:.1f} s", console)
@@ -92,7 +93,7 @@ def _print_duplicates(groups: Sequence[Sequence[str]], console: Console) -> None
     items = f"{sum(map(len, groups)):,} items have covers that look alike"
     say(f"{items}, in {plural(len(groups), 'group')}:", console)
     for group in groups[:_SHOWN]:
-        say(f"  {_some(group)}", console)
+        say(f"  {some_of(group)}", console)
     if len(groups) > _SHOWN:
         say(f"  … and {len(groups) - _SHOWN:,} more; --json lists them", console)
 
@@ -102,8 +103,3 @@ def _print_notes(notes: Sequence[str], console: Console) -> None:
         say(f"note: {note}", console)
     if len(notes) > _SHOWN:
         say(f"note: … and {len(notes) - _SHOWN:,} more like this", console)
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    return ", ".join(names[:_SHOWN]) + (f", … {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")

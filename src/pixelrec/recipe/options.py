@@ -58,11 +58,7 @@ class Option:
 
 @cache
 def options_of(chosen: Callable[..., Any]) -> tuple[Option, ...]:
-    """The parameters of a class or a loss right of the `*`, or all of a dataclass.
-
-    Raises:
-        RecipeError: the type of one cannot be read, or no recipe can hold its values.
-    """
+    """The parameters of a class or a loss right of the `*`, or all of a dataclass."""
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(chosen).parameters.items()

@@ -30,7 +30,6 @@ def overridden(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[
 
 
 def at(config: Mapping[str, Any], key: str) -> Any:
-    """The value under a dotted key."""
     found: Any = config
     for step in key.split("."):
         found = found[step]

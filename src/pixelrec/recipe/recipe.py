@@ -55,7 +55,17 @@ def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
     Raises:
         RecipeError: no such recipe, unknown key, wrong type.
     """
-    name, text = _text(source)
+    path, name = Path(source), str(source)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise RecipeError(
+                f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists"
+            )
+        name, text = path.stem, path.read_text(encoding="utf-8")
+    elif name in (known := list(_names())):
+        text = _shipped(name)
+    else:
+        raise RecipeError(f"no recipe is called {name!r}; {nearest(name, known)}")
     values = read_yaml(text, f"recipe {source}")
     if not isinstance(values, dict):
         raise RecipeError(
@@ -95,16 +105,3 @@ def _names() -> Iterator[str]:
 
 def _shipped(name: str) -> str:
     return (SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")
-
-
-def _text(source: str | Path) -> tuple[str, str]:
-    path = Path(source)
-    if path.suffix not in {".yaml", ".yml"}:
-        if str(source) not in (known := list(_names())):
-            raise RecipeError(f"no recipe is called {str(source)!r}; {nearest(str(source), known)}")
-        return str(source), _shipped(str(source))
-    if not path.is_file():
-        raise RecipeError(
-            f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists"
-        )
-    return path.stem, path.read_text(encoding="utf-8")

@@ -73,11 +73,7 @@ def classes(values: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any]
 
 
 def complete(values: dict[str, Any]) -> dict[str, Any]:
-    """Fills in missing sections, the names of default classes, and the options that parts inherit.
-
-    Raises:
-        RecipeError: a section holds no options, or names an unknown class.
-    """
+    """Fills in missing sections, the names of default classes, and the options that parts inherit."""
     for section in PLAIN:
         if not isinstance(values.setdefault(section, {}), dict):
             raise RecipeError(f"{section} is {values[section]!r}; expected options below it")

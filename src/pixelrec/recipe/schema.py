@@ -72,11 +72,7 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def json_schema() -> dict[str, Any]:
-    """A JSON Schema of recipe files: each section is a union of its classes, distinguished by `name`.
-
-    Raises:
-        RecipeError: a class of an installed package cannot be used.
-    """
+    """A JSON Schema of recipe files: each section is a union of its classes, distinguished by `name`."""
     tree: Tree = {"name": Option("name", str, "", "how tables call it; by default the file's name")}
     tree |= _keyed(_TOP)
     published = Annotated[dict[str, Any], WithJsonSchema(PUBLISHED_SCHEMA)]

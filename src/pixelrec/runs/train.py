@@ -96,7 +96,8 @@ def _locked(run: Run, processes: Processes) -> AbstractContextManager[None]:
 
 
 def _train(parts: Parts, run: Run, progress: Progress, console: Console) -> Run:
-    journal = Journal(run.folder, progress.last_validated, console) if parts.processes.leads else None
+    validated = -1 if progress.best is None else progress.epoch
+    journal = Journal(run.folder, validated, console) if parts.processes.leads else None
     try:
         if parts.config.warm_start and progress.best is None:
             validate_start(parts, run.folder, journal, progress)

@@ -38,11 +38,6 @@ class Progress:
         """Over the windows of the epoch so far; none before the first loss was read."""
         return self.loss / self.windows if self.windows else None
 
-    @property
-    def last_validated(self) -> int:
-        """The last epoch that was validated; -1 if none was."""
-        return -1 if self.best is None else self.epoch
-
     def next_epoch(self, value: float, better: bool) -> None:
         """Moves on to the next epoch, the last one having this value of the monitored metric."""
         self.epoch += 1
