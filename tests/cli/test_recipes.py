@@ -14,8 +14,5 @@ def test_a_list_with_what_each_is(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["recipe", "what", "it", "is"] and len(lines) > 40
     assert all(len(line.split(maxsplit=1)) == 2 for line in lines)
-
-
-def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes", "--schema"]) == 0
     assert "users" in json.loads(capsys.readouterr().out)["properties"]

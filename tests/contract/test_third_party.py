@@ -68,18 +68,10 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def pixelrec_line(folder: Path, *words: str) -> str:
-    done = run(folder, "-m", "pixelrec", *words)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_guide_is_checked_and_trained_as_it_says(package: Path, dataset: Dataset) -> None:
-    done = run(package, "-c", "import test_my_models; test_my_models.test_latest()")
-    assert done.returncode == 0, done.stderr
     (package / "data").mkdir()
     (package / "data" / "shop").symlink_to(dataset.folder)
-    done = run(package, "train_it.py")
+    done = run(package, "-c", "import test_my_models; test_my_models.test_latest(); import train_it")
     assert done.returncode == 0, done.stderr
     (trained,) = (package / "runs").iterdir()
     with pytest.raises(RecipeError, match=r"users\.name is 'latest'; .*pixelrec\.register"):
@@ -92,23 +84,24 @@ def test_the_guide_is_checked_and_trained_as_it_says(package: Path, dataset: Dat
 
 
 def test_an_installed_model_works_from_training_to_recommending(installed: Path, dataset: Dataset) -> None:
-    words = ["--users.name", "latest", "--users.scale", "2", *SMALL]
-    out = pixelrec_line(
-        installed, "train", "sasrec-id", "--data", str(dataset.folder), "--out", "run", *words
-    )
-    assert "run" in out
-    assert "Recall@10" in pixelrec_line(installed, "evaluate", "run")
-    item = str(dataset.item_ids[0])
-    found = pixelrec_line(installed, "recommend", "run", "--history", item, "-k", "3", "--form", "csv")
-    assert len(found.splitlines()) == 4
+    data = ["--data", str(dataset.folder)]
+    words = ["--out", "run", "--users.name", "latest", "--users.scale", "2", *SMALL]
+    done = run(installed, "-m", "pixelrec", "train", "sasrec-id", *data, *words)
+    assert done.returncode == 0 and "run" in done.stdout, done.stderr
     (installed / "mine.yaml").write_text("users: {name: latest}\n", encoding="utf-8")
-    help_text = " ".join(pixelrec_line(installed, "train", "mine.yaml", "--help").split())
-    assert "--users.scale" in help_text and "factor of every vector" in help_text
-    assert "a number from 0.1 to 10" in help_text
-    assert '"factor of every vector."' in pixelrec_line(installed, "recipes", "--schema")
-    wrong = ["mine.yaml", "--data", str(dataset.folder), "--users.scale", "0"]
-    done = run(installed, "-m", "pixelrec", "train", *wrong)
-    assert done.returncode == 2
+    lines = [
+        ["evaluate", "run", "--no-report"],
+        ["recommend", "run", "--history", str(dataset.item_ids[0]), "-k", "3", "--form", "csv"],
+        ["train", "mine.yaml", "--help"],
+        ["recipes", "--schema"],
+        ["train", "mine.yaml", *data, "--users.scale", "0"],
+    ]
+    code = f"from pixelrec.cli.main import main; print([main(words) for words in {lines!r}])"
+    done = run(installed, "-c", code)
+    assert done.stdout.splitlines()[-1] == "[0, 0, 0, 0, 2]", done.stderr
+    assert "Recall@10" in done.stdout and "\n3," in done.stdout and "--users.scale" in done.stdout
+    assert "factor of every vector (a number from 0.1 to 10)" in " ".join(done.stdout.split())
+    assert '"factor of every vector."' in done.stdout
     assert "users.scale is 0; expected a number from 0.1 to 10" in done.stderr
 
 

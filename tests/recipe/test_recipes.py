@@ -32,14 +32,6 @@ def test_every_shipped_recipe_builds(name: str) -> None:
     build_loss(recipe)
 
 
-@pytest.mark.parametrize("name", list(recipes()))
-def test_a_resolved_recipe_reads_back_as_itself(name: str, tmp_path: Path) -> None:
-    recipe = read_recipe(name)
-    path = tmp_path / "again.yaml"
-    path.write_text(recipe.dump(), encoding="utf-8")
-    assert read_recipe(path).config == recipe.config
-
-
 # arXiv 2309.06789, tables of tuned settings and of results on Pixel200K: width, learning rate, batch, decay,
 # Recall@10, NDCG@10; whether the loss sums over a window; and what the paper and its code say of the model.
 PUBLISHED: dict[str, tuple[tuple[float | None, ...], bool, dict[str, Any]]] = {

@@ -29,9 +29,12 @@ def validator() -> Any:
 
 
 @pytest.mark.parametrize("name", list(recipes()))
-def test_shipped_recipes_fulfil_the_json_schema(name: str, validator: Any) -> None:
+def test_shipped_recipes_fulfil_the_json_schema_and_read_back(name: str, validator: Any) -> None:
     validator.validate(read_yaml((SHIPPED / f"{name}.yaml").read_text(encoding="utf-8"), name))
-    validator.validate(read_yaml(read_recipe(name).dump(named=True), name))
+    recipe = read_recipe(name)
+    written = read_yaml(recipe.dump(named=True), name)
+    validator.validate(written)
+    assert resolve(written.pop("name"), written, {}) == recipe
 
 
 @pytest.mark.parametrize(
