@@ -15,18 +15,13 @@ from pixelrec.batch import Histories
 class AbstractBaseline(ABC):
     """Scores all items for users from events: counted or solved in closed form, never trained.
 
-    Hyperparameters are keyword arguments of `fit`.
+    Each is built by its own `fit(histories, items, *, <hyperparameters>)` from training events alone.
     """
 
     @classmethod
     @abstractmethod
-    def fit(cls, histories: Histories, items: int) -> Self:
-        """Fits to training events of N `items` alone."""
-
-    @classmethod
     def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
         """One fitted to training events of N `items` for each point of its grid; common work is done once."""
-        yield cls.fit(histories, items)
 
     @classmethod
     def obstacle(cls, items: int) -> str | None:  # noqa: ARG003 - counts fit any catalogue
@@ -57,6 +52,10 @@ class RandomOrder(AbstractBaseline):
     @classmethod
     def fit(cls, histories: Histories, items: int, *, seed: int = 0) -> Self:  # noqa: ARG003
         return cls(items, seed)
+
+    @classmethod
+    def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
+        yield cls.fit(histories, items)
 
     def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:  # noqa: ARG002
         drawn = np.empty((len(users), self.items + 1))

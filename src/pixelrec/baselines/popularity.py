@@ -27,6 +27,10 @@ class Popularity(AbstractBaseline):
     def fit(cls, histories: Histories, items: int) -> Self:
         return cls(item_counts(histories, items).astype(np.float64))
 
+    @classmethod
+    def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
+        yield cls.fit(histories, items)
+
     def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:  # noqa: ARG002
         return np.tile(self.counts, (len(users), 1))
 
