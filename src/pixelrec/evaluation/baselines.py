@@ -31,8 +31,6 @@ def ignore(_name: str) -> None:
 @final
 @dataclass(frozen=True)
 class BaselineRanks:
-    """Ranks of Q cases by every baseline."""
-
     ranks: Mapping[str, np.ndarray]  # by name: int64[Q]
     notes: Mapping[str, str]  # by name: its hyperparameters, or why it is left out; absent if neither applies
 

@@ -52,7 +52,6 @@ class SliceResult:
 
     @property
     def where(self) -> str:
-        """For a sentence or the head of a column."""
         return slice_label(self.events, self.cases)
 
     def ordered(self, others: Mapping[str, Mapping[str, float]] | None = None) -> list[str]:

@@ -35,8 +35,6 @@ _WITHOUT_EFFECT = {"about", "training.loader_threads", "training.save_minutes"} 
 @final
 @dataclass(frozen=True)
 class Costs:
-    """The cost of training a cell."""
-
     epochs: int
     best_epoch: int  # the evaluated one; 0 is the run that training started from
     seconds: float  # of all epochs, without validation and without pauses before a resumption

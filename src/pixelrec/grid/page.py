@@ -68,7 +68,6 @@ def forest_plots(results: Results) -> list[ForestPlot]:
 
 
 def page(results: Results) -> str:
-    """The whole page as text."""
     columns = [column for column in all_columns(results) if column.html]
     done = [row for row in results.recipes if row.overall.metrics]
     made = environment(Path(__file__).parent)

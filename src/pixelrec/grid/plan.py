@@ -21,8 +21,6 @@ from pixelrec.runs.evaluate import cases_of
 @final
 @dataclass(frozen=True)
 class Grid:
-    """Recipes × seeds on a data set."""
-
     dataset: Dataset
     split: Split
     out: Path

@@ -44,7 +44,6 @@ class ProgressPrinter:
                 self.say(f"again      {cell.name}, which failed: {cell.failure}")
 
     def report(self, cell: Cell) -> None:
-        """A cell has finished or failed."""
         title = f"{self._done():>3} of {len(self.grid.in_turn())}  {self._name(cell)}"
         costs = Costs.read(cell.folder)
         if cell.state(self.grid.split) != "done" or costs is None:

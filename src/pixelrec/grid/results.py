@@ -115,8 +115,6 @@ class Row:
 @final
 @dataclass(frozen=True)
 class Results:
-    """All rows and their common facts."""
-
     data: str
     split: str
     users: int

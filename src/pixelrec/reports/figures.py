@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
+
+import numpy as np
 
 from pixelrec.drawing.scales import Scale, Tick, linear_steps
-
-if TYPE_CHECKING:
-    import numpy as np
 
 LEFT, RIGHT, TOP, BOTTOM = 58, 460, 18, 252  # the frame of a learning curve, in user units
 START, STOP = 112, 396  # start of all rank bars, end of the longest: labels before them, numbers behind
@@ -20,8 +19,6 @@ ROW = 27  # height of a rank bar and its gap
 @final
 @dataclass(frozen=True)
 class LearningCurve:
-    """One value over the epochs."""
-
     title: str
     description: str  # the text alternative
     points: Sequence[tuple[float, float]]
@@ -105,8 +102,6 @@ def _description(title: str, series: Mapping[int, float], best: int | None, unit
 
 def rank_bars(ranks: np.ndarray | None, catalogue: int | None) -> RankBars | None:
     """The fraction of users whose next item has rank 1, 2–5, 6–10, 11–20, …; None without ranks."""
-    import numpy as np
-
     if ranks is None or not len(ranks):
         return None
     items = max(catalogue or 0, int(ranks.max()))

@@ -7,7 +7,8 @@ missing or not finite are shown as a dash.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import jinja2
 
 from pixelrec.console.numbers import percent
 from pixelrec.errors import RunError
@@ -15,9 +16,6 @@ from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
 from pixelrec.files.atomic import write_text
 from pixelrec.reports import figures, tables, thumbnails
 from pixelrec.reports.view import Report
-
-if TYPE_CHECKING:
-    import jinja2
 
 HERE = Path(__file__).parent
 
@@ -48,8 +46,6 @@ def write(report: Report, path: Path) -> None:
 
 def environment(folder: Path = HERE) -> jinja2.Environment:
     """The templates of `folder`, which may include those of the report."""
-    import jinja2
-
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([folder, HERE]),
         autoescape=True,

@@ -9,12 +9,12 @@ import statistics
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import final
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
+from PIL import Image, features
 
-    from pixelrec.reports.view import UserStory
+from pixelrec.reports.view import UserStory
 
 AREA = 112 * 112  # pixels of a thumbnail, whatever its shape
 QUALITY = 75
@@ -57,8 +57,6 @@ def gallery(stories: Sequence[UserStory]) -> Gallery:
 
 
 def _thumbnail(name: str, picture: np.ndarray) -> Thumbnail:
-    from PIL import Image, features
-
     height, width, _ = picture.shape
     scale = min(1.0, math.sqrt(AREA / (width * height)))
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, final
+from typing import Literal, final
+
+import numpy as np
 
 from pixelrec.evaluation.significance import Verdict
-
-if TYPE_CHECKING:
-    import numpy as np
 
 Role = Literal["model", "baseline", "ceiling", "other"]
 

@@ -109,8 +109,6 @@ class ComparedPart:
 @final
 @dataclass(frozen=True)
 class RunComparison:
-    """Two runs on one split."""
-
     split: Split
     folders: tuple[Path, Path]
     names: tuple[str, str]  # different from each other

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, final
+from typing import Self, final
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -22,15 +23,10 @@ from pixelrec.images.covers import read_loose
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.run import Run
 
-if TYPE_CHECKING:
-    import polars as pl
-
 
 @final
 @dataclass(frozen=True)
 class Request:
-    """What to recommend."""
-
     k: int  # items
     covers: Sequence[Path] = ()  # pictures of new items, which are added to the catalogue
     alone: bool = False  # return the new items only, with the rank of each in the catalogue
@@ -40,8 +36,6 @@ def for_users(
     run: Run, dataset: Dataset, users: Sequence[str], request: Request, on_progress: OnStart = ignore
 ) -> pl.DataFrame:
     """`user_id, rank, item_id, score` (and `title`) for users of the data set; all their events are seen."""
-    import polars as pl
-
     numbers = dataset.user_numbers(list(users))
     recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
     service = RecommendationService.of(run, recommender, request, on_progress)
@@ -142,8 +136,6 @@ class RecommendationService:
 
 def _extended(vocabulary: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
     """With a row for each picture, whose id is the name of its file."""
-    import polars as pl
-
     names = [path.name for path in covers]
     # Undecodable bytes of a file's name are lone surrogates in Python.
     if odd := next((name for name in names if any("\ud800" <= c <= "\udfff" for c in name)), None):
@@ -175,8 +167,6 @@ def _table(
     vocabulary: pl.DataFrame, scores: np.ndarray, items: np.ndarray, places: np.ndarray
 ) -> pl.DataFrame:
     """Long form of scores, item numbers and places (B, k), without empty places (item 0)."""
-    import polars as pl
-
     row, column = np.nonzero(items)
     chosen = vocabulary[items[row, column] - 1]
     columns = {"row": row, "rank": places[row, column], "item_id": chosen["item_id"]}

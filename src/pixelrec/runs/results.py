@@ -10,9 +10,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, final
+from typing import Self, final
 
 import numpy as np
+import polars as pl
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases
@@ -21,9 +22,6 @@ from pixelrec.evaluation.comparison import Comparison, best_first
 from pixelrec.evaluation.slices import SliceResult
 from pixelrec.files.atomic import new_file, whole, write_text
 from pixelrec.files.checkpoint import weights_sha256
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 @final
@@ -48,7 +46,6 @@ class EvaluationResult:
         return best_first({**(others or {}), **self.metrics})
 
     def slice(self, name: str) -> SliceResult | None:
-        """The slice of this name, if it holds cases."""
         return next((part for part in self.slices if part.name == name), None)
 
     def write(self, folder: Path) -> None:
@@ -72,8 +69,6 @@ class EvaluationResult:
 @final
 @dataclass(frozen=True)
 class SavedRanks:
-    """Q cases, in the order of the split's users."""
-
     users: pl.Series  # user ids
     items: pl.Series  # ids of the targets
     ranks: np.ndarray  # int64[Q]
@@ -103,8 +98,6 @@ def write_ranks(
 
     ranks, counts: int64[Q], the ranks and the training events of the targets.
     """
-    import polars as pl
-
     histories = cases.histories
     table = pl.DataFrame(
         {
@@ -121,8 +114,6 @@ def write_ranks(
 
 def read_ranks(folder: Path, split: str) -> SavedRanks:
     """Raises `RunError` if the split was not evaluated, or the file is damaged."""
-    import polars as pl
-
     path, _ = result_files(folder, split)
     if not path.exists():
         raise RunError(f"{path}: no such file; {_mend(folder, split)}")

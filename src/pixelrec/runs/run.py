@@ -45,15 +45,12 @@ EVENTS, PICTURES = "users, items or histories", "pictures"
 
 @dataclass(frozen=True)
 class Run:
-    """An existing run folder."""
-
     folder: Path
     recipe: Recipe
     about: Mapping[str, Any]  # run.json
 
     @property
     def name(self) -> str:
-        """The name of its recommender in tables."""
         return self.recipe.name
 
     @property

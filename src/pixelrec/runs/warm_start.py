@@ -70,7 +70,6 @@ class WarmStart:
 
     @property
     def origin(self) -> dict[str, str]:
-        """The entry of `run.json`."""
         return {"run": str(self.run.folder.resolve()), "sha256": self.sha256}
 
     @property
