@@ -16,12 +16,8 @@ def tower(width: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
     check_widths("users.towers", widths)
     layers: list[nn.Module] = []
     for before, after in pairwise((width, *widths)):
-        layers += [
-            Dropout(dropout),
-            xavier_normal(nn.Linear(before, after)),
-            nn.BatchNorm1d(after),
-            nn.Tanh(),
-        ]
+        linear = xavier_normal(nn.Linear(before, after))
+        layers += [Dropout(dropout), linear, nn.BatchNorm1d(after), nn.Tanh()]
     return nn.Sequential(*layers)
 
 

@@ -73,9 +73,8 @@ class Joined(AbstractItemEncoder):
     def forward(self, items: Items) -> Tensor:
         tables = []
         for name, part in self.encoders.items():
-            payload = {
-                k.removeprefix(f"{name}/"): t for k, t in items.payload.items() if k.startswith(f"{name}/")
-            }
+            own = f"{name}/"
+            payload = {key.removeprefix(own): t for key, t in items.payload.items() if key.startswith(own)}
             tables.append(part(replace(items, payload=payload)))
         return reduce(torch.add, tables)
 

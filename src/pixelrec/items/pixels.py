@@ -153,11 +153,7 @@ class PixelEncoder(AbstractItemEncoder):
         self._feeding = Lock()
 
     def prepare(self, log: Log) -> None:
-        """Check the pictures, fill the cache if it pays, and fit statistics.
-
-        Raises:
-            ImageError: pictures are missing or of another size, or the cache cannot be made.
-        """
+        """Check the pictures, fill the cache if it pays, and fit statistics."""
         self.pictures.demand_all()
         if line := emulation_line(self.precision, self.device):
             log(line)
@@ -269,16 +265,11 @@ class PixelEncoder(AbstractItemEncoder):
         """Pictures that pass through the trained part of the network together."""
         if self._chunk_option is not None:
             return self._chunk_option
-        if self.training and self._follows_the_batch:
-            return MOST  # on every device: it affects the result
+        if self.training and any(isinstance(m, _BatchNorm) and m.training for m in self.backbone.modules()):
+            return MOST  # on every device: vectors depend on the other pictures of their chunk
         most = pictures_at_once(self.backbone, self.constant, len(self.backbone.parts), self.device)
         # Recomputation needs memory beside the kept activations.
         return most if self._fitting is None else min(most, max(LEAST, self._fitting // 2))
-
-    @property
-    def _follows_the_batch(self) -> bool:
-        """Whether a picture's vector depends on the other pictures of its chunk in training."""
-        return any(isinstance(m, _BatchNorm) and m.training for m in self.backbone.modules())
 
     @property
     def kept_pictures(self) -> int:

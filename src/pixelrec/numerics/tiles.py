@@ -140,6 +140,5 @@ def split_by_tile(owner: Tensor, column: Tensor, tile: int, columns: int) -> lis
     number = column // tile
     order = number.argsort(stable=True)
     sizes = number.bincount(minlength=-(-columns // tile)).tolist()
-    return list(
-        zip(torch.split(owner[order], sizes), torch.split((column % tile)[order], sizes), strict=True)
-    )
+    owners, columns_within = owner[order].split(sizes), (column % tile)[order].split(sizes)
+    return list(zip(owners, columns_within, strict=True))

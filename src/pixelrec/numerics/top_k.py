@@ -85,20 +85,15 @@ def _promising(
     doubt = error_bound(norms, row_norms, vectors.shape[1], dtype)
     floor = scores[:, -1] - doubt  # a new item must be better than the last of the best
     live = (near.amax(dim=1) >= floor).nonzero()[:, 0]
-    near, floor = near[live], torch.maximum(floor[live], _kth(near[live], scores.shape[1]) - 2 * doubt[live])
+    near, floor, k = near[live], floor[live], scores.shape[1]
+    if k <= near.shape[1]:  # it must also reach the k-th of the tile
+        floor = torch.maximum(floor, near.topk(k, dim=1).values[:, -1].double() - 2 * doubt[live])
     low = floor.to(dtype).clamp_(min=torch.finfo(dtype).min)  # hidden items are −inf
     user, column = (near >= low[:, None]).nonzero(as_tuple=True)
     user = live[user]
     exact = exact_dot(vectors, rows, user, column)
     better = exact > scores[user, -1]  # a tie loses: items come in ascending order
     return user[better], column[better], exact[better]
-
-
-def _kth(scores: Tensor, k: int) -> Tensor:
-    """The k-th largest of each row, float64[R]; −inf where there are fewer."""
-    if scores.shape[1] < k:
-        return torch.full((len(scores),), -torch.inf, dtype=torch.float64, device=scores.device)
-    return scores.topk(k, dim=1).values[:, -1].double()
 
 
 def _merge(

@@ -60,16 +60,13 @@ class DIN(AbstractUserModel):
 
     def score(self, vectors: Tensor, candidates: Tensor) -> Tensor:
         events, number = _distinct(vectors)
-        if candidates.dim() == 2:
-            return self._score_shared(events, number, candidates)
-        return self._score_own(events, number, candidates)
-
-    def _score_shared(self, events: Tensor, number: Tensor, candidates: Tensor) -> Tensor:
-        """M, n. Padding is a zero vector, which adds nothing."""
+        if candidates.dim() == 3:
+            return self._score_own(events, number, candidates)
         parts = [
             in_chunks(lambda some, q=q: self._pairs(some, q), events, len(q))  # type: ignore[misc]
             for q in candidates.split(CANDIDATES)
         ]
+        # Padding is a zero vector, which adds nothing.
         return F.embedding_bag(number, torch.cat(parts, dim=1), mode="sum")
 
     def _pairs(self, events: Tensor, candidates: Tensor) -> Tensor:

@@ -21,7 +21,6 @@ from pixelrec.users.user_model import AbstractUserModel
 EPSILON = 1e-8  # of every layer norm
 MAX_DILATION = 1_000_000  # longer than any history
 
-
 Followers = Mapping[int, Tensor]
 """For each distance d: the numbers, among P packed events, of those with an event d places earlier."""
 

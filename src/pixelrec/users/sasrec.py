@@ -63,7 +63,6 @@ class SASRec(AbstractUserModel):
         # Positions count from the latest event: padding on the left changes nothing.
         place = packing.columns + len(self.positions) - real.shape[1]
         x = F.embedding(packing.pack(events.history), table) + F.embedding(place, self.positions)  # P, D
-        vectors: Tensor = self.transformer(
-            self.dropout(self.norm(x)), causal(real), packing, events.target_mask
-        )
+        x = self.dropout(self.norm(x))
+        vectors: Tensor = self.transformer(x, causal(real), packing, events.target_mask)
         return vectors

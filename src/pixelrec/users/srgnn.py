@@ -136,13 +136,9 @@ class Bags:
 
     def weighted_sum(self, x: Tensor, weights: Tensor) -> Tensor:
         """The sum of each list of rows of `x`, each times its weight; fp32 at least."""
+        x, weights = at_least_fp32(x), at_least_fp32(weights)
         return F.embedding_bag(
-            self.rows,
-            at_least_fp32(x),
-            self.offsets,
-            mode="sum",
-            per_sample_weights=at_least_fp32(weights),
-            include_last_offset=True,
+            self.rows, x, self.offsets, mode="sum", per_sample_weights=weights, include_last_offset=True
         )
 
 

@@ -53,11 +53,7 @@ class WideDeep(AbstractUserModel):
         return pool_others(table, events.history, events.target_mask, mean=True)
 
     def score(self, vectors: Tensor, candidates: Tensor) -> Tensor:
-        wide = super().score(vectors @ self.cross + self.linear, candidates)
-        return wide + self._deep(vectors, candidates)
-
-    def _deep(self, vectors: Tensor, candidates: Tensor) -> Tensor:
-        """The first layer is a sum of a user's and a candidate's part, each computed once."""
+        # The first layer of the deep part is a sum of a user's and a candidate's part, each computed once.
         of_user, of_candidate = self.into.weight.chunk(2, dim=1)
         users = vectors @ of_user.T  # M, H
         items = F.linear(candidates, of_candidate, self.into.bias)  # n, H or M, K, H
@@ -66,4 +62,5 @@ class WideDeep(AbstractUserModel):
             theirs = items if items.dim() == 2 else items.index_select(0, rows)
             return self.onward(users.index_select(0, rows).unsqueeze(1) + theirs).squeeze(2)
 
-        return in_chunks(scored, torch.arange(len(vectors), device=vectors.device), items.shape[-2])
+        wide = super().score(vectors @ self.cross + self.linear, candidates)
+        return wide + in_chunks(scored, torch.arange(len(vectors), device=vectors.device), items.shape[-2])

@@ -106,31 +106,23 @@ def find_checkpoint(source: str, *, revision: str | None = None, weights: bool =
 
 
 def _downloaded(name: str, revision: str | None, patterns: list[str]) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub import errors, snapshot_download
 
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except GatedRepoError as error:
+    except errors.GatedRepoError as error:
         raise RecipeError(
             f"{name} is gated on the hub: accept its terms there, then log in with hf auth login"
         ) from error
-    except RevisionNotFoundError as error:
+    except errors.RevisionNotFoundError as error:
         raise RecipeError(
             f"{name} has no revision {revision!r} on the hub; give a branch, tag or commit of it"
         ) from error
-    except (RepositoryNotFoundError, HFValidationError) as error:
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise RecipeError(
             f"{name} is neither a folder here nor a model on the hub; correct the name"
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, OSError) as error:
         raise RecipeError(
             f"{name} is no folder here, and the hub cannot be reached; give a folder, or connect first"
         ) from error

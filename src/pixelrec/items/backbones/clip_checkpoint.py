@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from math import isqrt
 from pathlib import Path
-from typing import TypeGuard
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -90,18 +89,11 @@ def _read_saved(path: Path) -> Mapping[str, Tensor]:
             f"{path}: not a checkpoint of weights alone ({type(error).__name__}); "
             "expected .safetensors, or torch.save of a state dict"
         ) from None
-    if not _is_state_dict(found):
-        inside = (
-            f"a mapping of {some_of(map(str, found))}" if isinstance(found, Mapping) else type(found).__name__
-        )
+    mapping = isinstance(found, Mapping)
+    if not mapping or not all(isinstance(n, str) and isinstance(t, Tensor) for n, t in found.items()):
+        inside = f"a mapping of {some_of(map(str, found))}" if mapping else type(found).__name__
         raise RecipeError(f"{path}: holds {inside}; expected a state dict, names to tensors: save just that")
-    return found
-
-
-def _is_state_dict(found: object) -> TypeGuard[Mapping[str, Tensor]]:
-    return isinstance(found, Mapping) and all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
-    )
+    return dict(found)
 
 
 def _is_torchscript(path: Path) -> bool:

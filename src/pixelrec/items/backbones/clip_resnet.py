@@ -159,21 +159,15 @@ def _layer(channels: int, inner: int, blocks: int, stride: int) -> nn.Sequential
 class CLIPResNetConfig:
     """Options of a CLIP ResNet.
 
-    Args:
-        pooling: `pooler` is the attention pool (features B, output), `mean` the mean over the last feature
-            map (B, C), `tokens` its places (B, G², C).
-        size: side of pictures in pixels, a multiple of 32; positions are interpolated unless it is the native
-            size, the default.
-        mean: mean of the colours; by default CLIP's.
-        std: standard deviation of the colours.
-        frozen_pool: whether the attention pool is never trained, as in the published benchmark.
+    `pooler` is the attention pool (features B, output), `mean` the mean over the last feature map (B, C),
+    `tokens` its places (B, G², C). Positions are interpolated for another than the native size of pictures.
     """
 
     pooling: Pooling = "pooler"
-    size: int | None = None
+    size: int | None = None  # of pictures in pixels, a multiple of 32; none: the native one
     mean: Colour = CLIP_MEAN
     std: Colour = CLIP_STD
-    frozen_pool: bool = True
+    frozen_pool: bool = True  # whether the attention pool is never trained, as in the published benchmark
 
 
 DEFAULT = CLIPResNetConfig()

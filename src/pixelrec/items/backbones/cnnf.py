@@ -94,10 +94,7 @@ class CNNF(AbstractBackbone):
             Convolution(256, 256, 3, padding=1, pool=True),
         ]
         places = reduce(lambda side, convolution: convolution.places(side), convolutions, size)
-        connected = [
-            FullyConnected(256 * places**2, width, dropout),
-            FullyConnected(width, width, dropout),
-        ]
+        connected = [FullyConnected(256 * places**2, width, dropout), FullyConnected(width, width, dropout)]
         anatomy = Anatomy(convolutions[0], [*convolutions[1:], *connected], nn.Identity())
         super().__init__(anatomy, PictureInput(size, HALF, HALF), Provenance("", None))
         self.apply(xavier_uniform)

@@ -38,8 +38,8 @@ class Family:
     """The parts of a model, for a pooling and a size of pictures; `RecipeError` if it lacks the pooler."""
     pooling: Pooling  # the published one
     colours: Colours  # if a checkpoint has none
-    poolings: tuple[Pooling, ...] = WITHOUT_CLS
     sizes: Callable[[Any], PictureSizes] = whole_patches  # that fit a model of a configuration
+    poolings: tuple[Pooling, ...] = WITHOUT_CLS
     attends: bool = True  # whether there is an attention kernel to choose
 
     def model_class(self) -> Any:
@@ -51,40 +51,36 @@ class Family:
 
 _vits, _staged = vision_transformers, staged_networks
 FAMILIES: Mapping[str, Family] = {
-    "beit": Family("BeitModel", ("beit",), _vits.beit, "pooler", HALVES, POOLINGS),
-    "clip": Family("CLIPVisionModel", ("clip", "clip_vision_model"), _vits.clip, "tokens", CLIP, POOLINGS),
+    "beit": Family("BeitModel", ("beit",), _vits.beit, "pooler", HALVES, poolings=POOLINGS),
+    "clip": Family(
+        "CLIPVisionModel", ("clip", "clip_vision_model"), _vits.clip, "tokens", CLIP, poolings=POOLINGS
+    ),
     "convnext": Family(
         "ConvNextModel",
         ("convnext",),
         _staged.convnext,
         "pooler",
         IMAGENET,
-        sizes=_staged.convnext_sizes,
+        _staged.convnext_sizes,
         attends=False,
     ),
-    "dinov2": Family("Dinov2Model", ("dinov2",), _vits.dinov2, "pooler", IMAGENET, POOLINGS),
+    "dinov2": Family("Dinov2Model", ("dinov2",), _vits.dinov2, "pooler", IMAGENET, poolings=POOLINGS),
     "mobilenet_v2": Family(
         "MobileNetV2Model",
         ("mobilenet_v2",),
         _staged.mobilenet_v2,
         "pooler",
         HALVES,
-        sizes=lambda config: PictureSizes(step=1, least=config.output_stride),
+        lambda config: PictureSizes(step=1, least=config.output_stride),
         attends=False,
     ),
     "resnet": Family(
-        "ResNetModel",
-        ("resnet",),
-        _staged.resnet,
-        "pooler",
-        IMAGENET,
-        sizes=_staged.resnet_sizes,
-        attends=False,
+        "ResNetModel", ("resnet",), _staged.resnet, "pooler", IMAGENET, _staged.resnet_sizes, attends=False
     ),
     "siglip": Family("SiglipVisionModel", ("siglip", "siglip_vision_model"), _vits.siglip, "pooler", HALVES),
-    "swin": Family("SwinModel", ("swin",), _staged.swin, "pooler", IMAGENET, sizes=_staged.swin_sizes),
-    "vit": Family("ViTModel", ("vit",), _vits.vit, "cls", HALVES, POOLINGS),
+    "swin": Family("SwinModel", ("swin",), _staged.swin, "pooler", IMAGENET, _staged.swin_sizes),
+    "vit": Family("ViTModel", ("vit",), _vits.vit, "cls", HALVES, poolings=POOLINGS),
     "vit_mae": Family(
-        "ViTMAEModel", ("vit_mae",), _vits.vit_mae, "mean", IMAGENET, ("tokens", "mean", "cls")
+        "ViTMAEModel", ("vit_mae",), _vits.vit_mae, "mean", IMAGENET, poolings=("tokens", "mean", "cls")
     ),
 }

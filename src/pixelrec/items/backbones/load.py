@@ -31,19 +31,13 @@ _NO_SIZES: Sizes = {}
 
 @dataclass(frozen=True)
 class BackboneOptions:
-    """Options that every network has.
+    """Options that every network has."""
 
-    Args:
-        pooling: from tokens to features; none: as in the family's paper.
-        size: of pictures, in pixels; none: that of pretraining.
-        statistics: mean and std of colours: the checkpoint's `own`, or `half`: 0.5, as published.
-        attention: `eager` (matrix products and softmax), `sdpa` (torch's fused kernel), or `auto`: fused on
-            an accelerator, eager on a CPU, where bf16 steps are 1.1 to 1.4 times as fast.
-    """
-
-    pooling: Pooling | None = None
-    size: int | None = None
-    statistics: Statistics = "own"
+    pooling: Pooling | None = None  # from tokens to features; none: as in the family's paper
+    size: int | None = None  # of pictures, in pixels; none: that of pretraining
+    statistics: Statistics = "own"  # mean and std of colours: the checkpoint's, or half: 0.5, as published
+    # Matrix products and softmax, torch's fused kernel, or auto: fused on an accelerator, eager on a CPU,
+    # where bf16 steps are 1.1 to 1.4 times as fast.
     attention: Attention = "auto"
 
 

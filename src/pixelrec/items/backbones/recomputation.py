@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
@@ -16,11 +16,9 @@ def recomputed(block: nn.Module, x: Tensor, run: Callable[[Tensor], Tensor] | No
 
     run: called instead of the block; all its batch norms are in `block`.
     """
-
-    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), fixed_statistics(block)
-
-    return checkpoint(run or block, x, use_reentrant=False, context_fn=contexts)
+    return checkpoint(
+        run or block, x, use_reentrant=False, context_fn=lambda: (nullcontext(), fixed_statistics(block))
+    )
 
 
 @contextmanager

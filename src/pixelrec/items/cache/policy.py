@@ -37,18 +37,11 @@ DEVICE_FRACTION = 0.5  # of a device's free memory that states may take
 
 @dataclass(frozen=True)
 class CacheConfig:
-    """The cache options of a recipe.
+    """The cache options of a recipe."""
 
-    Args:
-        use: always, never, or auto: if it pays.
-        dtype: of the stored states; bf16 states are also computed in bf16 on devices with bf16 arithmetic,
-            others in the dtype of the weights.
-        folder: the folder of all caches; none: no data set is at hand.
-    """
-
-    use: Cache
-    dtype: Dtype
-    folder: Path | None
+    use: Cache  # auto: if it pays
+    dtype: Dtype  # of the stored states; bf16 states are also computed in bf16 on devices that have it
+    folder: Path | None  # of all caches; none: no data set is at hand
 
 
 @dataclass(frozen=True)

@@ -110,10 +110,9 @@ def _demand_checksums(activations: Activations, chunks: list[Chunk], whole: bool
     count = len(chunks) if whole else min(_SAMPLED, len(chunks))
     some = random.Random().sample(range(len(chunks)), count)
     for i in sorted({0, min(1, len(chunks) - 1), len(chunks) - 1, *some}):
-        if activations.checksum(stops[i], stops[i + 1]) != chunks[i].checksum:
-            raise damage(
-                activations.folder, f"rows {stops[i]:,} … {stops[i + 1] - 1:,} have another checksum"
-            )
+        start, stop = stops[i : i + 2]
+        if activations.checksum(start, stop) != chunks[i].checksum:
+            raise damage(activations.folder, f"rows {start:,} … {stop - 1:,} have another checksum")
 
 
 def build(

@@ -69,7 +69,7 @@ def lack_of_room(parent: Path, key: ActivationKey) -> str | None:
 def locked(folder: Path, log: Log) -> Iterator[None]:
     """Make the folder and be its only writer; waits for another process that writes it."""
     path, lock = folder / LOCK, None
-    try:
+    with _explained(folder):
         while lock is None:
             folder.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):  # the folder was deleted meanwhile
@@ -77,8 +77,6 @@ def locked(folder: Path, log: Log) -> Iterator[None]:
                 if lock is None:
                     log(f"activations: {holder(path)} is computing them in {folder}, waiting for it")
                     lock = Lock.acquire(path, wait=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
     with lock:
         yield
 
@@ -92,13 +90,11 @@ class ActivationWriter:
         self.key = key
         self.rows = 0  # finished; row 0 among them
         write_manifest(folder, key, complete=False)
-        try:
+        with _explained(folder):
             for name in (STATES, CHUNKS):
                 (folder / name).touch()
             self._states = (folder / STATES).open("r+b", buffering=0)
             self._chunks = (folder / CHUNKS).open("r+b", buffering=0)
-        except OSError as error:
-            raise _unwritable(folder, error) from None
 
     def __enter__(self) -> Self:
         try:
@@ -117,46 +113,37 @@ class ActivationWriter:
         """Write the next rows, in the stored dtype, and then their record."""
         rows = states.contiguous().view(-1).view(torch.uint8).numpy().data
         stop, checksum = self.rows + len(states), zlib.crc32(rows)
-        try:
+        with _explained(self.folder):
             at = self.rows * self.key.state_bytes
             while len(rows):  # Linux writes at most 2 GB per call
                 written = os.pwrite(self._states.fileno(), rows, at)
                 rows, at = rows[written:], at + written
             self._chunks.write(RECORD.pack(stop, checksum))
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
         self.rows = stop
 
     def finish(self) -> None:
         """Mark the activations complete, once they are on the disk."""
-        try:
+        with _explained(self.folder):
             os.fsync(self._states.fileno())
             os.fsync(self._chunks.fileno())
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
         write_manifest(self.folder, self.key, complete=True)
 
     def _allocate(self) -> None:
         """Give the file its full size, on the disk as well, so that the disk cannot run full midway."""
         size, states = self.key.file_bytes, self._states
         before = os.fstat(states.fileno()).st_size
-        try:
-            if before > size:
-                states.truncate(size)
-            if sys.platform == "linux":  # macOS has no such call
-                try:
-                    os.posix_fallocate(states.fileno(), 0, size)
-                except OSError as error:
-                    if error.errno not in _CANNOT_ALLOCATE:
-                        raise
-            states.truncate(size)  # if nothing could be allocated: a sparse file
-        except OSError as error:
-            states.truncate(min(before, size))
-            if error.errno in _NO_ROOM:
-                raise _no_room(
-                    self.folder, self.key, _free(self.folder), _allocated(self.folder / STATES)
-                ) from None
-            raise _unwritable(self.folder, error) from None
+        with _explained(self.folder):
+            try:
+                if before > size:
+                    states.truncate(size)
+                _allocate(states.fileno(), size)
+                states.truncate(size)  # if nothing could be allocated: a sparse file
+            except OSError as error:
+                states.truncate(min(before, size))
+                if error.errno in _NO_ROOM:
+                    free, written = _free(self.folder), _allocated(self.folder / STATES)
+                    raise _no_room(self.folder, self.key, free, written) from None
+                raise
 
     def _resume(self) -> None:
         """Continue after the last chunk up to which all checksums match."""
@@ -215,11 +202,25 @@ def _stored(states: Tensor, ids: np.ndarray, key: ActivationKey) -> Tensor:
     raise RecipeError(f"{which} {problem}: set items.cache_dtype bf16")
 
 
-def _unwritable(folder: Path, error: OSError) -> ImageError:
-    return ImageError(
-        f"cannot write activations in {folder}: {error.strerror} ({with_prefix(_free(folder))} free on "
-        f"its disk); correct that and start again, finished chunks are kept, or {_REMEDY}"
-    )
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ImageError(
+            f"cannot write activations in {folder}: {error.strerror} ({with_prefix(_free(folder))} free on "
+            f"its disk); correct that and start again, finished chunks are kept, or {_REMEDY}"
+        ) from None
+
+
+def _allocate(descriptor: int, size: int) -> None:
+    if sys.platform != "linux":  # macOS has no such call
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        if error.errno not in _CANNOT_ALLOCATE:
+            raise
 
 
 def _no_room(folder: Path, key: ActivationKey, free: int, written: int) -> ImageError:
