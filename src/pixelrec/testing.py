@@ -354,7 +354,6 @@ CONTRACT: Mapping[str, Callable[[Case], None]] = {
         a_softmax_over_many_negatives_is_their_log_sum_exp,
     )
 }
-"""The checks by name, for a test of each."""
 
 
 def _demand(kept: bool, message: str) -> None:

@@ -45,12 +45,7 @@ class OptimiserConfig:
     rows: Literal["auto", "lazy", "dense"] = "auto"
 
     def is_lazy(self, device: str, processes: int) -> bool:
-        """Whether embedding tables are updated lazily on a device of this type.
-
-        Raises:
-            RecipeError: it is required with several processes, which share dense gradients only, or with
-                decays whose skipped steps have no closed form.
-        """
+        """Whether embedding tables are updated lazily on a device of this type, if that is possible."""
         # Momentum must fade at least as fast as the squares: else they reach ε while it still moves weights.
         replayable = self.beta1 <= self.beta2
         if self.rows == "lazy" and not replayable:

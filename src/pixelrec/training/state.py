@@ -108,11 +108,7 @@ def resumable(folder: Path) -> str:
 
 
 def load_state(folder: Path) -> State | None:
-    """Reads what `save_state` wrote; none if nothing was saved yet.
-
-    Raises:
-        RunError: it is damaged.
-    """
+    """Reads what `save_state` wrote; none if nothing was saved yet. Raises `RunError`: it is damaged."""
     folder = whole(folder)
     if not folder.exists():
         return None
