@@ -27,11 +27,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
         self.registered: dict[str, type[T]] = {}
 
     def register(self, name: str, chosen: type[T]) -> None:
-        """Registers a class in this process; the same class may be registered again, as notebooks do.
-
-        Raises:
-            RecipeError: the name has other characters, or belongs to another class.
-        """
+        """Registers a class in this process; the same class may be registered again, as notebooks do."""
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise RecipeError(f"{name!r} cannot name a {self.kind}; expected letters, digits, - and _")
         if name in self and address(self[name]) != address(chosen):

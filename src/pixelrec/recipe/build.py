@@ -45,8 +45,7 @@ def build_batcher(
 ) -> Batcher:
     """Batches of training events in the view of the user model; the last four are as in `Batcher`."""
     users, items = recommender.users, recommender.spec.items
-    view = VIEWS[users.view]
-    reader = Reader.over(view, histories, recipe["length"], Windowing(**recipe["windowing"]))
+    reader = Reader.over(VIEWS[users.view], histories, recipe["length"], Windowing(**recipe["windowing"]))
     name, config = recipe["negatives"]["name"], without_name(recipe["negatives"])
     if "correct" in config and recipe["loss"]["name"] != "softmax":
         config["correct"] = False  # log-Q correction belongs to softmax

@@ -19,11 +19,7 @@ PUBLISHED_SCHEMA = {
 
 
 def check_published(values: Any) -> dict[str, Any]:
-    """The data set of the figures, and the figures in %: `{data: Pixel200K, Recall@10: 2.5}`, or nothing.
-
-    Raises:
-        RecipeError: another form.
-    """
+    """The data set of the figures, and the figures in %: `{data: Pixel200K, Recall@10: 2.5}`, or nothing."""
     if values is None:
         return {}
     expected = "expected published: {data: NAME, Recall@10: PER CENT, …}"

@@ -27,11 +27,7 @@ for _each in (_Loader, _Dumper):
 
 
 def read_yaml(text: str, source: str) -> Any:
-    """The value of a YAML text; `source` names it in messages.
-
-    Raises:
-        RecipeError: it is not YAML, a key occurs twice, or an alias contains itself.
-    """
+    """The value of a YAML text without keys that occur twice; `source` names it in messages."""
     loader = _Loader(text)
     try:
         node = loader.get_single_node()

@@ -129,8 +129,7 @@ def fit(
 ) -> None:
     """Trains from `progress` until the epochs are done, no epoch is better any more, or a signal comes.
 
-    Raises:
-        DivergedError: a loss is not finite; `best` is kept as it was.
+    A loss that is not finite raises `DivergedError`; `best` is kept as it was.
     """
     watch = Watch(parts, interruption)
     while not progress.finished:

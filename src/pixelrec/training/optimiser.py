@@ -135,11 +135,7 @@ class Optimiser:
         return state
 
     def load(self, state: Mapping[str, Tensor], steps: int) -> None:
-        """Continues from a state that was saved after `steps` steps.
-
-        Raises:
-            RunError: a table has steps to replay, and this optimiser is not lazy.
-        """
+        """Continues from a state that was saved after `steps` steps; only a lazy optimiser replays some."""
         self.steps = steps
         for table in self.rows:
             table.load(state, self.names[table.weight], steps)

@@ -57,11 +57,7 @@ class State:
     folder: Path
 
     def restore(self, recommender: Recommender, optimiser: Optimiser, process: int, processes: int) -> None:
-        """Puts weights, moments and this process's random state back.
-
-        Raises:
-            RunError: it was saved by another number of processes.
-        """
+        """Puts weights, moments and random state back, as the same number of processes saved them."""
         if f"{processes - 1}.cpu" not in self.random or f"{processes}.cpu" in self.random:
             raise RunError(
                 f"{self.folder} was not saved by {processes} processes; resume with the number that trained"
