@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,13 @@ def test_numbers_agree_with_their_nouns(
     grid = planned(dataset, Path("out"), seeds=seeds)
     ProgressPrinter(grid, Console(file=(screen := StringIO()), width=120)).begin(jobs=1)
     assert says in screen.getvalue()
+
+
+def test_a_runner_that_waits_names_the_process_it_waits_for(dataset: Dataset, tmp_path: Path) -> None:
+    grid = planned(dataset, tmp_path / "out", seeds=1)
+    (cell,) = grid.in_turn()
+    printer = ProgressPrinter(grid, Console(file=(screen := StringIO()), width=200))
+    with cell.lock() or pytest.fail("locked"):
+        printer.wait_for([cell])
+    assert f"waiting    for process {os.getpid()} on " in screen.getvalue()
+    assert screen.getvalue().endswith("working on mf-id seed 0\n")

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -19,9 +20,9 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.errors import RunError
 from pixelrec.grid.plan import Grid
-from pixelrec.grid.results import Results
+from pixelrec.grid.results import Collector, Results
 from pixelrec.grid.tables import csv_table, markdown_table, table_notes
-from pixelrec.runs.results import result_files
+from pixelrec.runs.results import SavedRanks, read_ranks, result_files
 
 from .conftest import Finish, collect_results, write
 
@@ -317,3 +318,19 @@ def test_the_terminal_cuts_no_word_and_no_digit(grid: Grid, finish: Finish, widt
     (found,) = (row for row in results.rows if row.model == "strong")
     assert f"{100 * found.overall.value('NDCG@10'):.2f} ± " in row
     assert ("s/epoch" in text) == (width >= 100), "there is room for it, or there is none"
+
+
+def test_each_finished_cell_is_read_once(grid: Grid, finish: Finish, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(folder: Path, split: str) -> SavedRanks:
+        read.append(folder.name)
+        return read_ranks(folder, split)
+
+    monkeypatch.setattr("pixelrec.grid.results.read_ranks", counted)
+    collector = Collector(grid, baselines(grid))
+    for cell in grid.cells[0][:2]:
+        finish(cell)
+        found = collector.results()
+    assert read == ["seed-0", "seed-1"]
+    assert markdown_table(found) == markdown_table(collect_results(grid, baselines(grid)))
