@@ -130,19 +130,6 @@ def test_other_activations_are_recomputed(spec: DatasetSpec, monkeypatch: pytest
     assert passes == [2, 2, 2, 2, 2, 2], "two chunks were kept, two were not"
 
 
-def test_recomputation_updates_batch_norms_once(spec: DatasetSpec) -> None:
-    words = {"chunk": 2, "trainable": "all", "batch_norms": "batch"}
-    whole, parts = (made(spec, tiny("resnet"), keep_activations=kept, **words).train() for kept in (1000, 0))
-    parts.load_state_dict(whole.state_dict())
-    for encoder in (whole, parts):
-        encoder(items_of(encoder, [0, *range(1, 9)])).sum().backward()
-    learnt = dict(parts.named_buffers())
-    counts = [tensor.item() for name, tensor in learnt.items() if name.endswith("num_batches_tracked")]
-    assert counts and set(counts) == {4}
-    for name, tensor in whole.named_buffers():
-        torch.testing.assert_close(learnt[name], tensor, rtol=1e-6, atol=1e-7)
-
-
 def test_as_many_activations_are_kept_as_fit(spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = made(spec, chunk=2, trainable="all")
     passes: list[int] = []

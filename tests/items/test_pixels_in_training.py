@@ -50,13 +50,15 @@ def test_recomputed_pictures_update_batch_norms_once(spec: DatasetSpec, recomput
     found = []
     for kept in (1000, 4, 0):
         torch.manual_seed(0)
-        words = {"trainable": 2, "chunk": 4, "keep_activations": kept, "recompute": recompute}
+        words = {"trainable": "all", "chunk": 4, "keep_activations": kept, "recompute": recompute}
         encoder = with_batch_norms(spec, "resnet", **words)
         before = norms(encoder)
         encoder.train()
         encoder(items_of(encoder, [0, *range(1, 13)])).sum().backward()
         after = norms(encoder)
         assert any(not torch.equal(before[name], after[name]) for name in before)
+        counts = [b for n, b in encoder.named_buffers() if n.endswith("num_batches_tracked")]
+        assert {int(count) for count in counts} == {3}, "one for each chunk"
         found.append(after)
     for other in found[1:]:
         for name, tensor in found[0].items():

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from pixelrec.batch import DatasetSpec, Events
-from pixelrec.errors import RecipeError
 from pixelrec.users.bert4rec import BERT4Rec
 
 WIDTH, LENGTH, HEADS = 8, 5, 2
@@ -116,8 +115,3 @@ def test_weights_start_as_published() -> None:
             assert not parameter.any(), name
         else:
             assert float(parameter.detach().std()) == pytest.approx(0.02, rel=0.2), name
-
-
-def test_heads_divide_the_width() -> None:
-    with pytest.raises(RecipeError, match=r"users\.heads 3"):
-        BERT4Rec(DatasetSpec(3, 9, 5), 8, heads=3)

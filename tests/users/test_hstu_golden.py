@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from pixelrec.batch import DatasetSpec, Events
-from pixelrec.errors import RecipeError
 from pixelrec.users.hstu import HSTU, powers_of_two
 
 WIDTH, LENGTH, HEADS, BUCKETS = 8, 6, 2, 20
@@ -125,8 +124,3 @@ def test_weights_start_as_published() -> None:
             assert float(found.abs().max()) == pytest.approx((6 / 128) ** 0.5, rel=0.01)
         else:  # as published, but for the positions
             assert float(found.std()) == pytest.approx(0.02, rel=0.2), name
-
-
-def test_heads_divide_the_width() -> None:
-    with pytest.raises(RecipeError, match="users.heads 3"):
-        HSTU(DatasetSpec(3, 9, LENGTH), WIDTH, heads=3)

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from pixelrec.batch import DatasetSpec, Events
-from pixelrec.errors import RecipeError
 from pixelrec.users.lightsans import LightSANs
 
 WIDTH, LENGTH, HEADS, INTERESTS = 8, 5, 2, 3
@@ -172,8 +171,3 @@ def test_weights_start_as_published() -> None:
         else:
             expected = 1 if name.endswith("_interests") else 0.02
             assert float(parameter.detach().std()) == pytest.approx(expected, rel=0.1), name
-
-
-def test_heads_divide_the_width() -> None:
-    with pytest.raises(RecipeError, match=r"users\.heads 3"):
-        LightSANs(DatasetSpec(3, 9, 5), 8, heads=3)

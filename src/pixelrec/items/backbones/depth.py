@@ -19,8 +19,6 @@ from collections.abc import Sequence
 
 from pixelrec.errors import RecipeError, nearest
 
-_STAGES = re.compile(r"stages? (\d+)(?:-(\d+))?")
-
 
 def boundary_of(word: str, *, blocks: int, stages: Sequence[int] = ()) -> int:
     """The number of parts that `word` freezes; `stages` are the blocks of each stage.
@@ -40,7 +38,7 @@ def boundary_of(word: str, *, blocks: int, stages: Sequence[int] = ()) -> int:
                 "or head, none or all"
             )
         return 1 + blocks - count
-    if match := _STAGES.fullmatch(word):
+    if match := re.fullmatch(r"stages? (\d+)(?:-(\d+))?", word):
         first = int(match[1])
         return _top_stages(word, first, int(match[2] or first), stages, blocks)
     top_two = [f"stages {max(1, len(stages) - 1)}-{len(stages)}"] if stages else []

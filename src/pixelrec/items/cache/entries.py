@@ -16,8 +16,6 @@ from pixelrec.errors import ImageError
 from pixelrec.files.lock import Lock
 from pixelrec.items.cache.manifest import LOCK, MANIFEST, STATES
 
-_NAME = re.compile("[0-9a-f]{16}")
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -36,7 +34,9 @@ def list_activations(parent: Path) -> list[Entry]:
     parent: `DATA/activations`, or the `items.cache_folder` of a recipe. `ImageError` if it cannot be read.
     """
     try:
-        folders = [path for path in parent.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
+        folders = [
+            path for path in parent.iterdir() if re.fullmatch("[0-9a-f]{16}", path.name) and path.is_dir()
+        ]
         entries = [_entry(folder) for folder in folders]
     except FileNotFoundError:
         return []

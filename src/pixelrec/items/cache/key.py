@@ -86,8 +86,7 @@ def key_of(
 
 def bytes_of(tensor: Tensor) -> memoryview:
     """The bytes of a tensor in memory."""
-    flat = tensor.detach().cpu().reshape(-1).contiguous()
-    return flat.view(torch.uint8).numpy().data
+    return tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data
 
 
 def _without(value: Any, words: Sequence[str]) -> Any:
