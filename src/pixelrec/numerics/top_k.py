@@ -56,8 +56,7 @@ def dense_top_k(scores: Tensor, k: int, seen: Tensor, seen_owner: Tensor) -> tup
     scores[:, 0] = -torch.inf
     scores[seen_owner, seen] = -torch.inf
     # stable: of equal scores the smaller item number comes first
-    best, items = scores.sort(dim=1, descending=True, stable=True)
-    best, items = best[:, :k], items[:, :k]
+    best, items = (x[:, :k] for x in scores.sort(dim=1, descending=True, stable=True))
     return best, items.masked_fill(best == -torch.inf, 0)
 
 
