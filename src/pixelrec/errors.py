@@ -96,5 +96,10 @@ def some_of(names: Iterable[str], separator: str = ", ") -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for an unknown `word`: the nearest known one, or else all of them."""
     known = sorted(known)
-    close = get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+    return similar(word, known) or f"known: {', '.join(known)}"
+
+
+def similar(word: str, known: Iterable[str]) -> str:
+    """A hint for an unknown `word`: the nearest known one; empty if none is near."""
+    close = get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else ""

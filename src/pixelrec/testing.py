@@ -227,7 +227,8 @@ def a_vector_depends_on_the_events_that_its_view_shows(case: Case) -> None:
     may = {"next_item": place >= changed, "rest_of_window": place != changed, "cloze": place >= 0}[view][mask]
     changes = difference[:, may] > 1e-9
     reads = changes.all() if case.reads_all_events else changes.any()
-    _demand(bool(reads), "a vector ignores an event that its view shows")
+    hint = "; if that is meant, give reads_all_events=False" if changes.any() else ""
+    _demand(bool(reads), f"a vector ignores an event that its view shows{hint}")
     leak = difference[:, ~may]
     _demand(not leak.numel() or float(leak.max()) < 1e-9, "a vector depends on an event hidden from it")
 

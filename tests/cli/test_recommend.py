@@ -62,7 +62,10 @@ def test_ids_come_in_any_sequence(run: Run, users: Sequence[Any]) -> None:
         ({"users": [True]}, "users holds True"),
         ({"users": np.array([0.5])}, "users holds .*0.5"),
         ({"users": 5}, "users is 5; expected a list"),
-        ({"history": pl.DataFrame({"item": ["x"] * 99})}, "history holds of type Series; expected ids"),
+        (
+            {"history": pl.DataFrame({"item": ["x"] * 99})},
+            "history holds a value of type Series; .* one column of a data frame",
+        ),
         ({"users": ["0"], "k": "3"}, "k is '3'; expected a whole number of at least 1"),
         ({"users": ["0"], "k": 2.0}, r"k is 2\.0; expected a whole number"),
         ({"users": ["0"], "k": 0}, "k is 0; expected a whole number of at least 1"),
@@ -85,12 +88,18 @@ def test_what_is_no_id_is_said_in_a_line(run: Run, given: dict[str, Any], says: 
         (lambda run: api.bench(run.about["data"], "sasrec-id"), "recipes is 'sasrec-id'; expected a list"),
         (lambda run: api.bench(run.about["data"], ["sasrec-id"], seeds=0), "seeds is 0; expected a whole"),
         (lambda run: api.bench(run.about["data"], ["sasrec-id"], jobs="2"), "jobs is '2'; expected a whole"),
-        (lambda _: api.train("sasrec-id", data=pl.DataFrame({"a": [1]})), "data is of type DataFrame"),
+        (
+            lambda _: api.train("sasrec-id", data=pl.DataFrame({"a": [1]})),
+            "data is a value of type DataFrame",
+        ),
         (
             lambda _: api.train("sasrec-id", data="d", overrides=[("a", 1)]),
             "overrides is .*expected values",
         ),
-        (lambda _: api.prepare(pl.DataFrame({"a": [1]}), out="x"), "interactions is of type DataFrame"),
+        (
+            lambda _: api.prepare(pl.DataFrame({"a": [1]}), out="x"),
+            "interactions is a value of type DataFrame",
+        ),
         (lambda _: api.prepare("x.csv", out="x", size="3"), "size is '3'; expected a whole number"),
         (lambda run: api.bench(run.about["data"], [5]), "recipes is 5; expected a path"),
         (lambda run: api.pack_images("c", data=run.about["data"], size="3"), "size is '3'; expected a whole"),

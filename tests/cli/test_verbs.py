@@ -22,6 +22,12 @@ def test_help_explains_every_option_in_eighty_columns(name: str, capsys: pytest.
     assert said.startswith(f"usage: pixelrec {name}") and max(map(len, said.splitlines())) <= 80
 
 
+def test_help_lists_the_options_of_a_class_that_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "sasrec-id", "--users.name", "gru4rec", "--users.dropout", "x", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--users.layers" in said and "--users.heads" not in said and "gru4rec" in said
+
+
 @pytest.mark.parametrize("name", VERBS)
 def test_no_option_means_two_things(name: str) -> None:
     flags = [flag for each in VERBS[name].parameters() for flag in each.flags]

@@ -77,6 +77,8 @@ class Sees(AbstractUserModel):
         if self.fault == "padding":
             x = x + 1
         summed = x.sum(1, keepdim=True).expand_as(x) if self.fault == "future" else x.cumsum(1)
+        if self.fault == "latest":
+            summed = x
         if self.fault == "batch":
             summed = summed + summed.mean(0, keepdim=True)
         if self.fault == "length" and x.shape[1] > 4:
@@ -101,6 +103,7 @@ def test_a_model_without_fault_passes() -> None:
         ("rows", "table of a batch|vectors follow the target mask"),
         ("length", "padding on the left"),
         ("unused", "unused has no gradient"),
+        ("latest", "ignores an event that its view shows; if that is meant, give reads_all_events=False"),
     ],
 )
 def test_a_fault_of_a_model_is_named(fault: str, says: str) -> None:

@@ -203,6 +203,10 @@ def test_dilations_are_distances(dilations: list[int]) -> None:
 
 
 def test_a_missing_file_and_yaml_types(tmp_path: Path) -> None:
+    with pytest.raises(
+        RecipeError, match="no recipe is called 'xyz'; `pixelrec recipes` lists the shipped ones"
+    ):
+        read_recipe("xyz")
     with pytest.raises(RecipeError, match="no such recipe file"):
         read_recipe(tmp_path / "none.yaml")
     assert yaml.safe_load(read_recipe("sasrec-id").dump())["users"]["name"] == "sasrec"

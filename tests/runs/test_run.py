@@ -44,6 +44,7 @@ def replaced(covers: Path) -> None:
 
 def test_pictures_that_changed_are_refused(run: Run, data: Path, covers: Path, world: World) -> None:
     assert run.dataset().folder == data
+    assert repr(run) == f"Run({str(run.folder)!r}: sasrec-id)"
     replaced(covers)
     api.pack_images(covers, data=data, size=32)
     with pytest.raises(

@@ -307,6 +307,6 @@ def test_an_unusable_start_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     for path in (source.folder / "best").iterdir():
         path.unlink()
     (source.folder / "best").rmdir()
-    with pytest.raises(RunError, match="has no best checkpoint yet"):
+    with pytest.raises(RunError, match="has no best checkpoint yet: .* `pixelrec train --resume "):
         trained("mf-id", dataset, out, training__warm_start=str(source.folder))
     assert not out.exists(), "nothing was made"

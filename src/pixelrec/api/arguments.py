@@ -47,7 +47,10 @@ def as_ids(values: Sequence[str | int], name: str) -> list[str]:
     found = as_list(values, name)
     for value in found:
         if isinstance(value, bool) or not isinstance(value, str | Integral):
-            raise RequestError(f"{name} holds {_shown(value)}; expected ids: texts or whole numbers")
+            raise RequestError(
+                f"{name} holds {_shown(value)}; expected ids: texts or whole numbers, in a list, an array or "
+                "one column of a data frame"
+            )
     return [str(value) if isinstance(value, str) else str(int(value)) for value in found]
 
 
@@ -63,7 +66,7 @@ def as_overrides(values: Overrides | None) -> Overrides:
 def _shown(value: object) -> str:
     """A value in a message of one line; a large one, such as a data frame, by its type."""
     text = repr(value)
-    return text if len(text) <= 60 and "\n" not in text else f"of type {type(value).__name__}"
+    return text if len(text) <= 60 and "\n" not in text else f"a value of type {type(value).__name__}"
 
 
 def as_recipe(recipe: str | Path | Recipe, name: str) -> Path | Recipe:

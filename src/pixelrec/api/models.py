@@ -254,7 +254,9 @@ def recommend(
     ids, past = as_ids(users, "users"), as_ids(history, "history")
     pictures = [as_path(cover, "covers") for cover in as_list(covers, "covers")]
     if bool(ids) == bool(past):
-        raise RequestError("give users, or a history of item ids: exactly one of the two")
+        raise RequestError(
+            "give users (--user), or a history of item ids (--history): exactly one of the two"
+        )
     check_whole(k, "k")
     if alone and not pictures:
         raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")

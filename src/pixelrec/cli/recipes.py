@@ -32,14 +32,15 @@ def read(recipe: str | None = None, *, schema: bool = False) -> str:
 
 
 def options(arguments: Mapping[str, Any]) -> str:
-    """The options of a recipe with its values, for the help of `train`."""
+    """The options of a recipe, or of the classes that overrides choose, for the help of `train`."""
     if "recipe" not in arguments:
         return "\n\nThe options of a recipe: pixelrec train sasrec-id --help"
     from pixelrec.recipe.overrides import at
     from pixelrec.recipe.recipe import read_recipe
     from pixelrec.recipe.schema import recipe_options
 
-    recipe = read_recipe(arguments["recipe"])
+    names = {key: name for key, name in arguments.get("overrides", {}).items() if key.endswith(".name")}
+    recipe = read_recipe(arguments["recipe"], names)
     rows = []
     for option in recipe_options(recipe.config):
         text, value = f"{option.help.rstrip('.')} ({option.type})", at(recipe.config, option.key)

@@ -63,8 +63,8 @@ class Pictures:
         if self.store.size != size:
             raise ImageError(
                 f"pictures in {self.store.path} have {self.store.size} pixels a side, and the network "
-                f"takes {size}: set items.size {self.store.size} if it can take that, or pack the covers "
-                f"again with --size {size} --overwrite"
+                f"takes {size}: set items.size {self.store.size} if it can take that, or pack again: "
+                f"`pixelrec images pack COVERS --data {self.store.path.parent} --size {size} --overwrite`"
             )
 
     def demand_all(self) -> None:

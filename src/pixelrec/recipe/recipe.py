@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelrec.errors import RecipeError, nearest
+from pixelrec.errors import RecipeError, similar
 from pixelrec.recipe.published import check_published
 from pixelrec.recipe.yaml_text import read_yaml, write_yaml
 
@@ -65,7 +65,9 @@ def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
     elif name in (known := list(_names())):
         text = _shipped(name)
     else:
-        raise RecipeError(f"no recipe is called {name!r}; {nearest(name, known)}")
+        listed = "`pixelrec recipes` lists the shipped ones, and a file ends in .yaml or .yml"
+        hint = similar(name, known) or listed
+        raise RecipeError(f"no recipe is called {name!r}; {hint}")
     values = read_yaml(text, f"recipe {source}")
     if not isinstance(values, dict):
         raise RecipeError(

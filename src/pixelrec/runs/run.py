@@ -43,11 +43,14 @@ FORMAT = 2
 EVENTS, PICTURES = "users, items or histories", "pictures"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     folder: Path
     recipe: Recipe
     about: Mapping[str, Any]  # run.json
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r}: {self.name})"
 
     @property
     def name(self) -> str:
@@ -171,7 +174,8 @@ class Run:
         best = whole(self.folder / "best")
         if not best.exists():
             raise RunError(
-                f"{self.folder} has no best checkpoint yet: its first epoch has not ended; train on"
+                f"{self.folder} has no best checkpoint yet: its first epoch has not ended; continue it with "
+                f"`pixelrec train --resume {self.folder}`"
             )
         return best
 
