@@ -8,7 +8,7 @@ SOURCE is a `src/pixelrec` folder, by default the one beside this script; give t
 from __future__ import annotations
 
 import ast
-import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -59,22 +59,6 @@ def circles(source: Path, trees: dict[Path, ast.AST]) -> int:
                 graph[name] -= set(error.args[1])
 
 
-def repeated_parameters(source: Path) -> int:
-    """Parameters that a function of the command line repeats from the function of `api.py` it calls."""
-    verbs = next((p for p in (source / "verbs.py", source / "cli" / "verbs.py") if p.exists()), None)
-    if verbs is None:
-        return 0
-    public = {
-        f.name: {a.arg for a in (*f.args.args, *f.args.kwonlyargs)}
-        for f in functions(tree(source / "api.py"))
-    }
-    public |= {"pack": public.get("pack_images", set()), "check": public.get("check_images", set())}
-    return sum(
-        len({a.arg for a in (*f.args.args, *f.args.kwonlyargs)} & public.get(f.name, set()))
-        for f in functions(tree(verbs))
-    )
-
-
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -97,12 +81,13 @@ def figures(source: Path) -> dict[str, str]:
         "function lines, p90": f"{quantiles(lengths, n=10)[-1]:g}",
         "function lines, most": f"{lengths[-1]}",
         "longest file": f"{max(len(path.read_text(encoding='utf-8').splitlines()) for path in trees)}",
-        "parameters repeated by the command line": f"{repeated_parameters(source)}",
     }
 
 
 def main() -> None:
-    sources = [Path(word) for word in sys.argv[1:]] or [HERE]
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("sources", nargs="*", type=Path, default=[HERE], metavar="SOURCE")
+    sources = parser.parse_args().sources
     columns = [figures(source) for source in sources]
     for name in columns[0]:
         print(f"{name:<42}" + "".join(f"{column[name]:>12}" for column in columns))

@@ -25,7 +25,7 @@ from pixelrec.blocks.packing import Packing
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.training.optimiser import Optimiser, OptimiserConfig
-from pixelrec.users.lightsans import LightSANs
+from pixelrec.users.lightsans import LightSANs, _prefixes
 from pixelrec.users.srgnn import SRGNN
 
 STEPS, USERS = 5, 20_000
@@ -90,7 +90,12 @@ def separate_prefixes(model: LightSANs) -> None:
         x = model.dropout(model.norm(torch.cat([vectors, padding])))
         assert events.target_mask is not None
         places = Packing.of(events.target_mask)
-        return model._of_prefixes(x, packing, places) * places.pack(real).unsqueeze(1)
+        rows: Tensor | None = _prefixes(packing, places, len(model.positions), len(x))
+        *lower, last = model.layers
+        for layer in lower:
+            x, rows = layer(x, model.positions, rows, slice(None)), None
+        latest: Tensor = last(x, model.positions, rows, slice(-1, None)).squeeze(1)
+        return latest * places.pack(real).unsqueeze(1)
 
     model.forward = forward  # type: ignore[method-assign]
 
