@@ -21,5 +21,5 @@ SPLITS: tuple[str, ...] = get_args(Split)
 
 def check_split(split: str) -> None:
     """Raises `RequestError` for an unknown split: type hints do not stop Python callers."""
-    if split not in SPLITS:
+    if not isinstance(split, str) or split not in SPLITS:
         raise RequestError(f"there is no split {split!r}; {nearest(str(split), SPLITS)}")

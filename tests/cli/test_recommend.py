@@ -60,6 +60,9 @@ def test_ids_come_in_any_sequence(run: Run, users: Sequence[Any]) -> None:
         ({"users": [0.0]}, r"users holds 0\.0; expected ids: texts or whole numbers"),
         ({"users": [""], "history": [None]}, "history holds None; expected ids"),
         ({"users": [True]}, "users holds True"),
+        ({"users": ["\udcff"]}, r"users holds '\\udcff'; expected ids in UTF-8"),
+        ({"users": ["0"], "console": True}, "console is True; expected a rich.console.Console"),
+        ({"users": ["0"], "covers": ["x"], "alone": "no"}, "alone is 'no'; expected True or False"),
         ({"users": np.array([0.5])}, "users holds .*0.5"),
         ({"users": 5}, "users is 5; expected a list"),
         (
@@ -106,6 +109,11 @@ def test_what_is_no_id_is_said_in_a_line(run: Run, given: dict[str, Any], says: 
         (lambda _: api.check_images("c", threads="2"), "threads is '2'; expected a whole number"),
         (lambda _: api.train(5, data="d"), "recipe is 5; expected a path"),
         (lambda _: api.cache("d", unused_days=-1), "unused_days is -1; expected a whole number"),
+        (lambda _: api.check_images("c", threads=0), "threads is 0; expected a whole number of at least 1"),
+        (lambda _: api.prepare("x.csv", out="x\0"), r"out is 'x\\x00'; expected a path"),
+        (lambda _: api.prepare("x.csv", out="x", user_column=3), "user_column is 3; expected text"),
+        (lambda _: api.prepare("x.csv", out="x", overwrite="no"), "overwrite is 'no'; expected True or"),
+        (lambda run: api.evaluate(run, split=np.array(["test"])), "there is no split array"),
     ],
 )
 def test_wrong_types_are_said_in_a_line(run: Run, call: Any, says: str) -> None:

@@ -65,6 +65,14 @@ def test_a_file_behind_a_link_is_replaced_where_it_lies(tmp_path: Path) -> None:
     assert (tmp_path / "disk" / "x.json").read_text(encoding="utf-8") == "text"
 
 
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(RunError, match="pipe or device, which no file may replace"):
+        write_text(pipe, "text", RunError)
+    assert pipe.is_fifo() and names(tmp_path) == ["pipe"]
+
+
 def test_an_error_keeps_the_old_file(tmp_path: Path) -> None:
     write_text(tmp_path / "x.json", "old", RunError)
     with pytest.raises(ZeroDivisionError), new_file(tmp_path / "x.json", RunError) as draft:

@@ -12,7 +12,7 @@ from PIL import Image
 from pixelrec import api
 from pixelrec.data.dataset import Dataset
 from pixelrec.demonstration.world import World
-from pixelrec.errors import RunError
+from pixelrec.errors import PixelrecError, RunError
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs.run import Run
 
@@ -144,3 +144,18 @@ def test_pretrained_networks_are_recorded(data: Path, tmp_path: Path) -> None:
     over_pixels = RESNET | {"training.epochs": 1, "items.cache": "never"}
     trained = api.train("sasrec-id", data=data, out=tmp_path / "three", overrides=over_pixels)
     assert trained.about["pretrained"] == {"items": {"source": "", "revision": None}}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("run.json", b"[]", "run.json: expected an object; the run is damaged"),
+        ("run.json", b"\xff", "run.json: not JSON .* the run is damaged"),
+        ("recipe.yaml", b"about: caf\xe9\n", "recipe.yaml: cannot be read: .* expected YAML in UTF-8"),
+        ("items.parquet", b"PAR1", "items.parquet: missing or damaged"),
+    ],
+)
+def test_a_damaged_run_is_one_line(run: Run, name: str, content: bytes, says: str) -> None:
+    (run.folder / name).write_bytes(content)
+    with pytest.raises(PixelrecError, match=f"^[^\n]*{says}[^\n]*$"):
+        _ = Run.open(run.folder).vocabulary

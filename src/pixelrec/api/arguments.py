@@ -27,9 +27,23 @@ def check_whole(value: int, name: str, least: int = 1) -> None:
 
 def as_path(value: str | PathLike[str], name: str) -> Path:
     """Raises `RequestError` for what is no path."""
-    if not isinstance(value, str | PathLike):
+    if not isinstance(value, str | PathLike) or "\0" in str(value):
         raise RequestError(f"{name} is {_shown(value)}; expected a path")
     return Path(value)
+
+
+def check_texts(**values: str) -> None:
+    """Raises `RequestError` for a value that is no text."""
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise RequestError(f"{name} is {_shown(value)}; expected text")
+
+
+def check_flags(**values: bool) -> None:
+    """Raises `RequestError` for a value that is neither true nor false: "no" would count as true."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise RequestError(f"{name} is {_shown(value)}; expected True or False")
 
 
 def as_list(values: Sequence[Any], name: str) -> list[Any]:
@@ -51,6 +65,8 @@ def as_ids(values: Sequence[str | int], name: str) -> list[str]:
                 f"{name} holds {_shown(value)}; expected ids: texts or whole numbers, in a list, an array or "
                 "one column of a data frame"
             )
+        if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+            raise RequestError(f"{name} holds {value!r}; expected ids in UTF-8")
     return [str(value) if isinstance(value, str) else str(int(value)) for value in found]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pixelrec.api.arguments import Place, as_dataset, as_path, check_whole
+from pixelrec.api.arguments import Place, as_dataset, as_path, check_flags, check_texts, check_whole
 from pixelrec.choices import Fit, Missing, TimeUnit
 from pixelrec.console.progress import shown_on
 
@@ -62,6 +62,8 @@ def prepare(
 
     source, place = as_path(interactions, "interactions"), as_path(out, "out")
     check_whole(size, "size")
+    check_texts(item_column=item_column, user_column=user_column, time_column=time_column)
+    check_flags(overwrite=overwrite)
     packing = None
     if covers is not None:
         packing = _packing_of_draft(as_path(covers, "covers"), place, size, fit, missing, on_packed)
@@ -111,7 +113,8 @@ def pack_images(
     from pixelrec.data.covers import pack_covers
 
     check_whole(size, "size")
-    check_whole(threads or 1, "threads")
+    check_whole(1 if threads is None else threads, "threads")
+    check_flags(overwrite=overwrite)
     with shown_on(console):
         return pack_covers(
             as_dataset(data),
@@ -168,7 +171,8 @@ def check_images(
     """
     from pixelrec.images.doctor import check
 
-    check_whole(threads or 1, "threads")
+    check_whole(1 if threads is None else threads, "threads")
+    check_flags(duplicates=duplicates)
     item_ids = None if data is None else list(as_dataset(data).item_ids)
     with shown_on(console):
         return check(as_path(covers, "covers"), item_ids, threads=threads, duplicates=duplicates)
@@ -193,8 +197,10 @@ def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -
     from pixelrec.items.cache.entries import delete_activations, list_activations
 
     check_whole(unused_days, "unused_days", 0)
+    check_flags(clear=clear)
     folder = as_dataset(data).folder / "activations"
     if not clear:
         return list_activations(folder)
-    since = datetime.now().astimezone() - timedelta(days=unused_days) if unused_days else None
+    now = datetime.now().astimezone()
+    since = now - timedelta(days=min(int(unused_days), 365 * 50)) if unused_days else None
     return delete_activations(folder, unused_since=since)

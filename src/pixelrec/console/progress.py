@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from time import monotonic
 from typing import TYPE_CHECKING, Self, final
 
+from pixelrec.errors import RequestError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,6 +27,8 @@ def shown_on(console: Console | None) -> Iterator[Console]:
     from rich.console import Console as ConsoleClass
 
     found = ConsoleClass(quiet=True) if console is None else console
+    if not isinstance(found, ConsoleClass):
+        raise RequestError(f"console is {found!r}; expected a rich.console.Console")
     before = _SHOWN.set(not found.quiet)
     try:
         yield found

@@ -61,7 +61,7 @@ class World:
 
 
 def generate_world(
-    folder: Path,
+    folder: Path | str,
     *,
     users: int = 2000,
     items: int = 600,
@@ -85,6 +85,7 @@ def generate_world(
         if not size >= least:
             raise DataError(f"a generated world needs {name} of at least {least}, got {size}")
     law, words, brush = (np.random.default_rng([seed, stream]) for stream in range(3))
+    folder = Path(folder)
     catalogue = draw_catalogue(law, items, random=random)
     walks = draw_walks(law, catalogue, users, mean_length, random=random)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

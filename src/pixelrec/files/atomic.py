@@ -30,9 +30,11 @@ def new_file(path: Path, error: type[PixelrecError], *, remedy: str = _REMEDY) -
     """Yields the path of an empty draft, which replaces `path` when the block ends without an error.
 
     Raises:
-        PixelrecError: of type `error`, with `remedy`: the file cannot be written.
+        PixelrecError: of type `error`, with `remedy`: the file cannot be written, or `path` is no file.
     """
     path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise error(f"{path}: a folder, pipe or device, which no file may replace; choose another place")
     with _explained(path, error, remedy):
         _remove_dead_drafts(path)
         draft, descriptor = _new_draft(path)

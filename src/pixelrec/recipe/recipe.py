@@ -61,7 +61,10 @@ def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
             raise RecipeError(
                 f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists"
             )
-        name, text = path.stem, path.read_text(encoding="utf-8")
+        try:
+            name, text = path.stem, path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(f"{path}: cannot be read: {error}; expected YAML in UTF-8") from None
     elif name in (known := list(_names())):
         text = _shipped(name)
     else:

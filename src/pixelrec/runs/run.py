@@ -117,8 +117,12 @@ class Run:
             raise RunError(
                 f"{folder} is no run: it has no run.json; give a folder that `pixelrec train` made"
             ) from None
-        except json.JSONDecodeError as error:
+        except OSError as error:
+            raise RunError(f"{folder / 'run.json'}: cannot be read: {error.strerror or error}") from None
+        except ValueError as error:  # of JSON, or of UTF-8
             raise RunError(f"{folder / 'run.json'}: not JSON ({error}); the run is damaged") from None
+        if not isinstance(about, dict):
+            raise RunError(f"{folder / 'run.json'}: expected an object; the run is damaged")
         if about.get("format") != FORMAT:
             raise RunError(
                 f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"
@@ -181,8 +185,18 @@ class Run:
 
     @property
     def vocabulary(self) -> pl.DataFrame:
-        """`item_id`, and perhaps a title and more, of item number r + 1 of its checkpoints, in row r."""
-        return pl.read_parquet(self.folder / "items.parquet")
+        """`item_id`, and perhaps a title and more, of item number r + 1 of its checkpoints, in row r.
+
+        Raises `RunError` if the file is missing or damaged.
+        """
+        path = self.folder / "items.parquet"
+        try:
+            return pl.read_parquet(path, glob=False)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise RunError(
+                f"{path}: missing or damaged ({reason}); it is a copy of items.parquet of the data set"
+            ) from error
 
     def catalogue(self, recommender: Recommender, on_progress: OnStart = ignore) -> Catalogue:
         """All items, encoded by the recommender of the best epoch; expensive vectors are cached there."""
