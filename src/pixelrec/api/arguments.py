@@ -32,18 +32,16 @@ def as_path(value: str | PathLike[str], name: str) -> Path:
     return Path(value)
 
 
-def check_texts(**values: str) -> None:
-    """Raises `RequestError` for a value that is no text."""
-    for name, value in values.items():
-        if not isinstance(value, str):
-            raise RequestError(f"{name} is {_shown(value)}; expected text")
+def check_text(value: str, name: str) -> None:
+    """Raises `RequestError` for what is no text."""
+    if not isinstance(value, str):
+        raise RequestError(f"{name} is {_shown(value)}; expected text")
 
 
-def check_flags(**values: bool) -> None:
-    """Raises `RequestError` for a value that is neither true nor false: "no" would count as true."""
-    for name, value in values.items():
-        if not isinstance(value, bool):
-            raise RequestError(f"{name} is {_shown(value)}; expected True or False")
+def check_flag(value: bool, name: str) -> None:
+    """Raises `RequestError` for what is neither True nor False: "no" would count as True."""
+    if not isinstance(value, bool):
+        raise RequestError(f"{name} is {_shown(value)}; expected True or False")
 
 
 def as_list(values: Sequence[Any], name: str) -> list[Any]:

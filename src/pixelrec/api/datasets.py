@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pixelrec.api.arguments import Place, as_dataset, as_path, check_flags, check_texts, check_whole
+from pixelrec.api.arguments import Place, as_dataset, as_path, check_flag, check_text, check_whole
 from pixelrec.choices import Fit, Missing, TimeUnit
 from pixelrec.console.progress import shown_on
 
@@ -62,8 +62,10 @@ def prepare(
 
     source, place = as_path(interactions, "interactions"), as_path(out, "out")
     check_whole(size, "size")
-    check_texts(item_column=item_column, user_column=user_column, time_column=time_column)
-    check_flags(overwrite=overwrite)
+    check_text(item_column, "item_column")
+    check_text(user_column, "user_column")
+    check_text(time_column, "time_column")
+    check_flag(overwrite, "overwrite")
     packing = None
     if covers is not None:
         packing = _packing_of_draft(as_path(covers, "covers"), place, size, fit, missing, on_packed)
@@ -114,7 +116,7 @@ def pack_images(
 
     check_whole(size, "size")
     check_whole(1 if threads is None else threads, "threads")
-    check_flags(overwrite=overwrite)
+    check_flag(overwrite, "overwrite")
     with shown_on(console):
         return pack_covers(
             as_dataset(data),
@@ -172,7 +174,7 @@ def check_images(
     from pixelrec.images.doctor import check
 
     check_whole(1 if threads is None else threads, "threads")
-    check_flags(duplicates=duplicates)
+    check_flag(duplicates, "duplicates")
     item_ids = None if data is None else list(as_dataset(data).item_ids)
     with shown_on(console):
         return check(as_path(covers, "covers"), item_ids, threads=threads, duplicates=duplicates)
@@ -197,7 +199,7 @@ def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -
     from pixelrec.items.cache.entries import delete_activations, list_activations
 
     check_whole(unused_days, "unused_days", 0)
-    check_flags(clear=clear)
+    check_flag(clear, "clear")
     folder = as_dataset(data).folder / "activations"
     if not clear:
         return list_activations(folder)

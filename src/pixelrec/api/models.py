@@ -15,7 +15,7 @@ from pixelrec.api.arguments import (
     as_path,
     as_recipe,
     as_run,
-    check_flags,
+    check_flag,
     check_folder,
     check_whole,
     folder_of,
@@ -259,7 +259,7 @@ def recommend(
             "give users (--user), or a history of item ids (--history): exactly one of the two"
         )
     check_whole(k, "k")
-    check_flags(alone=alone)
+    check_flag(alone, "alone")
     if alone and not pictures:
         raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
     opened, folder = as_run(run), folder_of(data)
