@@ -51,7 +51,10 @@ CSV = {
     ),
     "no header": ("a,u,1\nb,u,2\n", "no column 'item_id'; the columns are 'a', 'u', '1'"),
     "tabs": ("item_id\tuser_id\ttimestamp\na\tu\t1\n", "separated by tabs: expected commas"),
-    "semicolons": ("item_id;user_id;timestamp\na;u;1\n", "separated by semicolons: expected commas"),
+    "semicolons": (
+        "item_id;user_id;timestamp\na;u;1\n",
+        "'; they seem to be separated by semicolons: expected commas$",
+    ),
     "doubled column": ("item_id,user_id,item_id,timestamp\n", "names column 'item_id' twice"),
     "old line ends": (
         GOOD.replace("\n", "\r"),

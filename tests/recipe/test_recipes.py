@@ -321,6 +321,10 @@ def test_values_that_are_passed_in_are_not_changed() -> None:
             "unknown key 'items.parts.ids.widht'; did you mean 'items.parts.ids.width'",
         ),
         ({"items.part.ids.width": 3}, "did you mean 'items.parts.ids.width'"),
+        (
+            {"items.parts.x.width": 3},
+            "items.parts.x has no name, such as name: id_table; parts with one: ids",
+        ),
         ({"items.parts.idz.width": 3}, "items.parts.idz has no name, .*did you mean 'ids'"),
         ({"items.parts.ids.width": "many"}, "items.parts.ids.width"),
         ({"items.parts.ids.width": 0}, "items.parts.ids.width is 0; expected a whole number from 1"),

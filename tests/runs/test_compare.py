@@ -66,7 +66,7 @@ def test_every_metric_is_paired_over_all_events_and_on_long_tail_items(
     pair: tuple[Run, Run], ranks: tuple[np.ndarray, np.ndarray]
 ) -> None:
     found = RunComparison.read(*pair, "test")
-    assert len(found.parts) == 2
+    assert len(found.parts) == 2 and repr(found) == f"RunComparison(test: {found.sentence})"
     for part, mask in zip(found.parts, (COUNTS >= 0, COUNTS < 5), strict=True):
         ours, theirs = (some[mask] for some in ranks)
         assert part.cases == mask.sum()

@@ -41,13 +41,12 @@ def check_columns(path: Path, present: Iterable[str], wanted: Mapping[str, str])
     present = list(present)
     separators = (name for sign, name in _SEPARATORS.items() if len(present) == 1 and sign in present[0])
     found = next(separators, None)
-    hint = f" (the columns seem to be separated by {found}: expected commas)" if found else ""
     for word, name in wanted.items():
         if name not in present:
             shown = ", ".join(repr(p) for p in present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
-            raise DataError(
-                f"{path}: no column {name!r}; the columns are {shown[:500]}; "
-                f"if one of them holds it, name it with {option(word, 'NAME')}{hint}"
-            )
+            hint = f"if one of them holds it, name it with {option(word, 'NAME')}"
+            if found is not None:
+                hint = f"they seem to be separated by {found}: expected commas"
+            raise DataError(f"{path}: no column {name!r}; the columns are {shown[:500]}; {hint}")
         if present.count(name) > 1:
             raise DataError(f"{path}: the header names column {name!r} twice; rename or remove one")

@@ -22,12 +22,15 @@ from pixelrec.runs.evaluate import baselines
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """The results of a grid, finished or not, and the files of its tables: `markdown`, `csv`, `html`."""
 
     grid: Grid
     results: Results
+
+    def __repr__(self) -> str:
+        return f"Outcome({str(self.grid.out)!r}: {self.progress})"
 
     @property
     def markdown(self) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import Windowing
-from pixelrec.errors import RecipeError, nearest
+from pixelrec.errors import RecipeError, nearest, similar
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder
 from pixelrec.recipe.options import options_of
@@ -114,6 +114,7 @@ def _parts(section: str, chosen: Mapping[str, Any]) -> Mapping[str, Mapping[str,
             raise RecipeError(f"{section}.parts has one called {part!r}; expected letters, digits and _")
         if not isinstance(config, Mapping) or "name" not in config:
             others = [p for p, c in parts.items() if isinstance(c, Mapping) and "name" in c]
-            near = f"; of the parts that have one: {nearest(str(part), others)}" if others else ""
-            raise RecipeError(f"{section}.parts.{part} has no name, such as name: {default}{near}")
+            near = similar(str(part), others) or (f"parts with one: {', '.join(others)}" if others else "")
+            hint = f"; {near}" if near else ""
+            raise RecipeError(f"{section}.parts.{part} has no name, such as name: {default}{hint}")
     return parts

@@ -107,13 +107,16 @@ class ComparedPart:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunComparison:
     split: Split
     folders: tuple[Path, Path]
     names: tuple[str, str]  # different from each other
     results: tuple[EvaluationResult, EvaluationResult]
     difference: RunDifference  # the first run minus the second
+
+    def __repr__(self) -> str:
+        return f"RunComparison({self.split}: {self.sentence})"
 
     @classmethod
     def read(cls, first: Run, second: Run, split: Split) -> Self:
