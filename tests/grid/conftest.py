@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pixelrec.data.dataset import Dataset
+from pixelrec.files.checkpoint import weights_sha256, write_checkpoint
 from pixelrec.grid import results
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.plan import Grid, plan
-from pixelrec.runs.results import result_files, write_ranks
+from pixelrec.runs.results import EvaluationResult, write_ranks
 
 Finish = Callable[..., np.ndarray]
 
@@ -64,4 +66,7 @@ def write(grid: Grid, cell: Cell, ranks: np.ndarray) -> None:
     cases = grid.cases()
     counts = results.target_counts(grid.dataset, cases)
     write_ranks(cell.folder, grid.dataset, cases, ranks, counts)
-    result_files(cell.folder, grid.split)[1].write_text("{}", encoding="utf-8")
+    best = cell.folder / "best"
+    write_checkpoint(best, {}, {"bias": torch.zeros(1)})
+    found = EvaluationResult(grid.split, cell.recipe.name, {}, None, {}, weights=weights_sha256(best))
+    found.write(cell.folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from rich.console import Console
 from scipy import stats
 
@@ -19,6 +20,7 @@ from pixelrec.cli.show_grid import print_results
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.errors import RunError
+from pixelrec.files.checkpoint import write_checkpoint
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.results import Collector, Results
 from pixelrec.grid.tables import csv_table, markdown_table, table_notes
@@ -249,6 +251,14 @@ def test_published_figures_stand_beside_ours(grid: Grid, finish: Finish) -> None
     assert lines(results)["published/sasrec-id", "recipe", "", "published Recall@10"]["value"] == "0.025"
     without = replace(results, rows=[row for row in results.rows if not row.published])
     assert "published" not in cells(without, "mf-id")
+
+
+def test_results_of_other_weights_are_refused(grid: Grid, finish: Finish) -> None:
+    cell = grid.cells[0][0]
+    finish(cell)
+    write_checkpoint(cell.folder / "best", {}, {"bias": torch.ones(1)})
+    with pytest.raises(RunError, match=r"seed-0 has other weights .* run `pixelrec evaluate .*test`$"):
+        collect_results(grid, baselines(grid))
 
 
 def test_ranks_of_other_users_targets_or_training_events_are_refused(grid: Grid, finish: Finish) -> None:

@@ -229,14 +229,14 @@ def recommend(
     data: Dataset | Place | None = None,
     console: Console | None = None,
 ) -> pl.DataFrame:
-    """Recommend items to users, or to somebody with a history.
+    """Recommend items to users, or for a history of items.
 
     Items of the history are left out. An id that begins with a dash may be given as --history=-abc.
 
     Args:
         run: run folder.
         users: ids of users of the data set.
-        history: ids of items, oldest first, of somebody who is not in the data set.
+        history: ids of items, oldest first, of a user who is not in the data set.
         k: number of items.
         covers: pictures of new items, named as their files, to rank among the catalogue; for models over
             pixels.

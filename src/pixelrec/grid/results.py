@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, final
 
 import numpy as np
 
+from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import METRIC, Comparison
 from pixelrec.evaluation.metrics import per_user
 from pixelrec.evaluation.significance import Mean, mean, paired
@@ -25,7 +26,7 @@ from pixelrec.grid.cell import Cell, Costs, check_same_networks
 from pixelrec.grid.plan import Grid
 from pixelrec.runs.compare import demand_same_cases
 from pixelrec.runs.evaluate import target_counts
-from pixelrec.runs.results import SavedRanks, read_ranks, result_files
+from pixelrec.runs.results import SavedRanks, is_evaluated, read_ranks, result_files
 
 MIN_USERS = 2  # for a mean with an interval
 Role = Literal["baseline", "recipe"]
@@ -201,8 +202,11 @@ class Collector:
         )
 
     def _seed(self, cell: Cell) -> tuple[Row, np.ndarray]:
-        """The row of a finished cell, and its ranks; refused if they are not of the grid's cases."""
+        """The row of a finished cell, and its ranks; refused unless they are of its weights and the cases."""
         if cell.folder not in self._seeds:
+            if not is_evaluated(cell.folder, self.grid.split):
+                command = f"pixelrec evaluate {cell.folder} --split {self.grid.split}"
+                raise RunError(f"{cell.folder} has other weights than were evaluated: run `{command}`")
             found, costs = read_ranks(cell.folder, self.grid.split), Costs.read(cell.folder)
             files = f"{result_files(cell.folder, self.grid.split)[0]} and {self.grid.dataset.folder}"
             demand_same_cases(found, self._expected, files, f"choose another --out, or delete {cell.folder}")
