@@ -65,7 +65,7 @@ class ProgressPrinter:
     def stop_for(self, cells: Sequence[Cell]) -> None:
         self.clear()
         if names := ", ".join(cell.name for cell in cells):
-            self.say(f"stopping   {names}: the step is finished and saved; once more stops at once")
+            self.say(f"stopping   {names}: finishing the step and saving; once more stops at once")
 
     def watch(self, cells: Sequence[Cell]) -> None:
         """Redraws the cells under way, once a second."""
