@@ -146,7 +146,7 @@ class Case:
         return self.spec.history
 
     def events(self, more_than: int, length: int) -> Events:
-        """The latest events of twenty users with more than so many training events."""
+        """The latest events of twenty users with more training events than `more_than`."""
         users = np.flatnonzero(self.history.stops - self.history.starts > more_than)[:20]
         _demand(len(users) > 5, f"the data set has {len(users)} users with more than {more_than} events")
         return Events.of_numbers(users, *latest(self.history, users, length))

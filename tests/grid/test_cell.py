@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from pixelrec.errors import RunError
 from pixelrec.files.lock import holder
-from pixelrec.grid.cell import Cell
+from pixelrec.grid.cell import Cell, check_same_networks
 from pixelrec.grid.machine import peak_memory
+from pixelrec.grid.plan import Grid
 from pixelrec.grid.process import CellProcess, threads
 from pixelrec.recipe.recipe import read_recipe
 
@@ -84,3 +88,15 @@ def test_memory_is_the_process_s_own() -> None:
     code = "from pixelrec.grid.machine import peak_memory; print(peak_memory())"
     small = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     assert 1_000_000 < small < 100_000_000
+
+
+@pytest.mark.parametrize("weights", ["one", "other"])
+def test_seeds_start_from_the_same_weights_of_a_run(grid: Grid, weights: str) -> None:
+    cells = grid.cells[0][:2]
+    for cell, sha256 in zip(cells, ("one", weights), strict=True):
+        cell.folder.mkdir(parents=True)
+        about = {"warm_start": {"run": "/runs/first", "sha256": sha256}}
+        (cell.folder / "run.json").write_text(json.dumps(about), encoding="utf-8")
+    refused = pytest.raises(RunError, match="other weights of /runs/first than .*seed-0: .*exchanged")
+    with nullcontext() if weights == "one" else refused:
+        check_same_networks(cells)

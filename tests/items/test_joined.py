@@ -24,7 +24,7 @@ from pixelrec.recipe.build import build_recommender
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.recommender import Recommender
 
-FACTS = DatasetSpec(users=3, items=9, length=4)
+SPEC = DatasetSpec(users=3, items=9, length=4)
 TWO_TABLES = {"first": {"name": "id_table"}, "second": {"name": "id_table", "init": "uniform"}}
 
 
@@ -89,7 +89,7 @@ def _painter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def joined(parts: Mapping[str, Mapping[str, Any]], width: int | None = 4) -> Joined:
-    return Joined(FACTS, parts=parts, width=width)
+    return Joined(SPEC, parts=parts, width=width)
 
 
 def items_of(encoder: AbstractItemEncoder, *ids: int) -> Items:
@@ -170,7 +170,7 @@ def test_a_new_item_is_the_sum_of_the_parts_with_pictures() -> None:
 
 def test_a_saved_encoder_loads_without_its_sources(tmp_path: Path) -> None:
     chosen = {"name": "joined", "width": 4, "parts": {**TWO_TABLES, "seen": {"name": "painter"}}}
-    made = Recommender(chosen, {"name": "sasrec"}, {"name": "dot"}, FACTS)
+    made = Recommender(chosen, {"name": "sasrec"}, {"name": "dot"}, SPEC)
     made.items.encoders["seen"].source = "read once"
     made.save(tmp_path / "saved")
     saved = json.loads((tmp_path / "saved" / "recommender.json").read_text(encoding="utf-8"))

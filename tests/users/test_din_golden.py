@@ -16,7 +16,7 @@ from pixelrec.users import din as module
 from pixelrec.users.din import DIN
 
 WIDTH, LENGTH = 4, 5
-FACTS = DatasetSpec(users=3, items=9, length=LENGTH)
+SPEC = DatasetSpec(users=3, items=9, length=LENGTH)
 HISTORIES = [[3], [1, 2], [4, 4, 4, 2], [9, 8, 7, 6, 5], [1, 2, 3, 4, 5, 1]]
 
 
@@ -38,7 +38,7 @@ def score(history: list[int], q: np.ndarray, table: np.ndarray, w: dict[str, np.
 
 def random_model(attention: tuple[int, ...] = (7, 3)) -> tuple[DIN, dict[str, np.ndarray], Tensor]:
     torch.manual_seed(1)
-    model = DIN(FACTS, WIDTH, attention=attention).double().eval()
+    model = DIN(SPEC, WIDTH, attention=attention).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -143,12 +143,12 @@ def test_an_empty_history_scores_zero() -> None:
 
 def test_attention_has_layers() -> None:
     with pytest.raises(RecipeError, match=r"users.attention is \[\]; expected"):
-        DIN(FACTS, WIDTH, attention=())
+        DIN(SPEC, WIDTH, attention=())
 
 
 def test_weights_start_as_published() -> None:
     torch.manual_seed(0)
-    made = DIN(FACTS, 64, attention=(200, 100))
+    made = DIN(SPEC, 64, attention=(200, 100))
     last = [name for name, _ in made.named_parameters() if name.startswith("onward")][-2:]
     for name, parameter in made.named_parameters():
         if name in last:  # but for the last layer: every pair starts with a weight of about 1

@@ -14,9 +14,9 @@ from pixelrec.users.dssm import DSSM
 from pixelrec.users.fm import FM
 
 WIDTH, LENGTH = 6, 5
-FACTS = DatasetSpec(users=4, items=9, length=LENGTH)
+SPEC = DatasetSpec(users=4, items=9, length=LENGTH)
 HISTORIES = [[3], [1, 2], [4, 4, 4, 2], [9, 8, 7, 6, 5], [1, 2, 3, 4, 5, 1]]  # the last: a window of L + 1
-ASKED = {
+TARGETS = {
     "all": lambda history: [True] * len(history),
     "one": lambda history: [place == len(history) // 2 for place in range(len(history))],
     "some": lambda history: [place % 2 == 0 for place in range(len(history))],
@@ -34,7 +34,7 @@ def events_of(target_mask: str | None) -> Events:
         return torch.tensor([[0] * (LENGTH + 1 - len(some)) + some for some in lists])
 
     history = padded(HISTORIES)
-    places = None if target_mask is None else padded([ASKED[target_mask](h) for h in HISTORIES]).bool()
+    places = None if target_mask is None else padded([TARGETS[target_mask](h) for h in HISTORIES]).bool()
     return Events(torch.zeros(len(history), dtype=torch.int64), history, torch.zeros_like(history), places)
 
 
@@ -45,7 +45,7 @@ def others(target_mask: str | None) -> list[list[int]]:
     return [
         [item for other, item in enumerate(history) if other != place]
         for history in HISTORIES
-        for place, wanted in enumerate(ASKED[target_mask](history))
+        for place, wanted in enumerate(TARGETS[target_mask](history))
         if wanted
     ]
 
@@ -57,20 +57,20 @@ def summed(items: list[int], table: np.ndarray) -> np.ndarray:
     return total
 
 
-@pytest.mark.parametrize("target_mask", [*ASKED, None])
+@pytest.mark.parametrize("target_mask", [*TARGETS, None])
 def test_fm_is_the_sum_and_dssm_the_mean_of_all_other_events(target_mask: str | None) -> None:
     table = table_of()
     expected = np.stack([summed(items, table.numpy()) for items in others(target_mask)])
     counts = np.array([max(1, len(items)) for items in others(target_mask)])[:, None]
     events = events_of(target_mask)
-    np.testing.assert_allclose(FM(FACTS, WIDTH)(table, events).numpy(), expected, atol=1e-12)
-    np.testing.assert_allclose(DSSM(FACTS, WIDTH)(table, events).numpy(), expected / counts, atol=1e-12)
+    np.testing.assert_allclose(FM(SPEC, WIDTH)(table, events).numpy(), expected, atol=1e-12)
+    np.testing.assert_allclose(DSSM(SPEC, WIDTH)(table, events).numpy(), expected / counts, atol=1e-12)
 
 
 def test_fm_scores_as_a_machine_of_second_order_up_to_what_all_candidates_share() -> None:
     table = table_of()
-    vectors = FM(FACTS, WIDTH)(table, events_of(None))
-    scores = FM(FACTS, WIDTH).score(vectors, table[1:]).numpy()
+    vectors = FM(SPEC, WIDTH)(table, events_of(None))
+    scores = FM(SPEC, WIDTH).score(vectors, table[1:]).numpy()
     for row, history in enumerate(HISTORIES):
         machine = []
         for candidate in range(1, 10):
@@ -82,7 +82,7 @@ def test_fm_scores_as_a_machine_of_second_order_up_to_what_all_candidates_share(
 @pytest.mark.parametrize("target_mask", ["all", None])
 def test_towers_stand_over_items_and_over_the_mean(target_mask: str | None) -> None:
     torch.manual_seed(0)
-    model = DSSM(FACTS, WIDTH, towers=(4, 3)).double()
+    model = DSSM(SPEC, WIDTH, towers=(4, 3)).double()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -134,18 +134,18 @@ def test_sums_keep_single_precision() -> None:
 def test_an_empty_history_is_zero() -> None:
     nothing = torch.zeros(2, LENGTH, dtype=torch.int64)
     events = Events(nothing[:, 0], nothing, nothing)
-    for model in (FM(FACTS, WIDTH), DSSM(FACTS, WIDTH)):
+    for model in (FM(SPEC, WIDTH), DSSM(SPEC, WIDTH)):
         assert not model(table_of(), events).any()
 
 
 def test_a_layer_has_units() -> None:
     with pytest.raises(RecipeError, match=r"users.towers is \[4, 0\]; expected"):
-        DSSM(FACTS, WIDTH, towers=(4, 0))
+        DSSM(SPEC, WIDTH, towers=(4, 0))
 
 
 def test_weights_start_as_published() -> None:
     torch.manual_seed(0)
-    made = DSSM(FACTS, 200, towers=(100,))
+    made = DSSM(SPEC, 200, towers=(100,))
     for name, parameter in made.item_tower.named_parameters():
         if name == "1.weight":
             assert float(parameter.detach().std()) == pytest.approx((2 / 300) ** 0.5, rel=0.05)

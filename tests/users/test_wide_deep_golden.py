@@ -15,7 +15,7 @@ from pixelrec.errors import RecipeError
 from pixelrec.users.wide_deep import WideDeep
 
 WIDTH, LENGTH = 4, 5
-FACTS = DatasetSpec(users=3, items=9, length=LENGTH)
+SPEC = DatasetSpec(users=3, items=9, length=LENGTH)
 HISTORIES = [[3], [1, 2], [4, 4, 4, 2], [9, 8, 7, 6, 5], [1, 2, 3, 4, 5, 1]]
 
 
@@ -32,7 +32,7 @@ def score(history: list[int], q: np.ndarray, table: np.ndarray, w: dict[str, np.
 
 def random_model(deep: tuple[int, ...]) -> tuple[WideDeep, dict[str, np.ndarray], Tensor]:
     torch.manual_seed(1)
-    model = WideDeep(FACTS, WIDTH, deep=deep, dropout=0.3).double().eval()
+    model = WideDeep(SPEC, WIDTH, deep=deep, dropout=0.3).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter))
@@ -81,12 +81,12 @@ def test_gradients_equal_finite_differences(shared: bool, held: int, monkeypatch
 
 def test_layers_have_units() -> None:
     with pytest.raises(RecipeError, match=r"users.deep is \[3, -1\]; expected"):
-        WideDeep(FACTS, WIDTH, deep=(3, -1))
+        WideDeep(SPEC, WIDTH, deep=(3, -1))
 
 
 def test_weights_start_as_published() -> None:
     torch.manual_seed(0)
-    for name, parameter in WideDeep(FACTS, 64, deep=(200, 100)).named_parameters():
+    for name, parameter in WideDeep(SPEC, 64, deep=(200, 100)).named_parameters():
         if name.endswith("bias") or name == "linear":
             assert not parameter.any(), name
         else:

@@ -143,14 +143,26 @@ class Cell:
 
 
 def check_same_networks(cells: Sequence[Cell]) -> None:
-    """Raises `RunError` if seeds of one recipe began with different pretrained networks under one name."""
-    found = [(cell.folder, about.get("pretrained")) for cell in cells if (about := cell.about)]
-    for folder, network in found:
-        if network != found[0][1]:
+    """Raises `RunError` if seeds of one recipe began with different pretrained networks under one name.
+
+    The same holds for the weights of one run at `training.warm_start`.
+    """
+    found = [(cell.folder, about) for cell in cells if (about := cell.about)]
+    for folder, about in found:
+        if about.get("pretrained") != found[0][1].get("pretrained"):
             raise RunError(
                 f"{folder} started from another pretrained network than {found[0][0]}: the one at "
                 f"items.source was exchanged; put it back, and {_remedy(folder)}"
             )
+    starts: dict[str, tuple[Path, str]] = {}  # by the run started from: the first folder, and the weights
+    for folder, about in found:
+        if start := about.get("warm_start"):
+            first, weights = starts.setdefault(start["run"], (folder, start["sha256"]))
+            if start["sha256"] != weights:
+                raise RunError(
+                    f"{folder} started from other weights of {start['run']} than {first}: the run at "
+                    f"training.warm_start was exchanged; put it back, and {_remedy(folder)}"
+                )
 
 
 def _remedy(folder: Path) -> str:
