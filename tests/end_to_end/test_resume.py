@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 
 TINY = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--users.layers", "1"]
@@ -96,6 +98,19 @@ def test_a_finished_run_has_nothing_to_resume(whole: Path) -> None:
     done = subprocess.run(command("train", "--resume", whole), check=True, capture_output=True, text=True)
     assert "finished" in done.stdout
     assert weights(whole) == before
+
+
+def test_evaluate_names_a_run_that_has_not_finished(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(whole, tmp_path / "run")
+    words = ["evaluate", str(run), "--split", "validation", "--no-report"]
+    assert main(words) == 0 and "not finished" not in capsys.readouterr().out
+    path = run / "last" / "progress.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "finished": False}))
+    assert main(words) == 0 and "training   not finished: " in capsys.readouterr().out
+    shutil.rmtree(run / "last")
+    assert main(words) == 0 and "not finished" not in capsys.readouterr().out
 
 
 def test_one_training_at_a_time_writes_into_a_run(dataset: Dataset, whole: Path, tmp_path: Path) -> None:

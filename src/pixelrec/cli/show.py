@@ -6,11 +6,12 @@ Help is made from these signatures, so nothing heavy is imported before there is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelrec.choices import Form, Split
-from pixelrec.errors import GridError, RequestError
+from pixelrec.errors import GridError, RequestError, RunError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -94,10 +95,18 @@ def evaluation(
     """
     from pixelrec import api
     from pixelrec.cli.show_evaluation import print_evaluation
+    from pixelrec.console.numbers import plural
+    from pixelrec.files.atomic import whole
     from pixelrec.runs.results import EvaluationResult
+    from pixelrec.training.state import read_progress
 
     print_evaluation(EvaluationResult.read(run, split), console)
     _say(console, "", f"ranks      {run / f'ranks-{split}.parquet'}")
+    with suppress(RunError):  # no state, or another process is replacing it
+        progress, _ = read_progress(whole(run / "last"))
+        if not progress.finished:
+            ended = plural(progress.epoch, "epoch")
+            _say(console, f"training   not finished: {ended} so far; pixelrec train --resume {run} continues")
     if report:
         _say(console, f"report     {api.report(run, split=split, data=data, console=console)}")
     _say(console, f"next       pixelrec recommend {run} --user ID")

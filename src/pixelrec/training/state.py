@@ -108,14 +108,19 @@ def load_state(folder: Path) -> State | None:
     folder = whole(folder)
     if not folder.exists():
         return None
-    path = folder / "progress.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        steps = values.pop("steps")
-        progress = Progress(**values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: not a training state ({error}); the checkpoint is damaged") from None
+    progress, steps = read_progress(folder)
     tensors = read_tensors(folder / "optimiser.safetensors")
     moments = {name: t for name, t in tensors.items() if not name.startswith("random.")}
     random = {name.removeprefix("random."): t for name, t in tensors.items() if name.startswith("random.")}
     return State(progress, steps, moments, random, folder)
+
+
+def read_progress(folder: Path) -> tuple[Progress, int]:
+    """The position of a saved training and its steps; raises `RunError` if the file is damaged."""
+    path = folder / "progress.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        steps = values.pop("steps")
+        return Progress(**values), steps
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path}: not a training state ({error}); the checkpoint is damaged") from None
