@@ -181,3 +181,14 @@ def test_a_file_is_written_whole_or_not_at_all(
     assert main(["recommend", str(run.folder), "--user", "0", "--out", str(out)]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert out.read_text(encoding="utf-8") == "before" and list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "start"), [("a.json", [], "["), ("a.txt", [], "user_id"), ("a.json", ["csv"], "user_id")]
+)
+def test_a_form_decides_before_a_name(
+    run: Run, tmp_path: Path, name: str, form: list[str], start: str
+) -> None:
+    words = [word for value in form for word in ("--form", value)]
+    assert main(["recommend", str(run.folder), "--user", "0", "--out", str(tmp_path / name), *words]) == 0
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)

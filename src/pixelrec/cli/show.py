@@ -143,7 +143,7 @@ def recommendations(
 
     Args:
         form: format of the output.
-        out: file to write instead: JSON if its name ends in .json or with --form json, else CSV. Ids and
+        out: file to write instead: as --form says, else JSON if its name ends in .json, else CSV. Ids and
             titles are written unchanged, also those that a spreadsheet would take for a formula.
     """
     if out is None and form == "table":
@@ -159,7 +159,7 @@ def recommendations(
         return
     from pixelrec.files.atomic import write_text
 
-    json = form == "json" or (out is not None and out.suffix == ".json")
+    json = form == "json" or (form == "table" and out is not None and out.suffix == ".json")
     text = _json(found.to_dicts()) if json else found.write_csv()
     if out is None:
         raw(text, console)
