@@ -57,7 +57,7 @@ def test_ids_come_in_any_sequence(run: Run, users: Sequence[Any]) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"users": [0.0]}, r"users holds 0\.0; expected ids: texts or whole numbers"),
+        ({"users": [0.0]}, r"users holds 0\.0; expected ids: strings or whole numbers"),
         ({"users": [""], "history": [None]}, "history holds None; expected ids"),
         ({"users": [True]}, "users holds True"),
         ({"users": ["\udcff"]}, r"users holds '\\udcff'; expected ids in UTF-8"),

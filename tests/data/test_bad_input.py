@@ -132,7 +132,7 @@ CSV = {
     "far down, a time": (LONG + "a,b,c\n", "line 5002: timestamp 'c'"),
     "nobody to evaluate": (
         HEADER + "a,u,1\nb,u,2\nc,v,3\n",
-        "/x.csv: zero users left to evaluate: the longest history is of 2 events, and at least 3 are needed",
+        "/x.csv: no user is left to evaluate: the longest history has 2 events, and at least 3 are needed",
     ),
 }
 

@@ -459,7 +459,7 @@ def test_dropping_unknown_or_too_many_items_is_refused_and_the_data_set_stays(tm
     dataset = prepared(tmp_path)
     with pytest.raises(RequestError, match="unknown item 'e'"):
         drop_items(dataset, ["a", "e"])
-    with pytest.raises(DataError, match="zero users left"):
+    with pytest.raises(DataError, match="no user is left"):
         drop_items(dataset, ["a", "b"])
     with pytest.raises(DataError, match="exists and is no data set"):
         drop_items(dataset, ["d"], out=tmp_path)

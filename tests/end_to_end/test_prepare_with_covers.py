@@ -148,6 +148,6 @@ def test_dropping_from_a_data_set_says_that_it_changed(
 def test_dropping_all_that_matters_is_refused(shop: SimpleNamespace) -> None:
     for item in ITEMS[2:]:
         (shop.covers / f"{item}.png").unlink()
-    with pytest.raises(DataError, match="^without 6 items that are dropped: zero users left"):
+    with pytest.raises(DataError, match="^without 6 items that are dropped: no user is left"):
         api.prepare(shop.source, out=shop.out, covers=shop.covers, missing="drop-item")
     assert not shop.out.exists()

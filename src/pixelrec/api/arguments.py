@@ -60,8 +60,8 @@ def as_ids(values: Sequence[str | int], name: str) -> list[str]:
     for value in found:
         if isinstance(value, bool) or not isinstance(value, str | Integral):
             raise RequestError(
-                f"{name} holds {_shown(value)}; expected ids: texts or whole numbers, in a list, an array or "
-                "one column of a data frame"
+                f"{name} holds {_shown(value)}; expected ids: strings or whole numbers, in a list, an array "
+                "or one column of a data frame"
             )
         if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
             raise RequestError(f"{name} holds {value!r}; expected ids in UTF-8")

@@ -220,7 +220,7 @@ def _check_evaluated(sequences: Sequences, source: str) -> None:
     if not sequences.evaluated.any():
         longest = int(np.diff(sequences.offsets).max(initial=0))
         raise DataError(
-            f"{source}: zero users left to evaluate: the longest history is of {longest} events, "
+            f"{source}: no user is left to evaluate: the longest history has {longest} events, "
             f"and at least {SHORTEST} are needed (train, validate, test); give more interactions"
         )
 

@@ -60,7 +60,7 @@ def _check(node: yaml.Node, source: str, prefix: str, above: set[int], done: set
     """Refuses keys that occur twice and nodes below themselves; `done` holds the checked ones."""
     if id(node) in above:
         line = node.start_mark.line + 1
-        raise RecipeError(f"{source}: what is anchored in line {line} contains itself; remove the alias")
+        raise RecipeError(f"{source}: the anchor in line {line} contains itself; remove the alias")
     if id(node) in done or isinstance(node, yaml.ScalarNode):
         return
     inside = above | {id(node)}
