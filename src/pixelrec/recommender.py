@@ -241,6 +241,8 @@ class Recommender(nn.Module):
         """
         folder = Path(folder)
         saved = read_description(folder)
+        if absent := {"items", "users", "scoring", "spec", "classes"} - saved.keys():
+            raise RunError(f"{folder}: its description lacks {', '.join(sorted(absent))}; it is damaged")
         for section, known in (("items", ITEM_ENCODERS), ("users", USER_MODELS)):
             if (name := saved[section]["name"]) not in known:
                 raise RunError(
@@ -250,7 +252,12 @@ class Recommender(nn.Module):
         spec = data or DatasetSpec(**saved["spec"])
         described = saved.get("described", {})
         recommender = cls(saved["items"], saved["users"], saved["scoring"], spec, described)
-        recommender.load_state_dict(read_weights(folder))
+        try:
+            recommender.load_state_dict(read_weights(folder))
+        except (
+            RuntimeError
+        ) as error:  # torch names every tensor that is missing, unexpected or of another shape
+            raise RunError(f"{folder}: its weights do not fit its description; it is damaged") from error
         return recommender.eval()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from end_to_end.pixel_runs import RESNET
 from PIL import Image
 
 from pixelrec import api
+from pixelrec.batch import DatasetSpec
 from pixelrec.data.dataset import Dataset
 from pixelrec.demonstration.world import World
 from pixelrec.errors import PixelrecError, RunError
 from pixelrec.recipe.recipe import read_recipe
+from pixelrec.recommender import Recommender
 from pixelrec.runs.run import Run
 
 
@@ -159,3 +162,42 @@ def test_a_damaged_run_is_one_line(run: Run, name: str, content: bytes, says: st
     (run.folder / name).write_bytes(content)
     with pytest.raises(PixelrecError, match=f"^[^\n]*{says}[^\n]*$"):
         _ = Run.open(run.folder).vocabulary
+
+
+def test_run_json_without_an_entry_is_one_line(run: Run) -> None:
+    about = json.loads((run.folder / "run.json").read_text())
+    del about["data"]
+    (run.folder / "run.json").write_text(json.dumps(about))
+    with pytest.raises(RunError, match="run.json: lacks data; the run is damaged"):
+        Run.open(run.folder)
+
+
+def test_a_folder_of_something_else_at_the_old_place_does_not_matter(data: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.move(data, project / "data")
+    Run.create(project / "run", read_recipe("sasrec-id"), Dataset.open(project / "data"))
+    project.rename(tmp_path / "moved")
+    (project / "data").mkdir(parents=True)
+    assert Run.open(tmp_path / "moved" / "run").dataset().folder == tmp_path / "moved" / "data"
+
+
+@pytest.mark.parametrize("section", ["items", "spec"])
+def test_a_checkpoint_with_half_a_description_is_one_line(section: str, tmp_path: Path) -> None:
+    config = read_recipe("mf-id", {"items.width": 4}).config
+    Recommender(config["items"], config["users"], config["scoring"], DatasetSpec(3, 5, 2)).save(tmp_path)
+    path = tmp_path / "recommender.json"
+    saved = json.loads(path.read_text())
+    del saved[section]
+    path.write_text(json.dumps(saved))
+    with pytest.raises(RunError, match=f"its description lacks {section}; it is damaged"):
+        Recommender.from_pretrained(tmp_path)
+
+
+def test_weights_of_another_model_are_one_line(tmp_path: Path) -> None:
+    config = read_recipe("mf-id", {"items.width": 4}).config
+    for folder, items in (("a", 5), ("b", 6)):
+        spec = DatasetSpec(3, items, 2)
+        Recommender(config["items"], config["users"], config["scoring"], spec).save(tmp_path / folder)
+    shutil.copy(tmp_path / "b" / "model.safetensors", tmp_path / "a")
+    with pytest.raises(RunError, match="its weights do not fit its description; it is damaged"):
+        Recommender.from_pretrained(tmp_path / "a")

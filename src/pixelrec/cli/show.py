@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from pixelrec.choices import Form, Split
@@ -40,7 +41,7 @@ def prepared(dataset: Dataset, console: Console) -> None:
 
     print_statistics(statistics(dataset), console)
     recipe = "sasrec-mobilenet" if dataset.covers.exists() else "sasrec-id"
-    train = f"pixelrec train {recipe} --data {dataset.folder}"
+    train = f"pixelrec train {recipe} --data {quote(str(dataset.folder))}"
     _say(console, "", f"data set   {dataset.folder}", f"next       {train}")
 
 
@@ -82,7 +83,9 @@ def text(found: object, console: Console) -> None:
 
 
 def run(found: Run, console: Console) -> None:
-    _say(console, "", f"run        {found.folder}", f"next       pixelrec evaluate {found.folder}")
+    _say(
+        console, "", f"run        {found.folder}", f"next       pixelrec evaluate {quote(str(found.folder))}"
+    )
 
 
 def evaluation(
@@ -105,11 +108,11 @@ def evaluation(
     with suppress(RunError):  # no state, or another process is replacing it
         progress, _ = read_progress(whole(run / "last"))
         if not progress.finished:
-            ended = plural(progress.epoch, "epoch")
-            _say(console, f"training   not finished: {ended} so far; pixelrec train --resume {run} continues")
+            ended, more = plural(progress.epoch, "epoch"), f"pixelrec train --resume {quote(str(run))}"
+            _say(console, f"training   not finished: {ended} so far; {more} continues")
     if report:
         _say(console, f"report     {api.report(run, split=split, data=data, console=console)}")
-    _say(console, f"next       pixelrec recommend {run} --user ID")
+    _say(console, f"next       pixelrec recommend {quote(str(run))} --user ID")
 
 
 def comparison(found: RunComparison, console: Console) -> None:

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import DatasetSpec
-from pixelrec.data.dataset import Dataset
+from pixelrec.data.dataset import Dataset, is_dataset
 from pixelrec.errors import RunError
 from pixelrec.evaluation.baselines import OnStart, ignore
 from pixelrec.files.atomic import whole, write_text
@@ -40,6 +40,7 @@ from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.item_vectors import cached_vectors
 
 FORMAT = 2
+_KEYS = {"recipe", "data", "data_from_here", "data_fingerprint"}  # of run.json, without which it is of no use
 EVENTS, PICTURES = "users, items or histories", "pictures"
 
 
@@ -127,6 +128,8 @@ class Run:
             raise RunError(
                 f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"
             )
+        if absent := _KEYS - about.keys():
+            raise RunError(f"{folder / 'run.json'}: lacks {', '.join(sorted(absent))}; the run is damaged")
         return cls(folder, read_recipe(folder / "recipe.yaml"), about)
 
     def dataset(self, data: Path | str | None = None) -> Dataset:
@@ -154,9 +157,9 @@ class Run:
 
     @property
     def data_folders(self) -> list[Path]:
-        """Existing folders of its data set: at the absolute path, and at the one relative to the run."""
+        """Data sets where its own may be: at the absolute path, and at the one relative to the run."""
         places = Path(self.about["data"]), (self.folder / self.about["data_from_here"]).resolve()
-        return [place for place in dict.fromkeys(places) if place.exists()]
+        return [place for place in dict.fromkeys(places) if is_dataset(place)]
 
     def difference(self, dataset: Dataset) -> str | None:
         """The part of `dataset` that has changed since the run was trained, in words; none if it is the same.
