@@ -115,7 +115,7 @@ def test_what_the_system_refuses_is_a_line(
     assert "items.csv" in said(capsys, "evaluate", file)
     assert main([str(word) for word in [*train, run]]) == 0
     capsys.readouterr()
-    assert f"{run}: cannot be written: Is a directory" in said(
+    assert f"{run}: is a folder, pipe or device, which a file cannot replace" in said(
         capsys, "recommend", run, "--user", "u1", "--out", run
     )
     assert str(file) in said(capsys, "recommend", run, "--user", "u1", "--out", file / "q.csv")

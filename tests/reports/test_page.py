@@ -383,7 +383,7 @@ def test_written_whole_or_not_at_all(report: Report, tmp_path: Path, monkeypatch
 
 def test_a_failed_write_leaves_no_draft(report: Report, tmp_path: Path) -> None:
     (tmp_path / "report.html").mkdir()
-    with pytest.raises(RunError, match="cannot be written: Is a directory"):
+    with pytest.raises(RunError, match="is a folder, pipe or device, which a file cannot replace"):
         write(report, tmp_path / "report.html")
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
 

@@ -34,7 +34,7 @@ def new_file(path: Path, error: type[PixelrecError], *, remedy: str = _REMEDY) -
     """
     path = path.resolve()
     if path.exists() and not path.is_file():
-        raise error(f"{path}: a folder, pipe or device, which no file may replace; choose another place")
+        raise error(f"{path}: is a folder, pipe or device, which a file cannot replace; choose another place")
     with _explained(path, error, remedy):
         _remove_dead_drafts(path)
         draft, descriptor = _new_draft(path)
