@@ -68,7 +68,7 @@ def test_a_file_behind_a_link_is_replaced_where_it_lies(tmp_path: Path) -> None:
 def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(RunError, match="pipe or device, which no file may replace"):
+    with pytest.raises(RunError, match="pipe or device, which a file cannot replace"):
         write_text(pipe, "text", RunError)
     assert pipe.is_fifo() and names(tmp_path) == ["pipe"]
 
