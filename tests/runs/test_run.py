@@ -154,6 +154,7 @@ def test_pretrained_networks_are_recorded(data: Path, tmp_path: Path) -> None:
     [
         ("run.json", b"[]", "run.json: expected an object; the run is damaged"),
         ("run.json", b"\xff", "run.json: not JSON .* the run is damaged"),
+        ("run.json", b"[" * 100_000, "run.json: not JSON .* the run is damaged"),
         ("recipe.yaml", b"about: caf\xe9\n", "recipe.yaml: cannot be read: .* expected YAML in UTF-8"),
         ("items.parquet", b"PAR1", "items.parquet: missing or damaged"),
     ],

@@ -14,6 +14,7 @@ from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from pixelrec.errors import RunError
+from pixelrec.files.json_object import read_object
 
 FORMAT = 2
 WEIGHTS, DESCRIPTION = "model.safetensors", "recommender.json"
@@ -53,16 +54,8 @@ def read_description(folder: Path) -> dict[str, Any]:
         RunError: it is no checkpoint, damaged, or of another format.
     """
     path = folder / DESCRIPTION
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path}: no such file; expected a checkpoint folder, such as RUN/best") from None
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # of JSON, or of UTF-8
-        raise RunError(f"{path}: not JSON ({error}); the checkpoint is damaged") from None
-    if not isinstance(saved, dict):
-        raise RunError(f"{path}: expected an object; the checkpoint is damaged")
+    absent = f"{path}: no such file; expected a checkpoint folder, such as RUN/best"
+    saved = read_object(path, "checkpoint", absent)
     if saved.get("format") != FORMAT:
         found = saved.get("format")
         raise RunError(f"{folder}: a checkpoint of format {found!r}, expected {FORMAT}; train again")

@@ -34,6 +34,7 @@ from pixelrec.data.dataset import Dataset, is_dataset
 from pixelrec.errors import RunError
 from pixelrec.evaluation.baselines import OnStart, ignore
 from pixelrec.files.atomic import whole, write_text
+from pixelrec.files.json_object import read_object
 from pixelrec.numerics.precision import device_of
 from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
@@ -112,18 +113,8 @@ class Run:
     def open(cls, folder: Path | str) -> Self:
         """Raises `RunError` if the folder is no run, or of another format."""
         folder = Path(folder)
-        try:
-            about = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunError(
-                f"{folder} is no run: it has no run.json; give a folder that `pixelrec train` made"
-            ) from None
-        except OSError as error:
-            raise RunError(f"{folder / 'run.json'}: cannot be read: {error.strerror or error}") from None
-        except ValueError as error:  # of JSON, or of UTF-8
-            raise RunError(f"{folder / 'run.json'}: not JSON ({error}); the run is damaged") from None
-        if not isinstance(about, dict):
-            raise RunError(f"{folder / 'run.json'}: expected an object; the run is damaged")
+        no_run = f"{folder} is no run: it has no run.json; give a folder that `pixelrec train` made"
+        about = read_object(folder / "run.json", "run", no_run)
         if about.get("format") != FORMAT:
             raise RunError(
                 f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"

@@ -1,0 +1,33 @@
+"""Reading the JSON object that describes a folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pixelrec.errors import RunError
+
+
+def read_object(path: Path, owner: str, absent: str) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Args:
+        path: of the file.
+        owner: whose description it is, for messages: "run".
+        absent: the message if there is no such file.
+
+    Raises:
+        RunError: it is missing, cannot be read, or holds no object.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(absent) from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:  # of JSON, of UTF-8, or of nesting
+        raise RunError(f"{path}: not JSON ({error}); the {owner} is damaged") from None
+    if not isinstance(found, dict):
+        raise RunError(f"{path}: expected an object; the {owner} is damaged")
+    return found
