@@ -160,12 +160,20 @@ def test_a_pipe_and_a_file_get_exact_titles(
     form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     table = pl.DataFrame({"rank": [1], "item_id": ["=1+1"], "score": [1.0], "title": [HOSTILE]})
-    piped = printed(table, False, monkeypatch, form=form)
-    printed(table, True, monkeypatch, out=tmp_path / "sub" / f"out.{form}")
+    piped = printed(table, False, monkeypatch, form=form, raw=True)
+    printed(table, True, monkeypatch, out=tmp_path / "sub" / f"out.{form}", raw=True)
     written = (tmp_path / "sub" / f"out.{form}").read_text(encoding="utf-8")
     assert piped == written
     rows = json.loads(written) if form == "json" else pl.read_csv(StringIO(written)).to_dicts()
     assert rows == table.to_dicts()
+
+
+def test_a_spreadsheet_runs_no_id_and_no_title(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = pl.Series([-0.1, 3.0], dtype=pl.Float32)
+    table = pl.DataFrame({"item_id": ["=1+1", "-7"], "score": scores, "title": ["@SUM(A1)", None]})
+    said = printed(table, False, monkeypatch, form="csv")
+    assert said == "item_id,score,title\n'=1+1,-0.1,'@SUM(A1)\n-7,3.0,\n"
+    assert printed(table, False, monkeypatch, form="csv", raw=True) == said.replace("'", "")
 
 
 def test_a_file_is_written_whole_or_not_at_all(

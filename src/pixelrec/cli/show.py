@@ -68,7 +68,7 @@ def checked(found: CheckReport, console: Console, *, json: bool = False) -> None
     """
     from pixelrec.cli.show_images import print_check
 
-    raw(_json(found.to_dict()), console) if json else print_check(found, console)
+    exactly(_json(found.to_dict()), console) if json else print_check(found, console)
 
 
 def cache(found: list[Entry], console: Console, clear: bool) -> None:
@@ -79,7 +79,7 @@ def cache(found: list[Entry], console: Console, clear: bool) -> None:
 
 def text(found: object, console: Console) -> None:
     """A text or a path as it is, for a pipe or a file."""
-    raw(f"{found}\n", console)
+    exactly(f"{found}\n", console)
 
 
 def run(found: Run, console: Console) -> None:
@@ -141,13 +141,15 @@ def recommendations(
     *,
     form: Form = "table",
     out: Path | None = None,
+    raw: bool = False,
 ) -> None:
     """A row for every recommended item.
 
     Args:
         form: format of the output.
-        out: file to write instead: as --form says, else JSON if its name ends in .json, else CSV. Ids and
-            titles are written unchanged, also those that a spreadsheet would take for a formula.
+        out: file to write instead: as --form says, else JSON if its name ends in .json, else CSV.
+        raw: for programs: leave ids and titles in CSV as they are, also those that a spreadsheet would take
+            for a formula; without it, an apostrophe precedes them.
     """
     if out is None and form == "table":
         from pixelrec.console.terminal import plain_table, printable
@@ -163,16 +165,16 @@ def recommendations(
     from pixelrec.files.atomic import write_text
 
     json = form == "json" or (form == "table" and out is not None and out.suffix == ".json")
-    text = _json(found.to_dicts()) if json else found.write_csv()
+    text = _json(found.to_dicts()) if json else _csv(found, raw)
     if out is None:
-        raw(text, console)
+        exactly(text, console)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_text(out, text, RequestError)
         _say(console, f"written    {out}")
 
 
-def raw(text: str, console: Console) -> None:
+def exactly(text: str, console: Console) -> None:
     """Exactly `text`, except on a terminal, which gets no control characters."""
     from pixelrec.console.terminal import printable
 
@@ -191,3 +193,12 @@ def _json(value: object) -> str:
     from json import dumps
 
     return dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _csv(found: pl.DataFrame, raw: bool) -> str:
+    import polars as pl
+
+    from pixelrec.files.csv_text import csv_text
+
+    shortest = found.with_columns(pl.col(pl.Float32).cast(pl.String))  # Python would write 17 digits
+    return csv_text([found.columns, *shortest.iter_rows()], raw=raw)

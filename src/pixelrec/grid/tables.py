@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 
 from pixelrec.console.numbers import plural
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
+from pixelrec.files.csv_text import csv_text
 from pixelrec.grid.columns import all_columns
 from pixelrec.grid.results import Results
 
@@ -37,9 +36,7 @@ def csv_table(results: Results) -> str:
 
     Metrics are fractions; `low` and `high` bound the 95 % interval over users.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
+    lines: list[tuple[object, ...]] = [FIELDS]
     columns = [column for column in all_columns(results) if column.csv]
     for row in results.rows:
         for part in (row, *row.seeds):
@@ -48,10 +45,10 @@ def csv_table(results: Results) -> str:
                     numbers = (found.value, found.low, found.high)
                     bounds = (repr(x) if math.isfinite(x) else "" for x in numbers)
                     start = (row.model, row.role, results.split, part.seed, column.title)
-                    writer.writerow((*start, *bounds, column.unit, found.note))
+                    lines.append((*start, *bounds, column.unit, found.note))
         for seed, why in row.failures.items():
-            writer.writerow((row.model, row.role, results.split, seed, "failed", "", "", "", "", why))
-    return text.getvalue()
+            lines.append((row.model, row.role, results.split, seed, "failed", "", "", "", "", why))
+    return csv_text(lines)
 
 
 def table_notes(results: Results) -> list[str]:
