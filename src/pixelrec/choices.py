@@ -13,6 +13,8 @@ Fit: TypeAlias = Literal["stretch", "crop", "pad"]
 Missing: TypeAlias = Literal["error", "grey", "drop-item"]
 """How items without a usable cover are treated."""
 TimeUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
+Repeats: TypeAlias = Literal["drop", "keep"]
+"""How rows of one user, item and time but the first are treated."""
 Form: TypeAlias = Literal["table", "csv", "json"]
 Overrides: TypeAlias = Mapping[str, Any]
 """Dotted key → value, such as `{"users.layers": 3}`."""

@@ -108,7 +108,7 @@ DAMAGES = {
         edit("manifest.json", format="something"),
         "not a data set: its manifest.json is of something",
     ),
-    "later version": (edit("manifest.json", version=9), "of format version 9, expected 2; make it again"),
+    "later version": (edit("manifest.json", version=9), "of format version 9, expected 3; make it again"),
     "no counts": (edit("manifest.json", counts={"users": 3}), "its counts or digests are incomplete"),
     "no digests": (edit("manifest.json", digests={"user_ids": "0"}), "its counts or digests are incomplete"),
     "other counts": (

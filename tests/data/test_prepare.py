@@ -18,11 +18,11 @@ import pytest
 
 from pixelrec.data import csv_file, parquet_file
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.prepare import drop_items, prepare
+from pixelrec.data.prepare import drop_items, prepare, without_repeats
 from pixelrec.errors import DataError, RequestError
 from pixelrec.files.atomic import new_folder
 
-# u9 comes first and takes b, a, c, b; u1 takes a twice and c, with ties in file order; u5 has two events only
+# u9 comes first and takes b, a, c, b; u1 takes a twice and c, with a tie in file order; u5 has two events only
 HAND = """item_id,user_id,timestamp
 b,u9,30
 a,u1,20
@@ -30,7 +30,7 @@ a,u9,40
 c,u5,5
 c,u9,10
 c,u1,20
-a,u1,20
+a,u1,21
 b,u9,50
 d,u5,4
 """
@@ -70,7 +70,7 @@ GOLDEN = {
     "event_times": [10, 30, 40, 20, 20, 4, 5],
     "evaluated": [False, True, True, False],
     "held_items": [0, 1, 2, 0],
-    "held_times": [0, 50, 20, 0],
+    "held_times": [0, 50, 21, 0],
 }
 
 
@@ -95,6 +95,60 @@ def test_the_manifest_names_the_sources(tmp_path: Path) -> None:
     assert (source["name"], source["bytes"]) == ("shop.csv", len(HAND))
     assert len(source["sha256"]) == 64
     assert manifest["options"]["time_unit"] == "s"
+
+
+@pytest.mark.parametrize(
+    ("times", "exact"),
+    [
+        (["1", "2", "3", "1", "2", "3"], 3),  # the file was appended to itself
+        (["1", "1", "2", "2", "3", "3"], None),
+        (["1.5", "2", "3", "1.50", "2.0", "3.25"], 2),
+        (
+            [
+                "2024-01-05",
+                "2024-01-06",
+                "2024-01-07",
+                "2024-01-05T00:00",
+                "2024-01-06T00:00:00.1",
+                "2024-01-08",
+            ],
+            1,
+        ),
+    ],
+)
+def test_rows_of_the_same_user_item_and_time_are_dropped_unless_they_are_meant(
+    tmp_path: Path, times: list[str], exact: int | None
+) -> None:
+    items = "aabbcc" if exact is None else "abcabc"
+    lines = [
+        f"{item},{user},{time}\n" for item, time in zip(items, times, strict=True) for user in ("u", "v")
+    ]
+    text, exact = "item_id,user_id,timestamp\n" + "".join(lines), 2 * (3 if exact is None else exact)
+    dropped = prepared(tmp_path, text)
+    kept = prepared(tmp_path, text, repeats="keep", overwrite=True)
+    assert (dropped.interactions, dropped.exact_repeats, dropped.repeats_kept) == (12 - exact, exact, False)
+    assert (kept.interactions, kept.exact_repeats, kept.repeats_kept) == (12, exact, True)
+    assert drop_items(kept, ["b"]).exact_repeats == exact
+
+
+def test_items_of_one_moment_keep_their_order_without_the_repeats(tmp_path: Path) -> None:
+    rows = [(item, "u", 7) for item in "badbacab"] + [("b", "u", 8), ("b", "v", 7)]
+    events = pl.DataFrame({"item": [ord(i) for i, _, _ in rows], "user": [ord(u) for _, u, _ in rows],
+                           "seconds": [t for _, _, t in rows]})  # fmt: skip
+    left, count = without_repeats(events, "drop")
+    assert "".join(map(chr, left["item"])) == "badcbb"
+    assert count == 4
+
+
+def test_without_the_repeated_rows_nobody_may_be_left(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="shop.csv, without 4 repeated rows: no user is left to evaluate"):
+        prepared(tmp_path, "item_id,user_id,timestamp\n" + "a,u,1\nb,u,2\n" * 3)
+
+
+@pytest.mark.parametrize("value", ["merge", None, True])
+def test_repeats_are_dropped_or_kept(tmp_path: Path, value: object) -> None:
+    with pytest.raises(DataError, match="expected one of drop, keep"):
+        prepared(tmp_path, repeats=value)
 
 
 def plainly(rows: list[tuple[str, str, int]]) -> dict[str, object]:

@@ -48,3 +48,12 @@ def test_all_events_include_the_test_events(small: Dataset) -> None:
     assert lines(small, all_events(small)) == LINES
     times = all_events(small).times
     assert times.tolist() == [0, 1, 2, 3, 0, 1, 0, 1, 2, 0]
+
+
+def test_targets_that_the_user_had_before_are_known(tmp_path: Path) -> None:
+    lines = {"a": "p q p", "b": "p q r", "c": "p p q p", "d": "p p", "e": "q p p"}
+    rows = [f"{item},{user},{time}" for user, line in lines.items() for time, item in enumerate(line.split())]
+    (tmp_path / "x.csv").write_text("item_id,user_id,timestamp\n" + "\n".join(rows), encoding="utf-8")
+    dataset = prepare(tmp_path / "x.csv", out=tmp_path / "data")
+    assert test_cases(dataset).repeated.tolist() == [True, False, True, True]
+    assert validation_cases(dataset).repeated.tolist() == [False, False, False, False]

@@ -33,8 +33,9 @@ def test_statistics_by_hand(dataset: Dataset) -> None:
     assert item_popularity(dataset).tolist() == [5, 3, 1]
     found = statistics(dataset)
     assert (found.users, found.items, found.interactions, found.not_evaluated) == (3, 3, 9, 1)
-    assert found.sparsity == pytest.approx(0)
+    assert found.sparsity == pytest.approx(2 / 9)
     assert found.repeats == pytest.approx(2 / 9)
+    assert found.repeated_tests == pytest.approx(1 / 2)
     assert found.undescribed == 2
     assert (found.first, found.last) == (
         datetime(1970, 1, 1, tzinfo=UTC),
@@ -79,9 +80,11 @@ def test_the_picture_shows_both_diagrams_and_the_median(dataset: Dataset) -> Non
 
 
 def test_a_picture_of_the_smallest_data_set(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_text("item_id,user_id,timestamp\na,u,1\na,u,1\na,u,1\n", encoding="utf-8")
+    (tmp_path / "x.csv").write_text("item_id,user_id,timestamp\na,u,1\na,u,2\na,u,3\n", encoding="utf-8")
     dataset = prepare(tmp_path / "x.csv", out=tmp_path / "out")
     save_picture(dataset, tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_bytes() == (dataset.folder / "stats.svg").read_bytes()
     assert "nan" not in (tmp_path / "again.svg").read_text(encoding="utf-8")
-    assert statistics(dataset).repeats == pytest.approx(2 / 3)
+    found = statistics(dataset)
+    assert found.repeats == pytest.approx(2 / 3)
+    assert (found.sparsity, found.repeated_tests, found.exact_repeats) == (0, 1, 0)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import Place, as_dataset, as_path, check_flag, check_text, check_whole
-from pixelrec.choices import Fit, Missing, TimeUnit
+from pixelrec.choices import Fit, Missing, Repeats, TimeUnit
 from pixelrec.console.progress import shown_on
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def prepare(
     user_column: str = "user_id",
     time_column: str = "timestamp",
     time_unit: TimeUnit = "s",
+    repeats: Repeats = "drop",
     overwrite: bool = False,
     on_packed: Callable[[PackedCovers], object] | None = None,
     console: Console | None = None,
@@ -54,6 +55,7 @@ def prepare(
         user_column: column of user ids.
         time_column: column of times: numbers or dates.
         time_unit: unit of times that are numbers, since 1970.
+        repeats: drop rows that repeat user, item and time of an earlier row, or keep them as events.
         overwrite: replace the data set at OUT, and its pictures if covers are given.
         on_packed: called with a report when the covers are packed.
         console: for a progress bar; without one, nothing is drawn.
@@ -78,6 +80,7 @@ def prepare(
             user_column=user_column,
             time_column=time_column,
             time_unit=time_unit,
+            repeats=repeats,
             overwrite=overwrite,
             pack_covers=packing,
         )

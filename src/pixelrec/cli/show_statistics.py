@@ -18,7 +18,11 @@ def print_statistics(found: Statistics, console: Console) -> None:
     counts.add_row("items", f"{found.items:,}")
     counts.add_row("interactions", f"{found.interactions:,}")
     counts.add_row("sparsity", f"{percent(found.sparsity, 3)} %")
-    counts.add_row("repeated interactions", f"{percent(found.repeats)} %")
+    if found.exact_repeats:
+        done = "kept" if found.repeats_kept else "dropped"
+        counts.add_row(f"rows that repeat user, item and time, {done}", f"{found.exact_repeats:,}")
+    counts.add_row("interactions with an item of earlier ones", f"{percent(found.repeats)} %")
+    counts.add_row("test events with such an item", f"{percent(found.repeated_tests)} %")
     counts.add_row("users below 3 events, not evaluated", f"{found.not_evaluated:,}")
     if found.undescribed < found.items:  # there is a table of items
         counts.add_row("items without information", f"{found.undescribed:,}")

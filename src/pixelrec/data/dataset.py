@@ -35,7 +35,7 @@ from pixelrec.errors import DataError, RequestError
 from pixelrec.files.atomic import recover
 from pixelrec.images.store import PictureStore
 
-FORMAT, VERSION = "pixelrec data set", 2
+FORMAT, VERSION = "pixelrec data set", 3
 ENTRIES = frozenset(
     {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.svg", "baselines"}
 )
@@ -72,6 +72,16 @@ class Dataset:
     def __repr__(self) -> str:
         counts = f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions"
         return f"Dataset({str(self.folder)!r}: {counts})"
+
+    @property
+    def exact_repeats(self) -> int:
+        """The number of rows of a user, item and time that an earlier row of the source had too."""
+        return int(self.manifest["exact_repeats"])
+
+    @property
+    def repeats_kept(self) -> bool:
+        """Whether those rows are events too."""
+        return bool(self.manifest["options"]["repeats"] == "keep")
 
     @property
     def covers(self) -> Path:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
 
-from pixelrec.choices import TimeUnit
+from pixelrec.choices import Repeats, TimeUnit
 from pixelrec.data.columns import Columns
 from pixelrec.data.dataset import (
     COVERS,
@@ -35,6 +35,7 @@ from pixelrec.errors import DataError, option
 from pixelrec.files.atomic import new_folder
 from pixelrec.images.covers import list_path
 
+_PROVENANCE = ("options", "exact_repeats", "sources")  # of a manifest: how the events came about
 SHORTEST = 3  # events of an evaluated user: one to train on, one to validate, one to test
 
 
@@ -59,6 +60,7 @@ def prepare(
     user_column: str = "user_id",
     time_column: str = "timestamp",
     time_unit: TimeUnit = "s",
+    repeats: Repeats = "drop",
     overwrite: bool = False,
     pack_covers: Callable[[Dataset], object] | None = None,
 ) -> Dataset:
@@ -75,6 +77,7 @@ def prepare(
         time_column: column of times: numbers, datetimes in Parquet, or ISO 8601 dates in CSV, UTC unless they
             say otherwise. Stored as whole unix seconds, rounded down; finer times order the events first.
         time_unit: unit of the numbers in `time_column`.
+        repeats: drop or keep rows of a user, item and time that an earlier row has too.
         overwrite: replace `out` where it is a data set; files in it that are not the data set's own stay.
         pack_covers: makes the picture store of the data set while that is a draft; if it raises, nothing is
             written. An existing store is replaced, too.
@@ -83,6 +86,8 @@ def prepare(
         DataError: the first fault, by file and line or row. Nothing is left behind.
     """
     columns = Columns(item_column, user_column, time_column, time_unit)
+    if repeats not in get_args(Repeats):
+        raise DataError(f"repeats is {repeats!r}; expected one of {', '.join(get_args(Repeats))}")
     source, out, described_by = Path(interactions), Path(out), None if items is None else Path(items)
     files = source_files(source)
     inputs = files if described_by is None else [*files, described_by]
@@ -92,12 +97,20 @@ def prepare(
         with _fingerprints(inputs) as prints:
             known = None if described_by is None else read_information(described_by, item_column)
             read = read_interactions(files, columns)
-            sequences = hold_out(_in_order(read.events), len(read.user_ids))
-            _check_evaluated(sequences, str(source))
+            events, exact_repeats = without_repeats(_in_order(read.events), repeats)
+            sequences = hold_out(events, len(read.user_ids))
+            dropped = (
+                f", without {exact_repeats:,} repeated rows" if repeats == "drop" and exact_repeats else ""
+            )
+            _check_evaluated(sequences, f"{source}{dropped}")
             information = read.item_ids.to_frame("item_id")
             if known is not None and described_by is not None:
                 information = described(read.item_ids, known, described_by)
-            provenance = {"options": asdict(columns), "sources": [each.result() for each in prints]}
+            provenance = {
+                "options": {**asdict(columns), "repeats": repeats},
+                "exact_repeats": exact_repeats,
+                "sources": [each.result() for each in prints],
+            }
             _write(folder, sequences, read.user_ids, information, provenance)
         if pack_covers is not None:
             pack_covers(Dataset.open(folder))
@@ -122,7 +135,7 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
     sequences = hold_out(events, int(kept_users.sum()))
     _check_evaluated(sequences, f"without {int((~kept_items).sum()):,} items that are dropped")
     dropped = dataset.manifest.get("dropped_items", 0) + int((~kept_items).sum())
-    provenance = {key: dataset.manifest[key] for key in ("options", "sources") if key in dataset.manifest}
+    provenance = {key: dataset.manifest[key] for key in _PROVENANCE if key in dataset.manifest}
     with new_folder(place, DataError, ours=ENTRIES) as folder:
         if out is not None:
             _check_place(place, [], overwrite=False)
@@ -175,7 +188,28 @@ def _in_order(events: pl.DataFrame) -> pl.DataFrame:
     for key in ("fraction", "seconds", "user"):
         if key in events.columns:
             events = events.sort(key, maintain_order=True)
-    return events.drop("fraction", strict=False)
+    return events
+
+
+def without_repeats(events: pl.DataFrame, repeats: Repeats) -> tuple[pl.DataFrame, int]:
+    """`events`, which are in order, and the number of those with user, item and time of an earlier one.
+
+    Times are compared as they were given, with their `fraction`; "drop" leaves the repeats out.
+    """
+    moment = [events[name].to_numpy() for name in ("user", "seconds", "fraction") if name in events.columns]
+    items = events["item"].to_numpy()
+    with_previous = np.zeros(len(items), bool)
+    with_previous[1:] = np.logical_and.reduce([values[1:] == values[:-1] for values in moment])
+    with_next = np.append(with_previous[1:], False)
+    rows = np.flatnonzero(with_previous | with_next)  # few: only they are looked at one by one
+    moments = np.cumsum(~with_previous)[rows]
+    pairs = pl.Series(moments * (int(items.max()) + 1) + items[rows])
+    again = rows[~pairs.is_first_distinct().to_numpy()]
+    if repeats == "drop" and len(again):
+        kept = np.ones(len(items), bool)
+        kept[again] = False
+        events = events.filter(pl.Series(kept))
+    return events, len(again)
 
 
 def hold_out(events: pl.DataFrame, users: int) -> Sequences:

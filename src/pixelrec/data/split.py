@@ -7,11 +7,13 @@ events lie in files of their own, which training and model selection never open.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.views import places_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class EvaluationCases:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    @cached_property
+    def repeated(self) -> np.ndarray:
+        """bool[Q]: the history of the user has the target already."""
+        owners, places = places_of(self.histories, self.users)
+        found = np.zeros(len(self), bool)
+        found[owners[self.histories.items[places] == self.targets[owners]]] = True
+        return found
 
 
 def training_events(dataset: Dataset) -> Histories:

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.split import test_cases
 from pixelrec.drawing import svg
 from pixelrec.drawing.scales import Scale, logarithmic_steps
 from pixelrec.drawing.svg import Frame
@@ -37,11 +38,14 @@ class Statistics:
     users: int
     items: int
     interactions: int
-    sparsity: float  # 1 − interactions / (users · items)
+    sparsity: float  # 1 − pairs of a user and an item / (users · items)
     length: Spread  # events a user
     popularity: Spread  # events an item
     not_evaluated: int  # users with fewer than 3 events
+    exact_repeats: int  # rows of a user, item and time that an earlier row of the source had too
+    repeats_kept: bool  # whether these are among the events
     repeats: float  # fraction of events with an item that the user has an earlier event with
+    repeated_tests: float  # fraction of test events with such an item
     undescribed: int  # items with no information but their id
     first: datetime
     last: datetime
@@ -62,15 +66,19 @@ def statistics(dataset: Dataset) -> Statistics:
     """Describes a data set; opens the held-out events."""
     held = dataset.held_out().times[dataset.evaluated]
     times = (dataset.event_times.min(), dataset.event_times.max(), held.min(), held.max())
+    pairs = _pairs(dataset)
     return Statistics(
         users=dataset.users,
         items=dataset.items,
         interactions=dataset.interactions,
-        sparsity=1 - dataset.interactions / (dataset.users * dataset.items),
+        sparsity=1 - pairs / (dataset.users * dataset.items),
         length=_spread(user_lengths(dataset)),
         popularity=_spread(item_popularity(dataset)),
         not_evaluated=dataset.users - int(dataset.evaluated.sum()),
-        repeats=_repeats(dataset),
+        exact_repeats=dataset.exact_repeats,
+        repeats_kept=dataset.repeats_kept,
+        repeats=1 - pairs / dataset.interactions,
+        repeated_tests=float(test_cases(dataset).repeated.mean()),
         undescribed=_undescribed(dataset),
         first=datetime.fromtimestamp(int(min(times)), UTC),
         last=datetime.fromtimestamp(int(max(times)), UTC),
@@ -96,12 +104,13 @@ def _spread(counts: np.ndarray) -> Spread:
     return Spread(float(counts.mean()), quantiles, int(counts.max()))
 
 
-def _repeats(dataset: Dataset) -> float:
+def _pairs(dataset: Dataset) -> int:
+    """The number of different pairs of a user and an item."""
     users = np.arange(dataset.users + 1, dtype=np.int64)
     held = dataset.held_out().items[dataset.evaluated]
     owners = np.concatenate([np.repeat(users, np.diff(dataset.offsets)), users[dataset.evaluated]])
     pairs = owners * (dataset.items + 1) + np.concatenate([dataset.event_items, held])
-    return 1 - pl.Series(pairs).n_unique() / dataset.interactions
+    return pl.Series(pairs).n_unique()
 
 
 def _undescribed(dataset: Dataset) -> int:
