@@ -22,7 +22,7 @@ from pixelrec.data.prepare import drop_items, prepare, without_repeats
 from pixelrec.errors import DataError, RequestError
 from pixelrec.files.atomic import new_folder
 
-# u9 comes first and takes b, a, c, b; u1 takes a twice and c, with a tie in file order; u5 has two events only
+# u9 comes first and takes b, a, c, b; u1 takes a twice and c, with a tie in file order; u5 has two events
 HAND = """item_id,user_id,timestamp
 b,u9,30
 a,u1,20
@@ -131,7 +131,7 @@ def test_rows_of_the_same_user_item_and_time_are_dropped_unless_they_are_meant(
     assert drop_items(kept, ["b"]).exact_repeats == exact
 
 
-def test_items_of_one_moment_keep_their_order_without_the_repeats(tmp_path: Path) -> None:
+def test_items_of_one_moment_keep_their_order_without_the_repeats() -> None:
     rows = [(item, "u", 7) for item in "badbacab"] + [("b", "u", 8), ("b", "v", 7)]
     events = pl.DataFrame({"item": [ord(i) for i, _, _ in rows], "user": [ord(u) for _, u, _ in rows],
                            "seconds": [t for _, _, t in rows]})  # fmt: skip
