@@ -66,6 +66,16 @@ def test_every_picture_is_stored_under_its_item(covers: Path, out: Path):
     assert all((pictures[n] == colour(n)).all() for n in range(30))
 
 
+def test_the_shape_of_covers_is_kept(covers: Path, out: Path):
+    covers.mkdir()
+    Image.new("RGB", (40, 10)).save(covers / "wide.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (40, 10)).save(covers / "turned.jpg", exif=turned)
+    packed(covers, out, ["wide", "turned", "gone"], missing="grey")
+    assert PictureStore.open(out).aspects(["wide", "turned", "gone"]).tolist() == [4.0, 0.25, 1.0]
+
+
 def test_packing_again_does_nothing(covers: Path, out: Path):
     ids = draw(covers, 5)
     packed(covers, out, ids)
@@ -450,8 +460,8 @@ def test_interrupted_it_keeps_what_is_decoded(covers: Path, out: Path, monkeypat
     ids = draw(covers, 50)
     add = packing.StoreWriter.add
 
-    def interrupted(self, item_id, *made):
-        add(self, item_id, *made)
+    def interrupted(self, item_id, *made, **size):
+        add(self, item_id, *made, **size)
         if item_id == "i20":
             raise KeyboardInterrupt
 

@@ -196,10 +196,11 @@ def test_another_programs_lmdb(tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ((b'"version": 1', b'"version": 99'), "format version 99, this pixelrec reads 1: pack .*--overwrite"),
+        ((b'"version": 2', b'"version": 99'), "format version 99, this pixelrec reads 2: pack .*--overwrite"),
+        ((b'"crop"', b'"crap"'), "is damaged .its manifest was changed.: pack .*--overwrite"),
+        ((b'"size": 6', b'"size": 7'), "is damaged .its manifest was changed.: pack .*--overwrite"),
         ((b'"pixelrec pictures"', b'"holiday"'), "is not a picture store"),
         ((b'{"', b'"'), "is not a picture store"),
-        ((b'"complete": true', b'"complete": false'), "unfinished, 205 of 205 pictures: run"),
     ],
 )
 def test_manifests_of_other_programs_and_versions(path: Path, change: tuple[bytes, bytes], message: str):
@@ -209,6 +210,52 @@ def test_manifests_of_other_programs_and_versions(path: Path, change: tuple[byte
         txn.put(KEY, before.replace(*change))
     with pytest.raises(ImageError, match=message):
         PictureStore.open(path)
+
+
+def rewrite(path: Path, change) -> None:
+    """Changes the records of pictures, whatever their checksums say."""
+    with lmdb.open(str(path), max_dbs=2) as env:
+        pictures = env.open_db(PICTURES)
+        with env.begin(write=True, db=pictures) as txn:
+            records = {item: bytes(txn.get(key_of(item))) for item in ("i1", "i2")}
+            for item, record in change(records).items():
+                txn.put(key_of(item), record)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: {"i1": r["i1"][:50] + bytes([r["i1"][50] ^ 1]) + r["i1"][51:]},
+        lambda r: {"i1": bytes(len(r["i1"]))},
+        lambda r: {"i1": r["i2"]},  # another item's picture
+        lambda r: {"i1": r["i1"][:-1]},
+        lambda r: {"i1": r["i1"] + b" "},
+        lambda _: {"i1": b""},
+    ],
+    ids=["a bit", "zeros", "another item's", "shorter", "longer", "empty"],
+)
+def test_a_damaged_picture_is_named_when_it_is_read(path: Path, change):
+    rewrite(path, change)
+    store = PictureStore.open(path)
+    assert (store.read(["i2"]) == picture(IDS.index("i2"))).all()
+    for _ in range(2):
+        with pytest.raises(ImageError, match=r"is damaged .*picture of item 'i1' was changed.*--overwrite"):
+            store.read(["i2", "i1"])
+
+
+@pytest.mark.parametrize(("fit", "aspect"), [("stretch", 2.5), ("crop", 1.0), ("pad", 1.0)])
+def test_the_aspect_of_a_stretched_cover_is_kept(tmp_path: Path, fit, aspect: float):
+    with StoreWriter(tmp_path, Manifest(SIZE, fit, 2, False, "covers")) as writer:
+        writer.begin(2)
+        writer.add("wide", picture(1), Stamp(1, 1), cover_size=(50, 20))
+        writer.add("grey", picture(2), None)
+        writer.finish(grey={"grey": "missing"})
+    store = PictureStore.open(tmp_path)
+    found = store.aspects(["grey", "wide"])
+    assert found.dtype == np.float32 and found.tolist() == [1.0, aspect]
+    assert store.aspects([]).shape == (0,)
+    with pytest.raises(ImageError, match="'nobody'"):
+        store.aspects(["wide", "nobody"])
 
 
 def test_keys_are_short_and_distinct():

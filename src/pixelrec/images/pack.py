@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import final, get_args
-
-import numpy as np
+from typing import NamedTuple, final, get_args
 
 from pixelrec.choices import Fit, Missing
 from pixelrec.console.progress import progress_line
@@ -32,14 +30,22 @@ from pixelrec.images.covers import (
     refusal,
     write_unusable,
 )
-from pixelrec.images.decode import Refused, decode, decoder_versions, ready
+from pixelrec.images.decode import Decoded, Refused, decode, decoder_versions, ready
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.square import grey_square
 from pixelrec.images.store import is_open
 from pixelrec.images.writer import Manifest, StoreWriter, check_place, key_of
 
 LARGEST_SIZE = 4096
-_Made = tuple[str, np.ndarray, Stamp, bytes]  # item id, pixels; stamp and digest of the cover
+
+
+class _Made(NamedTuple):
+    """One cover, ready for the store."""
+
+    item_id: str
+    picture: Decoded
+    stamp: Stamp
+    digest: bytes  # of the cover's bytes
 
 
 @final
@@ -171,7 +177,9 @@ def _pack_all(writer: StoreWriter, tasks: list[tuple[str, Path]], threads: int) 
                 if isinstance(result, Unusable):
                     broken.append(result)
                 else:
-                    writer.add(*result)
+                    made = result.picture
+                    size = made.width, made.height
+                    writer.add(result.item_id, made.pixels, result.stamp, result.digest, cover_size=size)
                 advance()
         except KeyboardInterrupt:
             writer.commit()
@@ -184,7 +192,7 @@ def _make(task: tuple[str, Path], *, size: int, fit: Fit) -> _Made | Unusable:
     item_id, path = task
     try:
         data, read = read_cover(path)
-        return item_id, decode(data, size=size, fit=fit).pixels, read, sha256(data).digest()
+        return _Made(item_id, decode(data, size=size, fit=fit), read, sha256(data).digest())
     except Refused as refused:
         return Unusable(item_id, refused.reason, refused.detail)
 

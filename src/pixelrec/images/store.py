@@ -9,7 +9,8 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -21,10 +22,23 @@ import numpy as np
 
 from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
-from pixelrec.images.writer import KEY, MAX_READERS, PICTURES, STAMP, STAMPS, Manifest, key_of
+from pixelrec.images.writer import (
+    KEY,
+    MAX_READERS,
+    PICTURES,
+    STAMP,
+    STAMPS,
+    TRAILER,
+    Manifest,
+    checksum,
+    damage,
+    key_of,
+    not_a_store,
+)
 
 _NAMED = 3  # items that an error names
 _LARGEST_MAP = 1 << 44  # 16 TiB of addresses, not of memory
+_DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.CursorFullError)
 
 
 @final
@@ -39,9 +53,10 @@ class PictureStore:
     def __init__(self, path: Path) -> None:
         self.path, self._identity = path, _identity(path)
         self._lock, self._pid = threading.Lock(), os.getpid()
-        self._opened: tuple[Any, Any] | None = _environment(path)
+        self._sound: set[str] = set()  # items whose picture has the checksum it was packed with
+        self._opened: Any = _environment(path)
         try:
-            self.manifest = self._complete_manifest(*self._opened)
+            self.manifest = self._complete_manifest()
         except BaseException:
             self.close()
             raise
@@ -69,9 +84,8 @@ class PictureStore:
         return self._opened is not None
 
     def __len__(self) -> int:
-        env, pictures = self._handles()
-        with env.begin() as txn:
-            return int(txn.stat(pictures)["entries"])
+        with self._transaction() as txn:
+            return int(txn.stat()["entries"])
 
     def __contains__(self, item_id: str) -> bool:
         return not self.missing([item_id])
@@ -83,32 +97,47 @@ class PictureStore:
             out: filled and returned if given: memory that is page-locked, shared or reused.
 
         Raises:
-            ImageError: naming items that are not in the store.
+            ImageError: naming items that are not in the store, or whose picture is damaged.
         """
         shape = (len(item_ids), self.size, self.size, 3)
         if out is None:
             out = np.empty(shape, np.uint8)
         elif out.shape != shape or out.dtype != "uint8" or not out.flags.c_contiguous:
             raise ValueError(f"out is {out.dtype}{list(out.shape)}, expected contiguous uint8{list(shape)}")
-        rows, absent = out.reshape(len(item_ids), self.manifest.picture_bytes), []
-        env, pictures = self._handles()
-        uint8, frombuffer = np.uint8, np.frombuffer
-        with env.begin(db=pictures, buffers=True) as txn:
+        count = self.manifest.picture_bytes
+        rows, absent = out.reshape(len(item_ids), count), []
+        uint8, frombuffer, sound = np.uint8, np.frombuffer, self._sound
+        with self._transaction() as txn:
             get = txn.get
             for row, item_id in enumerate(item_ids):
                 found = get(key_of(item_id))
                 if found is None:
                     absent.append(item_id)
-                else:
-                    rows[row] = frombuffer(found, uint8)
+                    continue
+                if item_id not in sound:  # checked once in a process: it takes longer than reading
+                    self._check(item_id, found)
+                rows[row] = frombuffer(found, uint8, count)
         if absent:
             raise ImageError(_absence(self.path, absent, len(item_ids)))
         return out
 
+    def aspects(self, item_ids: Sequence[str]) -> np.ndarray:
+        """Width / height at which the pictures of n items look as their covers do: float32[n].
+
+        That of the cover if the store stretched it to a square, else 1. Raises `ImageError` as `read` does.
+        """
+        covers = np.empty((len(item_ids), 2), np.uint32)
+        with self._transaction() as txn:
+            for row, item_id in enumerate(item_ids):
+                found = txn.get(key_of(item_id))
+                if found is None:
+                    raise ImageError(_absence(self.path, [item_id], len(item_ids)))
+                covers[row] = self._trailer(item_id, found)[:2]
+        return np.divide(*covers.T, dtype=np.float32) if self.fit == "stretch" else np.ones(len(covers), "f4")
+
     def missing(self, item_ids: Sequence[str]) -> list[str]:
         """The items without a picture in the store."""
-        env, pictures = self._handles()
-        with env.begin(db=pictures, buffers=True) as txn:
+        with self._transaction() as txn:
             return [item_id for item_id in item_ids if txn.get(key_of(item_id)) is None]
 
     def fingerprint(self, item_ids: Sequence[str]) -> str:
@@ -116,11 +145,9 @@ class PictureStore:
 
         The same covers packed again, anywhere, give the same; pixels are not read.
         """
-        env, _ = self._handles()
         made = {name: getattr(self.manifest, name) for name in ("size", "fit", "channels", "filter")}
         digest = sha256(json.dumps(made, sort_keys=True).encode())
-        stamps = env.open_db(STAMPS, create=False)
-        with env.begin(db=stamps) as txn:
+        with self._transaction(STAMPS) as txn:
             for key in map(key_of, item_ids):
                 origin = txn.get(key)
                 digest.update(key + b"\0" + (b"grey" if origin is None else origin[STAMP.size :] or origin))
@@ -129,7 +156,7 @@ class PictureStore:
     def close(self) -> None:
         """Closes the store for the whole process; needed only before packing into it again."""
         if self._opened is not None:
-            self._opened[0].close()
+            self._opened.close()
             self._opened = None
 
     def __enter__(self) -> Self:
@@ -144,28 +171,52 @@ class PictureStore:
     def __repr__(self) -> str:
         return f"PictureStore({str(self.path)!r}, size={self.size}, fit={self.fit!r})"
 
-    def _handles(self) -> tuple[Any, Any]:
-        """The environment and the handle of its pictures, reopened in a forked process."""
+    @contextmanager
+    def _transaction(self, database: bytes | None = PICTURES) -> Iterator[Any]:
+        """A transaction that reads one of the databases; none: the main one."""
         if self._pid != os.getpid():
             self._reopen()
         if self._opened is None:
             raise ImageError(f"the picture store {self.path} was closed: open it again")
-        return self._opened
+        env = self._opened
+        try:
+            with env.begin(db=env.open_db(database, create=False), buffers=True) as txn:
+                yield txn
+        except _DAMAGE as error:
+            raise damage(self.path, str(error)) from None
+        except lmdb.Error as error:
+            raise ImageError(f"cannot read the picture store {self.path}: {error}") from None
+
+    def _check(self, item_id: str, found: Any) -> None:
+        width, height, expected = self._trailer(item_id, found)
+        if checksum(key_of(item_id), found[: self.manifest.picture_bytes], width, height) != expected:
+            raise self._damaged(item_id)
+        self._sound.add(item_id)
+
+    def _trailer(self, item_id: str, found: Any) -> tuple[int, int, int]:
+        """Width and height of an item's cover, and the checksum of its picture, from its record."""
+        if len(found) != self.manifest.picture_bytes + TRAILER.size:
+            raise self._damaged(item_id)
+        return TRAILER.unpack_from(found, self.manifest.picture_bytes)
+
+    def _damaged(self, item_id: str) -> ImageError:
+        return damage(self.path, f"the picture of item {item_id!r} was changed")
 
     def _reopen(self) -> None:
         with self._lock:
             if self._pid != os.getpid():
                 if self._opened is not None:
-                    self._opened[0].close()  # the child's copy; the parent's stays as it is
+                    self._opened.close()  # the child's copy; the parent's stays as it is
                     if _identity(self.path) != self._identity:
                         raise ImageError(f"the picture store {self.path} was replaced: open it again")
                     self._opened = _environment(self.path)
                 self._pid = os.getpid()
 
-    def _complete_manifest(self, env: Any, pictures: Any) -> Manifest:
-        with env.begin() as txn:
-            count = txn.stat(pictures)["entries"]
-            manifest = Manifest.from_json(txn.get(KEY) or b"", self.path)
+    def _complete_manifest(self) -> Manifest:
+        with self._transaction() as txn:
+            count = txn.stat()["entries"]
+        with self._transaction(None) as txn:
+            manifest = Manifest.from_bytes(bytes(txn.get(KEY) or b""), self.path)
         if not manifest.complete:
             raise ImageError(
                 f"packing of {self.path} is unfinished, {count:,} of {manifest.expected:,} pictures: run "
@@ -185,8 +236,8 @@ def is_open(path: Path) -> bool:
         return store is not None and store.is_open
 
 
-def _environment(path: Path) -> tuple[Any, Any]:
-    """A read-only environment and the handle of its pictures.
+def _environment(path: Path) -> Any:
+    """A read-only environment with pictures and stamps.
 
     It has a lock, so that packing more never reuses pages being read, except where none may be made. The map
     is as large as the disk, so that a store that another process packs into does not outgrow it.
@@ -202,10 +253,12 @@ def _environment(path: Path) -> tuple[Any, Any]:
     except lmdb.Error as error:
         raise ImageError(f"cannot open the picture store {path}: {error}") from None
     try:
-        return env, env.open_db(PICTURES, create=False)
+        for database in (PICTURES, STAMPS):
+            env.open_db(database, create=False)
     except lmdb.Error:
         env.close()
-        raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`") from None
+        raise not_a_store(path) from None
+    return env
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -215,7 +268,7 @@ def _identity(path: Path) -> tuple[int, int]:
     except OSError:
         if not path.exists():
             raise ImageError(f"no picture store at {path}: pack one with `pixelrec images pack`") from None
-        raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`") from None
+        raise not_a_store(path) from None
     return found.st_dev, found.st_ino
 
 

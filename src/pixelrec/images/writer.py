@@ -4,9 +4,9 @@ LMDB writes a batch to new pages and then the page that points to them. If the p
 as after the last batch. Packing does not wait for the disk, which would cost a quarter of the speed: after a
 *power cut* within a minute of packing, pack again with --overwrite.
 
-The LMDB environment holds the manifest, as JSON, in the main database and, in a database each, the pictures
-(raw uint8, height × width × 3) and the stamps of their covers, each followed by a digest of its bytes.
-A picture without a stamp is grey or unreliable: packing makes it again.
+The LMDB environment holds the manifest, as JSON and its CRC-32, in the main database and, in a database each,
+the pictures (raw uint8, height × width × 3, followed by a `TRAILER`) and the stamps of their covers, each
+followed by a digest of its bytes. A picture without a stamp is grey or unreliable: packing makes it again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+import zlib
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -30,11 +31,12 @@ from pixelrec.errors import ImageError, option
 from pixelrec.images.covers import Stamp
 
 FORMAT = "pixelrec pictures"
-VERSION = 1
+VERSION = 2
 KEY = b"manifest"
 PICTURES = b"pictures"
 STAMPS = b"stamps"
 STAMP = struct.Struct(">Qq")  # of a cover: bytes, modified
+TRAILER = struct.Struct("<III")  # of a picture: width and height of its cover in pixels, and `checksum`
 _LONGEST_KEY = 511  # of LMDB as it is built everywhere
 _HASHED = b"\xff"  # no UTF-8 text starts with this byte
 _BATCH_BYTES = 32 << 20
@@ -63,25 +65,47 @@ class Manifest:
     def picture_bytes(self) -> int:
         return self.size * self.size * len(self.channels)
 
-    def to_json(self) -> bytes:
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
+    def to_bytes(self) -> bytes:
+        text = json.dumps(asdict(self), ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
+        return text + b"\n%08x" % zlib.crc32(text)
 
     @classmethod
-    def from_json(cls, text: bytes, path: Path) -> Manifest:
-        """Raises `ImageError` if this is another program's or another version's manifest."""
+    def from_bytes(cls, written: bytes, path: Path) -> Manifest:
+        """Raises `ImageError` if this is another program's, another version's or a damaged manifest."""
+        text, _, checksum = written.partition(b"\n")
         try:
             values = json.loads(text.decode("utf-8", "surrogatepass"))
-            if values["format"] == FORMAT and values["version"] == VERSION:
-                return cls(**values)
             version = values["version"] if values["format"] == FORMAT else None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             version = None
         if version is None:
-            raise ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`")
-        raise ImageError(
-            f"the picture store {path} has format version {version}, this pixelrec reads {VERSION}: "
-            "pack the covers again, with --overwrite"
-        )
+            raise not_a_store(path)
+        if version != VERSION:
+            raise ImageError(
+                f"the picture store {path} has format version {version!r}, this pixelrec reads {VERSION}: "
+                "pack the covers again, with --overwrite"
+            )
+        if checksum != b"%08x" % zlib.crc32(text):
+            raise damage(path, "its manifest was changed")
+        return cls(**values)
+
+
+def not_a_store(path: Path) -> ImageError:
+    """The error for a folder that holds something else."""
+    return ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`")
+
+
+def damage(path: Path, what: str) -> ImageError:
+    """The error for a damaged store."""
+    return ImageError(
+        f"the picture store {path} is damaged ({what}): pack the covers again with `pixelrec images pack` "
+        f"and {option('overwrite')}"
+    )
+
+
+def checksum(key: bytes, pixels: Any, width: int, height: int) -> int:
+    """CRC-32 of a picture, the item it belongs to, and the size of its cover."""
+    return zlib.crc32(pixels, zlib.crc32(b"%d %d " % (width, height) + key))
 
 
 def key_of(item_id: str) -> bytes:
@@ -98,7 +122,7 @@ class StoreWriter:
         """Opens or creates the store; an `ImageError` if `path` holds anything else or has other options."""
         check_place(path)
         self.path = path
-        self._waiting: list[tuple[bytes, np.ndarray, bytes | None]] = []
+        self._waiting: list[tuple[bytes, bytes, bytes | None]] = []
         try:
             self._env = lmdb.open(
                 str(path), map_size=_SPARE, max_dbs=2, max_readers=MAX_READERS, sync=False, meminit=False
@@ -136,7 +160,9 @@ class StoreWriter:
     def begin(self, pictures: int) -> None:
         """Marks the store unfinished and makes room for more; an `ImageError` if the disk has none."""
         page = self._env.stat()["psize"]
-        needed = pictures * (-(-(self.manifest.picture_bytes + 16) // page) * page + 1024) + _SPARE
+        needed = (
+            pictures * (-(-(self.manifest.picture_bytes + TRAILER.size + 16) // page) * page + 1024) + _SPARE
+        )
         free = shutil.disk_usage(self.path).free
         if needed > free:
             raise ImageError(
@@ -147,10 +173,26 @@ class StoreWriter:
         self._env.set_mapsize(max(self._env.info()["map_size"], used + needed))
         self._save(replace(self.manifest, complete=False))
 
-    def add(self, item_id: str, pixels: np.ndarray, stamp: Stamp | None, digest: bytes = b"") -> None:
-        """Adds a picture to the batch; no stamp: not made from a cover. `digest` is of the cover's bytes."""
+    def add(
+        self,
+        item_id: str,
+        pixels: np.ndarray,
+        stamp: Stamp | None,
+        digest: bytes = b"",
+        *,
+        cover_size: tuple[int, int] = (1, 1),
+    ) -> None:
+        """Adds a picture to the batch.
+
+        Args:
+            stamp: of the cover; none: the picture was not made from one.
+            digest: of the cover's bytes.
+            cover_size: width and height of the cover, in pixels.
+        """
         origin = None if stamp is None else STAMP.pack(*stamp) + digest
-        self._waiting.append((key_of(item_id), pixels, origin))
+        key = key_of(item_id)
+        trailer = TRAILER.pack(*cover_size, checksum(key, pixels.data, *cover_size))
+        self._waiting.append((key, pixels.tobytes() + trailer, origin))
         if len(self._waiting) * self.manifest.picture_bytes >= _BATCH_BYTES:
             self.commit()
 
@@ -158,8 +200,8 @@ class StoreWriter:
         """Writes the batch. If interrupted, nothing of it is written, and it can be repeated."""
 
         def put(txn: Any) -> None:
-            for key, pixels, origin in self._waiting:
-                txn.put(key, pixels, db=self._pictures)
+            for key, picture, origin in self._waiting:
+                txn.put(key, picture, db=self._pictures)
                 if origin is None:
                     txn.delete(key, db=self._stamps)
                 else:
@@ -187,7 +229,7 @@ class StoreWriter:
         self._save(replace(self.manifest, complete=True, grey=grey, count=self.count()))
 
     def _save(self, manifest: Manifest) -> None:
-        self._write(lambda txn: txn.put(KEY, manifest.to_json()))
+        self._write(lambda txn: txn.put(KEY, manifest.to_bytes()))
         self.manifest = manifest
 
     def _write(self, change: Any) -> None:
@@ -212,14 +254,14 @@ class StoreWriter:
             if text is None and txn.stat()["entries"]:
                 raise ImageError(f"{self.path} is an LMDB but not a picture store: move it away")
             if text is None:
-                txn.put(KEY, manifest.to_json())
+                txn.put(KEY, manifest.to_bytes())
             self.manifest = manifest if text is None else self._agreed(text, manifest)
             self._pictures = self._env.open_db(PICTURES, txn=txn)
             self._stamps = self._env.open_db(STAMPS, txn=txn)
 
     def _agreed(self, text: bytes, wanted: Manifest) -> Manifest:
         """The manifest of the store, brought up to date."""
-        found = Manifest.from_json(text, self.path)
+        found = Manifest.from_bytes(text, self.path)
         if (found.size, found.fit) != (wanted.size, wanted.fit):
             raise ImageError(
                 f"the store {self.path} holds pictures of size {found.size}, fit {found.fit!r}; asked for "
