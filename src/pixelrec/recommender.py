@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -16,8 +17,10 @@ from pixelrec.batch import Batch, DatasetSpec, Events, Items, Scores
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.errors import RecipeError, RequestError, RunError
-from pixelrec.files.checkpoint import read_description, read_weights, write_checkpoint
+from pixelrec.files.checkpoint import read_checkpoint, write_checkpoint
 from pixelrec.items import ITEM_ENCODERS
+from pixelrec.items.encoder import AbstractItemEncoder
+from pixelrec.items.stored_vectors import StoredVectors
 from pixelrec.numerics.competition import correct_sampling, mask_accidental_hits
 from pixelrec.numerics.logsumexp import competing_logsumexp, scored_logsumexp
 from pixelrec.numerics.precision import at_least_fp32
@@ -42,17 +45,24 @@ class Catalogue:
 class Recommender(nn.Module):
     """An item encoder, a user model, and the comparison of their vectors, each by its options and `name`.
 
-    saved: the saved description of the item encoder; with it, pretrained sources are not read again.
+    Args:
+        saved: the saved description of the item encoder; with it, pretrained sources are not read again.
+        encoder: of the items, if it is made already.
     """
 
     def __init__(
-        self, items: Config, users: Config, scoring: Config, spec: DatasetSpec, saved: Config | None = None
+        self,
+        items: Config,
+        users: Config,
+        scoring: Config,
+        spec: DatasetSpec,
+        saved: Config | None = None,
+        encoder: AbstractItemEncoder | None = None,
     ) -> None:
         super().__init__()
         self.recipe = {"items": dict(items), "users": dict(users), "scoring": dict(scoring)}
         self.spec = spec
-        encoder, options = ITEM_ENCODERS[items["name"]], without_name(items)
-        self.items = encoder(spec, **options) if saved is None else encoder.rebuild(spec, saved, options)
+        self.items = _item_encoder(items, spec, saved) if encoder is None else encoder
         self.bank: Tensor | None = None  # N + 1, D: vectors of the catalogue as last encoded; no gradient
         self.users = USER_MODELS[users["name"]](spec, self.items.width, **without_name(users))
         self.scoring = SCORINGS[scoring["name"]](**without_name(scoring))
@@ -209,16 +219,18 @@ class Recommender(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return next(self.parameters()).device
+        return next(chain(self.parameters(), self.buffers())).device
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:
-        before = self.training
+        if not self.training:  # several threads may be here at once, and none changes the mode
+            yield
+            return
         self.eval()
         try:
             yield
         finally:
-            self.train(before)
+            self.train()
 
     def save(self, folder: Path) -> None:
         """Writes a checkpoint into `folder`, to be read by `from_pretrained`."""
@@ -228,37 +240,46 @@ class Recommender(nn.Module):
         write_checkpoint(folder, about, self.state_dict())
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str, *, data: DatasetSpec | None = None) -> Self:
+    def from_pretrained(
+        cls, folder: Path | str, *, data: DatasetSpec | None = None, vectors: Tensor | None = None
+    ) -> Self:
         """Loads what `save` wrote, in evaluation mode.
 
         Args:
             folder: a checkpoint, such as `best` of a run.
             data: properties of the data set, for encoders that read its pictures.
+            vectors: N + 1, D: the item vectors of this checkpoint, if they are known; its item encoder is
+                not loaded then, and new items cannot be encoded.
 
         Raises:
-            RunError: the folder is not a checkpoint, incomplete, or of another format, or a class of it is
-                not registered.
+            RunError: the folder is not a checkpoint, incomplete, changed, or of another format, or a class of
+                it is not registered.
         """
         folder = Path(folder)
-        saved = read_description(folder)
-        if absent := {"items", "users", "scoring", "spec", "classes"} - saved.keys():
-            raise RunError(f"{folder}: its description lacks {', '.join(sorted(absent))}; it is damaged")
+        saved, weights = read_checkpoint(folder, without="" if vectors is None else "items")
         for section, known in (("items", ITEM_ENCODERS), ("users", USER_MODELS)):
             if (name := saved[section]["name"]) not in known:
                 raise RunError(
                     f"{folder}: its {known.kind} {name!r} is not registered; install the package of "
                     f"{saved['classes'][section]}, or pixelrec.register that class as {name!r} first"
                 )
-        spec = data or DatasetSpec(**saved["spec"])
+        spec = replace(data or DatasetSpec(**saved["spec"]), length=saved["spec"]["length"])
+        encoder = None if vectors is None else StoredVectors(vectors)
         described = saved.get("described", {})
-        recommender = cls(saved["items"], saved["users"], saved["scoring"], spec, described)
         try:
-            recommender.load_state_dict(read_weights(folder))
-        except (
-            RuntimeError
-        ) as error:  # torch names every tensor that is missing, unexpected or of another shape
-            raise RunError(f"{folder}: its weights do not fit its description; it is damaged") from error
+            recommender = cls(saved["items"], saved["users"], saved["scoring"], spec, described, encoder)
+            recommender.load_state_dict(weights)
+        except (TypeError, RuntimeError) as error:  # an option or tensor that is missing, unexpected or odd
+            raise RunError(
+                f"{folder}: does not fit {' and '.join(saved['classes'].values())} as installed here: "
+                f"{' '.join(str(error).split())[:200]}; install the version that it was trained with"
+            ) from error
         return recommender.eval()
+
+
+def _item_encoder(items: Config, spec: DatasetSpec, saved: Config | None) -> AbstractItemEncoder:
+    encoder, options = ITEM_ENCODERS[items["name"]], without_name(items)
+    return encoder(spec, **options) if saved is None else encoder.rebuild(spec, saved, options)
 
 
 def without_name(section: Config) -> dict[str, Any]:

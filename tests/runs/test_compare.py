@@ -22,7 +22,6 @@ from pixelrec.evaluation.metrics import metrics, per_user
 from pixelrec.evaluation.significance import paired
 from pixelrec.evaluation.slices import slice_metrics
 from pixelrec.files.checkpoint import weights_sha256, write_checkpoint
-from pixelrec.recipe.recipe import Recipe
 from pixelrec.runs.compare import RunComparison, RunDifference
 from pixelrec.runs.results import EvaluationResult, is_evaluated
 from pixelrec.runs.run import Run
@@ -42,7 +41,7 @@ def evaluated(
     pl.DataFrame(table).write_parquet(folder / f"ranks-{split}.parquet")
     slices, weights = slice_metrics(name, {name: ranks}, counts), weights_sha256(folder / "best")
     EvaluationResult(split, name, {name: metrics(ranks)}, None, {}, slices, weights).write(folder)
-    return Run(folder, Recipe(name, {}), {})
+    return Run(folder, {"recipe": name})
 
 
 @pytest.fixture
@@ -149,7 +148,7 @@ def test_copies_can_be_compared_whatever_their_times(pair: tuple[Run, Run], tmp_
                 target.write_bytes(path.read_bytes())
         (copy / "best" / ".DS_Store").touch()
         os.utime(copy / "ranks-test.parquet", ns=(0, 0))
-        copies.append(Run(copy, run.recipe, run.about))
+        copies.append(Run(copy, run.about))
     assert RunComparison.read(copies[0], copies[1], "test").parts == RunComparison.read(*pair, "test").parts
 
 
@@ -158,7 +157,7 @@ def test_a_run_is_not_compared_with_itself_or_with_other_cases(pair: tuple[Run, 
         RunComparison.read(*pair, cast("Split", "tst"))
     (tmp_path / "link").symlink_to(pair[0].folder)
     with pytest.raises(RunError, match="with itself"):
-        RunComparison.read(pair[0], Run(tmp_path / "link", Recipe("x", {}), {}), "test")
+        RunComparison.read(pair[0], Run(tmp_path / "link", {"recipe": "x"}), "test")
     others = evaluated(tmp_path / "c", "c", np.ones(50, np.int64), COUNTS[:50])
     with pytest.raises(RunError, match="300 and 50 users"):
         RunComparison.read(pair[0], others, "test")

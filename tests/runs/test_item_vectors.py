@@ -268,7 +268,9 @@ def test_a_new_best_checkpoint_is_encoded_again(
     tmp_path: Path, best: Path, spec: DatasetSpec, encoded: list[int]
 ) -> None:
     before = ask(best, spec).encoded
-    shutil.copy(saved(tmp_path / "other", spec, PIXELS, seed=1) / "model.safetensors", best)
+    other = saved(tmp_path / "other", spec, PIXELS, seed=1)
+    for name in ("model.safetensors", "recommender.json"):
+        shutil.copy(other / name, best)
     encoded.clear()
     after = ask(best, spec).encoded
     assert encoded == list(range(spec.items + 1)) and not torch.allclose(before, after)
@@ -289,11 +291,12 @@ def test_a_checkpoint_that_is_replaced_meanwhile_gets_no_vectors_of_the_old_one(
     assert torch.equal(cached_vectors(old, best), expected)
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "text", "shape", "name"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "text", "bit", "shape", "name"])
 def test_a_damaged_file_is_replaced(best: Path, spec: DatasetSpec, encoded: list[int], damage: str) -> None:
     expected = ask(best, spec).encoded
     path, whole = best / WHOLE, (best / WHOLE).read_bytes()
     damaged = {"empty": b"", "cut": whole[:-7], "text": b"once it was vectors " * 9}
+    damaged["bit"] = whole[:-1] + bytes([whole[-1] ^ 1])
     if damage in damaged:
         path.write_bytes(damaged[damage])
     else:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
+import torch
 from end_to_end.pixel_runs import RESNET
 from PIL import Image
+from safetensors.torch import save_file
 
 from pixelrec import api
 from pixelrec.batch import DatasetSpec
 from pixelrec.data.dataset import Dataset
 from pixelrec.demonstration.world import World
 from pixelrec.errors import PixelrecError, RunError
+from pixelrec.files import checkpoint
+from pixelrec.files.checkpoint import WEIGHTS, read_hashed_weights, read_weights
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.recommender import Recommender
 from pixelrec.runs.run import Run
@@ -162,14 +169,15 @@ def test_pretrained_networks_are_recorded(data: Path, tmp_path: Path) -> None:
 def test_a_damaged_run_is_one_line(run: Run, name: str, content: bytes, says: str) -> None:
     (run.folder / name).write_bytes(content)
     with pytest.raises(PixelrecError, match=f"^[^\n]*{says}[^\n]*$"):
-        _ = Run.open(run.folder).vocabulary
+        opened = Run.open(run.folder)
+        _ = opened.recipe, opened.vocabulary
 
 
 def test_run_json_without_an_entry_is_one_line(run: Run) -> None:
     about = json.loads((run.folder / "run.json").read_text())
     del about["data"]
     (run.folder / "run.json").write_text(json.dumps(about))
-    with pytest.raises(RunError, match="run.json: lacks data; the run is damaged"):
+    with pytest.raises(RunError, match="run.json: has no text as data; the run is damaged"):
         Run.open(run.folder)
 
 
@@ -182,23 +190,96 @@ def test_a_folder_of_something_else_at_the_old_place_does_not_matter(data: Path,
     assert Run.open(tmp_path / "moved" / "run").dataset().folder == tmp_path / "moved" / "data"
 
 
-@pytest.mark.parametrize("section", ["items", "spec"])
-def test_a_checkpoint_with_half_a_description_is_one_line(section: str, tmp_path: Path) -> None:
+def small_checkpoint(folder: Path, items: int = 5) -> Path:
     config = read_recipe("mf-id", {"items.width": 4}).config
-    Recommender(config["items"], config["users"], config["scoring"], DatasetSpec(3, 5, 2)).save(tmp_path)
-    path = tmp_path / "recommender.json"
-    saved = json.loads(path.read_text())
-    del saved[section]
-    path.write_text(json.dumps(saved))
-    with pytest.raises(RunError, match=f"its description lacks {section}; it is damaged"):
+    Recommender(config["items"], config["users"], config["scoring"], DatasetSpec(3, items, 2)).save(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [('"length": 2', '"length": 3'), ('"users": 3,', ""), ('"name": "mf"', '"name": "dssm"')],
+)
+def test_a_description_that_was_changed_is_one_line(before: str, after: str, tmp_path: Path) -> None:
+    path = small_checkpoint(tmp_path) / "recommender.json"
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after, 1), encoding="utf-8")
+    with pytest.raises(RunError, match=r"recommender.json: (was changed since it was saved|not JSON)"):
         Recommender.from_pretrained(tmp_path)
 
 
-def test_weights_of_another_model_are_one_line(tmp_path: Path) -> None:
-    config = read_recipe("mf-id", {"items.width": 4}).config
-    for folder, items in (("a", 5), ("b", 6)):
-        spec = DatasetSpec(3, items, 2)
-        Recommender(config["items"], config["users"], config["scoring"], spec).save(tmp_path / folder)
-    shutil.copy(tmp_path / "b" / "model.safetensors", tmp_path / "a")
-    with pytest.raises(RunError, match="its weights do not fit its description; it is damaged"):
-        Recommender.from_pretrained(tmp_path / "a")
+def other_weights(folder: Path) -> None:
+    """Of the same names and shapes, one bit changed."""
+    content = bytearray((folder / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(content)
+
+
+def larger_weights(folder: Path) -> None:
+    shutil.copy(small_checkpoint(folder / "other", items=6) / WEIGHTS, folder)
+
+
+def fewer_weights(folder: Path) -> None:
+    tensors = read_weights(folder)
+    tensors.popitem()
+    save_file(tensors, folder / WEIGHTS)
+
+
+@pytest.mark.parametrize("change", [other_weights, larger_weights, fewer_weights])
+def test_weights_of_another_model_are_one_line(change: Callable[[Path], None], tmp_path: Path) -> None:
+    change(small_checkpoint(tmp_path))
+    for read in (Recommender.from_pretrained, read_hashed_weights):
+        with pytest.raises(RunError, match="not the weights that were saved with recommender.json; put both"):
+            read(tmp_path)
+
+
+def test_a_checkpoint_replaced_between_two_reads_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_checkpoint(tmp_path)
+    read = checkpoint.read_description
+
+    def replacing(folder: Path) -> dict[str, Any]:
+        found = read(folder)
+        monkeypatch.setattr(checkpoint, "read_description", read)
+        small_checkpoint(tmp_path)
+        return found
+
+    monkeypatch.setattr(checkpoint, "read_description", replacing)
+    found = Recommender.from_pretrained(tmp_path)
+    assert torch.equal(found.state_dict()["items.rows.weight"], read_weights(tmp_path)["items.rows.weight"])
+
+
+def reordered(items: pl.DataFrame) -> pl.DataFrame:
+    return items.reverse()
+
+
+def renamed(items: pl.DataFrame) -> pl.DataFrame:
+    return items.rename({"item_id": "id"})
+
+
+def numbered(items: pl.DataFrame) -> pl.DataFrame:
+    return items.with_columns(item_id=pl.int_range(pl.len()))
+
+
+def shortened(items: pl.DataFrame) -> pl.DataFrame:
+    return items.head(7)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (reordered, "has other items, or in another order, than the run"),
+        (shortened, "has other items, or in another order, than the run"),
+        (renamed, "has no column item_id of text"),
+        (numbered, "has no column item_id of text"),
+    ],
+)
+def test_other_items_are_one_line(
+    run: Run, change: Callable[[pl.DataFrame], pl.DataFrame], says: str
+) -> None:
+    path = run.folder / "items.parquet"
+    change(pl.read_parquet(path)).write_parquet(path)
+    with pytest.raises(RunError, match=f"items.parquet: {says}; copy items.parquet of the data set"):
+        _ = run.vocabulary

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Self, TypeAlias, final
 
 from pixelrec.errors import RequestError
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 _DRAW_EVERY = 0.1  # seconds: drawing must cost nothing beside the work
 _PRINT_EVERY = 60.0  # seconds: a log file must not fill up
+OnProgress: TypeAlias = Callable[[str], object]  # called with a line of text as work goes on
 _SHOWN: ContextVar[bool] = ContextVar("shown", default=False)
+
+
+def ignore(_line: str) -> None:
+    """The default `OnProgress`: does nothing."""
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch
 from pixelrec.baselines import BASELINES
 from pixelrec.baselines.baseline import AbstractBaseline
 from pixelrec.batch import Histories
+from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.split import EvaluationCases
 from pixelrec.data.views import seen_items
 from pixelrec.evaluation.metrics import metrics
@@ -20,12 +21,6 @@ from pixelrec.evaluation.ranks import count_dense_ranks
 SAMPLE = 10_000  # validation cases, at most, that baselines are tuned on
 _SCORES = 12_000_000  # at a time: about 100 MB
 _USERS = 1024  # at a time, at most
-
-OnStart = Callable[[str], object]  # called with a name before its work begins
-
-
-def ignore(_name: str) -> None:
-    """The default `OnStart`: does nothing."""
 
 
 @final
@@ -48,7 +43,7 @@ def rank_baselines(
     items: int,
     validation: EvaluationCases,
     cases: EvaluationCases,
-    on_start: OnStart = ignore,
+    on_start: OnProgress = ignore,
     known: BaselineRanks = NONE,
     save: Callable[[BaselineRanks], object] | None = None,
 ) -> BaselineRanks:

@@ -119,9 +119,10 @@ class Cell:
             return
         try:
             run = Run.open(self.folder)
+            begun = run.recipe
         except PixelrecError as error:
             raise RunError(f"{self.folder} cannot be continued: {error}; {_remedy(self.folder)}") from None
-        old, new = dict(flatten(run.recipe.config)), dict(flatten(self.recipe.config))
+        old, new = dict(flatten(begun.config)), dict(flatten(self.recipe.config))
         for key in [key for key in old | new if key not in _WITHOUT_EFFECT and old.get(key) != new.get(key)]:
             change = f"{key} {old.get(key, 'absent')}, which is now {new.get(key, 'absent')}"
             raise RunError(f"{self.folder} was begun with {change}; {_remedy(self.folder.parent)}")

@@ -7,11 +7,12 @@ from functools import partial
 import numpy as np
 
 from pixelrec.choices import Split, check_split
+from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import item_counts
 from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
 from pixelrec.errors import DataError
-from pixelrec.evaluation.baselines import BaselineRanks, OnStart, ignore, rank_baselines
+from pixelrec.evaluation.baselines import BaselineRanks, rank_baselines
 from pixelrec.evaluation.comparison import compare_with_baselines
 from pixelrec.evaluation.evaluate import rank_cases
 from pixelrec.evaluation.metrics import metrics
@@ -39,7 +40,9 @@ def target_counts(dataset: Dataset, cases: EvaluationCases) -> np.ndarray:
     return item_counts(training_events(dataset), dataset.items)[cases.targets]
 
 
-def evaluate_run(run: Run, dataset: Dataset, split: Split, on_progress: OnStart = ignore) -> EvaluationResult:
+def evaluate_run(
+    run: Run, dataset: Dataset, split: Split, on_progress: OnProgress = ignore
+) -> EvaluationResult:
     """Ranks with the run and every baseline, and saves the result.
 
     on_progress: called with a line of text as the work goes on. Raises `DataError` if no user of the data set
@@ -70,7 +73,7 @@ def evaluate_run(run: Run, dataset: Dataset, split: Split, on_progress: OnStart 
     return result
 
 
-def baselines(dataset: Dataset, split: Split, on_start: OnStart = ignore) -> BaselineRanks:
+def baselines(dataset: Dataset, split: Split, on_start: OnProgress = ignore) -> BaselineRanks:
     """Ranks by baseline, int64[Q] in the order of `cases_of(dataset, split)`, and notes.
 
     Their hyperparameters are tuned on validation. Results are saved inside the data set, if it is writable.
@@ -80,7 +83,7 @@ def baselines(dataset: Dataset, split: Split, on_start: OnStart = ignore) -> Bas
     return _rank_baselines(dataset, cases_of(dataset, split), on_start)
 
 
-def _rank_baselines(dataset: Dataset, cases: EvaluationCases, on_start: OnStart) -> BaselineRanks:
+def _rank_baselines(dataset: Dataset, cases: EvaluationCases, on_start: OnProgress) -> BaselineRanks:
     saved = read_baselines(dataset, cases)
     if not saved.missing:
         return saved

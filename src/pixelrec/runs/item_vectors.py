@@ -1,8 +1,8 @@
 """The item vectors of a checkpoint, cached in a file beside it, so that the catalogue is encoded only once.
 
-`item-vectors.safetensors` holds `vectors`, fp32 N + 1, D, row r for item number r, and the hashes of weights
-and pictures they depend on. It grows as `item-vectors.partial`: a line with the same hashes, then rows. If
-the process is killed, the next one continues after the last complete row.
+`item-vectors.safetensors` holds `vectors`, fp32 N + 1, D, row r for item number r, their digest, and those
+of the weights and pictures they depend on. It grows as `item-vectors.partial`: a line with the latter, then
+rows. If the process is killed, the next one continues after the last complete row.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Self, final
 
@@ -21,9 +20,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.errors import RunError
-from pixelrec.evaluation.baselines import OnStart, ignore
 from pixelrec.files.atomic import new_file
+from pixelrec.files.checkpoint import section_digests
 from pixelrec.items.cache.key import bytes_of
 from pixelrec.recommender import Recommender
 
@@ -31,7 +31,7 @@ WHOLE, PARTIAL = "item-vectors.safetensors", "item-vectors.partial"
 About = Mapping[str, str]
 
 
-def cached_vectors(recommender: Recommender, checkpoint: Path, on_progress: OnStart = ignore) -> Tensor:
+def cached_vectors(recommender: Recommender, checkpoint: Path, on_progress: OnProgress = ignore) -> Tensor:
     """Vectors (N + 1, D) of all items, read from a file beside the checkpoint that was loaded.
 
     If it is missing or incomplete, the rest is encoded and written, if the folder is writable. Vectors that
@@ -41,34 +41,32 @@ def cached_vectors(recommender: Recommender, checkpoint: Path, on_progress: OnSt
     """
     if not recommender.items.expensive:
         return recommender.encode_all()
-    digest = (
-        sha256()
-    )  # of the loaded weights, not the file: training may replace the checkpoint at any moment
-    for name, tensor in recommender.items.state_dict().items():
-        digest.update(name.encode() + b"\0")
-        digest.update(bytes_of(tensor))
-    weights = digest.hexdigest()
-    found = _read(recommender, checkpoint, weights)
-    if found is None:
+    # of the loaded weights, not the file: training may replace the checkpoint at any moment
+    weights = section_digests(recommender.items.state_dict(prefix="items."))["items"]
+    reads = None if recommender.spec.covers is None else recommender.items.reads
+    found = read_vectors(checkpoint, weights, reads)
+    if found is None or tuple(found.shape) != _shape(recommender):
         found = _complete(recommender, checkpoint, weights, on_progress)
     return found.to(recommender.device)
 
 
-def _read(recommender: Recommender, checkpoint: Path, weights: str) -> Tensor | None:
-    """The vectors in the file; none if it is missing, damaged, or of other weights or pictures."""
+def read_vectors(checkpoint: Path, weights: str, reads: str | None) -> Tensor | None:
+    """The vectors in the file; none if it is missing, damaged, or of other weights or pictures.
+
+    weights: digest of section `items`. reads: fingerprint of the pictures; none: any, there are none here.
+    """
     try:
         with safe_open(checkpoint / WHOLE, framework="pt") as file:
             about: About = file.metadata() or {}
             vectors: Tensor = file.get_tensor("vectors")
     except (OSError, SafetensorError):
         return None
-    at_hand = recommender.spec.covers is not None
-    if about.get("weights") != weights or (at_hand and about.get("reads") != recommender.items.reads):
+    if about.get("weights") != weights or (reads is not None and about.get("reads") != reads):
         return None
-    return vectors if tuple(vectors.shape) == _shape(recommender) else None
+    return vectors if section_digests({"vectors": vectors})["vectors"] == about.get("vectors") else None
 
 
-def _complete(recommender: Recommender, checkpoint: Path, weights: str, on_progress: OnStart) -> Tensor:
+def _complete(recommender: Recommender, checkpoint: Path, weights: str, on_progress: OnProgress) -> Tensor:
     """Vectors of all items; those that were encoded before an interruption are not encoded again."""
     about = {"weights": weights, "reads": recommender.items.reads}
     vectors = torch.zeros(_shape(recommender))
@@ -135,8 +133,9 @@ class _PartialFile:
         """Writes the complete file and removes this one."""
         with self._or_without():
             if self.file is not None:
+                about = {**self.about, **section_digests({"vectors": vectors})}
                 with new_file(self.checkpoint / WHOLE, RunError) as draft:
-                    save_file({"vectors": vectors}, draft, dict(self.about))
+                    save_file({"vectors": vectors}, draft, about)
                 (self.checkpoint / PARTIAL).unlink(missing_ok=True)
 
     @contextmanager

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import Events
+from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import all_events, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import RequestError
-from pixelrec.evaluation.baselines import OnStart, ignore
 from pixelrec.evaluation.evaluate import FEW_USERS, USERS, rank_targets
 from pixelrec.images.covers import read_loose
 from pixelrec.recommender import Catalogue, Recommender
@@ -33,7 +33,7 @@ class Request:
 
 
 def for_users(
-    run: Run, dataset: Dataset, users: Sequence[str], request: Request, on_progress: OnStart = ignore
+    run: Run, dataset: Dataset, users: Sequence[str], request: Request, on_progress: OnProgress = ignore
 ) -> pl.DataFrame:
     """`user_id, rank, item_id, score` (and `title`) for users of the data set; all their events are seen."""
     numbers = dataset.user_numbers(list(users))
@@ -57,7 +57,7 @@ def for_history(
     dataset: Dataset | None,
     history: Sequence[str],
     request: Request,
-    on_progress: OnStart = ignore,
+    on_progress: OnProgress = ignore,
 ) -> pl.DataFrame:
     """`rank, item_id, score` (and `title`) for a history of item ids, oldest first.
 
@@ -92,7 +92,9 @@ class RecommendationService:
     request: Request
 
     @classmethod
-    def of(cls, run: Run, recommender: Recommender, request: Request, on_progress: OnStart = ignore) -> Self:
+    def of(
+        cls, run: Run, recommender: Recommender, request: Request, on_progress: OnProgress = ignore
+    ) -> Self:
         """Reads the new pictures first, so that a broken one is reported before the catalogue is encoded."""
         vocabulary, unseen = run.vocabulary, None
         if request.covers:

@@ -2,7 +2,7 @@
 
 ```
 recipe.yaml         every choice, resolved, and the name of the recipe
-run.json            the data set, pretrained networks, time and versions
+run.json            the data set, digests of it, pretrained networks, time and versions
 items.parquet       the vocabulary of the item numbers that the checkpoints use
 metrics.jsonl       a line per epoch
 tensorboard/
@@ -21,6 +21,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -30,9 +31,9 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import DatasetSpec
-from pixelrec.data.dataset import Dataset, is_dataset
-from pixelrec.errors import RunError
-from pixelrec.evaluation.baselines import OnStart, ignore
+from pixelrec.console.progress import OnProgress, ignore
+from pixelrec.data.dataset import Dataset, ids_digest, is_dataset
+from pixelrec.errors import RecipeError, RunError
 from pixelrec.files.atomic import whole, write_text
 from pixelrec.files.json_object import read_object
 from pixelrec.numerics.precision import device_of
@@ -40,15 +41,15 @@ from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.item_vectors import cached_vectors
 
-FORMAT = 2
-_KEYS = {"recipe", "data", "data_from_here", "data_fingerprint"}  # of run.json, without which it is of no use
+FORMAT = 3
+# Entries of run.json without which it is of no use; all are text.
+_KEYS = ("recipe", "device", "data", "data_from_here", "data_fingerprint", "item_ids", "created")
 EVENTS, PICTURES = "users, items or histories", "pictures"
 
 
 @dataclass(frozen=True, repr=False)
 class Run:
     folder: Path
-    recipe: Recipe
     about: Mapping[str, Any]  # run.json
 
     def __repr__(self) -> str:
@@ -56,7 +57,20 @@ class Run:
 
     @property
     def name(self) -> str:
-        return self.recipe.name
+        """That of its recipe."""
+        return str(self.about["recipe"])
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """Raises `RunError` if the file is missing or damaged, or names a class that is not installed."""
+        path = self.folder / "recipe.yaml"
+        try:
+            found = read_recipe(path)
+        except RecipeError as error:
+            raise RunError(f"{path}: the recipe of the run cannot be used: {error}") from error
+        if found.name != self.name:
+            raise RunError(f"{path}: is of {found.name}, and the run of {self.name}; put its own recipe back")
+        return found
 
     @property
     def names(self) -> tuple[str, str, str]:
@@ -91,9 +105,11 @@ class Run:
         about: dict[str, Any] = {
             "format": FORMAT,
             "recipe": recipe.name,
+            "device": recipe.training.device,
             "data": str(data),
             "data_from_here": os.path.relpath(data, folder.resolve()),
             "data_fingerprint": dataset.fingerprint,
+            "item_ids": ids_digest(dataset.item_ids),
             "created": datetime.now().astimezone().isoformat(timespec="seconds"),
             "pixelrec": version("pixelrec"),
             "torch": torch.__version__,
@@ -107,7 +123,7 @@ class Run:
         shutil.copyfile(dataset.folder / "items.parquet", folder / "items.parquet")
         write_text(folder / "recipe.yaml", recipe.dump(named=True), RunError)
         write_text(folder / "run.json", json.dumps(about, indent=2) + "\n", RunError)
-        return cls(folder, recipe, about)
+        return cls(folder, about)
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
@@ -119,9 +135,9 @@ class Run:
             raise RunError(
                 f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"
             )
-        if absent := _KEYS - about.keys():
-            raise RunError(f"{folder / 'run.json'}: lacks {', '.join(sorted(absent))}; the run is damaged")
-        return cls(folder, read_recipe(folder / "recipe.yaml"), about)
+        if absent := [key for key in _KEYS if not isinstance(about.get(key), str)]:
+            raise RunError(f"{folder / 'run.json'}: has no text as {', '.join(absent)}; the run is damaged")
+        return cls(folder, about)
 
     def dataset(self, data: Path | str | None = None) -> Dataset:
         """The data set it was trained on, or the same one at another place.
@@ -164,8 +180,12 @@ class Run:
 
     def recommender(self, spec: DatasetSpec | None = None) -> Recommender:
         """The recommender of the best epoch; raises `RunError` if no epoch has ended yet."""
-        device = device_of(self.recipe.training.device)
-        return Recommender.from_pretrained(self.demand_best(), data=spec).to(device)
+        return Recommender.from_pretrained(self.demand_best(), data=spec).to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """The device that its recipe chooses, on this machine."""
+        return device_of("cpu" if self.about["device"] == "cpu" else "auto")
 
     def demand_best(self) -> Path:
         """The checkpoint of the best epoch; raises `RunError` if no epoch has ended yet."""
@@ -181,22 +201,27 @@ class Run:
     def vocabulary(self) -> pl.DataFrame:
         """`item_id`, and perhaps a title and more, of item number r + 1 of its checkpoints, in row r.
 
-        Raises `RunError` if the file is missing or damaged.
+        Raises `RunError` if the file is missing, damaged, or of other items.
         """
         path = self.folder / "items.parquet"
+        remedy = "copy items.parquet of the data set that the run was trained on there"
         try:
-            return pl.read_parquet(path, glob=False)
+            items = pl.read_parquet(path, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).strip().split("\n")[0]
-            raise RunError(
-                f"{path}: missing or damaged ({reason}); it is a copy of items.parquet of the data set"
-            ) from error
+            raise RunError(f"{path}: missing or damaged ({reason}); {remedy}") from error
+        ids = items.to_dict().get("item_id")
+        if ids is None or ids.dtype != pl.String or ids.null_count():
+            raise RunError(f"{path}: has no column item_id of text; {remedy}")
+        if ids_digest(ids) != self.about["item_ids"]:
+            raise RunError(f"{path}: has other items, or in another order, than the run; {remedy}")
+        return items
 
-    def catalogue(self, recommender: Recommender, on_progress: OnStart = ignore) -> Catalogue:
+    def catalogue(self, recommender: Recommender, on_progress: OnProgress = ignore) -> Catalogue:
         """All items, encoded by the recommender of the best epoch; expensive vectors are cached there."""
         return recommender.catalogue(encoded=self.encoded(recommender, on_progress))
 
-    def encoded(self, recommender: Recommender, on_progress: OnStart = ignore) -> Tensor:
+    def encoded(self, recommender: Recommender, on_progress: OnProgress = ignore) -> Tensor:
         """Vectors (N + 1, D) of all items; where they are expensive, cached beside the best checkpoint."""
         return cached_vectors(recommender, whole(self.folder / "best"), on_progress)
 
