@@ -50,10 +50,19 @@ def test_all_events_include_the_test_events(small: Dataset) -> None:
     assert times.tolist() == [0, 1, 2, 3, 0, 1, 0, 1, 2, 0]
 
 
-def test_targets_that_the_user_had_before_are_known(tmp_path: Path) -> None:
-    lines = {"a": "p q p", "b": "p q r", "c": "p p q p", "d": "p p", "e": "q p p"}
+@pytest.mark.parametrize("chunk", [1, 65_536])
+def test_a_target_of_the_history_is_no_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """Only for the split whose event it is; the events stay in the histories."""
+    monkeypatch.setattr("pixelrec.data.split._USERS", chunk)
+    source = tmp_path / "interactions.csv"
+    lines = {**LINES, "e": "p q p", "f": "p q q r", "g": "p p p", "h": "q p r"}
     rows = [f"{item},{user},{time}" for user, line in lines.items() for time, item in enumerate(line.split())]
-    (tmp_path / "x.csv").write_text("item_id,user_id,timestamp\n" + "\n".join(rows), encoding="utf-8")
-    dataset = prepare(tmp_path / "x.csv", out=tmp_path / "data")
-    assert test_cases(dataset).repeated.tolist() == [True, False, True, True]
-    assert validation_cases(dataset).repeated.tolist() == [False, False, False, False]
+    source.write_text("item_id,user_id,timestamp\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    data = prepare(source, out=tmp_path / "data")
+    for ask, users, repeats in ((validation_cases, "a c e h", 2), (test_cases, "a c f h", 2)):
+        cases = ask(data)
+        assert [data.user_ids[int(u) - 1] for u in cases.users] == users.split()
+        assert cases.repeats == repeats and len(cases.targets) == len(cases)
+        assert len(cases.histories.starts) == len(data.user_ids) + 1

@@ -16,7 +16,7 @@ from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
 from pixelrec.evaluation import baselines as module
-from pixelrec.evaluation.baselines import rank_baselines, rank_by, tune_baseline, validation_sample
+from pixelrec.evaluation.baselines import rank_baselines, rank_by, sample, tune_baseline
 from pixelrec.evaluation.metrics import metrics
 
 N = 6
@@ -127,9 +127,9 @@ def test_at_most_ten_thousand_cases_tune_always_the_same(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everyone = validation_cases(dataset)
-    assert validation_sample(everyone) is everyone
+    assert sample(everyone) is everyone
     monkeypatch.setattr(module, "SAMPLE", 50)
-    some, again = validation_sample(everyone), validation_sample(everyone)
+    some, again = sample(everyone), sample(everyone)
     assert len(some) == len(set(some.users.tolist())) == 50
     np.testing.assert_array_equal(some.users, again.users)
     target_of = dict(zip(everyone.users.tolist(), everyone.targets.tolist(), strict=True))

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pixelrec.data.dataset import Dataset
+from pixelrec.evaluation.slices import ALL, measure
 from pixelrec.files.checkpoint import weights_sha256, write_checkpoint
 from pixelrec.grid import results
 from pixelrec.grid.cell import Cell, Costs
@@ -65,8 +66,11 @@ def write(grid: Grid, cell: Cell, ranks: np.ndarray) -> None:
     cell.folder.mkdir(parents=True, exist_ok=True)
     cases = grid.cases()
     counts = results.target_counts(grid.dataset, cases)
-    write_ranks(cell.folder, grid.dataset, cases, ranks, counts)
+    digest = write_ranks(cell.folder, grid.dataset, cases, ranks, counts)
     best = cell.folder / "best"
     write_checkpoint(best, {}, {"bias": torch.zeros(1)})
-    found = EvaluationResult(grid.split, cell.recipe.name, {}, None, {}, weights=weights_sha256(best))
+    overall = measure(ALL, cell.recipe.name, {cell.recipe.name: ranks}, counts)
+    assert overall is not None
+    weights = weights_sha256(best)
+    found = EvaluationResult(grid.split, cell.recipe.name, overall, {}, weights=weights, ranks=digest)
     found.write(cell.folder)

@@ -6,6 +6,7 @@ import csv
 import math
 from collections import Counter
 from dataclasses import replace
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.errors import RunError
 from pixelrec.files.checkpoint import write_checkpoint
+from pixelrec.grid.cell import Cell
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.results import Collector, Results
 from pixelrec.grid.tables import csv_table, markdown_table, table_notes
-from pixelrec.runs.results import SavedRanks, read_ranks, result_files
+from pixelrec.runs.results import EvaluationResult, SavedRanks, read_ranks, result_files
 
 from .conftest import Finish, collect_results, write
 
@@ -257,7 +259,10 @@ def test_results_of_other_weights_are_refused(grid: Grid, finish: Finish) -> Non
     cell = grid.cells[0][0]
     finish(cell)
     write_checkpoint(cell.folder / "best", {}, {"bias": torch.ones(1)})
-    with pytest.raises(RunError, match=r"seed-0 has other weights .* run `pixelrec evaluate .*test`$"):
+    with pytest.raises(
+        RunError,
+        match=r"seed-0: its evaluation is damaged or of other weights; run `pixelrec evaluate .*test`$",
+    ):
         collect_results(grid, baselines(grid))
 
 
@@ -266,19 +271,27 @@ def test_ranks_of_other_users_targets_or_training_events_are_refused(grid: Grid,
     finish(cell)
     path = result_files(cell.folder, "test")[0]
     table = pl.read_parquet(path)
-    table.reverse().write_parquet(path)
+    rewrite(cell, table.reverse())
     with pytest.raises(RunError, match=r"ranks-test.parquet and .* different users; .* delete .*seed-0$"):
         collect_results(grid, baselines(grid))
     for what, changed in {
         "targets": table.with_columns(pl.col("item_id").reverse()),
         "training events": table.with_columns(pl.col("item_training_events") + 1),
     }.items():
-        changed.write_parquet(path)
+        rewrite(cell, changed)
         with pytest.raises(RunError, match=f"different {what}"):
             collect_results(grid, baselines(grid))
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(RunError, match="damaged"):
+    with pytest.raises(RunError, match=r"seed-0: its evaluation is damaged or of other weights; run `pix"):
         collect_results(grid, baselines(grid))
+
+
+def rewrite(cell: Cell, table: pl.DataFrame) -> None:
+    """Ranks as another evaluation of the same weights would have left them."""
+    path = result_files(cell.folder, "test")[0]
+    table.write_parquet(path)
+    found = EvaluationResult.read(cell.folder, "test")
+    replace(found, ranks=sha256(path.read_bytes()).hexdigest()).write(cell.folder)
 
 
 def test_conditions_of_the_times_are_noted(grid: Grid, finish: Finish) -> None:

@@ -55,7 +55,7 @@ SEEDS = {"curatornet-id": (0, 1, 2)}
 def outcome(dataset: Dataset, out: Path, recipe: str, overrides: dict[str, object]) -> tuple[float, float]:
     """Test NDCG@10 of a recipe and of popularity."""
     run = api.train(recipe, data=dataset.folder, out=out, overrides=overrides)
-    found = api.evaluate(run, split="test")
+    found = api.evaluate(run, split="test").metrics
     return found[recipe]["NDCG@10"], found["popularity"]["NDCG@10"]
 
 

@@ -28,7 +28,7 @@ def trained(
 ) -> tuple[Run, float, float]:
     """The run, evaluated on test, its NDCG@10 and that of popularity."""
     run = api.train(recipe, data=dataset.folder, out=out, overrides=overrides)
-    found = api.evaluate(run)
+    found = api.evaluate(run).metrics
     return run, found[recipe]["NDCG@10"], found["popularity"]["NDCG@10"]
 
 

@@ -46,7 +46,7 @@ def test_it_learns_with_its_top_blocks(dataset: Dataset, tmp_path: Path) -> None
         overrides={**untrained, "training.epochs": 1},
     )
     run = api.train("sasrec-vit", data=dataset.folder, out=tmp_path / "run", overrides=words)
-    found = api.evaluate(run)
+    found = api.evaluate(run).metrics
     assert found["sasrec-vit"]["NDCG@10"] > 1.5 * found["popularity"]["NDCG@10"]
     started, ended = (read_weights(each.folder / "best") for each in (before, run))
     moved = {name for name in ended if not torch.equal(ended[name], started[name])}

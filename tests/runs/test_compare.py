@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
@@ -20,14 +21,15 @@ from pixelrec.cli.show_comparison import print_comparison
 from pixelrec.errors import RequestError, RunError
 from pixelrec.evaluation.metrics import metrics, per_user
 from pixelrec.evaluation.significance import paired
-from pixelrec.evaluation.slices import slice_metrics
+from pixelrec.evaluation.slices import ALL, measure, measure_slices
 from pixelrec.files.checkpoint import weights_sha256, write_checkpoint
 from pixelrec.runs.compare import RunComparison, RunDifference
 from pixelrec.runs.results import EvaluationResult, is_evaluated
 from pixelrec.runs.run import Run
 
 USERS = 300
-COUNTS = np.arange(USERS) % 15  # a third of them few
+COUNTS = 1 + np.arange(USERS) % 12  # a third of them few, none of a new item
+MOST = {"user_id": USERS, "item_id": 50}
 
 
 def evaluated(
@@ -36,11 +38,14 @@ def evaluated(
     """A run folder with what a comparison reads."""
     if not (folder / "best").exists():
         write_checkpoint(folder / "best", {}, {"weight": torch.tensor(ranks)})
-    ids = {"user_id": np.arange(len(ranks)), "item_id": np.arange(len(ranks)) % 50}
+    ids = {name: [f"{name[0]}{n % most}" for n in range(len(ranks))] for name, most in MOST.items()}
     table = {**ids, "rank": ranks, "item_training_events": counts}
-    pl.DataFrame(table).write_parquet(folder / f"ranks-{split}.parquet")
-    slices, weights = slice_metrics(name, {name: ranks}, counts), weights_sha256(folder / "best")
-    EvaluationResult(split, name, {name: metrics(ranks)}, None, {}, slices, weights).write(folder)
+    path = folder / f"ranks-{split}.parquet"
+    pl.DataFrame(table).write_parquet(path)
+    overall, slices = measure(ALL, name, {name: ranks}, counts), measure_slices(name, {name: ranks}, counts)
+    assert overall is not None
+    weights, digest = weights_sha256(folder / "best"), sha256(path.read_bytes()).hexdigest()
+    EvaluationResult(split, name, overall, {}, slices, weights=weights, ranks=digest).write(folder)
     return Run(folder, {"recipe": name})
 
 
@@ -200,9 +205,10 @@ def test_the_difference_is_taken_user_by_user(ranks: tuple[np.ndarray, np.ndarra
         assert got == pytest.approx(expected, rel=1e-9)
     assert found.overall.verdict == "ahead"
     difference, low, high = (f"{100 * x:+.2f}" for x in interval(a[few], b[few]))
+    hits = [(some[few] <= 10).sum() for some in (a, b)]
     assert found.long_tail.sentence("A", "B") == (
         f"On items with < 5 training events (n = 100), A is ahead of B: NDCG@10 {difference} points "
-        f"(95 % interval {low} to {high})"
+        f"(95 % interval {low} to {high}; hits in the top 10: {hits[0]} of 100 against {hits[1]})"
     )
     assert found.overall.sentence("A", "B").startswith("A is ahead of B: NDCG@10 +")
     back = RunDifference.read(tmp_path / "b", tmp_path / "a", "test")

@@ -91,7 +91,8 @@ def test_training_events_of_items_are_counted_in_the_raw_data(
     assert table["item_training_events"].to_list() == [trained[item] for item in table["item_id"]]
     few = np.array([trained[item] < 5 for item in table["item_id"]])
     assert 0 < few.sum() < len(few) and 0 in table["item_training_events"]
-    part, others = EvaluationResult.read(run.folder, "test").slices
+    part, new, others = EvaluationResult.read(run.folder, "test").slices
+    assert new.cases == sum(trained[item] == 0 for item in table["item_id"])
     assert (part.cases, others.cases) == (few.sum(), (~few).sum())
     everyone = {"mine": table["rank"].to_numpy(), **baselines(dataset, "test").ranks}
     assert list(part.metrics) == list(everyone) == list(found)

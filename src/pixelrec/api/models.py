@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pixelrec.grid.outcome import Outcome
     from pixelrec.recipe.recipe import Recipe
     from pixelrec.runs.compare import RunComparison
+    from pixelrec.runs.results import EvaluationResult
     from pixelrec.runs.run import Run
 
 
@@ -100,29 +101,33 @@ def evaluate(
     *,
     split: Split = "test",
     data: Dataset | Place | None = None,
+    out: Place | None = None,
     console: Console | None = None,
-) -> dict[str, dict[str, float]]:
+) -> EvaluationResult:
     """Compute the metrics of a run and of baselines.
 
-    The whole catalogue is ranked for every user.
+    The whole catalogue is ranked for every user whose item is new to them; users with a repeated item are
+    counted and left out.
 
     Args:
         run: run folder.
         split: the last event of every user (test), or the one before (validation).
         data: data set folder, if it has moved since.
+        out: folder for the result, such as for a run that cannot be written; the run folder by default.
         console: for progress; without one, nothing is printed.
 
     Returns:
-        Fractions: `{"sasrec-id": {"Recall@10": …, …}, "popularity": {…}, …}`. They are written into the run
-        folder too, with the rank of every user; ranks of baselines are saved in the data set.
+        `metrics`, in fractions: `{"sasrec-id": {"Recall@10": …, …}, "popularity": {…}, …}`; `table()`, the
+        same with intervals and slices as a frame; `comparison`, the verdict against the best baseline. It is
+        written into the folder too, with the rank of every user; ranks of baselines are saved in the data
+        set.
     """
-    opened = as_run(run)
+    opened, folder = as_run(run), None if out is None else as_path(out, "out")
     from pixelrec.runs.evaluate import evaluate_run
 
     dataset = opened.dataset(folder_of(data))
     with shown_on(console) as screen, screen.status("evaluating") as status:
-        found = evaluate_run(opened, dataset, split, status.update)
-    return {model: dict(values) for model, values in found.metrics.items()}
+        return evaluate_run(opened, dataset, split, status.update, folder)
 
 
 def bench(
@@ -193,6 +198,7 @@ def report(
     split: Split = "test",
     beside: Sequence[Run | Place] = (),
     data: Dataset | Place | None = None,
+    out: Place | None = None,
     console: Console | None = None,
 ) -> Path:
     """Write a page about a run, with curves, metrics and examples.
@@ -204,18 +210,22 @@ def report(
         split: events of the metrics and the users.
         beside: other runs of the same data set, to show in the same tables and to compare with.
         data: data set folder, if it has moved since.
+        out: folder for the page and the result of the run, if not the run folder.
         console: for progress; without one, nothing is printed.
     """
     opened, others = as_run(run), [as_run(other) for other in as_list(beside, "beside")]
+    folder = None if out is None else as_path(out, "out")
     from pixelrec.runs.report import write_run_report
     from pixelrec.runs.results import is_evaluated
 
     dataset = opened.dataset(folder_of(data))
-    for each in (opened, *others):
+    if not is_evaluated(opened.folder, split, folder):
+        evaluate(opened, split=split, data=data, out=folder, console=console)
+    for each in others:
         if not is_evaluated(each.folder, split):
             evaluate(each, split=split, data=data, console=console)
     with shown_on(console):
-        return write_run_report(opened, dataset, split, beside=others)
+        return write_run_report(opened, dataset, split, beside=others, out=folder)
 
 
 def recommend(

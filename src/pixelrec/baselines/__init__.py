@@ -19,4 +19,4 @@ BASELINES: Mapping[str, type[AbstractBaseline]] = {
 }
 
 # Raised whenever the ranks of a baseline may change, so that saved ones are not used.
-VERSION = 1
+VERSION = 2

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pixelrec.images.doctor import CheckReport
     from pixelrec.items.cache.entries import Entry
     from pixelrec.runs.compare import RunComparison
+    from pixelrec.runs.results import EvaluationResult
     from pixelrec.runs.run import Run
 
 
@@ -89,7 +90,14 @@ def run(found: Run, console: Console) -> None:
 
 
 def evaluation(
-    _: object, console: Console, run: Path, split: Split, data: Path | None, *, report: bool = True
+    found: EvaluationResult,
+    console: Console,
+    run: Path,
+    split: Split,
+    data: Path | None,
+    out: Path | None,
+    *,
+    report: bool = True,
 ) -> None:
     """Metrics of the run and of all baselines.
 
@@ -100,19 +108,27 @@ def evaluation(
     from pixelrec.cli.show_evaluation import print_evaluation
     from pixelrec.console.numbers import plural
     from pixelrec.files.atomic import whole
-    from pixelrec.runs.results import EvaluationResult
+    from pixelrec.runs.results import result_files
     from pixelrec.training.state import read_progress
 
-    print_evaluation(EvaluationResult.read(run, split), console)
-    _say(console, "", f"ranks      {run / f'ranks-{split}.parquet'}")
+    # Written before anything is printed: the reader of the output may have gone.
+    page = api.report(run, split=split, data=data, out=out, console=console) if report else None
+    print_evaluation(found, console)
+    _say(console, "", f"ranks      {result_files(out or run, split)[0]}")
     with suppress(RunError):  # no state, or another process is replacing it
         progress, _ = read_progress(whole(run / "last"))
         if not progress.finished:
             ended, more = plural(progress.epoch, "epoch"), f"pixelrec train --resume {quote(str(run))}"
             _say(console, f"training   not finished: {ended} so far; {more} continues")
-    if report:
-        _say(console, f"report     {api.report(run, split=split, data=data, console=console)}")
-    _say(console, f"next       pixelrec recommend {quote(str(run))} --user ID")
+    if page is not None:
+        _say(console, f"report     {page}")
+    folder = quote(str(run))
+    _say(console, f"next       pixelrec recommend {folder} --user ID")
+    if out is None:
+        _say(
+            console,
+            f"           pixelrec compare {folder} OTHER_RUN   (or report {folder} --beside OTHER_RUN)",
+        )
 
 
 def comparison(found: RunComparison, console: Console) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pixelrec.cli.show_evaluation import COLOURS, metric_table, too_few_cases
-from pixelrec.console.numbers import DASH, percent, signed
+from pixelrec.cli.show_evaluation import COLOURS, MEDIAN, metric_table, too_few_cases
+from pixelrec.console.numbers import DASH, percent, short, signed
 from pixelrec.console.terminal import first_that_fits, say
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.runs.compare import RunComparison
@@ -28,6 +28,8 @@ def print_comparison(found: RunComparison, console: Console) -> None:
     for part in found.parts:
         if not part.differences:
             say(too_few_cases(part.where, found.split), console, "dim")
+    if note := found.results[0].repeats_note:
+        say(note, console, "yellow")
 
 
 def _table(found: RunComparison, *, intervals: bool) -> Table:
@@ -46,4 +48,5 @@ def _table(found: RunComparison, *, intervals: bool) -> Table:
             colour = COLOURS[pair.verdict] if pair else ""
             style = f"bold {colour}".strip() if name == METRIC else None  # the verdict is about it
             table.add_row(f"  {name}", *cells[: 4 if intervals else 3], style=style)
+        table.add_row(f"  {MEDIAN}", *map(short, part.median_ranks))
     return table

@@ -36,9 +36,8 @@ def print_demonstration(found: Demonstration, console: Console) -> None:
 def _columns(found: Demonstration) -> Mapping[str, Metrics]:
     """By head: all test events, and those of long-tail items if there are any."""
     ids, pixels = (EvaluationResult.read(run.folder, "test") for run in (found.ids, found.pixels))
-    cases = sum(part.cases for part in pixels.slices)
     rows = _rows(ids, ids.metrics) | _rows(pixels, pixels.metrics)
-    columns = {f"\nall items\n(n = {cases:,})": rows}
+    columns = {f"\nall items\n(n = {pixels.overall.cases:,})": rows}
     if (ours := pixels.slice(LONG_TAIL.name)) and (theirs := ids.slice(LONG_TAIL.name)):
         rows = _rows(ids, theirs.metrics) | _rows(pixels, ours.metrics)
         columns[f"items with\n{ours.events}\n(n = {ours.cases:,})"] = rows

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pixelrec.console.numbers import percent
+from pixelrec.console.numbers import percent, short
 from pixelrec.console.terminal import first_that_fits, plain_table, printable, say
-from pixelrec.evaluation.comparison import METRIC, Comparison
-from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
+from pixelrec.evaluation.comparison import LISTED, METRIC, Comparison
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, NEW, SliceResult
 from pixelrec.runs.results import EvaluationResult
 
 if TYPE_CHECKING:
@@ -16,27 +16,48 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COLOURS = {"ahead": "green", "level": "yellow", "behind": "red"}
+MEDIAN = "median rank"
 
 
 def print_evaluation(found: EvaluationResult, console: Console) -> None:
     """All models from the best to the worst by NDCG@10 and the verdict on the trained one; then per slice."""
+    overall = found.overall
     names = list(found.own_metrics)
     without_mrr = [name for name in names if not name.startswith("MRR")]
     at_ten = [name for name in without_mrr if name.endswith("@10")]
-    rows = {model: found.metrics[model] for model in found.ordered()}
-    tables = [
-        _table(found, shown, {model: [each[name] for name in shown] for model, each in rows.items()})
-        for shown in (names, without_mrr, at_ten, [METRIC])
-    ]
+    choices = (
+        (names, True),
+        (names, False),
+        (without_mrr, True),
+        (at_ten, True),
+        (at_ten, False),
+        ([METRIC], False),
+    )
+    tables = []
+    for shown, bounds in choices:
+        heads = [
+            head for name in shown for head in ((name, "± 95 %") if bounds and name == METRIC else (name,))
+        ]
+        rows = {model: _metrics(overall, model, shown, bounds) for model in found.ordered()}
+        tables.append(_table(found, heads, rows))
     console.print()
     console.print(first_that_fits(tables, console))
     console.print()
     if found.comparison is not None:
         _say_verdict(found.comparison, found.model, console)
+    if found.repeats_note:
+        say(found.repeats_note, console, "yellow")
     if found.notes:
         notes = ", ".join(f"{name} ({note})" for name, note in found.notes.items())
         say(f"baselines: {notes}; tuned on validation", console, "dim")
     _print_slices(found, console)
+    if spread := found.exposure:
+        say(
+            f"\nlists of {LISTED} for {spread.users:,} users show {spread.shown:,} of {spread.items:,} items "
+            f"({percent(spread.shown / spread.items, 1)} %), Gini {spread.gini:.2f}",
+            console,
+            "dim",
+        )
 
 
 def too_few_cases(where: str, split: str) -> str:
@@ -52,42 +73,67 @@ def metric_table(corner: str, heads: Sequence[str]) -> Table:
     return table
 
 
+def _metrics(part: SliceResult, model: str, names: Sequence[str], bounds: bool) -> list[str]:
+    """The cells of a model; with `bounds`, half of the interval of the metric that counts is one of them."""
+    cells = []
+    for name in names:
+        cells.append(percent(part.metrics[model][name]))
+        if bounds and name == METRIC:
+            low, high = part.intervals[model].get(name, (float("nan"),) * 2)
+            cells.append(percent((high - low) / 2))
+    return cells
+
+
 def _print_slices(found: EvaluationResult, console: Console) -> None:
-    """A table of both slices, or a line where all cases are in one."""
+    """A table of all slices, or a line where all cases are in one."""
     if len(found.slices) == 1:
         part = found.slices[0]
         say(f"\nall {part.cases:,} {found.split} events are of items with {part.events}", console, "dim")
     if len(found.slices) < 2:
         return
-    wide = [f"{METRIC} on items with\n{part.events}\n(n = {part.cases:,})" for part in found.slices]
-    narrow = [head.replace(" on ", "\non ").replace(" training", "\ntraining") for head in wide]
-    choices = ((found.slices, wide), (found.slices, narrow), (found.slices[:1], narrow[:1]))
     console.print()
-    models = found.slices[0].ordered()
-    tables = [
-        _table(found, heads, {model: [part.metrics[model][METRIC] for part in parts] for model in models})
-        for parts, heads in choices
-    ]
-    console.print(first_that_fits(tables, console))
+    console.print(first_that_fits(_slice_tables(found), console))
     console.print()
     for part in found.slices:
-        if part.comparison is not None and part.name == LONG_TAIL.name:
-            _say_verdict(part.comparison, found.model, console, part.where)
+        if part.comparison is not None and part.name in (LONG_TAIL.name, NEW.name):
+            _say_verdict(part.comparison, found.model, console)
         elif part.comparison is None:
             say(too_few_cases(part.where, found.split), console, "dim")
 
 
-def _say_verdict(found: Comparison, model: str, console: Console, where: str = "") -> None:
-    say(found.sentence(model, where), console, f"bold {COLOURS[found.verdict]}")
+def _slice_tables(found: EvaluationResult) -> list[Table]:
+    """The widest first. Few hits are expected of new items, so that their median rank says more."""
+    models = found.slices[0].ordered()
+    tables = []
+    without_new = [part for part in found.slices if part.name != NEW.name]
+    for parts, medians in ((found.slices, True), (without_new, False), (without_new[:1], False)):
+        heads, columns = [], []
+        for part in parts:
+            events = "none" if part.name == NEW.name else part.events.removesuffix(" training events")
+            where = f"\n{events}\n(n = {part.cases:,})"
+            heads.append(METRIC + where)
+            columns.append([percent(part.metrics[model][METRIC]) for model in models])
+            if medians and part.name == NEW.name:
+                heads.append(MEDIAN + where)
+                columns.append([short(part.median_ranks[model]) for model in models])
+        rows = dict(zip(models, zip(*columns, strict=True), strict=True))
+        tables.append(_table(found, heads, rows, "\ntraining events"))
+    return tables
 
 
-def _table(found: EvaluationResult, heads: Sequence[str], rows: Mapping[str, Sequence[float]]) -> Table:
+def _say_verdict(found: Comparison, model: str, console: Console) -> None:
+    say(found.sentence(model), console, f"bold {COLOURS[found.verdict]}")
+
+
+def _table(
+    found: EvaluationResult, heads: Sequence[str], rows: Mapping[str, Sequence[str]], corner: str = ""
+) -> Table:
     """A row for each model; that of the run is marked."""
     from rich.text import Text
 
-    table = metric_table(f"{found.split}, %", heads)
-    for model, values in rows.items():
+    table = metric_table(f"{found.split}, %{corner}", heads)
+    for model, cells in rows.items():
         own = model == found.model
         name = Text(f"{'>' if own else ' '} {printable(model)}")
-        table.add_row(name, *map(percent, values), style="bold" if own else None)
+        table.add_row(name, *cells, style="bold" if own else None)
     return table

@@ -2,18 +2,22 @@
 
 A user's last event is the test event, the last but one the validation event; the others train. The test
 events lie in files of their own, which training and model selection never open.
+
+A user whose target is in their history is no evaluation case: items of the history are never recommended, so
+the rank of such a target would be the last one, whatever the model.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
 from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.views import places_of
+
+_USERS = 65_536  # whose histories are searched at a time
 
 
 @dataclass(frozen=True)
@@ -22,19 +26,12 @@ class EvaluationCases:
 
     name: str
     users: np.ndarray  # int64[Q]
-    targets: np.ndarray  # int64[Q]: item numbers
+    targets: np.ndarray  # int64[Q]: item numbers, none of them in the history of its user
     histories: Histories
+    repeats: int = 0  # users left out, as their target is in their history
 
     def __len__(self) -> int:
         return len(self.users)
-
-    @cached_property
-    def repeated(self) -> np.ndarray:
-        """bool[Q]: the history of the user has the target already."""
-        owners, places = places_of(self.histories, self.users)
-        found = np.zeros(len(self), bool)
-        found[owners[self.histories.items[places] == self.targets[owners]]] = True
-        return found
 
 
 def training_events(dataset: Dataset) -> Histories:
@@ -44,18 +41,21 @@ def training_events(dataset: Dataset) -> Histories:
 
 
 def validation_cases(dataset: Dataset) -> EvaluationCases:
-    """The last event but one of each evaluated user."""
+    """The last event but one of each evaluated user, if its item is new to the user."""
     histories = training_events(dataset)
     users = np.flatnonzero(dataset.evaluated)
     targets = dataset.event_items[histories.stops[users]].astype(np.int64)
-    return EvaluationCases("validation", users, targets, histories)
+    return _without_repeats("validation", users, targets, histories)
 
 
 def test_cases(dataset: Dataset) -> EvaluationCases:
-    """The last event of each evaluated user; the only reader of the held-out files."""
+    """The last event of each evaluated user, if its item is new to the user.
+
+    The only reader of the held-out files.
+    """
     users = np.flatnonzero(dataset.evaluated)
     targets = dataset.held_out().items[users].astype(np.int64)
-    return EvaluationCases("test", users, targets, _all_but_test_events(dataset))
+    return _without_repeats("test", users, targets, _all_but_test_events(dataset))
 
 
 test_cases.__test__ = False  # type: ignore[attr-defined]  # the name looks like a test to pytest
@@ -70,6 +70,18 @@ def all_events(dataset: Dataset) -> Histories:
     times = np.insert(dataset.event_times, ends, held.times[users])
     known, added = _all_but_test_events(dataset), np.cumsum(dataset.evaluated)
     return Histories(items, times, known.starts + added - dataset.evaluated, known.stops + added)
+
+
+def _without_repeats(
+    name: str, users: np.ndarray, targets: np.ndarray, histories: Histories
+) -> EvaluationCases:
+    repeated = np.zeros(len(users), bool)
+    for start in range(0, len(users), _USERS):
+        part = slice(start, start + _USERS)
+        owners, places = places_of(histories, users[part])
+        found = owners[histories.items[places] == targets[part][owners]]
+        repeated[part][found] = True
+    return EvaluationCases(name, users[~repeated], targets[~repeated], histories, int(repeated.sum()))
 
 
 def _all_but_test_events(dataset: Dataset) -> Histories:

@@ -66,7 +66,7 @@ def statistics(dataset: Dataset) -> Statistics:
     """Describes a data set; opens the held-out events."""
     held = dataset.held_out().times[dataset.evaluated]
     times = (dataset.event_times.min(), dataset.event_times.max(), held.min(), held.max())
-    pairs = _pairs(dataset)
+    pairs, tests = _pairs(dataset), test_cases(dataset)
     return Statistics(
         users=dataset.users,
         items=dataset.items,
@@ -78,7 +78,7 @@ def statistics(dataset: Dataset) -> Statistics:
         exact_repeats=dataset.exact_repeats,
         repeats_kept=dataset.repeats_kept,
         repeats=1 - pairs / dataset.interactions,
-        repeated_tests=float(test_cases(dataset).repeated.mean()),
+        repeated_tests=tests.repeats / max(1, tests.repeats + len(tests)),
         undescribed=_undescribed(dataset),
         first=datetime.fromtimestamp(int(min(times)), UTC),
         last=datetime.fromtimestamp(int(max(times)), UTC),

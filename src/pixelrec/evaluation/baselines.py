@@ -18,7 +18,7 @@ from pixelrec.data.views import seen_items
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.evaluation.ranks import count_dense_ranks
 
-SAMPLE = 10_000  # validation cases, at most, that baselines are tuned on
+SAMPLE = 10_000  # cases, at most, that baselines are tuned on
 _SCORES = 12_000_000  # at a time: about 100 MB
 _USERS = 1024  # at a time, at most
 
@@ -52,7 +52,7 @@ def rank_baselines(
     items: N. known: earlier results, which are not computed again. save: called with all results so far after
     each baseline, as some take minutes.
     """
-    sample = validation_sample(validation)
+    drawn = sample(validation)
     ranks, notes = dict(known.ranks), dict(known.notes)
     for name in known.missing:
         kind = BASELINES[name]
@@ -61,7 +61,7 @@ def rank_baselines(
         if obstacle is not None:
             notes[name] = obstacle
         else:
-            baseline = tune_baseline(kind, training, items, sample)
+            baseline = tune_baseline(kind, training, items, drawn)
             if baseline.choice:
                 notes[name] = baseline.choice
             ranks[name] = rank_by(baseline, items, cases)
@@ -70,12 +70,12 @@ def rank_baselines(
     return BaselineRanks(ranks, notes)
 
 
-def validation_sample(validation: EvaluationCases) -> EvaluationCases:
-    """The cases that baselines are tuned on: all, or 10,000 drawn with a fixed seed."""
-    if len(validation) <= SAMPLE:
-        return validation
-    drawn = np.sort(np.random.default_rng(0).permutation(len(validation))[:SAMPLE])
-    return replace(validation, users=validation.users[drawn], targets=validation.targets[drawn])
+def sample(cases: EvaluationCases) -> EvaluationCases:
+    """All cases, or 10,000 drawn with a fixed seed."""
+    if len(cases) <= SAMPLE:
+        return cases
+    drawn = np.sort(np.random.default_rng(0).permutation(len(cases))[:SAMPLE])
+    return replace(cases, users=cases.users[drawn], targets=cases.targets[drawn])
 
 
 def tune_baseline(

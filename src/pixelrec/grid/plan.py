@@ -85,8 +85,8 @@ def plan(
     grid = Grid(dataset, split, out, chosen, cells, overrides)
     if len(grid.cases()) < 2:
         raise DataError(
-            f"{dataset.folder}: {len(grid.cases())} users have 3 events and can be evaluated; models are "
-            "compared over users, so give a data set with at least 2"
+            f"{dataset.folder}: only one user can be evaluated (has 3 events, the last of a new item); "
+            "models are compared over users, so give a data set with at least 2"
         )
     grid.check()
     return grid

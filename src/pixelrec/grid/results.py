@@ -18,9 +18,8 @@ from typing import Any, Literal, Self, final
 import numpy as np
 
 from pixelrec.errors import RunError
-from pixelrec.evaluation.comparison import METRIC, Comparison
-from pixelrec.evaluation.metrics import per_user
-from pixelrec.evaluation.significance import Mean, mean, paired
+from pixelrec.evaluation.comparison import METRIC, Comparison, Difference, seed_values
+from pixelrec.evaluation.significance import Mean, mean
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
 from pixelrec.grid.cell import Cell, Costs, check_same_networks
 from pixelrec.grid.plan import Grid
@@ -52,7 +51,7 @@ class SubsetComparison:
 
     inside: np.ndarray  # bool[Q]
     best: str  # baseline, by METRIC
-    gains: np.ndarray  # its METRIC on each case inside
+    ranks: np.ndarray  # of it, on each case inside
     compares: bool  # whether the cases are enough to compare models on
 
     @classmethod
@@ -63,20 +62,18 @@ class SubsetComparison:
         count = int(inside.sum())
         if count < MIN_USERS:
             return None
-        gains = {name: per_user(ranks[inside])[METRIC] for name, ranks in baselines.items()}
-        best = max(gains, key=lambda name: float(gains[name].mean()))
-        return cls(inside, best, gains[best], count >= min_cases)
+        found = {name: ranks[inside] for name, ranks in baselines.items()}
+        best = max(found, key=lambda name: float(seed_values(found[name])[METRIC].mean()))
+        return cls(inside, best, found[best], count >= min_cases)
 
     def result(self, seeds: Sequence[np.ndarray], *, compare: bool) -> SubsetResult:
         """Seeds are averaged per user first. seeds: ranks of each, int64[Q]."""
         if not seeds:
             return SubsetResult()
-        found = [per_user(ranks[self.inside]) for ranks in seeds]
-        values = {name: np.stack([one[name] for one in found]) for name in found[0]}
-        against = (
-            Comparison(self.best, paired(values[METRIC], self.gains)) if compare and self.compares else None
-        )
-        return SubsetResult({name: mean(some) for name, some in values.items()}, against)
+        inside, against = np.stack([ranks[self.inside] for ranks in seeds]), None
+        if compare and self.compares:
+            against = Comparison(self.best, Difference.of(inside, self.ranks))
+        return SubsetResult({name: mean(some) for name, some in seed_values(inside).items()}, against)
 
 
 @final
@@ -119,6 +116,7 @@ class Results:
     data: str
     split: str
     users: int
+    repeats: int  # users left out, as their target is in their history
     items: int
     best_baseline: str  # every recipe is compared with it
     long_tail: int  # users whose item has few training events
@@ -151,6 +149,7 @@ class Collector:
         self.grid, self.baselines, self.notes, self.overall = grid, baselines, notes or {}, overall
         self.long_tail = SubsetComparison.of(baselines, LONG_TAIL.holds(counts), MIN_CASES)
         users, targets = grid.dataset.user_ids[cases.users - 1], grid.dataset.item_ids[cases.targets - 1]
+        self._repeats = cases.repeats
         self._expected = SavedRanks(users, targets, np.ones(len(cases), np.int64), counts)
         self._seeds: dict[Path, tuple[Row, np.ndarray]] = {}  # by the folder of the cell, with its ranks
 
@@ -169,6 +168,7 @@ class Collector:
             data=grid.dataset.folder.resolve().name,
             split=grid.split,
             users=len(self._expected.ranks),
+            repeats=self._repeats,
             items=grid.dataset.items,
             best_baseline=self.overall.best,
             long_tail=int(LONG_TAIL.holds(self._expected.counts).sum()),
@@ -206,7 +206,9 @@ class Collector:
         if cell.folder not in self._seeds:
             if not is_evaluated(cell.folder, self.grid.split):
                 command = f"pixelrec evaluate {cell.folder} --split {self.grid.split}"
-                raise RunError(f"{cell.folder} has other weights than were evaluated: run `{command}`")
+                raise RunError(
+                    f"{cell.folder}: its evaluation is damaged or of other weights; run `{command}`"
+                )
             found, costs = read_ranks(cell.folder, self.grid.split), Costs.read(cell.folder)
             files = f"{result_files(cell.folder, self.grid.split)[0]} and {self.grid.dataset.folder}"
             demand_same_cases(found, self._expected, files, f"choose another --out, or delete {cell.folder}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from pixelrec.console.numbers import plural
+from pixelrec.evaluation.comparison import repeats_note
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
 from pixelrec.files.csv_text import csv_text
 from pixelrec.grid.columns import all_columns
@@ -63,6 +64,7 @@ def table_notes(results: Results) -> list[str]:
         "Bold: best.",
         f"vs {best}: NDCG@10 minus that of {best}, the best baseline, on the same users, in points, with its "
         "95 % interval. ▲ ahead, ▼ behind: the interval excludes 0 and p < 0.05; ≈ no clear difference.",
+        f"{note}." if (note := repeats_note(results.repeats, results.users, results.split)) else "",
         _long_tail(results),
         "Validation also chose the epochs and the baselines' hyperparameters, which flatters these numbers."
         if results.split == "validation"

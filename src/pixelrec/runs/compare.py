@@ -5,41 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Self, final
 
 import numpy as np
 
 from pixelrec.choices import Split, check_split
 from pixelrec.errors import RunError
-from pixelrec.evaluation.comparison import METRIC, verdict_sentence
-from pixelrec.evaluation.metrics import per_user
-from pixelrec.evaluation.significance import Interval, Verdict, paired
-from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, SLICES, slice_label
+from pixelrec.evaluation.comparison import Difference
+from pixelrec.evaluation.significance import Interval
+from pixelrec.evaluation.slices import LONG_TAIL, NEW, SLICES, SliceResult, slice_label
 from pixelrec.runs.results import EvaluationResult, SavedRanks, is_evaluated, read_ranks, result_files
 from pixelrec.runs.run import Run
-
-
-@final
-@dataclass(frozen=True)
-class PairedDifference:
-    """Metrics of one run minus those of another on some cases, in fractions."""
-
-    where: str  # the items concerned: "items with < 5 training events (n = 123)"; empty for all
-    cases: int
-    intervals: Mapping[str, Interval]  # by metric
-
-    @property
-    def interval(self) -> Interval:
-        """Of NDCG@10, which the verdict is about."""
-        return self.intervals[METRIC]
-
-    @property
-    def verdict(self) -> Verdict:
-        return self.interval.verdict
-
-    def sentence(self, first: str, second: str) -> str:
-        """The verdict in words and percentage points, with these names of the runs."""
-        return verdict_sentence(first, second, self.interval, self.where)
 
 
 @final
@@ -47,11 +24,11 @@ class PairedDifference:
 class RunDifference:
     """One run minus another, over all cases and by the name of each slice with enough cases."""
 
-    overall: PairedDifference
-    slices: Mapping[str, PairedDifference]
+    overall: Difference
+    slices: Mapping[str, Difference]
 
     @property
-    def long_tail(self) -> PairedDifference | None:
+    def long_tail(self) -> Difference | None:
         return self.slices.get(LONG_TAIL.name)
 
     @classmethod
@@ -66,16 +43,13 @@ class RunDifference:
         mend = "compare runs of one data set and split; if the data set has changed, evaluate both again"
         demand_same_cases(ours, theirs, files, mend)
         slices = {
-            part.name: _paired(ours.ranks[mask], theirs.ranks[mask], slice_label(part.events, mask.sum()))
+            part.name: Difference.of(
+                ours.ranks[mask], theirs.ranks[mask], slice_label(part.events, mask.sum())
+            )
             for part in SLICES
-            if (mask := part.holds(ours.counts)).sum() >= MIN_CASES
+            if (mask := part.holds(ours.counts)).sum() >= part.min_cases
         }
-        return cls(_paired(ours.ranks, theirs.ranks, ""), slices)
-
-
-def _paired(ours: np.ndarray, theirs: np.ndarray, where: str) -> PairedDifference:
-    first, second = per_user(ours), per_user(theirs)
-    return PairedDifference(where, len(ours), {name: paired(first[name], second[name]) for name in first})
+        return cls(Difference.of(ours.ranks, theirs.ranks), slices)
 
 
 def demand_same_cases(ours: SavedRanks, theirs: SavedRanks, files: str, mend: str) -> None:
@@ -103,6 +77,7 @@ class ComparedPart:
     cases: int
     first: Mapping[str, float]
     second: Mapping[str, float]
+    median_ranks: tuple[float, float]
     differences: Mapping[str, Interval]  # the first run minus the second by metric; empty for too few cases
 
 
@@ -130,7 +105,9 @@ class RunComparison:
         if folders[0].resolve() == folders[1].resolve():
             raise RunError(f"{folders[0]} is compared with itself; give two runs")
         if missing := [folder for folder in folders if not is_evaluated(folder, split)]:
-            commands = " and ".join(f"`pixelrec evaluate {folder} --split {split}`" for folder in missing)
+            commands = " and ".join(
+                f"`pixelrec evaluate {quote(str(folder))} --split {split}`" for folder in missing
+            )
             raise RunError(
                 f"the best checkpoint was not evaluated on {split}: {' and '.join(map(str, missing))}; "
                 f"run {commands}"
@@ -141,21 +118,31 @@ class RunComparison:
 
     @property
     def parts(self) -> list[ComparedPart]:
-        """All cases, and those of long-tail items if there are any."""
+        """All cases, those of long-tail items, and those of new items, as far as there are any."""
         first, second = self.results
-        overall, long_tail = self.difference.overall, self.difference.long_tail
-        parts = [ComparedPart("", overall.cases, first.own_metrics, second.own_metrics, overall.intervals)]
-        ours, theirs = (result.slice(LONG_TAIL.name) for result in self.results)
-        if ours is not None and theirs is not None:
-            values = ours.metrics[first.model], theirs.metrics[second.model]
-            intervals = long_tail.intervals if long_tail else {}
-            parts.append(ComparedPart(ours.where, ours.cases, *values, intervals))
+        parts = [self._part(first.overall, second.overall, self.difference.overall)]
+        for name in (LONG_TAIL.name, NEW.name):
+            ours, theirs = first.slice(name), second.slice(name)
+            if ours is not None and theirs is not None:
+                parts.append(self._part(ours, theirs, self.difference.slices.get(name)))
         return parts
 
+    def _part(self, ours: SliceResult, theirs: SliceResult, found: Difference | None) -> ComparedPart:
+        first, second = (result.model for result in self.results)
+        return ComparedPart(
+            ours.where,
+            ours.cases,
+            ours.metrics[first],
+            theirs.metrics[second],
+            (ours.median_ranks[first], theirs.median_ranks[second]),
+            found.intervals if found else {},
+        )
+
     @property
-    def verdicts(self) -> list[PairedDifference]:
-        """Over all cases, and over those of long-tail items if there are enough."""
-        return [pair for pair in (self.difference.overall, self.difference.long_tail) if pair is not None]
+    def verdicts(self) -> list[Difference]:
+        """Over all cases, over those of long-tail items, and of new items, if there are enough."""
+        found = (self.difference.slices.get(name) for name in (LONG_TAIL.name, NEW.name))
+        return [self.difference.overall, *(pair for pair in found if pair is not None)]
 
     @property
     def sentence(self) -> str:

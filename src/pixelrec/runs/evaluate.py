@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -13,12 +14,11 @@ from pixelrec.data.sampling import item_counts
 from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
 from pixelrec.errors import DataError
 from pixelrec.evaluation.baselines import BaselineRanks, rank_baselines
-from pixelrec.evaluation.comparison import compare_with_baselines
 from pixelrec.evaluation.evaluate import rank_cases
-from pixelrec.evaluation.metrics import metrics
-from pixelrec.evaluation.slices import slice_metrics
+from pixelrec.evaluation.exposure import exposure
+from pixelrec.evaluation.slices import ALL, measure, measure_slices
 from pixelrec.files.checkpoint import weights_sha256
-from pixelrec.runs.results import EvaluationResult, write_ranks
+from pixelrec.runs.results import EvaluationResult, demand_writable, write_ranks
 from pixelrec.runs.run import Run
 from pixelrec.runs.saved_baselines import read_baselines, save_baselines
 
@@ -26,13 +26,22 @@ from pixelrec.runs.saved_baselines import read_baselines, save_baselines
 def cases_of(dataset: Dataset, split: Split) -> EvaluationCases:
     """The cases of a split; `test` opens the held-out events.
 
-    Raises `RequestError` for an unknown split, `DataError` if no user of the data set is evaluated.
+    Raises `RequestError` for an unknown split, `DataError` if it has no case.
     """
     check_split(split)
     cases = test_cases(dataset) if split == "test" else validation_cases(dataset)
     if not len(cases):
-        raise DataError(f"{dataset.folder}: no user has 3 events, so there is no user to evaluate")
+        raise DataError(f"{dataset.folder}: {_nobody(cases)}")
     return cases
+
+
+def _nobody(cases: EvaluationCases) -> str:
+    if not cases.repeats:
+        return "no user has 3 events, so there is no user to evaluate"
+    return (
+        f"the {cases.name} event of every user repeats an item of the user's history, so there is nothing "
+        "new to predict; if several lines of the source are one event, merge them and prepare it again"
+    )
 
 
 def target_counts(dataset: Dataset, cases: EvaluationCases) -> np.ndarray:
@@ -41,35 +50,43 @@ def target_counts(dataset: Dataset, cases: EvaluationCases) -> np.ndarray:
 
 
 def evaluate_run(
-    run: Run, dataset: Dataset, split: Split, on_progress: OnProgress = ignore
+    run: Run, dataset: Dataset, split: Split, on_progress: OnProgress = ignore, out: Path | None = None
 ) -> EvaluationResult:
-    """Ranks with the run and every baseline, and saves the result.
+    """Ranks with the run and every baseline, and saves the result in the run folder, or in `out`.
 
     on_progress: called with a line of text as the work goes on. Raises `DataError` if no user of the data set
-    is evaluated, `RunError` if no epoch of the run has ended yet.
+    is evaluated, `RunError` if no epoch of the run has ended yet or the folder cannot be written.
     """
+    check_split(split)
+    folder = out or run.folder
+    demand_writable(folder)  # before anything is ranked
     dataset.verify()
     cases = cases_of(dataset, split)
     on_progress(f"ranking by {run.name}")
     weights = weights_sha256(run.demand_best())  # before they are loaded: a later best is not evaluated yet
     recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
-    ranks = rank_cases(recommender, cases, run.catalogue(recommender, on_progress))
+    catalogue = run.catalogue(recommender, on_progress)
+    ranks = rank_cases(recommender, cases, catalogue)
+    shown = exposure(recommender, catalogue, cases, dataset.item_ids.to_list())
     by_baseline = _rank_baselines(dataset, cases, lambda name: on_progress(f"ranking by {name}"))
     counts = target_counts(dataset, cases)
     # A recipe may have the name of a baseline.
     named = {f"{n} (baseline)" if n == run.name else n: found for n, found in by_baseline.ranks.items()}
     everyone = {run.name: ranks, **named}
+    overall = measure(ALL, run.name, everyone, counts)
+    assert overall is not None, "`cases_of` refuses a split without cases"
     result = EvaluationResult(
         split,
         run.name,
-        {name: metrics(some) for name, some in everyone.items()},
-        compare_with_baselines(ranks, named),
+        overall,
         by_baseline.notes,
-        slice_metrics(run.name, everyone, counts),
+        measure_slices(run.name, everyone, counts),
+        cases.repeats,
+        shown,
         weights,
+        write_ranks(folder, dataset, cases, ranks, counts),
     )
-    write_ranks(run.folder, dataset, cases, ranks, counts)
-    result.write(run.folder)
+    result.write(folder)
     return result
 
 
@@ -87,6 +104,6 @@ def _rank_baselines(dataset: Dataset, cases: EvaluationCases, on_start: OnProgre
     saved = read_baselines(dataset, cases)
     if not saved.missing:
         return saved
-    training, validation = training_events(dataset), validation_cases(dataset)
+    training, validation = training_events(dataset), cases_of(dataset, "validation")
     save = partial(save_baselines, dataset, cases)
     return rank_baselines(training, dataset.items, validation, cases, on_start, saved, save)

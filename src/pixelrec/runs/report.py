@@ -16,11 +16,12 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import ImageError, RunError
+from pixelrec.evaluation.comparison import Difference
 from pixelrec.evaluation.slices import SliceResult
 from pixelrec.images.store import PictureStore
 from pixelrec.reports.page import write
 from pixelrec.reports.view import Cover, MetricRow, Report, Role, SlicePart, Standing, UserStory
-from pixelrec.runs.compare import PairedDifference, RunDifference
+from pixelrec.runs.compare import RunDifference
 from pixelrec.runs.evaluate import cases_of
 from pixelrec.runs.results import EvaluationResult, read_ranks
 from pixelrec.runs.run import Run
@@ -42,6 +43,7 @@ def write_run_report(
     split: Split,
     ceiling: Mapping[str, float] | None = None,
     beside: Sequence[Run] = (),
+    out: Path | None = None,
 ) -> Path:
     """Writes the page of an evaluated split; the users shown are drawn at random, not picked.
 
@@ -49,11 +51,11 @@ def write_run_report(
     of the data is known. beside: runs shown in the same tables and compared user by user. Raises `RunError`
     if a run was not evaluated on the split, or one `beside` it is of other users or items.
     """
-    cases = cases_of(dataset, split)
-    result = EvaluationResult.read(run.folder, split)
-    others = _other_runs(run, result, split, beside)
+    cases, folder = cases_of(dataset, split), out or run.folder
+    result = EvaluationResult.read(folder, split)
+    others = _other_runs(run, result, split, beside, folder)
     rows = ReportRows(result, {} if ceiling is None else {BEST_POSSIBLE: ceiling}, others)
-    ranks = read_ranks(run.folder, split).ranks
+    ranks = read_ranks(folder, split).ranks
     epochs = read_journal(run.folder / "metrics.jsonl")
     monitor = run.recipe.training.monitor
     covers = _Covers.of(dataset)
@@ -86,7 +88,7 @@ def write_run_report(
         dataset=[(k.replace("_", " "), f"{v:,}") for k, v in dataset.manifest["counts"].items()],
         configuration=run.recipe.config,
     )
-    path = report_file(run.folder, split)
+    path = report_file(folder, split)
     write(report, path)
     return path
 
@@ -118,13 +120,13 @@ class ReportRows:
         found = self.result.comparison
         return None if found is None else Standing(found.verdict, found.sentence(self.result.model))
 
-    def beside(self, other: str, pair: PairedDifference) -> Standing:
+    def beside(self, other: str, pair: Difference) -> Standing:
         return Standing(pair.verdict, pair.sentence(self.result.model, other))
 
     def on_slice(self, part: SliceResult) -> SlicePart:
         more, standings = {}, []
         if comparison := part.comparison:
-            sentence = comparison.sentence(self.result.model, part.where)
+            sentence = comparison.sentence(self.result.model)
             standings.append(Standing(comparison.verdict, sentence))
         for other in self.others:
             if found := other.result.slice(part.name):
@@ -141,7 +143,9 @@ class ReportRows:
         return [MetricRow(model, values[model], roles.get(model, "baseline")) for model in order]
 
 
-def _other_runs(run: Run, result: EvaluationResult, split: Split, beside: Sequence[Run]) -> list[OtherRun]:
+def _other_runs(
+    run: Run, result: EvaluationResult, split: Split, beside: Sequence[Run], folder: Path
+) -> list[OtherRun]:
     """Each under a name that no other row has, with its folder where recipes have the same name."""
     taken = {BEST_POSSIBLE, *result.metrics}
     others = []
@@ -150,7 +154,7 @@ def _other_runs(run: Run, result: EvaluationResult, split: Split, beside: Sequen
         if name is None:
             raise RunError(f"{other.folder} is given twice beside {run.folder}; name each run once")
         taken.add(name)
-        difference = RunDifference.read(run.folder, other.folder, split)
+        difference = RunDifference.read(folder, other.folder, split)
         others.append(OtherRun(name, EvaluationResult.read(other.folder, split), difference))
     return others
 
@@ -205,7 +209,7 @@ def _stories(
             recommended=covers.show([n for n in best[row].tolist() if n]),
             answer=covers.show([cases.targets[case]])[0],
             rank=int(ranks[case]),
-            ranked=max(unseen[row], int(ranks[case])),  # an item chosen before has the last rank of all
+            ranked=unseen[row],
             events=int(histories.stops[user] - histories.starts[user]),
         )
         for row, (user, case) in enumerate(zip(users, chosen, strict=True))

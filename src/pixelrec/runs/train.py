@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pixelrec.console.terminal import say
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import training_events, validation_cases
+from pixelrec.data.split import training_events
 from pixelrec.errors import DataError, RecipeError, RunError, StoppedError, memory_explained
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.files.checkpoint import read_description
@@ -22,6 +22,7 @@ from pixelrec.files.lock import exclusive
 from pixelrec.numerics.precision import emulation_line
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
 from pixelrec.recipe.recipe import Recipe
+from pixelrec.runs.evaluate import cases_of
 from pixelrec.runs.run import Run, demand_new, new_folder
 from pixelrec.runs.validate import sharded_catalogue, validate
 from pixelrec.runs.warm_start import WarmStart, start_from
@@ -148,7 +149,7 @@ def build_parts(
             f"{dataset.folder}: no user has enough events to train {recipe['users']['name']}: a target "
             "needs an event before it that neither validates nor tests; give longer histories"
         )
-    cases, bank = validation_cases(dataset), batcher.negatives.bank
+    cases, bank = cases_of(dataset, "validation"), batcher.negatives.bank
     known = metrics(np.ones(1, np.int64))
     if (monitor := recipe.training.monitor) not in known:
         raise RecipeError(f"training.monitor is {monitor!r}; expected one of {', '.join(known)}")
