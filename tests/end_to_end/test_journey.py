@@ -74,7 +74,7 @@ def test_evaluation_prints_and_keeps_what_it_found(run: Path) -> None:
     done = pixelrec("evaluate", run)
     assert "sasrec-id" in done.stdout and "popularity" in done.stdout and "Recall@10" in done.stdout
     ranks = pl.read_parquet(run / "ranks-test.parquet")
-    found = json.loads((run / "evaluation-test.json").read_text(encoding="utf-8"))["metrics"]
+    found = json.loads((run / "evaluation-test.json").read_text(encoding="utf-8"))["overall"]["metrics"]
     assert found["sasrec-id"]["Recall@10"] == pytest.approx(float((ranks["rank"] <= 10).mean()))
     assert (run / "report.html").read_text(encoding="utf-8").startswith("<!")
     validation = pixelrec("evaluate", run, "--split", "validation", "--no-report").stdout
@@ -85,9 +85,9 @@ def test_validation_during_training_is_validation_afterwards(run: Path) -> None:
     pixelrec("evaluate", run, "--split", "validation", "--no-report")
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     best = max(rows, key=lambda row: row["NDCG@10"])
-    found = json.loads((run / "evaluation-validation.json").read_text(encoding="utf-8"))["metrics"][
-        "sasrec-id"
-    ]
+    found = json.loads((run / "evaluation-validation.json").read_text(encoding="utf-8"))["overall"][
+        "metrics"
+    ]["sasrec-id"]
     assert found == {name: best[name] for name in found}
 
 

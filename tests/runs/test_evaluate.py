@@ -6,20 +6,27 @@ from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
 import pytest
 
 from pixelrec.baselines import BASELINES
+from pixelrec.choices import Split
+from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.prepare import prepare
 from pixelrec.data.split import test_cases, training_events
 from pixelrec.demonstration.world import World
+from pixelrec.errors import RunError
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.recipe.build import build_recommender
 from pixelrec.recipe.recipe import read_recipe
+from pixelrec.runs import results
 from pixelrec.runs.evaluate import baselines, evaluate_run
-from pixelrec.runs.results import EvaluationResult
+from pixelrec.runs.report import write_run_report
+from pixelrec.runs.results import EvaluationResult, read_ranks
 from pixelrec.runs.run import Run
 
 
@@ -105,3 +112,77 @@ def test_training_events_of_items_are_counted_in_the_raw_data(
     assert part.comparison.baseline == best
     difference = part.metrics["mine"]["NDCG@10"] - part.metrics[best]["NDCG@10"]
     assert part.comparison.interval.difference == pytest.approx(difference)
+
+
+def prepared(folder: Path, lines: dict[str, str]) -> Dataset:
+    """A data set of these histories, an event a second."""
+    rows = [f"{item},{user},{time}" for user, line in lines.items() for time, item in enumerate(line.split())]
+    (folder / "log.csv").write_text("item_id,user_id,timestamp\n" + "\n".join(rows), encoding="utf-8")
+    return prepare(folder / "log.csv", out=folder / "data")
+
+
+def test_users_with_a_repeated_target_are_counted_and_left_out(tmp_path: Path) -> None:
+    """By the run, all baselines and validation; their test event is the first of their history."""
+    new = {f"n{n}": " ".join(f"i{(n * step) % 37}" for step in (1, 2, 3, 5)) for n in range(1, 31)}
+    repeated = {f"r{n}": f"i{n} i{n + 1} i{n + 2} i{n}" for n in range(10)}
+    data = prepared(tmp_path, {**new, **repeated})
+    run = untrained(tmp_path / "run", "mine", data)
+    for split, repeats in (("test", 10), ("validation", 0)):
+        found = evaluate_run(run, data, cast("Split", split))
+        kept = read_ranks(run.folder, split)
+        assert found.repeats == repeats and found.overall.cases == len(kept.users) == 40 - repeats
+        assert {user[0] for user in kept.users} == ({"n"} if repeats else {"n", "r"})
+        by_baseline = baselines(data, cast("Split", split)).ranks
+        assert {len(ranks) for ranks in by_baseline.values()} == {40 - repeats}
+        for name, ranks in by_baseline.items():
+            assert found.metrics[name] == metrics(ranks)
+        assert found.repeats_note.startswith(f"{repeats} of 40 users") == (repeats > 0)
+    page = write_run_report(run, data, "test").read_text(encoding="utf-8")
+    assert "10 of 40 users are left out: their test event repeats an item of their history" in page
+
+
+def test_without_a_case_that_is_new_there_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every event twice, the second time a second later: each test event repeats the one before it."""
+    data = prepared(tmp_path, {f"u{n}": f"i{n} i{n} i{n + 1} i{n + 1} i{n + 2} i{n + 2}" for n in range(5)})
+    run = untrained(tmp_path / "run", "mine", data)
+    assert evaluate_run(run, data, "validation").overall.cases == 5
+    assert main(["evaluate", str(run.folder)]) == 2
+    said = capsys.readouterr().err
+    assert "the test event of every user repeats an item" in said and said.count("\n") == 1
+    again = tmp_path / "validation"
+    again.mkdir()
+    data = prepared(again, {f"u{n}": f"i{n} i{n} i{n} i{n + 1}" for n in range(5)})
+    assert main(["train", "mf-id", "--data", str(data.folder), "--out", str(again / "run")]) == 2
+    said = capsys.readouterr().err
+    assert "the validation event of every user repeats" in said and not (again / "run").exists()
+
+
+def test_the_folder_is_checked_before_anything_is_ranked(
+    run: Run, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write everywhere; so the refusal is simulated."""
+
+    def refused(dir: Path) -> None:  # noqa: ARG001
+        raise PermissionError(13, "Permission denied")
+
+    started: list[str] = []
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(RunError, match=r"cannot be written: Perm.*--out FOLD"),
+    ):
+        patch.setattr(results, "TemporaryFile", refused)
+        evaluate_run(run, dataset, "test", started.append)
+    assert not started
+    before = sorted(run.folder.rglob("*"))
+    out = tmp_path / "some" / "where"
+    assert main(["evaluate", str(run.folder), "--out", str(out)]) == 0
+    assert sorted(run.folder.rglob("*")) == before
+    assert {path.name for path in out.iterdir()} == {
+        "evaluation-test.json",
+        "ranks-test.parquet",
+        "report.html",
+    }
+    (tmp_path / "file").touch()
+    assert main(["evaluate", str(run.folder), "--out", str(tmp_path / "file")]) == 2

@@ -88,9 +88,9 @@ def longer(dataset: Dataset, run: Run) -> Run:
 def test_items_with_few_training_events_have_a_table(run: Run, dataset: Dataset) -> None:
     text = html.unescape(write_run_report(run, dataset, "test").read_text(encoding="utf-8"))
     table = text.partition("</table>")[2].partition("</table>")[0]
-    few, others = EvaluationResult.read(run.folder, "test").slices
+    few, new, others = EvaluationResult.read(run.folder, "test").slices
     assert few.where in text and others.where in text and few.comparison is not None
-    assert few.comparison.sentence("sasrec-id", few.where) in text
+    assert few.comparison.sentence("sasrec-id") in text
     found = {}
     for row in table.split("<tr ")[1:]:
         cells = re.findall(r">([\d.–]+)</span></td>", row)
@@ -98,7 +98,9 @@ def test_items_with_few_training_events_have_a_table(run: Run, dataset: Dataset)
             found[re.findall(r'rowheader">([^<]+?) ?<', row)[0]] = cells
     assert list(found) == few.ordered()
     for name, cells in found.items():
-        values = [part.metrics[name][metric] for part in (few, others) for metric in ("Recall@10", "NDCG@10")]
+        values = [
+            part.metrics[name][metric] for part in (few, new, others) for metric in ("Recall@10", "NDCG@10")
+        ]
         assert cells == [f"{100 * value:.2f}" for value in values]
 
 

@@ -185,7 +185,8 @@ WIDE = dict.fromkeys(("Recall@5", "NDCG@5", "MRR@5", "Recall@10", "NDCG@10", "MR
     ("width", "shown"),
     [
         (100, {*WIDE}),
-        (60, {"Recall@5", "NDCG@5", "Recall@10", "NDCG@10"}),
+        (70, {"Recall@5", "NDCG@5", "Recall@10", "NDCG@10"}),
+        (60, {"Recall@10", "NDCG@10"}),
         (45, {"Recall@10", "NDCG@10"}),
         (32, {"NDCG@10"}),
         (20, {"NDCG@10"}),

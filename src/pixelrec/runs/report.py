@@ -63,6 +63,7 @@ def write_run_report(
         "data set": dataset.folder.name,
         "split": split,
         "users evaluated": f"{len(cases):,}",
+        **({"left out": result.repeats_note} if result.repeats else {}),
         "catalogue": f"{dataset.items:,} items",
         "item encoder": run.recipe["items"]["name"],
         "user model": run.recipe["users"]["name"],
