@@ -270,6 +270,35 @@ def test_an_overwrite_cut_short_between_its_renames_is_mended(covers: Path, out:
     assert not draft.exists()
 
 
+@pytest.mark.parametrize("left", [0, 100, 5000, 20_000])
+def test_a_store_cut_short_is_refused_and_overwritten(covers: Path, out: Path, left: int):
+    ids = draw(covers, 40)
+    packed(covers, out, ids)
+    os.truncate(out / "data.mdb", left)
+    if left:
+        with pytest.raises(ImageError, match="is damaged .cut short"):
+            packed(covers, out, ids)
+    assert packed(covers, out, ids, overwrite=left > 0).packed == 40
+    assert (PictureStore.open(out).read(ids)[:, 0, 0] == [colour(n) for n in range(40)]).all()
+
+
+def test_a_cover_whose_stamp_is_damaged_is_packed_again(covers: Path, out: Path):
+    ids = draw(covers, 3)
+    packed(covers, out, ids)
+    with lmdb.open(str(out), max_dbs=2) as env:
+        stamps = env.open_db(STAMPS)
+        with env.begin(write=True, db=stamps) as txn:
+            txn.put(b"i1", bytes(txn.get(b"i1"))[:-1] + b"?")
+    with (
+        PictureStore.open(out) as store,
+        pytest.raises(ImageError, match="the digest of the cover of item 'i1' was changed"),
+    ):
+        store.fingerprint(ids)
+    assert packed(covers, out, ids).packed == 1
+    with PictureStore.open(out) as store:
+        store.fingerprint(ids)
+
+
 def test_a_store_behind_a_link_is_replaced_where_it_lies(covers: Path, out: Path, tmp_path: Path):
     ids = draw(covers, 2)
     packed(covers, tmp_path / "disk" / "big", ids)

@@ -67,7 +67,6 @@ def test_a_fingerprint_is_of_covers_not_of_when_they_were_packed(tmp_path: Path)
     first = packed("first", Stamp(1, 1), b"x" * 32)
     assert packed("later", Stamp(1, 2), b"x" * 32) == first
     assert packed("other", Stamp(1, 1), b"y" * 32) != first
-    assert packed("old", Stamp(1, 1), b"") != packed("older", Stamp(1, 2), b"")
 
 
 def test_no_items_give_an_empty_batch(path: Path):
@@ -176,7 +175,7 @@ def test_other_folders_are_refused(tmp_path: Path):
     with pytest.raises(ImageError, match="is not a picture store"):
         PictureStore.open(tmp_path)
     (tmp_path / "data.mdb").write_bytes(b"something else" * 1000)
-    with pytest.raises(ImageError, match="cannot open the picture store"):
+    with pytest.raises(ImageError, match="is damaged .its first two pages are not LMDB's"):
         PictureStore.open(tmp_path)
 
 

@@ -23,14 +23,18 @@ import numpy as np
 from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
 from pixelrec.images.writer import (
+    DAMAGE,
+    DATA,
     KEY,
     MAX_READERS,
     PICTURES,
-    STAMP,
     STAMPS,
     TRAILER,
     Manifest,
+    check_metas,
+    check_trees,
     checksum,
+    cover_digest,
     damage,
     key_of,
     not_a_store,
@@ -38,7 +42,6 @@ from pixelrec.images.writer import (
 
 _NAMED = 3  # items that an error names
 _LARGEST_MAP = 1 << 44  # 16 TiB of addresses, not of memory
-_DAMAGE = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.CursorFullError)
 
 
 @final
@@ -132,6 +135,8 @@ class PictureStore:
                 found = txn.get(key_of(item_id))
                 if found is None:
                     raise ImageError(_absence(self.path, [item_id], len(item_ids)))
+                if item_id not in self._sound:
+                    self._check(item_id, found)
                 covers[row] = self._trailer(item_id, found)[:2]
         return np.divide(*covers.T, dtype=np.float32) if self.fit == "stretch" else np.ones(len(covers), "f4")
 
@@ -148,9 +153,13 @@ class PictureStore:
         made = {name: getattr(self.manifest, name) for name in ("size", "fit", "channels", "filter")}
         digest = sha256(json.dumps(made, sort_keys=True).encode())
         with self._transaction(STAMPS) as txn:
-            for key in map(key_of, item_ids):
+            for item_id in item_ids:
+                key = key_of(item_id)
                 origin = txn.get(key)
-                digest.update(key + b"\0" + (b"grey" if origin is None else origin[STAMP.size :] or origin))
+                cover = b"grey" if origin is None else cover_digest(key, bytes(origin))
+                if cover is None:
+                    raise damage(self.path, f"the digest of the cover of item {item_id!r} was changed")
+                digest.update(key + b"\0" + cover)
         return digest.hexdigest()
 
     def close(self) -> None:
@@ -182,7 +191,7 @@ class PictureStore:
         try:
             with env.begin(db=env.open_db(database, create=False), buffers=True) as txn:
                 yield txn
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise damage(self.path, str(error)) from None
         except lmdb.Error as error:
             raise ImageError(f"cannot read the picture store {self.path}: {error}") from None
@@ -232,7 +241,7 @@ _stores_lock = threading.Lock()
 def is_open(path: Path) -> bool:
     """Whether this process has the store that is at `path` now open for reading."""
     with _stores_lock:
-        store = _stores.get(_identity(path)) if (path / "data.mdb").is_file() else None
+        store = _stores.get(_identity(path)) if (path / DATA).is_file() else None
         return store is not None and store.is_open
 
 
@@ -242,6 +251,7 @@ def _environment(path: Path) -> Any:
     It has a lock, so that packing more never reuses pages being read, except where none may be made. The map
     is as large as the disk, so that a store that another process packs into does not outgrow it.
     """
+    check_metas(path)
     lock = path / "lock.mdb"
     writable = os.access(lock if lock.exists() else path, os.W_OK)
     opening = partial(lmdb.open, str(path), readonly=True, lock=writable, max_dbs=2, max_readers=MAX_READERS)
@@ -250,11 +260,18 @@ def _environment(path: Path) -> Any:
             env = opening(map_size=min(shutil.disk_usage(path).total, _LARGEST_MAP))
         except lmdb.MemoryError:  # the address space is limited
             env = opening()
+    except DAMAGE as error:
+        raise damage(path, str(error)) from None
     except lmdb.Error as error:
         raise ImageError(f"cannot open the picture store {path}: {error}") from None
     try:
+        with env.begin() as txn:
+            check_trees(path, txn)
         for database in (PICTURES, STAMPS):
             env.open_db(database, create=False)
+    except ImageError:
+        env.close()
+        raise
     except lmdb.Error:
         env.close()
         raise not_a_store(path) from None
@@ -264,7 +281,7 @@ def _environment(path: Path) -> Any:
 def _identity(path: Path) -> tuple[int, int]:
     """Device and inode of a store's file: a store that replaces another at its path is a different one."""
     try:
-        found = (path / "data.mdb").stat()
+        found = (path / DATA).stat()
     except OSError:
         if not path.exists():
             raise ImageError(f"no picture store at {path}: pack one with `pixelrec images pack`") from None

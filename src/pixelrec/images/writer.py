@@ -6,7 +6,8 @@ as after the last batch. Packing does not wait for the disk, which would cost a 
 
 The LMDB environment holds the manifest, as JSON and its CRC-32, in the main database and, in a database each,
 the pictures (raw uint8, height × width × 3, followed by a `TRAILER`) and the stamps of their covers, each
-followed by a digest of its bytes. A picture without a stamp is grey or unreliable: packing makes it again.
+followed by a digest of its bytes and a CRC-32. A picture without a stamp is grey or unreliable: packing makes
+it again.
 """
 
 from __future__ import annotations
@@ -29,18 +30,28 @@ from pixelrec.choices import Fit
 from pixelrec.console.numbers import with_prefix
 from pixelrec.errors import ImageError, option
 from pixelrec.images.covers import Stamp
+from pixelrec.images.pages import Meta, PageDamage, check_pages, read_metas
 
 FORMAT = "pixelrec pictures"
 VERSION = 2
+DATA = "data.mdb"  # LMDB's name of the file
 KEY = b"manifest"
 PICTURES = b"pictures"
 STAMPS = b"stamps"
 STAMP = struct.Struct(">Qq")  # of a cover: bytes, modified
+_SEAL = 4  # bytes of a CRC-32
 TRAILER = struct.Struct("<III")  # of a picture: width and height of its cover in pixels, and `checksum`
 _LONGEST_KEY = 511  # of LMDB as it is built everywhere
 _HASHED = b"\xff"  # no UTF-8 text starts with this byte
 _BATCH_BYTES = 32 << 20
 _SPARE = 16 << 20  # for the manifest, the tree and the free list
+DAMAGE = (
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.InvalidError,
+    lmdb.CursorFullError,
+    lmdb.VersionMismatchError,
+)
 MAX_READERS = 1024  # threads and processes that read at once; the first to open the store decides for all
 
 
@@ -103,6 +114,39 @@ def damage(path: Path, what: str) -> ImageError:
     )
 
 
+def cover_digest(key: bytes, origin: bytes) -> bytes | None:
+    """The digest of a cover's bytes in the record of its stamp; none if that is damaged."""
+    body = origin[:-_SEAL]
+    return body[STAMP.size :] if _sealed(key, body) == origin else None
+
+
+def _sealed(key: bytes, body: bytes) -> bytes:
+    return body + zlib.crc32(body, zlib.crc32(key)).to_bytes(_SEAL, "little")
+
+
+def check_metas(path: Path) -> list[Meta]:
+    """The commits of a store that may not exist yet; an `ImageError` if LMDB could not open it safely."""
+    file = path / DATA
+    try:
+        return read_metas(file) if file.exists() and file.stat().st_size else []
+    except PageDamage as found:
+        raise damage(path, str(found)) from None
+    except OSError as error:
+        raise ImageError(f"cannot read the picture store {path}: {error.strerror or error}") from None
+
+
+def check_trees(path: Path, txn: Any) -> None:
+    """An `ImageError` if LMDB could not read the pages of this transaction safely."""
+    try:
+        for meta in check_metas(path):
+            if meta.transaction == txn.id():
+                check_pages(path / DATA, meta)
+    except PageDamage as found:
+        raise damage(path, str(found)) from None
+    except OSError as error:
+        raise ImageError(f"cannot read the picture store {path}: {error.strerror or error}") from None
+
+
 def checksum(key: bytes, pixels: Any, width: int, height: int) -> int:
     """CRC-32 of a picture, the item it belongs to, and the size of its cover."""
     return zlib.crc32(pixels, zlib.crc32(b"%d %d " % (width, height) + key))
@@ -123,15 +167,20 @@ class StoreWriter:
         check_place(path)
         self.path = path
         self._waiting: list[tuple[bytes, bytes, bytes | None]] = []
+        check_metas(path)
         try:
             self._env = lmdb.open(
                 str(path), map_size=_SPARE, max_dbs=2, max_readers=MAX_READERS, sync=False, meminit=False
             )
+        except DAMAGE as error:
+            raise damage(path, str(error)) from None
         except (lmdb.Error, OSError) as error:
             raise ImageError(
                 f"cannot write the picture store {path}: {error}; close it first if this process has it open"
             ) from None
         try:
+            with self._env.begin() as txn:
+                check_trees(path, txn)
             self._set_up(manifest)
         except lmdb.Error as error:
             self._env.close()
@@ -148,9 +197,11 @@ class StoreWriter:
         self._env.close()
 
     def stamps(self) -> dict[bytes, Stamp]:
-        """Key → stamp of every picture that was made from a cover."""
+        """Key → stamp of every picture that was made from a cover, except damaged ones."""
         with self._env.begin() as txn, closing(txn.cursor(self._stamps)) as cursor:
-            return {key: Stamp(*STAMP.unpack_from(value)) for key, value in cursor}
+            return {
+                key: Stamp(*STAMP.unpack_from(v)) for key, v in cursor if cover_digest(key, v) is not None
+            }
 
     def count(self) -> int:
         """Pictures in the store."""
@@ -189,8 +240,8 @@ class StoreWriter:
             digest: of the cover's bytes.
             cover_size: width and height of the cover, in pixels.
         """
-        origin = None if stamp is None else STAMP.pack(*stamp) + digest
         key = key_of(item_id)
+        origin = None if stamp is None else _sealed(key, STAMP.pack(*stamp) + digest)
         trailer = TRAILER.pack(*cover_size, checksum(key, pixels.data, *cover_size))
         self._waiting.append((key, pixels.tobytes() + trailer, origin))
         if len(self._waiting) * self.manifest.picture_bytes >= _BATCH_BYTES:
@@ -282,7 +333,7 @@ def check_place(path: Path) -> None:
     """Makes the folder of a store; an `ImageError` if it holds files of others or cannot be made."""
     if path.exists() and not path.is_dir():
         raise ImageError(f"{path} is a file, expected a folder for the picture store: move it away")
-    if path.is_dir() and (strangers := {p.name for p in path.iterdir()} - {"data.mdb", "lock.mdb"}):
+    if path.is_dir() and (strangers := {p.name for p in path.iterdir()} - {DATA, "lock.mdb"}):
         raise ImageError(f"{path} is not a picture store (it holds {sorted(strangers)[0]!r}): move that away")
     try:
         path.mkdir(parents=True, exist_ok=True)
