@@ -106,6 +106,25 @@ def test_wrong_words(words: list[str], says: str) -> None:
     assert str(raised.value).endswith("; see pixelrec example --help")
 
 
+def several(paths: Path | str | Sequence[Path | str], *, out: Path, k: Sequence[int] | None = None) -> None:
+    """Do it with several."""
+    raise AssertionError(paths, out, k)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["a", "--out", "o"], {"paths": [Path("a")], "out": Path("o")}),
+        (["a", "b", "--out", "o", "c"], {"paths": [Path("a"), Path("b"), Path("c")], "out": Path("o")}),
+        (["-k", "1", "2", "--out=o", "a"], {"paths": [Path("a")], "out": Path("o"), "k": [1, 2]}),
+    ],
+)
+def test_one_value_or_several_without_an_option(words: list[str], expected: dict[str, Any]) -> None:
+    known = parameters(several)
+    assert parse("several", known, words) == expected
+    assert "usage: pixelrec several PATHS … --out PATH [OPTION …]" in help_text("several", "", known)
+
+
 def test_what_is_wrong_may_be_left_out() -> None:
     assert parse("example", KNOWN, ["r", "-k", "x"], partly=True) == {"run": Path("r")}
 

@@ -47,9 +47,12 @@ CSV = {
     "header and blank lines": (HEADER + "\n\n\r\n", "/x.csv: no interactions"),
     "missing column": (
         "item,user_id,timestamp\na,u,1\n",
-        "no column 'item_id'; the columns are .* --item-column NAME \\(item_column='NAME' in Python\\)",
+        "no column 'item_id'; the columns are 'item', .*; perhaps --item-column item \\(item_column='item'",
     ),
-    "no header": ("a,u,1\nb,u,2\n", "no column 'item_id'; the columns are 'a', 'u', '1'"),
+    "no header": (
+        "a,u,1\nb,u,2\n",
+        "no header: the first line is 'a', 'u', '1'; expected the names of the columns there",
+    ),
     "tabs": ("item_id\tuser_id\ttimestamp\na\tu\t1\n", "separated by tabs: expected commas"),
     "semicolons": (
         "item_id;user_id;timestamp\na;u;1\n",
@@ -61,7 +64,7 @@ CSV = {
         "line 1: the header is not CSV .* mend its quotes and line ends",
     ),
     "header not UTF-8": (b"item_id,user_id,\xe9\n", "line 1: byte 0xe9 is not UTF-8; save the file as UTF-8"),
-    "UTF-16": (GOOD.encode("utf-16"), "line 1: byte 0xff is not UTF-8"),
+    "UTF-16": (GOOD.encode("utf-16"), "/x.csv: is UTF-16 text; save it as UTF-8"),
     "empty user": (GOOD + "d,,4\n", "line 5: user_id is empty; fill it in or remove the line"),
     "empty item": (HEADER + ",u,4\n", "line 2: item_id is empty"),
     "empty quoted item": (GOOD + '"",u,4\n', "line 5: item_id is empty"),
@@ -74,11 +77,11 @@ CSV = {
     "a date among numbers": (
         GOOD + "d,u,2020-01-01\n",
         "line 5: timestamp '2020-01-01' is not a number but a date, and the two do not mix; "
-        "expected unix seconds, as on the first line",
+        "expected unix seconds, as in the first row",
     ),
     "a number among dates": (
         HEADER + "a,u,2020-01-01\nb,u,7\n",
-        "line 3: timestamp '7' is no date; expected ISO 8601 dates such as .*, as on the first line",
+        "line 3: timestamp '7' is no date; expected ISO 8601 dates such as .*, as in the first row",
     ),
     "a day that never was": (HEADER + "a,u,2020-01-01\nb,u,2021-02-29\n", "line 3: timestamp '2021-02-29'"),
     "an empty date": (HEADER + "a,u,2020-01-01\nb,u,\n", "line 3: timestamp is empty"),
@@ -147,6 +150,123 @@ def test_csv(tmp_path: Path, content: str | bytes, expected: str, monkeypatch: p
     assert refusal(tmp_path, source) == message
 
 
+HEADERS = {
+    "spaces and case": ("User_ID,item_id ,TimeStamp", None),
+    "camel case": ("userId,itemID,timestamp", None),
+    "the exact name decides": ("user_id,item_id,timestamp,Item_ID", None),
+    "two alike": (
+        "user_id,Item_ID,itemId,timestamp",
+        "no column 'item_id'; the columns are 'user_id', 'Item_ID'",
+    ),
+    "nothing like it": (
+        "a,b,timestamp",
+        "no columns 'item_id' and 'user_id'; .*; if they are there under other names, --item-column NAME "
+        "--user-column NAME \\(item_column='NAME', user_column='NAME' in Python\\)$",
+    ),
+    "Amazon": (
+        "reviewerID,asin,overall,unixReviewTime",
+        "no columns 'item_id' and 'user_id' and 'timestamp'; .*; perhaps --item-column asin "
+        "--user-column reviewerID --time-column unixReviewTime \\(item_column='asin', ",
+    ),
+    "MovieLens": (
+        "userId,movieId,rating,timestamp",
+        "no column 'item_id'; .*; perhaps --item-column movieId ",
+    ),
+    "RecBole": ("user_id:token\titem_id:token\ttimestamp:float", "separated by tabs: expected commas"),
+    "MovieLens 1M": ("1::1193::5::978300760", "separated by '::': expected commas"),
+}
+
+
+@pytest.mark.parametrize(("header", "expected"), HEADERS.values(), ids=HEADERS)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_columns_are_found_by_letters_and_digits_or_all_missing_ones_are_named(
+    tmp_path: Path, header: str, expected: str | None, kind: str
+) -> None:
+    names = header.split(",")
+    rows = [
+        [{"t": str(n), "T": str(n), "u": "u", "U": "u"}.get(name[0], f"i{n}") for name in names]
+        for n in range(3)
+    ]
+    source = tmp_path / f"x.{kind}"
+    if kind == "csv":
+        source.write_text("\n".join([header, *map(",".join, rows)]), encoding="utf-8")
+    else:
+        pl.DataFrame(rows, names, orient="row").write_parquet(source)
+    if expected is None:
+        assert prepare(source, out=tmp_path / "out").item_ids.to_list() == ["i0", "i1", "i2"]
+    else:
+        message = refusal(tmp_path, source)
+        assert re.search(expected, message), message
+
+
+KINDS = {
+    "Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+        "is a Git LFS pointer; .*`git lfs pull`",
+    ),
+    "HTML": (b"\n<!DOCTYPE html>\n<html>", "is an HTML page, as a failed download leaves it"),
+    "comment": (b"# 72 rows\n" + GOOD.encode(), "is text that begins with a comment; remove the lines"),
+    "Excel's separator": (b"sep=,\n" + GOOD.encode(), "first line names the separator; remove that line"),
+    "JSON": (b'{"user_id": 1}\n', "is JSON; convert it"),
+    "zip": (b"PK\x03\x04" + bytes(40), "is a zip archive or a spreadsheet"),
+    "zstd": (b"\x28\xb5\x2f\xfd" + bytes(40), "is compressed with zstd"),
+    "tar": (b"x.csv" + bytes(252) + b"ustar", "is a tar archive"),
+    "UTF-16 with a mark": (GOOD.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
+    "UTF-16": (GOOD.encode("utf-16-le"), "holds zero bytes, so it is no text"),
+}
+
+
+@pytest.mark.parametrize(("content", "expected"), KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("name", ["x.csv", "x.csv.gz", "x.tsv", "x.parquet", "parts/a.inter"])
+def test_a_message_says_what_the_file_is(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
+    source = tmp_path / name
+    source.parent.mkdir(exist_ok=True)
+    source.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    message = refusal(tmp_path, source.parent if source.parent != tmp_path else source)
+    if "zero bytes" in expected and not name.startswith("x.csv"):
+        expected = "unknown kind of file|not a readable Parquet file"
+    assert re.search(expected, message), message
+
+
+def test_other_files_in_the_dress_of_csv_are_read(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(gzip.compress(GOOD.replace("\n", "\r\r\n").encode()))
+    assert prepare(tmp_path / "x.csv", out=tmp_path / "out").interactions == 3
+    pl.read_csv(GOOD.encode()).write_parquet(tmp_path / "part-00000")
+    assert prepare(tmp_path / "part-00000", out=tmp_path / "two").interactions == 3
+    (tmp_path / "y.csv").write_bytes((tmp_path / "part-00000").read_bytes())
+    assert "is a Parquet file; rename it to .parquet" in refusal(tmp_path, tmp_path / "y.csv")
+
+
+LIMIT = 2_000
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("item_id," + "x" * LIMIT, "line 1: is longer than"),
+        (GOOD + "d" * LIMIT, "line 5: is longer than"),
+        (GOOD + "d,u,4\n" + "d" * LIMIT + ",u,4\n" + "e,u,6\n" * 900, "line 6: is longer than"),
+        (GOOD + '"' + "d" * LIMIT + '",u,4\n', "line 5: is longer than"),
+        (GOOD + '"' + "d,u,4\n" * 900, "line 5: a quote is not closed within"),
+    ],
+)
+@pytest.mark.parametrize("block", [500, 10_000_000])
+def test_lines_without_end_are_refused_before_they_fill_the_memory(
+    tmp_path: Path, text: str, expected: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "LINE", LIMIT - 1)
+    monkeypatch.setattr(csv_file, "_RECORD", LIMIT)
+    monkeypatch.setattr(csv_file, "BLOCK", block)
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    assert expected in refusal(tmp_path, tmp_path / "x.csv")
+
+
+def test_a_line_of_the_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_file, "LINE", LIMIT + 4)
+    (tmp_path / "x.csv").write_text(GOOD + "d" * LIMIT + ",u,4", encoding="utf-8")
+    assert prepare(tmp_path / "x.csv", out=tmp_path / "out").interactions == 4
+
+
 def zipped(text: str) -> bytes:
     """The same bytes at any time: the names of the cases hold them, and every worker must find the same."""
     return gzip.compress(text.encode(), mtime=0)
@@ -188,7 +308,7 @@ def table(**columns: object) -> pl.DataFrame:
         (table(user_id=[1.0, 2.0, 3.0]), "column 'user_id' holds Float64, expected text or integers"),
         (table(user_id=[None, None, None]), "column 'user_id' holds Null"),
         (table(timestamp=[1, None, 3]), "row 2: timestamp is empty"),
-        (table(timestamp=[1.0, 2.0, float("nan")]), "row 3: timestamp nan is not a number"),
+        (table(timestamp=[1.0, 2.0, float("nan")]), "row 3: timestamp 'nan' is not a number"),
         (table(timestamp=["1", "x", "3"]), "row 2: timestamp 'x' is not a number; expected unix seconds"),
         (table(timestamp=["1", "inf", "3"]), "row 2: timestamp 'inf' is not a number"),
         (
@@ -239,10 +359,11 @@ def test_the_part_with_the_fault_is_named(tmp_path: Path) -> None:
 
 def test_sources_of_unknown_kinds_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "x.csv").write_text(GOOD, encoding="utf-8")
     (tmp_path / "x.xlsx").touch()
     assert "no such file or folder" in refusal(tmp_path, tmp_path / "nothing.csv")
-    assert "the folder holds no .parquet file" in refusal(tmp_path, tmp_path / "folder")
+    assert "the folder holds no part; expected .csv, .csv.gz, .parquet" in refusal(
+        tmp_path, tmp_path / "folder"
+    )
     assert "unknown kind of file '.xlsx'; expected .csv" in refusal(tmp_path, tmp_path / "x.xlsx")
 
 

@@ -151,6 +151,11 @@ def test_repeats_are_dropped_or_kept(tmp_path: Path, value: object) -> None:
         prepared(tmp_path, repeats=value)
 
 
+def test_preparing_loads_no_pytorch() -> None:
+    code = "import sys, pixelrec.data.prepare, pixelrec.data.statistics; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def plainly(rows: list[tuple[str, str, int]]) -> dict[str, object]:
     """The same by dictionaries and loops."""
     items: dict[str, int] = {}

@@ -32,6 +32,16 @@ def as_path(value: str | PathLike[str], name: str) -> Path:
     return Path(value)
 
 
+def as_paths(values: Place | Sequence[Place], name: str) -> list[Path]:
+    """One path or several; raises `RequestError` for what is no path, or none at all."""
+    if isinstance(values, str | PathLike):
+        return [as_path(values, name)]
+    found = [as_path(value, f"one of {name}") for value in as_list(values, name)]
+    if not found:
+        raise RequestError(f"{name} is empty; expected at least one path")
+    return found
+
+
 def check_text(value: str, name: str) -> None:
     """Raises `RequestError` for what is no text."""
     if not isinstance(value, str):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pixelrec.api.arguments import Place, as_dataset, as_path, check_flag, check_text, check_whole
+from pixelrec.api.arguments import Place, as_dataset, as_path, as_paths, check_flag, check_text, check_whole
 from pixelrec.choices import Fit, Missing, Repeats, TimeUnit
 from pixelrec.console.progress import shown_on
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    interactions: Place,
+    interactions: Place | Sequence[Place],
     *,
     out: Place,
     items: Place | None = None,
+    items_id_column: str | None = None,
     covers: Place | None = None,
     size: int = 224,
     fit: Fit = "stretch",
@@ -43,9 +44,10 @@ def prepare(
     If anything is wrong, nothing is written.
 
     Args:
-        interactions: CSV, CSV.gz, Parquet, or a folder of Parquet files: a row per event.
+        interactions: files with a row per event, CSV, CSV.gz or Parquet, or folders of such files.
         out: data set folder to write.
         items: CSV or Parquet with a row per item: title, tag, description, counters.
+        items_id_column: column of item ids in ITEMS, if it is not that of --item-column.
         covers: folder of pictures named <item_id>.jpg (or .png, …).
         size: width and height of a packed picture, in pixels.
         fit: stretch pictures to a square, crop the centre square, or pad to a square.
@@ -62,9 +64,10 @@ def prepare(
     """
     from pixelrec.data.prepare import prepare as prepare_interactions
 
-    source, place = as_path(interactions, "interactions"), as_path(out, "out")
+    sources, place = as_paths(interactions, "interactions"), as_path(out, "out")
     check_whole(size, "size")
     check_text(item_column, "item_column")
+    check_text(item_column if items_id_column is None else items_id_column, "items_id_column")
     check_text(user_column, "user_column")
     check_text(time_column, "time_column")
     check_flag(overwrite, "overwrite")
@@ -73,9 +76,10 @@ def prepare(
         packing = _packing_of_draft(as_path(covers, "covers"), place, size, fit, missing, on_packed)
     with shown_on(console):
         return prepare_interactions(
-            source,
+            sources,
             out=place,
             items=None if items is None else as_path(items, "items"),
+            items_id_column=items_id_column,
             item_column=item_column,
             user_column=user_column,
             time_column=time_column,

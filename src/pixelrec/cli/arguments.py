@@ -1,7 +1,8 @@
 """The words of a command line as the arguments of a function, by its signature and docstring.
 
-What stands left of the `*` is positional, unless it is a list; the rest are options. `--option=VALUE` is the
-same as `--option VALUE`; a list takes the words up to the next option.
+What stands left of the `*` is positional, unless it must be a list; the rest are options. `--option=VALUE` is
+the same as `--option VALUE`; a list takes the words up to the next option. What may be one value or a list of
+them is positional, and takes all words that no option does.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class Parameter:
         """As help shows it: "--user NAME …"."""
         if self.kind is bool and self.default is True:
             return f"--[no-]{self.flag[2:]}"
-        if self.positional or self.kind is bool:
+        if self.positional:
+            return f"{self.flag} …" if self.many else self.flag
+        if self.kind is bool:
             return self.flag
         return f"{self.flag} {'|'.join(self.values) or _VALUES[self.kind]}{' …' if self.many else ''}"
 
@@ -97,7 +100,7 @@ def parameters(
     for name, each in given.items():
         kind, values, many = _kind(hints[name])
         written = (renames or {}).get(name, name).replace("_", "-")
-        positional = each.kind is not each.KEYWORD_ONLY and not many
+        positional = each.kind is not each.KEYWORD_ONLY and (not many or _may_be_one(hints[name]))
         flag = written.upper() if positional else f"{'-' if len(written) == 1 else '--'}{written}"
         text = texts.get(name, "").removesuffix(".")
         found.append(Parameter(name, flag, kind, values, many, positional, each.default, text))
@@ -107,13 +110,19 @@ def parameters(
 def _kind(hint: Any) -> tuple[type, tuple[str, ...], bool]:
     """What one value is, the values it may have, and whether there may be several."""
     if get_origin(hint) in (Union, UnionType):
-        hint = next(part for part in get_args(hint) if part is not NoneType)
+        parts = [part for part in get_args(hint) if part is not NoneType]
+        hint = next((part for part in parts if get_origin(part) is Sequence), parts[0])
     if get_origin(hint) is Literal:
         return str, get_args(hint), False
     if get_origin(hint) is Sequence:
         kind, values, _ = _kind(get_args(hint)[0])
         return kind, values, True
     return get_origin(hint) or hint, (), False
+
+
+def _may_be_one(hint: Any) -> bool:
+    """Whether a parameter that may be a list may be a single value as well."""
+    return any(get_origin(part) is not Sequence and part is not NoneType for part in get_args(hint))
 
 
 def parse(
@@ -157,8 +166,11 @@ class _Reader:
                 overrides[flag[2:]] = read_value(value if equals else self._next(flag))
             elif word.startswith("-") and len(word) > 1:
                 raise RequestError(f"unknown option {flag}; {nearest(flag, self.options)}")
-            elif free := [each for each in self.places if each.name not in self.found]:
-                self.found[free[0].name] = free[0].read(word)
+            elif free := [each for each in self.places if each.many or each.name not in self.found]:
+                value = free[0].read(word)
+                self.found[free[0].name] = (
+                    [*self.found.get(free[0].name, ()), value] if free[0].many else value
+                )
             else:
                 takes = ", or an option as --section.word VALUE" if self.rest is not None else ""
                 raise RequestError(f"{word!r} is one word too many{takes}")
@@ -204,7 +216,7 @@ def help_text(name: str, about: str, known: Sequence[Parameter]) -> str:
     options = [each for each in known if not each.positional and each.kind is not Mapping]
     options.sort(key=lambda each: not each.required)
     usage = [f"usage: pixelrec {name}"]
-    usage += [each.flag if each.required else f"[{each.flag}]" for each in places]
+    usage += [each.usage if each.required else f"[{each.usage}]" for each in places]
     usage += [each.usage for each in options if each.required]
     usage += ["[OPTION …]"] if any(not each.required for each in options) else []
     usage += ["[--SECTION.WORD VALUE …]"] if overrides else []

@@ -41,6 +41,8 @@ def prepared(dataset: Dataset, console: Console) -> None:
     from pixelrec.data.statistics import statistics
 
     print_statistics(statistics(dataset), console)
+    for names in dataset.identical_sources:
+        _say(console, f"note: {', '.join(names)} hold the same bytes; is that meant?")
     recipe = "sasrec-mobilenet" if dataset.covers.exists() else "sasrec-id"
     train = f"pixelrec train {recipe} --data {quote(str(dataset.folder))}"
     _say(console, "", f"data set   {dataset.folder}", f"next       {train}")

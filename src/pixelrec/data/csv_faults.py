@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import csv
-import math
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from pixelrec.choices import TimeUnit
-from pixelrec.data.timestamps import A_DATE, FIRST, LAST, PER_SECOND, expected, is_date, out_of_range
-
-_NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_SHOWN = 40  # characters of a wrong value
+from pixelrec.data.timestamps import wrong_time
 
 
 class Fault(NamedTuple):
@@ -67,19 +62,4 @@ def _wrong_record(
     for place in ids if time is None else (*ids, time):
         if not fields[place]:
             return f"{header[place]} is empty; fill it in or remove the line"
-    return None if time is None else _wrong_time(header[time], fields[time], unit)
-
-
-def _wrong_time(name: str, value: str, unit: TimeUnit | None) -> str | None:
-    shown = value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
-    if unit is None:
-        wrong = f"{name} {shown!r} is no date; expected {A_DATE}, as on the first line"
-        return None if is_date(value) else wrong
-    if is_date(value):
-        told = f"expected {expected(unit)}, as on the first line"
-        return f"{name} {value!r} is not a number but a date, and the two do not mix; {told}"
-    if not _NUMBER.fullmatch(value) or not math.isfinite(float(value)):
-        return f"{name} {shown!r} is not a number; expected {expected(unit)}, or {A_DATE}"
-    if not FIRST <= float(value) // PER_SECOND[unit] <= LAST:
-        return f"{name} {out_of_range(shown, unit)}"
-    return None
+    return None if time is None else wrong_time(header[time], fields[time], unit)

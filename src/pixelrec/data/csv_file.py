@@ -16,19 +16,19 @@ from typing import IO, NamedTuple
 import polars as pl
 
 from pixelrec.choices import TimeUnit
-from pixelrec.data.columns import Columns, check_columns
+from pixelrec.data.columns import Columns, find_columns
 from pixelrec.data.csv_faults import first_fault
+from pixelrec.data.file_kinds import HEAD, recognised
+from pixelrec.data.parts import Part
 from pixelrec.data.timestamps import is_date, seconds_and_fraction, seconds_of_dates
 from pixelrec.errors import DataError
 
 BLOCK = 64 * 2**20  # bytes parsed at a time
-_LINE = 2**20  # bytes of the longest line
+BLOCK_COLUMNS = ("seconds", "fraction", "item", "user")  # of the frames that are read; fraction perhaps
+LINE = 2**20  # bytes of the longest line that is read
+_RECORD = 64 * 2**20  # bytes of the longest record, which may hold line ends in quotes
 _GZIP, _BOM = b"\x1f\x8b", b"\xef\xbb\xbf"
 _BLANK_LINES = re.compile(rb"\n(?:\r?\n)+")
-
-
-def is_csv(path: Path) -> bool:
-    return path.name.lower().endswith((".csv", ".csv.gz"))
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class _Block(NamedTuple):
     line: int
 
 
-def read_csv_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
+def read_csv_blocks(part: Part, columns: Columns) -> Iterator[pl.DataFrame]:
     """Frames with `user` and `item` (String), `seconds` and perhaps `fraction`.
 
     The first line decides whether times are numbers or dates.
@@ -57,30 +57,31 @@ def read_csv_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
     Raises:
         DataError: naming the line of the first thing that cannot be used.
     """
-    with opened(path) as stream:
-        header = read_header(path, stream)
-        check_columns(path, header, columns.roles)
-        item, user, time = map(header.index, columns.roles.values())
+    with opened(part.path) as stream:
+        header = read_header(part.path, stream)
+        names, added = part.find(header, columns)
+        item, user, time = (None if name is None else header.index(name) for name in names)
+        ids = {key: place for key, place in (("item", item), ("user", user)) if place is not None}
         layout = None
-        for block in _blocks(stream):
+        for block in _blocks(part.path, stream):
             if layout is None:
-                unit = None if _begins_with_date(block, time) else columns.time_unit
-                layout = _Layout(path, header, (item, user), time, unit)
+                unit = None if time is None or _begins_with_date(block, time) else columns.time_unit
+                layout = _Layout(part.path, header, tuple(ids.values()), time, unit)
             table = _parse(layout, block)
             if table is not None:
-                times = [name for name in ("seconds", "fraction") if name in table.columns]
-                yield table.select(*times, item=str(item), user=str(user))
+                given = table.with_columns(**{key: pl.col(str(place)) for key, place in ids.items()}, **added)
+                yield given.select(name for name in BLOCK_COLUMNS if name in given.columns)
 
 
-def read_csv_table(path: Path, item_column: str) -> pl.DataFrame:
+def read_csv_table(path: Path, id_column: str) -> pl.DataFrame:
     """All columns of a file as text; a `DataError` names the line of the first fault."""
     with opened(path) as stream:
         header = read_header(path, stream)
-        check_columns(path, header, {"item_column": item_column})
+        (id_column,) = find_columns(path, header, {"items_id_column": id_column})
         if double := next((name for name in header if header.count(name) > 1), None):
             raise DataError(f"{path}: the header names column {double!r} twice; rename or remove one")
-        layout = _Layout(path, header, (header.index(item_column),))
-        tables = [table for block in _blocks(stream) if (table := _parse(layout, block)) is not None]
+        layout = _Layout(path, header, (header.index(id_column),))
+        tables = [table for block in _blocks(path, stream) if (table := _parse(layout, block)) is not None]
     empty = pl.DataFrame(schema=dict.fromkeys(map(str, range(len(header))), pl.String))
     table = pl.concat([empty, *tables])
     return table.rename(dict(zip(table.columns, header, strict=True)))
@@ -108,7 +109,14 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 def read_header(path: Path, stream: IO[bytes]) -> list[str]:
     """Names of the columns; leaves `stream` at the second line; a `DataError` if there is no header."""
-    line = stream.readline(_LINE).removeprefix(_BOM)
+    head: bytes = stream.peek(HEAD)[:HEAD]  # type: ignore[attr-defined]
+    if kind := recognised(head):
+        raise DataError(f"{path}: is {kind}")
+    if b"\0" in head:
+        raise DataError(f"{path}: holds zero bytes, so it is no text; expected CSV in UTF-8")
+    line = stream.readline(LINE + 1).removeprefix(_BOM)
+    if len(line) > LINE:
+        raise _too_long(path, 1)
     if not line.strip():
         raise DataError(
             f"{path}: the file is empty; expected a header line and one line for each interaction"
@@ -125,12 +133,20 @@ def read_header(path: Path, stream: IO[bytes]) -> list[str]:
         ) from error
 
 
-def _blocks(stream: IO[bytes]) -> Iterator[_Block]:
+def _blocks(path: Path, stream: IO[bytes]) -> Iterator[_Block]:
     line, carry = 2, b""
     while data := stream.read(BLOCK):
         data = carry + data
+        if b"\r\r\n" in data:  # Windows line ends that were written as text once more
+            data = data.replace(b"\r\r\n", b"\n")
+        _refuse_long_lines(path, data, line)
         end = _end_of_lines(data)
         carry = data[end:]
+        if len(carry) > _RECORD:
+            number = line + data.count(b"\n", 0, end)
+            raise DataError(
+                f"{path}, line {number}: a quote is not closed within {_RECORD >> 20} MiB; mend it"
+            )
         if end:
             yield _Block(data[:end], line)
             line += data.count(b"\n", 0, end)
@@ -138,9 +154,25 @@ def _blocks(stream: IO[bytes]) -> Iterator[_Block]:
         yield _Block(carry, line)
 
 
+def _refuse_long_lines(path: Path, data: bytes, line: int) -> None:
+    """Raises a `DataError` for a line of more than `LINE` bytes; `line` is the number of the first."""
+    start = 0
+    while len(data) - start > LINE:
+        end = data.rfind(b"\n", start, start + LINE + 1)
+        if end < 0:
+            raise _too_long(path, line + data.count(b"\n", 0, start))
+        start = end + 1
+
+
+def _too_long(path: Path, line: int) -> DataError:
+    return DataError(
+        f"{path}, line {line}: is longer than {LINE >> 20} MiB; is it CSV? shorten or remove the line"
+    )
+
+
 def _begins_with_date(block: _Block, place: int) -> bool:
     """Whether the first line that is not blank has a date in that column."""
-    text = block.body.lstrip(b"\r\n")[:_LINE].decode("utf-8", errors="replace")
+    text = block.body.lstrip(b"\r\n")[:LINE].decode("utf-8", errors="replace")
     try:
         return is_date(next(csv.reader(StringIO(text, newline="")))[place])
     except (StopIteration, IndexError, csv.Error):  # the fault is found when the block is parsed

@@ -84,6 +84,14 @@ class Dataset:
         return bool(self.manifest["options"]["repeats"] == "keep")
 
     @property
+    def identical_sources(self) -> list[list[str]]:
+        """Names of source files with the same bytes, as of a part that was downloaded twice."""
+        names: dict[str, list[str]] = {}
+        for source in self.manifest["sources"]:
+            names.setdefault(source["sha256"], []).append(source["name"])
+        return [each for each in names.values() if len(each) > 1]
+
+    @property
     def covers(self) -> Path:
         """The picture store of its items, if covers were packed."""
         return self.folder / COVERS

@@ -6,34 +6,32 @@ from pathlib import Path
 
 import polars as pl
 
-from pixelrec.data.columns import check_columns
-from pixelrec.data.csv_file import is_csv, read_csv_table
-from pixelrec.data.parquet_file import damage_named, ids_of, is_parquet
+from pixelrec.data.columns import find_columns, written
+from pixelrec.data.csv_file import read_csv_table
+from pixelrec.data.file_kinds import kind_of, unknown_kind
+from pixelrec.data.parquet_file import damage_named, ids_of
 from pixelrec.errors import DataError
 
-TEXTS = frozenset({"title", "tag", "description"})  # never numbers, even where all titles are years
+TEXTS = ("title", "tag", "description")  # never numbers, even where all titles are years
 _WHOLE, _DECIMAL = r"^(0|-?[1-9][0-9]{0,17})$", r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
 
 
-def read_information(path: Path, item_column: str) -> pl.DataFrame:
+def read_information(path: Path, id_column: str) -> pl.DataFrame:
     """Reads a CSV, CSV.gz or Parquet file: a row per item, `item_id` (String) first.
 
-    A CSV column becomes numbers where every value is one; codes with leading zeros or more digits than a
-    number can hold, and the columns `title`, `tag` and `description`, stay text.
+    The columns `title`, `tag` and `description` become text. Other columns of a CSV file become numbers where
+    every value is one; codes with leading zeros or more digits than a number can hold stay text.
 
     Raises:
         DataError: unreadable, no column of ids, an id that is missing or occurs twice.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file; give a CSV or Parquet file with one line for each item")
-    table = _read(path, item_column)
-    if item_column != "item_id" and "item_id" in table.columns:
-        raise DataError(
-            f"{path}: has a column 'item_id' besides {item_column!r}; rename or remove one of them"
-        )
-    table = table.rename({item_column: "item_id"})
-    _refuse_duplicates(path, table["item_id"], item_column)
-    return table.select("item_id", pl.exclude("item_id"))
+    table, id_column = _read(path, id_column)
+    if id_column != "item_id" and "item_id" in table.columns:
+        raise DataError(f"{path}: has a column 'item_id' besides {id_column!r}; rename or remove one of them")
+    _refuse_duplicates(path, table[id_column], id_column)
+    return table.rename({id_column: "item_id"}).select("item_id", pl.exclude("item_id"))
 
 
 def described(item_ids: pl.Series, table: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -51,18 +49,48 @@ def described(item_ids: pl.Series, table: pl.DataFrame, path: Path) -> pl.DataFr
     return item_ids.to_frame("item_id").join(table, on="item_id", how="left", maintain_order="left")
 
 
-def _read(path: Path, item_column: str) -> pl.DataFrame:
-    if is_parquet(path):
+def _read(path: Path, id_column: str) -> tuple[pl.DataFrame, str]:
+    """The table, with its texts named and typed as such, and its column of ids as it is written there."""
+    kind = kind_of(path)
+    if kind == "parquet":
         with damage_named(path):
             table = pl.read_parquet(path, glob=False)
-        check_columns(path, table.columns, {"item_column": item_column})
-        return table.with_columns(ids_of(path, table[item_column]))
-    if is_csv(path):
-        table = read_csv_table(path, item_column)
-        return table.with_columns(
-            _typed(column) for column in table if column.name not in TEXTS | {item_column}
-        )
-    raise DataError(f"{path}: unknown kind of file {path.suffix!r}; expected .csv, .csv.gz or .parquet")
+    elif kind == "csv":
+        table = read_csv_table(path, id_column)
+    else:
+        raise unknown_kind(path, "expected .csv, .csv.gz or .parquet")
+    (id_column,) = find_columns(path, table.columns, {"items_id_column": id_column})
+    texts = {
+        found: name for name in TEXTS if (found := written(name, table.columns)) not in {None, id_column}
+    }
+    others = [column for column in table if column.name not in {*texts, id_column}]
+    typed = [as_text(table[name]) for name in texts] + [_typed(each) for each in others if kind == "csv"]
+    return table.with_columns(ids_of(path, table[id_column]), *typed).rename(texts), id_column
+
+
+def as_text(column: pl.Series) -> pl.Series:
+    """Values of any type as people write them: 1984 also of a float, dates as ISO 8601, lists with commas."""
+    kind = column.dtype
+    if kind.is_float():
+        x = pl.col("x").fill_nan(None)
+        whole = pl.when((x % 1 == 0) & (x.abs() < 2**53)).then(x)
+        texts = pl.coalesce(whole.cast(pl.Int64).cast(pl.String), x.cast(pl.String))
+        return column.alias("x").to_frame().select(texts.alias(column.name))[column.name]
+    if kind == pl.Datetime:
+        return column.cast(pl.String).str.replace(r"\.0+(\+|$)", "$1")
+    if kind.is_nested() or kind in (pl.Binary, pl.Duration):
+        return pl.Series(column.name, [None if v is None else _text(v) for v in column.to_list()], pl.String)
+    return column.cast(pl.String)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, list):
+        return ", ".join(_text(each) for each in value if each is not None)
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_text(each)}" for key, each in value.items() if each is not None)
+    return str(value)
 
 
 def _typed(column: pl.Series) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Interactions from CSV, CSV.gz, Parquet or a folder of Parquet parts.
+"""Interactions from CSV, CSV.gz or Parquet files.
 
 Files are read block by block and ids are replaced by numbers at once, so that memory holds 16 bytes per event
 and the strings of one block.
@@ -6,14 +6,15 @@ and the strings of one block.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
 from pixelrec.data.columns import Columns
-from pixelrec.data.csv_file import is_csv, read_csv_blocks
-from pixelrec.data.parquet_file import is_parquet, parts, read_parquet_blocks
+from pixelrec.data.csv_file import read_csv_blocks
+from pixelrec.data.parquet_file import read_parquet_blocks
+from pixelrec.data.parts import Part
 from pixelrec.errors import DataError
 
 
@@ -30,35 +31,20 @@ class Interactions:
     item_ids: pl.Series
 
 
-def source_files(interactions: Path) -> list[Path]:
-    """The file itself, or the Parquet parts of a folder by name; a `DataError` if there are none."""
-    if interactions.is_dir():
-        return parts(interactions)
-    if not interactions.is_file():
-        absence = "is neither a file nor a folder" if interactions.exists() else "no such file or folder"
-        raise DataError(f"{interactions}: {absence}; give a CSV file, a Parquet file or a folder")
-    if not (is_csv(interactions) or is_parquet(interactions)):
-        raise DataError(
-            f"{interactions}: unknown kind of file {interactions.suffix!r}; "
-            "expected .csv, .csv.gz, .parquet or a folder of .parquet files"
-        )
-    return [interactions]
-
-
-def read_interactions(files: list[Path], columns: Columns) -> Interactions:
-    """Reads all `files` in turn and numbers users and items by first appearance.
+def read_interactions(parts: Sequence[Part], columns: Columns) -> Interactions:
+    """Reads all `parts` in turn and numbers users and items by first appearance.
 
     Raises:
         DataError: naming file, line or row and column of the first value that cannot be used.
     """
     users, items = _Vocabulary(), _Vocabulary()
     blocks = []
-    for file in files:
-        for block in (read_csv_blocks if is_csv(file) else read_parquet_blocks)(file, columns):
+    for part in parts:
+        for block in (read_csv_blocks if part.kind == "csv" else read_parquet_blocks)(part, columns):
             numbered = {"user": users.encode(block["user"]), "item": items.encode(block["item"])}
             blocks.append(block.drop("user", "item").with_columns(**numbered))
     if not blocks:
-        raise DataError(f"{files[0]}: no interactions: there is a header, but not a single row below it")
+        raise DataError(f"{parts[0].path}: no interactions: there is a header, but not a single row below it")
     events = pl.concat(blocks, how="diagonal")
     if "fraction" in events.columns:
         events = events.with_columns(pl.col("fraction").fill_null(0.0))

@@ -9,44 +9,44 @@ from pathlib import Path
 import polars as pl
 
 from pixelrec.choices import TimeUnit
-from pixelrec.data.columns import Columns, check_columns
-from pixelrec.data.timestamps import expected, out_of_range, seconds_and_fraction
+from pixelrec.data.columns import Columns
+from pixelrec.data.file_kinds import head_of, recognised
+from pixelrec.data.parts import Part
+from pixelrec.data.timestamps import is_date, seconds_and_fraction, seconds_of_text, wrong_time
 from pixelrec.errors import DataError
 
 ROWS = 4_000_000  # rows decoded at a time
+_TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
-def is_parquet(path: Path) -> bool:
-    return path.suffix.lower() in {".parquet", ".pq"}
-
-
-def parts(folder: Path) -> list[Path]:
-    """The Parquet files of a folder by name, without hidden ones and those that begin with `_`."""
-    found = sorted(p for p in folder.iterdir() if is_parquet(p) and p.is_file() and p.name[0] not in "._")
-    if not found:
-        raise DataError(
-            f"{folder}: the folder holds no .parquet file; give a file, or the folder of the parts"
-        )
-    return found
-
-
-def read_parquet_blocks(path: Path, columns: Columns) -> Iterator[pl.DataFrame]:
+def read_parquet_blocks(part: Part, columns: Columns) -> Iterator[pl.DataFrame]:
     """Frames with `user` and `item` (String), `seconds` and perhaps `fraction`.
+
+    The first row decides whether times that are text are numbers or dates.
 
     Raises:
         DataError: the file is damaged, lacks a column, or a value cannot be used; rows count from 1.
     """
-    item, user, time = columns.roles.values()
+    path = part.path
+    unit: TimeUnit | None = columns.time_unit
     with damage_named(path):
-        table = pl.scan_parquet(path, glob=False)
-        schema = table.collect_schema()
-        check_columns(path, schema.names(), columns.roles)
+        table = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        names, added = part.find(table.collect_schema().names(), columns)
         rows = table.select(pl.len()).collect().item()
+    ids, time = {"item": names[0], "user": names[1]}, names[2]
     for start in range(0, rows, ROWS):
         with damage_named(path):
-            block = table.select(item, user, time).slice(start, ROWS).collect()
-        ids = {"item": ids_of(path, block[item], start), "user": ids_of(path, block[user], start)}
-        yield _seconds(path, block[time], columns.time_unit, start).with_columns(**ids)
+            block = table.select(name for name in names if name is not None).slice(start, ROWS).collect()
+        found = [ids_of(path, block[name], start).alias(key) for key, name in ids.items() if name is not None]
+        if time is not None:
+            if start == 0 and _begins_with_date(block[time]):
+                unit = None
+            found += _seconds(path, block[time], unit, start).get_columns()
+        yield pl.DataFrame(found).with_columns(**added)
+
+
+def _begins_with_date(times: pl.Series) -> bool:
+    return times.dtype in _TEXT and is_date(times[0] or "")
 
 
 @contextmanager
@@ -55,6 +55,9 @@ def damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        head = head_of(path)
+        if not head.startswith(b"PAR1") and (kind := recognised(head)):
+            raise DataError(f"{path}: is {kind}") from error
         first_line = str(error).strip().split("\n")[0]
         raise DataError(
             f"{path}: not a readable Parquet file ({first_line}); write or download it again"
@@ -67,7 +70,7 @@ def ids_of(path: Path, column: pl.Series, start: int = 0) -> pl.Series:
     Raises:
         DataError: one is empty, or the column is of another type; `start` rows stand before them in the file.
     """
-    if not (column.dtype.is_integer() or column.dtype in (pl.String, pl.Categorical, pl.Enum)):
+    if not (column.dtype.is_integer() or column.dtype in _TEXT):
         raise DataError(
             f"{path}: column {column.name!r} holds {column.dtype}, expected text or integers; cast it"
         )
@@ -76,26 +79,26 @@ def ids_of(path: Path, column: pl.Series, start: int = 0) -> pl.Series:
     return ids
 
 
-def _seconds(path: Path, column: pl.Series, unit: TimeUnit, start: int) -> pl.DataFrame:
-    ticks = column
-    if column.dtype == pl.String:
-        ticks = column.cast(pl.Int64, strict=False)
-        ticks = column.cast(pl.Float64, strict=False) if ticks.null_count() else ticks
-    elif isinstance(column.dtype, pl.Decimal):
-        ticks = column.cast(pl.Float64)
-    elif not (column.dtype.is_numeric() or column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime)):
-        raise DataError(f"{path}: column {column.name!r} holds {column.dtype}, expected numbers or datetimes")
+def _seconds(path: Path, column: pl.Series, unit: TimeUnit | None, start: int) -> pl.DataFrame:
+    """`seconds` and perhaps `fraction` of a column of times; without `unit` it holds dates as text."""
     _refuse(path, column, start, column.is_null(), "is empty; fill it in or remove the row")
-    unusable = ticks.is_null() | (~ticks.is_finite() if ticks.dtype.is_float() else False)
-    _refuse(path, column, start, unusable, f"is not a number; expected {expected(unit)}")
-    split = seconds_and_fraction(
-        ticks.cast(pl.Int64, strict=False) if ticks.dtype.is_unsigned_integer() else ticks, unit
-    )
-    wrong = split["seconds"].is_null()
-    if wrong.any():
+    kind = column.dtype
+    if kind in _TEXT:
+        found = seconds_of_text(column.cast(pl.String), unit)
+    elif unit is not None and (kind.is_numeric() or kind in (pl.Date, pl.Datetime)):
+        found = seconds_and_fraction(column, unit)
+    else:
+        raise DataError(
+            f"{path}: column {column.name!r} holds {kind}, expected numbers or datetimes; cast it"
+        )
+    if (wrong := found["seconds"].is_null()).any():
         row = int(wrong.arg_true()[0])
-        raise DataError(f"{path}, row {start + row + 1}: {column.name} {out_of_range(column[row], unit)}")
-    return split
+        value = column[row]
+        what = wrong_time(column.name, str(value), unit)
+        raise DataError(
+            f"{path}, row {start + row + 1}: {what or f'{column.name} {value!r} is out of range'}"
+        )
+    return found
 
 
 def _refuse(path: Path, column: pl.Series, start: int, wrong: pl.Series, why: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -28,10 +28,11 @@ from pixelrec.data.dataset import (
     is_dataset,
 )
 from pixelrec.data.information import described, read_information
-from pixelrec.data.interactions import read_interactions, source_files
+from pixelrec.data.interactions import read_interactions
+from pixelrec.data.parts import parts_of
 from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
-from pixelrec.errors import DataError, option
+from pixelrec.errors import DataError, option, some_of
 from pixelrec.files.atomic import new_folder
 from pixelrec.images.covers import list_path
 
@@ -52,10 +53,11 @@ class Sequences:
 
 
 def prepare(
-    interactions: Path | str,
+    interactions: Path | str | Sequence[Path | str],
     *,
     out: Path | str,
     items: Path | str | None = None,
+    items_id_column: str | None = None,
     item_column: str = "item_id",
     user_column: str = "user_id",
     time_column: str = "timestamp",
@@ -70,11 +72,13 @@ def prepare(
     in the file; the last of every user with at least three is held out.
 
     Args:
-        interactions: a CSV, CSV.gz or Parquet file, or a folder of Parquet parts, which are read by name.
+        interactions: a CSV, CSV.gz or Parquet file, a folder of them at any depth, which are read by name, or
+            several files and folders, which are read in turn.
         out: the data set's folder.
-        items: item information, CSV or Parquet, with a column named `item_column` too.
+        items: item information, CSV or Parquet.
+        items_id_column: column of item ids there; `item_column` by default.
         item_column, user_column: columns of ids, text or integers.
-        time_column: column of times: numbers, datetimes in Parquet, or ISO 8601 dates in CSV, UTC unless they
+        time_column: column of times: numbers, datetimes, or ISO 8601 dates as text, UTC unless they
             say otherwise. Stored as whole unix seconds, rounded down; finer times order the events first.
         time_unit: unit of the numbers in `time_column`.
         repeats: drop or keep rows of a user, item and time that an earlier row has too.
@@ -88,21 +92,31 @@ def prepare(
     columns = Columns(item_column, user_column, time_column, time_unit)
     if repeats not in get_args(Repeats):
         raise DataError(f"repeats is {repeats!r}; expected one of {', '.join(get_args(Repeats))}")
-    source, out, described_by = Path(interactions), Path(out), None if items is None else Path(items)
-    files = source_files(source)
-    inputs = files if described_by is None else [*files, described_by]
+    sources = [interactions] if isinstance(interactions, Path | str) else interactions
+    parts, out, described_by = (
+        parts_of([Path(each) for each in sources]),
+        Path(out),
+        None if items is None else Path(items),
+    )
+    inputs = {part.path: part.name for part in parts}
+    if described_by is not None:
+        inputs |= {described_by: described_by.name}
     ours = ENTRIES if pack_covers is None else ENTRIES | {COVERS, list_path(Path(COVERS)).name}
     with new_folder(out, DataError, ours=ours) as folder:
         _check_place(out, inputs, overwrite)
         with _fingerprints(inputs) as prints:
-            known = None if described_by is None else read_information(described_by, item_column)
-            read = read_interactions(files, columns)
+            known = (
+                None
+                if described_by is None
+                else read_information(described_by, items_id_column or item_column)
+            )
+            read = read_interactions(parts, columns)
             events, exact_repeats = without_repeats(_in_order(read.events), repeats)
             sequences = hold_out(events, len(read.user_ids))
             dropped = (
                 f", without {exact_repeats:,} repeated rows" if repeats == "drop" and exact_repeats else ""
             )
-            _check_evaluated(sequences, f"{source}{dropped}")
+            _check_evaluated(sequences, f"{some_of(map(str, sources))}{dropped}")
             information = read.item_ids.to_frame("item_id")
             if known is not None and described_by is not None:
                 information = described(read.item_ids, known, described_by)
@@ -259,7 +273,7 @@ def _check_evaluated(sequences: Sequences, source: str) -> None:
         )
 
 
-def _check_place(out: Path, sources: list[Path], overwrite: bool) -> None:
+def _check_place(out: Path, sources: Iterable[Path], overwrite: bool) -> None:
     """`out` is free, or a data set that may be replaced and holds none of the sources."""
     if not (out.exists() or out.is_symlink()):
         return
@@ -278,16 +292,16 @@ def _check_place(out: Path, sources: list[Path], overwrite: bool) -> None:
 
 
 @contextmanager
-def _fingerprints(files: list[Path]) -> Iterator[list[Future[dict[str, Any]]]]:
-    """Name, size and SHA-256 of the sources, computed on a thread beside the reading."""
+def _fingerprints(files: Mapping[Path, str]) -> Iterator[list[Future[dict[str, Any]]]]:
+    """Name, size and SHA-256 of the sources (path → name), computed on a thread beside the reading."""
     with ThreadPoolExecutor(1) as thread:
         try:
-            yield [thread.submit(_fingerprint, file) for file in files]
+            yield [thread.submit(_fingerprint, *each) for each in files.items()]
         finally:
             thread.shutdown(wait=True, cancel_futures=True)
 
 
-def _fingerprint(file: Path) -> dict[str, Any]:
+def _fingerprint(file: Path, name: str) -> dict[str, Any]:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"name": file.name, "bytes": file.stat().st_size, "sha256": digest}
+    return {"name": name, "bytes": file.stat().st_size, "sha256": digest}

@@ -6,6 +6,7 @@ the events are ordered, so that no order is lost.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date
 
@@ -17,6 +18,9 @@ from pixelrec.errors import option
 PER_SECOND: dict[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 FIRST, LAST = -62_135_596_800, 253_402_300_799  # the years 1 and 9999
 _DAY = 86_400
+_NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_SMALL = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32)  # fit into Int64
+_SHOWN = 40  # characters of a wrong value
 # ISO 8601 and what databases make of it; without a distance from UTC it is UTC. The years 1000 to 8999.
 _DATE = (
     r"(?P<day>[1-8][0-9]{3}-[0-9]{2}-[0-9]{2})"
@@ -63,27 +67,73 @@ def seconds_of_dates(texts: pl.Series) -> pl.DataFrame:
     return frame if (frame["fraction"] != 0).any() else frame.drop("fraction")
 
 
+def wrong_time(name: str, value: str, unit: TimeUnit | None) -> str | None:
+    """A message on the text of a time that cannot be used; None if it can.
+
+    Args:
+        name: of the column.
+        unit: of numbers; none where dates are expected.
+    """
+    shown = value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
+    if not value:
+        return f"{name} is empty; fill it in or remove the row"
+    if unit is None:
+        wrong = f"{name} {shown!r} is no date; expected {A_DATE}, as in the first row"
+        return None if is_date(value) else wrong
+    if is_date(value):
+        told = f"expected {expected(unit)}, as in the first row"
+        return f"{name} {value!r} is not a number but a date, and the two do not mix; {told}"
+    if not _NUMBER.fullmatch(value) or not math.isfinite(float(value)):
+        return f"{name} {shown!r} is not a number; expected {expected(unit)}, or {A_DATE}"
+    if not FIRST <= float(value) // PER_SECOND[unit] <= LAST:
+        return f"{name} {out_of_range(shown, unit)}"
+    return None
+
+
+def seconds_of_text(texts: pl.Series, unit: TimeUnit | None) -> pl.DataFrame:
+    """The same as `seconds_and_fraction`, of texts: numbers or, without `unit`, dates; others are null."""
+    if unit is None:
+        return seconds_of_dates(texts)
+    numbers = texts.cast(pl.Int64, strict=False)
+    if numbers.null_count():
+        numbers = texts.cast(pl.Float64, strict=False)
+        numbers = numbers.to_frame("x").select(pl.when(pl.col("x").is_finite()).then("x"))["x"]
+    return seconds_and_fraction(numbers, unit)
+
+
 def seconds_and_fraction(ticks: pl.Series, unit: TimeUnit) -> pl.DataFrame:
-    """Splits finite numbers, dates or datetimes into `seconds` Int64 and `fraction` Float64.
+    """Splits numbers, dates or datetimes into `seconds` Int64 and `fraction` Float64.
 
     `fraction` is absent when all are whole. Datetimes without a time zone are taken as UTC.
-    Seconds out of range are null.
+    Seconds of times that are no number or out of range are null.
     """
+    per_second = PER_SECOND[unit]
     if ticks.dtype == pl.Date:
         ticks, per_second = ticks.to_physical().cast(pl.Int64) * _DAY, 1
     elif isinstance(kind := ticks.dtype, pl.Datetime):
         ticks, per_second = ticks.to_physical(), PER_SECOND[kind.time_unit]
+    elif isinstance(kind, pl.Decimal):
+        ticks = ticks.cast(pl.Float64 if kind.scale else pl.Int128)
+    if ticks.dtype.is_float():
+        ticks = ticks.cast(pl.Float64)
     else:
-        per_second = PER_SECOND[unit]
-    if ticks.dtype.is_integer():
-        whole = ticks if per_second == 1 else ticks // per_second
-    else:
-        whole = (ticks / per_second).floor()
-    within = whole.is_between(FIRST, LAST)
-    if not within.all():
-        whole = whole.to_frame("whole").select(pl.when(within).then("whole"))["whole"]
-    frame = pl.DataFrame({"seconds": whole.cast(pl.Int64)})
-    rest = None if whole is ticks else (ticks - whole * per_second) / per_second
-    if rest is not None and (rest != 0).any():
-        frame = frame.with_columns(fraction=rest.cast(pl.Float64))
-    return frame
+        ticks = ticks.cast(pl.Int64 if ticks.dtype in _SMALL else pl.Int128, strict=False)
+    return _split(ticks.rename("ticks"), per_second)
+
+
+def _split(ticks: pl.Series, per_second: int) -> pl.DataFrame:
+    """Of Int64, Int128 or Float64."""
+    number = pl.col("ticks")
+    whole = (number / per_second).floor() if ticks.dtype.is_float() else number // per_second
+    frame = ticks.to_frame().with_columns(
+        whole=number if ticks.dtype == pl.Int64 and per_second == 1 else whole
+    )
+    frame = frame.with_columns(
+        seconds=pl.when(pl.col("whole").is_between(FIRST, LAST)).then("whole").cast(pl.Int64)
+    )
+    if ticks.dtype != pl.Int64 or per_second != 1:
+        rest = (number - pl.col("whole") * per_second).cast(pl.Float64) / per_second
+        frame = frame.with_columns(fraction=rest)
+        if (frame["fraction"] != 0).any():
+            return frame.select("seconds", "fraction")
+    return frame.select("seconds")

@@ -18,13 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
 from pixelrec.batch import Histories
 from pixelrec.hyperparameters import Fraction
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,12 @@ def latest(histories: Histories, users: np.ndarray, length: int) -> tuple[np.nda
     return gather(histories.items, starts, stops, length), gather(histories.times, starts, stops, length)
 
 
-def seen_items(histories: Histories, users: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def seen_items(histories: Histories, users: np.ndarray) -> tuple[Tensor, Tensor]:
     """All items of these users' histories, flat, and the owner (0 … B − 1) of each."""
+    from torch import from_numpy
+
     owners, places = places_of(histories, users)
-    return torch.from_numpy(histories.items[places].astype(np.int64)), torch.from_numpy(owners)
+    return from_numpy(histories.items[places].astype(np.int64)), from_numpy(owners)
 
 
 def places_of(histories: Histories, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,127 @@
+"""The files of interactions: single ones, and all parts of folders, at any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, final
+from urllib.parse import unquote
+
+import polars as pl
+
+from pixelrec.data.columns import Columns, find_columns
+from pixelrec.data.file_kinds import kind_of, kind_of_name, unknown_kind
+from pixelrec.data.timestamps import is_date, seconds_of_text, wrong_time
+from pixelrec.errors import DataError
+
+_EXPECTED = "expected .csv, .csv.gz, .parquet or a folder of such files"
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+@final
+@dataclass(frozen=True)
+class Part:
+    """A file, and the columns that its folders add, such as `day` of `day=2024-01-05/`."""
+
+    path: Path
+    kind: Literal["csv", "parquet"]
+    name: str  # its path in the folder that was given
+    folders: Mapping[str, str] = field(default_factory=dict)  # column → value
+
+    def find(self, present: Sequence[str], columns: Columns) -> tuple[list[str | None], dict[str, pl.Expr]]:
+        """The columns of item, user and time that the file has, None where its folders have it, and those.
+
+        Args:
+            present: columns of the file, which precede those of folders.
+
+        Raises:
+            DataError: a column is missing, or the name of a folder is no id or time.
+        """
+        added = [name for name in self.folders if name not in present]
+        names = find_columns(self.path, [*present, *added], columns.roles)
+        item, user, time = (self.folders.get(name) if name in added else None for name in names)
+        for name, value in zip(names, (item, user, time), strict=True):
+            if value in {"", _NULL}:
+                raise DataError(
+                    f"{self.path}: {name} is empty in the name of its folder; name it, or move the part"
+                )
+        constants = {
+            key: pl.lit(value) for key, value in (("item", item), ("user", user)) if value is not None
+        }
+        if time is not None:
+            constants |= self._times(names[2], time, columns)
+        return [None if name in added else name for name in names], constants
+
+    def _times(self, name: str, value: str, columns: Columns) -> dict[str, pl.Expr]:
+        unit = None if is_date(value) else columns.time_unit
+        if wrong := wrong_time(name, value, unit):
+            raise DataError(f"{self.path}: in the name of its folder, {wrong}")
+        found = seconds_of_text(pl.Series([value]), unit)
+        return {each.name: pl.lit(each[0], each.dtype) for each in found}
+
+
+def parts_of(sources: Sequence[Path]) -> list[Part]:
+    """All files of `sources` in order, those of a folder by name.
+
+    Entries of folders that begin with `.` or `_` are left out, as Spark and Hadoop do.
+
+    Raises:
+        DataError: naming what is missing, given twice, or no part.
+    """
+    found = [part for source in sources for part in _parts(source)]
+    seen: dict[Path, Path] = {}
+    for part in found:
+        if (before := seen.setdefault(part.path.resolve(), part.path)) is not part.path:
+            same = "is given twice" if before == part.path else f"is the same file as {before}"
+            raise DataError(f"{part.path}: {same}; give each file once")
+    return found
+
+
+def _parts(source: Path) -> list[Part]:
+    if source.is_dir():
+        found = list(_walk(source, source, {}, ()))
+        if not found:
+            raise DataError(f"{source}: the folder holds no part; {_EXPECTED}")
+        return found
+    if not source.is_file():
+        raise DataError(f"{source}: {_absence(source)}; give a CSV file, a Parquet file or a folder of them")
+    return [_part(source, source.name, {})]
+
+
+def _part(path: Path, name: str, folders: Mapping[str, str], hint: str = "") -> Part:
+    kind = kind_of(path)
+    if kind is None:
+        raise unknown_kind(path, f"{_EXPECTED}{hint}")
+    return Part(path, kind, name, folders)
+
+
+def _walk(folder: Path, root: Path, folders: Mapping[str, str], above: tuple[Path, ...]) -> Iterator[Part]:
+    try:
+        entries, resolved = sorted(folder.iterdir()), folder.resolve()
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
+    if resolved in above:
+        raise DataError(f"{folder}: a link to a folder that it lies in; remove the link")
+    if folder / "_delta_log" in entries:
+        raise DataError(f"{folder}: a Delta table, whose log decides which parts count; export it as Parquet")
+    for entry in entries:
+        name, equals, value = entry.name.partition("=")
+        if name[:1] in {".", "_"} and not equals:
+            continue
+        if entry.is_dir():
+            inside = {**folders, name: unquote(value)} if equals else folders
+            below = list(_walk(entry, root, inside, (*above, resolved)))
+            if not below and kind_of_name(entry):
+                raise DataError(f"{entry}: a folder without parts; remove it, or put its parts there")
+            yield from below
+        elif entry.is_file():
+            yield _part(entry, str(entry.relative_to(root)), folders, "; convert it, or move it elsewhere")
+        else:
+            raise DataError(f"{entry}: {_absence(entry)}; remove it from the folder, or mend it")
+
+
+def _absence(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return "a link that leads nowhere"
+    return "is neither a file nor a folder" if path.exists() else "no such file or folder"
