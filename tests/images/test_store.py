@@ -261,3 +261,12 @@ def test_keys_are_short_and_distinct():
     assert max(len(key_of(item_id)) for item_id in IDS) <= 511
     assert len({key_of(item_id) for item_id in IDS}) == len(IDS)
     assert key_of("a\udcff")  # a file name that is not UTF-8
+
+
+def test_a_pipe_in_place_of_the_pictures_is_refused(path: Path):
+    (path / "data.mdb").unlink()
+    os.mkfifo(path / "data.mdb")
+    with pytest.raises(ImageError, match="is not a picture store"):
+        PictureStore.open(path)
+    with pytest.raises(ImageError, match="is a pipe or a device, not a file"):
+        StoreWriter(path, Manifest(SIZE, "crop", 1, False, "covers"))

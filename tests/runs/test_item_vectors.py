@@ -190,7 +190,7 @@ def test_killed_before_the_last_step_it_encodes_nothing_again(
 
     expected = fresh(best, spec)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("pixelrec.runs.item_vectors.save_file", dying)
+        patch.setattr("pixelrec.runs.item_vectors.write_tensors", dying)
         ask(best, spec)
     encoded.clear()
     assert torch.equal(ask(best, spec).encoded, expected) and encoded == []

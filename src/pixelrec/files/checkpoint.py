@@ -13,13 +13,14 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, load_file, save_file
+from safetensors.torch import load, load_file
 from torch import Tensor
 
 from pixelrec.errors import RunError
 from pixelrec.files.json_object import read_object
+from pixelrec.files.regular import demand_regular
+from pixelrec.files.tensors import bytes_of, write_tensors
 
 FORMAT = 3
 WEIGHTS, DESCRIPTION = "model.safetensors", "recommender.json"
@@ -29,7 +30,7 @@ _READS = 3  # at most: training may replace a checkpoint between the reads of it
 def write_checkpoint(folder: Path, description: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
     """Writes both files into `folder`, which is made if it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / WEIGHTS)
+    write_tensors(folder / WEIGHTS, weights)
     about = json.loads(json.dumps({"format": FORMAT, **description, "weights": section_digests(weights)}))
     text = json.dumps({**about, "digest": _digest(about)}, indent=2)
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
@@ -101,10 +102,10 @@ def section_digests(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     """SHA-256 over names, types, shapes and bytes of the tensors of each section, which names begin with."""
     hashes: dict[str, Any] = {}
     for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
+        tensor = tensors[name]
         section = hashes.setdefault(name.partition(".")[0], sha256())
         section.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        section.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        section.update(bytes_of(tensor))
     return {name: found.hexdigest() for name, found in hashes.items()}
 
 
@@ -128,6 +129,7 @@ def _changed(folder: Path) -> RunError:
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:
+        demand_regular(path)
         yield
     except FileNotFoundError:
         raise RunError(f"{path}: no such file; the checkpoint is incomplete") from None

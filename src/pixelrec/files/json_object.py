@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelrec.errors import RunError
+from pixelrec.files.regular import demand_regular
 
 
 def read_object(path: Path, owner: str, absent: str) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def read_object(path: Path, owner: str, absent: str) -> dict[str, Any]:
         RunError: it is missing, cannot be read, or holds no object.
     """
     try:
+        demand_regular(path)
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(absent) from None

@@ -22,6 +22,7 @@ import numpy as np
 
 from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
+from pixelrec.files.regular import demand_regular
 from pixelrec.images.writer import (
     DAMAGE,
     DATA,
@@ -282,6 +283,7 @@ def _identity(path: Path) -> tuple[int, int]:
     """Device and inode of a store's file: a store that replaces another at its path is a different one."""
     try:
         found = (path / DATA).stat()
+        demand_regular(path / DATA)
     except OSError:
         if not path.exists():
             raise ImageError(f"no picture store at {path}: pack one with `pixelrec images pack`") from None

@@ -29,6 +29,7 @@ import numpy as np
 from pixelrec.choices import Fit
 from pixelrec.console.numbers import with_prefix
 from pixelrec.errors import ImageError, option
+from pixelrec.files.regular import demand_regular
 from pixelrec.images.covers import Stamp
 from pixelrec.images.pages import Meta, PageDamage, check_pages, read_metas
 
@@ -128,7 +129,10 @@ def check_metas(path: Path) -> list[Meta]:
     """The commits of a store that may not exist yet; an `ImageError` if LMDB could not open it safely."""
     file = path / DATA
     try:
-        return read_metas(file) if file.exists() and file.stat().st_size else []
+        if not file.exists():
+            return []
+        demand_regular(file)
+        return read_metas(file) if file.stat().st_size else []
     except PageDamage as found:
         raise damage(path, str(found)) from None
     except OSError as error:

@@ -17,14 +17,14 @@ from typing import BinaryIO, Self, final
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.errors import RunError
 from pixelrec.files.atomic import new_file
 from pixelrec.files.checkpoint import section_digests
-from pixelrec.items.cache.key import bytes_of
+from pixelrec.files.regular import demand_regular
+from pixelrec.files.tensors import bytes_of, write_tensors
 from pixelrec.recommender import Recommender
 
 WHOLE, PARTIAL = "item-vectors.safetensors", "item-vectors.partial"
@@ -56,6 +56,7 @@ def read_vectors(checkpoint: Path, weights: str, reads: str | None) -> Tensor | 
     weights: digest of section `items`. reads: fingerprint of the pictures; none: any, there are none here.
     """
     try:
+        demand_regular(checkpoint / WHOLE)
         with safe_open(checkpoint / WHOLE, framework="pt") as file:
             about: About = file.metadata() or {}
             vectors: Tensor = file.get_tensor("vectors")
@@ -135,7 +136,7 @@ class _PartialFile:
             if self.file is not None:
                 about = {**self.about, **section_digests({"vectors": vectors})}
                 with new_file(self.checkpoint / WHOLE, RunError) as draft:
-                    save_file({"vectors": vectors}, draft, about)
+                    write_tensors(draft, {"vectors": vectors}, about)
                 (self.checkpoint / PARTIAL).unlink(missing_ok=True)
 
     @contextmanager

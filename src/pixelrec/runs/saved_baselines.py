@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from pixelrec.baselines import VERSION
 from pixelrec.data.dataset import Dataset
@@ -16,11 +16,14 @@ from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import RunError
 from pixelrec.evaluation.baselines import NONE, BaselineRanks
 from pixelrec.files.atomic import new_file
+from pixelrec.files.regular import demand_regular
+from pixelrec.files.tensors import write_tensors
 
 
 def read_baselines(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
     """What `save_baselines` wrote for the same events and cases; empty if there is no such file."""
     try:
+        demand_regular(_path(dataset, cases))
         with safe_open(_path(dataset, cases), framework="numpy") as file:
             about = file.metadata() or {}
             if about.get("version") != _version(dataset):
@@ -47,8 +50,8 @@ def save_baselines(dataset: Dataset, cases: EvaluationCases, found: BaselineRank
     with suppress(OSError, RunError):
         path.parent.mkdir(exist_ok=True)
         with new_file(path, RunError) as draft:
-            tensors = {name: ranks.astype(np.int32) for name, ranks in found.ranks.items()}
-            draft.write_bytes(save(tensors, about))  # `save_file` would give the file its own permissions
+            ranks = {name: torch.from_numpy(some.astype(np.int32)) for name, some in found.ranks.items()}
+            write_tensors(draft, ranks, about)
 
 
 def _path(dataset: Dataset, cases: EvaluationCases) -> Path:

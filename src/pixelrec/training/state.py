@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from pixelrec.errors import RunError
 from pixelrec.files.atomic import new_folder, whole
 from pixelrec.files.checkpoint import read_tensors, read_weights
+from pixelrec.files.regular import demand_regular
+from pixelrec.files.tensors import write_tensors
 from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser
 
@@ -90,8 +91,8 @@ def save_state(
     with new_folder(folder, RunError, remedy=resumable(folder)) as new:
         recommender.save(new)
         if recommender.bank is not None:  # encoded with earlier weights, which are gone
-            save_file({"vectors": recommender.bank.contiguous()}, new / BANK)
-        save_file({name: t.contiguous() for name, t in tensors.items()}, new / "optimiser.safetensors")
+            write_tensors(new / BANK, {"vectors": recommender.bank})
+        write_tensors(new / "optimiser.safetensors", tensors)
         text = json.dumps({"steps": optimiser.steps, **asdict(progress)}, indent=2)
         (new / "progress.json").write_text(text + "\n", encoding="utf-8")
 
@@ -119,6 +120,7 @@ def read_progress(folder: Path) -> tuple[Progress, int]:
     """The position of a saved training and its steps; raises `RunError` if the file is damaged."""
     path = folder / "progress.json"
     try:
+        demand_regular(path)
         values = json.loads(path.read_text(encoding="utf-8"))
         steps = values.pop("steps")
         return Progress(**values), steps

@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
+from pixelrec.files.tensors import bytes_of
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.picture_input import Colour
 
@@ -82,11 +82,6 @@ def key_of(
         dtype=dtype,
         bf16=bf16,
     )
-
-
-def bytes_of(tensor: Tensor) -> memoryview:
-    """The bytes of a tensor in memory."""
-    return tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data
 
 
 def _without(value: Any, words: Sequence[str]) -> Any:

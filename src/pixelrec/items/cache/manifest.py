@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from pixelrec.errors import ImageError
 from pixelrec.files.atomic import write_text
+from pixelrec.files.regular import demand_regular
 from pixelrec.items.cache.key import ActivationKey
 
 FORMAT = "pixelrec activations"
@@ -44,6 +45,9 @@ def is_complete(folder: Path, key: ActivationKey) -> bool:
     # In this order: a writer makes the manifest first, perhaps right now.
     states_exist = (folder / STATES).exists()
     try:
+        for name in (MANIFEST, STATES, CHUNKS):
+            if (folder / name).exists():
+                demand_regular(folder / name)
         values = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if (values["format"], values["version"]) != (FORMAT, VERSION):
             raise ImageError(
