@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -85,21 +86,17 @@ def test_a_full_disk_is_a_line() -> None:
     assert done.stderr == "pixelrec: No space left on device; --debug shows where\n"
 
 
-def test_plain_mistakes_are_answered_before_pytorch_is_imported(tmp_path: Path) -> None:
-    commands = [
-        ["recipes"],
-        ["evaluate", "nowhere"],
-        ["compare", "nowhere", "either"],
-        ["train", "sasrec-id", "--data", "nowhere"],
-        ["train", "sasrec-ids", "--data", str(tmp_path)],
-        ["bench", "nowhere", "--recipes", "sasrec-id"],
-        ["recommend", str(tmp_path)],
-        ["recommend", str(tmp_path), "--user", "u", "-k", "0"],
-    ]
+def test_mistakes_are_answered_before_pytorch_is_imported(tmp_path: Path) -> None:
+    startup = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "startup.py"))
+    startup["make_place"](tmp_path)
     code = (
-        f"import sys; from pixelrec.cli.main import main; print([main(words) for words in {commands!r}]); "
-        "print([name for name in ('torch', 'polars', 'pydantic') if name in sys.modules])"
+        "import shlex, sys; from pixelrec.cli.main import main; main(['recipes'])\n"
+        f"for line in {startup['MISTAKES']!r}:\n"
+        "    status = main(shlex.split(line))\n"
+        "    heavy = [name for name in ('torch', 'polars', 'transformers') if name in sys.modules]\n"
+        "    assert status == 2 and not heavy, (line, status, heavy)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-2:] == ["[0, 2, 2, 2, 2, 2, 2, 2]", "[]"]
-    assert len(done.stderr.splitlines()) == 7
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == len(startup["MISTAKES"])
+    assert {path.name for path in tmp_path.iterdir()} == {"covers", "data", "full", "run", "log.csv"}

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pixelrec.data.dataset import Dataset, is_dataset
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.manifest import is_dataset
 from pixelrec.data.prepare import Sequences, drop_items, hold_out, prepare
 from pixelrec.data.split import all_events
 from pixelrec.errors import DataError, RequestError

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from pixelrec.api import bench
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import DataError, PixelrecError, RecipeError, RequestError, RunError
 from pixelrec.grid.cell import Cell
@@ -117,7 +118,7 @@ def test_folders_have_harmless_names(name: str, folder: str) -> None:
 def test_out_is_a_folder(dataset: Dataset, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine", encoding="utf-8")
     with pytest.raises(RequestError, match="is a file"):
-        planned(dataset, tmp_path / "out")
+        bench(dataset, ["sasrec-id"], out=tmp_path / "out")
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from numbers import Integral
-from os import PathLike
+from os import PathLike, fsencode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pixelrec.choices import Overrides
-from pixelrec.errors import DataError, PixelrecError, RequestError, RunError
+from pixelrec.errors import PixelrecError, RequestError
 
 if TYPE_CHECKING:
     from pixelrec.data.dataset import Dataset
@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 Place: TypeAlias = Path | str
 
 
-def check_whole(value: int, name: str, least: int = 1) -> None:
-    """Raises `RequestError` unless `value` is a whole number of at least `least`."""
+def as_whole(value: int, name: str, least: int = 1, most: int = 10**9) -> int:
+    """An integer of Python; raises `RequestError` for what is no whole number from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise RequestError(f"{name} is {_shown(value)}; expected a whole number of at least {least}")
+    if value > most:
+        raise RequestError(f"{name} is {_shown(value)}; expected a whole number of at most {most:,}")
+    return int(value)
 
 
 def as_path(value: str | PathLike[str], name: str) -> Path:
     """Raises `RequestError` for what is no path."""
-    if not isinstance(value, str | PathLike) or "\0" in str(value):
+    if not isinstance(value, str | PathLike) or "\0" in str(value) or not _has_bytes(str(value)):
         raise RequestError(f"{name} is {_shown(value)}; expected a path")
     return Path(value)
 
@@ -40,6 +43,14 @@ def as_paths(values: Place | Sequence[Place], name: str) -> list[Path]:
     if not found:
         raise RequestError(f"{name} is empty; expected at least one path")
     return found
+
+
+def as_input(value: str | PathLike[str], name: str, error: type[PixelrecError], hint: str) -> Path:
+    """A path; raises `error` where there is nothing: at once, while importing a library takes seconds."""
+    path = as_path(value, name)
+    if not path.exists():
+        raise error(f"{path}: no such file or folder; {hint}")
+    return path
 
 
 def check_text(value: str, name: str) -> None:
@@ -94,34 +105,62 @@ def _shown(value: object) -> str:
 
 
 def as_recipe(recipe: str | Path | Recipe, name: str) -> Path | Recipe:
+    """A recipe, or the path of one that can be read; raises `RecipeError` at once for any other."""
     from pixelrec.recipe.recipe import Recipe as RecipeClass
+    from pixelrec.recipe.recipe import read_values
 
-    return recipe if isinstance(recipe, RecipeClass) else as_path(recipe, name)
+    if isinstance(recipe, RecipeClass):
+        return recipe
+    path = as_path(recipe, name)
+    read_values(path)
+    return path
 
 
-def check_folder(given: object, error: type[PixelrecError], hint: str) -> None:
-    """Raises `error` for the path of nothing: at once, while importing PyTorch takes seconds."""
-    if isinstance(given, str | PathLike) and not Path(given).exists():
-        raise error(f"{given}: no such folder; {hint}")
+def check_runs(*runs: Run | Place) -> None:
+    """Raises `RunError` for a path of no run: at once, while importing PyTorch takes seconds."""
+    from pixelrec.runs.about import read_about
+
+    for run in runs:
+        if isinstance(run, str | PathLike):
+            read_about(as_path(run, "run"))
+
+
+def check_datasets(*datasets: Dataset | Place | None) -> None:
+    """Raises `DataError` for a path of no data set, at once."""
+    from pixelrec.data.manifest import read_manifest
+    from pixelrec.files.atomic import whole
+
+    for data in datasets:
+        if isinstance(data, str | PathLike):
+            read_manifest(whole(as_path(data, "data")))
 
 
 def as_run(run: Run | Place) -> Run:
-    check_folder(run, RunError, "give a run folder, which `pixelrec train` writes")
+    check_runs(run)
     from pixelrec.runs.run import Run as RunClass
 
     return run if isinstance(run, RunClass) else RunClass.open(as_path(run, "run"))
 
 
 def as_dataset(data: Dataset | Place) -> Dataset:
-    check_folder(data, DataError, "give a data set folder, which `pixelrec prepare` writes")
+    check_datasets(data)
     from pixelrec.data.dataset import Dataset as DatasetClass
 
     return data if isinstance(data, DatasetClass) else DatasetClass.open(as_path(data, "data"))
 
 
 def folder_of(data: Dataset | Place | None) -> Path | None:
+    check_datasets(data)
     from pixelrec.data.dataset import Dataset as DatasetClass
 
     if isinstance(data, DatasetClass):
         return data.folder
     return None if data is None else as_path(data, "data")
+
+
+def _has_bytes(path: str) -> bool:
+    """Whether a path can be given to the system: a lone surrogate stands for no byte of it."""
+    try:
+        return bool(fsencode(path))
+    except UnicodeEncodeError:
+        return False

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pixelrec.api.arguments import Place, as_dataset, as_path, as_paths, check_flag, check_text, check_whole
+from pixelrec.api.arguments import (
+    Place,
+    as_dataset,
+    as_input,
+    as_path,
+    as_paths,
+    as_whole,
+    check_datasets,
+    check_flag,
+    check_text,
+)
 from pixelrec.choices import Fit, Missing, Repeats, TimeUnit
 from pixelrec.console.progress import shown_on
+from pixelrec.errors import DataError, ImageError, RequestError, option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +29,9 @@ if TYPE_CHECKING:
     from pixelrec.data.dataset import Dataset
     from pixelrec.images.doctor import CheckReport
     from pixelrec.items.cache.entries import Entry
+
+_TABLES = "give a CSV file, a Parquet file or a folder"
+_COVERS = "give the folder of the covers, <item_id>.jpg"
 
 
 def prepare(
@@ -62,23 +76,29 @@ def prepare(
         on_packed: called with a report when the covers are packed.
         console: for a progress bar; without one, nothing is drawn.
     """
-    from pixelrec.data.prepare import prepare as prepare_interactions
-
-    sources, place = as_paths(interactions, "interactions"), as_path(out, "out")
-    check_whole(size, "size")
+    sources, place, size = as_paths(interactions, "interactions"), as_path(out, "out"), as_whole(size, "size")
     check_text(item_column, "item_column")
     check_text(item_column if items_id_column is None else items_id_column, "items_id_column")
     check_text(user_column, "user_column")
     check_text(time_column, "time_column")
     check_flag(overwrite, "overwrite")
+    for source in sources:
+        as_input(source, "interactions", DataError, _TABLES)
+    described_by = None if items is None else as_input(items, "items", DataError, _TABLES)
+    pictures = None if covers is None else as_input(covers, "covers", ImageError, _COVERS)
+    from pixelrec.data.manifest import demand_place
+
+    demand_place(place, [], overwrite)
+    from pixelrec.data.prepare import prepare as prepare_interactions
+
     packing = None
-    if covers is not None:
-        packing = _packing_of_draft(as_path(covers, "covers"), place, size, fit, missing, on_packed)
+    if pictures is not None:
+        packing = _packing_of_draft(pictures, place, size, fit, missing, on_packed)
     with shown_on(console):
         return prepare_interactions(
             sources,
             out=place,
-            items=None if items is None else as_path(items, "items"),
+            items=described_by,
             items_id_column=items_id_column,
             item_column=item_column,
             user_column=user_column,
@@ -119,15 +139,16 @@ def pack_images(
     Returns:
         The data set, without the items that were dropped, and a report.
     """
+    size, threads = as_whole(size, "size"), _threads(threads)
+    check_flag(overwrite, "overwrite")
+    pictures = as_input(covers, "covers", ImageError, _COVERS)
+    check_datasets(data)
     from pixelrec.data.covers import pack_covers
 
-    check_whole(size, "size")
-    check_whole(1 if threads is None else threads, "threads")
-    check_flag(overwrite, "overwrite")
     with shown_on(console):
         return pack_covers(
             as_dataset(data),
-            as_path(covers, "covers"),
+            pictures,
             size=size,
             fit=fit,
             missing=missing,
@@ -178,13 +199,15 @@ def check_images(
         threads: number of decoding threads; one per core by default.
         console: for a progress bar; without one, nothing is drawn.
     """
+    threads = _threads(threads)
+    check_flag(duplicates, "duplicates")
+    folder = as_input(covers, "covers", ImageError, _COVERS)
+    check_datasets(data)
     from pixelrec.images.doctor import check
 
-    check_whole(1 if threads is None else threads, "threads")
-    check_flag(duplicates, "duplicates")
     item_ids = None if data is None else list(as_dataset(data).item_ids)
     with shown_on(console):
-        return check(as_path(covers, "covers"), item_ids, threads=threads, duplicates=duplicates)
+        return check(folder, item_ids, threads=threads, duplicates=duplicates)
 
 
 def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -> list[Entry]:
@@ -201,15 +224,22 @@ def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -
     Returns:
         The entries, the least recently used first; with `clear`, those that were deleted.
     """
+    unused_days = as_whole(unused_days, "unused_days", 0)
+    check_flag(clear, "clear")
+    if unused_days and not clear:
+        raise RequestError(f"{option('unused_days', unused_days)} is of use with {option('clear')} only")
+    check_datasets(data)
     from datetime import datetime, timedelta
 
     from pixelrec.items.cache.entries import delete_activations, list_activations
 
-    check_whole(unused_days, "unused_days", 0)
-    check_flag(clear, "clear")
     folder = as_dataset(data).folder / "activations"
     if not clear:
         return list_activations(folder)
     now = datetime.now().astimezone()
-    since = now - timedelta(days=min(int(unused_days), 365 * 50)) if unused_days else None
+    since = now - timedelta(days=min(unused_days, 365 * 50)) if unused_days else None
     return delete_activations(folder, unused_since=since)
+
+
+def _threads(value: int | None) -> int | None:
+    return None if value is None else as_whole(value, "threads", most=4096)

@@ -10,19 +10,21 @@ from pixelrec.api.arguments import (
     Place,
     as_dataset,
     as_ids,
+    as_input,
     as_list,
     as_overrides,
     as_path,
     as_recipe,
     as_run,
+    as_whole,
+    check_datasets,
     check_flag,
-    check_folder,
-    check_whole,
+    check_runs,
     folder_of,
 )
 from pixelrec.choices import Overrides, Split
 from pixelrec.console.progress import shown_on
-from pixelrec.errors import DataError, RequestError, option
+from pixelrec.errors import ImageError, RequestError, RunError, option
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,13 +64,17 @@ def train(
         StoppedError: by a signal, whose number it carries; the run can be resumed.
     """
     chosen, given = as_recipe(recipe, "recipe"), as_overrides(overrides)
-    check_folder(data, DataError, "give a data set folder, which `pixelrec prepare` writes")
+    check_datasets(data)
+    place = None if out is None else as_path(out, "out")
+    if place is not None:
+        from pixelrec.runs.about import demand_new
+
+        demand_new(place)
     from pixelrec.recipe.recipe import read_recipe, resolve
 
     resolved = (
         read_recipe(chosen, given) if isinstance(chosen, Path) else resolve(chosen.name, chosen.values, given)
     )
-    place = None if out is None else as_path(out, "out")
     from pixelrec.runs.train import train_recipe
 
     with shown_on(console) as screen:
@@ -89,6 +95,8 @@ def resume(run: Run | Place, *, data: Dataset | Place | None = None, console: Co
         RunError: its state is damaged, or its data set is another one.
         StoppedError: by a signal, as in `train`.
     """
+    check_runs(run)
+    check_datasets(data)
     opened = as_run(run)
     from pixelrec.runs.train import resume_run
 
@@ -122,6 +130,8 @@ def evaluate(
         written into the folder too, with the rank of every user; ranks of baselines are saved in the data
         set.
     """
+    check_runs(run)
+    check_datasets(data)
     opened, folder = as_run(run), None if out is None else as_path(out, "out")
     from pixelrec.runs.evaluate import evaluate_run
 
@@ -163,10 +173,13 @@ def bench(
         RecipeError, DataError, RunError, RequestError: before anything starts.
         StoppedError: by a signal, whose number it carries; the same call continues.
     """
+    check_datasets(data)
+    seeds, jobs = as_whole(seeds, "seeds", most=10_000), as_whole(jobs, "jobs", most=10_000)
+    place, given = as_path(out, "out"), as_overrides(overrides)
+    if place.exists() and not place.is_dir():
+        raise RequestError(f"{place} is a file; give a folder as --out")
     chosen = [as_recipe(recipe, "recipes") for recipe in as_list(recipes, "recipes")]
-    check_whole(seeds, "seeds")
-    check_whole(jobs, "jobs")
-    place, given, dataset = as_path(out, "out"), as_overrides(overrides), as_dataset(data)
+    dataset = as_dataset(data)
     from pixelrec.grid.outcome import run_grid
     from pixelrec.grid.plan import plan
 
@@ -186,6 +199,9 @@ def compare(run: Run | Place, other: Run | Place, *, split: Split = "test") -> R
     Returns:
         `parts`, metrics and differences over all events and on long-tail items; the verdict, a `sentence`.
     """
+    check_runs(run, other)
+    if isinstance(run, Path) and run == other:  # others are found by their folders
+        raise RunError(f"{run} is compared with itself; give two runs")
     first, second = as_run(run), as_run(other)
     from pixelrec.runs.compare import RunComparison
 
@@ -213,8 +229,10 @@ def report(
         out: folder for the page and the result of the run, if not the run folder.
         console: for progress; without one, nothing is printed.
     """
-    opened, others = as_run(run), [as_run(other) for other in as_list(beside, "beside")]
-    folder = None if out is None else as_path(out, "out")
+    runs, folder = [run, *as_list(beside, "beside")], None if out is None else as_path(out, "out")
+    check_runs(*runs)
+    check_datasets(data)
+    opened, *others = map(as_run, runs)
     from pixelrec.runs.report import write_run_report
     from pixelrec.runs.results import is_evaluated
 
@@ -268,10 +286,14 @@ def recommend(
         raise RequestError(
             "give users (--user), or a history of item ids (--history): exactly one of the two"
         )
-    check_whole(k, "k")
+    k = as_whole(k, "k")
     check_flag(alone, "alone")
     if alone and not pictures:
         raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
+    for cover in pictures:
+        as_input(cover, "covers", ImageError, "give a picture")
+    check_runs(run)
+    check_datasets(data)
     opened, folder = as_run(run), folder_of(data)
     from pixelrec.runs.recommend import Request, for_history, for_users
 
@@ -297,8 +319,11 @@ def demo(*, out: Place = Path("demo"), seed: int = 0, console: Console | None = 
     Returns:
         Both runs, and the best metrics that are possible, as the shop was generated.
     """
+    from pixelrec.files.atomic import demand_empty
+
+    place, seed = as_path(out, "out"), as_whole(seed, "seed", 0, 2**63 - 1)
+    demand_empty(place, RequestError, "choose another --out")
     from pixelrec.demonstration.demonstrate import demonstrate
 
-    check_whole(seed, "seed", 0)
     with shown_on(console) as screen:
-        return demonstrate(as_path(out, "out"), seed, screen)
+        return demonstrate(place, seed, screen)

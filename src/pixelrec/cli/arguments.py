@@ -74,7 +74,7 @@ class Parameter:
         """The value of a word, or a `RequestError`."""
         if self.values and word not in self.values:
             raise RequestError(f"{self.flag} is {word!r}; expected one of {', '.join(self.values)}")
-        if self.kind is int and not re.fullmatch(r"[-+]?\d+", word):
+        if self.kind is int and not re.fullmatch(r"[-+]?[0-9]{1,30}", word):
             raise RequestError(f"{self.flag} is {word!r}; expected a whole number")
         return self.kind(word)
 

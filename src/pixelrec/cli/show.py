@@ -151,6 +151,12 @@ def grid(found: Outcome, console: Console) -> None:
         raise GridError(f"{count} failed; the same command tries again: {found.reasons}")
 
 
+def check_out(out: Path | None) -> None:
+    """Raises `RequestError` for a file that cannot be one."""
+    if out is not None and out.is_dir():
+        raise RequestError(f"{out} is a folder; give a file as --out")
+
+
 def recommendations(
     found: pl.DataFrame,
     console: Console,

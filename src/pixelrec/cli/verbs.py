@@ -25,6 +25,7 @@ class Verb:
     show: Callable[..., None]  # of the result, the console, arguments of `call` by name, and its own options
     renames: Mapping[str, str] = field(default_factory=dict)  # parameter of `call` → the name of its option
     more: Callable[[Mapping[str, Any]], str] | None = None  # the end of help, from the arguments so far
+    check: Callable[..., None] | None = None  # of options of `show`, by name, before anything is computed
 
     @property
     def title(self) -> str:
@@ -44,6 +45,8 @@ class Verb:
         own = {key: found.pop(key) for key in list(found) if key not in takes}
         supplied = {"console": console, "on_packed": partial(show.packing, console=console)}
         given = {key: supplied[key] for key in SUPPLIED if key in takes}
+        if self.check is not None:
+            self.check(**{key: own.get(key) for key in inspect.signature(self.check).parameters})
         result = self.call(**found, **given)
         known = {key: each.default for key, each in takes.items()} | found
         own |= {key: known[key] for key in list(shows)[2:] if key in known}
@@ -62,6 +65,11 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb(api.evaluate, show.evaluation),
     "compare": Verb(api.compare, show.comparison),
     "bench": Verb(api.bench, show.grid),
-    "recommend": Verb(api.recommend, show.recommendations, {"users": "user", "covers": "with-cover"}),
+    "recommend": Verb(
+        api.recommend,
+        show.recommendations,
+        {"users": "user", "covers": "with-cover"},
+        check=show.check_out,
+    ),
     "report": Verb(api.report, show.text),
 }

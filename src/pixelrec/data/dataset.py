@@ -31,18 +31,17 @@ import numpy as np
 import polars as pl
 
 from pixelrec.batch import DatasetSpec, Histories
+from pixelrec.data.manifest import MEND, read_manifest
 from pixelrec.errors import DataError, RequestError
 from pixelrec.files.atomic import recover
 from pixelrec.images.store import PictureStore
 
-FORMAT, VERSION = "pixelrec data set", 3
 ENTRIES = frozenset(
     {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.svg", "baselines"}
 )
 _ARRAYS = ("events/offsets", "events/items", "events/times", "events/evaluated")
 _DIGESTED = frozenset({*_ARRAYS, "held_out/items", "held_out/times", "user_ids", "item_ids"})
 COVERS = "covers.lmdb"  # the picture store
-_MEND = "make it again with `pixelrec prepare`"
 _NAMED = 5  # unknown ids that a message names
 
 
@@ -111,7 +110,7 @@ class Dataset:
         folder = Path(folder)
         if not folder.exists():
             recover(folder, ENTRIES)
-        manifest = _manifest(folder)
+        manifest = read_manifest(folder)
         users, items, interactions, evaluated = _counts(folder, manifest)
         events = folder / "events"
         dataset = cls(
@@ -126,7 +125,7 @@ class Dataset:
             _array(events / "evaluated.npy", np.bool_, users + 1),
         )
         if dataset.offsets[1] != 0 or dataset.offsets[-1] != interactions - evaluated:
-            raise DataError(f"{events / 'offsets.npy'}: does not belong to the other files; {_MEND}")
+            raise DataError(f"{events / 'offsets.npy'}: does not belong to the other files; {MEND}")
         return dataset
 
     def spec(self, length: int, history: Histories) -> DatasetSpec:
@@ -157,7 +156,7 @@ class Dataset:
     def _check_digest(self, name: str, found: str, file: str) -> None:
         if found != self.manifest["digests"][name]:
             raise DataError(
-                f"{self.folder / file}: was changed or replaced since the data set was prepared; {_MEND}"
+                f"{self.folder / file}: was changed or replaced since the data set was prepared; {MEND}"
             )
 
     @cached_property
@@ -200,9 +199,9 @@ class Dataset:
             table = pl.read_parquet(path, columns=columns, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
             first_line = str(error).strip().split("\n")[0]
-            raise DataError(f"{path}: missing or damaged ({first_line}); {_MEND}") from error
+            raise DataError(f"{path}: missing or damaged ({first_line}); {MEND}") from error
         if table.height != rows:
-            raise DataError(f"{path}: holds {table.height} rows, expected {rows}; {_MEND}")
+            raise DataError(f"{path}: holds {table.height} rows, expected {rows}; {MEND}")
         self._check_digest(f"{noun}_ids", ids_digest(table[f"{noun}_id"]), path.name)
         return table
 
@@ -215,33 +214,6 @@ class Dataset:
         return _numbers("item", self.item_ids, ids)
 
 
-def is_dataset(folder: Path) -> bool:
-    """Whether `folder` is a data set, of any version."""
-    try:
-        _manifest(folder, any_version=True)
-    except DataError:
-        return False
-    return True
-
-
-def _manifest(folder: Path, *, any_version: bool = False) -> Mapping[str, Any]:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such data set; make one with `pixelrec prepare … --out {folder}`")
-    path = folder / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{folder}: not a data set: it holds no manifest.json; {_MEND}") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); {_MEND}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise DataError(f"{folder}: not a data set: its manifest.json is of something else; {_MEND}")
-    if manifest.get("version") != VERSION and not any_version:
-        found = manifest.get("version")
-        raise DataError(f"{folder}: a data set of format version {found}, expected {VERSION}; {_MEND}")
-    return manifest
-
-
 def _counts(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, int, int, int]:
     try:
         counts = manifest["counts"]
@@ -251,7 +223,7 @@ def _counts(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, int, int, i
             raise KeyError("digests")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{folder / 'manifest.json'}: its counts or digests are incomplete; {_MEND}"
+            f"{folder / 'manifest.json'}: its counts or digests are incomplete; {MEND}"
         ) from error
     return users, items, interactions, evaluated
 
@@ -261,12 +233,12 @@ def _array(path: Path, kind: type[np.generic], length: int) -> np.ndarray:
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
-        raise DataError(f"{path}: missing; {_MEND}") from None
+        raise DataError(f"{path}: missing; {MEND}") from None
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cut off or damaged ({error}); {_MEND}") from error
+        raise DataError(f"{path}: cut off or damaged ({error}); {MEND}") from error
     if array.dtype != kind or array.shape != (length,):
         found = f"{array.dtype}{list(array.shape)}"
-        raise DataError(f"{path}: holds {found}, expected {np.dtype(kind)}[{length}]; {_MEND}")
+        raise DataError(f"{path}: holds {found}, expected {np.dtype(kind)}[{length}]; {MEND}")
     return array
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,19 +20,17 @@ from pixelrec.data.columns import Columns
 from pixelrec.data.dataset import (
     COVERS,
     ENTRIES,
-    FORMAT,
-    VERSION,
     Dataset,
     array_digest,
     ids_digest,
-    is_dataset,
 )
 from pixelrec.data.information import described, read_information
 from pixelrec.data.interactions import read_interactions
+from pixelrec.data.manifest import FORMAT, VERSION, demand_place
 from pixelrec.data.parts import parts_of
 from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
-from pixelrec.errors import DataError, option, some_of
+from pixelrec.errors import DataError, some_of
 from pixelrec.files.atomic import new_folder
 from pixelrec.images.covers import list_path
 
@@ -103,7 +101,7 @@ def prepare(
         inputs |= {described_by: described_by.name}
     ours = ENTRIES if pack_covers is None else ENTRIES | {COVERS, list_path(Path(COVERS)).name}
     with new_folder(out, DataError, ours=ours) as folder:
-        _check_place(out, inputs, overwrite)
+        demand_place(out, inputs, overwrite)
         with _fingerprints(inputs) as prints:
             known = (
                 None
@@ -152,7 +150,7 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
     provenance = {key: dataset.manifest[key] for key in _PROVENANCE if key in dataset.manifest}
     with new_folder(place, DataError, ours=ENTRIES) as folder:
         if out is not None:
-            _check_place(place, [], overwrite=False)
+            demand_place(place, [], overwrite=False)
         user_ids = dataset.user_ids.filter(pl.Series(kept_users))
         information = dataset.information.filter(pl.Series(kept_items[1:]))
         _write(folder, sequences, user_ids, information, {**provenance, "dropped_items": dropped})
@@ -271,24 +269,6 @@ def _check_evaluated(sequences: Sequences, source: str) -> None:
             f"{source}: no user is left to evaluate: the longest history has {longest} events, "
             f"and at least {SHORTEST} are needed (train, validate, test); give more interactions"
         )
-
-
-def _check_place(out: Path, sources: Iterable[Path], overwrite: bool) -> None:
-    """`out` is free, or a data set that may be replaced and holds none of the sources."""
-    if not (out.exists() or out.is_symlink()):
-        return
-    if not is_dataset(out):
-        raise DataError(f"{out}: exists and is no data set, so it is not touched; choose another place")
-    if not overwrite:
-        raise DataError(
-            f"{out}: there is a data set already; replace it with {option('overwrite')}, "
-            "or choose another place"
-        )
-    for source in sources:
-        if source.resolve().is_relative_to(out.resolve()):
-            raise DataError(
-                f"{source}: lies inside {out}, which would be replaced; move it, or choose another place"
-            )
 
 
 @contextmanager

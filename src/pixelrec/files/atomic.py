@@ -129,6 +129,13 @@ def whole(out: Path) -> Path:
     return old if not out.exists() and old.exists() else out
 
 
+def demand_empty(folder: Path, error: type[PixelrecError], remedy: str) -> None:
+    """Raises `error` unless a folder to write is missing or empty."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        state = "is not empty" if folder.is_dir() else "is no folder"
+        raise error(f"{folder} {state}; {remedy}")
+
+
 @contextmanager
 def _explained(path: Path, error: type[PixelrecError], remedy: str) -> Iterator[None]:
     try:

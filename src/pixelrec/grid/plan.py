@@ -71,8 +71,6 @@ def plan(
         raise RequestError(
             "seed cannot be set for a grid: its seeds are 0, 1, …; give their number with --seeds"
         )
-    if out.exists() and not out.is_dir():
-        raise RequestError(f"{out} is a file; give a folder as --out")
     chosen = [_read(recipe, overrides) for recipe in recipes]
     _demand_folders(chosen, out)
     cells = [

@@ -55,6 +55,11 @@ def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
     Raises:
         RecipeError: no such recipe, unknown key, wrong type.
     """
+    return resolve(*read_values(source), overrides or {})
+
+
+def read_values(source: str | Path) -> tuple[str, dict[str, Any]]:
+    """The name of a recipe and its values as they are written: neither complete nor checked."""
     path, name = Path(source), str(source)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
@@ -79,7 +84,7 @@ def read_recipe(source: str | Path, overrides: Mapping[str, Any] | None = None) 
     name = values.pop("name", name)
     if not isinstance(name, str) or not name.strip():
         raise RecipeError(f"recipe {source}: name is {name!r}; expected text, or leave it out")
-    return resolve(name, values, overrides or {})
+    return name, values
 
 
 def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:

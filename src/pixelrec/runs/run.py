@@ -32,18 +32,16 @@ from torch import Tensor
 
 from pixelrec.batch import DatasetSpec
 from pixelrec.console.progress import OnProgress, ignore
-from pixelrec.data.dataset import Dataset, ids_digest, is_dataset
+from pixelrec.data.dataset import Dataset, ids_digest
+from pixelrec.data.manifest import is_dataset
 from pixelrec.errors import RecipeError, RunError
 from pixelrec.files.atomic import whole, write_text
-from pixelrec.files.json_object import read_object
 from pixelrec.numerics.precision import device_of
 from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
+from pixelrec.runs.about import FORMAT, demand_new, read_about
 from pixelrec.runs.item_vectors import cached_vectors
 
-FORMAT = 3
-# Entries of run.json without which it is of no use; all are text.
-_KEYS = ("recipe", "device", "data", "data_from_here", "data_fingerprint", "item_ids", "created")
 EVENTS, PICTURES = "users, items or histories", "pictures"
 
 
@@ -129,15 +127,7 @@ class Run:
     def open(cls, folder: Path | str) -> Self:
         """Raises `RunError` if the folder is no run, or of another format."""
         folder = Path(folder)
-        no_run = f"{folder} is no run: it has no run.json; give a folder that `pixelrec train` made"
-        about = read_object(folder / "run.json", "run", no_run)
-        if about.get("format") != FORMAT:
-            raise RunError(
-                f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"
-            )
-        if absent := [key for key in _KEYS if not isinstance(about.get(key), str)]:
-            raise RunError(f"{folder / 'run.json'}: has no text as {', '.join(absent)}; the run is damaged")
-        return cls(folder, about)
+        return cls(folder, read_about(folder))
 
     def dataset(self, data: Path | str | None = None) -> Dataset:
         """The data set it was trained on, or the same one at another place.
@@ -232,12 +222,6 @@ def _provenance(described: Mapping[str, Any], place: str) -> dict[str, Any]:
         return {place: described["provenance"]}
     parts = ((name, part) for name, part in described.items() if isinstance(part, Mapping))
     return {k: v for name, part in parts for k, v in _provenance(part, f"{place}.parts.{name}").items()}
-
-
-def demand_new(folder: Path) -> None:
-    """Raises `RunError` unless the folder of a new run is missing or empty."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(f"{folder} is not empty; choose another --out, or continue it with --resume {folder}")
 
 
 def new_folder(recipe: Recipe, runs: Path = Path("runs")) -> Path:

@@ -22,8 +22,9 @@ from pixelrec.files.lock import exclusive
 from pixelrec.numerics.precision import emulation_line
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
 from pixelrec.recipe.recipe import Recipe
+from pixelrec.runs.about import demand_new
 from pixelrec.runs.evaluate import cases_of
-from pixelrec.runs.run import Run, demand_new, new_folder
+from pixelrec.runs.run import Run, new_folder
 from pixelrec.runs.validate import sharded_catalogue, validate
 from pixelrec.runs.warm_start import WarmStart, start_from
 from pixelrec.training.interruption import Interruption

@@ -1,0 +1,34 @@
+"""The description of a run, `run.json`, and what a folder is by it; read before torch is, as answers wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pixelrec.errors import RunError
+from pixelrec.files.atomic import demand_empty
+from pixelrec.files.json_object import read_object
+
+FORMAT = 3
+# Entries without which it is of no use; all are text.
+KEYS = ("recipe", "device", "data", "data_from_here", "data_fingerprint", "item_ids", "created")
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """Raises `RunError` if the folder is no run, or of another format."""
+    if not folder.exists():
+        raise RunError(f"{folder}: no such folder; give a run folder, which `pixelrec train` writes")
+    no_run = f"{folder} is no run: it has no run.json; give a folder that `pixelrec train` made"
+    about = read_object(folder / "run.json", "run", no_run)
+    if about.get("format") != FORMAT:
+        raise RunError(
+            f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"
+        )
+    if absent := [key for key in KEYS if not isinstance(about.get(key), str)]:
+        raise RunError(f"{folder / 'run.json'}: has no text as {', '.join(absent)}; the run is damaged")
+    return about
+
+
+def demand_new(folder: Path) -> None:
+    """Raises `RunError` unless the folder of a new run is missing or empty."""
+    demand_empty(folder, RunError, f"choose another --out, or continue it with --resume {folder}")
