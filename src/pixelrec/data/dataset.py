@@ -2,7 +2,7 @@
 
 | file | holds |
 |---|---|
-| `manifest.json` | format, counts, digests of ids and events, sources, options |
+| `manifest.json` | format, counts, digests of ids, events and items, sources, options |
 | `users.parquet` | `user_id`: row r is user number r + 1 |
 | `items.parquet` | `item_id` and further information on the items: row r is item number r + 1 |
 | `events/offsets.npy` | int64[users + 2]: user u's events are [offsets[u]:offsets[u + 1]]; user 0 has none |
@@ -13,17 +13,18 @@
 | `baselines/` | ranks of baselines, once a model was evaluated; they can be computed again |
 
 Times are unix seconds. The test events lie apart so that training never opens them. Digests are of values:
-another version of a library may write the same values as other bytes.
+another version of a library may write the same values as other bytes. Only that of the items' information,
+which no run depends on, is of the file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -31,16 +32,15 @@ import numpy as np
 import polars as pl
 
 from pixelrec.batch import DatasetSpec, Histories
-from pixelrec.data.manifest import MEND, read_manifest
+from pixelrec.data.manifest import ARRAYS, MEND, counts_of, read_manifest
 from pixelrec.errors import DataError, RequestError
+from pixelrec.files.array_file import map_array
 from pixelrec.files.atomic import recover
 from pixelrec.images.store import PictureStore
 
 ENTRIES = frozenset(
     {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.svg", "baselines"}
 )
-_ARRAYS = ("events/offsets", "events/items", "events/times", "events/evaluated")
-_DIGESTED = frozenset({*_ARRAYS, "held_out/items", "held_out/times", "user_ids", "item_ids"})
 COVERS = "covers.lmdb"  # the picture store
 _NAMED = 5  # unknown ids that a message names
 
@@ -111,7 +111,7 @@ class Dataset:
         if not folder.exists():
             recover(folder, ENTRIES)
         manifest = read_manifest(folder)
-        users, items, interactions, evaluated = _counts(folder, manifest)
+        users, items, interactions, evaluated = counts_of(folder, manifest)
         events = folder / "events"
         dataset = cls(
             folder,
@@ -124,8 +124,11 @@ class Dataset:
             _array(events / "times.npy", np.int64, interactions - evaluated),
             _array(events / "evaluated.npy", np.bool_, users + 1),
         )
-        if dataset.offsets[1] != 0 or dataset.offsets[-1] != interactions - evaluated:
+        lengths = np.diff(dataset.offsets)
+        if dataset.offsets[1] != 0 or dataset.offsets[-1] != interactions - evaluated or lengths.min() < 0:
             raise DataError(f"{events / 'offsets.npy'}: does not belong to the other files; {MEND}")
+        if np.count_nonzero(dataset.evaluated) != evaluated or lengths[dataset.evaluated].min() < 2:
+            raise DataError(f"{events / 'evaluated.npy'}: does not belong to the other files; {MEND}")
         return dataset
 
     def spec(self, length: int, history: Histories) -> DatasetSpec:
@@ -138,26 +141,28 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """One digest of the ids of users and items and of all events, the held-out ones included."""
-        return sha256(json.dumps(self.manifest["digests"], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.manifest["digests"], sort_keys=True).encode()).hexdigest()
 
     def verify(self) -> None:
-        """Compares ids and events, except the held-out ones, with the digests that `prepare` wrote.
+        """Compares ids and events, except the held-out ones, with the digests that `prepare` wrote, once.
 
         Reads them all: a few seconds for 200 million events.
 
         Raises:
             DataError: a file was changed or damaged since.
         """
+        _ = self._verified
+
+    @cached_property
+    def _verified(self) -> None:
         arrays = (self.offsets, self.event_items, self.event_times, self.evaluated)
-        for name, values in zip(_ARRAYS, arrays, strict=True):
+        for name, values in zip(ARRAYS, arrays, strict=True):
             self._check_digest(name, array_digest(values), f"{name}.npy")
         _ = self.user_ids, self.item_ids  # verified whenever they are read
 
     def _check_digest(self, name: str, found: str, file: str) -> None:
         if found != self.manifest["digests"][name]:
-            raise DataError(
-                f"{self.folder / file}: was changed or replaced since the data set was prepared; {MEND}"
-            )
+            raise _changed(self.folder / file)
 
     @cached_property
     def pictures_fingerprint(self) -> str:
@@ -191,19 +196,25 @@ class Dataset:
     @cached_property
     def information(self) -> pl.DataFrame:
         """A row for each item: `item_id` and the columns of the item file, null where there is nothing."""
+        path = self.folder / "items.parquet"
+        if file_digest(path) != self.manifest["information"]:
+            raise _changed(path)
         return self._table("item", None, self.items)
 
     def _table(self, noun: str, columns: list[str] | None, rows: int) -> pl.DataFrame:
         path = self.folder / f"{noun}s.parquet"
         try:
-            table = pl.read_parquet(path, columns=columns, glob=False)
-        except (pl.exceptions.PolarsError, OSError) as error:
+            table = pl.read_parquet(_file(path), columns=columns, glob=False)
+            ids = table[f"{noun}_id"].cast(pl.String)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             first_line = str(error).strip().split("\n")[0]
             raise DataError(f"{path}: missing or damaged ({first_line}); {MEND}") from error
         if table.height != rows:
             raise DataError(f"{path}: holds {table.height} rows, expected {rows}; {MEND}")
-        self._check_digest(f"{noun}_ids", ids_digest(table[f"{noun}_id"]), path.name)
-        return table
+        if ids.null_count():
+            raise _changed(path)
+        self._check_digest(f"{noun}_ids", ids_digest(ids), path.name)
+        return table.with_columns(ids)
 
     def user_numbers(self, ids: Sequence[str]) -> np.ndarray:
         """int64: the number of each user; a `RequestError` names the unknown ones."""
@@ -214,32 +225,27 @@ class Dataset:
         return _numbers("item", self.item_ids, ids)
 
 
-def _counts(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, int, int, int]:
-    try:
-        counts = manifest["counts"]
-        users, items = int(counts["users"]), int(counts["items"])
-        interactions, evaluated = int(counts["interactions"]), int(counts["evaluated_users"])
-        if manifest["digests"].keys() != _DIGESTED:
-            raise KeyError("digests")
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{folder / 'manifest.json'}: its counts or digests are incomplete; {MEND}"
-        ) from error
-    return users, items, interactions, evaluated
-
-
 def _array(path: Path, kind: type[np.generic], length: int) -> np.ndarray:
     """A memory-mapped array, checked to be whole and of the right type."""
     try:
-        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: missing; {MEND}") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cut off or damaged ({error}); {MEND}") from error
+        array = map_array(_file(path))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cut off or damaged ({' '.join(str(error).split())}); {MEND}") from error
     if array.dtype != kind or array.shape != (length,):
         found = f"{array.dtype}{list(array.shape)}"
         raise DataError(f"{path}: holds {found}, expected {np.dtype(kind)}[{length}]; {MEND}")
     return array
+
+
+def _file(path: Path) -> Path:
+    """`path` of a file; a `DataError` if there is none: reading a pipe would wait for ever."""
+    if not path.is_file():
+        raise DataError(f"{path}: {'is no file' if path.exists() else 'missing'}; {MEND}")
+    return path
+
+
+def _changed(path: Path) -> DataError:
+    return DataError(f"{path}: was changed or replaced since the data set was prepared; {MEND}")
 
 
 def _numbers(noun: str, known: pl.Series, ids: Sequence[str]) -> np.ndarray:
@@ -267,10 +273,19 @@ def _hint(word: str, known: pl.Series) -> str:
 def array_digest(values: np.ndarray) -> str:
     """SHA-256 of the values of an array, as little-endian numbers."""
     plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    return sha256(plain.data).hexdigest()
+    return hashlib.sha256(plain.data).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of the bytes of a file; a `DataError` if it cannot be read."""
+    try:
+        with _file(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def ids_digest(ids: pl.Series) -> str:
     """SHA-256 of texts and their lengths, in order."""
     lengths = ids.str.len_bytes().to_numpy().astype("<u4")
-    return sha256(lengths.tobytes() + ids.str.join("").item().encode()).hexdigest()
+    return hashlib.sha256(lengths.tobytes() + ids.str.join("").item().encode()).hexdigest()

@@ -11,6 +11,8 @@ from pixelrec.errors import DataError, option
 
 FORMAT, VERSION = "pixelrec data set", 3
 MEND = "make it again with `pixelrec prepare`"
+ARRAYS = ("events/offsets", "events/items", "events/times", "events/evaluated")  # all but the held-out ones
+_DIGESTED = (*ARRAYS, "held_out/items", "held_out/times", "user_ids", "item_ids")
 
 
 def is_dataset(folder: Path) -> bool:
@@ -26,18 +28,41 @@ def read_manifest(folder: Path, *, any_version: bool = False) -> Mapping[str, An
     if not folder.is_dir():
         raise DataError(f"{folder}: no such data set; make one with `pixelrec prepare … --out {folder}`")
     path = folder / "manifest.json"
+    if not path.is_file():
+        raise DataError(f"{folder}: not a data set: it holds no manifest.json; {MEND}")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{folder}: not a data set: it holds no manifest.json; {MEND}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read ({error}); {MEND}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise DataError(f"{folder}: not a data set: its manifest.json is of something else; {MEND}")
     if manifest.get("version") != VERSION and not any_version:
         found = manifest.get("version")
-        raise DataError(f"{folder}: a data set of format version {found}, expected {VERSION}; {MEND}")
+        raise DataError(f"{folder}: a data set of format version {found!r}, expected {VERSION}; {MEND}")
     return manifest
+
+
+def counts_of(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """Users, items, interactions and evaluated users; a `DataError` if an entry of the manifest is wrong."""
+    names = ("users", "items", "interactions", "evaluated_users")
+    try:
+        counts = [manifest["counts"][name] for name in names]
+        found = [*counts, manifest["exact_repeats"], manifest.get("dropped_items", 0)]
+        texts = [*(manifest["digests"][name] for name in _DIGESTED), manifest["information"]]
+        texts += [manifest["options"]["repeats"]]
+        texts += [source[key] for source in manifest["sources"] for key in ("name", "sha256")]
+        wrong = any(type(count) is not int for count in found) or not all(
+            isinstance(text, str) for text in texts
+        )
+        users, items, interactions, evaluated = counts
+        wrong = wrong or not (1 <= evaluated <= users <= interactions < 2**62 and 1 <= items < 2**31)
+    except (KeyError, TypeError):
+        wrong = True
+    if wrong:
+        raise DataError(
+            f"{folder / 'manifest.json'}: an entry is missing, of another type or out of range; {MEND}"
+        )
+    return users, items, interactions, evaluated
 
 
 def demand_place(out: Path, sources: Iterable[Path], overwrite: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from pixelrec.data.dataset import (
     ENTRIES,
     Dataset,
     array_digest,
+    file_digest,
     ids_digest,
 )
 from pixelrec.data.information import described, read_information
@@ -189,7 +189,7 @@ def _write(
         "users_with_fewer_than_3_events": users - evaluated,
     }
     manifest = {"format": FORMAT, "version": VERSION, "pixelrec": version("pixelrec"), "counts": counts}
-    manifest |= {"digests": digests, **provenance}
+    manifest |= {"digests": digests, "information": file_digest(folder / "items.parquet"), **provenance}
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     (folder / "manifest.json").write_text(text, encoding="utf-8")
     save_picture(Dataset.open(folder), folder / "stats.svg")
@@ -282,6 +282,4 @@ def _fingerprints(files: Mapping[Path, str]) -> Iterator[list[Future[dict[str, A
 
 
 def _fingerprint(file: Path, name: str) -> dict[str, Any]:
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"name": name, "bytes": file.stat().st_size, "sha256": digest}
+    return {"name": name, "bytes": file.stat().st_size, "sha256": file_digest(file)}

@@ -85,5 +85,6 @@ def _without_repeats(
 
 
 def _all_but_test_events(dataset: Dataset) -> Histories:
+    dataset.verify()
     starts, stops = dataset.offsets[:-1].astype(np.int64), dataset.offsets[1:].astype(np.int64)
     return Histories(dataset.event_items, dataset.event_times, starts, stops)
