@@ -26,6 +26,9 @@ CONFIG: dict[str, dict[str, Any]] = {
         "pretrained": False,
         "sizes": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]},
         "trainable": "all",
+        "norm": "none",
+        "activation": "relu",  # without it, dot products with a vector of the user's own cancel the bias
+        "init": "xavier_normal",
     },
 }
 BY_SCORING = {"table_of_a_batch_is_the_table_of_the_catalogue", "a_saved_model_loads_as_it_was"}

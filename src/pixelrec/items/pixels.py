@@ -39,7 +39,7 @@ from pixelrec.items.chunks import LEAST, MOST, bytes_to_keep, pictures_at_once
 from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.lora import add_lora
 from pixelrec.items.pictures import Pictures
-from pixelrec.items.projection import Activation, Norm, Projection
+from pixelrec.items.projection import Activation, Norm, Projection, ProjectionInit
 from pixelrec.numerics.precision import Precision, emulation_line, is_bf16
 
 CATALOGUE_BYTES = 256 << 20  # loaded together when the catalogue is encoded
@@ -72,6 +72,8 @@ class PixelEncoder(AbstractItemEncoder):
         norm: normalisation of the features before the projection: none, layer, or items (standardised over
             the catalogue).
         activation: activation after the projection.
+        init: initial weights of the projection: small (vectors start as those of an id table do) or
+            xavier_normal.
         chunk: pictures that pass through the network together; by default as many as suit the network and
             the device, but 128 if batch norms normalise by the batch.
         keep_activations: pictures of a batch whose activations are kept for the backward pass; those of the
@@ -102,9 +104,10 @@ class PixelEncoder(AbstractItemEncoder):
         trainable: int | str = 2,
         batch_norms: BatchNorms = "auto",
         lora: Annotated[int, Interval(ge=0, le=10_000)] = 0,
-        width: Width = 512,
-        norm: Norm = "none",
-        activation: Activation = "relu",
+        width: Width = 128,
+        norm: Norm = "items",
+        activation: Activation = "none",
+        init: ProjectionInit = "small",
         chunk: Annotated[int, Interval(ge=1, le=1_000_000)] | None = None,
         keep_activations: Annotated[int, Interval(ge=0, le=1_000_000_000)] | None = None,
         recompute: bool = False,
@@ -135,7 +138,7 @@ class PixelEncoder(AbstractItemEncoder):
             self.constant = min(self.constant, 1)
             add_lora(network, lora)
         network.recompute = recompute
-        self.project = Projection(network.width, width, activation, norm)
+        self.project = Projection(network.width, width, activation, norm, init)
         self.width, self.precision = width, precision
         self._chunk_option, self._keep_option = chunk, keep_activations
         self._fitting: int | None = None  # pictures whose activations fit into memory, once measured

@@ -90,13 +90,16 @@ def read_values(source: str | Path) -> tuple[str, dict[str, Any]]:
 def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
     """Fills in every default and checks every key and type."""
     from pixelrec.recipe.overrides import overridden
-    from pixelrec.recipe.registry import complete  # torch and pydantic load here
+    from pixelrec.recipe.registry import complete, keep_width  # torch and pydantic load here
     from pixelrec.recipe.schema import checked
 
     merged = overridden(values, overrides)
     try:
         published = check_published(merged.pop("published", None))
-        config = checked(complete(merged))
+        complete(merged)
+        if "items.name" in overrides:
+            keep_width(merged["items"], values.get("items"))
+        config = checked(merged)
     except RecipeError as error:
         raise RecipeError(f"recipe {name}: {error}") from error
     return Recipe(name, config, published)

@@ -90,6 +90,18 @@ def complete(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def keep_width(items: dict[str, Any], before: Any) -> None:
+    """Gives another item encoder the width of the former one, for which the recipe's user model was chosen.
+
+    items: the complete section. before: the section of the former encoder, if it had any.
+    """
+    width = before.get("width") if isinstance(before, Mapping) else None
+    given = [part.get("width") for part in (items, *items.get("parts", {}).values())]
+    known = [option.key for option in options_of(_class("items", "items", items["name"]))]
+    if width is not None and "width" in known and not any(given):
+        items["width"] = width
+
+
 def joins(chosen: Callable[..., Any]) -> bool:
     """Whether a class is made of parts, which have no parts themselves."""
     return any(option.key == "parts" for option in options_of(chosen))

@@ -21,6 +21,7 @@ from pixelrec.errors import DivergedError, RunError
 from pixelrec.files.atomic import new_folder
 from pixelrec.numerics.precision import Precision, is_bf16
 from pixelrec.recommender import Recommender
+from pixelrec.training.first_loss import chance, far_from_chance
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import EpochBar, Journal
 from pixelrec.training.optimiser import Optimiser
@@ -150,7 +151,10 @@ def train_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Prog
     with EpochBar(journal and journal.console, progress, parts.config.epochs, total) as bar:
         for batch in parts.batcher.epoch(progress.epoch, progress.batch):
             batch = batch.to(device, non_blocking=True)
-            unread.append((len(batch.target), train_batch(parts, batch, progress.batch)))
+            loss = train_batch(parts, batch, progress.batch)
+            if progress.epoch == progress.batch == 0:
+                _compare_with_chance(parts, batch, loss, journal)
+            unread.append((len(batch.target), loss))
             progress.batch += 1
             if len(unread) >= (1 if device.type == "cpu" else READ_EVERY):
                 _read_losses(unread, progress)
@@ -167,6 +171,13 @@ def train_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Prog
     _read_losses(unread, progress)
     progress.seconds = perf_counter() - started
     return True
+
+
+def _compare_with_chance(parts: Parts, batch: Batch, loss: Tensor, journal: Journal | None) -> None:
+    by_chance = chance(parts.loss, batch, parts.recommender.spec.items)
+    warning = far_from_chance(float(loss), by_chance, parts.recommender)
+    if warning is not None and journal is not None:
+        say(warning, journal.console)
 
 
 def train_batch(parts: Parts, batch: Batch, number: int) -> Tensor:
