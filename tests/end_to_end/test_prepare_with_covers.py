@@ -82,7 +82,7 @@ def test_a_mistake_leaves_nothing_behind(
 def test_interrupted_while_packing_it_leaves_nothing(
     shop: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pixelrec.images.pack.StoreWriter.add", interrupted)

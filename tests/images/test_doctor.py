@@ -97,7 +97,7 @@ def test_near_duplicates_are_grouped(covers: Path):
 
 
 def test_nothing_to_check(tmp_path: Path):
-    with pytest.raises(ImageError, match="no covers to check"):
+    with pytest.raises(ImageError, match="holds no covers: .* it is empty"):
         checked(tmp_path)
     with pytest.raises(ImageError, match="no folder of covers"):
         checked(tmp_path / "nowhere")

@@ -18,7 +18,8 @@ from pixelrec.errors import ImageError
 from pixelrec.files.atomic import in_place
 from pixelrec.images import pack as packing
 from pixelrec.images import writer as writing
-from pixelrec.images.covers import Covers, list_path
+from pixelrec.images.covers import list_path
+from pixelrec.images.folder import Covers
 from pixelrec.images.pack import pack
 from pixelrec.images.pool import in_threads
 from pixelrec.images.store import PictureStore
@@ -187,7 +188,9 @@ def test_dropped_items_are_reported_and_leave_the_store(covers: Path, out: Path)
 
 def test_a_folder_of_other_items_is_named(covers: Path, out: Path):
     draw(covers, 2)
-    with pytest.raises(ImageError, match="none of the 2 items .*'a.jpg', it holds files such as 'i0.png'"):
+    with pytest.raises(
+        ImageError, match="none of the 2 .* holds 'i0.png', 'i1.png', the items are 'a', 'b'; .*'a.jpg'"
+    ):
         packed(covers, out, ["a", "b"], missing="drop-item")
 
 
@@ -233,7 +236,7 @@ def test_of_two_covers_jpg_is_used_and_noted(covers: Path, out: Path):
     report = packed(covers, out, ["a"])
     assert report.notes == ("item 'a' has two covers: a.jpg is used, a.png is not",)
     assert (PictureStore.open(out).read(["a"]) == 255).all()
-    assert Covers.listed(covers).extras(["a"]) == ["a.png"]
+    assert Covers.listed(covers, ["a"]).others == ("a.png",)
 
 
 @pytest.mark.parametrize("changed", [{"size": 8}, {"fit": "crop"}])

@@ -62,7 +62,7 @@ def prepare(
         out: data set folder to write.
         items: CSV or Parquet with a row per item: title, tag, description, counters.
         items_id_column: column of item ids in ITEMS, if it is not that of --item-column.
-        covers: folder of pictures named <item_id>.jpg (or .png, …).
+        covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders.
         size: width and height of a packed picture, in pixels.
         fit: stretch pictures to a square, crop the centre square, or pad to a square.
         missing: items without a usable cover: stop with an error, use a grey picture, or drop the items with
@@ -126,7 +126,7 @@ def pack_images(
     Run again after an interruption, it continues.
 
     Args:
-        covers: folder of pictures named <item_id>.jpg (or .png, …).
+        covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders.
         data: data set folder.
         size: width and height of a packed picture, in pixels.
         fit: stretch pictures to a square, crop the centre square, or pad to a square.

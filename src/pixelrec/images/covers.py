@@ -1,19 +1,13 @@
-"""A folder of covers: the file of an item, its bytes, and the items without a usable one.
-
-A cover is `<item_id>.<suffix>` directly in the folder, the suffix in any case. Items are looked up in a
-listing of the folder; no path is built from an item id, so no id can reach outside.
-"""
+"""The bytes of covers, and the items without a usable one."""
 
 from __future__ import annotations
 
 import csv
-import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +16,6 @@ from pixelrec.errors import ImageError
 from pixelrec.files.atomic import new_file
 from pixelrec.images.decode import Reason, Refused, decode, ready
 
-SUFFIXES = ("jpg", "jpeg", "png", "webp", "gif", "bmp")  # in order of preference
 MAX_BYTES = 1 << 28  # 256 MiB: files are read into memory whole
 _NAMED = 3  # items that a message names
 
@@ -49,44 +42,6 @@ class Stamp(NamedTuple):
         except OSError:
             return None
         return cls(found.st_size, found.st_mtime_ns)
-
-
-@final
-@dataclass(frozen=True)
-class Covers:
-    """The listing of a folder of covers."""
-
-    folder: Path
-    names: dict[str, str]  # item id → file name
-    notes: tuple[str, ...]  # for items with two files: which one is used
-    others: tuple[str, ...]  # entries that are no cover: wrong suffix, or second choice
-
-    @classmethod
-    def listed(cls, folder: Path) -> Covers:
-        """The covers in `folder`; an `ImageError` if it cannot be listed."""
-        names: dict[str, str] = {}
-        notes, others = [], []
-        for name in sorted(_entries(folder), key=_preference):
-            stem, _, suffix = name.rpartition(".")
-            if not stem or suffix.lower() not in SUFFIXES:
-                others.append(name)
-            elif stem in names:
-                notes.append(f"item {stem!r} has two covers: {names[stem]} is used, {name} is not")
-                others.append(name)
-            else:
-                names[stem] = name
-        return cls(folder, names, tuple(notes), tuple(others))
-
-    def missing(self, item_ids: Iterable[str]) -> list[Unusable]:
-        """The items that have no cover."""
-        return [
-            Unusable(i, "missing", f"no {i}.jpg, .png or the like") for i in item_ids if i not in self.names
-        ]
-
-    def extras(self, item_ids: Iterable[str]) -> list[str]:
-        """Names of the files that belong to none of the items."""
-        known = set(item_ids)
-        return sorted([*self.others, *(name for stem, name in self.names.items() if stem not in known)])
 
 
 def read_cover(path: Path) -> tuple[bytes, Stamp]:
@@ -162,21 +117,3 @@ def refusal(unusable: Sequence[Unusable], items: int, listed: Path, kept: str) -
         f"{len(unusable):,} of {items:,} items {'have' if len(unusable) > 1 else 'has'} no usable cover "
         f"[{counts}]: {named}{more}; {kept}; mend the covers, or use --missing grey or --missing drop-item"
     )
-
-
-def _entries(folder: Path) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from (entry.name for entry in entries)
-    except FileNotFoundError:
-        raise ImageError(f"no folder of covers at {folder}: expected one with <item_id>.jpg") from None
-    except NotADirectoryError:
-        raise ImageError(f"{folder} is a file, expected a folder of covers <item_id>.jpg") from None
-    except OSError as error:
-        raise ImageError(f"cannot list the covers in {folder}: {error.strerror}") from None
-
-
-def _preference(name: str) -> tuple[int, bool, str]:
-    suffix = name.rpartition(".")[2]
-    rank = SUFFIXES.index(suffix.lower()) if suffix.lower() in SUFFIXES else len(SUFFIXES)
-    return rank, suffix != suffix.lower(), name

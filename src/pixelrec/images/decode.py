@@ -11,6 +11,7 @@ decide the format, not the file's name.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,12 +37,15 @@ Reason: TypeAlias = Literal[
 REASONS: tuple[Reason, ...] = get_args(Reason)
 MAX_PIXELS = 1 << 26  # 8,192 × 8,192: about 0.5 GB while one is decoded
 FORMATS = {  # Pillow's name → how a file of that format starts
-    "JPEG": b"\xff\xd8\xff",
-    "PNG": b"\x89PNG",
-    "WEBP": b"RIFF",
-    "GIF": b"GIF8",
-    "BMP": b"BM",
+    "JPEG": re.compile(rb"\xff\xd8\xff"),
+    "PNG": re.compile(rb"\x89PNG"),
+    "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "AVIF": re.compile(rb"....ftypavi[fs]", re.DOTALL),
+    "TIFF": re.compile(rb"II\*\0|MM\0\*"),
+    "GIF": re.compile(rb"GIF8"),
+    "BMP": re.compile(rb"BM"),
 }
+START = 12  # bytes that tell the format
 _QUICK_COLOURS = frozenset({"YCbCr", "Gray", "RGB"})  # of a JPEG, in simplejpeg's words
 _MODES = {"YCbCr": "RGB", "Gray": "L"}  # simplejpeg's word → Pillow's
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -81,7 +85,7 @@ class _Raster:
 def decode(data: bytes, *, size: int, fit: Fit) -> Decoded:
     """Decodes to uint8[size, size, 3], or raises `Refused`; may run in threads, inside `ready()`."""
     name, decoder = "JPEG", "simplejpeg"
-    raster = _quick(data, size, fit) if data.startswith(FORMATS["JPEG"]) else None
+    raster = _quick(data, size, fit) if format_of(data) == "JPEG" else None
     if raster is None:
         (name, raster), decoder = _thorough(data, size, fit), "pillow"
     width, height = raster.width, raster.height
@@ -89,6 +93,11 @@ def decode(data: bytes, *, size: int, fit: Fit) -> Decoded:
         width, height = height, width
     upright = _upright(raster.pixels, raster.orientation)
     return Decoded(square(upright, size, fit), width, height, name, raster.mode, decoder)
+
+
+def format_of(start: bytes) -> str | None:
+    """The format of a picture, from its first `START` bytes; none if they are of no picture."""
+    return next((name for name, pattern in FORMATS.items() if pattern.match(start)), None)
 
 
 @contextmanager
@@ -129,7 +138,7 @@ def _quick(data: bytes, size: int, fit: Fit) -> _Raster | None:
 def _thorough(data: bytes, size: int, fit: Fit) -> tuple[str, _Raster]:
     """Any picture by Pillow, with the name of its format."""
     try:
-        with Image.open(BytesIO(data), formats=list(FORMATS)) as image:
+        with Image.open(BytesIO(data), formats=[name for name in FORMATS if name in Image.OPEN]) as image:
             _check_pixels(*image.size)
             width, height = image.size
             f = _reduction(width, height, size, fit)
@@ -176,9 +185,13 @@ def _check_pixels(width: int, height: int) -> None:
 
 
 def _unidentified(data: bytes) -> Refused:
-    for name, start in FORMATS.items():
-        if data.startswith(start):
-            return Refused("damaged", f"it starts like a {name} file, but its header cannot be read")
+    name = format_of(data)
+    if name is not None and name not in Image.OPEN:
+        return Refused(
+            "not-a-picture", f"it is {name}, which the installed Pillow {PIL.__version__} cannot read"
+        )
+    if name is not None:
+        return Refused("damaged", f"it starts like a file of format {name}, but its header cannot be read")
     return Refused("not-a-picture", f"it starts with {data[:12]!r}; read are {', '.join(FORMATS)}")
 
 

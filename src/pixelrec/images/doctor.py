@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from pixelrec.console.progress import progress_line
-from pixelrec.errors import ImageError
-from pixelrec.images.covers import Covers, Unusable, frequencies, read_cover
+from pixelrec.images.covers import Unusable, frequencies, read_cover
 from pixelrec.images.decode import Refused, decode, ready
+from pixelrec.images.folder import Covers, demand_covers
 from pixelrec.images.near_duplicates import field_colours, near_duplicates, perceptual_hash
 from pixelrec.images.pool import in_threads, thread_count
 
@@ -89,17 +89,17 @@ def check(
         ImageError: the folder cannot be listed, or there is nothing to check; never for a bad cover.
     """
     started = time.perf_counter()
-    found = Covers.listed(covers)
-    items = sorted(found.names) if item_ids is None else list(dict.fromkeys(item_ids))
-    if not items:
-        raise ImageError(f"no covers to check in {covers}: expected files such as <item_id>.jpg")
+    demand_covers(covers)
+    wanted = None if item_ids is None else list(dict.fromkeys(item_ids))
+    found = Covers.listed(covers, wanted)
+    items = sorted(found.names) if wanted is None else wanted
     sound, broken = _examine_all(found, items, thread_count(threads))
     return CheckReport(
         covers=covers,
         checked=len(items),
         unusable=(*found.missing(items), *broken),
         notes=found.notes,
-        extras=tuple(found.extras(items)),
+        extras=found.others,
         measures=_measures(sound),
         formats=frequencies(cover.format for cover in sound),
         modes=frequencies(cover.mode for cover in sound),

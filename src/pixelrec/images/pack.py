@@ -18,10 +18,9 @@ from typing import NamedTuple, final, get_args
 
 from pixelrec.choices import Fit, Missing
 from pixelrec.console.progress import progress_line
-from pixelrec.errors import ImageError, nearest
+from pixelrec.errors import ImageError, nearest, some_of
 from pixelrec.files.atomic import in_place, new_folder
 from pixelrec.images.covers import (
-    Covers,
     Stamp,
     Unusable,
     frequencies,
@@ -31,6 +30,7 @@ from pixelrec.images.covers import (
     write_unusable,
 )
 from pixelrec.images.decode import Decoded, Refused, decode, decoder_versions, ready
+from pixelrec.images.folder import Covers, demand_covers, held
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.square import grey_square
 from pixelrec.images.store import is_open
@@ -97,7 +97,7 @@ def pack(
     started = time.perf_counter()
     items = _distinct(item_ids)
     _check_options(size, fit, missing)
-    found = Covers.listed(covers)
+    found = Covers.listed(covers, items)
     absent = _absent(found, items)
     refused = list_path(out if draft_of is None else draft_of.parent)
     wanted = Manifest(size, fit, len(items), False, covers.name, decoders=decoder_versions())
@@ -129,8 +129,7 @@ def demand_packable(covers: Path, out: Path, *, size: int, fit: Fit, missing: Mi
     """Raises the `ImageError` of `pack` on options, store or folder before the items are known."""
     _check_options(size, fit, missing)
     _demand_closed(out)
-    if not Covers.listed(covers).names:
-        raise ImageError(f"{covers} holds no covers: expected files such as <item_id>.jpg")
+    demand_covers(covers)
 
 
 def _distinct(item_ids: Sequence[str]) -> list[str]:
@@ -154,11 +153,11 @@ def _absent(found: Covers, items: Sequence[str]) -> list[Unusable]:
     """The items without a file; if these are all, it is the wrong folder."""
     absent = found.missing(items)
     if len(absent) == len(items):
-        seen = next(iter([*found.names.values(), *found.others]), None)
-        holds = f"it holds files such as {seen!r}" if seen else "it is empty"
+        first = items[0]
         raise ImageError(
-            f"none of the {len(items):,} items has a cover in {found.folder}: expected files such as "
-            f"'{items[0]}.jpg', {holds}: give the folder of covers that belongs to these items"
+            f"none of the {len(items):,} items has a cover in {found.folder}: {held(found.others)}, the "
+            f"items are {some_of(map(repr, items))}; expected files such as '{first}.jpg' or "
+            f"'{first}/0.jpg': give the folder of covers that belongs to these items"
         )
     return absent
 

@@ -1,0 +1,179 @@
+"""A folder of covers: the file of each item.
+
+The cover of an item is a file of its name, in the folder or in folders below it: `<item_id>.jpg`,
+`010/<item_id>.jpg`, or, for ids with slashes, the path below the folder. Or it is a file in a folder of the
+item's name: `<item_id>/0.jpg`. Suffixes count in any case; files with another or none are covers if they
+start like a picture. Items are looked up in a listing; no path is built from an id, so none reaches outside.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import final
+
+from pixelrec.errors import ImageError, some_of
+from pixelrec.images.covers import Unusable
+from pixelrec.images.decode import START, format_of
+
+SUFFIXES = (
+    "jpg",
+    "jpeg",
+    "jpe",
+    "jfif",
+    "png",
+    "webp",
+    "avif",
+    "tif",
+    "tiff",
+    "gif",
+    "bmp",
+)  # preferred first
+_DEPTH = 3  # of folders within the given one
+_SKIPPED = re.compile(r"\.|__MACOSX$")  # names of folders that programs keep for themselves
+_TRIED = 100  # files without a picture's suffix that are opened to see whether any is a picture
+_Owned = dict[str, list[str]]  # item id → its files
+
+
+@final
+@dataclass(frozen=True)
+class Covers:
+    """The files of a folder of covers."""
+
+    folder: Path
+    names: dict[str, str]  # item id → file, relative to the folder
+    notes: tuple[str, ...]  # for items with several files: which one is used
+    others: tuple[str, ...]  # files that are not used
+
+    @classmethod
+    def listed(cls, folder: Path, item_ids: Iterable[str] | None = None) -> Covers:
+        """The covers of these items, or every picture under its path without the suffix.
+
+        Raises:
+            ImageError: the folder cannot be listed.
+        """
+        files = list(_files(folder))
+        wanted = None if item_ids is None else set(item_ids)
+        pictures, unclear = [f for f in files if _rank(f)], [f for f in files if not _rank(f)]
+        owned = _assigned(pictures, wanted)
+        for owner, some in _assigned(unclear, wanted).items():
+            if owner not in owned and (found := [f for f in some if _starts_like_a_picture(folder / f)]):
+                owned[owner] = found
+        names = {owner: min(some, key=_preference) for owner, some in owned.items()}
+        used = set(names.values())
+        notes = [
+            _note(owner, sorted(some, key=_preference)) for owner, some in owned.items() if len(some) > 1
+        ]
+        return cls(folder, names, tuple(sorted(notes)), tuple(sorted(f for f in files if f not in used)))
+
+    def missing(self, item_ids: Iterable[str]) -> list[Unusable]:
+        """The items that have no cover."""
+        return [
+            Unusable(i, "missing", f"no {i}.jpg, .png or the like") for i in item_ids if i not in self.names
+        ]
+
+
+def demand_covers(folder: Path) -> None:
+    """Raises `ImageError` if the folder holds no picture, whatever the names of items."""
+    unclear = []
+    for file in _files(folder):
+        if _rank(file):
+            return
+        unclear.append(file)
+    if not any(_starts_like_a_picture(folder / file) for file in islice(unclear, _TRIED)):
+        raise ImageError(f"{folder} holds no covers: expected files such as <item_id>.jpg, {held(unclear)}")
+
+
+def held(files: Sequence[str]) -> str:
+    """What a folder holds, for messages."""
+    return f"it holds {some_of(map(repr, files))}" if files else "it is empty"
+
+
+def _files(folder: Path, within: str = "", above: tuple[tuple[int, int], ...] = ()) -> Iterator[str]:
+    """All files, relative to the folder; also folders that are named like a picture."""
+    try:
+        stat = (folder / within).stat()
+        place = stat.st_dev, stat.st_ino
+        with os.scandir(folder / within) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        raise ImageError(f"no folder of covers at {folder}: expected one with <item_id>.jpg") from None
+    except NotADirectoryError:
+        raise ImageError(f"{folder} is a file, expected a folder of covers <item_id>.jpg") from None
+    except OSError as error:
+        raise ImageError(f"cannot list the covers in {folder / within}: {error.strerror}") from None
+    for entry in entries:
+        name = f"{within}{entry.name}"
+        if _rank(name) or not entry.is_dir():
+            yield name
+        elif len(above) < _DEPTH and place not in above and not _SKIPPED.match(entry.name):
+            yield from _files(folder, f"{name}/", (*above, place))
+
+
+def _assigned(files: Sequence[str], wanted: set[str] | None) -> _Owned:
+    """The files of each item, under its own name first, or its folder's, whichever finds more items."""
+    if wanted is None:
+        return _owned(files, [[_stem(file)] for file in files], None)
+    own = [_own_names(file) for file in files]
+    folders = [list(PurePosixPath(file).parts[-2::-1]) for file in files]  # the innermost first
+    by_name = _owned(files, [[*a, *b] for a, b in zip(own, folders, strict=True)], wanted)
+    if not any(folders):
+        return by_name
+    by_folder = _owned(files, [[*b, *a] for a, b in zip(own, folders, strict=True)], wanted)
+    return by_folder if len(by_folder) > len(by_name) else by_name
+
+
+def _owned(files: Sequence[str], names: Sequence[Sequence[str]], wanted: set[str] | None) -> _Owned:
+    owned: _Owned = {}
+    for file, candidates in zip(files, names, strict=True):
+        for name in candidates:
+            if wanted is None or name in wanted:
+                owned.setdefault(name, []).append(file)
+                break
+    return owned
+
+
+def _own_names(file: str) -> list[str]:
+    """The item ids that a file itself may stand for, the likeliest first."""
+    name = file.rpartition("/")[2]
+    return [_stem(name), _stem(file), name, file]
+
+
+def _stem(file: str) -> str:
+    """Without the suffix."""
+    folder, slash, name = file.rpartition("/")
+    return folder + slash + (name.rpartition(".")[0] or name)
+
+
+def _rank(file: str) -> int:
+    """The place of a file's suffix among those of pictures, from 1; 0: it is none of them."""
+    stem, _, suffix = file.rpartition("/")[2].rpartition(".")
+    suffix = suffix.lower()
+    return SUFFIXES.index(suffix) + 1 if stem and suffix in SUFFIXES else 0
+
+
+def _preference(file: str) -> tuple[object, ...]:
+    """The least is used: the least deep, the first name with numbers in their order, the preferred suffix."""
+    parts = re.split(r"([0-9]+)", _stem(file))
+    natural = [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)]
+    return file.count("/"), natural, _rank(file), file != file.lower(), file
+
+
+def _starts_like_a_picture(path: Path) -> bool:
+    try:
+        if not path.is_file():  # reading a pipe would wait for ever
+            return False
+        with path.open("rb") as file:
+            return format_of(file.read(START)) is not None
+    except OSError:
+        return False
+
+
+def _note(item_id: str, files: Sequence[str]) -> str:
+    if len(files) == 2:
+        return f"item {item_id!r} has two covers: {files[0]} is used, {files[1]} is not"
+    return f"item {item_id!r} has {len(files)} covers: {files[0]} is used, the first by name"
