@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from signal import SIGINT
+from typing import Self
 
 # PyTorch has a class for some of these errors only, but a message for each.
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED", "std::bad_alloc")
@@ -65,6 +67,11 @@ class StoppedError(PixelrecError):
         super().__init__(f"stopped; {how}")
         self.signal = signal
         self.exit_code = 128 + signal
+
+    @classmethod
+    def by(cls, interrupt: KeyboardInterrupt, how: str) -> Self:
+        """By Ctrl-C, or by another signal, whose number `interrupt` carries."""
+        return cls(interrupt.args[0] if interrupt.args else SIGINT, how)
 
 
 @contextmanager

@@ -112,6 +112,10 @@ def test_it_ends_the_same(
     assert bank(out) == bank(whole)
 
 
+class Killed(BaseException):
+    """Nothing catches it."""
+
+
 @pytest.mark.parametrize("network", ["resnet", "never cached"])
 def test_killed_after_a_save_within_an_epoch_it_ends_the_same(
     network: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -125,10 +129,10 @@ def test_killed_after_a_save_within_an_epoch_it_ends_the_same(
         nonlocal batches
         batches += 1
         if batches == last:
-            raise KeyboardInterrupt
+            raise Killed
         return train_batch(*words)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(loop, "train_batch", killed)
         api.train("sasrec-id", data=data, out=out, overrides=overrides)
     state = json.loads((out / "last" / "progress.json").read_text(encoding="utf-8"))
@@ -162,7 +166,7 @@ def test_killed_before_anything_was_saved_it_starts_again(
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(loop, "end_epoch", killed)
         api.train("sasrec-id", data=data, out=tmp_path / "run", overrides=overrides)
     assert not (tmp_path / "run" / "last").exists()

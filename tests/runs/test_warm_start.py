@@ -93,7 +93,7 @@ def test_the_command_line_says_how_good_the_start_is(
     words += [f"--training.warm_start={source.folder}", f"--out={tmp_path / 'b'}"]
     assert main(["train", "sasrec-id", "--data", str(dataset.folder), *words]) == 0
     told = " ".join(capsys.readouterr().out.split())
-    epochs = read_journal(source.folder / "metrics.jsonl")
+    epochs = read_journal(source.folder / "metrics.jsonl", "NDCG@10")
     best_value = max(row["NDCG@10"] for row in epochs)
     assert f"start NDCG@10 {100 * best_value:.2f} % before the first step epoch 1 " in told
 
@@ -223,7 +223,7 @@ def test_a_start_that_no_epoch_beats_stays_the_best(
     assert told.count("still the best") == 1
     for name, tensor in best(source).items():
         assert torch.equal(best(worse)[name], tensor), name
-    rows = read_journal(worse.folder / "metrics.jsonl")
+    rows = read_journal(worse.folder / "metrics.jsonl", "NDCG@10")
     assert [row["epoch"] for row in rows] == [0, 1, 2], "two epochs without a better one are the patience"
     assert rows[0]["NDCG@10"] > max(row["NDCG@10"] for row in rows[1:]) and "loss" not in rows[0]
     assert main(["train", "--resume", str(worse.folder), "--data", str(dataset.folder)]) == 0
@@ -247,7 +247,7 @@ def test_killed_in_its_first_epoch_a_run_no_longer_needs_its_start(
     api.resume(tmp_path / "b", data=dataset.folder)
     for name, tensor in best(whole).items():
         assert torch.equal(best(Run.open(tmp_path / "b"))[name], tensor), name
-    rows = read_journal(tmp_path / "b" / "metrics.jsonl")
+    rows = read_journal(tmp_path / "b" / "metrics.jsonl", "NDCG@10")
     assert [row["epoch"] for row in rows] == [0, 1, 2]
 
 

@@ -71,7 +71,9 @@ def test_one_process_does_not_import_accelerate(dataset: Dataset, tmp_path: Path
 def test_a_launcher_decides_neither_precision_nor_accumulation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
-    monkeypatch.setattr("os.environ.get", lambda name, *_: "2" if name == "WORLD_SIZE" else None)
+    given = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "x", "MASTER_PORT": "1"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
     made: list[dict[str, Any]] = []
     monkeypatch.setattr("accelerate.Accelerator", lambda **words: made.append(words) or _accelerator())
     assert Processes.launched("cpu").count == 2

@@ -67,7 +67,7 @@ def train(
     check_datasets(data)
     place = None if out is None else as_path(out, "out")
     if place is not None:
-        from pixelrec.runs.about import demand_new
+        from pixelrec.runs.place import demand_new
 
         demand_new(place)
     from pixelrec.recipe.recipe import read_recipe, resolve

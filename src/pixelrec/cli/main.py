@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
 
 from pixelrec.cli.verbs import VERBS
-from pixelrec.errors import PixelrecError, RequestError, memory_explained, nearest
+from pixelrec.errors import PixelrecError, RequestError, StoppedError, memory_explained, nearest
+from pixelrec.training.interruption import interruptible
 
 GROUPS = {name.split()[0] for name in VERBS} - set(VERBS)  # such as images, of `images pack`
 INTERNAL = 70  # the exit status of what should not have happened, EX_SOFTWARE of sysexits.h
@@ -18,11 +20,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs one verb; the exit status of the process."""
     words = list(sys.argv[1:] if words is None else words)
     debug = "--debug" in words
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a character without a code there is printed as its number
-            stream.reconfigure(errors="backslashreplace")
+    _open_streams()
     try:
-        with memory_explained("close other programs, or use a machine with more; --debug shows where"):
+        with interruptible(), memory_explained("close other programs; --debug shows where"):
             _run([word for word in words if word != "--debug"])
             print(end="", flush=True)  # a full disk or a closed pipe is noticed here, not at exit
             return 0
@@ -30,12 +30,22 @@ def main(words: Sequence[str] | None = None) -> int:
         # The reader of the output has gone; Python must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        return _failed("interrupted; the same command continues where it can", 130)
+    except KeyboardInterrupt as interrupt:
+        return _failed(*_explained(StoppedError.by(interrupt, "the same command continues where it can")))
     except Exception as error:
         if debug:
             raise
         return _failed(*_explained(error))
+
+
+def _open_streams() -> None:
+    """Gives a closed standard descriptor to nothing: a file opened later would get its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a character without a code there is printed as its number
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _explained(error: Exception) -> tuple[str, int]:
@@ -52,7 +62,10 @@ def _explained(error: Exception) -> tuple[str, int]:
 def _failed(message: str, status: int) -> int:
     from pixelrec.console.terminal import printable
 
-    print(f"pixelrec: {printable(' '.join(message.split()))}", file=sys.stderr)
+    if sys.stderr is None:  # as None, it would stand for standard output
+        return status
+    with suppress(OSError):  # nobody reads it: the exit status remains
+        print(f"pixelrec: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
     return status
 
 
@@ -73,12 +86,20 @@ def _run(words: list[str]) -> None:
         if {"-h", "--help"} & set(rest):
             print(VERBS[name].help(name, [word for word in rest if word not in {"-h", "--help"}]))
         else:
-            from pixelrec.console.terminal import Screen
+            _run_verb(name, rest)
 
-            # Of several processes only the first one prints.
-            quiet = os.environ.get("RANK", "0") != "0"
-            screen = Screen(soft_wrap=True, markup=False, emoji=False, quiet=quiet)
-            VERBS[name].run(name, rest, screen)
+
+def _run_verb(name: str, words: list[str]) -> None:
+    from pixelrec.console.terminal import Output, Screen
+    from pixelrec.training.launch import launched
+
+    output = Output(sys.stdout)
+    VERBS[name].run(name, words, Screen.on(output, quiet=not launched().leads))
+    if output.failure is not None and not isinstance(output.failure, BrokenPipeError):
+        line = f"standard output: {output.failure.strerror}"
+        if VERBS[name].prints:
+            raise RequestError(line)
+        _failed(f"{line}; the work is done, and its files are written", 0)
 
 
 def _verb(words: list[str]) -> tuple[str, list[str]]:

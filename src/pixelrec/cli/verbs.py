@@ -26,6 +26,7 @@ class Verb:
     renames: Mapping[str, str] = field(default_factory=dict)  # parameter of `call` → the name of its option
     more: Callable[[Mapping[str, Any]], str] | None = None  # the end of help, from the arguments so far
     check: Callable[..., None] | None = None  # of options of `show`, by name, before anything is computed
+    prints: bool = False  # what is printed is the result; else it is in files
 
     @property
     def title(self) -> str:
@@ -57,19 +58,20 @@ VERBS: dict[str, Verb] = {
     "demo": Verb(api.demo, show.demo),
     "prepare": Verb(api.prepare, show.prepared),
     "images pack": Verb(api.pack_images, show.packed),
-    "images check": Verb(api.check_images, show.checked),
-    "cache": Verb(api.cache, show.cache),
-    "recipes": Verb(recipes.read, show.text),
+    "images check": Verb(api.check_images, show.checked, prints=True),
+    "cache": Verb(api.cache, show.cache, prints=True),
+    "recipes": Verb(recipes.read, show.text, prints=True),
     "train": Verb(api.train, show.run, more=recipes.options),
     "train --resume": Verb(api.resume, show.run),
     "evaluate": Verb(api.evaluate, show.evaluation),
-    "compare": Verb(api.compare, show.comparison),
+    "compare": Verb(api.compare, show.comparison, prints=True),
     "bench": Verb(api.bench, show.grid),
     "recommend": Verb(
         api.recommend,
         show.recommendations,
         {"users": "user", "covers": "with-cover"},
         check=show.check_out,
+        prints=True,
     ),
     "report": Verb(api.report, show.text),
 }

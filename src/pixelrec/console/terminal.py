@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, final
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import StringIO, TextIOBase
+from typing import IO, TYPE_CHECKING, Any, Self, TextIO, cast, final
 
 from rich.console import Console
 from rich.segment import Segment
@@ -30,8 +33,58 @@ def printable(text: str, *, lines: bool = False) -> str:
 
 
 @final
+class Output(TextIOBase):
+    """A stream that outlives its reader: after a failed write, what follows is discarded.
+
+    Work must not end because nobody reads about it: a pipe that breaks, a terminal that is lost, a full disk.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        """stream: none if the process was started without it."""
+        stream = getattr(stream, "rich_proxied_file", stream)  # under a spinner, rich stands in for it
+        self._stream: TextIO = StringIO() if stream is None else stream
+        self.failure: OSError | None = None
+
+    def write(self, text: str) -> int:
+        with self._guarded():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._guarded():
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self.failure is None and self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.failure = self.failure or error
+            with suppress(OSError):  # else Python complains at exit about what is still in its buffer
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
+
+
+@final
 class Screen(Console):
     """A console that escapes the control characters of all text; its own colours are not text."""
+
+    @classmethod
+    def on(cls, output: Output, *, quiet: bool = False) -> Self:
+        """For sentences that are taken literally and, but on a terminal, not wrapped."""
+        file = cast(IO[str], output)
+        return cls(file=file, soft_wrap=True, markup=False, emoji=False, quiet=quiet)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Segments with printable text. A table measures its cells before: give it `printable` ones."""

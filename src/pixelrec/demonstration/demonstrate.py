@@ -120,7 +120,7 @@ def _train_and_test(
     recipe = read_recipe(each.recipe, each.overrides(seed))
     run = train_recipe(recipe, dataset, out / each.folder, epochs)
     evaluate_run(run, dataset, "test")
-    rows = read_journal(run.folder / "metrics.jsonl")
+    rows = read_journal(run.folder / "metrics.jsonl", METRIC)
     best, seconds = max(row[METRIC] for row in rows), sum(row["seconds"] for row in rows)
     found = f"{rows[-1]['epoch']} epochs in {seconds:.0f} s, best validation {METRIC} {100 * best:.2f} %"
     console.print(f"trained    {each.name} (recipe {each.recipe}): {found}", highlight=False)

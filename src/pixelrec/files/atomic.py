@@ -155,6 +155,11 @@ def _new_draft(path: Path) -> tuple[Path, int]:
         os.close(descriptor)  # taken for the draft of a dead process between the two lines
 
 
+def is_draft(name: str) -> bool:
+    """Whether a file or folder of this name is a draft of another one."""
+    return name.startswith(".") and name.endswith(".draft")
+
+
 def _remove_dead_drafts(path: Path) -> None:
     for draft in path.parent.glob(f".{escape(path.name)}.????????.draft"):
         with suppress(OSError):

@@ -12,7 +12,6 @@ OUT/<recipe>/.seed-0.lock      locked while a process works on it
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,11 +23,11 @@ from pixelrec.files.atomic import write_text
 from pixelrec.files.lock import Lock
 from pixelrec.recipe.recipe import Recipe
 from pixelrec.reports.tables import flatten
+from pixelrec.runs.place import is_free
 from pixelrec.runs.results import result_files
 from pixelrec.runs.run import Run
 
 State = Literal["new", "begun", "failed", "done"]
-_MADE_FIRST = {"items.parquet", "recipe.yaml", "run.json"}  # of a run folder; run.json is the last of them
 _WITHOUT_EFFECT = {"about", "training.loader_threads", "training.save_minutes"}  # on any result
 
 
@@ -114,7 +113,7 @@ class Cell:
     def check(self, dataset: Dataset) -> None:
         """Raises `RunError` for a folder with a run of another recipe or data set, or with something else."""
         if self.about is None:
-            if self.folder.exists() and not _only_just_made(self.folder):
+            if not is_free(self.folder):
                 raise RunError(f"{self.folder} holds something that is no run; {_remedy(self.folder)}")
             return
         try:
@@ -131,11 +130,6 @@ class Cell:
                 f"{self.folder} was begun on {run.about['data']} with other {differing} than "
                 f"{dataset.folder} has now; {_remedy(self.folder.parent.parent)}"
             )
-
-    def clear(self) -> None:
-        """Removes the folder of a run that was killed while it was made; the cell must be locked."""
-        if self.folder.exists() and self.about is None and _only_just_made(self.folder):
-            shutil.rmtree(self.folder)
 
     def lock(self) -> Lock | None:
         """None while another process holds it; the process of the cell inherits it."""
@@ -168,10 +162,3 @@ def check_same_networks(cells: Sequence[Cell]) -> None:
 
 def _remedy(folder: Path) -> str:
     return f"choose another --out, or delete {folder}"
-
-
-def _only_just_made(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    names = {path.name for path in folder.iterdir()}
-    return {name for name in names if not name.endswith(".draft")} <= _MADE_FIRST

@@ -11,17 +11,18 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any, get_args
 
 import torch
-from rich.console import Console
 
 from pixelrec.choices import Split
+from pixelrec.console.terminal import Output, Screen
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
-from pixelrec.errors import PixelrecError
+from pixelrec.errors import PixelrecError, StoppedError
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.machine import peak_memory, processor
 from pixelrec.recipe.recipe import resolve
@@ -29,20 +30,28 @@ from pixelrec.runs.evaluate import evaluate_run
 from pixelrec.runs.results import is_evaluated, result_files
 from pixelrec.runs.run import Run
 from pixelrec.runs.train import resume_run, train_recipe
+from pixelrec.training.interruption import interruptible
 from pixelrec.training.journal import read_journal
 
 
 def main() -> int:
     """The exit status: 0, that of the error, or 128 + the number of the signal that interrupted."""
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a log that people follow
     order = json.loads(sys.stdin.readline())
     Thread(target=_stop_with_the_runner, daemon=True).start()
     try:
-        work(**order)
+        with interruptible():
+            work(**order)
+    except KeyboardInterrupt as interrupt:
+        return _failed(StoppedError.by(interrupt, "the same command continues"))
     except PixelrecError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
-        return error.exit_code
+        return _failed(error)
     return 0
+
+
+def _failed(error: PixelrecError) -> int:
+    with suppress(OSError):  # the disk of the log is full
+        print(" ".join(str(error).split()), file=sys.stderr)
+    return error.exit_code
 
 
 def _stop_with_the_runner() -> None:
@@ -65,10 +74,9 @@ def work(recipe: str, values: Mapping[str, Any], folder: str, data: str, split: 
 
 
 def _train(cell: Cell, dataset: Dataset, jobs: int) -> None:
-    console = Console(file=sys.stdout, force_terminal=False, soft_wrap=True, markup=False, emoji=False)
+    console = Screen.on(Output(sys.stdout))
     journal = cell.folder / "metrics.jsonl"  # resuming a finished training leaves it alone
     before = journal.stat().st_mtime_ns if journal.exists() else 0
-    cell.clear()
     if cell.about is not None:
         run = resume_run(Run.open(cell.folder), dataset, console)
     else:
@@ -82,8 +90,8 @@ def _train(cell: Cell, dataset: Dataset, jobs: int) -> None:
 def _costs(run: Run, dataset: Dataset, jobs: int, *, trained: bool) -> Costs:
     memory = peak_memory() if trained else None  # before the recommender is loaded again to count parameters
     on_device = torch.cuda.is_available() and run.recipe.training.device != "cpu"
-    epochs = read_journal(run.folder / "metrics.jsonl")
     monitor = run.recipe.training.monitor
+    epochs = read_journal(run.folder / "metrics.jsonl", monitor)
     recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
     return Costs(
         epochs=epochs[-1]["epoch"],

@@ -93,7 +93,8 @@ class ProgressPrinter:
     def _under_way(self, cell: Cell) -> str:
         if Costs.read(cell.folder) is not None:
             return f"{self._name(cell)}  ranking the {self.grid.split} events"
-        epochs, training = read_journal(cell.folder / "metrics.jsonl"), cell.recipe.training
+        training = cell.recipe.training
+        epochs = read_journal(cell.folder / "metrics.jsonl", training.monitor)
         done = epochs[-1]["epoch"] if epochs else 0
         under_way = f"{self._name(cell)}  epoch {min(done + 1, training.epochs)}/{training.epochs}"
         if not done:

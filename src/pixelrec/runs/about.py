@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from pixelrec.errors import RunError
-from pixelrec.files.atomic import demand_empty
 from pixelrec.files.json_object import read_object
 
 FORMAT = 3
@@ -27,8 +26,3 @@ def read_about(folder: Path) -> dict[str, Any]:
     if absent := [key for key in KEYS if not isinstance(about.get(key), str)]:
         raise RunError(f"{folder / 'run.json'}: has no text as {', '.join(absent)}; the run is damaged")
     return about
-
-
-def demand_new(folder: Path) -> None:
-    """Raises `RunError` unless the folder of a new run is missing or empty."""
-    demand_empty(folder, RunError, f"choose another --out, or continue it with --resume {folder}")

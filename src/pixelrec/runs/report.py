@@ -56,8 +56,8 @@ def write_run_report(
     others = _other_runs(run, result, split, beside, folder)
     rows = ReportRows(result, {} if ceiling is None else {BEST_POSSIBLE: ceiling}, others)
     ranks = read_ranks(folder, split).ranks
-    epochs = read_journal(run.folder / "metrics.jsonl")
     monitor = run.recipe.training.monitor
+    epochs = read_journal(run.folder / "metrics.jsonl", monitor)
     covers = _Covers.of(dataset)
     summary = {
         "data set": dataset.folder.name,

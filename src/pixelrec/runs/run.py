@@ -24,6 +24,7 @@ from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 from typing import Any, Self
 
 import polars as pl
@@ -35,12 +36,13 @@ from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset, ids_digest
 from pixelrec.data.manifest import is_dataset
 from pixelrec.errors import RecipeError, RunError
-from pixelrec.files.atomic import whole, write_text
+from pixelrec.files.atomic import new_file, whole, write_text
 from pixelrec.numerics.precision import device_of
 from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
-from pixelrec.runs.about import FORMAT, demand_new, read_about
+from pixelrec.runs.about import FORMAT, read_about
 from pixelrec.runs.item_vectors import cached_vectors
+from pixelrec.runs.place import ITEMS, RECIPE, demand_new
 
 EVENTS, PICTURES = "users, items or histories", "pictures"
 
@@ -118,8 +120,9 @@ class Run:
             about["pretrained"] = found
         if start is not None:
             about["warm_start"] = dict(start)
-        shutil.copyfile(dataset.folder / "items.parquet", folder / "items.parquet")
-        write_text(folder / "recipe.yaml", recipe.dump(named=True), RunError)
+        with new_file(folder / ITEMS, RunError) as draft:
+            shutil.copyfile(dataset.folder / "items.parquet", draft)
+        write_text(folder / RECIPE, recipe.dump(named=True), RunError)
         write_text(folder / "run.json", json.dumps(about, indent=2) + "\n", RunError)
         return cls(folder, about)
 
@@ -183,7 +186,7 @@ class Run:
         if not best.exists():
             raise RunError(
                 f"{self.folder} has no best checkpoint yet: its first epoch has not ended; continue it with "
-                f"`pixelrec train --resume {self.folder}`"
+                f"`pixelrec train --resume {quote(str(self.folder))}`"
             )
         return best
 
@@ -193,7 +196,7 @@ class Run:
 
         Raises `RunError` if the file is missing, damaged, or of other items.
         """
-        path = self.folder / "items.parquet"
+        path = self.folder / ITEMS
         remedy = "copy items.parquet of the data set that the run was trained on there"
         try:
             items = pl.read_parquet(path, glob=False)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,20 @@ from rich.console import Console
 from pixelrec.console.terminal import say
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
-from pixelrec.errors import DataError, RecipeError, RunError, StoppedError, memory_explained
+from pixelrec.errors import DataError, RecipeError, StoppedError, memory_explained
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.files.checkpoint import read_description
-from pixelrec.files.lock import exclusive
 from pixelrec.numerics.precision import emulation_line
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
 from pixelrec.recipe.recipe import Recipe
-from pixelrec.runs.about import demand_new
 from pixelrec.runs.evaluate import cases_of
+from pixelrec.runs.place import claimed, training_lock
 from pixelrec.runs.run import Run, new_folder
 from pixelrec.runs.validate import sharded_catalogue, validate
 from pixelrec.runs.warm_start import WarmStart, start_from
 from pixelrec.training.interruption import Interruption
-from pixelrec.training.journal import Journal
-from pixelrec.training.loop import Parts, fit, validate_start
+from pixelrec.training.journal import JOURNAL, Journal, rows_until
+from pixelrec.training.loop import Parts, demand_position, fit, validate_start
 from pixelrec.training.optimiser import Optimiser, OptimiserConfig
 from pixelrec.training.processes import Processes
 from pixelrec.training.state import Progress, load_state
@@ -44,23 +44,17 @@ SMALLER = (
 def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Console) -> Run:
     """Trains a recipe in a new run folder; raises `StoppedError` after a signal: it can be resumed."""
     processes = Processes.launched(recipe.training.device)
-    if out is not None and processes.leads:
-        demand_new(out)  # before networks are loaded and caches made
-    start = WarmStart.of(recipe)
-    parts = build_parts(recipe, dataset, processes)
-    _prepare(parts, console, start, dataset)
-    items, origin = parts.recommender.items, start.origin if start else None
-    run = processes.from_leader(
-        lambda: Run.create(
-            out or new_folder(recipe),
-            recipe,
-            dataset,
-            reads=items.reads,
-            described=items.describe(),
-            start=origin,
+    folder = out or new_folder(recipe)
+    with claimed(folder) if processes.leads else nullcontext():  # before networks are loaded and caches made
+        start = WarmStart.of(recipe)
+        parts = build_parts(recipe, dataset, processes)
+        _prepare(parts, console, start, dataset)
+        items, origin = parts.recommender.items, start.origin if start else None
+        run = processes.from_leader(
+            lambda: Run.create(
+                folder, recipe, dataset, reads=items.reads, described=items.describe(), start=origin
+            )
         )
-    )
-    with _locked(run, processes):
         return _train(parts, run, Progress(), console)
 
 
@@ -72,7 +66,7 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
     another number of processes.
     """
     processes = Processes.launched(run.recipe.training.device)
-    with _locked(run, processes):
+    with training_lock(run.folder) if processes.leads else nullcontext():
         state = load_state(run.folder / "last")
         if state is None:  # it was killed before it saved any
             parts = build_parts(run.recipe, dataset, processes)
@@ -83,23 +77,20 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
                 best = state.progress.best_epoch or "the start"
                 console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {best}")
             return run
+        rows_until(run.folder / JOURNAL, state.progress.validated, run.recipe.training.monitor)
         described = read_description(state.folder).get("described")
         parts = build_parts(run.recipe, dataset, processes, described)
+        demand_position(parts, state)
         state.restore(parts.recommender, parts.optimiser, processes.index, processes.count)
         _prepare(parts, console, None, dataset)
         return _train(parts, run, state.progress, console)
 
 
-def _locked(run: Run, processes: Processes) -> AbstractContextManager[None]:
-    """Only one training at a time writes into a run folder; evaluations may read its best checkpoint."""
-    if not processes.leads:
-        return nullcontext()
-    return exclusive(run.folder / ".lock", f"{run.folder} is being trained", RunError)
-
-
 def _train(parts: Parts, run: Run, progress: Progress, console: Console) -> Run:
-    validated = -1 if progress.best is None else progress.epoch
-    journal = Journal(run.folder, validated, console) if parts.processes.leads else None
+    journal = None
+    if parts.processes.leads:
+        journal = Journal(run.folder, progress.validated, parts.config.monitor, console)
+    how = f"continue with: pixelrec train --resume {quote(str(run.folder))}"
     try:
         if parts.config.warm_start and progress.best is None:
             validate_start(parts, run.folder, journal, progress)
@@ -107,16 +98,15 @@ def _train(parts: Parts, run: Run, progress: Progress, console: Console) -> Run:
             parts.recommender.bank = sharded_catalogue(parts.recommender, parts.processes).encoded
         with Interruption() as interruption:
             fit(parts, run.folder, journal, progress, interruption)
+    except KeyboardInterrupt as interrupt:
+        raise StoppedError.by(interrupt, how) from None
     finally:
         if journal is not None:
             journal.close()
     parts.processes.wait()  # a process that exits early would break the connection of the others
     if not progress.finished:
         # Without a signal of its own, this process stopped because another one got one.
-        raise StoppedError(
-            interruption.signal or signal.SIGTERM,
-            f"continue with: pixelrec train --resume {run.folder}",
-        )
+        raise StoppedError(interruption.signal or signal.SIGTERM, how)
     return run
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Self, final
@@ -12,29 +12,31 @@ from typing import Any, Self, final
 from rich.console import Console
 
 from pixelrec.console.progress import ProgressLine
-from pixelrec.console.terminal import say
 from pixelrec.errors import RunError
 from pixelrec.files.atomic import write_text
 from pixelrec.training.state import Progress
 
+JOURNAL = "metrics.jsonl"
+_MEND = "put the file back as it was, or delete it to go on without a record of the epochs so far"
+
 
 @final
 class Journal:
-    """Writes `metrics.jsonl` and TensorBoard events into a run folder, and lines to the console.
+    """Writes `metrics.jsonl` and TensorBoard events into a run folder.
 
     Lines of epochs after `last` are dropped: those epochs are trained again.
     """
 
-    def __init__(self, run: Path, last: int, console: Console) -> None:
+    def __init__(self, run: Path, last: int, monitor: str, console: Console) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self.path, self.console = run / "metrics.jsonl", console
-        rows = [row for row in read_journal(self.path) if row["epoch"] <= last]
+        self.path, self.console = run / JOURNAL, console
+        rows = rows_until(self.path, last, monitor)
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows), RunError)
         self.board = SummaryWriter(run / "tensorboard", purge_step=last + 1)
 
-    def write(self, row: Mapping[str, Any], line: str) -> None:
-        """Records one epoch, its numbers in TensorBoard too, and prints a line."""
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Records one epoch, its numbers in TensorBoard too."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
@@ -43,21 +45,51 @@ class Journal:
             if isinstance(value, int | float) and name != "epoch":
                 self.board.add_scalar(name, value, row["epoch"])
         self.board.flush()
-        say(line, self.console)
 
     def close(self) -> None:
         self.board.close()
 
 
-def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`, without a last one that a crash cut short."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+def read_journal(path: Path, monitor: str) -> list[dict[str, Any]]:
+    """A row for each epoch of a `metrics.jsonl`, in order; none if there is no such file.
+
+    A last line that a crash cut short is left out; its epoch was not saved either.
+
+    Raises:
+        RunError: it cannot be read, or a row lacks its epoch, seconds or the monitored metric.
+    """
+    try:
+        *lines, _ = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"{path}: cannot be read: {reason}") from None
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        row = _row(line, ("seconds", monitor))
+        if row is None or row["epoch"] not in ((rows[-1]["epoch"] + 1,) if rows else (0, 1)):
+            raise RunError(f"{path}, line {number}: expected the numbers of one epoch more; {_MEND}")
+        rows.append(row)
     return rows
+
+
+def rows_until(path: Path, last: int, monitor: str) -> list[dict[str, Any]]:
+    """The rows up to epoch `last`, or none at all; a `RunError` as in `read_journal`, or if some lack."""
+    rows = [row for row in read_journal(path, monitor) if row["epoch"] <= last]
+    if rows and rows[-1]["epoch"] < last:
+        raise RunError(f"{path}: ends with epoch {rows[-1]['epoch']}, and epoch {last} is saved; {_MEND}")
+    return rows
+
+
+def _row(line: str, needed: Sequence[str]) -> dict[str, Any] | None:
+    """A line of a journal; none if it is not one."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    sound = isinstance(row, dict) and isinstance(row.get("epoch"), int) and row["epoch"] >= 0
+    return row if sound and all(isinstance(row.get(name), int | float) for name in needed) else None
 
 
 @final

@@ -15,6 +15,7 @@ from annotated_types import Interval
 from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Scores
+from pixelrec.console.numbers import percent
 from pixelrec.console.terminal import say
 from pixelrec.data.batcher import Batcher
 from pixelrec.errors import DivergedError, RunError
@@ -26,7 +27,7 @@ from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import EpochBar, Journal
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
-from pixelrec.training.state import Progress, random_state, resumable, save_state
+from pixelrec.training.state import Progress, State, random_state, resumable, save_state
 
 Loss = Callable[[Scores], Tensor]
 Metrics = Mapping[str, float]
@@ -125,6 +126,17 @@ class Watch:
         return action
 
 
+def demand_position(parts: Parts, state: State) -> None:
+    """Raises `RunError` if a saved position is none of this training."""
+    progress, batches, size = state.progress, len(parts.batcher), parts.config.accumulate
+    steps = progress.epoch * math.ceil(batches / size) + math.ceil(progress.batch / size)
+    if progress.batch > batches or state.steps != steps or progress.best_epoch > progress.epoch:
+        raise RunError(
+            f"{state.folder / 'progress.json'}: step {state.steps:,} is not batch {progress.batch:,} of "
+            f"{batches:,} after {progress.epoch:,} epochs; the checkpoint is damaged"
+        )
+
+
 def fit(
     parts: Parts, run: Path, journal: Journal | None, progress: Progress, interruption: Interruption
 ) -> None:
@@ -133,10 +145,19 @@ def fit(
     A loss that is not finite raises `DivergedError`; `best` is kept as it was.
     """
     watch = Watch(parts, interruption)
+    # Several processes validate together: one of them cannot leave.
+    skippable = interruption.at_once if parts.processes.count == 1 else nullcontext
     while not progress.finished:
         if not train_epoch(parts, run, journal, progress, watch):
             break
-        end_epoch(parts, run, journal, progress)
+        parts.optimiser.catch_up()
+        try:
+            with skippable():
+                metrics = parts.validate(parts.recommender)
+        except KeyboardInterrupt:
+            save(parts, run, progress)  # the epoch as trained; resuming validates it
+            break
+        end_epoch(parts, run, journal, progress, metrics)
         watch.saved()
         if watch.now() == STOP:
             break
@@ -246,16 +267,15 @@ def validate_start(parts: Parts, run: Path, journal: Journal | None, progress: P
     progress.best, progress.best_epoch = metrics[monitor], 0
     if journal is not None:
         save_best(parts, run)
-        line = f"start      {monitor} {100 * metrics[monitor]:.2f} % before the first step"
-        journal.write({"epoch": 0, "seconds": 0.0, **metrics}, line)
+        journal.write({"epoch": 0, "seconds": 0.0, **metrics})
     save(parts, run, progress)
+    if journal is not None:
+        say(f"start      {monitor} {percent(metrics[monitor])} % before the first step", journal.console)
 
 
-def end_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Progress) -> None:
-    """Validates, writes the journal, and saves: `best` if this epoch is, `last` always."""
+def end_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Progress, metrics: Metrics) -> None:
+    """Writes the journal, and saves: `best` if this epoch is, `last` always."""
     config, monitor = parts.config, parts.config.monitor
-    parts.optimiser.catch_up()
-    metrics = parts.validate(parts.recommender)
     seconds = round(progress.seconds, 3)
     windows = progress.windows * parts.processes.count
     row = {
@@ -273,12 +293,14 @@ def end_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Progre
     if journal is not None:
         if better:
             save_best(parts, run)
-        line = f"epoch {row['epoch']:>3}  loss {row['loss']:.4f}  {monitor} {100 * row[monitor]:.2f} %"
+        journal.write(row)
+    save(parts, run, progress)
+    if journal is not None:
+        line = f"epoch {row['epoch']:>3}  loss {row['loss']:.4f}  {monitor} {percent(row[monitor])} %"
         rate = f"{row['windows_per_second']:,.0f} windows/s  {seconds:.1f} s"
-        journal.write(row, f"{line}  {rate}{'  best' if better else ''}")
+        say(f"{line}  {rate}{'  best' if better else ''}", journal.console)
         if progress.finished and progress.best_epoch == 0:
             say("the start is still the best: training did not improve on it", journal.console)
-    save(parts, run, progress)
 
 
 def save_best(parts: Parts, run: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Literal, Self, TypeVar, final
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelrec.numerics.precision import device_of
+from pixelrec.training.launch import launched
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -35,7 +35,7 @@ class Processes:
     @classmethod
     def launched(cls, device: Literal["auto", "cpu"]) -> Self:
         """Those that `torchrun` or `accelerate launch` started, on the device that a recipe chooses."""
-        if int(os.environ.get("WORLD_SIZE") or 1) == 1:
+        if launched().count == 1:
             return cls(device_of(device))
         from accelerate import Accelerator
         from accelerate.utils import GradientAccumulationPlugin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,11 +14,12 @@ from torch import Tensor
 from pixelrec.errors import RunError
 from pixelrec.files.atomic import new_folder, whole
 from pixelrec.files.checkpoint import read_tensors, read_weights
-from pixelrec.files.regular import demand_regular
+from pixelrec.files.json_object import read_object
 from pixelrec.files.tensors import write_tensors
 from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser
 
+OPTIMISER = "optimiser.safetensors"
 BANK = "bank.safetensors"  # cached vectors of the catalogue that negatives are taken from
 
 
@@ -38,6 +40,11 @@ class Progress:
     def mean_loss(self) -> float | None:
         """Over the windows of the epoch so far; none before the first loss was read."""
         return self.loss / self.windows if self.windows else None
+
+    @property
+    def validated(self) -> int:
+        """The latest epoch in the journal; −1 before the first."""
+        return -1 if self.best is None else self.epoch
 
     def next_epoch(self, value: float, better: bool) -> None:
         """Moves on to the next epoch, the last one having this value of the monitored metric."""
@@ -63,13 +70,19 @@ class State:
             raise RunError(
                 f"{self.folder} was not saved by {processes} processes; resume with the number that trained"
             )
-        recommender.load_state_dict(read_weights(self.folder))
-        if (self.folder / BANK).exists():
-            recommender.bank = read_tensors(self.folder / BANK)["vectors"].to(recommender.device)
+        if reason := optimiser.misfit(self.moments, self.steps):
+            raise RunError(f"{self.folder / OPTIMISER}: {reason}; the checkpoint is damaged")
+        bank = read_tensors(self.folder / BANK).get("vectors") if (self.folder / BANK).exists() else None
+        try:
+            recommender.load_state_dict(read_weights(self.folder))
+            torch.set_rng_state(self.random[f"{process}.cpu"])
+            if f"{process}.cuda" in self.random and torch.cuda.is_available():
+                torch.cuda.set_rng_state(self.random[f"{process}.cuda"])
+        except (RuntimeError, TypeError) as error:  # of other names, shapes or types
+            raise RunError(f"{self.folder}: its tensors do not fit its recipe; it is damaged") from error
+        if bank is not None:
+            recommender.bank = bank.to(recommender.device)
         optimiser.load(self.moments, self.steps)
-        torch.set_rng_state(self.random[f"{process}.cpu"])
-        if f"{process}.cuda" in self.random and torch.cuda.is_available():
-            torch.cuda.set_rng_state(self.random[f"{process}.cuda"])
 
 
 def random_state() -> dict[str, Tensor]:
@@ -92,7 +105,7 @@ def save_state(
         recommender.save(new)
         if recommender.bank is not None:  # encoded with earlier weights, which are gone
             write_tensors(new / BANK, {"vectors": recommender.bank})
-        write_tensors(new / "optimiser.safetensors", tensors)
+        write_tensors(new / OPTIMISER, tensors)
         text = json.dumps({"steps": optimiser.steps, **asdict(progress)}, indent=2)
         (new / "progress.json").write_text(text + "\n", encoding="utf-8")
 
@@ -110,7 +123,7 @@ def load_state(folder: Path) -> State | None:
     if not folder.exists():
         return None
     progress, steps = read_progress(folder)
-    tensors = read_tensors(folder / "optimiser.safetensors")
+    tensors = read_tensors(folder / OPTIMISER)
     moments = {name: t for name, t in tensors.items() if not name.startswith("random.")}
     random = {name.removeprefix("random."): t for name, t in tensors.items() if name.startswith("random.")}
     return State(progress, steps, moments, random, folder)
@@ -119,10 +132,20 @@ def load_state(folder: Path) -> State | None:
 def read_progress(folder: Path) -> tuple[Progress, int]:
     """The position of a saved training and its steps; raises `RunError` if the file is damaged."""
     path = folder / "progress.json"
-    try:
-        demand_regular(path)
-        values = json.loads(path.read_text(encoding="utf-8"))
-        steps = values.pop("steps")
-        return Progress(**values), steps
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: not a training state ({error}); the checkpoint is damaged") from None
+    values = read_object(path, "checkpoint", f"{path}: no such file; the checkpoint is incomplete")
+    expected = {"steps": 0, **asdict(Progress(best=0.0))}
+    if values.keys() != expected.keys():
+        raise RunError(f"{path}: expected {', '.join(expected)}; the checkpoint is damaged")
+    for name, value in values.items():
+        if not _is_sound(value, type(expected[name])) and not (name == "best" and value is None):
+            raise RunError(f"{path}: {name} is {value!r}; the checkpoint is damaged")
+    return Progress(**{name: value for name, value in values.items() if name != "steps"}), values["steps"]
+
+
+def _is_sound(value: object, kind: type) -> bool:
+    """Whether a number of `progress.json` is of its kind, and in range."""
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and 0 <= value < 1 << 53
+    return isinstance(value, int | float) and math.isfinite(value)

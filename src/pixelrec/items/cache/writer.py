@@ -23,7 +23,7 @@ from torch import Tensor
 
 from pixelrec.console.numbers import with_prefix
 from pixelrec.console.progress import progress_line
-from pixelrec.errors import ImageError, RecipeError
+from pixelrec.errors import ImageError, RecipeError, StoppedError
 from pixelrec.files.lock import Lock, holder
 from pixelrec.items.cache.key import DTYPES, ActivationKey
 from pixelrec.items.cache.manifest import (
@@ -167,12 +167,16 @@ def complete(writer: ActivationWriter, compute: Compute, *, chunk: int, log: Log
         log(f"activations: {done:,} of {items:,} pictures are there already, {items - done:,} to go")
     if writer.rows == 0:
         writer.append(torch.zeros(1, *writer.key.shape, dtype=DTYPES[writer.key.dtype]))
-    with progress_line("activations", items - done) as advance:
-        while writer.rows <= items:
-            ids = np.arange(writer.rows, min(writer.rows + chunk, items + 1))
-            writer.append(_stored(compute(ids), ids, writer.key))
-            for _ in ids:
-                advance()
+    try:
+        with progress_line("activations", items - done) as advance:
+            while writer.rows <= items:
+                ids = np.arange(writer.rows, min(writer.rows + chunk, items + 1))
+                writer.append(_stored(compute(ids), ids, writer.key))
+                for _ in ids:
+                    advance()
+    except KeyboardInterrupt as interrupt:
+        how = f"the same command continues after {writer.rows - 1:,} of {items:,} activations"
+        raise StoppedError.by(interrupt, how) from None
     writer.finish()
 
 
