@@ -240,6 +240,14 @@ def test_dates_as_text_in_parquet_are_those_of_csv(tmp_path: Path) -> None:
         ([[1], [2], [3]], r"column 'timestamp' holds List"),
         ([b"1", b"2", b"3"], r"column 'timestamp' holds Binary"),
         ([None, None, None], r"row 1: timestamp is empty"),
+        (
+            pl.Series([0, 10**8, 1]).cast(pl.Int32).cast(pl.Date),
+            r"row 2: timestamp 100000000 of type Date lies out",
+        ),
+        (
+            pl.Series([10**15, 10, 1]).cast(pl.Datetime("ms")),
+            r"row 1: timestamp 10{15} of type Datetime.* lies out",
+        ),
     ],
 )
 def test_times_of_other_kinds_are_refused(tmp_path: Path, times: list[object], expected: str) -> None:

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -478,6 +479,29 @@ def test_two_processes_do_not_write_one_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="out is being written by process"), new_folder(out, DataError):
         prepared(tmp_path, overwrite=True)
     assert arrays(Dataset.open(out)) == GOLDEN
+
+
+def test_a_data_set_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    other = prepared(tmp_path).folder.rename(tmp_path / "other")
+    with pytest.raises(DataError, match="there is a data set already; replace it with --overwrite"):
+        prepared(
+            tmp_path, HAND.replace("u5", "u1"), pack_covers=lambda _: shutil.copytree(other, tmp_path / "out")
+        )
+    assert arrays(Dataset.open(tmp_path / "out")) == GOLDEN
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["other", "out", "shop.csv"]
+
+
+@pytest.mark.parametrize("use", ["open", "prepare"])
+def test_the_lock_that_a_killed_process_left_beside_its_finished_work_goes(tmp_path: Path, use: str) -> None:
+    out = prepared(tmp_path).folder
+    (tmp_path / ".out.draft").mkdir()
+    (tmp_path / ".out.draft" / "lock").touch()
+    if use == "open":
+        Dataset.open(out)
+    else:
+        with pytest.raises(DataError, match="data set already"):
+            prepared(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "shop.csv"]
 
 
 def test_dropping_items_equals_never_having_had_them(tmp_path: Path) -> None:

@@ -32,15 +32,12 @@ import numpy as np
 import polars as pl
 
 from pixelrec.batch import DatasetSpec, Histories
-from pixelrec.data.manifest import ARRAYS, MEND, counts_of, read_manifest
+from pixelrec.data.manifest import ARRAYS, ENTRIES, MEND, counts_of, read_manifest
 from pixelrec.errors import DataError, RequestError
 from pixelrec.files.array_file import map_array
 from pixelrec.files.atomic import recover
 from pixelrec.images.store import PictureStore
 
-ENTRIES = frozenset(
-    {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.svg", "baselines"}
-)
 COVERS = "covers.lmdb"  # the picture store
 _NAMED = 5  # unknown ids that a message names
 
@@ -108,8 +105,7 @@ class Dataset:
             DataError: it is missing, no data set, of another format version, or damaged.
         """
         folder = Path(folder)
-        if not folder.exists():
-            recover(folder, ENTRIES)
+        recover(folder, ENTRIES)
         manifest = read_manifest(folder)
         users, items, interactions, evaluated = counts_of(folder, manifest)
         events = folder / "events"

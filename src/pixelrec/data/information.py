@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -25,13 +26,19 @@ def read_information(path: Path, id_column: str) -> pl.DataFrame:
     Raises:
         DataError: unreadable, no column of ids, an id that is missing or occurs twice.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; give a CSV or Parquet file with one line for each item")
+    demand_file(path)
     table, id_column = _read(path, id_column)
     if id_column != "item_id" and "item_id" in table.columns:
         raise DataError(f"{path}: has a column 'item_id' besides {id_column!r}; rename or remove one of them")
     _refuse_duplicates(path, table[id_column], id_column)
     return table.rename({id_column: "item_id"}).select("item_id", pl.exclude("item_id"))
+
+
+def demand_file(path: Path) -> None:
+    """Raises a `DataError` unless `path` is a file: reading a device may never end."""
+    if not path.is_file():
+        what = "is a folder, pipe or device" if path.exists() else "no such file"
+        raise DataError(f"{path}: {what}; give a CSV or Parquet file with one line for each item")
 
 
 def described(item_ids: pl.Series, table: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -64,8 +71,20 @@ def _read(path: Path, id_column: str) -> tuple[pl.DataFrame, str]:
         found: name for name in TEXTS if (found := written(name, table.columns)) not in {None, id_column}
     }
     others = [column for column in table if column.name not in {*texts, id_column}]
-    typed = [as_text(table[name]) for name in texts] + [_typed(each) for each in others if kind == "csv"]
+    typed = [_text_column(path, table[name]) for name in texts] + [
+        _typed(each) for each in others if kind == "csv"
+    ]
     return table.with_columns(ids_of(path, table[id_column]), *typed).rename(texts), id_column
+
+
+def _text_column(path: Path, column: pl.Series) -> pl.Series:
+    try:
+        return as_text(column)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OverflowError) as error:
+        raise DataError(
+            f"{path}: column {column.name!r} of type {column.dtype} cannot be shown as text "
+            f"({str(error).partition(chr(10))[0]}); cast it to text"
+        ) from error
 
 
 def as_text(column: pl.Series) -> pl.Series:
@@ -76,6 +95,10 @@ def as_text(column: pl.Series) -> pl.Series:
         whole = pl.when((x % 1 == 0) & (x.abs() < 2**53)).then(x)
         texts = pl.coalesce(whole.cast(pl.Int64).cast(pl.String), x.cast(pl.String))
         return column.alias("x").to_frame().select(texts.alias(column.name))[column.name]
+    if kind == pl.Date:
+        column = column.to_frame().select(pl.when(column.is_between(date.min, date.max)).then(column))[
+            column.name
+        ]
     if kind == pl.Datetime:
         return column.cast(pl.String).str.replace(r"\.0+(\+|$)", "$1")
     if kind.is_nested() or kind in (pl.Binary, pl.Duration):

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pixelrec.errors import DataError, option
+from pixelrec.files.atomic import recover
 
 FORMAT, VERSION = "pixelrec data set", 3
 MEND = "make it again with `pixelrec prepare`"
+ENTRIES = frozenset(
+    {"manifest.json", "users.parquet", "items.parquet", "events", "held_out", "stats.svg", "baselines"}
+)
 ARRAYS = ("events/offsets", "events/items", "events/times", "events/evaluated")  # all but the held-out ones
 _DIGESTED = (*ARRAYS, "held_out/items", "held_out/times", "user_ids", "item_ids")
 
@@ -67,6 +71,7 @@ def counts_of(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, int, int,
 
 def demand_place(out: Path, sources: Iterable[Path], overwrite: bool) -> None:
     """Raises `DataError` unless `out` is free, or a data set without the sources that may be replaced."""
+    recover(out, ENTRIES)  # what a killed process left
     if not (out.exists() or out.is_symlink()):
         return
     if not is_dataset(out):

@@ -18,15 +18,14 @@ from pixelrec.choices import Repeats, TimeUnit
 from pixelrec.data.columns import Columns
 from pixelrec.data.dataset import (
     COVERS,
-    ENTRIES,
     Dataset,
     array_digest,
     file_digest,
     ids_digest,
 )
-from pixelrec.data.information import described, read_information
+from pixelrec.data.information import demand_file, described, read_information
 from pixelrec.data.interactions import read_interactions
-from pixelrec.data.manifest import FORMAT, VERSION, demand_place
+from pixelrec.data.manifest import ENTRIES, FORMAT, VERSION, demand_place
 from pixelrec.data.parts import parts_of
 from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
@@ -98,6 +97,7 @@ def prepare(
     )
     inputs = {part.path: part.name for part in parts}
     if described_by is not None:
+        demand_file(described_by)
         inputs |= {described_by: described_by.name}
     ours = ENTRIES if pack_covers is None else ENTRIES | {COVERS, list_path(Path(COVERS)).name}
     with new_folder(out, DataError, ours=ours) as folder:
@@ -126,6 +126,7 @@ def prepare(
             _write(folder, sequences, read.user_ids, information, provenance)
         if pack_covers is not None:
             pack_covers(Dataset.open(folder))
+        demand_place(out, inputs, overwrite)  # somebody may have made a data set there meanwhile
     return Dataset.open(out)
 
 
