@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from pixelrec.api import compare as compare
     from pixelrec.api import demo as demo
     from pixelrec.api import evaluate as evaluate
+    from pixelrec.api import load as load
     from pixelrec.api import pack_images as pack_images
     from pixelrec.api import prepare as prepare
     from pixelrec.api import recommend as recommend
+    from pixelrec.api import recommend_all as recommend_all
     from pixelrec.api import report as report
     from pixelrec.api import resume as resume
     from pixelrec.api import train as train
@@ -53,7 +55,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pixelrec.api": (
-        "bench cache check_images compare demo evaluate pack_images prepare recommend report resume train"
+        "bench cache check_images compare demo evaluate load pack_images prepare recommend recommend_all "
+        "report resume train"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",

@@ -66,6 +66,13 @@ class Histories:
     starts: np.ndarray  # int64[users + 1]
     stops: np.ndarray  # int64[users + 1]
 
+    @classmethod
+    def of_stops(cls, items: np.ndarray, times: np.ndarray, stops: np.ndarray) -> Self:
+        """Of users who follow each other without a gap; stops: int64[users]."""
+        import numpy as np
+
+        return cls(items, times, np.r_[0, 0, stops[:-1]], np.r_[0, stops])
+
 
 class Moves:
     """A dataclass whose tensors can be moved together; other fields stay as they are."""

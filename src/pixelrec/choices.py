@@ -1,8 +1,16 @@
-"""Types of arguments that Python and the command line share."""
+"""Types of arguments that Python and the command line share, and checks of what Python callers pass.
+
+Type hints stop nobody, so each check has a message of one line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from numbers import Integral
+from os import PathLike, fsencode
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from pixelrec.errors import RequestError, nearest
@@ -15,7 +23,7 @@ Missing: TypeAlias = Literal["error", "grey", "drop-item"]
 TimeUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 Repeats: TypeAlias = Literal["drop", "keep"]
 """How rows of one user, item and time but the first are treated."""
-Form: TypeAlias = Literal["table", "csv", "json"]
+Form: TypeAlias = Literal["table", "csv", "json", "parquet"]
 Overrides: TypeAlias = Mapping[str, Any]
 """Dotted key → value, such as `{"users.layers": 3}`."""
 SPLITS: tuple[str, ...] = get_args(Split)
@@ -25,3 +33,68 @@ def check_split(split: str) -> None:
     """Raises `RequestError` for an unknown split: type hints do not stop Python callers."""
     if not isinstance(split, str) or split not in SPLITS:
         raise RequestError(f"there is no split {split!r}; {nearest(str(split), SPLITS)}")
+
+
+def as_whole(value: int, name: str, least: int = 1, most: int = 10**9) -> int:
+    """An integer of Python; raises `RequestError` for what is no whole number from `least` to `most`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise RequestError(f"{name} is {shown(value)}; expected a whole number of at least {least}")
+    if value > most:
+        raise RequestError(f"{name} is {shown(value)}; expected a whole number of at most {most:,}")
+    return int(value)
+
+
+def as_path(value: str | PathLike[str], name: str) -> Path:
+    """Raises `RequestError` for what is no path."""
+    if not isinstance(value, str | PathLike) or "\0" in str(value) or not _has_bytes(str(value)):
+        raise RequestError(f"{name} is {shown(value)}; expected a path")
+    return Path(value)
+
+
+def check_flag(value: bool, name: str) -> None:
+    """Raises `RequestError` for what is neither True nor False: "no" would count as True."""
+    if not isinstance(value, bool):
+        raise RequestError(f"{name} is {shown(value)}; expected True or False")
+
+
+def as_list(values: Iterable[Any], name: str) -> list[Any]:
+    """The elements of a list, a tuple, an array or a column of a data frame; of nothing else."""
+    if isinstance(values, str | PathLike):
+        raise RequestError(f"{name} is {str(values)!r}; expected a list, such as [{str(values)!r}]")
+    try:
+        return list(values)
+    except TypeError:
+        raise RequestError(f"{name} is {shown(values)}; expected a list") from None
+
+
+def as_ids(values: Iterable[str | int], name: str) -> list[str]:
+    """Ids as data sets hold them, digits of whole numbers; raises `RequestError` for other values."""
+    return [_as_id(value, name) for value in as_list(values, name)]
+
+
+def _as_id(value: object, name: str) -> str:
+    if isinstance(value, str):
+        if any("\ud800" <= char <= "\udfff" for char in value):
+            raise RequestError(f"{name} holds {value!r}; expected ids in UTF-8")
+        return str(value)
+    if not isinstance(value, bool):
+        with suppress(TypeError):  # numbers of NumPy and PyTorch are whole numbers too
+            return str(operator.index(value))  # type: ignore[arg-type]
+    raise RequestError(
+        f"{name} holds {shown(value)}; expected ids: strings or whole numbers, in a list, an array or one "
+        "column of a data frame"
+    )
+
+
+def shown(value: object) -> str:
+    """A value in a message of one line; a large one, such as a data frame, by its type."""
+    text = repr(value)
+    return text if len(text) <= 60 and "\n" not in text else f"a value of type {type(value).__name__}"
+
+
+def _has_bytes(path: str) -> bool:
+    """Whether a path can be given to the system: a lone surrogate stands for no byte of it."""
+    try:
+        return bool(fsencode(path))
+    except UnicodeEncodeError:
+        return False

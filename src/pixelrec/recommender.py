@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self, final
@@ -63,6 +63,7 @@ class Recommender(nn.Module):
         self.recipe = {"items": dict(items), "users": dict(users), "scoring": dict(scoring)}
         self.spec = spec
         self.items = _item_encoder(items, spec, saved) if encoder is None else encoder
+        self.digests: Config = {}  # SHA-256 of its sections, of the checkpoint that it was loaded from
         self.bank: Tensor | None = None  # N + 1, D: vectors of the catalogue as last encoded; no gradient
         self.users = USER_MODELS[users["name"]](spec, self.items.width, **without_name(users))
         self.scoring = SCORINGS[scoring["name"]](**without_name(scoring))
@@ -263,7 +264,7 @@ class Recommender(nn.Module):
                     f"{folder}: its {known.kind} {name!r} is not registered; install the package of "
                     f"{saved['classes'][section]}, or pixelrec.register that class as {name!r} first"
                 )
-        spec = replace(data or DatasetSpec(**saved["spec"]), length=saved["spec"]["length"])
+        spec = data or DatasetSpec(**saved["spec"])
         encoder = None if vectors is None else StoredVectors(vectors)
         described = saved.get("described", {})
         try:
@@ -274,6 +275,7 @@ class Recommender(nn.Module):
                 f"{folder}: does not fit {' and '.join(saved['classes'].values())} as installed here: "
                 f"{' '.join(str(error).split())[:200]}; install the version that it was trained with"
             ) from error
+        recommender.digests = saved["weights"]
         return recommender.eval()
 
 

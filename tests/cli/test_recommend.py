@@ -73,7 +73,7 @@ def test_ids_come_in_any_sequence(run: Run, users: Sequence[Any]) -> None:
         ({"users": ["0"], "k": 2.0}, r"k is 2\.0; expected a whole number"),
         ({"users": ["0"], "k": 0}, "k is 0; expected a whole number of at least 1"),
         ({"users": ["0"], "covers": [7]}, "covers is 7; expected a path"),
-        ({"users": [], "history": np.array([])}, "exactly one of the two"),
+        ({"users": [], "history": np.array([])}, "exactly one of the three"),
         ({"users": ["0"], "data": 3}, "data is 3; expected a path"),
     ],
 )
@@ -192,7 +192,15 @@ def test_a_file_is_written_whole_or_not_at_all(
 
 
 @pytest.mark.parametrize(
-    ("name", "form", "start"), [("a.json", [], "["), ("a.txt", [], "user_id"), ("a.json", ["csv"], "user_id")]
+    ("name", "form", "start"),
+    [
+        ("a.json", [], "["),
+        ("a.txt", [], "user_id  rank"),
+        ("a.txt", ["table"], "user_id  rank"),
+        ("a.csv", [], "user_id,rank"),
+        ("a.json", ["csv"], "user_id,rank"),
+        ("a", ["json"], "["),
+    ],
 )
 def test_a_form_decides_before_a_name(
     run: Run, tmp_path: Path, name: str, form: list[str], start: str

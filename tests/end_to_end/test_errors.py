@@ -116,7 +116,7 @@ def test_what_the_system_refuses_is_a_line(
     assert main([str(word) for word in [*train, run]]) == 0
     capsys.readouterr()
     assert f"{run}: is a folder, pipe or device, which a file cannot replace" in said(
-        capsys, "recommend", run, "--user", "u1", "--out", run
+        capsys, "recommend", run, "--user", "u1", "--form", "csv", "--out", run
     )
     assert str(file) in said(capsys, "recommend", run, "--user", "u1", "--out", file / "q.csv")
     assert file.read_text(encoding="utf-8") == "no folder"
@@ -228,7 +228,7 @@ def test_a_damaged_checkpoint_is_named(
         == 0
     )
     capsys.readouterr()
-    assert "known user" in said(capsys, "recommend", out, "--history", "i1")
+    assert "mf has a vector for each user" in said(capsys, "recommend", out, "--history", "i1")
     weights = out / "best" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
     assert "damaged" in said(capsys, "evaluate", out)

@@ -19,10 +19,10 @@ from pixelrec import api
 from pixelrec.batch import Events
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import all_events, training_events
+from pixelrec.data.split import all_events
 from pixelrec.data.views import latest, seen_items
 from pixelrec.demonstration.world import World
-from pixelrec.errors import RequestError, RunError
+from pixelrec.errors import RequestError
 from pixelrec.items.pixels import PixelEncoder
 from pixelrec.runs.run import Run
 
@@ -105,9 +105,9 @@ def test_a_copy_of_a_known_cover_stands_beside_it(train: Train, copied: Any, rec
 
 def brute_force(run: Run, dataset: Dataset, user: str, covers: Sequence[str]) -> dict[str, tuple[int, float]]:
     """By the item whose cover was copied: the place of the copy among what is not seen, and its score."""
-    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
+    recommender = run.recommender(dataset)
     numbers = dataset.user_numbers([user])
-    history, times = latest(all_events(dataset), numbers, run.length)
+    history, times = latest(all_events(dataset), numbers, recommender.spec.length)
     catalogue = recommender.catalogue()
     events = Events.of_numbers(numbers, history, times)
     scores = recommender.scores(catalogue, recommender.vectors(catalogue, events))[0]
@@ -271,10 +271,10 @@ def test_of_ids_and_pixels_a_new_item_has_its_pixels_alone(
     item, number = str(dataset.item_ids[4]), 5
     cover = copied(item)
     (row,) = rows(api.recommend(run, users=["u1"], covers=[cover], alone=True))
-    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
+    recommender = run.recommender(dataset)
     catalogue = recommender.catalogue()
     numbers = dataset.user_numbers(["u1"])
-    events = Events.of_numbers(numbers, *latest(all_events(dataset), numbers, run.length))
+    events = Events.of_numbers(numbers, *latest(all_events(dataset), numbers, recommender.spec.length))
     vectors = recommender.vectors(catalogue, events)[0]
     with torch.no_grad():
         seen = recommender.items.encoders["pixels"].unseen(
@@ -306,7 +306,7 @@ def test_once_asked_a_history_needs_no_data_set(
     assert "give it with --data" in said(capsys, "recommend", untouched, "--history", *history)
     found = api.recommend(untouched, history=history, data=tmp_path / "moved")
     assert rows(found) == rows(expected[0])
-    with pytest.raises(RunError, match="no longer at .*--data"):
+    with pytest.raises(RequestError, match="no longer at .*; give one with --data .*, or histories"):
         api.recommend(out, users=["u1"], covers=[cover])
 
 

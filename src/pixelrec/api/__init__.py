@@ -5,7 +5,8 @@ can mend is raised as a `PixelrecError` with a message of one line.
 """
 
 from pixelrec.api.datasets import cache, check_images, pack_images, prepare
-from pixelrec.api.models import bench, compare, demo, evaluate, recommend, report, resume, train
+from pixelrec.api.models import bench, compare, demo, evaluate, report, resume, train
+from pixelrec.api.recommendations import load, recommend, recommend_all
 
 __all__ = [
     "bench",
@@ -14,9 +15,11 @@ __all__ = [
     "compare",
     "demo",
     "evaluate",
+    "load",
     "pack_images",
     "prepare",
     "recommend",
+    "recommend_all",
     "report",
     "resume",
     "train",

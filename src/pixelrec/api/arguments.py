@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from numbers import Integral
-from os import PathLike, fsencode
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from pixelrec.choices import Overrides
+from pixelrec.choices import Overrides, shown
+from pixelrec.choices import as_ids as as_ids
+from pixelrec.choices import as_list as as_list
+from pixelrec.choices import as_path as as_path
+from pixelrec.choices import as_whole as as_whole
+from pixelrec.choices import check_flag as check_flag
 from pixelrec.errors import PixelrecError, RequestError
 
 if TYPE_CHECKING:
@@ -17,22 +21,6 @@ if TYPE_CHECKING:
     from pixelrec.runs.run import Run
 
 Place: TypeAlias = Path | str
-
-
-def as_whole(value: int, name: str, least: int = 1, most: int = 10**9) -> int:
-    """An integer of Python; raises `RequestError` for what is no whole number from `least` to `most`."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise RequestError(f"{name} is {_shown(value)}; expected a whole number of at least {least}")
-    if value > most:
-        raise RequestError(f"{name} is {_shown(value)}; expected a whole number of at most {most:,}")
-    return int(value)
-
-
-def as_path(value: str | PathLike[str], name: str) -> Path:
-    """Raises `RequestError` for what is no path."""
-    if not isinstance(value, str | PathLike) or "\0" in str(value) or not _has_bytes(str(value)):
-        raise RequestError(f"{name} is {_shown(value)}; expected a path")
-    return Path(value)
 
 
 def as_paths(values: Place | Sequence[Place], name: str) -> list[Path]:
@@ -56,37 +44,7 @@ def as_input(value: str | PathLike[str], name: str, error: type[PixelrecError], 
 def check_text(value: str, name: str) -> None:
     """Raises `RequestError` for what is no text."""
     if not isinstance(value, str):
-        raise RequestError(f"{name} is {_shown(value)}; expected text")
-
-
-def check_flag(value: bool, name: str) -> None:
-    """Raises `RequestError` for what is neither True nor False: "no" would count as True."""
-    if not isinstance(value, bool):
-        raise RequestError(f"{name} is {_shown(value)}; expected True or False")
-
-
-def as_list(values: Sequence[Any], name: str) -> list[Any]:
-    """The elements of a list, a tuple, an array or a column of a data frame; of nothing else."""
-    if isinstance(values, str | PathLike):
-        raise RequestError(f"{name} is {str(values)!r}; expected a list, such as [{str(values)!r}]")
-    try:
-        return list(values)
-    except TypeError:
-        raise RequestError(f"{name} is {_shown(values)}; expected a list") from None
-
-
-def as_ids(values: Sequence[str | int], name: str) -> list[str]:
-    """Ids as data sets hold them, digits of whole numbers; raises `RequestError` for other values."""
-    found = as_list(values, name)
-    for value in found:
-        if isinstance(value, bool) or not isinstance(value, str | Integral):
-            raise RequestError(
-                f"{name} holds {_shown(value)}; expected ids: strings or whole numbers, in a list, an array "
-                "or one column of a data frame"
-            )
-        if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
-            raise RequestError(f"{name} holds {value!r}; expected ids in UTF-8")
-    return [str(value) if isinstance(value, str) else str(int(value)) for value in found]
+        raise RequestError(f"{name} is {shown(value)}; expected text")
 
 
 def as_overrides(values: Overrides | None) -> Overrides:
@@ -94,14 +52,19 @@ def as_overrides(values: Overrides | None) -> Overrides:
     if values is None:
         return {}
     if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
-        raise RequestError(f"overrides is {_shown(values)}; expected values by keys such as 'users.layers'")
+        raise RequestError(f"overrides is {shown(values)}; expected values by keys such as 'users.layers'")
     return values
 
 
-def _shown(value: object) -> str:
-    """A value in a message of one line; a large one, such as a data frame, by its type."""
-    text = repr(value)
-    return text if len(text) <= 60 and "\n" not in text else f"a value of type {type(value).__name__}"
+def ids_or_file(values: Iterable[str | int] | Path, name: str) -> list[str]:
+    """Ids of items, or those in the file whose path is given, alone."""
+    from pixelrec.runs.request_files import SUFFIXES, read_ids
+
+    if isinstance(values, Path):
+        return read_ids(values)
+    ids = as_ids(values, name)
+    alone = Path(ids[0]) if len(ids) == 1 and "\0" not in ids[0] else None
+    return read_ids(alone) if alone and alone.suffix in SUFFIXES and alone.is_file() else ids
 
 
 def as_recipe(recipe: str | Path | Recipe, name: str) -> Path | Recipe:
@@ -156,11 +119,3 @@ def folder_of(data: Dataset | Place | None) -> Path | None:
     if isinstance(data, DatasetClass):
         return data.folder
     return None if data is None else as_path(data, "data")
-
-
-def _has_bytes(path: str) -> bool:
-    """Whether a path can be given to the system: a lone surrogate stands for no byte of it."""
-    try:
-        return bool(fsencode(path))
-    except UnicodeEncodeError:
-        return False

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from pixelrec.api.arguments import (
     Place,
     as_dataset,
-    as_ids,
-    as_input,
     as_list,
     as_overrides,
     as_path,
@@ -18,16 +16,14 @@ from pixelrec.api.arguments import (
     as_run,
     as_whole,
     check_datasets,
-    check_flag,
     check_runs,
     folder_of,
 )
 from pixelrec.choices import Overrides, Split
 from pixelrec.console.progress import shown_on
-from pixelrec.errors import ImageError, RequestError, RunError, option
+from pixelrec.errors import RequestError, RunError
 
 if TYPE_CHECKING:
-    import polars as pl
     from rich.console import Console
 
     from pixelrec.data.dataset import Dataset
@@ -244,66 +240,6 @@ def report(
             evaluate(each, split=split, data=data, console=console)
     with shown_on(console):
         return write_run_report(opened, dataset, split, beside=others, out=folder)
-
-
-def recommend(
-    run: Run | Place,
-    *,
-    users: Sequence[str | int] = (),
-    history: Sequence[str | int] = (),
-    k: int = 10,
-    covers: Sequence[Place] = (),
-    alone: bool = False,
-    data: Dataset | Place | None = None,
-    console: Console | None = None,
-) -> pl.DataFrame:
-    """Recommend items to users, or for a history of items.
-
-    Items of the history are left out. An id that begins with a dash may be given as --history=-abc.
-
-    Args:
-        run: run folder.
-        users: ids of users of the data set.
-        history: ids of items, oldest first, of a user who is not in the data set.
-        k: number of items.
-        covers: pictures of new items, named as their files, to rank among the catalogue; for models over
-            pixels.
-        alone: list all of the new items and no others, with the ranks they would have.
-        data: data set folder, if it has moved since.
-        console: for progress; without one, nothing is printed.
-
-    Returns:
-        Columns `user_id` (for users), `rank` (1 is best), `item_id`, `score`, and `title` if items have one.
-
-    Raises:
-        RequestError: an id is unknown, not exactly one of users and history is given, or the model does not
-            take pictures.
-        ImageError: a cover is not a usable picture.
-    """
-    ids, past = as_ids(users, "users"), as_ids(history, "history")
-    pictures = [as_path(cover, "covers") for cover in as_list(covers, "covers")]
-    if bool(ids) == bool(past):
-        raise RequestError(
-            "give users (--user), or a history of item ids (--history): exactly one of the two"
-        )
-    k = as_whole(k, "k")
-    check_flag(alone, "alone")
-    if alone and not pictures:
-        raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
-    for cover in pictures:
-        as_input(cover, "covers", ImageError, "give a picture")
-    check_runs(run)
-    check_datasets(data)
-    opened, folder = as_run(run), folder_of(data)
-    from pixelrec.runs.recommend import Request, for_history, for_users
-
-    request = Request(k, pictures, alone)
-    with shown_on(console) as screen, screen.status("recommending") as status:
-        if ids:
-            return for_users(opened, opened.dataset(folder), ids, request, status.update)
-        there = folder is not None or opened.data_folders
-        dataset = opened.dataset(folder) if there else None
-        return for_history(opened, dataset, past, request, status.update)
 
 
 def demo(*, out: Place = Path("demo"), seed: int = 0, console: Console | None = None) -> Demonstration:

@@ -20,7 +20,7 @@ from typing import Any, Literal, Union, final, get_args, get_origin, get_type_hi
 from pixelrec.errors import RequestError, nearest
 from pixelrec.recipe.options import parameter_texts
 
-SUPPLIED = ("console", "on_packed")  # parameters that are no words of the command line
+SUPPLIED = ("console", "on_packed", "on_note")  # parameters that are no words of the command line
 # Classes that a command line names by a path or a name, so that nothing heavy is imported for their sake.
 NAMED: Mapping[str, type] = {"Run": Path, "Dataset": Path, "Recipe": str}
 _VALUES = {Path: "PATH", int: "NUMBER", str: "NAME"}

@@ -13,6 +13,7 @@ from pixelrec.errors import PixelrecError, RequestError, StoppedError, memory_ex
 from pixelrec.training.interruption import interruptible
 
 GROUPS = {name.split()[0] for name in VERBS} - set(VERBS)  # such as images, of `images pack`
+MODES = {"train": "--resume", "recommend": "--all-users"}  # an option that makes another command of it
 INTERNAL = 70  # the exit status of what should not have happened, EX_SOFTWARE of sysexits.h
 
 
@@ -105,9 +106,10 @@ def _run_verb(name: str, words: list[str]) -> None:
 def _verb(words: list[str]) -> tuple[str, list[str]]:
     """The name of the verb, and the words after it."""
     single = [part for word in words for part in word.split("=", 1 if word.startswith("--resume=") else 0)]
-    if words[0] == "train" and "--resume" in single:
-        single.remove("--resume")
-        return "train --resume", single[1:]
+    mode = MODES.get(words[0])
+    if mode in single:
+        single.remove(mode)
+        return f"{words[0]} {mode}", single[1:]
     for length in (2, 1):
         if " ".join(words[:length]) in VERBS:
             return " ".join(words[:length]), words[length:]

@@ -5,8 +5,10 @@ Help is made from these signatures, so nothing heavy is imported before there is
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from pixelrec.errors import GridError, RequestError, RunError
 if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
+    from rich.table import Table
 
     from pixelrec.data.covers import PackedCovers
     from pixelrec.data.dataset import Dataset
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from pixelrec.grid.outcome import Outcome
     from pixelrec.images.doctor import CheckReport
     from pixelrec.items.cache.entries import Entry
+    from pixelrec.runs.all_recommendations import AllRecommendations
     from pixelrec.runs.compare import RunComparison
     from pixelrec.runs.results import EvaluationResult
     from pixelrec.runs.run import Run
@@ -151,51 +155,95 @@ def grid(found: Outcome, console: Console) -> None:
         raise GridError(f"{count} failed; the same command tries again: {found.reasons}")
 
 
-def check_out(out: Path | None) -> None:
-    """Raises `RequestError` for a file that cannot be one."""
-    if out is not None and out.is_dir():
-        raise RequestError(f"{out} is a folder; give a file as --out")
-
-
 def recommendations(
     found: pl.DataFrame,
     console: Console,
     k: int,
     covers: Sequence[Path],
     *,
-    form: Form = "table",
+    form: Form | None = None,
     out: Path | None = None,
     raw: bool = False,
 ) -> None:
     """A row for every recommended item.
 
     Args:
-        form: format of the output.
-        out: file to write instead: as --form says, else JSON if its name ends in .json, else CSV.
+        form: format of the output: table by default, and of a file the one that its name ends in.
+        out: file to write instead: .csv, .json, .parquet, or .txt for a table.
         raw: for programs: leave ids and titles in CSV as they are, also those that a spreadsheet would take
             for a formula; without it, an apostrophe precedes them.
     """
-    if out is None and form == "table":
-        from pixelrec.console.terminal import plain_table, printable
-
-        drawn, listed = plain_table(*found.columns), set(found["item_id"])
-        for row in found.iter_rows():
-            cells = (f"{value:.4f}" if isinstance(value, float) else str(value or "") for value in row)
-            drawn.add_row(*map(printable, cells))
-        console.print(drawn, highlight=False)
-        if absent := [path.name for path in covers if path.name not in listed]:
-            _say(console, "", f"not among the best {k}: {', '.join(absent)}; see their ranks with --alone")
-        return
-    from pixelrec.files.atomic import write_text
-
-    json = form == "json" or (form == "table" and out is not None and out.suffix == ".json")
-    text = _json(found.to_dicts()) if json else _csv(found, raw)
-    if out is None:
-        exactly(text, console)
+    chosen = _form(out, form)
+    if out is not None:
+        _write_recommendations(found, chosen, out, raw)
+        _say(console, f"written    {out}: {len(found):,} recommended items, {chosen}")
+    elif chosen == "table":
+        console.print(_drawn(found), highlight=False)
     else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_text(out, text, RequestError)
-        _say(console, f"written    {out}")
+        exactly(_json(found.to_dicts()) if chosen == "json" else _csv(found, raw), console)
+    listed = set(found["item_id"])
+    if chosen == "table" and (absent := [path.name for path in covers if path.name not in listed]):
+        _say(console, "", f"not among the best {k}: {', '.join(absent)}; see their ranks with --alone")
+
+
+def all_recommendations(found: AllRecommendations, console: Console) -> None:
+    rows, users = f"{found.rows:,} recommended items", f"{found.users:,} users"
+    _say(console, f"written    {found.out}: {rows} for {users}")
+
+
+def note(line: str) -> None:
+    """A line beside the result, which may go to a file or another program."""
+    from pixelrec.console.terminal import printable
+
+    print(f"pixelrec: {printable(line)}", file=sys.stderr)
+
+
+def check_out(out: Path | None, form: Form | None) -> None:
+    """Raises `RequestError` for a file that cannot be one, or of no known form."""
+    if out is not None and out.is_dir():
+        raise RequestError(f"{out} is a folder; give a file as --out")
+    _form(out, form)
+
+
+def _form(out: Path | None, form: Form | None) -> Form:
+    """The given form, or the one that the name of the file says; `RequestError` if it says none."""
+    if form == "parquet" and out is None:
+        raise RequestError("--form parquet needs a file; give one with --out")
+    if form is not None or out is None:
+        return form or "table"
+    forms: dict[str, Form] = {".txt": "table", ".csv": "csv", ".json": "json", ".parquet": "parquet"}
+    if out.suffix not in forms:
+        raise RequestError(f"{out}: unknown form; let its name end in {', '.join(forms)}, or give --form")
+    return forms[out.suffix]
+
+
+def _write_recommendations(found: pl.DataFrame, form: Form, out: Path, raw: bool) -> None:
+    from pixelrec.files.atomic import new_file, write_text
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if form == "parquet":
+        with new_file(out, RequestError) as draft:
+            found.write_parquet(draft)
+    elif form == "table":
+        from rich.console import Console as Paper
+
+        paper = Paper(file=StringIO(), width=10_000, color_system=None)
+        with paper.capture() as text:
+            paper.print(_drawn(found), highlight=False)
+        write_text(out, "".join(f"{line.rstrip()}\n" for line in text.get().splitlines()), RequestError)
+    else:
+        write_text(out, _json(found.to_dicts()) if form == "json" else _csv(found, raw), RequestError)
+
+
+def _drawn(found: pl.DataFrame) -> Table:
+    """A dash stands for a missing title."""
+    from pixelrec.console.terminal import plain_table, printable
+
+    drawn = plain_table(*found.columns)
+    for row in found.iter_rows():
+        cells = (f"{value:.4f}" if isinstance(value, float) else str(value or "–") for value in row)
+        drawn.add_row(*map(printable, cells))
+    return drawn
 
 
 def exactly(text: str, console: Console) -> None:
@@ -220,9 +268,7 @@ def _json(value: object) -> str:
 
 
 def _csv(found: pl.DataFrame, raw: bool) -> str:
-    import polars as pl
-
     from pixelrec.files.csv_text import csv_text
+    from pixelrec.runs.all_recommendations import shortest_floats
 
-    shortest = found.with_columns(pl.col(pl.Float32).cast(pl.String))  # Python would write 17 digits
-    return csv_text([found.columns, *shortest.iter_rows()], raw=raw)
+    return csv_text([found.columns, *shortest_floats(found).iter_rows()], raw=raw)

@@ -44,7 +44,11 @@ class Verb:
         found = parse(name, self.parameters(), words)
         takes, shows = (inspect.signature(each).parameters for each in (self.call, self.show))
         own = {key: found.pop(key) for key in list(found) if key not in takes}
-        supplied = {"console": console, "on_packed": partial(show.packing, console=console)}
+        supplied = {
+            "console": console,
+            "on_packed": partial(show.packing, console=console),
+            "on_note": show.note,
+        }
         given = {key: supplied[key] for key in SUPPLIED if key in takes}
         if self.check is not None:
             self.check(**{key: own.get(key) for key in inspect.signature(self.check).parameters})
@@ -73,5 +77,6 @@ VERBS: dict[str, Verb] = {
         check=show.check_out,
         prints=True,
     ),
+    "recommend --all-users": Verb(api.recommend_all, show.all_recommendations),
     "report": Verb(api.report, show.text),
 }

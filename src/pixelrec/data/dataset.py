@@ -245,16 +245,25 @@ def _changed(path: Path) -> DataError:
 
 
 def _numbers(noun: str, known: pl.Series, ids: Sequence[str]) -> np.ndarray:
-    wanted = pl.Series("id", ids, dtype=pl.String)
-    numbers = wanted.replace_strict(known, np.arange(1, len(known) + 1), default=None, return_dtype=pl.Int64)
-    if numbers.null_count():
-        unknown = wanted.filter(numbers.is_null()).unique(maintain_order=True).to_list()
+    numbers = look_up(ids, known)
+    if not numbers.all():
+        unknown = list(dict.fromkeys(ids[place] for place in np.flatnonzero(numbers == 0).tolist()))
         named, plural = ", ".join(map(repr, unknown[:_NAMED])), "s" if len(unknown) > 1 else ""
         if len(unknown) > _NAMED:
             more = f"and {len(unknown) - _NAMED:,} more; ids look like {known[0]!r}"
             raise RequestError(f"unknown {noun}s {named} {more}")
         raise RequestError(f"unknown {noun}{plural} {named}; {_hint(unknown[0], known)}")
-    return numbers.to_numpy()
+    return numbers
+
+
+def look_up(ids: Sequence[str], known: pl.Series) -> np.ndarray:
+    """int64: the number of each id, which is r + 1 for `known[r]`; 0 if it is unknown.
+
+    For few ids among millions: a scan of `known`, no index of it.
+    """
+    places = known.is_in(pl.Series(ids, dtype=pl.String).implode()).arg_true()
+    numbers = dict(zip(known.gather(places), (places + 1).to_list(), strict=True))
+    return np.array([numbers.get(each, 0) for each in ids], np.int64)
 
 
 def _hint(word: str, known: pl.Series) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pixelrec.batch import Histories
-from pixelrec.data.dataset import Dataset
+from pixelrec.data.dataset import Dataset, HeldOut
 from pixelrec.data.views import places_of
 
 _USERS = 65_536  # whose histories are searched at a time
@@ -82,6 +82,20 @@ def _without_repeats(
         found = owners[histories.items[places] == targets[part][owners]]
         repeated[part][found] = True
     return EvaluationCases(name, users[~repeated], targets[~repeated], histories, int(repeated.sum()))
+
+
+def events_of(dataset: Dataset, users: np.ndarray, held_out: HeldOut) -> Histories:
+    """Every event of some users (B), the test events included: for recommendations, after training.
+
+    The user at place r is number r + 1. held_out: of the data set.
+    """
+    known = _all_but_test_events(dataset)
+    owners, places = places_of(known, users)
+    stops = np.cumsum(np.bincount(owners, minlength=len(users)))  # without the test events
+    tested = np.flatnonzero(dataset.evaluated[users])
+    items = np.insert(known.items[places], stops[tested], held_out.items[users[tested]])
+    times = np.insert(known.times[places], stops[tested], held_out.times[users[tested]])
+    return Histories.of_stops(items, times, stops + np.cumsum(dataset.evaluated[users]))
 
 
 def _all_but_test_events(dataset: Dataset) -> Histories:

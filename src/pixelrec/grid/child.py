@@ -21,7 +21,6 @@ import torch
 from pixelrec.choices import Split
 from pixelrec.console.terminal import Output, Screen
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import training_events
 from pixelrec.errors import PixelrecError, StoppedError
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.machine import peak_memory, processor
@@ -92,7 +91,7 @@ def _costs(run: Run, dataset: Dataset, jobs: int, *, trained: bool) -> Costs:
     on_device = torch.cuda.is_available() and run.recipe.training.device != "cpu"
     monitor = run.recipe.training.monitor
     epochs = read_journal(run.folder / "metrics.jsonl", monitor)
-    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
+    recommender = run.recommender(dataset)
     return Costs(
         epochs=epochs[-1]["epoch"],
         best_epoch=max(epochs, key=lambda row: row[monitor])["epoch"],

@@ -64,7 +64,7 @@ def evaluate_run(
     cases = cases_of(dataset, split)
     on_progress(f"ranking by {run.name}")
     weights = weights_sha256(run.demand_best())  # before they are loaded: a later best is not evaluated yet
-    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
+    recommender = run.recommender(dataset)
     catalogue = run.catalogue(recommender, on_progress)
     ranks = rank_cases(recommender, cases, catalogue)
     shown = exposure(recommender, catalogue, cases, dataset.item_ids.to_list())

@@ -41,8 +41,7 @@ def cached_vectors(recommender: Recommender, checkpoint: Path, on_progress: OnPr
     """
     if not recommender.items.expensive:
         return recommender.encode_all()
-    # of the loaded weights, not the file: training may replace the checkpoint at any moment
-    weights = section_digests(recommender.items.state_dict(prefix="items."))["items"]
+    weights = recommender.digests["items"]  # of those loaded: training may have replaced the checkpoint
     reads = None if recommender.spec.covers is None else recommender.items.reads
     found = read_vectors(checkpoint, weights, reads)
     if found is None or tuple(found.shape) != _shape(recommender):

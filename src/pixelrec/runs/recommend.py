@@ -1,11 +1,11 @@
-"""Recommendations as a table, by ids."""
+"""A trained recommender kept in memory, which recommends by ids."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self, final
+from typing import Self, TypeAlias, final
 
 import numpy as np
 import polars as pl
@@ -13,111 +13,216 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import Events
+from pixelrec.choices import as_ids, as_list, as_path, as_whole, check_flag
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import all_events, training_events
 from pixelrec.data.views import latest, seen_items
-from pixelrec.errors import RequestError
+from pixelrec.errors import RequestError, RunError
 from pixelrec.evaluation.evaluate import FEW_USERS, USERS, rank_targets
+from pixelrec.files.checkpoint import read_description
 from pixelrec.images.covers import read_loose
 from pixelrec.recommender import Catalogue, Recommender
-from pixelrec.runs.run import Run
+from pixelrec.runs.candidates import Candidates
+from pixelrec.runs.histories import Requests, UserEvents, given_histories
+from pixelrec.runs.item_vectors import read_vectors
+from pixelrec.runs.recommendations import Recommendations
+from pixelrec.runs.run import EVENTS, Run
+
+Ids: TypeAlias = Iterable[str | int]
+"""Ids in a list, an array or a column of a data frame."""
 
 
 @final
-@dataclass(frozen=True)
-class Request:
-    k: int  # items
-    covers: Sequence[Path] = ()  # pictures of new items, which are added to the catalogue
-    alone: bool = False  # return the new items only, with the rank of each in the catalogue
-
-
-def for_users(
-    run: Run, dataset: Dataset, users: Sequence[str], request: Request, on_progress: OnProgress = ignore
-) -> pl.DataFrame:
-    """`user_id, rank, item_id, score` (and `title`) for users of the data set; all their events are seen."""
-    numbers = dataset.user_numbers(list(users))
-    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
-    service = RecommendationService.of(run, recommender, request, on_progress)
-    histories, tables = all_events(dataset), []
-    at_once = FEW_USERS if recommender.users.looks_at_candidates else USERS
-    for start in range(0, len(numbers), at_once):
-        some = numbers[start : start + at_once]
-        history, times = latest(histories, some, run.length)
-        events = Events.of_numbers(some, history, times, recommender.device)
-        found = service.recommend(events, *seen_items(histories, some))
-        tables.append(found.with_columns(pl.col("row") + start))
-    table = pl.concat(tables)
-    user_ids = pl.Series("user_id", users).gather(table["row"])
-    return table.drop("row").insert_column(0, user_ids)
-
-
-def for_history(
-    run: Run,
-    dataset: Dataset | None,
-    history: Sequence[str],
-    request: Request,
-    on_progress: OnProgress = ignore,
-) -> pl.DataFrame:
-    """`rank, item_id, score` (and `title`) for a history of item ids, oldest first.
-
-    Item encoders over pictures need the data set, unless an earlier call has cached the vectors of all items
-    beside the checkpoint; an id table does not.
-    """
-    spec = None if dataset is None else dataset.spec(run.length, training_events(dataset))
-    recommender = run.recommender(spec)
-    if recommender.users.needs_known_user:
-        raise RequestError(
-            f"{run.recipe['users']['name']} has a vector per known user and cannot recommend for a history; "
-            "ask with --user, or train a recipe such as sasrec-id"
-        )
-    numbers = _numbers(run, history)
-    row = np.zeros((1, recommender.spec.length), np.int64)
-    last = numbers[-row.shape[1] :]
-    row[0, row.shape[1] - len(last) :] = last
-    events = Events.of_numbers(np.zeros(1, np.int64), row, np.zeros_like(row), recommender.device)
-    seen, owners = torch.from_numpy(numbers), torch.zeros(len(numbers), dtype=torch.int64)
-    service = RecommendationService.of(run, recommender, request, on_progress)
-    return service.recommend(events, seen, owners).drop("row")
-
-
-@final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class RecommendationService:
-    """Recommends from a catalogue that new items may have been added to."""
+    """A recommender in memory: the vectors of all items, and the events of a data set if there is one.
 
-    recommender: Recommender
+    It never changes, so several threads may use it at once.
+    """
+
+    run: Run
+    recommender: Recommender  # may lack the network of its item encoder
     catalogue: Catalogue
-    vocabulary: pl.DataFrame  # a row for every item, new ones last
-    request: Request
+    items: pl.DataFrame  # `item_id` and perhaps `title`; a row for every item, added ones last
+    own: Dataset | None  # the data set that the run was trained on
+    events: UserEvents | None  # of `own`, or of another data set
+    notes: tuple[str, ...] = ()  # lines about the data set
+
+    def __repr__(self) -> str:
+        users = "no users" if self.events is None else f"{self.events.dataset.users:,} users"
+        about = f"{self.run.name}, {len(self.items):,} items, {users}"
+        return f"RecommendationService({str(self.run.folder)!r}: {about})"
 
     @classmethod
-    def of(
-        cls, run: Run, recommender: Recommender, request: Request, on_progress: OnProgress = ignore
+    def open(
+        cls,
+        run: Run,
+        data: Dataset | None = None,
+        covers: Sequence[Path] = (),
+        on_progress: OnProgress = ignore,
     ) -> Self:
-        """Reads the new pictures first, so that a broken one is reported before the catalogue is encoded."""
-        vocabulary, unseen = run.vocabulary, None
-        if request.covers:
-            form = recommender.items.picture_form()
-            pictures = read_loose(request.covers, size=form.size, fit=form.fit)
-            unseen = recommender.unseen(torch.from_numpy(pictures))
-            vocabulary = _extended(vocabulary, request.covers)
-        encoded = run.encoded(recommender, on_progress)
-        return cls(recommender, recommender.catalogue(encoded=encoded, unseen=unseen), vocabulary, request)
+        """Loads the best checkpoint of a run, and its item vectors, which are encoded if necessary.
 
-    def recommend(self, events: Events, seen: Tensor, owners: Tensor) -> pl.DataFrame:
-        """`row` (of `events`), `rank`, `item_id`, `score` and perhaps `title`; best first in each row."""
-        if self.request.alone:
-            return _table(self.vocabulary, *self._new_items(events, seen, owners))
-        best = self.recommender.recommend(self.catalogue, events, seen, owners, self.request.k)
-        scores, items = (found.cpu().numpy() for found in best)
-        places = np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
-        return _table(self.vocabulary, scores, items, places)
+        Args:
+            run: any run with a finished epoch.
+            data: whose users and events are known; by default those of the run, if they are still there.
+            covers: as in `add`; they are read before items are encoded.
+            on_progress: called with a line of text as items are encoded.
+
+        Raises:
+            RunError: the run is damaged, or its item encoder needs pictures that have changed since.
+            DataError: the data set is damaged.
+        """
+        own, events = _data_sets(run, data)
+        items = run.vocabulary.select(pl.col("item_id"), pl.col("^title$").cast(pl.String))
+        recommender, encoded = (run.recommender(own), None) if covers else _without_encoder(run, own)
+        unseen = _vectors_of(covers, recommender) if covers else None
+        added = _extended(items, covers) if covers else items
+        if encoded is None:
+            encoded = run.encoded(recommender, on_progress)
+        catalogue, found = recommender.catalogue(encoded=encoded, unseen=unseen), None
+        if events is not None:
+            events.verify()
+            found = UserEvents(events) if events is own else UserEvents.foreign(events, items["item_id"])
+        line = None if found is None else found.difference(run)
+        return cls(run, recommender, catalogue, added, own, found, (line,) if line else ())
+
+    def add(self, covers: Sequence[Path | str]) -> Self:
+        """A service that also ranks new items, from their pictures; their ids are the names of the files.
+
+        Raises:
+            RequestError: the model does not take pictures, or two items would have the same id.
+            ImageError: a file is no usable picture.
+        """
+        paths = [as_path(cover, "covers") for cover in as_list(covers, "covers")]
+        encoder = self.run.recommender(self.own)
+        if encoder.digests != self.recommender.digests:
+            raise RunError(f"{self.run.folder} has other weights since it was loaded; load it again")
+        unseen, items = _vectors_of(paths, encoder), _extended(self.items, paths)
+        catalogue = self.recommender.catalogue(encoded=self.catalogue.encoded, unseen=unseen)
+        return replace(self, catalogue=catalogue, items=items)
+
+    def recommend(
+        self,
+        *,
+        users: Ids = (),
+        histories: Iterable[Ids] | Mapping[str, Ids] = (),
+        k: int = 10,
+        among: Ids | None = None,
+        exclude: Ids | Iterable[Ids] = (),
+        seen: bool = False,
+        alone: bool = False,
+    ) -> Recommendations:
+        """The k best items for each user, or for each history.
+
+        Args:
+            users: ids of users of the data set, whose events are all known.
+            histories: item ids, oldest first, of others: a list of lists, or lists by name.
+            k: number of items.
+            among: ids of the items that may be recommended, such as those in stock; by default all.
+            exclude: ids of items not to recommend: a list for all requests, or a list of lists, one for each.
+            seen: recommend items of the history again, for repeat purchases.
+            alone: only the added items, all of them, with the ranks they would have in the catalogue.
+
+        Raises:
+            RequestError: an id is unknown or of a wrong type, not exactly one of users and histories is
+                given, or the model cannot recommend for them. Unknown items beside known ones are left out,
+                and counted in a line of `notes`.
+        """
+        k = as_whole(k, "k")
+        check_flag(seen, "seen")
+        check_flag(alone, "alone")
+        if alone and (len(self.items) == self.recommender.spec.items or among is not None):
+            raise RequestError("alone lists the items that were added, all of them: add some, without among")
+        requests = self._requests(users, histories)
+        candidates = Candidates.of(self.catalogue, self.items["item_id"], self.run, among, exclude, requests)
+        return self._answer(requests, k, candidates, seen, alone)
+
+    def for_all_users(
+        self, *, k: int = 10, among: Ids | None = None, exclude: Ids = (), seen: bool = False
+    ) -> Iterator[Recommendations]:
+        """As `recommend` for every user of the data set, some at a time."""
+        k = as_whole(k, "k")
+        check_flag(seen, "seen")
+        events, candidates = self._user_events(), None
+        for start in range(0, events.dataset.users, USERS):
+            numbers = np.arange(start, min(start + USERS, events.dataset.users)) + 1
+            requests = events.requests(numbers, events.dataset.user_ids[numbers - 1].to_list())
+            candidates = candidates or Candidates.of(
+                self.catalogue, self.items["item_id"], self.run, among, exclude, requests
+            )
+            yield self._answer(requests, k, candidates, seen, alone=False)
+
+    def _requests(self, users: Ids, histories: Iterable[Ids] | Mapping[str, Ids]) -> Requests:
+        ids = as_ids(users, "users")
+        given = histories if isinstance(histories, Mapping) else as_list(histories, "histories")
+        if bool(ids) == bool(given):
+            raise RequestError("give users, or histories of item ids: exactly one of the two")
+        if ids:
+            events = self._user_events()
+            return events.requests(events.dataset.user_numbers(ids), ids)
+        if self.recommender.users.needs_known_user:
+            raise RequestError(
+                f"{self._user_model} has a vector for each user that it was trained with and cannot "
+                "recommend for a history; give a user, or train a recipe such as sasrec-id"
+            )
+        return given_histories(given, self.items["item_id"], self.run)
+
+    def _user_events(self) -> UserEvents:
+        if self.events is None:
+            raise RequestError(
+                f"the events of users are in a data set, and that of {self.run.folder} is no longer at "
+                f"{self.run.about['data']}; give one with --data (data in Python), or histories of item ids"
+            )
+        if self.events.numbers is not None and self.recommender.users.needs_known_user:
+            raise RequestError(
+                f"{self._user_model} has a vector for each user that it was trained with, and "
+                f"{self.events.dataset.folder} is other data; give the data set that {self.run.folder} was "
+                "trained on, or train a recipe such as sasrec-id"
+            )
+        return self.events
+
+    @property
+    def _user_model(self) -> str:
+        return str(self.recommender.recipe["users"]["name"])
+
+    def _answer(
+        self, requests: Requests, k: int, candidates: Candidates, seen: bool, alone: bool
+    ) -> Recommendations:
+        at_once = FEW_USERS if self.recommender.users.looks_at_candidates else USERS
+        parts = []
+        for start in range(0, len(requests), at_once):
+            rows = np.arange(start, min(start + at_once, len(requests)))
+            history, times = latest(requests.histories, rows + 1, self.recommender.spec.length)
+            events = Events.of_numbers(requests.users[rows], history, times, self.recommender.device)
+            hidden = candidates.excluded_by(rows)
+            if not seen:
+                past = seen_items(requests.histories, rows + 1)
+                hidden = torch.cat([hidden[0], past[0]]), torch.cat([hidden[1], past[1]])
+            found = self._new_items(events, *hidden) if alone else self._best(events, *hidden, k, candidates)
+            parts.append(found)
+        scores, items, ranks = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        notes = list(dict.fromkeys(requests.notes))
+        if not self.recommender.users.needs_known_user and requests.empty.any():
+            items[requests.empty] = 0
+            notes.append(
+                f"{int(requests.empty.sum()):,} of {len(requests):,} histories hold no item that "
+                f"{self.run.folder} knows: nothing is recommended for them"
+            )
+        return Recommendations(self.items, requests.names, scores, items, ranks, (*self.notes, *notes))
+
+    def _best(
+        self, events: Events, hidden: Tensor, owners: Tensor, k: int, candidates: Candidates
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Scores, item numbers and ranks of the best items, best first: each B, k."""
+        best = self.recommender.recommend(candidates.catalogue, events, candidates.rows(hidden), owners, k)
+        scores, items = best[0].cpu().numpy(), candidates.numbers(best[1].cpu().numpy())
+        return scores, items, np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
 
     def _new_items(
         self, events: Events, seen: Tensor, owners: Tensor
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Scores, item numbers and places of the new items, best first: each B, n.
+        """Scores, item numbers and ranks of the added items, best first: each B, n.
 
         The rank of each is exact: its place among the unseen items of the catalogue.
         """
@@ -126,17 +231,50 @@ class RecommendationService:
         vectors = recommender.vectors(self.catalogue, events)
         scores = recommender.scores(replace(self.catalogue, candidates=candidates[known:]), vectors)
         targets = torch.full((len(vectors),), known, device=vectors.device)
-        places = []
+        places, old = [], seen < known
         for new in candidates[known:].split(1):
             beside = replace(self.catalogue, candidates=torch.cat([candidates[:known], new]))
-            places.append(rank_targets(recommender, beside, vectors, targets, seen, owners))
+            places.append(rank_targets(recommender, beside, vectors, targets, seen[old], owners[old]))
         found = np.stack([place.cpu().numpy() for place in places], axis=1)
         order = np.lexsort((-scores.cpu().numpy(), found), axis=1)
         ordered = (np.take_along_axis(x, order, axis=1) for x in (scores.cpu().numpy(), found))
         return next(ordered), order + known, next(ordered)
 
 
-def _extended(vocabulary: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
+def _data_sets(run: Run, given: Dataset | None) -> tuple[Dataset | None, Dataset | None]:
+    """The data set that a run was trained on, and the one whose users are known: the given or the same one.
+
+    Raises:
+        RunError: the run reads pictures, and the data set has other pictures now.
+    """
+    there = [Dataset.open(place) for place in run.data_folders]
+    candidates = there if given is None else [given, *there]
+    differences = {place: run.difference(found) for place, found in enumerate(candidates)}
+    own = next((found for place, found in enumerate(candidates) if differences[place] is None), None)
+    known = given if given is not None else own or next(iter(there), None)
+    if known is not None and own is not known and run.difference(known) != EVENTS:
+        run.dataset(known.folder)
+    return own, known
+
+
+def _without_encoder(run: Run, own: Dataset | None) -> tuple[Recommender, Tensor | None]:
+    """The recommender and its item vectors, if they are cached: its item encoder is not loaded then."""
+    best = run.demand_best()
+    digest = read_description(best)["weights"].get("items", "")
+    vectors = read_vectors(best, digest, run.about.get("pictures_fingerprint", ""))
+    recommender = run.recommender(own, vectors=vectors)
+    if vectors is None or recommender.digests["items"] == digest:
+        return recommender, None if vectors is None else vectors.to(recommender.device)
+    return run.recommender(own), None  # training has replaced the checkpoint meanwhile
+
+
+def _vectors_of(covers: Sequence[Path], recommender: Recommender) -> Tensor:
+    """Vectors (n, D) of pictures in files."""
+    form = recommender.items.picture_form()
+    return recommender.unseen(torch.from_numpy(read_loose(covers, size=form.size, fit=form.fit)))
+
+
+def _extended(items: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
     """With a row for each picture, whose id is the name of its file."""
     names = [path.name for path in covers]
     # Undecodable bytes of a file's name are lone surrogates in Python.
@@ -144,33 +282,10 @@ def _extended(vocabulary: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
         raise RequestError(
             f"the picture {odd!r} has a name that is not UTF-8, which an item needs; rename it"
         )
-    taken = set(vocabulary["item_id"]) & set(names) or {name for name in names if names.count(name) > 1}
+    taken = set(items["item_id"]) & set(names) or {name for name in names if names.count(name) > 1}
     if taken:
         raise RequestError(
             f"two items would have the id {min(taken)!r}: new items have the names of their files as ids; "
             "rename the file"
         )
-    return pl.concat([vocabulary, pl.DataFrame({"item_id": names})], how="diagonal")
-
-
-def _numbers(run: Run, item_ids: Sequence[str]) -> np.ndarray:
-    known = {item_id: number for number, item_id in enumerate(run.vocabulary["item_id"], start=1)}
-    unknown = [item_id for item_id in item_ids if item_id not in known]
-    if unknown:
-        some = ", ".join(map(repr, unknown[:5]))
-        raise RequestError(
-            f"{len(unknown)} of {len(item_ids)} items of the history are unknown to {run.folder}: {some}; "
-            "the known ones are in items.parquet there"
-        )
-    return np.array([known[item_id] for item_id in item_ids], np.int64)
-
-
-def _table(
-    vocabulary: pl.DataFrame, scores: np.ndarray, items: np.ndarray, places: np.ndarray
-) -> pl.DataFrame:
-    """Long form of scores, item numbers and places (B, k), without empty places (item 0)."""
-    row, column = np.nonzero(items)
-    chosen = vocabulary[items[row, column] - 1]
-    columns = {"row": row, "rank": places[row, column], "item_id": chosen["item_id"]}
-    table = pl.DataFrame({**columns, "score": scores[row, column]})
-    return table.with_columns(chosen["title"]) if "title" in chosen.columns else table
+    return pl.concat([items, pl.DataFrame({"item_id": names})], how="diagonal")

@@ -13,7 +13,7 @@ import polars as pl
 from pixelrec.batch import Events
 from pixelrec.choices import Split
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import EvaluationCases, training_events
+from pixelrec.data.split import EvaluationCases
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import ImageError, RunError
 from pixelrec.evaluation.comparison import Difference
@@ -196,7 +196,7 @@ def _stories(
 ) -> list[UserStory]:
     chosen = np.sort(np.random.default_rng(0).permutation(len(cases))[:STORIES])
     users, histories = cases.users[chosen], cases.histories
-    recommender = run.recommender(dataset.spec(run.length, training_events(dataset)))
+    recommender = run.recommender(dataset)
     items, times = latest(histories, users, recommender.spec.length)
     events = Events.of_numbers(users, items, times, recommender.device)
     seen, owners = seen_items(histories, users)

@@ -31,12 +31,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pixelrec.batch import DatasetSpec
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset, ids_digest
 from pixelrec.data.manifest import is_dataset
+from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RunError
 from pixelrec.files.atomic import new_file, whole, write_text
+from pixelrec.files.checkpoint import read_description
 from pixelrec.numerics.precision import device_of
 from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
@@ -76,11 +77,6 @@ class Run:
     def names(self) -> tuple[str, str, str]:
         """Names beside other runs, the shortest first: several recipes may have the same name."""
         return (self.name, f"{self.name} ({self.folder.name})", f"{self.name} ({self.folder})")
-
-    @property
-    def length(self) -> int:
-        """L: latest events that its user model sees."""
-        return self.recipe["length"]
 
     @classmethod
     def create(
@@ -171,9 +167,16 @@ class Run:
         then, now = self.about.get("pictures_fingerprint"), dataset.covers.exists()
         return PICTURES if then and now and then != dataset.pictures_fingerprint else None
 
-    def recommender(self, spec: DatasetSpec | None = None) -> Recommender:
-        """The recommender of the best epoch; raises `RunError` if no epoch has ended yet."""
-        return Recommender.from_pretrained(self.demand_best(), data=spec).to(self.device)
+    def recommender(self, dataset: Dataset | None = None, *, vectors: Tensor | None = None) -> Recommender:
+        """The recommender of the best epoch; raises `RunError` if no epoch has ended yet.
+
+        dataset: its own, for an encoder that reads pictures and a user model that reads training events.
+        vectors: as in `Recommender.from_pretrained`.
+        """
+        best = self.demand_best()
+        length = read_description(best)["spec"]["length"]
+        spec = None if dataset is None else dataset.spec(length, training_events(dataset))
+        return Recommender.from_pretrained(best, data=spec, vectors=vectors).to(self.device)
 
     @property
     def device(self) -> torch.device:

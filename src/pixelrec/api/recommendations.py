@@ -1,0 +1,201 @@
+"""Verbs over a trained run: what it recommends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixelrec.api.arguments import (
+    Place,
+    as_dataset,
+    as_ids,
+    as_input,
+    as_list,
+    as_path,
+    as_run,
+    as_whole,
+    check_datasets,
+    check_flag,
+    check_runs,
+    ids_or_file,
+)
+from pixelrec.console.progress import ignore, shown_on
+from pixelrec.errors import ImageError, RequestError, option
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console
+
+    from pixelrec.data.dataset import Dataset
+    from pixelrec.runs.all_recommendations import AllRecommendations
+    from pixelrec.runs.recommend import RecommendationService
+    from pixelrec.runs.run import Run
+
+
+def load(
+    run: Run | Place, *, data: Dataset | Place | None = None, console: Console | None = None
+) -> RecommendationService:
+    """Load a run into memory, to recommend many times.
+
+    Args:
+        run: run folder.
+        data: data set folder with the events of users; by default the one of training, if it is still there.
+            Another one, such as one with newer events, serves too: items are found by their ids.
+        console: for progress; without one, nothing is printed.
+
+    Raises:
+        RunError, DataError: the run or the data set is damaged.
+        RequestError: item vectors come from pictures and are not cached, and the data set is not there.
+    """
+    return _loaded(run, data, [], console)
+
+
+def _loaded(
+    run: Run | Place, data: Dataset | Place | None, covers: Sequence[Path], console: Console | None
+) -> RecommendationService:
+    opened = as_run(run)
+    dataset = None if data is None else as_dataset(data)
+    from pixelrec.runs.recommend import RecommendationService
+
+    with shown_on(console) as screen, screen.status("loading") as status:
+        return RecommendationService.open(opened, dataset, covers, status.update)
+
+
+def recommend(
+    run: Run | Place,
+    *,
+    users: Sequence[str | int] = (),
+    history: Sequence[str | int] = (),
+    histories: Path | Mapping[str, Sequence[str | int]] | Sequence[Sequence[str | int]] = (),
+    k: int = 10,
+    among: Sequence[str | int] | Path | None = None,
+    exclude: Sequence[str | int] | Path = (),
+    seen: bool = False,
+    covers: Sequence[Place] = (),
+    alone: bool = False,
+    data: Dataset | Place | None = None,
+    on_note: Callable[[str], object] | None = None,
+    console: Console | None = None,
+) -> pl.DataFrame:
+    """Recommend items to users, or for histories of items.
+
+    Items of the history are left out. An id that begins with a dash may be given as --history=-abc.
+    `pixelrec recommend RUN --all-users --out FILE` writes those of all users.
+
+    Args:
+        run: run folder.
+        users: ids of users of the data set.
+        history: ids of items, oldest first, of a user who is not in the data set.
+        histories: CSV or Parquet file with columns user_id and item_id: the histories of many, oldest first.
+        k: number of items.
+        among: ids of the only items to recommend, such as those in stock; or a file: .txt with an id in each
+            line, .csv or .parquet with a column item_id.
+        exclude: ids of items not to recommend, or a file of them.
+        seen: recommend items of the history again, for repeat purchases.
+        covers: pictures of new items, named as their files, to rank among the catalogue; for models over
+            pixels.
+        alone: list all of the new items and no others, with the ranks they would have.
+        data: data set folder with the events of users; by default the one of training. Another one, such as
+            one with newer events, serves too: items are found by their ids.
+        on_note: called with a line about ids that the run does not know, while others are known.
+        console: for progress; without one, nothing is printed.
+
+    Returns:
+        Columns `user_id` (for users; `request` for histories without names), `rank` (1 is best), `item_id`,
+        `score`, and `title` if items have one.
+
+    Raises:
+        RequestError: an id is unknown, not exactly one of users, history and histories is given, or the model
+            does not take pictures.
+        ImageError: a cover is not a usable picture.
+    """
+    ids, past = as_ids(users, "users"), as_ids(history, "history")
+    pictures = [as_path(cover, "covers") for cover in as_list(covers, "covers")]
+    if not isinstance(histories, str | Path | Mapping):
+        histories = as_list(histories, "histories")
+    many = isinstance(histories, str | Path) or bool(histories)
+    if bool(ids) + bool(past) + many != 1:
+        raise RequestError(
+            "give users (--user), a history of item ids (--history), or many (--histories): exactly one of "
+            "the three"
+        )
+    k = as_whole(k, "k")
+    check_flag(alone, "alone")
+    check_flag(seen, "seen")
+    if alone and not pictures:
+        raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
+    for cover in pictures:
+        as_input(cover, "covers", ImageError, "give a picture")
+    check_runs(run)
+    check_datasets(data)
+    opened = as_run(run)
+    from pixelrec.runs.request_files import read_histories
+
+    if isinstance(histories, str | Path):
+        histories = read_histories(as_path(histories, "histories"))
+    chosen = None if among is None else ids_or_file(among, "among")
+    refused = ids_or_file(exclude, "exclude")
+    service = _loaded(opened, data, pictures, console)
+    asked = [past] if past else histories
+    found = service.recommend(
+        users=ids, histories=asked, k=k, among=chosen, exclude=refused, seen=seen, alone=alone
+    )
+    for note in found.notes:
+        (on_note or ignore)(note)
+    return found.frame().drop("request") if past else found.frame()
+
+
+def recommend_all(
+    run: Run | Place,
+    *,
+    out: Place,
+    k: int = 10,
+    among: Sequence[str | int] | Path | None = None,
+    exclude: Sequence[str | int] | Path = (),
+    seen: bool = False,
+    raw: bool = False,
+    data: Dataset | Place | None = None,
+    on_note: Callable[[str], object] | None = None,
+    console: Console | None = None,
+) -> AllRecommendations:
+    """Recommend items to all users of a data set, in a file.
+
+    The file is written whole or not at all, and memory does not grow with the number of users.
+
+    Args:
+        run: run folder.
+        out: file to write, .parquet or .csv: user_id, rank, item_id, score, and title if items have one.
+        k: number of items for each user.
+        among: ids of the only items to recommend, such as those in stock; or a file: .txt with an id in each
+            line, .csv or .parquet with a column item_id.
+        exclude: ids of items not to recommend, or a file of them.
+        seen: recommend items of the history again, for repeat purchases.
+        raw: leave ids and titles in CSV as they are, also those that a spreadsheet would take for a formula;
+            without it, an apostrophe precedes them.
+        data: data set folder with the users; by default the one of training. Another one, such as one with
+            newer events, serves too: items are found by their ids.
+        on_note: called with a line about ids that the run does not know.
+        console: for progress; without one, nothing is printed.
+
+    Raises:
+        RunError, DataError: the run or the data set is damaged.
+        RequestError: the data set is not there, or the file cannot be written.
+    """
+    place = as_path(out, "out")
+    for flag, name in ((seen, "seen"), (raw, "raw")):
+        check_flag(flag, name)
+    k = as_whole(k, "k")
+    if place.suffix not in (".parquet", ".csv"):
+        raise RequestError(f"out is {str(place)!r}; expected a name that ends in .parquet or .csv")
+    check_runs(run)
+    check_datasets(data)
+    opened = as_run(run)
+    from pixelrec.runs.all_recommendations import write_all
+
+    chosen = None if among is None else ids_or_file(among, "among")
+    refused = ids_or_file(exclude, "exclude")
+    service = load(opened, data=data, console=console)
+    found = service.for_all_users(k=k, among=chosen, exclude=refused, seen=seen)
+    with shown_on(console) as screen, screen.status("recommending") as status:
+        return write_all(found, place, raw=raw, on_note=on_note or ignore, on_progress=status.update)

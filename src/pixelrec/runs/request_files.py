@@ -1,0 +1,44 @@
+"""Files of a request: ids of items, and histories of many users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from pixelrec.errors import RequestError
+
+SUFFIXES = (".txt", ".csv", ".parquet")
+
+
+def read_ids(path: Path) -> list[str]:
+    """Item ids: a line each in a .txt file, the column `item_id` of a .csv or .parquet file."""
+    if path.suffix != ".txt":
+        return _columns(path, ["item_id"])["item_id"].to_list()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{path}: cannot be read: {error}; expected an item id in each line") from None
+    return [line for line in lines if line]
+
+
+def read_histories(path: Path) -> dict[str, list[str]]:
+    """Item ids by user id, from a .csv or .parquet file: a row per event, oldest first within each user."""
+    events = _columns(path, ["user_id", "item_id"])
+    return dict(events.group_by("user_id", maintain_order=True).agg("item_id").iter_rows())
+
+
+def _columns(path: Path, names: list[str]) -> pl.DataFrame:
+    """Columns of ids as text, without rows that lack one."""
+    columns = " and ".join(names)
+    try:
+        if path.suffix == ".parquet":
+            table = pl.read_parquet(path, columns=names, glob=False)
+        else:
+            table = pl.read_csv(path, columns=names, infer_schema=False, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise RequestError(f"{path}: cannot be read ({reason}); expected columns {columns}") from None
+    if odd := [name for name in names if table[name].dtype.is_nested() or table[name].dtype.is_float()]:
+        raise RequestError(f"{path}: {odd[0]} is {table[odd[0]].dtype}; expected ids: text or whole numbers")
+    return table.cast(pl.String).drop_nulls()
