@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 
-from pixelrec.errors import ExhaustedError, memory_explained, option
+from pixelrec.errors import ExhaustedError, demand_address_space, memory_explained, option
 
 
 @pytest.mark.parametrize(
@@ -18,6 +21,7 @@ from pixelrec.errors import ExhaustedError, memory_explained, option
         RuntimeError("CUDA error: out of memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("std::bad_alloc"),
+        ImportError("libXau.so.6: failed to map segment from shared object"),
         MemoryError(),
     ],
 )
@@ -34,6 +38,22 @@ def test_memory_has_a_remedy(error: Exception) -> None:
 def test_an_out_of_memory_error_of_numpy() -> None:
     with pytest.raises(ExhaustedError, match="Unable to allocate"), memory_explained("use less"):
         np.empty(1 << 58)
+
+
+@pytest.mark.parametrize(
+    ("limit", "least", "says"),
+    [
+        (10**9, 15 * 10**8, r"limited to 1.0 GB, and this needs 1.5 GB; raise the limit with `ulimit -v`"),
+        (2 * 10**9, 15 * 10**8, None),
+        (resource.RLIM_INFINITY, 15 * 10**8, None),
+    ],
+)
+def test_a_limit_that_libraries_abort_at(
+    limit: int, least: int, says: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (limit, limit))
+    with pytest.raises(ExhaustedError, match=says) if says else nullcontext():
+        demand_address_space(least)
 
 
 def test_an_option_is_written_for_the_command_line_and_python() -> None:

@@ -6,6 +6,7 @@ The command line prints it and exits with `exit_code`.
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -13,7 +14,14 @@ from signal import SIGINT
 from typing import Self
 
 # PyTorch has a class for some of these errors only, but a message for each.
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED", "std::bad_alloc")
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "ALLOC_FAILED",
+    "std::bad_alloc",
+    "failed to map segment",
+)
 
 
 class PixelrecError(Exception):
@@ -76,15 +84,25 @@ class StoppedError(PixelrecError):
 
 @contextmanager
 def memory_explained(remedy: str) -> Iterator[None]:
-    """Turns the out-of-memory errors of NumPy and PyTorch into `ExhaustedError` with a remedy."""
+    """Turns the out-of-memory errors of NumPy, PyTorch and imports into `ExhaustedError` with a remedy."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError) as error:
         if not isinstance(error, MemoryError) and not any(text in str(error) for text in _NO_MEMORY):
             raise
         sentences = " ".join(str(error).split()).split(". ")[:2]
         cause = f" ({'. '.join(sentences)})" if sentences[0] else ""
         raise ExhaustedError(f"out of memory{cause}: {remedy}") from error
+
+
+def demand_address_space(least: int) -> None:
+    """Raises `ExhaustedError` where `ulimit -v` allows less than `least` bytes: libraries abort there."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit not in (resource.RLIM_INFINITY, -1) and limit < least:
+        raise ExhaustedError(
+            f"the address space is limited to {limit / 1e9:.1f} GB, and this needs {least / 1e9:.1f} GB; "
+            "raise the limit with `ulimit -v`"
+        )
 
 
 def option(name: str, value: object = True) -> str:

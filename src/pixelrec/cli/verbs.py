@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 from pixelrec import api
 from pixelrec.cli import recipes, show
 from pixelrec.cli.arguments import SUPPLIED, Parameter, help_text, parameters, parse, summary
+from pixelrec.errors import demand_address_space
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,7 @@ class Verb:
     show: Callable[..., None]  # of the result, the console, arguments of `call` by name, and its own options
     renames: Mapping[str, str] = field(default_factory=dict)  # parameter of `call` → the name of its option
     more: Callable[[Mapping[str, Any]], str] | None = None  # the end of help, from the arguments so far
+    address_space: int = 2_500_000_000  # bytes; PyTorch aborts with less
     check: Callable[..., None] | None = None  # of options of `show`, by name, before anything is computed
     prints: bool = False  # what is printed is the result; else it is in files
 
@@ -42,6 +44,7 @@ class Verb:
 
     def run(self, name: str, words: Sequence[str], console: Console) -> None:
         found = parse(name, self.parameters(), words)
+        demand_address_space(self.address_space)
         takes, shows = (inspect.signature(each).parameters for each in (self.call, self.show))
         own = {key: found.pop(key) for key in list(found) if key not in takes}
         supplied = {
@@ -58,12 +61,14 @@ class Verb:
         self.show(result, console, **own)
 
 
+_SMALL = 1_500_000_000  # bytes that suffice without PyTorch
+
 VERBS: dict[str, Verb] = {
     "demo": Verb(api.demo, show.demo),
-    "prepare": Verb(api.prepare, show.prepared),
-    "images pack": Verb(api.pack_images, show.packed),
-    "images check": Verb(api.check_images, show.checked, prints=True),
-    "cache": Verb(api.cache, show.cache, prints=True),
+    "prepare": Verb(api.prepare, show.prepared, address_space=_SMALL),
+    "images pack": Verb(api.pack_images, show.packed, address_space=_SMALL),
+    "images check": Verb(api.check_images, show.checked, address_space=_SMALL, prints=True),
+    "cache": Verb(api.cache, show.cache, address_space=_SMALL, prints=True),
     "recipes": Verb(recipes.read, show.text, prints=True),
     "train": Verb(api.train, show.run, more=recipes.options),
     "train --resume": Verb(api.resume, show.run),

@@ -31,6 +31,7 @@ from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
 from pixelrec.errors import DataError, some_of
 from pixelrec.files.atomic import new_folder
+from pixelrec.files.table_file import write_table
 from pixelrec.images.covers import list_path
 
 _PROVENANCE = ("options", "exact_repeats", "sources")  # of a manifest: how the events came about
@@ -179,8 +180,8 @@ def _write(
         path = folder / f"{name}.npy"
         path.parent.mkdir(exist_ok=True)
         np.save(path, values, allow_pickle=False)
-    user_ids.to_frame("user_id").write_parquet(folder / "users.parquet")
-    information.write_parquet(folder / "items.parquet")
+    write_table(user_ids.to_frame("user_id"), folder / "users.parquet")
+    write_table(information, folder / "items.parquet")
     users, evaluated = len(sequences.evaluated) - 1, int(sequences.evaluated.sum())
     counts = {
         "users": users,

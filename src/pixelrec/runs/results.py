@@ -28,6 +28,7 @@ from pixelrec.evaluation.exposure import Exposure
 from pixelrec.evaluation.slices import SliceResult
 from pixelrec.files.atomic import new_file, whole, write_text
 from pixelrec.files.checkpoint import weights_sha256
+from pixelrec.files.table_file import write_table
 
 
 @final
@@ -193,7 +194,7 @@ def write_ranks(
         }
     )
     with new_file(result_files(folder, cases.name)[0], RunError) as draft:
-        table.write_parquet(draft)
+        write_table(table, draft)
         return sha256(draft.read_bytes()).hexdigest()
 
 
