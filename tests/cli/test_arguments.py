@@ -106,9 +106,15 @@ def test_wrong_words(words: list[str], says: str) -> None:
     assert str(raised.value).endswith("; see pixelrec example --help")
 
 
-def several(paths: Path | str | Sequence[Path | str], *, out: Path, k: Sequence[int] | None = None) -> None:
+def several(
+    paths: Path | str | Sequence[Path | str],
+    names: Sequence[str | Path] = (),
+    *,
+    out: Path,
+    k: Sequence[int] | None = None,
+) -> None:
     """Do it with several."""
-    raise AssertionError(paths, out, k)
+    raise AssertionError(paths, names, out, k)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +123,10 @@ def several(paths: Path | str | Sequence[Path | str], *, out: Path, k: Sequence[
         (["a", "--out", "o"], {"paths": [Path("a")], "out": Path("o")}),
         (["a", "b", "--out", "o", "c"], {"paths": [Path("a"), Path("b"), Path("c")], "out": Path("o")}),
         (["-k", "1", "2", "--out=o", "a"], {"paths": [Path("a")], "out": Path("o"), "k": [1, 2]}),
+        (
+            ["--names", "a", "b", "--out=o", "c"],
+            {"names": ["a", "b"], "out": Path("o"), "paths": [Path("c")]},
+        ),
     ],
 )
 def test_one_value_or_several_without_an_option(words: list[str], expected: dict[str, Any]) -> None:

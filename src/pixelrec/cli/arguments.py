@@ -122,7 +122,8 @@ def _kind(hint: Any) -> tuple[type, tuple[str, ...], bool]:
 
 def _may_be_one(hint: Any) -> bool:
     """Whether a parameter that may be a list may be a single value as well."""
-    return any(get_origin(part) is not Sequence and part is not NoneType for part in get_args(hint))
+    union = get_origin(hint) in (Union, UnionType)
+    return union and any(get_origin(part) is not Sequence and part is not NoneType for part in get_args(hint))
 
 
 def parse(

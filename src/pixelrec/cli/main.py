@@ -33,7 +33,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt as interrupt:
         return _failed(*_explained(StoppedError.by(interrupt, "the same command continues where it can")))
-    except Exception as error:
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of Polars is no `Exception`
         if debug:
             raise
         return _failed(*_explained(error))
@@ -49,7 +51,7 @@ def _open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _explained(error: Exception) -> tuple[str, int]:
+def _explained(error: BaseException) -> tuple[str, int]:
     """The line about an error, and the exit status."""
     if isinstance(error, PixelrecError):
         return str(error), error.exit_code
