@@ -10,6 +10,8 @@ import resource
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
+from shlex import join
 from signal import SIGINT
 from typing import Self
 
@@ -109,6 +111,11 @@ def option(name: str, value: object = True) -> str:
     """An option for the command line and for Python: "--time-unit ms (time_unit='ms' in Python)"."""
     flag = f"--{name.replace('_', '-')}"
     return f"{flag}{'' if value is True else f' {value}'} ({name}={value!r} in Python)"
+
+
+def command(*words: str | Path) -> str:
+    """A command as it can be typed: paths are quoted where a shell needs that."""
+    return join(["pixelrec", *map(str, words)])
 
 
 def some_of(names: Iterable[str], separator: str = ", ") -> str:

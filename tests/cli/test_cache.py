@@ -37,7 +37,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 
 def test_entries_are_listed_and_deleted(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, data)
-    assert "last used" in text and f"in {data / 'activations'}; --clear deletes them" in text
+    assert "last used" in text and f"in {data / 'activations'}" in text
     assert len(pixelrec.cache(data)) == 2
     assert "deleted" in said(capsys, data, "--clear", "--unused-days", 3)
     assert [path.name for path in (data / "activations").iterdir()] == ["1" * 16]

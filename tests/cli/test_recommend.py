@@ -144,7 +144,7 @@ def printed(table: pl.DataFrame, terminal: bool, monkeypatch: pytest.MonkeyPatch
     file = StringIO()
     monkeypatch.setattr("sys.stdout", file)
     screen = Screen(file=file, width=200, markup=False, color_system=None, force_terminal=terminal)
-    show.recommendations(table, screen, 3, [], **options)
+    show.recommendations(table, screen, Path("run"), 3, [], **options)
     return file.getvalue()
 
 

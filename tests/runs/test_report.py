@@ -192,7 +192,7 @@ def test_other_runs_are_evaluated_first(
     assert main(["compare", str(run.folder), str(fresh)]) == 2
     assert f"`pixelrec evaluate {fresh} --split test`" in capsys.readouterr().err
     assert main(["report", str(run.folder), "--beside", str(fresh), str(longer.folder)]) == 0
-    found = rows(Path(capsys.readouterr().out.strip()))
+    found = rows(Path(capsys.readouterr().out.splitlines()[0].removeprefix("report     ")))
     assert [name for role, name in found if role == "other"] == ["sasrec-id (fresh)", "sasrec-id (longer)"]
     assert main(["compare", str(run.folder), str(fresh)]) == 0
     assert api.compare(run, fresh).sentence in capsys.readouterr().out

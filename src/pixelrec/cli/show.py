@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from pixelrec.choices import Form, Split
-from pixelrec.errors import GridError, RequestError, RunError
+from pixelrec.errors import GridError, RequestError, RunError, command
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,7 +36,8 @@ def demo(found: Demonstration, console: Console) -> None:
     from pixelrec.cli.show_demo import print_demonstration
 
     print_demonstration(found, console)
-    _say(console, "", f"report     {found.report}", "", "Now with your own files: pixelrec prepare --help")
+    _say(console, "", f"report     {found.report}")
+    _say(console, f"next       {command('prepare', '--help')}   (with your own files)")
 
 
 def prepared(dataset: Dataset, console: Console) -> None:
@@ -48,8 +48,8 @@ def prepared(dataset: Dataset, console: Console) -> None:
     for names in dataset.identical_sources:
         _say(console, f"note: {', '.join(names)} hold the same bytes; is that meant?")
     recipe = "sasrec-mobilenet" if dataset.covers.exists() else "sasrec-id"
-    train = f"pixelrec train {recipe} --data {quote(str(dataset.folder))}"
-    _say(console, "", f"data set   {dataset.folder}", f"next       {train}")
+    _say(console, "", f"data set   {dataset.folder}")
+    _next(console, "train", recipe, "--data", dataset.folder)
 
 
 def packing(found: PackedCovers, console: Console) -> None:
@@ -60,14 +60,17 @@ def packing(found: PackedCovers, console: Console) -> None:
         _say(console, f"left out with them: {found.dropped_events:,} of {found.events:,} events")
 
 
-def packed(found: PackedCovers, console: Console) -> None:
+def packed(found: PackedCovers, console: Console, data: Path) -> None:
     """The report, and what it means for runs that items were dropped."""
     packing(found, console)
     if found.dropped_events:
         _say(console, "the data set has changed: runs trained on it before no longer fit; train again")
+    _next(console, "train", "sasrec-mobilenet", "--data", data)
 
 
-def checked(found: CheckReport, console: Console, *, json: bool = False) -> None:
+def checked(
+    found: CheckReport, console: Console, covers: Path, data: Path | None, *, json: bool = False
+) -> None:
     """Usable and unusable covers.
 
     Args:
@@ -75,24 +78,37 @@ def checked(found: CheckReport, console: Console, *, json: bool = False) -> None
     """
     from pixelrec.cli.show_images import print_check
 
-    exactly(_json(found.to_dict()), console) if json else print_check(found, console)
+    if json:
+        exactly(_json(found.to_dict()), console)
+        return
+    print_check(found, console)
+    if data is None:
+        _next(console, "prepare", "INTERACTIONS", "--covers", covers, "--out", "DATA")
+    else:
+        _next(console, "images", "pack", covers, "--data", data)
 
 
-def cache(found: list[Entry], console: Console, clear: bool) -> None:
+def cache(found: list[Entry], console: Console, data: Path, clear: bool) -> None:
     from pixelrec.cli.show_images import print_activations
 
     print_activations(found, console, deleted=clear)
+    if found and not clear:
+        _next(console, "cache", data, "--clear")
 
 
-def text(found: object, console: Console) -> None:
-    """A text or a path as it is, for a pipe or a file."""
+def text(found: str, console: Console) -> None:
+    """A text as it is, for a pipe or a file."""
     exactly(f"{found}\n", console)
 
 
+def report(found: Path, console: Console, run: Path) -> None:
+    _say(console, f"report     {found}")
+    _next(console, "recommend", run, "--user", "ID")
+
+
 def run(found: Run, console: Console) -> None:
-    _say(
-        console, "", f"run        {found.folder}", f"next       pixelrec evaluate {quote(str(found.folder))}"
-    )
+    _say(console, "", f"run        {found.folder}")
+    _next(console, "evaluate", found.folder)
 
 
 def evaluation(
@@ -124,23 +140,21 @@ def evaluation(
     with suppress(RunError):  # no state, or another process is replacing it
         progress, _ = read_progress(whole(run / "last"))
         if not progress.finished:
-            ended, more = plural(progress.epoch, "epoch"), f"pixelrec train --resume {quote(str(run))}"
+            ended, more = plural(progress.epoch, "epoch"), command("train", "--resume", run)
             _say(console, f"training   not finished: {ended} so far; {more} continues")
     if page is not None:
         _say(console, f"report     {page}")
-    folder = quote(str(run))
-    _say(console, f"next       pixelrec recommend {folder} --user ID")
+    _next(console, "recommend", run, "--user", "ID")
     if out is None:
-        _say(
-            console,
-            f"           pixelrec compare {folder} OTHER_RUN   (or report {folder} --beside OTHER_RUN)",
-        )
+        _say(console, f"           {command('compare', run, 'OTHER_RUN')}")
 
 
-def comparison(found: RunComparison, console: Console) -> None:
+def comparison(found: RunComparison, console: Console, run: Path, other: Path) -> None:
     from pixelrec.cli.show_comparison import print_comparison
 
     print_comparison(found, console)
+    _say(console, "")
+    _next(console, "report", run, "--beside", other)
 
 
 def grid(found: Outcome, console: Console) -> None:
@@ -150,6 +164,8 @@ def grid(found: Outcome, console: Console) -> None:
 
     print_results(found.results, console)
     print_files(found, console)
+    if found.best is not None:
+        _next(console, "report", found.best)
     if found.failed:
         count = plural(len(found.failed), "run")
         raise GridError(f"{count} failed; the same command tries again: {found.reasons}")
@@ -158,6 +174,7 @@ def grid(found: Outcome, console: Console) -> None:
 def recommendations(
     found: pl.DataFrame,
     console: Console,
+    run: Path,
     k: int,
     covers: Sequence[Path],
     *,
@@ -184,11 +201,15 @@ def recommendations(
     listed = set(found["item_id"])
     if chosen == "table" and (absent := [path.name for path in covers if path.name not in listed]):
         _say(console, "", f"not among the best {k}: {', '.join(absent)}; see their ranks with --alone")
+    if out is not None or chosen == "table":
+        _say(console, "")
+        _next(console, "report", run)
 
 
-def all_recommendations(found: AllRecommendations, console: Console) -> None:
+def all_recommendations(found: AllRecommendations, console: Console, run: Path) -> None:
     rows, users = f"{found.rows:,} recommended items", f"{found.users:,} users"
-    _say(console, f"written    {found.out}: {rows} for {users}")
+    _say(console, f"written    {found.out}: {rows} for {users}", "")
+    _next(console, "report", run)
 
 
 def note(line: str) -> None:
@@ -259,6 +280,10 @@ def _say(console: Console, *lines: str) -> None:
 
     for line in lines:
         say(line, console)
+
+
+def _next(console: Console, *words: str | Path) -> None:
+    _say(console, f"next       {command(*words)}")
 
 
 def _json(value: object) -> str:

@@ -58,7 +58,7 @@ def print_activations(entries: Sequence[Entry], console: Console, *, deleted: bo
         table.add_row(used, with_prefix(entry.size), entry.summary)
     console.print(table, highlight=False)
     total = f"{with_prefix(sum(entry.size for entry in entries))} in {entries[0].folder.parent}"
-    say(f"\ndeleted    {total}" if deleted else f"\ntotal      {total}; --clear deletes them", console)
+    say(f"\ndeleted    {total}" if deleted else f"\ntotal      {total}", console)
 
 
 def _print_unusable(unusable: Sequence[Unusable], counts: dict[str, int], console: Console) -> None:

@@ -83,5 +83,5 @@ VERBS: dict[str, Verb] = {
         prints=True,
     ),
     "recommend --all-users": Verb(api.recommend_all, show.all_recommendations),
-    "report": Verb(api.report, show.text),
+    "report": Verb(api.report, show.report),
 }

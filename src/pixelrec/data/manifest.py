@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pixelrec.errors import DataError, option
+from pixelrec.errors import DataError, command, option
 from pixelrec.files.atomic import recover
 
 FORMAT, VERSION = "pixelrec data set", 3
@@ -30,7 +30,8 @@ def is_dataset(folder: Path) -> bool:
 
 def read_manifest(folder: Path, *, any_version: bool = False) -> Mapping[str, Any]:
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such data set; make one with `pixelrec prepare … --out {folder}`")
+        make = command("prepare", "INTERACTIONS", "--out", folder)
+        raise DataError(f"{folder}: no such data set; make one with `{make}`")
     path = folder / "manifest.json"
     if not path.is_file():
         raise DataError(f"{folder}: not a data set: it holds no manifest.json; {MEND}")

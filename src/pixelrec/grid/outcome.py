@@ -11,6 +11,7 @@ from rich.console import Console
 
 from pixelrec.console.numbers import duration, plural
 from pixelrec.errors import RequestError, RunError, StoppedError
+from pixelrec.evaluation.comparison import METRIC
 from pixelrec.files.atomic import write_text
 from pixelrec.grid.page import page
 from pixelrec.grid.plan import Grid
@@ -49,6 +50,16 @@ class Outcome:
         """Why the last attempt failed, by the name of the cell, such as "sasrec-id seed 1"."""
         failed = [cell for cell in self.grid.in_turn() if cell.state(self.grid.split) == "failed"]
         return {cell.name: cell.failure or "" for cell in failed}
+
+    @property
+    def best(self) -> Path | None:
+        """The first run of the best recipe; none while no run is done."""
+        done = [
+            (row.overall.value(METRIC), cells[0].folder.with_name(f"seed-{row.seeds[0].seed}"))
+            for row, cells in zip(self.results.recipes, self.grid.cells, strict=True)
+            if row.seeds
+        ]
+        return max(done)[1] if done else None
 
     @property
     def reasons(self) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Literal, Self, final
 
 import numpy as np
 
-from pixelrec.errors import RunError
+from pixelrec.errors import RunError, command
 from pixelrec.evaluation.comparison import METRIC, Comparison, Difference, seed_values
 from pixelrec.evaluation.significance import Mean, mean
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
@@ -205,10 +205,8 @@ class Collector:
         """The row of a finished cell, and its ranks; refused unless they are of its weights and the cases."""
         if cell.folder not in self._seeds:
             if not is_evaluated(cell.folder, self.grid.split):
-                command = f"pixelrec evaluate {cell.folder} --split {self.grid.split}"
-                raise RunError(
-                    f"{cell.folder}: its evaluation is damaged or of other weights; run `{command}`"
-                )
+                again = command("evaluate", cell.folder, "--split", self.grid.split)
+                raise RunError(f"{cell.folder}: its evaluation is damaged or of other weights; run `{again}`")
             found, costs = read_ranks(cell.folder, self.grid.split), Costs.read(cell.folder)
             files = f"{result_files(cell.folder, self.grid.split)[0]} and {self.grid.dataset.folder}"
             demand_same_cases(found, self._expected, files, f"choose another --out, or delete {cell.folder}")

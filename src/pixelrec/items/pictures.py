@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import DatasetSpec
-from pixelrec.errors import ImageError, RequestError, some_of
+from pixelrec.errors import ImageError, RequestError, command, some_of
 from pixelrec.images.store import PictureStore
 
 
@@ -31,7 +31,7 @@ class Pictures:
         if self.spec.covers is None:
             raise ImageError(
                 f"{self.spec.folder} has no pictures: pack the covers of its items with "
-                f"`pixelrec images pack COVERS --data {self.spec.folder}`"
+                f"`{command('images', 'pack', 'COVERS', '--data', self.spec.folder)}`"
             )
         return PictureStore.open(self.spec.covers)
 
@@ -60,11 +60,12 @@ class Pictures:
 
     def demand_size(self, size: int) -> None:
         """Raises `ImageError` unless the pictures have `size` pixels a side."""
+        folder = self.store.path.parent
         if self.store.size != size:
             raise ImageError(
                 f"pictures in {self.store.path} have {self.store.size} pixels a side, and the network "
                 f"takes {size}: set items.size {self.store.size} if it can take that, or pack again: "
-                f"`pixelrec images pack COVERS --data {self.store.path.parent} --size {size} --overwrite`"
+                f"`{command('images', 'pack', 'COVERS', '--data', folder)} --size {size} --overwrite`"
             )
 
     def demand_all(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pixelrec.errors import RunError
+from pixelrec.errors import RunError, command
 from pixelrec.files.atomic import new_folder, whole
 from pixelrec.files.checkpoint import read_tensors, read_weights
 from pixelrec.files.json_object import read_object
@@ -113,7 +113,7 @@ def save_state(
 def resumable(folder: Path) -> str:
     return (
         "make room there; what was saved before is whole, "
-        f"`pixelrec train --resume {folder.parent}` continues from it"
+        f"`{command('train', '--resume', folder.parent)}` continues from it"
     )
 
 
