@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import drop_items, prepare
@@ -92,19 +95,42 @@ def _empty(dataset: Dataset) -> None:
     file_of(dataset).write_bytes(b"")
 
 
-def _impossible(dataset: Dataset) -> None:
-    from safetensors import safe_open
-    from safetensors.numpy import load_file, save_file
-
+def _rewrite(dataset: Dataset, change: Callable[[np.ndarray], np.ndarray], sign: bool = False) -> None:
+    """Changes the ranks of EASE; `sign`: and the digest with them."""
     ranks = load_file(file_of(dataset))
     with safe_open(file_of(dataset), framework="numpy") as file:
-        about = file.metadata()
-    ranks["EASE"] = ranks["EASE"].copy()
-    ranks["EASE"][3] = dataset.items + 1
-    save_file(ranks, file_of(dataset), metadata=about)
+        about = json.loads(file.metadata()["about"])
+    ranks["EASE"] = change(ranks["EASE"].copy())
+    if sign:
+        about["digest"] = saved_baselines._digest(
+            {name: ranks[name] for name in about["names"]}, about["notes"]
+        )
+    save_file(ranks, file_of(dataset), metadata={"about": json.dumps(about)})
 
 
-CHANGES = [_cut, _nonsense, _empty, _impossible]
+def _impossible(dataset: Dataset) -> None:
+    _rewrite(dataset, lambda ranks: np.where(np.arange(len(ranks)) == 3, dataset.items + 1, ranks), sign=True)
+
+
+def _one_changed(dataset: Dataset) -> None:
+    _rewrite(
+        dataset, lambda ranks: np.where(np.arange(len(ranks)) == 3, 1 + ranks % 7, ranks).astype(np.int32)
+    )
+
+
+def _bool(dataset: Dataset) -> None:
+    _rewrite(dataset, lambda ranks: ranks > 0, sign=True)
+
+
+def _fewer(dataset: Dataset) -> None:
+    _rewrite(dataset, lambda ranks: ranks[:-1].copy(), sign=True)
+
+
+def _another_form(dataset: Dataset) -> None:
+    save_file({"EASE": np.ones(3, np.int32)}, file_of(dataset), metadata={"about": "[1]"})
+
+
+CHANGES = [_cut, _nonsense, _empty, _impossible, _one_changed, _bool, _fewer, _another_form]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
@@ -165,3 +191,12 @@ def test_validation_opens_no_test_event(mine: Dataset) -> None:
     assert len(baselines(mine, "validation").ranks) == 5
     with pytest.raises(DataError, match="held_out"):
         baselines(mine, "test")
+
+
+def test_the_same_ranks_are_the_same_bytes(mine: Dataset) -> None:
+    baselines(mine, "test")
+    first = file_of(mine).read_bytes()
+    found = read_baselines(mine, test_cases(mine))
+    for _ in range(5):  # the order of several entries of metadata would differ
+        saved_baselines.save_baselines(mine, test_cases(mine), found)
+        assert file_of(mine).read_bytes() == first

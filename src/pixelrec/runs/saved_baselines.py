@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -21,37 +23,57 @@ from pixelrec.files.tensors import write_tensors
 
 
 def read_baselines(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
-    """What `save_baselines` wrote for the same events and cases; empty if there is no such file."""
+    """What `save_baselines` wrote for the same events and cases; empty if it is missing or damaged."""
     try:
         demand_regular(_path(dataset, cases))
         with safe_open(_path(dataset, cases), framework="numpy") as file:
-            about = file.metadata() or {}
-            if about.get("version") != _version(dataset):
+            about = json.loads((file.metadata() or {})["about"])
+            if about["version"] != _version(dataset):
                 return NONE
-            ranks = {name: file.get_tensor(name).astype(np.int64) for name in json.loads(about["names"])}
-            notes = json.loads(about["notes"])
-    except (OSError, SafetensorError, KeyError, ValueError):  # missing, cut short, or another file
+            ranks = {name: file.get_tensor(name) for name in about["names"]}
+            notes = about["notes"]
+            if about["digest"] != _digest(ranks, notes):
+                return NONE
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):  # missing, cut short, or another file
         return NONE
     valid = all(
-        found.shape == (len(cases),) and ((found >= 1) & (found <= dataset.items)).all()
+        found.dtype == np.int32
+        and found.shape == (len(cases),)
+        and ((found >= 1) & (found <= dataset.items)).all()
         for found in ranks.values()
     )
-    return BaselineRanks(ranks, notes) if valid else NONE
+    if not valid:
+        return NONE
+    return BaselineRanks({name: found.astype(np.int64) for name, found in ranks.items()}, notes)
 
 
 def save_baselines(dataset: Dataset, cases: EvaluationCases, found: BaselineRanks) -> None:
     """Writes them, unless the data set is read-only: then they are computed again the next time."""
     path = _path(dataset, cases)
+    tensors = {name: ranks.astype(np.int32) for name, ranks in found.ranks.items()}
+    notes = dict(found.notes)
     about = {
         "version": _version(dataset),
-        "names": json.dumps(list(found.ranks)),
-        "notes": json.dumps(dict(found.notes)),
+        "names": list(tensors),
+        "notes": notes,
+        "digest": _digest(tensors, notes),
     }
     with suppress(OSError, RunError):
         path.parent.mkdir(exist_ok=True)
         with new_file(path, RunError) as draft:
-            ranks = {name: torch.from_numpy(some.astype(np.int32)) for name, some in found.ranks.items()}
-            write_tensors(draft, ranks, about)
+            # One entry, as safetensors writes several in any order.
+            write_tensors(
+                draft,
+                {name: torch.from_numpy(some) for name, some in tensors.items()},
+                {"about": json.dumps(about)},
+            )
+
+
+def _digest(ranks: Mapping[str, np.ndarray], notes: Mapping[str, str]) -> str:
+    digest = sha256(json.dumps([list(ranks), notes]).encode())
+    for some in ranks.values():
+        digest.update(some.tobytes())
+    return digest.hexdigest()
 
 
 def _path(dataset: Dataset, cases: EvaluationCases) -> Path:
