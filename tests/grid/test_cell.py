@@ -15,10 +15,10 @@ import pytest
 from pixelrec.errors import RunError
 from pixelrec.files.lock import holder
 from pixelrec.grid.cell import Cell, check_same_networks
-from pixelrec.grid.machine import peak_memory
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.process import CellProcess, threads
 from pixelrec.recipe.recipe import read_recipe
+from pixelrec.runs.machine import peak_memory
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_memory_is_the_process_s_own() -> None:
     """A small child of a large process is small, though the kernel's other count says otherwise."""
     large = bytes(1) * 300_000_000 + b"x"  # written to, so that it is really there
     assert peak_memory() > len(large)
-    code = "from pixelrec.grid.machine import peak_memory; print(peak_memory())"
+    code = "from pixelrec.runs.machine import peak_memory; print(peak_memory())"
     small = int(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
     assert 1_000_000 < small < 100_000_000
 

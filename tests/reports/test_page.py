@@ -13,13 +13,24 @@ import pytest
 from PIL import Image
 from reports.html_page import Page
 
-from pixelrec.console.numbers import percent
 from pixelrec.drawing.scales import linear_steps
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Verdict
-from pixelrec.reports import figures, page, tables
+from pixelrec.reports import figures, page, tables, thumbnails
 from pixelrec.reports.page import render, write
-from pixelrec.reports.view import Cover, MetricRow, Report, SlicePart, Standing, UserStory
+from pixelrec.reports.view import (
+    Cover,
+    Curves,
+    MetricRow,
+    OtherList,
+    Report,
+    Role,
+    SlicePart,
+    Spread,
+    Standing,
+    Tile,
+    UserStory,
+)
 
 NASTY = '</style><script>alert("x")</script> <b>&amp;</b> שלום 🎉 ' + "long" * 200
 
@@ -41,12 +52,16 @@ def story(*, answer: int = 3, rank: int = 2, pictures: bool = True) -> UserStory
     return UserStory("u7", history, recommended, covers(answer, pictures=pictures)[0], rank, 600)
 
 
+ROLES: tuple[Role, Role, Role] = ("baseline", "model", "other")
+
+
 def part(name: str, where: str, cases: int, values: dict[str, float]) -> SlicePart:
     rows = [
-        MetricRow(model, {"NDCG@5": 0.9, "Recall@10": 0.5, "NDCG@10": value}, role)
-        for (model, value), role in zip(values.items(), ("baseline", "model", "other"), strict=True)
+        MetricRow(model, {"NDCG@5": 0.9, "Recall@10": 0.5, "NDCG@10": value}, role, median_rank=median)
+        for (model, value), role, median in zip(values.items(), ROLES, (30, 7, 12), strict=True)
     ]
-    return SlicePart(name, where, cases, rows, [Standing("behind", f"sasrec is behind on {where}")])
+    standings = [Standing("behind", f"sasrec is behind on {where}")] if cases < 100 else []
+    return SlicePart(name, where, cases, rows, standings)
 
 
 SLICES = [
@@ -60,8 +75,13 @@ def report() -> Report:
     return Report(
         name="a run",
         when="2025-01-01",
+        data="shop",
+        tiles=[
+            Tile("NDCG@10", 0.2, (0.18, 0.22), "0.80 × popularity, behind", "behind", 0.21),
+            Tile("Recall@10", 0.3),
+        ],
         metrics=[
-            MetricRow("sasrec", {"Recall@10": 0.30, "NDCG@10": 0.20}, "model"),
+            MetricRow("sasrec", {"Recall@10": 0.30, "NDCG@10": 0.20}, "model", {"NDCG@10": (0.18, 0.23)}),
             MetricRow("popularity", {"Recall@10": 0.06, "NDCG@10": 0.25}),
             MetricRow("oracle", {"Recall@10": 0.60, "NDCG@10": 0.40}, "ceiling"),
         ],
@@ -88,7 +108,7 @@ VARIANTS = {
         "epochs": [{"epoch": e, "loss": 0.0, "NDCG@10": 0.0} for e in range(3)],
         "best_epoch": 0,
     },
-    "no numbers": {"metrics": [], "summary": []},
+    "no numbers": {"metrics": [], "summary": [], "tiles": []},
     "no baselines": {"standing": None, "baselines": []},
     "undefined metric": {"metrics": [MetricRow("m", {"Recall@10": math.nan}, "model")]},
     "no ranks": {"ranks": None},
@@ -98,6 +118,14 @@ VARIANTS = {
     "no pictures": {"stories": [story(pictures=False)]},
     "nobody": {"stories": [UserStory("u", [], [], Cover("i1"), 1, 1)]},
     "no facts": {"dataset": [], "configuration": None},
+    "other runs": {
+        "curves_beside": [Curves("mf", [{"epoch": 1, "loss": 9.0}, {"epoch": 2, "loss": math.nan}], 2)],
+        "stories": [replace(story(), others=[OtherList("mf", covers(8, 9), 37)])],
+        "spread": [Spread(name, 50, 30, 600, 0.4, covers(1, 2)) for name in ("sasrec", "mf")],
+        "left_out": "3 users are left out",
+        "origins": [("torch", "2.13")],
+    },
+    "no value in large print": {"tiles": [Tile("NDCG@10", math.nan, None, "", None, math.nan)]},
     "slices": {"slices": SLICES, "beside": [Standing("ahead", "sasrec is ahead of another run")]},
     "one slice": {"slices": SLICES[:1]},
     "a slice of nothing finite": {
@@ -144,7 +172,17 @@ def test_nothing_in_the_data_becomes_markup(report: Report) -> None:
         epochs=[{"epoch": 1, "loss": 0.5, NASTY: 0.1}],
         best_epoch=1,
         watched=NASTY,
-        stories=[UserStory(NASTY, [cover], [cover], Cover("other", NASTY), 11, 20)],
+        data=NASTY,
+        tiles=[Tile(NASTY, 0.5, None, NASTY, "level")],
+        left_out=NASTY,
+        curves_beside=[Curves(NASTY, [{"epoch": 1, "loss": 0.5}], 1)],
+        spread=[Spread(NASTY, 5, 3, 9, 0.5, [cover])] * 2,
+        stories=[
+            UserStory(
+                NASTY, [cover], [cover], Cover("other", NASTY), 11, 20, others=[OtherList(NASTY, [cover], 3)]
+            )
+        ],
+        origins=[(NASTY, NASTY)],
         dataset=[(NASTY, NASTY)],
         configuration={NASTY: {NASTY: NASTY}, "list": [NASTY]},
     )
@@ -163,17 +201,35 @@ def test_nothing_in_the_data_becomes_markup(report: Report) -> None:
 def test_the_choice_is_framed_where_it_was_recommended(report: Report) -> None:
     parsed = Page(render(report))
     assert parsed.classes()["right"] == 1
-    assert "✓ chosen next" in parsed.words()
+    assert "✓ next" in parsed.words() and parsed.classes()["outside"] == 0
     assert "rank 2 of 600" in parsed.words()
-    assert "What came next" not in parsed.words()
 
 
 def test_the_choice_stands_apart_where_it_was_not_recommended(report: Report) -> None:
     parsed = Page(render(replace(report, stories=[story(answer=9, rank=1037)])))
     assert parsed.classes()["right"] == 1
-    assert "✓ chosen next" not in parsed.words()
-    assert "The item chosen next is not among these 3: it has rank 1,037 of 600." in parsed.words()
-    assert "Title 9" in parsed.words()
+    assert "✓ next" not in parsed.words() and parsed.classes()["outside"] == 1
+    assert "rank 1,037 of 600" in parsed.words() and "Title 9 next" in parsed.words()
+
+
+def test_lists_of_another_run_stand_below_with_their_own_rank(report: Report) -> None:
+    both = replace(story(answer=9, rank=37), others=[OtherList("mf", covers(8, 9), 2)])
+    parsed = Page(render(replace(report, stories=[both])))
+    assert parsed.classes()["right"] == 2 and parsed.classes()["outside"] == 1
+    assert "mf rank 2 of 600" in parsed.words() and "a run best first rank 37 of 600" in parsed.words()
+
+
+def test_control_characters_are_shown_and_never_sent(report: Report) -> None:
+    odd = Cover("i\x1b]0;x\x07", "\u202egnp.exe\x9b2J")
+    text = render(replace(report, name="\x1b[2J", stories=[replace(story(), history=[odd])]))
+    assert not set(text) & set("\x1b\x07\u202e\x9b")
+    assert "\\x1b[2J" in text and "\\u202egnp.exe" in text
+
+
+def test_the_spread_over_the_catalogue_is_told(report: Report) -> None:
+    shown = [Spread("sasrec", 50, 30, 600, 0.4, [replace(covers(7)[0], note="35.1 %")])]
+    words = Page(render(replace(report, spread=shown))).words()
+    assert "30 of 600 items are in at least one list (5.0 %) Gini 0.40" in words and "Title 7 35.1 %" in words
 
 
 def test_a_long_history_shows_its_last_ten(report: Report) -> None:
@@ -182,8 +238,9 @@ def test_a_long_history_shows_its_last_ten(report: Report) -> None:
     assert "the last 10 of 23, oldest first" in words
     cut = replace(long, history=long.history[-10:], events=23)
     assert "the last 10 of 23, oldest first" in Page(render(replace(report, stories=[cut]))).words()
-    assert "Title 122 latest" in words
-    assert "Title 112" not in words
+    parsed = Page(render(replace(report, stories=[long])))
+    shown = [attrs["title"] for _, attrs in parsed.tags if attrs.get("class") == "tile" and "title" in attrs]
+    assert shown == [f"Title {n}" for n in range(113, 123)]
 
 
 def test_every_cover_is_embedded_once_and_described(report: Report) -> None:
@@ -201,15 +258,23 @@ def test_a_page_of_many_covers_stays_small(report: Report) -> None:
         )
         for u, c in enumerate(covers(*range(1000, 1012)))
     ]
-    assert 300_000 < len(render(replace(report, stories=stories)).encode()) < 1_500_000
+    assert 300_000 < len(render(replace(report, stories=stories)).encode()) < 2_500_000
 
 
 @pytest.mark.parametrize(("height", "width", "aspect"), [(160, 160, 1.0), (240, 160, 0.667), (80, 800, 1.5)])
 def test_tiles_take_the_shape_of_the_covers(report: Report, height: int, width: int, aspect: float) -> None:
     cover = Cover("i1", "one", picture(0, height, width))
+    if width == 160:  # stretched to a square, as a store does
+        cover = Cover("i1", "one", picture(0, 160, 160), aspect=width / height)
     parsed = Page(render(replace(report, stories=[UserStory("u", [cover], [cover], cover, 1, 2)])))
     body = next(attrs for tag, attrs in parsed.tags if tag == "body")
     assert float(body["style"].removeprefix("--aspect:")) == pytest.approx(aspect, abs=0.01)
+
+
+@pytest.mark.parametrize(("aspect", "fit"), [(1.0, "slice"), (1.2, "slice"), (0.6, "meet"), (1.5, "meet")])
+def test_a_cover_of_an_odd_shape_is_shown_whole(aspect: float, fit: str) -> None:
+    one = thumbnails.gallery([Cover("i", None, picture(0, 160, 160), aspect=aspect)]).thumbnails["i"]
+    assert one.width / one.height == pytest.approx(aspect, abs=0.02) and one.fit(1.0) == fit
 
 
 def test_a_single_pixel_is_a_picture(report: Report) -> None:
@@ -217,15 +282,14 @@ def test_a_single_pixel_is_a_picture(report: Report) -> None:
     assert Page(render(replace(report, stories=[UserStory("u", [cover], [], cover, 1, 2)]))).faults == []
 
 
-def test_headline_compares_with_the_best_baseline_and_not_with_the_ceiling(report: Report) -> None:
-    recall, ndcg = tables.headline(report.metrics)
-    assert (recall.metric, recall.value) == ("Recall@10", 0.30)
-    assert recall.comparison == "5.00 × popularity"
-    assert ndcg.comparison == "0.80 × popularity"
-    assert (recall.behind, ndcg.behind) == (False, True)
-    assert tables.headline(report.metrics[1:]) == []
-    assert Page(render(report)).classes()["against"] == 2
-    assert render(report).count('class="against behind"') == 1
+def test_large_print_has_its_interval_and_the_one_verdict(report: Report) -> None:
+    text = render(report)
+    parsed = Page(text)
+    assert parsed.classes()["lead"] == 2 and text.count('class="against behind"') == 1
+    words = parsed.words()
+    assert "NDCG@10 test 20.00% 95 %: 18.00 to 22.00validation 21.00 0.80 × popularity, behind" in words
+    assert "Recall@10 test 30.00%" in words
+    assert "20.00±2.50" in words, "the table has the interval, too"
 
 
 @pytest.mark.parametrize("verdict", ["ahead", "level", "behind"])
@@ -262,7 +326,7 @@ def test_the_best_of_each_column_is_marked_and_the_ceiling_never(report: Report)
 
 def test_a_metric_that_a_model_lacks_is_a_dash() -> None:
     table = tables.metric_table([MetricRow("a", {"x": 0.5}), MetricRow("b", {"y": 0.123456})])
-    shown = [[percent(cell.value) for cell in line.cells] for line in table.lines]
+    shown = [[cell.text for cell in line.cells] for line in table.lines]
     assert shown == [["50.00", "–"], ["–", "12.35"]]
 
 
@@ -278,23 +342,34 @@ def test_configuration_is_flattened_in_order() -> None:
 
 
 def test_curves_stay_in_their_frame_and_mark_the_best_epoch(report: Report) -> None:
-    loss, metric = figures.learning_curves(report.epochs, "NDCG@10", 5)
-    assert loss.mark == loss.points[4]
-    assert loss.mark_label == "best: epoch 5, 0.2"
-    assert metric.mark_label == "best: epoch 5, 10 %"
+    loss, metric = figures.learning_curves([Curves("a", report.epochs, 5)], "NDCG@10")
+    assert loss.lines[0].mark == loss.lines[0].points[4]
+    assert loss.lines[0].mark_label == "best: epoch 5, 0.2"
+    assert metric.lines[0].mark_label == "best: epoch 5, 10 %"
     for curve in (loss, metric):
-        assert all(58 <= x <= 460 and 18 <= y <= 252 for x, y in curve.points)
-        assert [x for x, _ in curve.points] == sorted(x for x, _ in curve.points)
+        points = curve.lines[0].points
+        assert all(58 <= x <= 460 and 18 <= y <= 252 for x, y in points)
+        assert [x for x, _ in points] == sorted(x for x, _ in points)
         assert 3 <= len(curve.up) <= 7
-    assert [y for _, y in loss.points] == sorted(
-        y for _, y in loss.points
-    )  # y grows downwards, the loss falls
+    heights = [y for _, y in loss.lines[0].points]
+    assert heights == sorted(heights)  # y grows downwards, the loss falls
     assert metric.up[0].label == "0"
+
+
+def test_other_runs_share_the_axes(report: Report) -> None:
+    other = Curves("mf", [{"epoch": e, "loss": 2.0 * e, "NDCG@10": 0.05} for e in range(1, 21)], 20)
+    silent = Curves("silent", [{"epoch": 1, "seconds": 2.0}], None)
+    loss, metric = figures.learning_curves([Curves("a", report.epochs, 5), silent, other], "NDCG@10")
+    for curve in (loss, metric):
+        assert [line.model for line in curve.lines] == ["a", "mf"]
+        assert all(58 <= x <= 460 and 18 <= y <= 252 for line in curve.lines for x, y in line.points)
+        assert curve.lines[0].points[4][0] == curve.lines[1].points[4][0], "the same epoch"
+    assert figures.learning_curves([silent, other], "NDCG@10") == [], "the reported run decides"
 
 
 def test_an_epoch_written_twice_counts_as_written_last() -> None:
     epochs = [{"epoch": 1, "loss": 9.0}, {"epoch": 2, "loss": 8.0}, {"epoch": 2, "loss": 4.0}]
-    (loss,) = figures.learning_curves(epochs, "NDCG@10", None)
+    (loss,) = figures.learning_curves([Curves("a", epochs)], "NDCG@10")
     assert loss.description == "Training loss: 9 in epoch 1, 4 in epoch 2"
 
 
@@ -307,9 +382,10 @@ EPOCHS = [
 def test_a_start_is_marked_and_counts_as_no_epoch(report: Report) -> None:
     assert tables.pace(START + EPOCHS) == tables.pace(EPOCHS) == "2 epochs · 2 s each · 50 windows/s"
     assert tables.pace(START) == ""
-    loss, metric = figures.learning_curves(START + EPOCHS, "NDCG@10", 0)
-    assert loss.mark is None and [tick.label for tick in loss.across] == ["1", "2"]
-    assert metric.mark == metric.points[0] and metric.mark_label == "best: the start, 25 %"
+    loss, metric = figures.learning_curves([Curves("a", START + EPOCHS, 0)], "NDCG@10")
+    assert loss.lines[0].mark is None and [tick.label for tick in loss.across] == ["1", "2"]
+    (line,) = metric.lines
+    assert line.mark == line.points[0] and line.mark_label == "best: the start, 25 %"
     assert [tick.label for tick in metric.across] == ["start", "1", "2"]
     assert metric.description.startswith("Validation NDCG@10: 25 % at the start, 10 % in epoch 2")
     assert "best: the start, 25 %" in Page(render(replace(report, epochs=START, best_epoch=0))).words()
@@ -317,8 +393,8 @@ def test_a_start_is_marked_and_counts_as_no_epoch(report: Report) -> None:
 
 def test_runs_of_one_recipe_are_told_apart_at_the_top(report: Report) -> None:
     text = render(replace(report, origin=("first", "seed 3")))
-    assert "<title>a run · first · seed 3 · pixelrec</title>" in text
-    assert "a run first · seed 3 · 2025-01-01" in Page(text.partition("<header>")[2]).words()
+    assert "<title>a run · shop · first · seed 3 · pixelrec</title>" in text
+    assert "a run on shop first · seed 3 · 2025-01-01" in Page(text.partition("<header>")[2]).words()
 
 
 def test_columns_come_in_the_order_of_the_model_whatever_others_lack() -> None:
@@ -400,27 +476,29 @@ def test_a_missing_folder_is_an_error_of_one_line(report: Report, tmp_path: Path
 
 def test_slices_stand_side_by_side_in_the_order_of_the_first(report: Report) -> None:
     text = render(replace(report, slices=SLICES))
-    section = Page(text.partition("How well on long-tail items")[2].partition("</section>")[0]).words()
+    section = Page(
+        text.partition("How well on long-tail and new items")[2].partition("</section>")[0]
+    ).words()
     assert "sasrec is behind on items with < 5" in section, "this is what the project is about"
     assert "sasrec is behind on items with ≥ 5" not in section
     table = section.partition("n: events ")[2]
     assert table.startswith(
-        "items with < 5items with ≥ 5 modelRecall@10NDCG@10Recall@10NDCG@10 "
-        "random 50.004.0050.000.20 sasrec this run 50.001.2350.0030.00 another other run 50.001.0050.0031.00"
+        "items with < 5items with ≥ 5 modelNDCG@10median rankNDCG@10median rank "
+        "random 4.00300.2030 sasrec this run 1.23730.007 another other run 1.001231.0012"
     )
     found = tables.slice_table(SLICES)
     assert found is not None and found.groups == [("items with < 5", 2), ("items with ≥ 5", 2)]
     best = [[cell.best for cell in line.cells] for line in found.lines]
-    assert best == [[True, True, True, False], [True, False, True, False], [True, False, True, True]]
-    assert [round(line.cells[3].share, 2) for line in found.lines] == [0.01, 0.97, 1.0]
+    assert best == [[True, False, False, False], [False, True, False, True], [False, False, True, False]]
+    assert [round(line.cells[2].share, 2) for line in found.lines] == [0.01, 0.97, 1.0]
 
 
 def test_a_model_that_a_slice_lacks_has_dashes_there() -> None:
     lacking = replace(SLICES[1], metrics=SLICES[1].metrics[:2])
     found = tables.slice_table([SLICES[0], lacking])
     assert found is not None
-    shown = [[percent(cell.value) for cell in line.cells] for line in found.lines]
-    assert shown[2] == ["50.00", "1.00", "–", "–"] and shown[1] == ["50.00", "1.23", "50.00", "30.00"]
+    shown = [[cell.text for cell in line.cells] for line in found.lines]
+    assert shown[2] == ["1.00", "12", "–", "–"] and shown[1] == ["1.23", "7", "30.00", "7"]
 
 
 def test_a_single_slice_is_a_sentence_and_none_is_nothing(report: Report) -> None:
@@ -437,11 +515,9 @@ def test_slices_too_small_to_compare_say_so(report: Report) -> None:
     assert said not in Page(render(replace(report, slices=SLICES))).words()
 
 
-def test_other_runs_are_no_baselines_and_never_the_headline(report: Report) -> None:
+def test_other_runs_are_no_baselines(report: Report) -> None:
     other = MetricRow("another", {"Recall@10": 0.5, "NDCG@10": 0.6}, "other")
     shown = replace(report, metrics=[other, *report.metrics], beside=[Standing("behind", "behind another")])
-    recall, _ = tables.headline(shown.metrics)
-    assert recall.comparison == "5.00 × popularity"
     text = render(shown)
     assert '<p class="standing behind">behind another</p>' in text
     assert '<span class="tag">other run</span>' in text

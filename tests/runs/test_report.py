@@ -24,7 +24,7 @@ from pixelrec.errors import ImageError, RequestError, RunError
 from pixelrec.images.pack import pack
 from pixelrec.runs.compare import RunDifference
 from pixelrec.runs.report import BEST_POSSIBLE, write_run_report
-from pixelrec.runs.results import EvaluationResult
+from pixelrec.runs.results import EvaluationResult, read_ranks
 from pixelrec.runs.run import Run
 
 SMALL = {"length": 5, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
@@ -93,15 +93,16 @@ def test_items_with_few_training_events_have_a_table(run: Run, dataset: Dataset)
     assert few.comparison.sentence("sasrec-id") in text
     found = {}
     for row in table.split("<tr ")[1:]:
-        cells = re.findall(r">([\d.–]+)</span></td>", row)
+        cells = re.findall(r">([\d.]+)</span>", row)
         if cells:
             found[re.findall(r'rowheader">([^<]+?) ?<', row)[0]] = cells
     assert list(found) == few.ordered()
     for name, cells in found.items():
-        values = [
-            part.metrics[name][metric] for part in (few, new, others) for metric in ("Recall@10", "NDCG@10")
+        expected = [
+            [f"{100 * part.metrics[name]['NDCG@10']:.2f}", f"{part.median_ranks[name]:,.0f}"]
+            for part in (few, new, others)
         ]
-        assert cells == [f"{100 * value:.2f}" for value in values]
+        assert cells == [cell for pair in expected for cell in pair]
 
 
 def test_another_run_is_shown_in_the_same_tables(run: Run, longer: Run, dataset: Dataset) -> None:
@@ -228,3 +229,65 @@ def test_covers_are_shown_as_far_as_they_are_there(
     assert page()[0] == without and "not shown: packing of" in page()[1]
     (data.covers / "data.mdb").write_bytes(b"no store")
     assert page()[0] == without and "not shown: " in page()[1]
+
+
+def test_both_runs_have_their_curves_and_lists(run: Run, longer: Run, dataset: Dataset) -> None:
+    text = html.unescape(write_run_report(run, dataset, "test", beside=[longer]).read_text(encoding="utf-8"))
+    assert text.count('<polyline class="line"') == 2 * 2 and "sasrec-id (longer), best: epoch" in text
+    assert text.count('<h4 class="other">sasrec-id (longer)') == 12
+    theirs = read_ranks(longer.folder, "test")
+    users = re.findall(r"user</small> <bdi>(.+?)</bdi>", text)
+    told = re.findall(r'class="other">.*?rank ([\d,]+) of', text)
+    assert told == [f"{theirs.ranks[list(theirs.users).index(user)]:,}" for user in users]
+    assert text.count("items are in at least one list") == 2
+    found = EvaluationResult.read(run.folder, "test").exposure
+    assert found is not None and f"<strong>{found.shown:,}</strong> of {dataset.items}" in text
+    write_run_report(run, dataset, "test")
+
+
+def test_the_page_says_where_it_comes_from(run: Run, dataset: Dataset) -> None:
+    text = html.unescape(write_run_report(run, dataset, "test").read_text(encoding="utf-8"))
+    for told in (dataset.fingerprint, f"torch {run.about['torch']}", f"recipe.yaml --data {dataset.folder}"):
+        assert told in text
+    assert f"sasrec-id <span>on {dataset.folder.name}</span></h1>" in text
+    result = EvaluationResult.read(run.folder, "test")
+    low, high = result.overall.intervals["sasrec-id"]["NDCG@10"]
+    assert f"95 %: {100 * low:.2f} to {100 * high:.2f}<span>validation " in text
+    assert result.comparison is not None and result.comparison.verdict == "behind"
+    assert text.count(", behind</p>") == 2
+
+
+def test_ranks_of_other_users_are_refused(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    odd = replace(run, folder=Path(shutil.copytree(run.folder, tmp_path / "odd")))
+    path = odd.folder / "ranks-test.parquet"
+    ranks = pl.read_parquet(path)
+    for changed in (ranks.head(50), ranks.reverse(), ranks.vstack(ranks)):
+        changed.write_parquet(path)
+        with pytest.raises(RunError, match=r"(different|users).*evaluate .*odd. again$"):
+            write_run_report(odd, dataset, "test")
+    damages = {
+        "empty": ranks.clear(),
+        "rank is Float64": ranks.with_columns(pl.col("rank").cast(pl.Float64) / 0),
+        "rank goes down to 0": ranks.with_columns(rank=pl.lit(0)),
+        "1 of 390 empty": ranks.with_columns(rank=pl.when(pl.col("rank").cum_count() > 1).then("rank")),
+        "user_id is Int64": ranks.with_columns(user_id=pl.lit(1, pl.Int64)),
+        "goes down to -1": ranks.with_columns(item_training_events=pl.lit(-1)),
+    }
+    for what, table in damages.items():
+        table.write_parquet(path)
+        with pytest.raises(RunError, match=rf"damaged \(.*{what}"):
+            write_run_report(odd, dataset, "test")
+    page = api.report(odd)
+    assert page.exists() and pl.read_parquet(path).equals(ranks), "evaluated again"
+
+
+def test_covers_that_cannot_be_read_are_told_beside_the_page(
+    run: Run, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(shutil.copytree(dataset.folder, tmp_path / "data"))
+    (data / "covers.lmdb" / "data.mdb").write_bytes(b"")
+    assert main(["report", str(run.folder), "--data", str(data)]) == 0
+    said = capsys.readouterr()
+    assert said.out.strip() == str(run.folder / "report.html")
+    assert "covers are not shown" in said.err.replace("\n", " ")
+    write_run_report(run, dataset, "test")

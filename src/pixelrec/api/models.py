@@ -229,6 +229,7 @@ def report(
     check_runs(*runs)
     check_datasets(data)
     opened, *others = map(as_run, runs)
+    from pixelrec.console.terminal import warn
     from pixelrec.runs.report import write_run_report
     from pixelrec.runs.results import is_evaluated
 
@@ -239,7 +240,9 @@ def report(
         if not is_evaluated(each.folder, split):
             evaluate(each, split=split, data=data, console=console)
     with shown_on(console):
-        return write_run_report(opened, dataset, split, beside=others, out=folder)
+        return write_run_report(
+            opened, dataset, split, beside=others, out=folder, on_problem=lambda why: warn(why, console)
+        )
 
 
 def demo(*, out: Place = Path("demo"), seed: int = 0, console: Console | None = None) -> Demonstration:

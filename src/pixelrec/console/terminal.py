@@ -106,6 +106,12 @@ def first_that_fits(tables: Sequence[Table], console: Console) -> Table:
     return next(fits, tables[-1])
 
 
+def warn(text: str, console: Console | None) -> None:
+    """A line on the standard error, which a pipe does not take; nothing without a console."""
+    if console is not None and not console.quiet:
+        say(f"pixelrec: {text}", Screen(stderr=True))
+
+
 def say(text: Any, console: Console, style: str | None = None) -> None:
     """Prints a sentence, wrapped between words on a terminal; in a file or a pipe it stays one line."""
     soft = not console.is_terminal

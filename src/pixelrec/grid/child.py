@@ -23,9 +23,9 @@ from pixelrec.console.terminal import Output, Screen
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import PixelrecError, StoppedError
 from pixelrec.grid.cell import Cell, Costs
-from pixelrec.grid.machine import peak_memory, processor
 from pixelrec.recipe.recipe import resolve
 from pixelrec.runs.evaluate import evaluate_run
+from pixelrec.runs.machine import peak_memory, processor
 from pixelrec.runs.results import is_evaluated, result_files
 from pixelrec.runs.run import Run
 from pixelrec.runs.train import resume_run, train_recipe

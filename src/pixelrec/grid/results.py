@@ -148,9 +148,8 @@ class Collector:
         assert overall is not None, "`plan` refuses data sets without two users"
         self.grid, self.baselines, self.notes, self.overall = grid, baselines, notes or {}, overall
         self.long_tail = SubsetComparison.of(baselines, LONG_TAIL.holds(counts), MIN_CASES)
-        users, targets = grid.dataset.user_ids[cases.users - 1], grid.dataset.item_ids[cases.targets - 1]
         self._repeats = cases.repeats
-        self._expected = SavedRanks(users, targets, np.ones(len(cases), np.int64), counts)
+        self._expected = SavedRanks.of_cases(grid.dataset, cases, np.ones(len(cases), np.int64), counts)
         self._seeds: dict[Path, tuple[Row, np.ndarray]] = {}  # by the folder of the cell, with its ranks
 
     def results(self) -> Results:

@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from pixelrec.drawing.scales import Scale, Tick, linear_steps
+from pixelrec.reports.view import Curves
 
 LEFT, RIGHT, TOP, BOTTOM = 58, 460, 18, 252  # the frame of a learning curve, in user units
 START, STOP = 112, 396  # start of all rank bars, end of the longest: labels before them, numbers behind
@@ -18,14 +19,23 @@ ROW = 27  # height of a rank bar and its gap
 
 @final
 @dataclass(frozen=True)
-class LearningCurve:
-    title: str
-    description: str  # the text alternative
+class CurveLine:
+    model: str
     points: Sequence[tuple[float, float]]
-    across: Sequence[Tick]
-    up: Sequence[Tick]
     mark: tuple[float, float] | None  # the best epoch
     mark_label: str
+
+
+@final
+@dataclass(frozen=True)
+class LearningCurve:
+    """One quantity over the epochs of the run, the first line, and of other runs."""
+
+    title: str
+    description: str  # the text alternative
+    lines: Sequence[CurveLine]
+    across: Sequence[Tick]
+    up: Sequence[Tick]
 
 
 @final
@@ -52,14 +62,19 @@ class RankBars:
     height: int
 
 
-def learning_curves(
-    epochs: Sequence[Mapping[str, float]], watched: str, best_epoch: int | None
-) -> list[LearningCurve]:
-    """Training loss, and the watched validation metric in %; a curve without a finite value is left out."""
-    loss, metric = _series(epochs, "loss", scale=1), _series(epochs, watched, scale=100)
-    curves = [_curve("Training loss", loss, best_epoch, "", min(loss.values()))] if loss else []
-    if metric:
-        curves.append(_curve(f"Validation {watched}", metric, best_epoch, " %", 0.0))
+def learning_curves(runs: Sequence[Curves], watched: str) -> list[LearningCurve]:
+    """Training loss, and the watched validation metric in %; a curve without a finite value is left out.
+
+    runs: the reported one first; it decides what is shown.
+    """
+    curves = []
+    for title, key, scale, unit in (
+        ("Training loss", "loss", 1, ""),
+        (f"Validation {watched}", watched, 100, " %"),
+    ):
+        found = [(run, _series(run.epochs, key, scale=scale)) for run in runs]
+        if found and found[0][1]:
+            curves.append(_curve(title, [(run, some) for run, some in found if some], unit))
     return curves
 
 
@@ -69,22 +84,33 @@ def _series(epochs: Sequence[Mapping[str, float]], key: str, *, scale: float) ->
     return {e: scale * v for e, v in sorted(values.items()) if v is not None and math.isfinite(v)}
 
 
-def _curve(title: str, series: Mapping[int, float], best: int | None, unit: str, low: float) -> LearningCurve:
-    first, last = min(series), max(series)
-    up = linear_steps(low, max(series.values()), most=5)
+def _curve(title: str, runs: Sequence[tuple[Curves, Mapping[int, float]]], unit: str) -> LearningCurve:
+    every = [value for _, series in runs for value in series.values()]
+    epochs = [epoch for _, series in runs for epoch in series]
+    first, last = min(epochs), max(epochs)
+    up = linear_steps(0.0 if unit else min(every), max(every), most=5)
     across = [step for step in linear_steps(first, last, most=7, whole=True) if step <= last]
     alone = first == last  # a single dot is drawn in the middle
     x = Scale(first - 1 if alone else min(first, across[0]), last + alone, LEFT, RIGHT)
     y = Scale(up[0], up[-1], BOTTOM, TOP)
-    marked = best if best in series else None
+    lines = []
+    for run, series in runs:
+        marked = run.best_epoch if run.best_epoch in series else None
+        lines.append(
+            CurveLine(
+                model=run.model,
+                points=[(x(epoch), y(value)) for epoch, value in series.items()],
+                mark=None if marked is None else (x(marked), y(series[marked])),
+                mark_label="" if marked is None else f"best: {_when(marked)}, {series[marked]:.4g}{unit}",
+            )
+        )
+    own, series = runs[0]
     return LearningCurve(
         title=f"{title},{unit}" if unit else title,
-        description=_description(title, series, marked, unit),
-        points=[(x(epoch), y(value)) for epoch, value in series.items()],
+        description=_description(title, series, own.best_epoch if own.best_epoch in series else None, unit),
+        lines=lines,
         across=[Tick(x(step), "start" if step == first == 0 else f"{step:g}") for step in across],
         up=[Tick(y(step), f"{step:.6g}") for step in up],
-        mark=None if marked is None else (x(marked), y(series[marked])),
-        mark_label="" if marked is None else f"best: {_when(marked)}, {series[marked]:.4g}{unit}",
     )
 
 

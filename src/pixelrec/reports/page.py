@@ -1,7 +1,7 @@
 """The report of a run: one self-contained HTML page, without scripts and without network access.
 
 Fill a `Report`, then `write` it. Titles may hold markup and any script, at any length; numbers that are
-missing or not finite are shown as a dash.
+missing or not finite are shown as a dash, and control characters are shown escaped.
 """
 
 from __future__ import annotations
@@ -11,30 +11,31 @@ from pathlib import Path
 import jinja2
 
 from pixelrec.console.numbers import percent
+from pixelrec.console.terminal import printable
 from pixelrec.errors import RunError
-from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
+from pixelrec.evaluation.slices import MIN_CASES
 from pixelrec.files.atomic import write_text
 from pixelrec.reports import figures, tables, thumbnails
-from pixelrec.reports.view import Report
+from pixelrec.reports.view import Curves, Report
 
 HERE = Path(__file__).parent
 
 
 def render(report: Report) -> str:
     page = environment().get_template("page.html")
-    return page.render(
+    own = Curves(report.name, report.epochs, report.best_epoch)
+    text = page.render(
         report=report,
-        headline=tables.headline(report.metrics),
         metrics=tables.metric_table(report.metrics),
         slices=tables.slice_table(report.slices),
-        long_tail=LONG_TAIL.name,
         min_cases=MIN_CASES,
         pace=tables.pace(report.epochs),
-        curves=figures.learning_curves(report.epochs, report.watched, report.best_epoch),
+        curves=figures.learning_curves([own, *report.curves_beside], report.watched),
         ranks=figures.rank_bars(report.ranks, report.catalogue),
-        gallery=thumbnails.gallery(report.stories),
+        gallery=thumbnails.gallery(thumbnails.covers_of(report.stories, report.spread)),
         settings=list(tables.flatten(report.configuration or {})),
     )
+    return printable(text, lines=True)
 
 
 def write(report: Report, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The tables and headline numbers of the report, ready to be shown."""
+"""The tables of the report, ready to be shown."""
 
 from __future__ import annotations
 
@@ -9,21 +9,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import final
 
-from pixelrec.console.numbers import plural
+from pixelrec.console.numbers import DASH, percent, plural
+from pixelrec.evaluation.comparison import METRIC
 from pixelrec.reports.view import MetricRow, Role, SlicePart
-
-HEADLINE_METRICS = ("Recall@10", "NDCG@10")
-
-
-@final
-@dataclass(frozen=True)
-class Headline:
-    """A metric in large print, with its ratio to the best baseline."""
-
-    metric: str
-    value: float
-    comparison: str | None
-    behind: bool = False  # whether it is less than the baseline
 
 
 @final
@@ -31,9 +19,10 @@ class Headline:
 class MetricCell:
     """A value in the table; the bar under it is its `share` of the largest in the column, 0 … 1."""
 
-    value: float
+    text: str
     share: float
     best: bool
+    half: str = ""  # half the width of its interval
 
 
 @final
@@ -54,24 +43,6 @@ class MetricTable:
     groups: Sequence[tuple[str, int]] = ()  # head and columns
 
 
-def headline(rows: Sequence[MetricRow]) -> list[Headline]:
-    """The trained model against the best baseline."""
-    own = next((row for row in rows if row.role == "model"), None)
-    if own is None:
-        return []
-    names = [name for name in HEADLINE_METRICS if name in own.values] or list(own.values)[:2]
-    found = []
-    for name in names:
-        known = [row for row in rows if row.role == "baseline" and _finite(row.values.get(name))]
-        best = max(known, key=lambda row: row.values[name], default=None)  # noqa: B023
-        if best is None or not best.values[name] or not _finite(own.values[name]):
-            found.append(Headline(name, own.values[name], None))
-        else:
-            ratio = own.values[name] / best.values[name]
-            found.append(Headline(name, own.values[name], f"{ratio:.2f} × {best.model}", behind=ratio < 1))
-    return found
-
-
 def metric_table(rows: Sequence[MetricRow], only: Sequence[str] = ()) -> MetricTable | None:
     """All metrics of all models, or `only` some, in the order given; None without models."""
     if not rows:
@@ -90,7 +61,10 @@ def metric_table(rows: Sequence[MetricRow], only: Sequence[str] = ()) -> MetricT
 def _cell(row: MetricRow, metric: str, largest: float, reached: float) -> MetricCell:
     value = row.values.get(metric, math.nan)
     share = value / largest if _finite(value) and largest > 0 else 0.0
-    return MetricCell(value, max(0.0, share), best=row.role != "ceiling" and value == reached > 0)
+    low, high = row.intervals.get(metric, (math.nan, math.nan))
+    half = percent((high - low) / 2) if _finite(high - low) else ""
+    best = row.role != "ceiling" and value == reached > 0
+    return MetricCell(percent(value), max(0.0, share), best, half)
 
 
 def _largest(rows: Sequence[MetricRow], metric: str) -> float:
@@ -98,21 +72,33 @@ def _largest(rows: Sequence[MetricRow], metric: str) -> float:
 
 
 def slice_table(parts: Sequence[SlicePart]) -> MetricTable | None:
-    """The headline metrics on each slice side by side, rows in the order of the first; None for one slice."""
+    """NDCG@10 and the median rank on each slice, in the order of the first slice; None for one slice."""
     if len(parts) < 2:
         return None
     lines = [MetricLine(row.model, row.role, []) for row in parts[0].metrics]
     metrics: list[str] = []
     groups = []
     for part in parts:
-        table = metric_table(part.metrics, HEADLINE_METRICS)
+        table = metric_table(part.metrics, (METRIC,))
         assert table is not None, "a slice with cases has models"
-        cells = {line.model: line.cells for line in table.lines}
-        absent = [MetricCell(math.nan, 0.0, best=False)] * len(table.metrics)
+        medians = _medians(part.metrics)
+        cells = {line.model: [*line.cells, medians[line.model]] for line in table.lines}
+        absent = [MetricCell(DASH, 0.0, best=False)] * (len(table.metrics) + 1)
         lines = [replace(line, cells=[*line.cells, *cells.get(line.model, absent)]) for line in lines]
-        metrics += table.metrics
-        groups.append((part.where, len(table.metrics)))
+        metrics += [*table.metrics, "median rank"]
+        groups.append((part.where, len(table.metrics) + 1))
     return MetricTable(metrics, lines, groups)
+
+
+def _medians(rows: Sequence[MetricRow]) -> dict[str, MetricCell]:
+    """By model; the lowest is the best."""
+    known = [row.median_rank for row in rows if row.median_rank is not None]
+    return {
+        row.model: MetricCell(DASH, 0.0, best=False)
+        if row.median_rank is None
+        else MetricCell(f"{row.median_rank:,.0f}", 0.0, row.median_rank == min(known))
+        for row in rows
+    }
 
 
 def pace(epochs: Sequence[Mapping[str, float]]) -> str:

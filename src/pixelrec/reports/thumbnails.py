@@ -7,18 +7,18 @@ import io
 import math
 import statistics
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-import numpy as np
 from PIL import Image, features
 
-from pixelrec.reports.view import UserStory
+from pixelrec.reports.view import Cover, Spread, UserStory
 
-AREA = 112 * 112  # pixels of a thumbnail, whatever its shape
+AREA = 144 * 144  # pixels of a thumbnail, whatever its shape: twice those of a tile on the page
 QUALITY = 75
 TALLEST, WIDEST = 2 / 3, 3 / 2  # width by height of a tile
+CUT = 0.25  # of the logarithm of the aspect: a quarter of the picture is cut off at most
 
 
 @final
@@ -28,6 +28,10 @@ class Thumbnail:
     width: int
     height: int
     source: str  # data URI
+
+    def fit(self, aspect: float) -> str:
+        """How it fills a tile: to the edges if little is cut off, else whole."""
+        return "slice" if abs(math.log(self.width / self.height / aspect)) < CUT else "meet"
 
 
 @final
@@ -43,24 +47,31 @@ class Gallery:
         return zlib.crc32(item_id.encode("utf-8", "replace")) % 360
 
 
-def gallery(stories: Sequence[UserStory]) -> Gallery:
-    """Encodes the first picture of every item in the stories."""
-    pictures: dict[str, np.ndarray] = {}
-    for story in stories:
-        for cover in (*story.history, *story.recommended, story.answer):
-            if cover.picture is not None:
-                pictures.setdefault(cover.item_id, cover.picture)
-    thumbnails = {item: _thumbnail(f"c{n}", picture) for n, (item, picture) in enumerate(pictures.items())}
+def gallery(covers: Iterable[Cover]) -> Gallery:
+    """Encodes the first picture of every item."""
+    first: dict[str, Cover] = {}
+    for cover in covers:
+        if cover.picture is not None:
+            first.setdefault(cover.item_id, cover)
+    thumbnails = {item: _thumbnail(f"c{n}", cover) for n, (item, cover) in enumerate(first.items())}
     aspects = [thumbnail.width / thumbnail.height for thumbnail in thumbnails.values()]
     aspect = statistics.median(aspects) if aspects else 1.0
     return Gallery(thumbnails, round(min(max(aspect, TALLEST), WIDEST), 3))
 
 
-def _thumbnail(name: str, picture: np.ndarray) -> Thumbnail:
-    height, width, _ = picture.shape
-    scale = min(1.0, math.sqrt(AREA / (width * height)))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+def covers_of(stories: Sequence[UserStory], spread: Sequence[Spread]) -> Iterator[Cover]:
+    for story in stories:
+        yield from (*story.history, *story.recommended, story.answer)
+        yield from (cover for other in story.others for cover in other.recommended)
+    yield from (cover for each in spread for cover in each.most)
+
+
+def _thumbnail(name: str, cover: Cover) -> Thumbnail:
+    assert cover.picture is not None
+    height, width, _ = cover.picture.shape
+    area, aspect = min(AREA, width * height), cover.aspect or width / height
+    size = max(1, round(math.sqrt(area * aspect))), max(1, round(math.sqrt(area / aspect)))
+    small = Image.fromarray(cover.picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     format = "webp" if features.check("webp") else "jpeg"  # WebP is smaller; a few Pillows lack it
     encoded = io.BytesIO()
     small.save(encoded, format, quality=QUALITY)

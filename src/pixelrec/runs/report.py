@@ -5,31 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import final
 
-import numpy as np
-import polars as pl
-
-from pixelrec.batch import Events
 from pixelrec.choices import Split
+from pixelrec.console.numbers import percent
+from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import EvaluationCases
-from pixelrec.data.views import latest, seen_items
-from pixelrec.errors import ImageError, RunError
-from pixelrec.evaluation.comparison import Difference
-from pixelrec.evaluation.slices import SliceResult
-from pixelrec.images.store import PictureStore
+from pixelrec.errors import RunError
+from pixelrec.evaluation.comparison import METRIC, PLACES, Difference
+from pixelrec.evaluation.significance import Verdict
+from pixelrec.evaluation.slices import LONG_TAIL, NEW, SliceResult
 from pixelrec.reports.page import write
-from pixelrec.reports.view import Cover, MetricRow, Report, Role, SlicePart, Standing, UserStory
-from pixelrec.runs.compare import RunDifference
-from pixelrec.runs.evaluate import cases_of
-from pixelrec.runs.results import EvaluationResult, read_ranks
+from pixelrec.reports.view import Curves, MetricRow, Report, Role, SlicePart, Spread, Standing, Tile
+from pixelrec.runs.compare import RunDifference, demand_same_cases
+from pixelrec.runs.evaluate import cases_of, target_counts
+from pixelrec.runs.results import EvaluationResult, SavedRanks, read_ranks, result_files
 from pixelrec.runs.run import Run
+from pixelrec.runs.stories import Covers, StoryTeller
 from pixelrec.training.journal import read_journal
 
 BEST_POSSIBLE = "law of the world"
-STORIES = 12  # users shown
-SHOWN = 10  # items of a history, and of recommendations
+HEADLINES = (METRIC, "Recall@10")
+SHORT: Mapping[Verdict, str] = {"ahead": "ahead", "level": "no significant difference", "behind": "behind"}
 
 
 def report_file(folder: Path, split: Split) -> Path:
@@ -44,61 +42,119 @@ def write_run_report(
     ceiling: Mapping[str, float] | None = None,
     beside: Sequence[Run] = (),
     out: Path | None = None,
+    on_problem: OnProgress = ignore,
 ) -> Path:
     """Writes the page of an evaluated split; the users shown are drawn at random, not picked.
 
-    Covers are shown as far as the data set has them. ceiling: metrics that no model can exceed, where the law
-    of the data is known. beside: runs shown in the same tables and compared user by user. Raises `RunError`
-    if a run was not evaluated on the split, or one `beside` it is of other users or items.
+    ceiling: metrics that no model can exceed, where the law of the data is known. beside: runs shown in the
+    same tables and compared user by user. out: the folder of the evaluation and of the page, if not the
+    run's. on_problem: called with the reason where covers cannot be shown. Raises `RunError` if a run was not
+    evaluated on the split, or it or one `beside` it is of other users or items.
     """
     cases, folder = cases_of(dataset, split), out or run.folder
-    result = EvaluationResult.read(folder, split)
+    result, ranks = EvaluationResult.read(folder, split), read_ranks(folder, split)
+    expected = SavedRanks.of_cases(dataset, cases, ranks.ranks[: len(cases)], target_counts(dataset, cases))
+    files = f"{result_files(folder, split)[0]} and {dataset.folder}"
+    demand_same_cases(ranks, expected, files, f"run `pixelrec evaluate {quote(str(run.folder))}` again")
     others = _other_runs(run, result, split, beside, folder)
     rows = ReportRows(result, {} if ceiling is None else {BEST_POSSIBLE: ceiling}, others)
-    ranks = read_ranks(folder, split).ranks
-    monitor = run.recipe.training.monitor
-    epochs = read_journal(run.folder / "metrics.jsonl", monitor)
-    covers = _Covers.of(dataset)
-    summary = {
-        "data set": dataset.folder.name,
-        "split": split,
-        "users evaluated": f"{len(cases):,}",
-        **({"left out": result.repeats_note} if result.repeats else {}),
-        "catalogue": f"{dataset.items:,} items",
-        "item encoder": run.recipe["items"]["name"],
-        "user model": run.recipe["users"]["name"],
-        **({"pictures": covers.problem} if covers.problem else {}),
-    }
+    covers = Covers.of(dataset)
+    if covers.problem:
+        on_problem(f"covers are not shown: {covers.problem}" if covers.store is None else covers.problem)
+    teller = StoryTeller(dataset, cases, covers)
+    curves = _curves(run, run.name)
+    watched = run.recipe.training.monitor
     report = Report(
         name=run.name,
+        data=dataset.folder.resolve().name,
         when=str(run.about["created"])[:16].replace("T", " "),
         origin=(run.folder.resolve().name, f"seed {run.recipe['seed']}"),
         split=split,
+        tiles=_tiles(result, curves),
         metrics=rows.metrics(),
         standing=rows.standing(),
         beside=[rows.beside(other.name, other.difference.overall) for other in others],
         slices=[rows.on_slice(part) for part in result.slices],
+        left_out=result.repeats_note,
         baselines=list(result.notes.items()),
-        epochs=epochs,
-        best_epoch=max(epochs, key=lambda row: row[monitor])["epoch"] if epochs else None,
-        watched=monitor,
-        ranks=ranks,
+        epochs=curves.epochs,
+        best_epoch=curves.best_epoch,
+        curves_beside=[_curves(other.run, other.name) for other in others],
+        watched=watched,
+        ranks=ranks.ranks,
         catalogue=dataset.items,
-        stories=_stories(run, dataset, cases, ranks, covers),
-        summary=list(summary.items()),
+        spread=_spreads(result, others, covers),
+        stories=teller.stories(run, ranks.ranks, [(each.name, each.run, each.ranks) for each in others]),
+        summary=_summary(run, dataset, split, len(cases), covers),
         dataset=[(k.replace("_", " "), f"{v:,}") for k, v in dataset.manifest["counts"].items()],
         configuration=run.recipe.config,
+        origins=_origins(run, dataset, result),
     )
     path = report_file(folder, split)
     write(report, path)
     return path
 
 
+def _curves(run: Run, name: str) -> Curves:
+    monitor = run.recipe.training.monitor
+    epochs = read_journal(run.folder / "metrics.jsonl", monitor)
+    best = max((row for row in epochs if monitor in row), key=lambda row: row[monitor], default=None)
+    return Curves(name, epochs, best["epoch"] if best else None)
+
+
+def _tiles(result: EvaluationResult, curves: Curves) -> list[Tile]:
+    """The metrics that count, each with its verdict against the one best baseline by NDCG@10."""
+    best = next((row for row in curves.epochs if row["epoch"] == curves.best_epoch), {})
+    tiles = []
+    for name in HEADLINES:
+        value, bounds = result.own_metrics.get(name), result.overall.intervals[result.model].get(name)
+        if value is None:
+            continue
+        against, verdict = "", None
+        if (found := result.comparison) and name in found.difference.intervals:
+            verdict = found.difference.intervals[name].verdict
+            theirs = result.metrics[found.baseline][name]
+            against = f"{PLACES[verdict]} {found.baseline}"
+            if theirs:
+                against = f"{value / theirs:.2f} × {found.baseline}, {SHORT[verdict]}"
+        validation = best.get(name) if result.split == "test" else None
+        tiles.append(Tile(name, value, bounds, against, verdict, validation))
+    return tiles
+
+
+def _summary(run: Run, dataset: Dataset, split: Split, cases: int, covers: Covers) -> list[tuple[str, str]]:
+    summary = {
+        "split": split,
+        "users evaluated": f"{cases:,}",
+        "catalogue": f"{dataset.items:,} items",
+        "item encoder": run.recipe["items"]["name"],
+        "user model": run.recipe["users"]["name"],
+        **({"pictures": covers.problem} if covers.problem else {}),
+    }
+    return list(summary.items())
+
+
+def _origins(run: Run, dataset: Dataset, result: EvaluationResult) -> list[tuple[str, str]]:
+    recipe, data = run.folder.resolve() / "recipe.yaml", dataset.folder.resolve()
+    found = {
+        "trained": str(run.about["created"]).replace("T", " "),
+        "again": f"pixelrec train {quote(str(recipe))} --data {quote(str(data))}",
+        "machine": str(run.about.get("machine", "")),
+        "versions": f"pixelrec {run.about.get('pixelrec')}, torch {run.about.get('torch')}",
+        "data, SHA-256": dataset.fingerprint,
+        "pictures, SHA-256": str(run.about.get("pictures_fingerprint", "")),
+        "weights, SHA-256": result.weights,
+    }
+    return [(label, value) for label, value in found.items() if value]
+
+
 @final
 @dataclass(frozen=True)
 class OtherRun:
     name: str  # in the tables, different from any other name there
+    run: Run
     result: EvaluationResult
+    ranks: SavedRanks
     difference: RunDifference  # the reported run minus this one
 
 
@@ -113,8 +169,8 @@ class ReportRows:
 
     def metrics(self) -> list[MetricRow]:
         """Over all cases, from the best to the worst."""
-        more = {**self.ceiling, **{other.name: other.result.own_metrics for other in self.others}}
-        return self._rows(self.result.ordered(more), {**more, **self.result.metrics})
+        theirs = {other.name: (other.result.overall, other.result.model) for other in self.others}
+        return self._rows(self.result.overall, theirs, self.ceiling)
 
     def standing(self) -> Standing | None:
         """Beside the best baseline, over all cases."""
@@ -125,23 +181,44 @@ class ReportRows:
         return Standing(pair.verdict, pair.sentence(self.result.model, other))
 
     def on_slice(self, part: SliceResult) -> SlicePart:
-        more, standings = {}, []
+        """With verdicts only on rare items: on all others it is mostly that over all items."""
+        theirs, standings = {}, []
         if comparison := part.comparison:
-            sentence = comparison.sentence(self.result.model)
-            standings.append(Standing(comparison.verdict, sentence))
+            standings.append(Standing(comparison.verdict, comparison.sentence(self.result.model)))
         for other in self.others:
             if found := other.result.slice(part.name):
-                more[other.name] = found.metrics[other.result.model]
+                theirs[other.name] = (found, other.result.model)
             if pair := other.difference.slices.get(part.name):
                 standings.append(self.beside(other.name, pair))
-        rows = self._rows(part.ordered(more), {**more, **part.metrics})
-        return SlicePart(part.name, part.where, part.cases, rows, standings)
+        shown = standings if part.name in (LONG_TAIL.name, NEW.name) else []
+        return SlicePart(part.name, part.where, part.cases, self._rows(part, theirs), shown)
 
-    def _rows(self, order: Sequence[str], values: Mapping[str, Mapping[str, float]]) -> list[MetricRow]:
-        roles: dict[str, Role] = {self.result.model: "model"}
-        roles |= dict.fromkeys(self.ceiling, "ceiling")
-        roles |= dict.fromkeys((other.name for other in self.others), "other")
-        return [MetricRow(model, values[model], roles.get(model, "baseline")) for model in order]
+    def _rows(
+        self,
+        part: SliceResult,
+        theirs: Mapping[str, tuple[SliceResult, str]],  # by the name of the row: a result, and its model
+        ceiling: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> list[MetricRow]:
+        def row(name: str, found: SliceResult, model: str, role: Role) -> MetricRow:
+            bounds, median = found.intervals[model], found.median_ranks[model]
+            return MetricRow(name, found.metrics[model], role, bounds, median)
+
+        own = self.result.model
+        rows = [row(name, part, name, "model" if name == own else "baseline") for name in part.metrics]
+        rows += [row(name, found, model, "other") for name, (found, model) in theirs.items()]
+        rows += [MetricRow(name, values, "ceiling") for name, values in (ceiling or {}).items()]
+        return sorted(rows, key=lambda row: -row.values[METRIC])
+
+
+def _spreads(result: EvaluationResult, others: Sequence[OtherRun], covers: Covers) -> list[Spread]:
+    spreads, theirs = [], {other.name: other.result.exposure for other in others}
+    for name, found in {result.model: result.exposure, **theirs}.items():
+        if found is not None:
+            most = covers.show_ids(
+                {item: f"{percent(lists / found.users, 1)} %" for item, lists in found.most}
+            )
+            spreads.append(Spread(name, found.users, found.shown, found.items, found.gini, most))
+    return spreads
 
 
 def _other_runs(
@@ -156,62 +233,6 @@ def _other_runs(
             raise RunError(f"{other.folder} is given twice beside {run.folder}; name each run once")
         taken.add(name)
         difference = RunDifference.read(folder, other.folder, split)
-        others.append(OtherRun(name, EvaluationResult.read(other.folder, split), difference))
+        found = EvaluationResult.read(other.folder, split)
+        others.append(OtherRun(name, other, found, read_ranks(other.folder, split), difference))
     return others
-
-
-@dataclass(frozen=True)
-class _Covers:
-    """Covers by item number, without pictures where the store cannot be read."""
-
-    information: pl.DataFrame
-    store: PictureStore | None
-    problem: str = ""  # why pictures are missing
-
-    @classmethod
-    def of(cls, dataset: Dataset) -> _Covers:
-        if not dataset.covers.exists():
-            return cls(dataset.information, None)
-        try:
-            store = PictureStore.open(dataset.covers)
-            absent = len(store.missing(list(dataset.item_ids)))
-        except ImageError as error:
-            return cls(dataset.information, None, f"not shown: {error}")
-        problem = f"{absent:,} items have none: run `pixelrec images pack` again" if absent else ""
-        return cls(dataset.information, store, problem)
-
-    def show(self, numbers: Sequence[int]) -> list[Cover]:
-        rows = self.information[[int(n) - 1 for n in numbers]]
-        ids = rows["item_id"].to_list()
-        titles = rows["title"].to_list() if "title" in rows.columns else [None] * len(ids)
-        pictures = [
-            self.store.read([item])[0] if self.store is not None and item in self.store else None
-            for item in ids
-        ]
-        return [Cover(*cover) for cover in zip(ids, titles, pictures, strict=True)]
-
-
-def _stories(
-    run: Run, dataset: Dataset, cases: EvaluationCases, ranks: np.ndarray, covers: _Covers
-) -> list[UserStory]:
-    chosen = np.sort(np.random.default_rng(0).permutation(len(cases))[:STORIES])
-    users, histories = cases.users[chosen], cases.histories
-    recommender = run.recommender(dataset)
-    items, times = latest(histories, users, recommender.spec.length)
-    events = Events.of_numbers(users, items, times, recommender.device)
-    seen, owners = seen_items(histories, users)
-    _, best = recommender.recommend(run.catalogue(recommender), events, seen, owners, SHOWN)
-    unseen = [dataset.items - len(seen[owners == row].unique()) for row in range(len(users))]
-    shown, _ = latest(histories, users, SHOWN)
-    return [
-        UserStory(
-            user_id=str(dataset.user_ids[int(user) - 1]),
-            history=covers.show([n for n in shown[row] if n]),
-            recommended=covers.show([n for n in best[row].tolist() if n]),
-            answer=covers.show([cases.targets[case]])[0],
-            rank=int(ranks[case]),
-            ranked=unseen[row],
-            events=int(histories.stops[user] - histories.starts[user]),
-        )
-        for row, (user, case) in enumerate(zip(users, chosen, strict=True))
-    ]

@@ -141,6 +141,14 @@ class SavedRanks:
     ranks: np.ndarray  # int64[Q]
     counts: np.ndarray  # int64[Q]: training events of the targets
 
+    @classmethod
+    def of_cases(
+        cls, dataset: Dataset, cases: EvaluationCases, ranks: np.ndarray, counts: np.ndarray
+    ) -> Self:
+        """ranks, counts: int64[Q], of `cases`."""
+        users, items = dataset.user_ids[cases.users - 1], dataset.item_ids[cases.targets - 1]
+        return cls(users, items, ranks, counts)
+
 
 def result_files(folder: Path, split: str) -> tuple[Path, Path]:
     """The files of an evaluation: the ranks, and the result, which is written last."""

@@ -43,6 +43,7 @@ from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.about import FORMAT, read_about
 from pixelrec.runs.item_vectors import cached_vectors
+from pixelrec.runs.machine import processor
 from pixelrec.runs.place import ITEMS, RECIPE, demand_new
 
 EVENTS, PICTURES = "users, items or histories", "pictures"
@@ -109,6 +110,7 @@ class Run:
             "created": datetime.now().astimezone().isoformat(timespec="seconds"),
             "pixelrec": version("pixelrec"),
             "torch": torch.__version__,
+            "machine": f"{processor()}, {os.cpu_count()} cores",
         }
         if reads:
             about["pictures_fingerprint"] = reads
