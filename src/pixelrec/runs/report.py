@@ -98,7 +98,7 @@ def write_run_report(
 def _curves(run: Run, name: str) -> Curves:
     monitor = run.recipe.training.monitor
     epochs = read_journal(run.folder / "metrics.jsonl", monitor)
-    best = max((row for row in epochs if monitor in row), key=lambda row: row[monitor], default=None)
+    best = max(epochs, key=lambda row: row[monitor], default=None)
     return Curves(name, epochs, best["epoch"] if best else None)
 
 
