@@ -23,7 +23,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import ImageError, PixelrecError, RecipeError, RequestError
 from pixelrec.images.store import PictureStore
-from pixelrec.items.backbones.backbone import AbstractBackbone
+from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetConfig, ModifiedResNet
 from pixelrec.items.backbones.cnnf import CNNF
 from pixelrec.items.backbones.families import FAMILIES
@@ -327,6 +327,43 @@ def test_auto_uses_no_cache_on_a_full_disk(
     assert any("activation cache: no, it would take" in line and "1.5 kB are free" in line for line in told)
     with pytest.raises(ImageError, match="make room"):
         made(spec, tiny("vit"), cache="always", **config).prepare(told.append)
+
+
+@pytest.mark.parametrize("problem", ["too small", "damaged", "a file in the way"])
+def test_an_automatic_cache_stops_no_training(spec: DatasetSpec, tmp_path: Path, problem: str):
+    told: list[str] = []
+    config = {"cache_folder": str(tmp_path / "cache"), "trainable": "none"}
+    network = tiny("vit")
+    if problem == "too small":
+        with torch.no_grad():
+            for parameter in network.head.parameters():
+                parameter *= 1e-7
+    elif problem == "damaged":
+        made(spec, network, cache="always", **config).prepare(told.append)
+        next((tmp_path / "cache").glob("*/states.bin")).write_bytes(b"x")
+    else:
+        (tmp_path / "cache").write_text("mine")
+    encoder = made(spec, network, cache="auto", **config)
+    encoder.prepare(told.append)
+    assert isinstance(encoder.feed, PictureFeed)
+    assert [line for line in told if line.startswith("activation cache: no, ")]
+    with pytest.raises((ImageError, RecipeError)):
+        made(spec, network, cache="always", **config).prepare(told.append)
+
+
+@pytest.mark.parametrize(
+    ("commit", "revision", "lines"),
+    [("4d1c", None, 1), ("4d1c", "main", 0), ("sha256:1", None, 0), (None, None, 0)],
+)
+def test_a_network_of_the_hub_without_a_revision_is_told(
+    spec: DatasetSpec, commit: str | None, revision: str | None, lines: int
+):
+    told: list[str] = []
+    network = tiny("vit")
+    network.provenance = Provenance("google/vit", commit)
+    made(spec, network, revision=revision).prepare(told.append)
+    expected = "google/vit of the hub is at commit 4d1c now: items.revision 4d1c pins it"
+    assert [line for line in told if "commit" in line] == [expected] * lines
 
 
 def test_the_whole_cache_is_verified_before_training(

@@ -140,6 +140,7 @@ class PixelEncoder(AbstractItemEncoder):
         network.recompute = recompute
         self.project = Projection(network.width, width, activation, norm, init)
         self.width, self.precision = width, precision
+        self._pinned = revision is not None
         self._chunk_option, self._keep_option = chunk, keep_activations
         self._fitting: int | None = None  # pictures whose activations fit into memory, once measured
         folder = Path(cache_folder) if cache_folder else spec.folder and spec.folder / "activations"
@@ -158,6 +159,9 @@ class PixelEncoder(AbstractItemEncoder):
     def prepare(self, log: Log) -> None:
         """Check the pictures, fill the cache if it pays, and fit statistics."""
         self.pictures.demand_all()
+        if not self._pinned and (commit := self.backbone.provenance.commit):
+            source = self.backbone.provenance.source
+            log(f"{source} of the hub is at commit {commit} now: items.revision {commit} pins it")
         if line := emulation_line(self.precision, self.device):
             log(line)
         self._feed = self._new_feed(log)

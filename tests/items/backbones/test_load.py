@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from pixelrec.errors import RecipeError
 from pixelrec.items.backbones.load import BackboneOptions, load_backbone, random_backbone
+from pixelrec.items.backbones.networks import NetworkConfig, make_network
 from pixelrec.items.backbones.picture_input import HALF, IMAGENET_MEAN
 
 from .conftest import TINY, TRANSFORMER, MakeModel, Save
@@ -394,3 +396,39 @@ def test_transformers_is_imported_only_where_it_is_used() -> None:
 def test_without_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pixelrec.items.backbones.load.find_spec", lambda _: None)
     assert "pip install 'pixelrec[pixels]'" in said(lambda: random_backbone("vit", sizes=TINY["vit"]))
+
+
+@pytest.mark.parametrize("value", [10**9, 10**30, -1, 0, "x", [], [1, 2], {"a": 1}], ids=str)
+@pytest.mark.parametrize("key", ["num_hidden_layers", "hidden_size", "image_size", "dtype"])
+def test_odd_configurations_are_one_line_or_do_not_matter(vit: Path, key: str, value: object) -> None:
+    rewrite(vit, **{key: value})
+    with suppress(RecipeError):
+        load_backbone(str(vit))
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"a":' * 50_000, '{"a": ' + "9" * 5_000 + "}", ""])
+def test_a_configuration_that_is_no_object_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content, "utf-8")
+    assert "config.json cannot be read" in said(lambda: load_backbone(str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["config.json", WEIGHTS, "adapter_config.json"])
+def test_a_pipe_or_device_in_a_checkpoint_is_refused(vit: Path, name: str) -> None:
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        (vit / name).unlink(missing_ok=True)
+        make(vit / name)
+        assert f"{name}: cannot be read: is a pipe or a device" in said(lambda: load_backbone(str(vit)))
+
+
+@pytest.mark.parametrize(
+    "source", ["~no-such-user/x", "a\0b", "x" * 5000, "/" + "x" * 5000, "~no-such-user/x.pt"]
+)
+def test_sources_that_are_no_path_are_one_line(source: str) -> None:
+    assert "which is no path: " in said(lambda: make_network(NetworkConfig(source=source)))
+
+
+def test_a_pickle_is_refused_without_advice_to_run_it(vit: Path) -> None:
+    (vit / WEIGHTS).unlink()
+    torch.save({"a": Path("x")}, vit / "pytorch_model.bin")
+    message = said(lambda: load_backbone(str(vit)))
+    assert "a pickle that names other types" in message and "weights_only" not in message

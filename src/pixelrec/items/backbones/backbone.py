@@ -48,6 +48,11 @@ class Provenance:
     source: str  # a folder or a name on the hub; empty: made from sizes
     revision: str | None  # commit on the hub, or "sha256:…" of local weights; none: random weights
 
+    @property
+    def commit(self) -> str | None:
+        """The commit, if the weights are from the hub."""
+        return None if (self.revision or "sha256:").startswith("sha256:") else self.revision
+
 
 @dataclass(frozen=True)
 class Measurement:

@@ -18,9 +18,11 @@ from typing import Any
 import torch
 
 from pixelrec.errors import RecipeError, some_of
+from pixelrec.files.regular import demand_regular
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.picture_input import Preprocessing
 
+_LONG = 100  # characters of a path in a message
 SAFETENSORS = "model*.safetensors"
 TORCH_FILES = "pytorch_model*.bin"
 WRITTEN = ("config.json", "preprocessor_config.json")
@@ -47,15 +49,17 @@ class Checkpoint:
 
     def _read(self, name: str) -> Mapping[str, Any]:
         try:
+            demand_regular(self.folder / name)
             written = json.loads((self.folder / name).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise RecipeError(
                 f"{self.source} is no checkpoint: it has no {name}; give a folder written by transformers' "
                 "save_pretrained, or a model's name on the hub"
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise RecipeError(
-                f"{self.source}: {name} cannot be read ({error}); copy the checkpoint again"
+                f"{self.source}: {name} cannot be read ({reason}); copy the checkpoint again"
             ) from error
         if not isinstance(written, dict):
             raise RecipeError(f"{self.source}: {name} holds no object; copy the checkpoint again")
@@ -88,8 +92,9 @@ def find_checkpoint(source: str, *, revision: str | None = None, weights: bool =
 
     revision: a branch, tag or commit on the hub. weights: whether to download weights.
     """
-    folder = Path(source).expanduser()
+    folder = as_path(source)
     if folder.is_dir():
+        _demand_files(folder)
         if revision is not None:
             raise RecipeError(f"items.revision is {revision!r}, and {source} is a folder: leave it out")
         return Checkpoint(source, folder)
@@ -103,6 +108,31 @@ def find_checkpoint(source: str, *, revision: str | None = None, weights: bool =
     if weights and not list(found.glob(SAFETENSORS)):
         found = _downloaded(source, revision, [*WRITTEN, TORCH_FILES, f"{TORCH_FILES}.index.json"])
     return Checkpoint(source, found, commit=found.name)
+
+
+def as_path(source: str) -> Path:
+    """The path that `source` may be; `RecipeError` if it cannot be one."""
+    try:
+        path = Path(source).expanduser()
+        path.exists()
+        path.resolve()
+        return path
+    except (OSError, RuntimeError, ValueError) as error:  # too long, ~somebody unknown here, NUL
+        reason = error.strerror if isinstance(error, OSError) else error
+        shown = source if len(source) < _LONG else f"{source[:_LONG]}…"
+        raise RecipeError(f"items.source is {shown!r}, which is no path: {reason}; correct it") from None
+
+
+def _demand_files(folder: Path) -> None:
+    """Raises `RecipeError` if the folder holds something that readers would wait for, such as a pipe."""
+    for path in sorted(folder.iterdir()):
+        try:
+            if not path.is_dir():
+                demand_regular(path)
+        except OSError as error:
+            raise RecipeError(
+                f"{path}: cannot be read: {error.strerror or error}; copy the checkpoint again"
+            ) from None
 
 
 def _downloaded(name: str, revision: str | None, patterns: list[str]) -> Path:
@@ -161,6 +191,8 @@ def read_weights(model_class: Any, config: Any, checkpoint: Checkpoint) -> tuple
             )
     except Exception as error:  # a broken file makes its reader raise almost anything
         reason = str(error).strip().split("\n")[0] or type(error).__name__
+        if "weights_only" in str(error):  # torch would advise to load with less safety
+            reason = "they are no tensors alone, but a pickle that names other types"
         raise RecipeError(
             f"{checkpoint.source}: its weights cannot be read ({reason}); copy the checkpoint again"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from typing import Any, Literal, TypeAlias, final
 
 import torch
 
+from pixelrec.console.numbers import with_prefix
 from pixelrec.errors import RecipeError, nearest
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.checkpoint import (
@@ -27,6 +29,7 @@ Attention: TypeAlias = Literal["auto", "eager", "sdpa"]
 Statistics: TypeAlias = Literal["own", "half"]
 Sizes = Mapping[str, Any]  # entries of a transformers configuration
 _NO_SIZES: Sizes = {}
+_MOST_LAYERS = 1000
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def load_backbone(
     _demand_transformers()
     checkpoint = find_checkpoint(source, revision=revision)
     config, description = _plan_of(checkpoint, family, _NO_SIZES, options)
+    _demand_memory(description.family, config)
     model, report = read_weights(FAMILIES[description.family].model_class(), config, checkpoint)
     backbone = TransformersBackbone(model, description, Provenance(source, checkpoint.revision()))
     demand_complete(backbone, model, report, source)
@@ -153,9 +157,10 @@ def _plan_of(
 ) -> tuple[Any, Description]:
     written = checkpoint.config()
     name = _family_of(written.get("model_type"), family, checkpoint.source)
-    # CLIP and SigLIP have two towers; the configuration of the picture tower is nested.
-    config = _config(name, written.get("vision_config") or written, sizes)
-    return _plan(name, config, checkpoint.preprocessing(), options)
+    with _sizes_agree(name, f"restore the config.json of {checkpoint.source}, or correct items.sizes"):
+        # CLIP and SigLIP have two towers; the configuration of the picture tower is nested.
+        config = _config(name, written.get("vision_config") or written, sizes)
+        return _plan(name, config, checkpoint.preprocessing(), options)
 
 
 def _plan(
@@ -224,6 +229,7 @@ def _config(family: str, written: Mapping[str, Any], sizes: Sizes) -> Any:
 
 
 def _with_random_weights(config: Any, description: Description, source: str) -> AbstractBackbone:
+    _demand_memory(description.family, config)
     with quiet_transformers(), _sizes_agree(description.family):
         model = FAMILIES[description.family].model_class()(config)
         backbone = TransformersBackbone(model, description, Provenance(source, None)).eval()
@@ -232,15 +238,27 @@ def _with_random_weights(config: Any, description: Description, source: str) -> 
     return backbone
 
 
-@contextmanager
-def _sizes_agree(family: str) -> Iterator[None]:
-    """Errors of transformers over a configuration become a `RecipeError`."""
-    from huggingface_hub.errors import StrictDataclassError
+def _demand_memory(family: str, config: Any) -> None:
+    """Raises `RecipeError` for a network of more layers or weights than this machine can hold."""
+    with _sizes_agree(family):
+        for layers in (getattr(config, "num_hidden_layers", 1), sum(getattr(config, "depths", (1,)))):
+            if not 1 <= layers <= _MOST_LAYERS:
+                raise ValueError(f"{layers:,} layers, expected 1 to {_MOST_LAYERS:,}")
+        with quiet_transformers(), torch.device("meta"):
+            model = FAMILIES[family].model_class()(config)
+        needed = sum(tensor.nbytes for tensor in model.parameters())
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if needed > memory:
+            raise ValueError(f"its weights take {with_prefix(needed)} of {with_prefix(memory)} of memory")
 
+
+@contextmanager
+def _sizes_agree(family: str, remedy: str = "correct items.sizes") -> Iterator[None]:
+    """Errors of transformers over a configuration become a `RecipeError`."""
     try:
         yield
-    except (StrictDataclassError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except RecipeError:
+        raise
+    except Exception as error:  # an odd configuration makes transformers raise almost anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise RecipeError(
-            f"a {family} network cannot have these sizes ({reason}); correct items.sizes"
-        ) from error
+        raise RecipeError(f"a {family} network cannot have these sizes ({reason}); {remedy}") from error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pixelrec.errors import RecipeError, nearest
 from pixelrec.items.backbones.backbone import AbstractBackbone
+from pixelrec.items.backbones.checkpoint import as_path
 from pixelrec.items.backbones.clip_checkpoint import load_clip_resnet
 from pixelrec.items.backbones.clip_resnet import (
     ARCHITECTURES,
@@ -49,7 +49,7 @@ def make_network(config: NetworkConfig) -> AbstractBackbone:
     """The network of a recipe, in fp32 and eval mode; `RecipeError` for unsuitable options."""
     if config.family is not None and config.family not in NETWORKS:
         raise RecipeError(f"items.family is {config.family!r}; {nearest(config.family, NETWORKS)}")
-    file = config.source is not None and Path(config.source).suffix in _WEIGHT_FILES
+    file = config.source is not None and as_path(config.source).suffix in _WEIGHT_FILES
     if config.family == CLIP_RESNET or (config.family is None and file):
         return _clip_resnet(config)
     if config.family == CNN_F:
@@ -96,7 +96,7 @@ def _clip_resnet(config: NetworkConfig) -> AbstractBackbone:
             )
         _demand_unset("items.revision", config.revision, "a file of weights has none")
         _demand_unset("items.sizes", dict(config.sizes), "the weights determine the sizes")
-        return load_clip_resnet(Path(config.source), options)
+        return load_clip_resnet(as_path(config.source), options)
     _demand_unset("items.source", config.source, "random weights have none")
     _demand_known_sizes(config.sizes, {"architecture"}, CLIP_RESNET)
     if "architecture" not in config.sizes:

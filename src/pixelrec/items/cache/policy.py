@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from pixelrec.console.numbers import with_prefix
-from pixelrec.errors import RecipeError
+from pixelrec.errors import ImageError, RecipeError
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.cache.feeds import AbstractFeed, CacheFeed, ResidentFeed, lower_states
 from pixelrec.items.cache.key import DTYPES, ActivationKey, Dtype, key_of
 from pixelrec.items.cache.store import build, open_activations, verify
-from pixelrec.items.cache.writer import lack_of_room
+from pixelrec.items.cache.writer import UnfitStates, lack_of_room
 from pixelrec.items.chunks import pictures_at_once
 from pixelrec.items.encoder import Log
 from pixelrec.items.pictures import Pictures
@@ -127,23 +127,34 @@ def verdict_on(backbone: AbstractBackbone, boundary: int, dtype: Dtype, *, items
 def cached_feed(config: CacheConfig, frozen: Frozen, log: Log | None) -> AbstractFeed | None:
     """The cache as a feed, if it is wanted. With a `log` it is made if necessary, otherwise only looked up.
 
-    Raises:
-        RecipeError: `always`, and nothing is frozen.
+    Raises, but for `auto`, which then goes on without a cache:
+        RecipeError: nothing is frozen, or the states do not fit the stored dtype.
         ImageError: the disk is too small, or the cache is damaged or belongs to something else.
     """
     if config.use == "never" or config.folder is None or not _wanted(config, frozen, log):
         return None
+    try:
+        return _feed(config, config.folder, frozen, log)
+    except (ImageError, UnfitStates) as reason:
+        if config.use == "always":
+            raise
+        if log is not None:
+            log(f"activation cache: no, {reason}")
+        return None
+
+
+def _feed(config: CacheConfig, folder: Path, frozen: Frozen, log: Log | None) -> AbstractFeed | None:
     key = frozen.key(config.dtype)
     compute = partial(frozen.states, dtype=config.dtype)
-    activations = open_activations(config.folder, key, whole=log is not None)
+    activations = open_activations(folder, key, whole=log is not None)
     if activations is None:
         if log is None:
             return None
-        if config.use == "auto" and (line := lack_of_room(config.folder, key)):
+        if config.use == "auto" and (line := lack_of_room(folder, key)):
             log(f"activation cache: no, {line}")
             return None
         chunk = frozen.chunk or pictures_at_once(frozen.backbone, 0, frozen.boundary, frozen.device)
-        activations = build(config.folder, key, compute, chunk=chunk, log=log)
+        activations = build(folder, key, compute, chunk=chunk, log=log)
     some = np.linspace(1, key.items, min(VERIFIED, key.items)).astype(np.int64)
     verify(activations, compute, some)
     # In the memory of an accelerator if the states fit, else in the mapped file.

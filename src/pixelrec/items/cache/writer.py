@@ -45,6 +45,10 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _CANNOT_ALLOCATE = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})  # of some file systems
 
 
+class UnfitStates(RecipeError):
+    """States that the stored dtype cannot hold."""
+
+
 def demand_room(folder: Path, key: ActivationKey, log: Log) -> None:
     """Log the bytes needed and free, before anything is written; states already written count as free."""
     free, written = _free(folder), _allocated(folder / STATES)
@@ -203,7 +207,7 @@ def _stored(states: Tensor, ids: np.ndarray, key: ActivationKey) -> Tensor:
         if fits
         else f"reach {largest:.3g}, too large for {key.dtype} (up to {limits.max:.3g})"
     )
-    raise RecipeError(f"{which} {problem}: set items.cache_dtype bf16")
+    raise UnfitStates(f"{which} {problem}: set items.cache_dtype bf16")
 
 
 @contextmanager
