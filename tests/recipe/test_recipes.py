@@ -151,7 +151,10 @@ def test_another_name_is_another_class_with_its_own_options() -> None:
         ("seed:\n", "seed is null"),
         ("users: {name: mf, towers: null}\n", "users.towers is null; give a value, such as []"),
         ("users: {1: 2}\n", "unknown key 'users.1'"),
-        ("3: 4\n", "unknown key '3'; known: about, items, length, loss, negatives, optimiser, scoring"),
+        (
+            "3: 4\n",
+            "unknown key '3'; options are called SECTION.WORD, with the sections items, users,",
+        ),
         ("optimiser: {learning_rate: null}\n", "optimiser.learning_rate is null"),
         ("optimiser: {learning_rate: 0.1, backbone_weight_decay: 20}\n", "weight_decay 20 is 2: a step"),
         ("users: {name: mf, towers: [4]}\ntraining: {batch_size: 1}\n", "training.batch_size is 1"),

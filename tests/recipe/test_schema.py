@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import jsonschema
@@ -15,7 +16,7 @@ from pixelrec.recipe.options import Option, options_of
 from pixelrec.recipe.recipe import SHIPPED, read_recipe, recipes, resolve
 from pixelrec.recipe.registry import NAMED, joins
 from pixelrec.recipe.schema import json_schema, recipe_options
-from pixelrec.recipe.yaml_text import read_yaml
+from pixelrec.recipe.yaml_text import read_yaml, write_yaml
 from pixelrec.users import USER_MODELS
 from pixelrec.users.sasrec import SASRec
 
@@ -156,14 +157,65 @@ def test_types_in_plain_words(hint: Any, text: str) -> None:
         ("users:\n  name: &b [1, *b]", "line 2 contains itself"),
         ("users: &c {<<: *c}", "line 1 contains itself"),
         (f"about: {'[' * 2000}", "nested too deeply"),
+        (
+            "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60)),
+            "its aliases stand for over 200,000 values",
+        ),
+        ("".join(f"key{n}: 1\n" for n in range(20_000)), "bytes; expected a recipe of at most 200,000"),
+        ('about: "\x1b[2J"', r"the control character '\x1b' at position 8"),
+        (r'about: "\e[2J"', r"about holds the control character '\x1b'; remove it"),
+        ("about: a\0b", r"the control character '\x00'"),
+        ("a: 1\n---\nb: 2", "expected a single document in the stream, but found another"),
+        ("seed: " + "9" * 5000, "not YAML: Exceeds the limit"),
+        ("seed: 0x" + "f" * 5000, "expected a whole number"),
+        ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor for the tag"),
     ],
 )
-def test_a_recipe_without_end_is_one_clear_line(text: str, says: str, tmp_path: Any) -> None:
+def test_a_recipe_without_end_or_sense_is_one_clear_line(text: str, says: str, tmp_path: Any) -> None:
     path = tmp_path / "endless.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RecipeError) as raised:
         read_recipe(path)
     assert says in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("010", 10),
+        ("-7", -7),
+        ("1e-3", 1e-3),
+        (".5", 0.5),
+        ("true", True),
+        ("~", None),
+        ("", None),
+        ("yes", "yes"),
+        ("no", "no"),
+        ("0x10", "0x10"),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("2024-01-05", "2024-01-05"),
+        ("\u0664", "\u0664"),
+    ],
+)
+def test_plain_values_are_read_as_they_are_written(text: str, read: Any) -> None:
+    found = read_yaml(text, "value")
+    assert (found, type(found)) == (read, type(read))
+    assert read_yaml(write_yaml({"value": found}), "again") == {"value": found}
+
+
+def test_what_is_no_file_of_text_is_no_recipe(tmp_path: Any) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "folder.yaml").mkdir()
+    for name in ("pipe", "zero", "folder"):
+        with pytest.raises(RecipeError, match="is no file; give the path of a recipe"):
+            read_recipe(tmp_path / f"{name}.yaml")
+    (tmp_path / "latin.yaml").write_bytes(b"about: caf\xe9")
+    with pytest.raises(RecipeError, match="cannot be read: .* expected YAML in UTF-8"):
+        read_recipe(tmp_path / "latin.yaml")
+    with pytest.raises(RecipeError, match="about holds the control character"):
+        read_recipe("sasrec-id", {"about": "\x1b]0;title\x07"})
 
 
 def test_an_alias_used_twice_is_no_circle(tmp_path: Any) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Literal, Union, final, get_args, get_origin, get_type_hi
 
 from pixelrec.errors import RequestError, nearest
 from pixelrec.recipe.options import parameter_texts
+from pixelrec.recipe.unknown import TOP
 
 SUPPLIED = ("console", "on_packed", "on_note")  # parameters that are no words of the command line
 # Classes that a command line names by a path or a name, so that nothing heavy is imported for their sake.
@@ -206,7 +207,8 @@ class _Reader:
 
     def _is_override(self, flag: str) -> bool:
         """A word that is nearly an option is a slip."""
-        slip = "." not in flag and get_close_matches(flag, self.options, n=1, cutoff=0.75)
+        slip = "." not in flag and flag[2:] not in TOP
+        slip = slip and bool(get_close_matches(flag, self.options, n=1, cutoff=0.75))
         return flag.startswith("--") and len(flag) > 2 and not slip
 
 

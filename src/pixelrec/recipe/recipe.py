@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pixelrec.errors import RecipeError, similar
 from pixelrec.recipe.published import check_published
-from pixelrec.recipe.yaml_text import read_yaml, write_yaml
+from pixelrec.recipe.unknown import demand_known
+from pixelrec.recipe.yaml_text import LARGEST, read_yaml, write_yaml
 
 if TYPE_CHECKING:
     from pixelrec.training.loop import TrainingConfig
@@ -62,19 +64,13 @@ def read_values(source: str | Path) -> tuple[str, dict[str, Any]]:
     """The name of a recipe and its values as they are written: neither complete nor checked."""
     path, name = Path(source), str(source)
     if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise RecipeError(
-                f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists"
-            )
-        try:
-            name, text = path.stem, path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(f"{path}: cannot be read: {error}; expected YAML in UTF-8") from None
-    elif name in (known := list(_names())):
+        name, text = path.stem, _text(path)
+    elif name.lower() in (known := list(_names())):
+        name = name.lower()
         text = _shipped(name)
     else:
         listed = "`pixelrec recipes` lists the shipped ones, and a file ends in .yaml or .yml"
-        hint = similar(name, known) or listed
+        hint = similar(name.lower().replace("_", "-"), known) or listed
         raise RecipeError(f"no recipe is called {name!r}; {hint}")
     values = read_yaml(text, f"recipe {source}")
     if not isinstance(values, dict):
@@ -87,14 +83,34 @@ def read_values(source: str | Path) -> tuple[str, dict[str, Any]]:
     return name, values
 
 
+def _text(path: Path) -> str:
+    if not path.exists():
+        raise RecipeError(
+            f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists"
+        )
+    if not path.is_file():
+        raise RecipeError(f"{path} is no file; give the path of a recipe, a YAML file")
+    try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise RecipeError(f"{path}: {size:,} bytes; expected a recipe of at most {LARGEST:,}")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}; expected YAML in UTF-8") from None
+
+
 def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
     """Fills in every default and checks every key and type."""
+    try:
+        demand_known(values, overrides)
+    except RecipeError as error:
+        raise RecipeError(f"recipe {name}: {error}") from None
     from pixelrec.recipe.overrides import overridden
     from pixelrec.recipe.registry import complete, keep_width  # torch and pydantic load here
     from pixelrec.recipe.schema import checked
 
     merged = overridden(values, overrides)
     try:
+        _demand_printable({"name": name, **merged})
         published = check_published(merged.pop("published", None))
         complete(merged)
         if "items.name" in overrides:
@@ -103,6 +119,19 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
     except RecipeError as error:
         raise RecipeError(f"recipe {name}: {error}") from error
     return Recipe(name, config, published)
+
+
+def _demand_printable(values: Any, key: str = "") -> None:
+    """Raises `RecipeError` for text with control characters, and for bytes that are no UTF-8."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            place = f"{key}.{name}".removeprefix(".")
+            _demand_printable(name, f"the key {place!r}")
+            _demand_printable(value, place)
+    elif isinstance(values, str):
+        odd = [c for c in values if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"]
+        if odd:
+            raise RecipeError(f"{key} holds the control character {odd[0]!r}; remove it")
 
 
 def recipes() -> dict[str, str]:

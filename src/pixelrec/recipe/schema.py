@@ -25,11 +25,12 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 
-from pixelrec.errors import RecipeError, nearest
+from pixelrec.errors import RecipeError
 from pixelrec.recipe.options import LARGEST, Option, options_of
 from pixelrec.recipe.overrides import DEFAULT_NAMES, at
 from pixelrec.recipe.published import PUBLISHED_SCHEMA
 from pixelrec.recipe.registry import NAMED, PART, PLAIN, classes, joins
+from pixelrec.recipe.unknown import hint
 
 Tree: TypeAlias = "dict[str, Option | Tree]"
 """The options of a recipe, or of a section, by their own names."""
@@ -185,7 +186,7 @@ def _message(errors: list[ErrorDetails], values: Mapping[str, Any], known: list[
             while isinstance(value, dict) and value:  # the path to the first value below it
                 inner, value = next(iter(value.items()))
                 key = f"{key}.{inner}"
-            return f"unknown key {key!r}; {_near(key, [option.key for option in known])}"
+            return f"unknown key {key!r}; {hint(key, [option.key for option in known])}"
     place = errors[0]["loc"]
     keys = {option.key: option for option in known}
     key = next(key for n in range(len(place)) if (key := ".".join(map(str, place[: n + 1]))) in keys)
@@ -199,16 +200,6 @@ def _message(errors: list[ErrorDetails], values: Mapping[str, Any], known: list[
         return f"{key} is null; give a value, {given}"
     quotes = option.may_be(str) and not option.may_be(int) and not isinstance(value, str)
     return f"{key} is {value!r}; expected {option.type}{': put it in quotes' if quotes else ''}"
-
-
-def _near(key: str, known: list[str]) -> str:
-    """A hint for an unknown key, from the options of the innermost section or part that exists."""
-    above = key
-    while above:
-        above = above.rpartition(".")[0]
-        if inside := [k for k in known if k.startswith(f"{above}.")]:
-            return nearest(key, inside)
-    return nearest(key, known if "." in key else {k.partition(".")[0] for k in known})
 
 
 def _check_together(config: Mapping[str, Any]) -> None:

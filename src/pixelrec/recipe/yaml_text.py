@@ -1,4 +1,4 @@
-"""The YAML of recipes: as PyYAML reads it, but 1e-3 is a number, and a key that occurs twice is an error."""
+"""The YAML of recipes: plain values as in YAML 1.2 (`010` is 10, `no` is text), and no key twice."""
 
 from __future__ import annotations
 
@@ -9,38 +9,71 @@ import yaml
 
 from pixelrec.errors import RecipeError
 
-_EXPONENT = re.compile(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+$")  # YAML 1.1, which PyYAML reads, wants 1.0e-3
+LARGEST = 200_000  # bytes of a recipe, and values of it with aliases resolved: a hundred times the usual
+_PLAIN = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?[0-9]+", list("-+0123456789")),
+    "float": (
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+    "merge": (r"<<", ["<"]),
+}
 
 
 @final
 class _Loader(yaml.SafeLoader):
-    """Reads 1e-3 as a number."""
+    """Reads what YAML 1.1 takes for octal numbers, minutes, dates and booleans as it is written."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+    def construct_whole(self, node: yaml.ScalarNode) -> int:
+        return int(self.construct_scalar(node))
 
 
 @final
 class _Dumper(yaml.SafeDumper):
-    """Quotes text that `_Loader` would take for a number."""
+    """Quotes text that `_Loader` would take for something else."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
 
 
 for _each in (_Loader, _Dumper):
-    _each.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
+    for _tag, (_pattern, _first) in _PLAIN.items():
+        _each.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole)
 
 
 def read_yaml(text: str, source: str) -> Any:
     """The value of a YAML text without keys that occur twice; `source` names it in messages."""
-    loader = _Loader(text)
+    if len(text) > LARGEST:
+        raise RecipeError(f"{source}: {len(text):,} characters; expected a recipe of at most {LARGEST:,}")
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _check(node, source, "", set(), set())
-        return loader.construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:  # such as a 31st of February
-        raise RecipeError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            if _check(node, source, "", set(), {}) > LARGEST:
+                raise RecipeError(f"{source}: its aliases stand for over {LARGEST:,} values; write fewer")
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except (yaml.YAMLError, ValueError) as error:  # such as a number of 5,000 digits
+        raise RecipeError(f"{source}: not YAML: {_reason(error)}") from None
     except RecursionError:
         raise RecipeError(f"{source}: nested too deeply; a recipe has sections, parts and options") from None
-    finally:
-        loader.dispose()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        return f"{said}, in line {mark.line + 1}, column {mark.column + 1}"
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"the control character {chr(error.character)!r} at position {error.position}; remove it"
+    return " ".join(str(error).split())
 
 
 def read_value(text: str) -> Any:
@@ -56,14 +89,19 @@ def write_yaml(values: Any) -> str:
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _check(node: yaml.Node, source: str, prefix: str, above: set[int], done: set[int]) -> None:
-    """Refuses keys that occur twice and nodes below themselves; `done` holds the checked ones."""
+def _check(node: yaml.Node, source: str, prefix: str, above: set[int], sizes: dict[int, int]) -> int:
+    """The number of values below a node, each alias counted as what it stands for.
+
+    Refuses keys that occur twice and nodes below themselves. sizes: those of the nodes that were checked.
+    """
     if id(node) in above:
         line = node.start_mark.line + 1
         raise RecipeError(f"{source}: the anchor in line {line} contains itself; remove the alias")
-    if id(node) in done or isinstance(node, yaml.ScalarNode):
-        return
-    inside = above | {id(node)}
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) in sizes:
+        return sizes[id(node)]
+    inside, size = above | {id(node)}, 1
     lines: dict[str, int] = {}
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ((None, n) for n in node.value):
         name = prefix
@@ -74,5 +112,6 @@ def _check(node: yaml.Node, source: str, prefix: str, above: set[int], done: set
                 where = f"in line {line}" if first == line else f"in lines {first} and {line}"
                 raise RecipeError(f"{source}: {name} occurs twice, {where}; remove one")
             lines[name] = line
-        _check(value, source, f"{name}.", inside, done)
-    done.add(id(node))
+        size += _check(value, source, f"{name}.", inside, sizes)
+    sizes[id(node)] = size
+    return size
