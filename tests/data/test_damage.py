@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
 import os
 import random
@@ -80,6 +82,52 @@ def test_damage_anywhere_is_named_or_changes_nothing(whole: Path, tmp_path: Path
         else:
             if name != "manifest.json":  # its names of sources and versions are not checked
                 assert found == expected
+
+
+SOURCES: dict[str, Callable[[pl.DataFrame, Path], object]] = {
+    "x.csv": lambda frame, path: frame.write_csv(path),
+    "quoted.csv": lambda frame, path: frame.write_csv(path, quote_style="always"),
+    "x.csv.gz": lambda frame, path: path.write_bytes(gzip.compress(frame.write_csv().encode(), mtime=0)),
+    "x.parquet": lambda frame, path: frame.write_parquet(path, compression="uncompressed"),
+    "small.parquet": lambda frame, path: frame.write_parquet(path),
+}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("role", ["interactions", "items"])
+def test_damaged_sources_are_read_as_python_reads_them_or_named(
+    tmp_path: Path, name: str, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixelrec.data.prepare.save_picture", lambda _, path: path.touch())
+    events = pl.DataFrame(
+        {"item_id": [f"i{n % 7}" for n in range(30)], "user_id": [f"ü{n % 4}" for n in range(30)],
+         "timestamp": range(1_600_000_000, 1_600_000_030)}
+    )  # fmt: skip
+    described = pl.DataFrame(
+        {"item_id": [f"i{n}" for n in range(7)], "title": ["a, b", "", "ü", "1", "2", "3", "4"]}
+    )
+    plain, source, chance = tmp_path / "plain.parquet", tmp_path / name, random.Random(name + role)
+    events.write_parquet(plain)
+    SOURCES[name](events if role == "interactions" else described, source)
+    content = source.read_bytes()
+    for turn in range(int(os.environ.get("DAMAGES", "8"))):
+        source.write_bytes(damaged(content, chance))
+        try:
+            if role == "interactions":
+                dataset = prepare(source, out=tmp_path / f"out{turn}")
+            else:
+                dataset = prepare(plain, items=source, out=tmp_path / f"out{turn}")
+        except DataError as error:
+            assert "\n" not in str(error)
+            assert str(source) in str(error)
+            continue
+        if role == "interactions" and source.suffix == ".csv":
+            with source.open(encoding="utf-8-sig", newline="") as file:
+                rows = [row for row in csv.DictReader(file) if any(row.values())]
+            assert dataset.interactions + dataset.exact_repeats == len(rows)
+            assert set(dataset.user_ids) == {
+                row[next(k for k in row if "user_id" in k.lower())] for row in rows
+            }
 
 
 def manifest(**changes: object) -> Callable[[Path], object]:

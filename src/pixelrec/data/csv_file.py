@@ -214,7 +214,7 @@ def _parse(layout: _Layout, block: _Block) -> pl.DataFrame | None:
             table = table.hstack(
                 seconds_of_dates(times) if layout.unit is None else seconds_and_fraction(times, layout.unit)
             )
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         last, reason = block.line + block.body.count(b"\n") - 1, str(error).strip().partition("\n")[0]
         why = f"lines {block.line} to {last}: not readable as CSV ({reason})"
         raise _fault(layout, block) or DataError(f"{layout.path}, {why}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -29,7 +29,7 @@ from pixelrec.data.manifest import ENTRIES, FORMAT, VERSION, demand_place
 from pixelrec.data.parts import parts_of
 from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
-from pixelrec.errors import DataError, some_of
+from pixelrec.errors import DataError, demand_address_space, some_of
 from pixelrec.files.atomic import new_folder
 from pixelrec.files.table_file import write_table
 from pixelrec.images.covers import list_path
@@ -100,6 +100,7 @@ def prepare(
     if described_by is not None:
         demand_file(described_by)
         inputs |= {described_by: described_by.name}
+    demand_address_space(_address_space(inputs))
     ours = ENTRIES if pack_covers is None else ENTRIES | {COVERS, list_path(Path(COVERS)).name}
     with new_folder(out, DataError, ours=ours) as folder:
         demand_place(out, inputs, overwrite)
@@ -262,6 +263,12 @@ def _kept(dataset: Dataset, items: np.ndarray) -> tuple[pl.DataFrame, np.ndarray
 def _new_numbers(kept: np.ndarray) -> np.ndarray:
     """int32: the new number of each old one that is kept; number 0 stays 0."""
     return np.cumsum(kept, dtype=np.int32) - np.int32(kept[0])
+
+
+def _address_space(files: Iterable[Path]) -> int:
+    """Bytes, as measured: the more the larger the files, which are compressed unless they are CSV."""
+    size = sum(file.stat().st_size * (1 if file.suffix.lower() == ".csv" else 4) for file in files)
+    return 1_400_000_000 + 9 * min(size, 2 * 10**8) + 4 * max(size - 2 * 10**8, 0)
 
 
 def _check_evaluated(sequences: Sequences, source: str) -> None:
