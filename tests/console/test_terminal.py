@@ -18,6 +18,7 @@ def test_control_characters_are_escaped_and_others_stay() -> None:
     assert printable("two\nlines\t|\x1b", lines=True) == "two\nlines\t|\\x1b"
     ordinary = "Füße 東京 👩\u200d🚀 می\u200cخواهم é"
     assert printable(ordinary) == ordinary
+    assert printable("a\u200bb\ufeff\u2066\U000e0041") == "a\\u200bb\\ufeff\\u2066\\U000e0041"
 
 
 @pytest.mark.parametrize("how", ["say", "table", "print", "title"])

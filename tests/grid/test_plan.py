@@ -95,8 +95,8 @@ def test_a_common_reason_is_given_once(dataset: Dataset, tmp_path: Path) -> None
 def test_files_of_one_name_would_share_a_folder(dataset: Dataset, tmp_path: Path) -> None:
     for name in ("published-mf-id.yaml", "other.yaml", "Other.yaml"):
         (tmp_path / name).write_text("users: {name: mf}\n", encoding="utf-8")
-    with pytest.raises(RecipeError, match="published-mf-id"):
-        planned(dataset, tmp_path / "out", "published/mf-id", tmp_path / "published-mf-id.yaml")
+    grid = planned(dataset, tmp_path / "out", "published/mf-id", tmp_path / "published-mf-id.yaml")
+    assert [recipe.name for recipe in grid.recipes] == ["published/mf-id", f"{tmp_path.name}/published-mf-id"]
     with pytest.raises(RecipeError, match="name of its own"):
         planned(dataset, tmp_path / "out", tmp_path / "other.yaml", tmp_path / "Other.yaml")
 
@@ -232,3 +232,16 @@ def test_a_runner_that_waits_names_the_process_it_waits_for(dataset: Dataset, tm
         printer.wait_for([cell])
     assert f"waiting    for process {os.getpid()} on " in screen.getvalue()
     assert screen.getvalue().endswith("working on mf-id seed 0\n")
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(dataset: Dataset, tmp_path: Path) -> None:
+    files = [tmp_path / folder / "mine.yaml" for folder in ("a", "b")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text("users: {name: mf}\nlength: 5\n", encoding="utf-8")
+    grid = planned(dataset, tmp_path / "out", *files, seeds=1)
+    assert [recipe.name for recipe in grid.recipes] == ["a/mine", "b/mine"]
+    assert [cell.folder.parent.name for cell in grid.in_turn()] == ["a-mine", "b-mine"]
+    assert [recipe.name for recipe in planned(dataset, tmp_path / "out", files[0]).recipes] == ["mine"]
+    with pytest.raises(RecipeError, match="would share"):
+        planned(dataset, tmp_path / "out", files[0], files[0])

@@ -357,3 +357,11 @@ def test_each_finished_cell_is_read_once(grid: Grid, finish: Finish, monkeypatch
         found = collector.results()
     assert read == ["seed-0", "seed-1"]
     assert markdown_table(found) == markdown_table(collect_results(grid, baselines(grid)))
+
+
+def test_a_name_is_no_mark_and_no_markup_in_markdown(grid: Grid) -> None:
+    hostile = "a|b<script>*x*[y](z)\x1b"
+    cells = [[replace(cell, recipe=replace(cell.recipe, name=hostile)) for cell in grid.cells[0]]]
+    ranks = {"popularity": np.arange(1, len(grid.cases()) + 1)}
+    table = markdown_table(collect_results(replace(grid, cells=cells), ranks))
+    assert r"| a\|b&lt;script&gt;\*x\*\[y\](z)\x1b (0 of 3 seeds) |" in table

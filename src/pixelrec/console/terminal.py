@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
     from rich.table import Table
 
-# C0, DEL and C1; separators of lines and paragraphs; marks, embeddings and isolates that reorder text.
+# C0, DEL and C1; separators of lines and paragraphs; marks, embeddings and isolates that reorder text; what
+# takes no place: two ids must not look the same. (Joiners take none either, but Persian and Hindi need them.)
 _CONTROLS = (
     *range(0x20),
     *range(0x7F, 0xA0),
     *(0x061C, 0x200E, 0x200F),
     *range(0x2028, 0x202F),
-    *range(0x2066, 0x206A),
+    *range(0x2060, 0x2070),
+    *(0xAD, 0x180E, 0x200B, 0xFEFF),
+    *range(0xE0000, 0xE0080),
 )
-_ESCAPED = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _CONTROLS}
+_ESCAPED = {code: f"\\x{code:02x}" if code < 0x100 else repr(chr(code))[1:-1] for code in _CONTROLS}
 _ESCAPED_IN_LINES = {code: text for code, text in _ESCAPED.items() if chr(code) not in "\n\t"}
 
 

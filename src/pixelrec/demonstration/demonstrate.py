@@ -10,6 +10,7 @@ from typing import Any, final
 
 from rich.console import Console
 
+from pixelrec.console.terminal import say
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
 from pixelrec.demonstration.world import World, generate_world
@@ -88,11 +89,11 @@ def make_dataset(out: Path, seed: int, console: Console) -> tuple[World, Dataset
     if find_spec("transformers") is None:  # before a minute is spent on ids
         raise RequestError("the demo needs picture networks; pip install 'pixelrec[pixels]'")
     world = generate_world(out / "world", seed=seed)
-    console.print(f"world      {world.folder}: interactions, item information and covers, drawn by code")
+    say(f"world      {world.folder}: interactions, item information and covers, drawn by code", console)
     dataset = prepare(world.interactions, out=out / "data", items=world.items)
     packed = pack(world.covers, dataset.covers, list(dataset.item_ids), size=PICTURE_SIZE).packed
     counts = f"{dataset.users:,} users, {dataset.items:,} items, {packed} covers"
-    console.print(f"data set   {dataset.folder}: {counts}")
+    say(f"data set   {dataset.folder}: {counts}", console)
     return world, dataset
 
 

@@ -75,7 +75,8 @@ def work(recipe: str, values: Mapping[str, Any], folder: str, data: str, split: 
 def _train(cell: Cell, dataset: Dataset, jobs: int) -> None:
     console = Screen.on(Output(sys.stdout))
     journal = cell.folder / "metrics.jsonl"  # resuming a finished training leaves it alone
-    before = journal.stat().st_mtime_ns if journal.exists() else 0
+    monitor = cell.recipe.training.monitor
+    before = len(read_journal(journal, monitor))
     if cell.about is not None:
         run = resume_run(Run.open(cell.folder), dataset, console)
     else:
@@ -83,7 +84,7 @@ def _train(cell: Cell, dataset: Dataset, jobs: int) -> None:
     for split in get_args(Split):  # a checkpoint may have been evaluated that is no longer the best
         if not is_evaluated(run.folder, split):
             result_files(run.folder, split)[1].unlink(missing_ok=True)
-    _costs(run, dataset, jobs, trained=journal.stat().st_mtime_ns != before).write(run.folder)
+    _costs(run, dataset, jobs, trained=len(read_journal(journal, monitor)) > before).write(run.folder)
 
 
 def _costs(run: Run, dataset: Dataset, jobs: int, *, trained: bool) -> Costs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,7 +72,7 @@ def plan(
         raise RequestError(
             "seed cannot be set for a grid: its seeds are 0, 1, …; give their number with --seeds"
         )
-    chosen = [_read(recipe, overrides) for recipe in recipes]
+    chosen = _distinct(recipes, [_read(recipe, overrides) for recipe in recipes])
     _demand_folders(chosen, out)
     cells = [
         [
@@ -98,6 +99,19 @@ def _read(recipe: str | Path | Recipe, overrides: Mapping[str, Any]) -> Recipe:
     build_loss(chosen)  # refuses negatives that the loss cannot use
     try_user_model(chosen)
     return chosen
+
+
+def _distinct(sources: Sequence[str | Path | Recipe], recipes: Sequence[Recipe]) -> list[Recipe]:
+    """The recipes; those of one name that come from files are called by the folder, too: "a/x", "b/x"."""
+    names = Counter(slug(recipe.name).casefold() for recipe in recipes)
+    return [
+        replace(recipe, name=f"{Path(source).resolve().parent.name}/{recipe.name}")
+        if names[slug(recipe.name).casefold()] > 1
+        and not isinstance(source, Recipe)
+        and Path(source).is_file()
+        else recipe
+        for source, recipe in zip(sources, recipes, strict=True)
+    ]
 
 
 def _demand_folders(recipes: Sequence[Recipe], out: Path) -> None:

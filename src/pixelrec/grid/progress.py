@@ -37,6 +37,8 @@ class ProgressPrinter:
         recipes, seeds = plural(len(self.grid.recipes), "recipe"), plural(len(self.grid.cells[0]), "seed")
         done, total = self._done(), len(self.grid.in_turn())
         left = f"{done} done already, {total - done} to go" if done else f"{plural(total, 'run')} to go"
+        if trained := self._trained() - done:
+            left += f", {trained} of them only to rank"
         at_once = f", {jobs} at a time" if jobs > 1 and done < total else ""
         self.say(f"grid       {recipes} × {seeds} in {self.grid.out}: {left}{at_once}")
         for cell in self.grid.in_turn():
@@ -105,6 +107,9 @@ class ProgressPrinter:
 
     def _name(self, cell: Cell) -> str:
         return f"{cell.recipe.name:<{self._width}}  seed {cell.seed}"
+
+    def _trained(self) -> int:
+        return sum(Costs.read(cell.folder) is not None for cell in self.grid.in_turn())
 
     def _done(self) -> int:
         return sum(cell.state(self.grid.split) == "done" for cell in self.grid.in_turn())

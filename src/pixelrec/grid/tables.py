@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
+from html import escape
 
 from pixelrec.console.numbers import plural
+from pixelrec.console.terminal import printable
 from pixelrec.evaluation.comparison import repeats_note
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
 from pixelrec.files.csv_text import csv_text
@@ -19,7 +22,8 @@ def markdown_table(results: Results) -> str:
     columns = [column for column in all_columns(results) if column.markdown]
     table = [["model", *(column.title for column in columns)], ["---", *("---:" for _ in columns)]]
     for row in results.rows:
-        name = row.model if row.role == "recipe" else f"*{row.model}*"
+        written = re.sub(r"([\\`*_\[\]])", r"\\\1", row.model)  # which Markdown would read as marks
+        name = written if row.role == "recipe" else f"*{written}*"
         texts = [(column.text(column.estimate(row)), column.is_best(row, results.rows)) for column in columns]
         cells = [f"**{text}**" if best else text for text, best in texts]
         table.append([f"{name} ({row.progress})" if row.progress else name, *cells])
@@ -28,8 +32,8 @@ def markdown_table(results: Results) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Without bars and line breaks, which would end the cell or the row."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """Without bars and line breaks, which would end the cell or the row, and without HTML."""
+    return escape(printable(" ".join(text.split())), quote=False).replace("|", "\\|")
 
 
 def csv_table(results: Results) -> str:
