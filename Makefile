@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test check clean
 
@@ -16,10 +17,12 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-$(STAMP): pyproject.toml constraints.txt
+# All but torch is checked against the digests of requirements.txt; torch's wheels differ by accelerator.
+$(STAMP): pyproject.toml constraints.txt requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pixelrec needs Python >= 3.11, this is " + sys.version.split()[0] + "; choose another with make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(PIP) --require-hashes --no-deps --requirement requirements.txt
+	$(PIP) --no-build-isolation --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 clean:
