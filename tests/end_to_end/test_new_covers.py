@@ -195,7 +195,7 @@ def test_what_cannot_be_is_said_in_a_line(
         ([cover, twin], f"two items would have the id '{cover.name}'"),
         ([known], f"two items would have the id '{item}'"),
         ([text], "notes.jpg: "),
-        ([tmp_path / "none.jpg"], "none.jpg: missing"),
+        ([tmp_path / "none.jpg"], "none.jpg: no such file"),
         ([tmp_path], "a folder, not a file"),
         ([Path(shutil.copy(cover, tmp_path / "b\udcff.png"))], "a name that is not UTF-8"),
     ]:

@@ -60,7 +60,7 @@ def empty(shop: SimpleNamespace) -> None:
     ("spoil", "more", "says"),
     [
         (damage, [], r"2 of 8 items have no usable cover \[1 missing, 1 not-a-picture\]: .*nothing is kept"),
-        (nowhere, [], "no folder of covers"),
+        (nowhere, [], "no such file or folder; give the folder of the covers"),
         (empty, [], "holds no covers: expected files such as <item_id>.jpg"),
         (lambda _: None, ["--size", 0], "size is 0; expected a whole number of at least 1"),
     ],
@@ -88,7 +88,7 @@ def test_interrupted_while_packing_it_leaves_nothing(
     monkeypatch.setattr("pixelrec.images.pack.StoreWriter.add", interrupted)
     before = sorted(shop.out.parent.rglob("*"))
     assert main(words(shop)) == 130
-    assert "interrupted" in capsys.readouterr().err
+    assert "stopped; the same command" in capsys.readouterr().err
     assert sorted(shop.out.parent.rglob("*")) == before
 
 

@@ -254,6 +254,31 @@ def test_other_options_need_overwrite(covers: Path, out: Path, changed: dict):
     assert sorted(p.name for p in out.parent.iterdir()) == ["covers", "store"]
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_size_and_fit_of_a_store_are_kept_unless_others_are_given(
+    covers: Path, out: Path, tmp_path: Path, overwrite: bool
+):
+    ids = draw(covers, 3)
+    pack(covers, out, ids[:2], size=SIZE, fit="crop", threads=1)
+    report = pack(covers, out, ids, overwrite=overwrite, threads=1)
+    assert (report.size, report.fit, report.packed) == (SIZE, "crop", 3 if overwrite else 1)
+    report = pack(covers, tmp_path / "draft", ids, draft_of=out, fit="pad", threads=1)
+    assert (report.size, report.fit) == (SIZE, "pad")
+    assert pack(covers, tmp_path / "new", ids, threads=1).size == 224
+    os.truncate(out / "data.mdb", 100)
+    assert pack(covers, out, ids, overwrite=True, threads=1).size == 224
+
+
+def test_dropped_items_remain_listed(covers: Path, out: Path):
+    ids = draw(covers, 2)
+    packed(covers, out, [*ids, "=gone()"], missing="drop-item")
+    assert list_path(out).read_text("utf-8").splitlines()[1].startswith("'=gone(),missing")
+    packed(covers, out, ids, missing="drop-item")
+    assert list_path(out).exists()
+    packed(covers, out, ids)
+    assert not list_path(out).exists()
+
+
 def test_a_failed_overwrite_leaves_the_old_store(covers: Path, out: Path):
     ids = draw(covers, 2)
     packed(covers, out, ids)

@@ -41,8 +41,8 @@ def prepare(
     items: Place | None = None,
     items_id_column: str | None = None,
     covers: Place | None = None,
-    size: int = 224,
-    fit: Fit = "stretch",
+    size: int | None = None,
+    fit: Fit | None = None,
     missing: Missing = "error",
     item_column: str = "item_id",
     user_column: str = "user_id",
@@ -63,8 +63,9 @@ def prepare(
         items: CSV or Parquet with a row per item: title, tag, description, counters.
         items_id_column: column of item ids in ITEMS, if it is not that of --item-column.
         covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders.
-        size: width and height of a packed picture, in pixels.
-        fit: stretch pictures to a square, crop the centre square, or pad to a square.
+        size: width and height of a packed picture, in pixels; by default as packed before, at first 224.
+        fit: stretch pictures to a square, crop the centre square, or pad to a square; by default as packed
+            before, at first stretch.
         missing: items without a usable cover: stop with an error, use a grey picture, or drop the items with
             their events.
         item_column: column of item ids.
@@ -76,7 +77,7 @@ def prepare(
         on_packed: called with a report when the covers are packed.
         console: for a progress bar; without one, nothing is drawn.
     """
-    sources, place, size = as_paths(interactions, "interactions"), as_path(out, "out"), as_whole(size, "size")
+    sources, place, size = as_paths(interactions, "interactions"), as_path(out, "out"), _side(size)
     check_text(item_column, "item_column")
     check_text(item_column if items_id_column is None else items_id_column, "items_id_column")
     check_text(user_column, "user_column")
@@ -114,8 +115,8 @@ def pack_images(
     covers: Place,
     *,
     data: Dataset | Place,
-    size: int = 224,
-    fit: Fit = "stretch",
+    size: int | None = None,
+    fit: Fit | None = None,
     missing: Missing = "error",
     threads: int | None = None,
     overwrite: bool = False,
@@ -128,8 +129,9 @@ def pack_images(
     Args:
         covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders.
         data: data set folder.
-        size: width and height of a packed picture, in pixels.
-        fit: stretch pictures to a square, crop the centre square, or pad to a square.
+        size: width and height of a packed picture, in pixels; by default as packed before, at first 224.
+        fit: stretch pictures to a square, crop the centre square, or pad to a square; by default as packed
+            before, at first stretch.
         missing: items without a usable cover: stop with an error, use a grey picture, or drop the items with
             their events, for good.
         threads: number of decoding threads; one per core by default.
@@ -139,7 +141,7 @@ def pack_images(
     Returns:
         The data set, without the items that were dropped, and a report.
     """
-    size, threads = as_whole(size, "size"), _threads(threads)
+    size, threads = _side(size), _threads(threads)
     check_flag(overwrite, "overwrite")
     pictures = as_input(covers, "covers", ImageError, _COVERS)
     check_datasets(data)
@@ -160,8 +162,8 @@ def pack_images(
 def _packing_of_draft(
     covers: Path,
     out: Path,
-    size: int,
-    fit: Fit,
+    size: int | None,
+    fit: Fit | None,
     missing: Missing,
     on_packed: Callable[[PackedCovers], object] | None,
 ) -> Callable[[Dataset], None]:
@@ -239,6 +241,10 @@ def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -
     now = datetime.now().astimezone()
     since = now - timedelta(days=min(unused_days, 365 * 50)) if unused_days else None
     return delete_activations(folder, unused_since=since)
+
+
+def _side(value: int | None) -> int | None:
+    return None if value is None else as_whole(value, "size")
 
 
 def _threads(value: int | None) -> int | None:

@@ -25,7 +25,8 @@ def print_pack(report: PackReport, console: Console) -> None:
     rate = f", {report.packed / report.seconds:,.0f} a second" if report.packed and report.seconds else ""
     before = f", {report.resumed:,} were packed before" if report.resumed else ""
     say(f"{plural(report.packed, 'cover')} packed in {report.seconds:.1f} s{rate}{before}", console)
-    say(f"store: {report.store}, {with_prefix(report.bytes)}", console)
+    form = f"{report.size} x {report.size} pixels, {report.fit}"
+    say(f"store: {report.store}, {with_prefix(report.bytes)}; pictures of {form}", console)
     _print_notes(report.notes, console)
     if report.unusable:
         items = plural(len(report.unusable), "item")
@@ -45,6 +46,9 @@ def print_check(report: CheckReport, console: Console) -> None:
         say(f"{plural(len(report.extras), 'file')} of no item: {some_of(report.extras)}", console)
     if report.duplicates is not None:
         _print_duplicates(report.duplicates, console)
+    lists = [report.extras, *(report.duplicates or ())]
+    if max(map(len, lists)) > 3 or max(len(report.duplicates or ()), len(report.notes)) > _SHOWN:
+        say("all of them: --json", console)
     say(f"checked in {report.seconds:.1f} s", console)
 
 
@@ -95,7 +99,7 @@ def _print_duplicates(groups: Sequence[Sequence[str]], console: Console) -> None
     for group in groups[:_SHOWN]:
         say(f"  {some_of(group)}", console)
     if len(groups) > _SHOWN:
-        say(f"  … and {len(groups) - _SHOWN:,} more; --json lists them", console)
+        say(f"  … and {len(groups) - _SHOWN:,} more", console)
 
 
 def _print_notes(notes: Sequence[str], console: Console) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import stat
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,8 @@ import numpy as np
 
 from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
-from pixelrec.files.atomic import new_file
+from pixelrec.files.atomic import write_text
+from pixelrec.files.csv_text import csv_text
 from pixelrec.images.decode import Reason, Refused, decode, ready
 
 MAX_BYTES = 1 << 28  # 256 MiB: files are read into memory whole
@@ -97,11 +97,7 @@ def write_unusable(unusable: Sequence[Unusable], path: Path) -> None:
     if not unusable:
         path.unlink(missing_ok=True)
         return
-    with (
-        new_file(path, ImageError) as draft,
-        draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
-    ):
-        csv.writer(file).writerows([Unusable._fields, *unusable])
+    write_text(path, csv_text([Unusable._fields, *unusable]), ImageError)
 
 
 def refusal(unusable: Sequence[Unusable], items: int, listed: Path, kept: str) -> ImageError:

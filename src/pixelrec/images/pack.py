@@ -33,10 +33,11 @@ from pixelrec.images.decode import Decoded, Refused, decode, decoder_versions, r
 from pixelrec.images.folder import Covers, demand_covers, held
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.square import grey_square
-from pixelrec.images.store import is_open
+from pixelrec.images.store import form_of, is_open
 from pixelrec.images.writer import Manifest, StoreWriter, check_place, key_of
 
 LARGEST_SIZE = 4096
+_DEFAULT: tuple[int, Fit] = (224, "stretch")
 
 
 class _Made(NamedTuple):
@@ -58,6 +59,8 @@ class PackReport:
     resumed: int  # in the store before
     unusable: tuple[Unusable, ...]  # grey in the store, or to be dropped by the caller
     missing: Missing  # the treatment of unusable items
+    size: int  # of a picture, pixels along a side
+    fit: Fit
     notes: tuple[str, ...]
     bytes: int  # of the store on the disk
     seconds: float
@@ -73,8 +76,8 @@ def pack(
     out: Path,
     item_ids: Sequence[str],
     *,
-    size: int = 224,
-    fit: Fit = "stretch",
+    size: int | None = None,
+    fit: Fit | None = None,
     missing: Missing = "error",
     threads: int | None = None,
     overwrite: bool = False,
@@ -85,6 +88,7 @@ def pack(
     After an interruption, the same call continues.
 
     Args:
+        size: of pictures; none: that of the store at the final place, or 224. Likewise `fit`, or stretch.
         missing: items without a usable cover: "error" refuses, "grey" stores a mid-grey picture and lists the
             item in the store's manifest, "drop-item" leaves it out and reports it.
         overwrite: replace a store at `out` once the new one is complete.
@@ -96,7 +100,7 @@ def pack(
     """
     started = time.perf_counter()
     items = _distinct(item_ids)
-    _check_options(size, fit, missing)
+    size, fit = _form(draft_of or out, size, fit, missing)
     found = Covers.listed(covers, items)
     absent = _absent(found, items)
     refused = list_path(out if draft_of is None else draft_of.parent)
@@ -109,7 +113,8 @@ def pack(
             kept = "the others are packed and kept" if draft_of is None else "nothing is kept"
             raise refusal(unusable, len(items), refused, kept)
         _settle(writer, unusable, items, missing)
-    write_unusable(unusable, list_path(out))
+    if unusable or missing != "drop-item":  # items that were dropped before remain listed
+        write_unusable(unusable, list_path(out))
     if draft_of is not None:
         write_unusable((), refused)
     packed = len(tasks) - len(broken)
@@ -119,16 +124,18 @@ def pack(
         len(items) - len(unusable) - packed,
         tuple(unusable),
         missing,
+        size,
+        fit,
         found.notes,
         bytes=(out / "data.mdb").stat().st_size,
         seconds=time.perf_counter() - started,
     )
 
 
-def demand_packable(covers: Path, out: Path, *, size: int, fit: Fit, missing: Missing) -> None:
+def demand_packable(covers: Path, out: Path, *, size: int | None, fit: Fit | None, missing: Missing) -> None:
     """Raises the `ImageError` of `pack` on options, store or folder before the items are known."""
-    _check_options(size, fit, missing)
     _demand_closed(out)
+    _form(out, size, fit, missing)
     demand_covers(covers)
 
 
@@ -141,12 +148,16 @@ def _distinct(item_ids: Sequence[str]) -> list[str]:
     return items
 
 
-def _check_options(size: int, fit: str, missing: str) -> None:
+def _form(out: Path, size: int | None, fit: Fit | None, missing: str) -> tuple[int, Fit]:
+    """Size and fit of the pictures to make, checked as is `missing`; the store keeps its own."""
+    old_size, old_fit = (None if None not in (size, fit) or is_open(out) else form_of(out)) or _DEFAULT
+    size, fit = old_size if size is None else size, old_fit if fit is None else fit
     if not 1 <= size <= LARGEST_SIZE:
         raise ImageError(f"size is {size}, expected 1 … {LARGEST_SIZE} pixels")
     for name, value, known in (("fit", fit, get_args(Fit)), ("missing", missing, get_args(Missing))):
         if value not in known:
             raise ImageError(f"unknown {name} {value!r}: {nearest(str(value), known)}")
+    return size, fit
 
 
 def _absent(found: Covers, items: Sequence[str]) -> list[Unusable]:

@@ -10,7 +10,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -233,6 +233,17 @@ class PictureStore:
                 "`pixelrec images pack` again with the same options to continue"
             )
         return manifest
+
+
+def form_of(path: Path) -> tuple[int, Fit] | None:
+    """Size and fit of the store at `path`, complete or not; none if there is none that can be read."""
+    try:
+        _identity(path)
+        with closing(_environment(path)) as env, env.begin() as txn:
+            manifest = Manifest.from_bytes(bytes(txn.get(KEY) or b""), path)
+    except ImageError:
+        return None
+    return manifest.size, manifest.fit
 
 
 _stores: WeakValueDictionary[tuple[int, int], PictureStore] = WeakValueDictionary()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pixelrec.errors import StoppedError
 from pixelrec.files.lock import Lock
 from pixelrec.items.cache.entries import delete_activations, list_activations
 from pixelrec.items.cache.manifest import LOCK, MANIFEST, STATES, folder_of
@@ -36,7 +37,7 @@ def test_an_entry_says_what_it_is(tmp_path: Path) -> None:
 
 
 def test_incomplete_and_damaged_entries_are_listed_too(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(StoppedError):
         build(tmp_path, compute=interrupted_after(2))
     build(tmp_path, OTHER)
     (folder_of(tmp_path, OTHER) / MANIFEST).write_text("{")
@@ -96,3 +97,14 @@ def test_a_build_goes_on_if_its_folder_is_deleted_while_it_waits(
 
     monkeypatch.setattr(Lock, "acquire", acquired)
     assert build(tmp_path).folder == folder_of(tmp_path, KEY)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, STATES])
+def test_devices_and_pipes_in_an_entry_are_not_read(tmp_path: Path, name: str) -> None:
+    build(tmp_path)
+    path = folder_of(tmp_path, KEY) / name
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/full")):
+        path.unlink()
+        make(path)
+        assert len(list_activations(tmp_path)) == 1
+    assert len(delete_activations(tmp_path)) == 1

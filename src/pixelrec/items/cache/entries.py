@@ -14,6 +14,7 @@ from typing import Any
 
 from pixelrec.errors import ImageError
 from pixelrec.files.lock import Lock
+from pixelrec.files.regular import demand_regular
 from pixelrec.items.cache.manifest import LOCK, MANIFEST, STATES
 
 
@@ -66,6 +67,7 @@ def _entry(folder: Path) -> Entry:
 
 def _summary(folder: Path) -> str:
     try:
+        demand_regular(folder / MANIFEST)
         values: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         key, incomplete = values["key"], "" if values["complete"] else ", incomplete"
         shape = " × ".join(map(str, key["shape"]))
@@ -75,7 +77,7 @@ def _summary(folder: Path) -> str:
         )
     except FileNotFoundError:
         return f"no {MANIFEST}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"unreadable {MANIFEST}"
 
 
@@ -99,6 +101,8 @@ def _lock(folder: Path, locks: ExitStack) -> bool:
             return False
         locks.enter_context(writer)
     with suppress(FileNotFoundError):
+        if not (folder / STATES).is_file():
+            return True
         states = locks.enter_context((folder / STATES).open("rb"))
         try:
             fcntl.flock(states, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -64,7 +64,7 @@ def is_complete(folder: Path, key: ActivationKey) -> bool:
         return False
     except OSError as error:
         raise ImageError(f"cannot read the activations in {folder}: {error.strerror}") from None
-    except (AttributeError, ValueError, KeyError, TypeError):
+    except (AttributeError, ValueError, KeyError, TypeError, RecursionError):
         raise damage(folder, f"{MANIFEST} cannot be read") from None
     raise ImageError(
         f"the activations in {folder} belong to another network or other pictures "
