@@ -157,6 +157,15 @@ def test_folders_without_a_usable_value_are_refused(tmp_path: Path, name: str, e
         prepare(tmp_path / "log", out=tmp_path / "out", time_column="day")
 
 
+def test_the_table_of_items_may_lie_among_the_parts(folder: Path) -> None:
+    HALVES[1].write_parquet(folder / "b.parquet")
+    (folder / "items.csv").write_text("item_id,title\ni1,A\n", encoding="utf-8")
+    dataset = prepare(folder, items=folder / "items.csv", out=folder.parent / "out")
+    assert (dataset.interactions, dataset.information["title"].drop_nulls().to_list()) == (12, ["A"])
+    with pytest.raises(DataError, match=r"log/items.csv: no columns 'user_id' and 'timestamp'"):
+        prepare(folder, out=folder.parent / "two")
+
+
 def test_several_files_and_folders_are_read_in_turn(folder: Path) -> None:
     HALVES[1].write_csv(folder.parent / "b.csv")
     dataset = prepare([folder.parent / "b.csv", str(folder)], out=folder.parent / "out")

@@ -61,15 +61,15 @@ class Part:
         return {each.name: pl.lit(each[0], each.dtype) for each in found}
 
 
-def parts_of(sources: Sequence[Path]) -> list[Part]:
-    """All files of `sources` in order, those of a folder by name.
+def parts_of(sources: Sequence[Path], apart: Path | None = None) -> list[Part]:
+    """All files of `sources` in order, those of a folder by name; `apart` is no part of a folder.
 
     Entries of folders that begin with `.` or `_` are left out, as Spark and Hadoop do.
 
     Raises:
         DataError: naming what is missing, given twice, or no part.
     """
-    found = [part for source in sources for part in _parts(source)]
+    found = [part for source in sources for part in _parts(source, apart)]
     seen: dict[Path, Path] = {}
     for part in found:
         if (before := seen.setdefault(part.path.resolve(), part.path)) is not part.path:
@@ -78,9 +78,9 @@ def parts_of(sources: Sequence[Path]) -> list[Part]:
     return found
 
 
-def _parts(source: Path) -> list[Part]:
+def _parts(source: Path, apart: Path | None) -> list[Part]:
     if source.is_dir():
-        found = list(_walk(source, source, {}, ()))
+        found = list(_walk(source, source, {}, (), None if apart is None else apart.resolve()))
         if not found:
             raise DataError(f"{source}: the folder holds no part; {_EXPECTED}")
         return found
@@ -96,7 +96,9 @@ def _part(path: Path, name: str, folders: Mapping[str, str], hint: str = "") -> 
     return Part(path, kind, name, folders)
 
 
-def _walk(folder: Path, root: Path, folders: Mapping[str, str], above: tuple[Path, ...]) -> Iterator[Part]:
+def _walk(
+    folder: Path, root: Path, folders: Mapping[str, str], above: tuple[Path, ...], apart: Path | None
+) -> Iterator[Part]:
     try:
         entries, resolved = sorted(folder.iterdir()), folder.resolve()
     except OSError as error:
@@ -107,11 +109,11 @@ def _walk(folder: Path, root: Path, folders: Mapping[str, str], above: tuple[Pat
         raise DataError(f"{folder}: a Delta table, whose log decides which parts count; export it as Parquet")
     for entry in entries:
         name, equals, value = entry.name.partition("=")
-        if name[:1] in {".", "_"} and not equals:
+        if (name[:1] in {".", "_"} and not equals) or (apart is not None and entry.resolve() == apart):
             continue
         if entry.is_dir():
             inside = {**folders, name: unquote(value)} if equals else folders
-            below = list(_walk(entry, root, inside, (*above, resolved)))
+            below = list(_walk(entry, root, inside, (*above, resolved), apart))
             if not below and kind_of_name(entry):
                 raise DataError(f"{entry}: a folder without parts; remove it, or put its parts there")
             yield from below

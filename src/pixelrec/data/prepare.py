@@ -24,7 +24,7 @@ from pixelrec.data.dataset import (
     ids_digest,
 )
 from pixelrec.data.information import demand_file, described, read_information
-from pixelrec.data.interactions import read_interactions
+from pixelrec.data.interactions import Interactions, read_interactions
 from pixelrec.data.manifest import ENTRIES, FORMAT, VERSION, demand_place
 from pixelrec.data.parts import parts_of
 from pixelrec.data.split import all_events
@@ -91,32 +91,20 @@ def prepare(
     if repeats not in get_args(Repeats):
         raise DataError(f"repeats is {repeats!r}; expected one of {', '.join(get_args(Repeats))}")
     sources = [interactions] if isinstance(interactions, Path | str) else interactions
-    parts, out, described_by = (
-        parts_of([Path(each) for each in sources]),
-        Path(out),
-        None if items is None else Path(items),
-    )
-    inputs = {part.path: part.name for part in parts}
+    out, described_by = Path(out), None if items is None else Path(items)
     if described_by is not None:
         demand_file(described_by)
-        inputs |= {described_by: described_by.name}
+    parts = parts_of([Path(each) for each in sources], apart=described_by)
+    inputs = {part.path: part.name for part in parts}
+    inputs |= {} if described_by is None else {described_by: described_by.name}
     demand_address_space(_address_space(inputs))
     ours = ENTRIES if pack_covers is None else ENTRIES | {COVERS, list_path(Path(COVERS)).name}
     with new_folder(out, DataError, ours=ours) as folder:
         demand_place(out, inputs, overwrite)
         with _fingerprints(inputs) as prints:
-            known = (
-                None
-                if described_by is None
-                else read_information(described_by, items_id_column or item_column)
-            )
+            known = described_by and read_information(described_by, items_id_column or item_column)
             read = read_interactions(parts, columns)
-            events, exact_repeats = without_repeats(_in_order(read.events), repeats)
-            sequences = hold_out(events, len(read.user_ids))
-            dropped = (
-                f", without {exact_repeats:,} repeated rows" if repeats == "drop" and exact_repeats else ""
-            )
-            _check_evaluated(sequences, f"{some_of(map(str, sources))}{dropped}")
+            sequences, exact_repeats = _sequences(read, repeats, some_of(map(str, sources)))
             information = read.item_ids.to_frame("item_id")
             if known is not None and described_by is not None:
                 information = described(read.item_ids, known, described_by)
@@ -158,6 +146,15 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
         information = dataset.information.filter(pl.Series(kept_items[1:]))
         _write(folder, sequences, user_ids, information, {**provenance, "dropped_items": dropped})
     return Dataset.open(place)
+
+
+def _sequences(read: Interactions, repeats: Repeats, source: str) -> tuple[Sequences, int]:
+    """The events split and in order, and the number of repeated rows; a `DataError` if nobody has enough."""
+    events, exact_repeats = without_repeats(_in_order(read.events), repeats)
+    sequences = hold_out(events, len(read.user_ids))
+    dropped = f", without {exact_repeats:,} repeated rows" if repeats == "drop" and exact_repeats else ""
+    _check_evaluated(sequences, f"{source}{dropped}")
+    return sequences, exact_repeats
 
 
 def _write(
