@@ -102,7 +102,9 @@ def prepare(
     with new_folder(out, DataError, ours=ours) as folder:
         demand_place(out, inputs, overwrite)
         with _fingerprints(inputs) as prints:
-            known = described_by and read_information(described_by, items_id_column or item_column)
+            known = None
+            if described_by is not None:
+                known = read_information(described_by, items_id_column or item_column)
             read = read_interactions(parts, columns)
             sequences, exact_repeats = _sequences(read, repeats, some_of(map(str, sources)))
             information = read.item_ids.to_frame("item_id")
