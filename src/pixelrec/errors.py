@@ -1,7 +1,7 @@
 """Every error a user can fix, as one tree below `PixelrecError`.
 
 A message is one line: what is wrong, what was found, what was expected, how to fix it.
-The command line prints it and exits with `exit_code`.
+The command line prints it and exits with `exit_code`; `pixelrec --help` lists the statuses.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelrec import api
+from pixelrec import api, errors
 from pixelrec.cli.main import main
 from pixelrec.cli.verbs import VERBS
 
@@ -100,3 +100,41 @@ def test_mistakes_are_answered_before_pytorch_is_imported(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert len(done.stderr.splitlines()) == len(startup["MISTAKES"])
     assert {path.name for path in tmp_path.iterdir()} == {"covers", "data", "full", "run", "log.csv"}
+
+
+def test_help_lists_every_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    said = " ".join(capsys.readouterr().out.partition("Exit status:")[2].split())
+    errors_of_users = [each for each in vars(errors).values() if isinstance(each, type)]
+    statuses = {each.exit_code for each in errors_of_users if issubclass(each, errors.PixelrecError)}
+    assert statuses == {1, 2, 3, 4} and "128 + n" in said
+    assert all(f"{status} " in said for status in (0, *statuses, 70))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (
+            type("PanicException", (BaseException,), {})("a panic"),
+            70,
+            "internal error (PanicException: a panic)",
+        ),
+        (RuntimeError("unable to open file x: Too many open files (24)"), 2, "too many open files: raise"),
+        (OSError(24, "Too many open files", "x"), 2, "x: Too many open files"),
+    ],
+    ids=str,
+)
+def test_errors_of_libraries_are_a_line(
+    error: BaseException,
+    status: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(type(VERBS["compare"]), "help", broken)
+    assert main(["compare", "--help"]) == status
+    said = capsys.readouterr().err
+    assert said.startswith(f"pixelrec: {says}") and len(said.splitlines()) == 1

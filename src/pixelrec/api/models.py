@@ -147,7 +147,7 @@ def bench(
     overrides: Overrides | None = None,
     console: Console | None = None,
 ) -> Outcome:
-    """Train and evaluate recipes × seeds, and write one table.
+    """Train and evaluate recipes × seeds for one table.
 
     Baselines are in the table too. Ctrl-C saves and stops; the same command continues, and repeats nothing
     that is done.
@@ -213,7 +213,7 @@ def report(
     out: Place | None = None,
     console: Console | None = None,
 ) -> Path:
-    """Write a page about a run, with curves, metrics and examples.
+    """Write a page about a run: curves, metrics, examples.
 
     It is report.html (or report-validation.html) in the run folder. A run is evaluated first if necessary.
 

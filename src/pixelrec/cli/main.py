@@ -15,6 +15,10 @@ from pixelrec.training.interruption import interruptible
 GROUPS = {name.split()[0] for name in VERBS} - set(VERBS)  # such as images, of `images pack`
 MODES = {"train": "--resume", "recommend": "--all-users"}  # an option that makes another command of it
 INTERNAL = 70  # the exit status of what should not have happened, EX_SOFTWARE of sysexits.h
+STATUSES = """\
+Exit status: 0 done, 1 some runs of a bench failed, 2 a mistake or a place that
+cannot be written, 3 a loss is not a number, 4 out of memory, 70 an error of
+pixelrec itself, 128 + n stopped by signal n (130: Ctrl-C)."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -59,6 +63,8 @@ def _explained(error: BaseException) -> tuple[str, int]:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}; --debug shows where", 2
     about = f"{type(error).__name__}: {error}"
+    if "Too many open files" in about or "TooManyOpenFiles" in about:  # a library's own error
+        return "too many open files: raise the limit, as with `ulimit -n 1024`; --debug shows where", 2
     return f"internal error ({about}); --debug shows where: please report it", INTERNAL
 
 
@@ -76,7 +82,7 @@ def _run(words: list[str]) -> None:
     if not words or words[0] in {"-h", "--help"}:
         print("pixelrec trains and evaluates recommenders that see the pictures of items.\n")
         print(f"{_usage('')}      pixelrec --version\n\n{_listed(VERBS)}\n")
-        print("A first look: pixelrec demo. Add --debug to see where an error comes from.")
+        print(f"A first look: pixelrec demo. Add --debug to see where an error comes from.\n\n{STATUSES}")
     elif words[0] == "--version":
         from importlib.metadata import version
 
@@ -124,4 +130,4 @@ def _usage(group: str) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return "\n".join(f"  {name:<14}  {VERBS[name].title.rstrip('.')}" for name in names)
+    return "\n".join(f"  {name:<22}  {VERBS[name].title.rstrip('.')}" for name in names)

@@ -10,7 +10,7 @@ from pixelrec.cli.arguments import entry
 
 
 def read(recipe: str | None = None, *, schema: bool = False) -> str:
-    """List the recipes that come with pixelrec, or print one in full.
+    """List the recipes of pixelrec, or print one in full.
 
     To begin one of your own: pixelrec recipes sasrec-id > mine.yaml
 
