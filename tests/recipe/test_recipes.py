@@ -393,3 +393,37 @@ class Numbered(AbstractItemEncoder):
 
     def forward(self, items: Items) -> Tensor:
         raise AssertionError(items)
+
+
+def test_sources_and_starts_mean_the_same_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("network", "runs/seed-3"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    words = {"seed": 3, "items.source": "network", "training.warm_start": "runs/seed-{seed}"}
+    recipe = read_recipe("sasrec-mobilenet", words)
+    assert recipe["items"]["source"] == str(tmp_path / "network")
+    assert recipe["training"]["warm_start"] == str(tmp_path / "runs" / "seed-{seed}")
+    both = read_recipe("sasrec-id-mobilenet", {"items.parts.pixels.source": "network"})
+    assert both["items"]["parts"]["pixels"]["source"] == str(tmp_path / "network")
+    assert read_recipe("sasrec-vit")["items"]["source"] == "openai/clip-vit-base-patch32", "a name on the hub"
+
+
+@pytest.mark.parametrize(
+    "key", ["training.warm_start", "items.source", "items.revision", "items.cache_folder"]
+)
+def test_empty_text_is_not_nothing(key: str) -> None:
+    with pytest.raises(RecipeError, match=f"{key} is ''; expected text, or null"):
+        read_recipe("sasrec-mobilenet", {key: read_value("")})
+
+
+def test_another_class_is_part_of_the_name() -> None:
+    assert read_recipe("sasrec-id", {"items.name": "pixels"}).name == "sasrec-id, items.name=pixels"
+    assert read_recipe("sasrec-id", {"users.name": "mf", "items.width": 8}).name == "sasrec-id, users.name=mf"
+    assert read_recipe("sasrec-id", {"items.name": "id_table", "users.layers": 1}).name == "sasrec-id"
+
+
+def test_a_number_of_any_length_is_a_line() -> None:
+    with pytest.raises(RecipeError, match="users.layers is a number of more than 70 digits; expected a"):
+        read_recipe("sasrec-id", {"users.layers": 10**5000})

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
-from end_to_end.pixel_runs import RESNET
+from end_to_end.pixel_runs import RESNET, checkpoint
 from rich.console import Console
 from torch import Tensor
 
@@ -293,10 +293,35 @@ def test_without_common_items_no_vector_is_copied(world: World, dataset: Dataset
         trained("mf-id", others, tmp_path / "b", training__warm_start=str(source.folder))
 
 
+def test_a_start_over_pictures_needs_no_source(
+    dataset: Dataset, tmp_path: Path, before_training: list[dict[str, Tensor]]
+) -> None:
+    source = checkpoint(tmp_path / "resnet", "resnet")
+    own = {"items.family": None, "items.pretrained": True, "items.sizes": None, "items.cache": "never"}
+    words = {**RESNET, **own, "items.size": 32, "training.epochs": 1}
+    first = api.train(
+        "sasrec-id", data=dataset.folder, out=tmp_path / "a", overrides={**words, "items.source": str(source)}
+    )
+    shutil.rmtree(source)
+    deeper = {**words, "items.source": "owner/nowhere", "items.trainable": "all"}
+    deeper["training.warm_start"] = str(first.folder)
+    second = api.train("sasrec-id", data=dataset.folder, out=tmp_path / "b", overrides=deeper)
+    for name, tensor in best(first).items():
+        if "running" not in name and "tracked" not in name:
+            assert torch.equal(before_training[1][name], tensor), name
+    about = json.loads((second.folder / "run.json").read_text())
+    assert about["pretrained"]["items"]["source"] == str(source)
+    other = {**deeper, "items.source": str(checkpoint(tmp_path / "other", "resnet", depths=[1, 1, 2]))}
+    with pytest.raises(RunError, match="tensors of items fit"):
+        api.train("sasrec-id", data=dataset.folder, out=tmp_path / "c", overrides=other)
+
+
 def test_an_unusable_start_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "b"
     with pytest.raises(RunError, match="is no run"):
         trained("sasrec-id", dataset, out, training__warm_start=str(tmp_path))
+    with pytest.raises(RunError, match="warm_start: .*nowhere does not exist; give a run folder"):
+        trained("sasrec-id", dataset, out, training__warm_start=str(tmp_path / "nowhere"))
     source = trained("mf-id", dataset, tmp_path / "a", items__width=32)
     with pytest.raises(
         RunError, match=r"items.width is 32 there and 16 here, users.name is mf there and sas"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelrec.errors import RecipeError, similar
+from pixelrec.recipe.overrides import DEFAULT_NAMES
 from pixelrec.recipe.published import check_published
 from pixelrec.recipe.unknown import demand_known
 from pixelrec.recipe.yaml_text import LARGEST, read_yaml, write_yaml
@@ -104,6 +105,7 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
         demand_known(values, overrides)
     except RecipeError as error:
         raise RecipeError(f"recipe {name}: {error}") from None
+    from pixelrec.recipe.anchors import anchored
     from pixelrec.recipe.overrides import overridden
     from pixelrec.recipe.registry import complete, keep_width  # torch and pydantic load here
     from pixelrec.recipe.schema import checked
@@ -115,10 +117,17 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
         complete(merged)
         if "items.name" in overrides:
             keep_width(merged["items"], values.get("items"))
-        config = checked(merged)
+        config = anchored(checked(merged))
     except RecipeError as error:
         raise RecipeError(f"recipe {name}: {error}") from error
-    return Recipe(name, config, published)
+    return Recipe(_told_apart(name, values, overrides), config, published)
+
+
+def _told_apart(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
+    """The name of a recipe with the classes that overrides exchange: "sasrec-id, items.name=pixels"."""
+    own = {f"{s}.name": values.get(s, {}).get("name", DEFAULT_NAMES[s]) for s in ("items", "users")}
+    changed = [f"{key}={overrides[key]}" for key in own if overrides.get(key, own[key]) != own[key]]
+    return ", ".join([name, *changed])
 
 
 def _demand_printable(values: Any, key: str = "") -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import reduce
 from inspect import Parameter
 from operator import or_
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, final, get_args, get_origin
 
 from annotated_types import Interval
@@ -68,6 +68,7 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
         found = _model("recipe", tree).model_validate(values).model_dump(by_alias=True)
     except ValidationError as error:
         raise RecipeError(_message(error.errors(), values, _flat(tree))) from None
+    _check_empty(found, _flat(tree))
     _check_together(found)
     return found
 
@@ -199,7 +200,23 @@ def _message(errors: list[ErrorDetails], values: Mapping[str, Any], known: list[
         given = option.type if default is Parameter.empty else f"such as {default!r}"
         return f"{key} is null; give a value, {given}"
     quotes = option.may_be(str) and not option.may_be(int) and not isinstance(value, str)
-    return f"{key} is {value!r}; expected {option.type}{': put it in quotes' if quotes else ''}"
+    return f"{key} is {_shown(value)}; expected {option.type}{': put it in quotes' if quotes else ''}"
+
+
+def _check_empty(config: Mapping[str, Any], known: list[Option]) -> None:
+    """Raises `RecipeError` for empty text where null says that there is none."""
+    for option in known:
+        value = at(config, option.key)
+        if isinstance(value, str) and not value.strip() and option.may_be(NoneType):
+            raise RecipeError(f"{option.key} is {value!r}; expected {option.type}")
+
+
+def _shown(value: Any) -> str:
+    """A wrong value in a message, however long it is."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return "a number of more than 70 digits"
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 def _check_together(config: Mapping[str, Any]) -> None:

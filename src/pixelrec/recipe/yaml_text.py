@@ -77,7 +77,9 @@ def _reason(error: Exception) -> str:
 
 
 def read_value(text: str) -> Any:
-    """A value as the command line gives it: as a recipe file would; what is not YAML is text."""
+    """A value as the command line gives it: as a recipe file would; what is not YAML, or empty, is text."""
+    if not text.strip():
+        return text
     try:
         return read_yaml(text, text)
     except RecipeError:

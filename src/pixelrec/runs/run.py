@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -234,6 +235,6 @@ def _provenance(described: Mapping[str, Any], place: str) -> dict[str, Any]:
 
 def new_folder(recipe: Recipe, runs: Path = Path("runs")) -> Path:
     """`runs/<date>-<time>-<recipe>`, with a number if that exists."""
-    name = f"{datetime.now():%Y-%m-%d-%H%M%S}-{recipe.name.replace('/', '-')}"
+    name = f"{datetime.now():%Y-%m-%d-%H%M%S}-" + re.sub(r"[^\w.-]+", "-", recipe.name)
     taken = (f"{name}-{n}" if n > 1 else name for n in range(1, 10**6))
     return next(runs / name for name in taken if not (runs / name).exists())

@@ -47,7 +47,7 @@ def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Co
     folder = out or new_folder(recipe)
     with claimed(folder) if processes.leads else nullcontext():  # before networks are loaded and caches made
         start = WarmStart.of(recipe)
-        parts = build_parts(recipe, dataset, processes)
+        parts = build_parts(recipe, dataset, processes, start.described if start else None)
         _prepare(parts, console, start, dataset)
         items, origin = parts.recommender.items, start.origin if start else None
         run = processes.from_leader(
@@ -69,8 +69,9 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
     with training_lock(run.folder) if processes.leads else nullcontext():
         state = load_state(run.folder / "last")
         if state is None:  # it was killed before it saved any
-            parts = build_parts(run.recipe, dataset, processes)
-            _prepare(parts, console, WarmStart.of_run(run), dataset)
+            start = WarmStart.of_run(run)
+            parts = build_parts(run.recipe, dataset, processes, start.described if start else None)
+            _prepare(parts, console, start, dataset)
             return _train(parts, run, Progress(), console)
         if state.progress.finished:
             if processes.leads:

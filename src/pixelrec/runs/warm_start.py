@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 import torch
@@ -19,8 +19,9 @@ from torch import Tensor
 from pixelrec.blocks.embedding_table import EmbeddingTable
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
-from pixelrec.files.checkpoint import read_hashed_weights
+from pixelrec.files.checkpoint import read_description, read_hashed_weights
 from pixelrec.items.encoder import AbstractItemEncoder
+from pixelrec.recipe.anchors import is_place, network_words
 from pixelrec.recipe.recipe import Recipe
 from pixelrec.recommender import Recommender
 from pixelrec.reports.tables import flatten
@@ -47,8 +48,26 @@ class WarmStart:
         """
         if not recipe.training.warm_start:
             return None
-        run = Run.open(recipe.training.warm_start.replace("{seed}", str(recipe["seed"])))
+        folder = Path(recipe.training.warm_start.replace("{seed}", str(recipe["seed"])))
+        if not folder.exists():
+            raise RunError(f"training.warm_start: {folder} does not exist; give a run folder")
+        run = Run.open(folder)
         return cls(run, recipe, *read_hashed_weights(run.demand_best()))
+
+    @property
+    def described(self) -> Mapping[str, Any] | None:
+        """The item encoder of the run, if the recipe's has the same networks: their sources are not needed.
+
+        A source of the recipe's own is read: a folder of this machine, or another name on the hub.
+        """
+        ours, theirs = self.recipe["items"], self.run.recipe["items"]
+        if not any(_sources(ours)) or network_words(ours) != network_words(theirs):
+            return None
+        for here, there in zip(_sources(ours), _sources(theirs), strict=True):
+            if here != there and (is_place(here) or not is_place(there)):
+                return None
+        found: Mapping[str, Any] = read_description(self.run.demand_best()).get("described", {})
+        return found
 
     @classmethod
     def of_run(cls, run: Run) -> Self | None:
@@ -132,6 +151,10 @@ def start_from(start: WarmStart, recommender: Recommender, dataset: Dataset) -> 
     if reshaped and start.differences:
         notes.append(start.differences)
     return f"start      from the best epoch of {start.run.folder}: {'; '.join(notes)}"
+
+
+def _sources(items: Mapping[str, Any]) -> list[Any]:
+    return [part.get("source") for part in (items, *items.get("parts", {}).values())]
 
 
 def _nothing_fits(start: WarmStart, missing: Sequence[str]) -> RunError:
