@@ -138,7 +138,7 @@ def evaluation(
     print_evaluation(found, console)
     _say(console, "", f"ranks      {result_files(out or run, split)[0]}")
     with suppress(RunError):  # no state, or another process is replacing it
-        progress, _ = read_progress(whole(run / "last"))
+        progress = read_progress(whole(run / "last"))
         if not progress.finished:
             ended, more = plural(progress.epoch, "epoch"), command("train", "--resume", run)
             _say(console, f"training   not finished: {ended} so far; {more} continues")

@@ -18,7 +18,7 @@ from safetensors.torch import load, load_file
 from torch import Tensor
 
 from pixelrec.errors import RunError
-from pixelrec.files.json_object import read_object
+from pixelrec.files.json_object import digest_of, read_object
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.tensors import bytes_of, write_tensors
 
@@ -32,7 +32,7 @@ def write_checkpoint(folder: Path, description: Mapping[str, Any], weights: Mapp
     folder.mkdir(parents=True, exist_ok=True)
     write_tensors(folder / WEIGHTS, weights)
     about = json.loads(json.dumps({"format": FORMAT, **description, "weights": section_digests(weights)}))
-    text = json.dumps({**about, "digest": _digest(about)}, indent=2)
+    text = json.dumps({**about, "digest": digest_of(about)}, indent=2)
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
 
 
@@ -87,7 +87,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     if saved.get("format") != FORMAT:
         found = saved.get("format")
         raise RunError(f"{folder}: a checkpoint of format {found!r}, expected {FORMAT}; train again")
-    if saved.pop("digest", None) != _digest(saved):
+    if saved.pop("digest", None) != digest_of(saved):
         raise RunError(f"{path}: was changed since it was saved; put it back from a copy, or train again")
     return saved
 
@@ -113,10 +113,6 @@ def _read_sections(path: Path, without: str) -> dict[str, Tensor]:
     with _explained(path), safe_open(path, framework="pt") as file:
         names = [name for name in file.keys() if name.partition(".")[0] != without]  # noqa: SIM118
         return {name: file.get_tensor(name) for name in names}
-
-
-def _digest(description: Mapping[str, Any]) -> str:
-    return sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
 def _changed(folder: Path) -> RunError:

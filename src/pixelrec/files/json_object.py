@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +35,8 @@ def read_object(path: Path, owner: str, absent: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise RunError(f"{path}: expected an object; the {owner} is damaged")
     return found
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """SHA-256 of an object, however it is written."""
+    return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -62,4 +62,5 @@ def demand_new(folder: Path) -> None:
     mend = "choose another --out"
     if (folder / "run.json").exists():
         mend += f", or continue it with: pixelrec train --resume {quote(str(folder))}"
-    raise RunError(f"{folder} is not empty; {mend}")
+    state = "is not empty" if folder.is_dir() else "is no folder"
+    raise RunError(f"{folder} {state}; {mend}")

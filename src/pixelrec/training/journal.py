@@ -68,7 +68,7 @@ def read_journal(path: Path, monitor: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, 1):
         row = _row(line, ("seconds", monitor))
-        if row is None or row["epoch"] not in ((rows[-1]["epoch"] + 1,) if rows else (0, 1)):
+        if row is None or (rows and row["epoch"] != rows[-1]["epoch"] + 1):
             raise RunError(f"{path}, line {number}: expected the numbers of one epoch more; {_MEND}")
         rows.append(row)
     return rows

@@ -133,7 +133,7 @@ def demand_position(parts: Parts, state: State) -> None:
     if progress.batch > batches or state.steps != steps or progress.best_epoch > progress.epoch:
         raise RunError(
             f"{state.folder / 'progress.json'}: step {state.steps:,} is not batch {progress.batch:,} of "
-            f"{batches:,} after {progress.epoch:,} epochs; the checkpoint is damaged"
+            f"{batches:,} after {progress.epoch:,} epochs; its recipe or data was changed: train again"
         )
 
 

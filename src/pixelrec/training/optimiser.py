@@ -134,21 +134,6 @@ class Optimiser:
                 state[f"square.{name}"] = moments[parameter]["exp_avg_sq"]
         return state
 
-    def misfit(self, state: Mapping[str, Tensor], steps: int) -> str | None:
-        """The reason why a state is not one of this recommender after `steps` steps; none if it may be."""
-        for parameter, name in self.names.items():
-            found = {key: state[f"{key}.{name}"] for key in ("mean", "square") if f"{key}.{name}" in state}
-            if len(found) == 1 or (parameter in self.lazy and not found):
-                return f"the moments of {name} are missing"
-            for key, moments in found.items():
-                if moments.shape != parameter.shape or not moments.isfinite().all():
-                    shapes = f"{list(moments.shape)}, expected {list(parameter.shape)}"
-                    return f"{key}.{name} has the shape {shapes} of finite numbers"
-        for table in self.rows:
-            if reason := table.misfit(state, self.names[table.weight], steps):
-                return reason
-        return None
-
     def load(self, state: Mapping[str, Tensor], steps: int) -> None:
         """Continues from a state that was saved after `steps` steps; only a lazy optimiser replays some."""
         self.steps = steps

@@ -51,17 +51,6 @@ class RowAdamW:
         state = {"mean": self.mean, "square": self.square, "upto": self.upto}
         return state | {"replay": torch.from_numpy(self.replay.record())}
 
-    def misfit(self, state: Mapping[str, Tensor], name: str, steps: int) -> str | None:
-        """The reason why a state does not say which of `steps` steps each row lacks; none if it does."""
-        upto, replay = state.get(f"upto.{name}"), state.get(f"replay.{name}")
-        if upto is None and replay is None:
-            return None  # of a dense AdamW
-        if upto is None or replay is None or upto.shape != self.upto.shape or replay.dim() != 2:
-            return f"the steps of {name} are incomplete"
-        first = steps - replay.shape[1] + 1
-        known = len(replay) == 3 and first >= 0 and first <= int(upto.min()) and int(upto.max()) <= steps
-        return None if known else f"the steps of {name} are not those up to step {steps}"
-
     def load(self, state: Mapping[str, Tensor], name: str, steps: int) -> None:
         """Continues from the state of a `RowAdamW`, or of a dense AdamW, all of whose rows are up to date."""
         self.mean.copy_(state[f"mean.{name}"])

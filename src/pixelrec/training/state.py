@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from hashlib import file_digest
 from pathlib import Path
 
 import torch
@@ -13,13 +13,16 @@ from torch import Tensor
 
 from pixelrec.errors import RunError, command
 from pixelrec.files.atomic import new_folder, whole
-from pixelrec.files.checkpoint import read_tensors, read_weights
-from pixelrec.files.json_object import read_object
+from pixelrec.files.checkpoint import WEIGHTS, read_tensors, read_weights
+from pixelrec.files.json_object import digest_of, read_object
+from pixelrec.files.regular import demand_regular
 from pixelrec.files.tensors import write_tensors
 from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser
 
+PROGRESS = "progress.json"  # written last, with digests of the others and of itself
 OPTIMISER = "optimiser.safetensors"
+_MEND = "put it back from a copy, or train again"
 BANK = "bank.safetensors"  # cached vectors of the catalogue that negatives are taken from
 
 
@@ -70,19 +73,18 @@ class State:
             raise RunError(
                 f"{self.folder} was not saved by {processes} processes; resume with the number that trained"
             )
-        if reason := optimiser.misfit(self.moments, self.steps):
-            raise RunError(f"{self.folder / OPTIMISER}: {reason}; the checkpoint is damaged")
-        bank = read_tensors(self.folder / BANK).get("vectors") if (self.folder / BANK).exists() else None
         try:
             recommender.load_state_dict(read_weights(self.folder))
-            torch.set_rng_state(self.random[f"{process}.cpu"])
-            if f"{process}.cuda" in self.random and torch.cuda.is_available():
-                torch.cuda.set_rng_state(self.random[f"{process}.cuda"])
-        except (RuntimeError, TypeError) as error:  # of other names, shapes or types
-            raise RunError(f"{self.folder}: its tensors do not fit its recipe; it is damaged") from error
-        if bank is not None:
-            recommender.bank = bank.to(recommender.device)
+        except (
+            RuntimeError
+        ) as error:  # torch names every tensor that is missing, unexpected or of another shape
+            raise RunError(f"{self.folder}: its weights do not fit the recipe, which was changed") from error
+        if (self.folder / BANK).exists():
+            recommender.bank = read_tensors(self.folder / BANK)["vectors"].to(recommender.device)
         optimiser.load(self.moments, self.steps)
+        torch.set_rng_state(self.random[f"{process}.cpu"])
+        if f"{process}.cuda" in self.random and torch.cuda.is_available():
+            torch.cuda.set_rng_state(self.random[f"{process}.cuda"])
 
 
 def random_state() -> dict[str, Tensor]:
@@ -106,8 +108,10 @@ def save_state(
         if recommender.bank is not None:  # encoded with earlier weights, which are gone
             write_tensors(new / BANK, {"vectors": recommender.bank})
         write_tensors(new / OPTIMISER, tensors)
-        text = json.dumps({"steps": optimiser.steps, **asdict(progress)}, indent=2)
-        (new / "progress.json").write_text(text + "\n", encoding="utf-8")
+        files = {path.name: _digest(path) for path in new.iterdir() if path.name != WEIGHTS}
+        values = {"steps": optimiser.steps, **asdict(progress), "files": files}
+        text = json.dumps({**values, "digest": digest_of(values)}, indent=2)
+        (new / PROGRESS).write_text(text + "\n", encoding="utf-8")
 
 
 def resumable(folder: Path) -> str:
@@ -122,30 +126,36 @@ def load_state(folder: Path) -> State | None:
     folder = whole(folder)
     if not folder.exists():
         return None
-    progress, steps = read_progress(folder)
+    progress, steps, files = _read(folder)
+    changed = {folder / name for name, digest in files.items() if _digest(folder / name) != digest}
+    if changed:
+        raise RunError(f"{min(changed)}: was changed since it was saved; {_MEND}")
     tensors = read_tensors(folder / OPTIMISER)
     moments = {name: t for name, t in tensors.items() if not name.startswith("random.")}
     random = {name.removeprefix("random."): t for name, t in tensors.items() if name.startswith("random.")}
     return State(progress, steps, moments, random, folder)
 
 
-def read_progress(folder: Path) -> tuple[Progress, int]:
-    """The position of a saved training and its steps; raises `RunError` if the file is damaged."""
-    path = folder / "progress.json"
+def read_progress(folder: Path) -> Progress:
+    """The position of a saved training; raises `RunError` if the file is missing or was changed."""
+    return _read(folder)[0]
+
+
+def _read(folder: Path) -> tuple[Progress, int, dict[str, str]]:
+    """The position, the steps, and the digests of the other files but the weights, which have their own."""
+    path = folder / PROGRESS
     values = read_object(path, "checkpoint", f"{path}: no such file; the checkpoint is incomplete")
-    expected = {"steps": 0, **asdict(Progress(best=0.0))}
-    if values.keys() != expected.keys():
-        raise RunError(f"{path}: expected {', '.join(expected)}; the checkpoint is damaged")
-    for name, value in values.items():
-        if not _is_sound(value, type(expected[name])) and not (name == "best" and value is None):
-            raise RunError(f"{path}: {name} is {value!r}; the checkpoint is damaged")
-    return Progress(**{name: value for name, value in values.items() if name != "steps"}), values["steps"]
+    if values.pop("digest", None) != digest_of(values):
+        raise RunError(f"{path}: was changed since it was saved; {_MEND}")
+    steps, files = values.pop("steps"), values.pop("files")
+    return Progress(**values), steps, files
 
 
-def _is_sound(value: object, kind: type) -> bool:
-    """Whether a number of `progress.json` is of its kind, and in range."""
-    if kind is bool or isinstance(value, bool):
-        return kind is bool and isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, int) and 0 <= value < 1 << 53
-    return isinstance(value, int | float) and math.isfinite(value)
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; "" if it is missing or cannot be read."""
+    try:
+        demand_regular(path)
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
