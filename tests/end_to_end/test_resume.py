@@ -31,7 +31,7 @@ def command(*words: object) -> list[str]:
 def rows(run: Path) -> list[dict[str, float]]:
     path = run / "metrics.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    timing = ("seconds", "windows_per_second")
+    timing = ("seconds", "windows_per_second", "validation_seconds", "encoding_seconds")
     return [{k: v for k, v in json.loads(line).items() if k not in timing} for line in lines]
 
 

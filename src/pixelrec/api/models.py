@@ -20,7 +20,7 @@ from pixelrec.api.arguments import (
     folder_of,
 )
 from pixelrec.choices import Overrides, Split
-from pixelrec.console.progress import shown_on
+from pixelrec.console.progress import activity, shown_on
 from pixelrec.errors import RequestError, RunError
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def evaluate(
     from pixelrec.runs.evaluate import evaluate_run
 
     dataset = opened.dataset(folder_of(data))
-    with shown_on(console) as screen, screen.status("evaluating") as status:
-        return evaluate_run(opened, dataset, split, status.update, folder)
+    with shown_on(console) as screen, activity("evaluating", screen) as told:
+        return evaluate_run(opened, dataset, split, told, folder)
 
 
 def bench(

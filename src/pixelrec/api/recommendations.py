@@ -58,8 +58,8 @@ def _loaded(
     dataset = None if data is None else as_dataset(data)
     from pixelrec.runs.recommend import RecommendationService
 
-    with shown_on(console) as screen, screen.status("loading") as status:
-        return RecommendationService.open(opened, dataset, covers, status.update)
+    with shown_on(console) as screen, activity("loading", screen) as told:
+        return RecommendationService.open(opened, dataset, covers, told)
 
 
 def recommend(
@@ -197,5 +197,5 @@ def recommend_all(
     refused = ids_or_file(exclude, "exclude")
     service = load(opened, data=data, console=console)
     found = service.for_all_users(k=k, among=chosen, exclude=refused, seen=seen)
-    with shown_on(console) as screen, screen.status("recommending") as status:
-        return write_all(found, place, raw=raw, on_note=on_note or ignore, on_progress=status.update)
+    with shown_on(console) as screen, activity("recommending", screen) as told:
+        return write_all(found, place, raw=raw, on_note=on_note or ignore, on_progress=told)

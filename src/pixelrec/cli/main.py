@@ -9,6 +9,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 
 from pixelrec.cli.verbs import VERBS
+from pixelrec.console.loading import LoadingLine
 from pixelrec.errors import PixelrecError, RequestError, StoppedError, memory_explained, nearest
 from pixelrec.training.interruption import interruptible
 
@@ -102,8 +103,9 @@ def _run_verb(name: str, words: list[str]) -> None:
     from pixelrec.console.terminal import Output, Screen
     from pixelrec.training.launch import launched
 
-    output = Output(sys.stdout)
-    VERBS[name].run(name, words, Screen.on(output, quiet=not launched().leads))
+    with LoadingLine() as loading:
+        output = Output(sys.stdout, loading.over)
+        VERBS[name].run(name, words, Screen.on(output, quiet=not launched().leads))
     if output.failure is not None and not isinstance(output.failure, BrokenPipeError):
         line = f"standard output: {output.failure.strerror}"
         if VERBS[name].prints:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Self, TypeAlias, final
 
+from pixelrec.console.numbers import duration
 from pixelrec.errors import RequestError
 
 if TYPE_CHECKING:
@@ -41,6 +43,50 @@ def shown_on(console: Console | None) -> Iterator[Console]:
         _SHOWN.reset(before)
 
 
+@contextmanager
+def activity(what: str, console: Console | None) -> Iterator[OnProgress]:
+    """A spinner with a text on a terminal; elsewhere a line each minute, with the minutes passed.
+
+    Yields what to call when the text changes. For work whose steps cannot be counted.
+    """
+    if console is None or console.quiet:
+        yield ignore
+    elif console.is_terminal:
+        from rich.text import Text
+
+        with console.status(Text(what)) as status:
+            yield lambda text: status.update(Text(text))  # a text, as names are not taken for markup
+    else:
+        with _Reminder(what, console) as reminder:
+            yield reminder.change
+
+
+@final
+class _Reminder:
+    """Prints what is under way once a minute, from a thread of its own."""
+
+    def __init__(self, text: str, console: Console) -> None:
+        self.text, self.console, self.started = text, console, monotonic()
+        self._over = Event()
+        self._thread = Thread(target=self._remind, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def change(self, text: str) -> None:
+        self.text = text
+
+    def _remind(self) -> None:
+        while not self._over.wait(_PRINT_EVERY):
+            line = f"{self.text}  for {duration(monotonic() - self.started)}"
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 @final
 class ProgressLine:
     """A bar with a count, the time left, and a note; nothing if `console` is quiet.
@@ -60,6 +106,7 @@ class ProgressLine:
         self.progress = Progress(*columns, console=console, transient=True, disable=not drawn)
         self.task = self.progress.add_task(what, total=total, completed=done, note="")
         self.done, self.note, self._drawn = done, "", monotonic()
+        self._started, self._done_before = self._drawn, done
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -77,7 +124,9 @@ class ProgressLine:
         self._drawn = monotonic()
         self.progress.update(self.task, completed=self.done, note=self.note)
         if not self.console.is_terminal:
-            text = f"{self.what}  {self.done:,} of {self.total:,}  {self.note}".rstrip()
+            each = (self._drawn - self._started) / max(self.done - self._done_before, 1)
+            left = f"{duration((self.total - self.done) * each)} left"
+            text = f"{self.what}  {self.done:,} of {self.total:,}  {left}  {self.note}".rstrip()
             self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import StringIO, TextIOBase
 from typing import IO, TYPE_CHECKING, Any, Self, TextIO, cast, final
@@ -42,13 +42,15 @@ class Output(TextIOBase):
     Work must not end because nobody reads about it: a pipe that breaks, a terminal that is lost, a full disk.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
-        """stream: none if the process was started without it."""
+    def __init__(self, stream: TextIO | None, on_write: Callable[[], object] = lambda: None) -> None:
+        """stream: none if the process was started without it. on_write: called before each write."""
         stream = getattr(stream, "rich_proxied_file", stream)  # under a spinner, rich stands in for it
         self._stream: TextIO = StringIO() if stream is None else stream
         self.failure: OSError | None = None
+        self._on_write = on_write
 
     def write(self, text: str) -> int:
+        self._on_write()
         with self._guarded():
             self._stream.write(text)
         return len(text)

@@ -10,6 +10,7 @@ from typing import Any, final
 
 from rich.console import Console
 
+from pixelrec.console.progress import activity
 from pixelrec.console.terminal import say
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
@@ -105,7 +106,7 @@ def demonstrate(out: Path, seed: int, console: Console) -> Demonstration:
         StoppedError: by a signal.
     """
     world, dataset = make_dataset(out, seed, console)
-    with console.status("training"):
+    with activity("training", console):
         ids = _train_and_test(IDS, dataset, out, seed, console, epochs=Console(quiet=True))
     pixels = _train_and_test(PIXELS, dataset, out, seed, console, epochs=console)
     ceiling = world.best_possible(5) | world.best_possible(10)

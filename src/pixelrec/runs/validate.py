@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -11,21 +12,25 @@ from pixelrec.data.split import EvaluationCases
 from pixelrec.evaluation.evaluate import rank_cases
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.recommender import Catalogue, Recommender
-from pixelrec.training.loop import Metrics
+from pixelrec.training.loop import Validation
 from pixelrec.training.processes import Processes
 
 
-def validate(recommender: Recommender, cases: EvaluationCases, processes: Processes, bank: bool) -> Metrics:
+def validate(
+    recommender: Recommender, cases: EvaluationCases, processes: Processes, bank: bool
+) -> Validation:
     """Metrics over all cases, each process ranking its shard; the catalogue's vectors refill the bank."""
+    started = perf_counter()
     processes.share_buffers(recommender)
     catalogue = sharded_catalogue(recommender, processes)
+    encoded = perf_counter()
     recommender.bank = catalogue.encoded if bank else None
     index, count = processes.index, processes.count
     shard = replace(cases, users=cases.users[index::count], targets=cases.targets[index::count])
     ranks = np.empty(len(cases), np.int64)
     for part, found in enumerate(processes.gather_objects(rank_cases(recommender, shard, catalogue))):
         ranks[part::count] = found
-    return metrics(ranks)
+    return Validation(metrics(ranks), perf_counter() - started, encoded - started)
 
 
 def sharded_catalogue(recommender: Recommender, processes: Processes) -> Catalogue:

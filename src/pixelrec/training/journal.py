@@ -31,12 +31,13 @@ class Journal:
         from torch.utils.tensorboard import SummaryWriter
 
         self.path, self.console = run / JOURNAL, console
-        rows = rows_until(self.path, last, monitor)
-        write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows), RunError)
+        self.rows = rows_until(self.path, last, monitor)
+        write_text(self.path, "".join(json.dumps(row) + "\n" for row in self.rows), RunError)
         self.board = SummaryWriter(run / "tensorboard", purge_step=last + 1)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Records one epoch, its numbers in TensorBoard too."""
+        self.rows.append(dict(row))
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Scores
 from pixelrec.console.numbers import percent
+from pixelrec.console.progress import activity
 from pixelrec.console.terminal import say
 from pixelrec.data.batcher import Batcher
 from pixelrec.errors import DivergedError, RunError
 from pixelrec.files.atomic import new_folder
 from pixelrec.numerics.precision import Precision, is_bf16
 from pixelrec.recommender import Recommender
+from pixelrec.training.epoch_lines import announcement, epoch_line, summary
 from pixelrec.training.first_loss import chance, far_from_chance
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import EpochBar, Journal
@@ -30,7 +32,6 @@ from pixelrec.training.processes import Processes
 from pixelrec.training.state import Progress, State, random_state, resumable, save_state
 
 Loss = Callable[[Scores], Tensor]
-Metrics = Mapping[str, float]
 READ_EVERY = 16  # losses left on an accelerator before they are read, because each reading waits for it
 AGREE_EVERY = 16  # steps between two agreements of several processes, at most
 GO_ON, SAVE, STOP = range(3)
@@ -75,6 +76,13 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class Validation:
+    metrics: Mapping[str, float]
+    seconds: float
+    encoding_seconds: float  # of them, for the items
+
+
+@dataclass(frozen=True)
 class Parts:
     """All that takes part in training. `validate` is called after every epoch, in every process."""
 
@@ -83,7 +91,7 @@ class Parts:
     batcher: Batcher
     loss: Loss
     optimiser: Optimiser
-    validate: Callable[[Recommender], Metrics]
+    validate: Callable[[Recommender], Validation]
     processes: Processes
     config: TrainingConfig
 
@@ -147,17 +155,23 @@ def fit(
     watch = Watch(parts, interruption)
     # Several processes validate together: one of them cannot leave.
     skippable = interruption.at_once if parts.processes.count == 1 else nullcontext
+    if journal is not None:
+        windows = len(parts.batcher.reader)
+        say(
+            announcement(parts.config.epochs, windows, parts.config.patience, parts.config.monitor),
+            journal.console,
+        )
     while not progress.finished:
         if not train_epoch(parts, run, journal, progress, watch):
             break
         parts.optimiser.catch_up()
         try:
-            with skippable():
-                metrics = parts.validate(parts.recommender)
+            with skippable(), activity(f"validating epoch {progress.epoch + 1}", journal and journal.console):
+                validation = parts.validate(parts.recommender)
         except KeyboardInterrupt:
             save(parts, run, progress)  # the epoch as trained; resuming validates it
             break
-        end_epoch(parts, run, journal, progress, metrics)
+        end_epoch(parts, run, journal, progress, validation)
         watch.saved()
         if watch.now() == STOP:
             break
@@ -262,7 +276,7 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
 
 def validate_start(parts: Parts, run: Path, journal: Journal | None, progress: Progress) -> None:
     """Records weights that another run has trained as epoch 0: the best until an epoch is better."""
-    metrics = parts.validate(parts.recommender)
+    metrics = parts.validate(parts.recommender).metrics
     monitor = parts.config.monitor
     progress.best, progress.best_epoch = metrics[monitor], 0
     if journal is not None:
@@ -273,9 +287,11 @@ def validate_start(parts: Parts, run: Path, journal: Journal | None, progress: P
         say(f"start      {monitor} {percent(metrics[monitor])} % before the first step", journal.console)
 
 
-def end_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Progress, metrics: Metrics) -> None:
+def end_epoch(
+    parts: Parts, run: Path, journal: Journal | None, progress: Progress, validation: Validation
+) -> None:
     """Writes the journal, and saves: `best` if this epoch is, `last` always."""
-    config, monitor = parts.config, parts.config.monitor
+    config, value = parts.config, validation.metrics[parts.config.monitor]
     seconds = round(progress.seconds, 3)
     windows = progress.windows * parts.processes.count
     row = {
@@ -284,10 +300,12 @@ def end_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Progre
         "lr_factor": lr_factor_at(parts, parts.optimiser.steps - 1),
         "seconds": seconds,
         "windows_per_second": round(windows / max(seconds, 1e-3), 1),
-        **metrics,
+        "validation_seconds": round(validation.seconds, 3),
+        "encoding_seconds": round(validation.encoding_seconds, 3),
+        **validation.metrics,
     }
-    better = progress.best is None or metrics[monitor] > progress.best
-    progress.next_epoch(metrics[monitor], better)
+    better = progress.best is None or value > progress.best
+    progress.next_epoch(value, better)
     out_of_patience = bool(config.patience) and progress.epoch - progress.best_epoch >= config.patience
     progress.finished = progress.epoch >= config.epochs or out_of_patience
     if journal is not None:
@@ -295,12 +313,12 @@ def end_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Progre
             save_best(parts, run)
         journal.write(row)
     save(parts, run, progress)
-    if journal is not None:
-        line = f"epoch {row['epoch']:>3}  loss {row['loss']:.4f}  {monitor} {percent(row[monitor])} %"
-        rate = f"{row['windows_per_second']:,.0f} windows/s  {seconds:.1f} s"
-        say(f"{line}  {rate}{'  best' if better else ''}", journal.console)
-        if progress.finished and progress.best_epoch == 0:
-            say("the start is still the best: training did not improve on it", journal.console)
+    if journal is not None:  # what is said may be lost, so it comes last
+        epochs = progress.epoch if progress.finished else config.epochs
+        say(epoch_line(journal.rows, config.monitor, epochs, better=better), journal.console)
+        if progress.finished:
+            encodes = parts.recommender.items.expensive
+            say(summary(journal.rows, config.monitor, progress.best_epoch, encodes=encodes), journal.console)
 
 
 def save_best(parts: Parts, run: Path) -> None:

@@ -1,0 +1,53 @@
+"""What training says: what it is going to do, a line per epoch, and a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from pixelrec.console.numbers import duration, percent, plural
+
+RECENT = 5  # epochs that the time left is estimated from
+
+
+def announcement(epochs: int, windows: int, patience: int, monitor: str) -> str:
+    """What is going to be trained, and what the lines of epochs show."""
+    end = f", fewer if {plural(patience, 'epoch')} bring no better {monitor}" if patience else ""
+    return (
+        f"training   up to {plural(epochs, 'epoch')} of {plural(windows, 'window')} (histories with targets)"
+        f"{end}\n           below: training loss, {monitor} on validation, time and windows/s of training"
+    )
+
+
+def epoch_line(rows: Sequence[Mapping[str, Any]], monitor: str, epochs: int, *, better: bool) -> str:
+    """The last row of the journal, and the time that all `epochs` would take from there."""
+    row = rows[-1]
+    line = f"epoch {row['epoch']:>3}  loss {row['loss']:.4f}  {monitor} {percent(row[monitor])} %"
+    line += f"  {row['seconds']:.1f} s  {row['windows_per_second']:,.0f}/s"
+    if left := epochs - row["epoch"]:
+        each = fmean(sum(_times(recent)) for recent in rows[-RECENT:] if recent["epoch"])
+        line += f"  ≤ {duration(left * each)} left"
+    return f"{line}{'  best' if better else ''}"
+
+
+def summary(rows: Sequence[Mapping[str, Any]], monitor: str, best: int, *, encodes: bool) -> str:
+    """The best epoch, and the time of training and validation.
+
+    encodes: items are expensive to encode, which is a part of validation.
+    """
+    training, validation = (sum(times) for times in zip(*map(_times, rows), strict=True))
+    values = {row["epoch"]: row[monitor] for row in rows}
+    value = f": {monitor} {percent(values[best])} % on validation" if best in values else ""
+    of_it = f" ({duration(sum(row.get('encoding_seconds', 0) for row in rows))} of it encoding items)"
+    which = f"epoch {best} of {rows[-1]['epoch']}" if best else "the start: training did not improve on it"
+    return (
+        f"best       {which}{value}\n"
+        f"time       {duration(training + validation)}: training {duration(training)}, validation "
+        f"{duration(validation)}{of_it if encodes else ''}"
+    )
+
+
+def _times(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Seconds of training and of validation."""
+    return row["seconds"], row.get("validation_seconds", 0.0)

@@ -1,0 +1,43 @@
+"""What training says, line by line."""
+
+from __future__ import annotations
+
+from pixelrec.training.epoch_lines import announcement, epoch_line, summary
+
+ROWS = [
+    {
+        "epoch": epoch,
+        "loss": 4.5,
+        "NDCG@10": 0.1 + 0.001 * epoch,
+        "seconds": 60.0 * epoch,
+        "windows_per_second": 1234.5,
+        "validation_seconds": 30.0,
+        "encoding_seconds": 20.0,
+    }
+    for epoch in (1, 2)
+]
+START = {"epoch": 0, "NDCG@10": 0.2, "seconds": 0.0}
+
+
+def test_the_announcement_says_what_ends_training() -> None:
+    assert "up to 200 epochs of 1,234 windows" in announcement(200, 1234, 20, "NDCG@10")
+    assert "fewer if 20 epochs bring no better NDCG@10\n" in announcement(200, 1234, 20, "NDCG@10")
+    assert "fewer" not in announcement(1, 1, 0, "NDCG@10")
+
+
+def test_the_time_left_counts_validation() -> None:
+    line = epoch_line([START, *ROWS], "NDCG@10", 12, better=True)
+    assert line == "epoch   2  loss 4.5000  NDCG@10 10.20 %  120.0 s  1,234/s  ≤ 20 min left  best"
+    assert len(line) <= 80
+    assert epoch_line(ROWS, "NDCG@10", 2, better=False).endswith("120.0 s  1,234/s")
+
+
+def test_the_summary_names_the_best_epoch_and_where_the_time_went() -> None:
+    assert summary([START, *ROWS], "NDCG@10", 2, encodes=True) == (
+        "best       epoch 2 of 2: NDCG@10 10.20 % on validation\n"
+        "time       4 min: training 3 min, validation 60.0 s (40.0 s of it encoding items)"
+    )
+    told = summary([START, *ROWS], "NDCG@10", 0, encodes=False)
+    assert "best       the start: training did not improve on it: NDCG@10 20.00 % on validation\n" in told
+    assert "encoding" not in told
+    assert summary(ROWS[1:], "NDCG@10", 1, encodes=False).startswith("best       epoch 1 of 2\n"), "no record"
