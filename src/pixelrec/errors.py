@@ -15,14 +15,16 @@ from shlex import join
 from signal import SIGINT
 from typing import Self
 
-# PyTorch has a class for some of these errors only, but a message for each.
+# Libraries have a class for some of these errors only, but a message for each.
 _NO_MEMORY = (
     "out of memory",
-    "can't allocate memory",
+    "allocate memory",
     "not enough memory",
     "ALLOC_FAILED",
     "std::bad_alloc",
-    "failed to map segment",
+    "start new thread",  # whose stack has no room
+    "failed to map segment",  # of a library
+    "without exception set",  # of NumPy's, which lacked the memory for one
 )
 
 
@@ -86,10 +88,10 @@ class StoppedError(PixelrecError):
 
 @contextmanager
 def memory_explained(remedy: str) -> Iterator[None]:
-    """Turns the out-of-memory errors of NumPy, PyTorch and imports into `ExhaustedError` with a remedy."""
+    """Turns errors of any library that lacks memory into `ExhaustedError` with a remedy."""
     try:
         yield
-    except (MemoryError, RuntimeError, ImportError) as error:
+    except (MemoryError, RuntimeError, ImportError, OSError, SystemError) as error:
         if not isinstance(error, MemoryError) and not any(text in str(error) for text in _NO_MEMORY):
             raise
         sentences = " ".join(str(error).split()).split(". ")[:2]

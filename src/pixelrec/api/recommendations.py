@@ -20,7 +20,7 @@ from pixelrec.api.arguments import (
     check_runs,
     ids_or_file,
 )
-from pixelrec.console.progress import ignore, shown_on
+from pixelrec.console.progress import activity, ignore, shown_on
 from pixelrec.errors import ImageError, RequestError, option
 
 if TYPE_CHECKING:
