@@ -213,7 +213,7 @@ def check_images(
 
 
 def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -> list[Entry]:
-    """List the cached activations of a data set, or delete them.
+    """List or delete the cached activations of a data set.
 
     Activations are the outputs of frozen picture networks: training computes them once, in the data set, and
     computes them again where they were deleted. They can take much of a disk.

@@ -132,4 +132,6 @@ def _usage(group: str) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return "\n".join(f"  {name:<22}  {VERBS[name].title.rstrip('.')}" for name in names)
+    names = list(names)
+    width = max(map(len, names))
+    return "\n".join(f"  {name:<{width}}  {VERBS[name].title.rstrip('.')}" for name in names)
