@@ -357,6 +357,27 @@ def test_the_part_with_the_fault_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path, parts).startswith("/parts/b.parquet, row 2: item_id is empty")
 
 
+@pytest.mark.parametrize(
+    ("line", "separator"),
+    [("1\t2\t3", "tabs"), ("1::2::3", "'::'"), ("a;b", "semicolons"), ("1 2 3", "spaces")],
+)
+def test_files_of_another_suffix_are_told_what_separates_them(
+    tmp_path: Path, line: str, separator: str
+) -> None:
+    (tmp_path / "x.dat").write_text(f"{line}\n{line}\n", encoding="utf-8")
+    expected = (
+        f"unknown kind of file '.dat'; its columns seem to be separated by {separator}: save it with commas"
+    )
+    assert expected in refusal(tmp_path, tmp_path / "x.dat")
+
+
+def test_a_refusal_does_not_wait_for_the_hash_of_the_file(tmp_path: Path) -> None:
+    source = tmp_path / "x.csv"
+    source.write_text(GOOD + "d,u\n", encoding="utf-8")
+    os.truncate(source, 10**12)  # sparse: hashing it takes an hour
+    assert "x.csv, line 6: is longer than" in refusal(tmp_path, source)
+
+
 def test_sources_of_unknown_kinds_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "x.xlsx").touch()

@@ -95,10 +95,7 @@ def _absence(present: Sequence[str], missing: Mapping[str, str]) -> str:
     names = " and ".join(map(repr, missing.values()))
     shown = ", ".join(repr(name) for name in present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
     found = f"no column{'s' if len(missing) > 1 else ''} {names}; the columns are {shown[:500]}"
-    separators = (
-        name for sign, name in _SEPARATORS.items() if len(present) == 1 and sign in present[0].strip()
-    )
-    if (separator := next(separators, None)) is not None:
+    if len(present) == 1 and (separator := separator_of(present[0])):
         return f"{found}; they seem to be separated by {separator}: expected commas"
     if any(_is_number(name) for name in present):
         row = shown[:500]
@@ -114,6 +111,11 @@ def _guess(option: str, present: Sequence[str]) -> str | None:
     """A column whose name other data sets use for this; RecBole adds a type, as in `item_id:token`."""
     plain = {_plain(name.partition(":")[0]): name for name in reversed(present)}
     return next((plain[known] for known in _NAMES[option].split() if known in plain), None)
+
+
+def separator_of(line: str) -> str | None:
+    """The name of what separates the columns of a line without commas."""
+    return next((name for sign, name in _SEPARATORS.items() if sign in line.strip()), None)
 
 
 def _is_number(name: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from pixelrec.data.columns import separator_of
 from pixelrec.errors import DataError
 
 HEAD = 1024  # bytes that tell what a file is
@@ -62,10 +63,17 @@ def kind_of_name(path: Path) -> Literal["csv", "parquet"] | None:
 
 def unknown_kind(path: Path, expected: str) -> DataError:
     """The error about a file that `kind_of` does not know."""
-    kind = recognised(head_of(path))
-    return DataError(
-        f"{path}: " + (f"is {kind}" if kind else f"unknown kind of file {path.suffix!r}; {expected}")
+    head = head_of(path)
+    if kind := recognised(head):
+        return DataError(f"{path}: is {kind}")
+    line = head.partition(b"\n")[0].decode("utf-8", "replace")
+    separator = None if "," in line or "\0" in line else separator_of(line)
+    hint = (
+        f"; its columns seem to be separated by {separator}: save it with commas, as .csv"
+        if separator
+        else ""
     )
+    return DataError(f"{path}: unknown kind of file {path.suffix!r}{hint}; {expected}")
 
 
 def head_of(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from threading import Event
 from typing import Any, get_args
 
 import numpy as np
@@ -35,6 +37,7 @@ from pixelrec.files.table_file import write_table
 from pixelrec.images.covers import list_path
 
 _PROVENANCE = ("options", "exact_repeats", "sources")  # of a manifest: how the events came about
+_BLOCK = 2**20  # bytes hashed at a time
 SHORTEST = 3  # events of an evaluated user: one to train on, one to validate, one to test
 
 
@@ -282,12 +285,22 @@ def _check_evaluated(sequences: Sequences, source: str) -> None:
 @contextmanager
 def _fingerprints(files: Mapping[Path, str]) -> Iterator[list[Future[dict[str, Any]]]]:
     """Name, size and SHA-256 of the sources (path → name), computed on a thread beside the reading."""
+    stopped = Event()
     with ThreadPoolExecutor(1) as thread:
         try:
-            yield [thread.submit(_fingerprint, *each) for each in files.items()]
+            yield [thread.submit(_fingerprint, *each, stopped) for each in files.items()]
         finally:
+            stopped.set()  # a refusal must not wait until a large file is read to its end
             thread.shutdown(wait=True, cancel_futures=True)
 
 
-def _fingerprint(file: Path, name: str) -> dict[str, Any]:
-    return {"name": name, "bytes": file.stat().st_size, "sha256": file_digest(file)}
+def _fingerprint(file: Path, name: str, stopped: Event) -> dict[str, Any]:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with file.open("rb", buffering=0) as stream:
+            while not stopped.is_set() and (block := stream.read(_BLOCK)):
+                digest.update(block)
+                size += len(block)
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
+    return {"name": name, "bytes": size, "sha256": digest.hexdigest()}
