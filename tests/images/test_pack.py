@@ -266,7 +266,9 @@ def test_the_size_and_fit_of_a_store_are_kept_unless_others_are_given(
     assert (report.size, report.fit) == (SIZE, "pad")
     assert pack(covers, tmp_path / "new", ids, threads=1).size == 224
     os.truncate(out / "data.mdb", 100)
-    assert pack(covers, out, ids, overwrite=True, threads=1).size == 224
+    with pytest.raises(ImageError, match="its size and fit are unknown: give --size .* and --fit"):
+        pack(covers, out, ids, overwrite=True, threads=1)
+    assert pack(covers, out, ids, size=8, overwrite=True, threads=1).size == 8
 
 
 def test_dropped_items_remain_listed(covers: Path, out: Path):
@@ -310,21 +312,24 @@ def test_a_store_cut_short_is_refused_and_overwritten(covers: Path, out: Path, l
     assert (PictureStore.open(out).read(ids)[:, 0, 0] == [colour(n) for n in range(40)]).all()
 
 
-def test_a_cover_whose_stamp_is_damaged_is_packed_again(covers: Path, out: Path):
+@pytest.mark.parametrize("database", [PICTURES, STAMPS])
+def test_a_damaged_picture_or_digest_is_packed_again(covers: Path, out: Path, database: bytes):
     ids = draw(covers, 3)
     packed(covers, out, ids)
     with lmdb.open(str(out), max_dbs=2) as env:
-        stamps = env.open_db(STAMPS)
-        with env.begin(write=True, db=stamps) as txn:
-            txn.put(b"i1", bytes(txn.get(b"i1"))[:-1] + b"?")
+        records = env.open_db(database)
+        with env.begin(write=True, db=records) as txn:
+            txn.put(b"i1", b"?" + bytes(txn.get(b"i1"))[1:])
     with (
         PictureStore.open(out) as store,
-        pytest.raises(ImageError, match="the digest of the cover of item 'i1' was changed"),
+        pytest.raises(ImageError, match="of item 'i1' was changed.: `pixelrec images pack` packs that"),
     ):
         store.fingerprint(ids)
+        store.read(ids)
     assert packed(covers, out, ids).packed == 1
     with PictureStore.open(out) as store:
         store.fingerprint(ids)
+        assert (store.read(["i1"]) == colour(1)).all()
 
 
 def test_a_store_behind_a_link_is_replaced_where_it_lies(covers: Path, out: Path, tmp_path: Path):

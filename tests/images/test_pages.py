@@ -65,7 +65,7 @@ def test_a_store_cut_short_is_one_line_before_any_picture_is_read(
 ):
     path = placed(tmp_path / "store", whole[: int(part * len(whole))])
     with pytest.raises(
-        ImageError, match=r"is damaged \(cut short.*: pack the covers again with .*--overwrite"
+        ImageError, match=r"is damaged \(cut short.*: pack the covers again at their size, with .*--overwrite"
     ):
         StoreWriter(path, MANIFEST) if write else PictureStore.open(path)
 

@@ -238,7 +238,9 @@ def test_a_damaged_picture_is_named_when_it_is_read(path: Path, change):
     store = PictureStore.open(path)
     assert (store.read(["i2"]) == picture(IDS.index("i2"))).all()
     for _ in range(2):
-        with pytest.raises(ImageError, match=r"is damaged .*picture of item 'i1' was changed.*--overwrite"):
+        with pytest.raises(
+            ImageError, match=r"is damaged .*picture of item 'i1' was changed.*`pixelrec images pack` packs"
+        ):
             store.read(["i2", "i1"])
 
 
@@ -246,7 +248,7 @@ def test_a_damaged_picture_is_named_when_it_is_read(path: Path, change):
 def test_the_aspect_of_a_stretched_cover_is_kept(tmp_path: Path, fit, aspect: float):
     with StoreWriter(tmp_path, Manifest(SIZE, fit, 2, False, "covers")) as writer:
         writer.begin(2)
-        writer.add("wide", picture(1), Stamp(1, 1), cover_size=(50, 20))
+        writer.add("wide", picture(1), Stamp(1, 1), shape=(50, 20))
         writer.add("grey", picture(2), None)
         writer.finish(grey={"grey": "missing"})
     store = PictureStore.open(tmp_path)

@@ -18,7 +18,7 @@ from typing import NamedTuple, final, get_args
 
 from pixelrec.choices import Fit, Missing
 from pixelrec.console.progress import progress_line
-from pixelrec.errors import ImageError, nearest, some_of
+from pixelrec.errors import ImageError, nearest, option, some_of
 from pixelrec.files.atomic import in_place, new_folder
 from pixelrec.images.covers import (
     Stamp,
@@ -34,7 +34,7 @@ from pixelrec.images.folder import Covers, demand_covers, held
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.square import grey_square
 from pixelrec.images.store import form_of, is_open
-from pixelrec.images.writer import Manifest, StoreWriter, check_place, key_of
+from pixelrec.images.writer import DATA, Manifest, StoreWriter, check_place, key_of
 
 LARGEST_SIZE = 4096
 _DEFAULT: tuple[int, Fit] = (224, "stretch")
@@ -150,7 +150,13 @@ def _distinct(item_ids: Sequence[str]) -> list[str]:
 
 def _form(out: Path, size: int | None, fit: Fit | None, missing: str) -> tuple[int, Fit]:
     """Size and fit of the pictures to make, checked as is `missing`; the store keeps its own."""
-    old_size, old_fit = (None if None not in (size, fit) or is_open(out) else form_of(out)) or _DEFAULT
+    old = None if None not in (size, fit) or is_open(out) else form_of(out)
+    if size is None and old is None and (out / DATA).exists():
+        raise ImageError(
+            f"{out} cannot be read, so that its size and fit are unknown: give {option('size')} and "
+            f"{option('fit')}, as when it was packed"
+        )
+    old_size, old_fit = old or _DEFAULT
     size, fit = old_size if size is None else size, old_fit if fit is None else fit
     if not 1 <= size <= LARGEST_SIZE:
         raise ImageError(f"size is {size}, expected 1 … {LARGEST_SIZE} pixels")
@@ -188,8 +194,8 @@ def _pack_all(writer: StoreWriter, tasks: list[tuple[str, Path]], threads: int) 
                     broken.append(result)
                 else:
                     made = result.picture
-                    size = made.width, made.height
-                    writer.add(result.item_id, made.pixels, result.stamp, result.digest, cover_size=size)
+                    shape = made.width, made.height
+                    writer.add(result.item_id, made.pixels, result.stamp, result.digest, shape=shape)
                 advance()
         except KeyboardInterrupt:
             writer.commit()

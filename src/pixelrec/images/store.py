@@ -30,12 +30,11 @@ from pixelrec.images.writer import (
     MAX_READERS,
     PICTURES,
     STAMPS,
-    TRAILER,
     Manifest,
     check_metas,
     check_trees,
-    checksum,
     cover_digest,
+    cover_size,
     damage,
     key_of,
     not_a_store,
@@ -119,7 +118,7 @@ class PictureStore:
                     absent.append(item_id)
                     continue
                 if item_id not in sound:  # checked once in a process: it takes longer than reading
-                    self._check(item_id, found)
+                    self._cover_size(item_id, found)
                 rows[row] = frombuffer(found, uint8, count)
         if absent:
             raise ImageError(_absence(self.path, absent, len(item_ids)))
@@ -136,9 +135,7 @@ class PictureStore:
                 found = txn.get(key_of(item_id))
                 if found is None:
                     raise ImageError(_absence(self.path, [item_id], len(item_ids)))
-                if item_id not in self._sound:
-                    self._check(item_id, found)
-                covers[row] = self._trailer(item_id, found)[:2]
+                covers[row] = self._cover_size(item_id, found)
         return np.divide(*covers.T, dtype=np.float32) if self.fit == "stretch" else np.ones(len(covers), "f4")
 
     def missing(self, item_ids: Sequence[str]) -> list[str]:
@@ -159,7 +156,7 @@ class PictureStore:
                 origin = txn.get(key)
                 cover = b"grey" if origin is None else cover_digest(key, bytes(origin))
                 if cover is None:
-                    raise damage(self.path, f"the digest of the cover of item {item_id!r} was changed")
+                    raise self._damaged("digest of the cover", item_id)
                 digest.update(key + b"\0" + cover)
         return digest.hexdigest()
 
@@ -197,20 +194,19 @@ class PictureStore:
         except lmdb.Error as error:
             raise ImageError(f"cannot read the picture store {self.path}: {error}") from None
 
-    def _check(self, item_id: str, found: Any) -> None:
-        width, height, expected = self._trailer(item_id, found)
-        if checksum(key_of(item_id), found[: self.manifest.picture_bytes], width, height) != expected:
-            raise self._damaged(item_id)
+    def _cover_size(self, item_id: str, record: Any) -> tuple[int, int]:
+        """Width and height of an item's cover; an `ImageError` if its picture is damaged."""
+        found = cover_size(key_of(item_id), record, self.manifest.picture_bytes)
+        if found is None:
+            raise self._damaged("picture", item_id)
         self._sound.add(item_id)
+        return found
 
-    def _trailer(self, item_id: str, found: Any) -> tuple[int, int, int]:
-        """Width and height of an item's cover, and the checksum of its picture, from its record."""
-        if len(found) != self.manifest.picture_bytes + TRAILER.size:
-            raise self._damaged(item_id)
-        return TRAILER.unpack_from(found, self.manifest.picture_bytes)
-
-    def _damaged(self, item_id: str) -> ImageError:
-        return damage(self.path, f"the picture of item {item_id!r} was changed")
+    def _damaged(self, what: str, item_id: str) -> ImageError:
+        return ImageError(
+            f"the picture store {self.path} is damaged (the {what} of item {item_id!r} was changed): "
+            "`pixelrec images pack` packs that cover again"
+        )
 
     def _reopen(self) -> None:
         with self._lock:

@@ -41,7 +41,7 @@ PICTURES = b"pictures"
 STAMPS = b"stamps"
 STAMP = struct.Struct(">Qq")  # of a cover: bytes, modified
 _SEAL = 4  # bytes of a CRC-32
-TRAILER = struct.Struct("<III")  # of a picture: width and height of its cover in pixels, and `checksum`
+TRAILER = struct.Struct("<III")  # of a picture: width and height of its cover in pixels, and a checksum
 _LONGEST_KEY = 511  # of LMDB as it is built everywhere
 _HASHED = b"\xff"  # no UTF-8 text starts with this byte
 _BATCH_BYTES = 32 << 20
@@ -110,8 +110,8 @@ def not_a_store(path: Path) -> ImageError:
 def damage(path: Path, what: str) -> ImageError:
     """The error for a damaged store."""
     return ImageError(
-        f"the picture store {path} is damaged ({what}): pack the covers again with `pixelrec images pack` "
-        f"and {option('overwrite')}"
+        f"the picture store {path} is damaged ({what}): pack the covers again at their size, with `pixelrec "
+        f"images pack` and {option('overwrite')}"
     )
 
 
@@ -151,7 +151,15 @@ def check_trees(path: Path, txn: Any) -> None:
         raise ImageError(f"cannot read the picture store {path}: {error.strerror or error}") from None
 
 
-def checksum(key: bytes, pixels: Any, width: int, height: int) -> int:
+def cover_size(key: bytes, record: Any, pixels: int) -> tuple[int, int] | None:
+    """Width and height of the cover of a picture of so many bytes; none if its record is damaged."""
+    if len(record) != pixels + TRAILER.size:
+        return None
+    width, height, expected = TRAILER.unpack_from(record, pixels)
+    return (width, height) if _checksum(key, record[:pixels], width, height) == expected else None
+
+
+def _checksum(key: bytes, pixels: Any, width: int, height: int) -> int:
     """CRC-32 of a picture, the item it belongs to, and the size of its cover."""
     return zlib.crc32(pixels, zlib.crc32(b"%d %d " % (width, height) + key))
 
@@ -201,11 +209,18 @@ class StoreWriter:
         self._env.close()
 
     def stamps(self) -> dict[bytes, Stamp]:
-        """Key → stamp of every picture that was made from a cover, except damaged ones."""
-        with self._env.begin() as txn, closing(txn.cursor(self._stamps)) as cursor:
-            return {
-                key: Stamp(*STAMP.unpack_from(v)) for key, v in cursor if cover_digest(key, v) is not None
-            }
+        """Key → stamp of every picture that was made from a cover and is sound: all of them are read."""
+        found, pixels = {}, self.manifest.picture_bytes
+        try:
+            with self._env.begin(buffers=True) as txn, closing(txn.cursor(self._stamps)) as cursor:
+                for view, origin in cursor:
+                    key = bytes(view)
+                    picture = txn.get(key, b"", self._pictures)
+                    if cover_digest(key, bytes(origin)) is not None and cover_size(key, picture, pixels):
+                        found[key] = Stamp(*STAMP.unpack_from(origin))
+        except DAMAGE as error:
+            raise damage(self.path, str(error)) from None
+        return found
 
     def count(self) -> int:
         """Pictures in the store."""
@@ -235,18 +250,18 @@ class StoreWriter:
         stamp: Stamp | None,
         digest: bytes = b"",
         *,
-        cover_size: tuple[int, int] = (1, 1),
+        shape: tuple[int, int] = (1, 1),
     ) -> None:
         """Adds a picture to the batch.
 
         Args:
             stamp: of the cover; none: the picture was not made from one.
             digest: of the cover's bytes.
-            cover_size: width and height of the cover, in pixels.
+            shape: width and height of the cover, in pixels.
         """
         key = key_of(item_id)
         origin = None if stamp is None else _sealed(key, STAMP.pack(*stamp) + digest)
-        trailer = TRAILER.pack(*cover_size, checksum(key, pixels.data, *cover_size))
+        trailer = TRAILER.pack(*shape, _checksum(key, pixels.data, *shape))
         self._waiting.append((key, pixels.tobytes() + trailer, origin))
         if len(self._waiting) * self.manifest.picture_bytes >= _BATCH_BYTES:
             self.commit()
@@ -296,6 +311,8 @@ class StoreWriter:
                 return
             except lmdb.MapFullError:
                 self._env.set_mapsize(int(self._env.info()["map_size"] * 1.5))
+            except DAMAGE as error:
+                raise damage(self.path, str(error)) from None
             except lmdb.Error as error:
                 raise ImageError(
                     f"cannot write the picture store {self.path}: {error} ({with_prefix(self._free())} free "
