@@ -68,12 +68,8 @@ def unknown_kind(path: Path, expected: str) -> DataError:
         return DataError(f"{path}: is {kind}")
     line = head.partition(b"\n")[0].decode("utf-8", "replace")
     separator = None if "," in line or "\0" in line else separator_of(line)
-    hint = (
-        f"; its columns seem to be separated by {separator}: save it with commas, as .csv"
-        if separator
-        else ""
-    )
-    return DataError(f"{path}: unknown kind of file {path.suffix!r}{hint}; {expected}")
+    hint = separator and f"its columns seem to be separated by {separator}: save it with commas, as .csv; "
+    return DataError(f"{path}: unknown kind of file {path.suffix!r}; {hint or ''}{expected}")
 
 
 def head_of(path: Path) -> bytes:
