@@ -145,7 +145,12 @@ def _demand_printable(values: Any, key: str = "") -> None:
 
 def recipes() -> dict[str, str]:
     """Every shipped recipe by name, and what it says about itself."""
-    return {name: read_yaml(_shipped(name), name).get("about", "") for name in _names()}
+    return {name: values.get("about", "") for name, values in shipped()}
+
+
+def shipped() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every shipped recipe by name, as its file says."""
+    yield from ((name, read_yaml(_shipped(name), name)) for name in _names())
 
 
 def _names() -> Iterator[str]:
