@@ -101,6 +101,21 @@ def test_files_of_one_name_would_share_a_folder(dataset: Dataset, tmp_path: Path
         planned(dataset, tmp_path / "out", tmp_path / "other.yaml", tmp_path / "Other.yaml")
 
 
+def test_an_option_is_set_for_the_recipes_that_have_it(dataset: Dataset, tmp_path: Path) -> None:
+    words = {"items.source": "owner/network", "users.layers": 1, "training.epochs": 2}
+    recipes = ["sasrec-id", "mf-id", "sasrec-mobilenet"]
+    grid = plan(dataset, recipes, seeds=1, split="test", out=tmp_path, overrides=words)
+    ids, mf, pictures = grid.recipes
+    assert pictures["items"]["source"] == "owner/network" and "source" not in ids["items"]
+    assert [one["training"]["epochs"] for one in grid.recipes] == [2, 2, 2]
+    assert (ids["users"]["layers"], pictures["users"]["layers"]) == (1, 1) and "layers" not in mf["users"]
+    assert grid.without == {"items.source": ["sasrec-id", "mf-id"], "users.layers": ["mf-id"]}
+    assert grid.shown_overrides["items.source"] == "owner/network (no option of sasrec-id, mf-id)"
+    for key in ("items.sourse", "training.lr"):
+        with pytest.raises(RecipeError, match=f"unknown key '{key}'; did you mean"):
+            plan(dataset, recipes, seeds=1, split="test", out=tmp_path, overrides={key: 1})
+
+
 @pytest.mark.parametrize(
     ("name", "folder"),
     [

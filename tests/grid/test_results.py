@@ -321,10 +321,10 @@ def test_a_name_cannot_break_the_table(grid: Grid) -> None:
 
 def test_overrides_are_noted(grid: Grid) -> None:
     chosen = replace(grid, overrides={"training.epochs": 6, "items.width": 16})
-    assert "Set for every recipe: training.epochs 6, items.width 16." in markdown_table(
+    assert "Set for the recipes: training.epochs 6, items.width 16." in markdown_table(
         collect_results(chosen, baselines(grid))
     )
-    assert "Set for every recipe" not in markdown_table(
+    assert "Set for the recipes" not in markdown_table(
         collect_results(replace(grid, overrides={}), baselines(grid))
     )
 

@@ -59,6 +59,8 @@ def _cell(column: Column, row: Row, results: Results) -> Text:
 def print_files(found: Outcome, console: Console) -> None:
     """The paths of the tables, and recipes in the same folder that are not in them."""
     say(f"\ntable      {found.html}\n           {found.markdown}\n           {found.csv}", console)
+    for key, names in found.grid.without.items():
+        say(f"           {key} is no option of {', '.join(names)}, which ran without it", console)
     if others := found.grid.other_recipes:
         without = f"without {', '.join(others)}, whose runs are there too: name them to include them"
         say(f"           {without}", console)

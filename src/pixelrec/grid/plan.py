@@ -15,7 +15,10 @@ from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import DataError, RecipeError, RequestError
 from pixelrec.grid.cell import Cell, check_same_networks
 from pixelrec.recipe.build import build_loss, try_user_model
+from pixelrec.recipe.overrides import overridden
 from pixelrec.recipe.recipe import Recipe, read_recipe, resolve
+from pixelrec.recipe.registry import complete
+from pixelrec.recipe.schema import recipe_options
 from pixelrec.runs.evaluate import cases_of
 
 
@@ -27,7 +30,8 @@ class Grid:
     out: Path
     recipes: Sequence[Recipe]
     cells: Sequence[Sequence[Cell]]  # by recipe, in the order given, then by seed
-    overrides: Mapping[str, Any] = field(default_factory=dict)  # options set for every recipe
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # options set for the recipes that have them
+    without: Mapping[str, Sequence[str]] = field(default_factory=dict)  # option → recipes that lack it
 
     def in_turn(self) -> list[Cell]:
         """The order of work: the first seed of every recipe, then the second, and so on.
@@ -35,6 +39,16 @@ class Grid:
         So a grid that is cut short compares all recipes on fewer seeds rather than fewer recipes.
         """
         return [cell for same_seed in zip(*self.cells, strict=True) for cell in same_seed]
+
+    @property
+    def shown_overrides(self) -> dict[str, str]:
+        """The options that were set, each with the recipes that it did not concern."""
+        return {
+            key: f"{value} (no option of {', '.join(self.without[key])})"
+            if key in self.without
+            else str(value)
+            for key, value in self.overrides.items()
+        }
 
     @property
     def other_recipes(self) -> list[str]:
@@ -72,7 +86,13 @@ def plan(
         raise RequestError(
             "seed cannot be set for a grid: its seeds are 0, 1, …; give their number with --seeds"
         )
-    chosen = _distinct(recipes, [_read(recipe, overrides) for recipe in recipes])
+    concerned = [_concerned(recipe, overrides) for recipe in recipes]
+    _demand_concern(recipes[0], overrides, concerned)
+    read = [_read(recipe, own) for recipe, own in zip(recipes, concerned, strict=True)]
+    chosen = _distinct(recipes, read)
+    pairs = list(zip(chosen, concerned, strict=True))
+    lacking = {key: [one.name for one, own in pairs if key not in own] for key in overrides}
+    without = {key: names for key, names in lacking.items() if names}
     _demand_folders(chosen, out)
     cells = [
         [
@@ -81,7 +101,7 @@ def plan(
         ]
         for one in chosen
     ]
-    grid = Grid(dataset, split, out, chosen, cells, overrides)
+    grid = Grid(dataset, split, out, chosen, cells, overrides, without)
     if len(grid.cases()) < 2:
         raise DataError(
             f"{dataset.folder}: only one user can be evaluated (has 3 events, the last of a new item); "
@@ -92,13 +112,51 @@ def plan(
 
 
 def _read(recipe: str | Path | Recipe, overrides: Mapping[str, Any]) -> Recipe:
-    if isinstance(recipe, Recipe):
-        chosen = resolve(recipe.name, recipe.values, overrides)
-    else:
-        chosen = read_recipe(recipe, overrides)
+    chosen = _resolved(recipe, overrides)
     build_loss(chosen)  # refuses negatives that the loss cannot use
     try_user_model(chosen)
     return chosen
+
+
+def _resolved(recipe: str | Path | Recipe, overrides: Mapping[str, Any]) -> Recipe:
+    if isinstance(recipe, Recipe):
+        return resolve(recipe.name, recipe.values, overrides)
+    return read_recipe(recipe, overrides)
+
+
+def _concerned(recipe: str | Path | Recipe, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The overrides whose options a recipe has, with the classes that they choose."""
+    if not overrides:
+        return {}
+    own = _resolved(recipe, {})
+    joined = "parts" in own["items"] or overrides.get("items.name") == "joined"
+    chosen = {
+        key: value
+        for key, value in overrides.items()
+        if key.partition(".")[2] == "name" or "." not in key or (joined and key.startswith("items.parts"))
+    }
+    sections = {key: value for key, value in chosen.items() if key != "name"}
+    known = [option.key for option in recipe_options(_classes_only(own, sections))]
+    return {
+        key: value
+        for key, value in overrides.items()
+        if key in chosen or any(key == k or key.startswith(f"{k}.") for k in known)
+    }
+
+
+def _classes_only(recipe: Recipe, overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values of a recipe with other classes; their options need not be complete."""
+    return complete(overridden(recipe.config, overrides))
+
+
+def _demand_concern(
+    first: str | Path | Recipe, overrides: Mapping[str, Any], concerned: Sequence[Mapping[str, Any]]
+) -> None:
+    """Raises `RecipeError` for an option that no recipe has."""
+    for key, value in overrides.items():
+        if not any(key in own for own in concerned):
+            _resolved(first, {key: value})
+            raise RecipeError(f"{key} is an option of none of these recipes; leave it out")
 
 
 def _distinct(sources: Sequence[str | Path | Recipe], recipes: Sequence[Recipe]) -> list[Recipe]:

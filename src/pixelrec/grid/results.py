@@ -125,7 +125,7 @@ class Results:
     rows: Sequence[Row]
     notes: Mapping[str, str]  # by baseline, its hyperparameters, or why it is left out
     made: str
-    overrides: Mapping[str, Any] = field(default_factory=dict)  # options set for every recipe
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # options set for the recipes that have them
 
     @property
     def recipes(self) -> list[Row]:
@@ -176,7 +176,7 @@ class Collector:
             rows=[*rows, *map(self._recipe, grid.cells)],
             notes=self.notes,
             made=f"{datetime.now():%Y-%m-%d}, pixelrec {version('pixelrec')}",
-            overrides=grid.overrides,
+            overrides=grid.shown_overrides,
         )
 
     def _on_subsets(

@@ -73,7 +73,7 @@ def table_notes(results: Results) -> list[str]:
         "Validation also chose the epochs and the baselines' hyperparameters, which flatters these numbers."
         if results.split == "validation"
         else "",
-        f"Set for every recipe: {overrides}." if overrides else "",
+        f"Set for the recipes: {overrides}." if overrides else "",
         _conditions(results),
         "published: figures of the recipe's paper, in %, on the data set named; not comparable with the rest."
         if any(row.published for row in results.rows)
