@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self, final
@@ -24,6 +25,7 @@ from pixelrec.items.stored_vectors import StoredVectors
 from pixelrec.numerics.competition import correct_sampling, mask_accidental_hits
 from pixelrec.numerics.logsumexp import competing_logsumexp, scored_logsumexp
 from pixelrec.numerics.precision import at_least_fp32
+from pixelrec.numerics.tiles import norm_bounds
 from pixelrec.numerics.top_k import dense_top_k, top_k
 from pixelrec.registry import address
 from pixelrec.users import USER_MODELS
@@ -39,6 +41,11 @@ class Catalogue:
     encoded: Tensor  # N + 1, D: output of the item encoder, fp32
     table: Tensor  # N + 1 rows, D, and perhaps more of the user model: histories gather from it
     candidates: Tensor  # N + 1, D: user vectors are compared with them, fp32
+
+    @cached_property
+    def norms(self) -> Tensor:
+        """Upper bounds of the lengths of the candidates, float64[N + 1]."""
+        return norm_bounds(self.candidates, "vectors of items")
 
 
 @final
@@ -213,7 +220,7 @@ class Recommender(nn.Module):
         seen, owners = seen.to(self.device), owners.to(self.device)
         if self.users.looks_at_candidates:
             return dense_top_k(self.scores(catalogue, vectors), k, seen, owners)
-        return top_k(vectors, catalogue.candidates, k, seen, owners)
+        return top_k(vectors, catalogue.candidates, k, seen, owners, table_norms=catalogue.norms)
 
     def load(self, ids: Tensor) -> Items:
         return Items(ids, self.items.load(ids.numpy()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,7 @@ def recommend(
     *,
     users: Sequence[str | int] = (),
     history: Sequence[str | int] = (),
-    histories: Path | Mapping[str, Sequence[str | int]] | Sequence[Sequence[str | int]] = (),
+    histories: Path | Mapping[str, Sequence[str | int]] | Iterable[Sequence[str | int]] = (),
     k: int = 10,
     among: Sequence[str | int] | Path | None = None,
     exclude: Sequence[str | int] | Path = (),

@@ -22,26 +22,37 @@ from pixelrec.numerics.tiles import (
     tile_width,
 )
 
+_SCORES = 1 << 20  # of a tile: for few users it is as wide as the memory of many allows
+
 
 def top_k(
-    vectors: Tensor, table: Tensor, k: int, seen: Tensor, seen_owner: Tensor, *, tile: int | None = None
+    vectors: Tensor,
+    table: Tensor,
+    k: int,
+    seen: Tensor,
+    seen_owner: Tensor,
+    *,
+    tile: int | None = None,
+    table_norms: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Scores float32[B, k] (float64 for such vectors) and item numbers int64[B, k], best first.
 
     vectors: B, D. table: N + 1, D with padding in row 0. seen: excluded item numbers of all users,
     concatenated, with or without repeats and padding; seen_owner: their users, 0 … B − 1. If fewer than k
     items are left, the rest is item 0 with score −inf. tile: items at a time; affects only the speed.
+    table_norms: `norm_bounds` of the table, if they are known.
     Raises `RequestError` for k < 1 or an unknown seen item, `DivergedError` for vectors that are not finite.
     """
     items = len(table) - 1
     _check_request(k, seen, items)
     scores = torch.full((len(vectors), k), -torch.inf, dtype=torch.float64, device=table.device)
     best = torch.zeros((len(vectors), k), dtype=torch.int64, device=table.device)
-    tile = tile or tile_width(table.device)
+    tile = tile or max(tile_width(table.device), _SCORES // max(1, len(vectors)))
     real = seen > 0
     seen_by_tile = split_by_tile(seen_owner[real], seen[real] - 1, tile, items)
     with full_precision(table.device):
-        norms, row_norms = norm_bounds(vectors, "vectors of users"), norm_bounds(table, "vectors of items")
+        norms = norm_bounds(vectors, "vectors of users")
+        row_norms = norm_bounds(table, "vectors of items") if table_norms is None else table_norms
         for number, out_of_play in enumerate(seen_by_tile if len(vectors) else []):
             rows = slice(1 + number * tile, 1 + (number + 1) * tile)
             found = _promising(vectors, norms, table[rows], row_norms[rows], out_of_play, scores)

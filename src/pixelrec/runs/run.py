@@ -26,7 +26,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from shlex import quote
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 import torch
@@ -40,12 +40,14 @@ from pixelrec.errors import RecipeError, RunError
 from pixelrec.files.atomic import new_file, whole, write_text
 from pixelrec.files.checkpoint import read_description
 from pixelrec.numerics.precision import device_of
-from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.about import FORMAT, read_about
 from pixelrec.runs.item_vectors import cached_vectors
 from pixelrec.runs.machine import processor
 from pixelrec.runs.place import ITEMS, RECIPE, demand_new
+
+if TYPE_CHECKING:
+    from pixelrec.recipe.recipe import Recipe
 
 EVENTS, PICTURES = "users, items or histories", "pictures"
 
@@ -66,6 +68,8 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """Raises `RunError` if the file is missing or damaged, or names a class that is not installed."""
+        from pixelrec.recipe.recipe import read_recipe
+
         path = self.folder / "recipe.yaml"
         try:
             found = read_recipe(path)
