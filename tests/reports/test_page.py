@@ -104,6 +104,7 @@ VARIANTS = {
     "one epoch": {"epochs": [{"epoch": 1, "loss": 0.7, "NDCG@10": 0.1}], "best_epoch": 1},
     "no validation": {"epochs": [{"epoch": 1, "loss": 0.7}], "best_epoch": None},
     "nothing finite": {"epochs": [{"epoch": 1, "loss": math.nan, "NDCG@10": math.inf, "seconds": math.nan}]},
+    "a loss beyond all axes": {"epochs": [{"epoch": 1, "loss": 1e308, "NDCG@10": 1e308}]},
     "constant loss": {
         "epochs": [{"epoch": e, "loss": 0.0, "NDCG@10": 0.0} for e in range(3)],
         "best_epoch": 0,

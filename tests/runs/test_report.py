@@ -22,6 +22,7 @@ from pixelrec.data.views import seen_items
 from pixelrec.demonstration.world import World
 from pixelrec.errors import ImageError, RequestError, RunError
 from pixelrec.images.pack import pack
+from pixelrec.images.store import PictureStore
 from pixelrec.runs.compare import RunDifference
 from pixelrec.runs.report import BEST_POSSIBLE, write_run_report
 from pixelrec.runs.results import EvaluationResult, read_ranks
@@ -288,6 +289,19 @@ def test_covers_that_cannot_be_read_are_told_beside_the_page(
     (data / "covers.lmdb" / "data.mdb").write_bytes(b"")
     assert main(["report", str(run.folder), "--data", str(data)]) == 0
     said = capsys.readouterr()
-    assert said.out.strip() == str(run.folder / "report.html")
+    assert str(run.folder / "report.html") in said.out and "not shown" not in said.out
     assert "covers are not shown" in said.err.replace("\n", " ")
+    write_run_report(run, dataset, "test")
+
+
+def test_a_damaged_picture_is_told(
+    run: Run, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_self: PictureStore, items: list[str]) -> np.ndarray:
+        raise ImageError(f"the picture of {items[0]} is damaged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PictureStore, "read", broken)
+        assert main(["report", str(run.folder), "--data", str(dataset.folder)]) == 0
+    assert "covers not shown: the picture of" in " ".join(capsys.readouterr().err.split())
     write_run_report(run, dataset, "test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pixelrec.evaluation.comparison import Comparison, Difference
 from pixelrec.evaluation.exposure import Exposure
 from pixelrec.evaluation.significance import Interval
 from pixelrec.evaluation.slices import SliceResult
+from pixelrec.runs import results
 from pixelrec.runs.results import EvaluationResult, result_files
 
 Values = dict[str, dict[str, float]]
@@ -93,7 +95,32 @@ def test_written_and_read_it_is_the_same(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [result_files(tmp_path, "test")[1]]
 
 
+def signed(text: str) -> str:
+    """With the digest of its content, if it is an object."""
+    try:
+        content = json.loads(text)
+        content.pop("digest")
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return text
+    return json.dumps({**content, "digest": results._digest(content)})
+
+
+def test_a_changed_number_is_noticed(tmp_path: Path) -> None:
+    FOUND.write(tmp_path)
+    path = tmp_path / "evaluation-test.json"
+    whole = path.read_text(encoding="utf-8")
+    for change in (
+        ('"NDCG@10": 0.005', '"NDCG@10": 0.006'),
+        ('"digest"', '"other"'),
+        ('"cases": 460', '"cases": 9'),
+    ):
+        path.write_text(whole.replace(*change), encoding="utf-8")
+        with pytest.raises(RunError, match="damaged"):
+            EvaluationResult.read(tmp_path, "test")
+
+
 DAMAGES = [
+    ('"NDCG@10": 0.005', '"NDCG@10": true'),
     ('"test"', '"validation"'),
     ('"NDCG@10": 0.005', '"NDCG@10": NaN'),
     ('"NDCG@10": 0.005', '"NDCG@10": 5'),
@@ -120,7 +147,7 @@ def test_a_missing_or_damaged_result_is_an_error_of_one_line(tmp_path: Path) -> 
         whole.replace('"slices": []', '"slices": [{"cases": 3}]'),
         *(whole.replace(*change) for change in DAMAGES),
     ):
-        path.write_text(text, encoding="utf-8")
+        path.write_text(signed(text), encoding="utf-8")
         with pytest.raises(RunError, match="damaged.*evaluate the run with") as caught:
             EvaluationResult.read(tmp_path, "test")
         assert len(str(caught.value).splitlines()) == 1

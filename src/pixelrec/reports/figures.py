@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -14,6 +13,7 @@ from pixelrec.reports.view import Curves
 
 LEFT, RIGHT, TOP, BOTTOM = 58, 460, 18, 252  # the frame of a learning curve, in user units
 START, STOP = 112, 396  # start of all rank bars, end of the longest: labels before them, numbers behind
+_DRAWN = 1e100  # no axis holds larger values
 ROW = 27  # height of a rank bar and its gap
 
 
@@ -79,9 +79,9 @@ def learning_curves(runs: Sequence[Curves], watched: str) -> list[LearningCurve]
 
 
 def _series(epochs: Sequence[Mapping[str, float]], key: str, *, scale: float) -> dict[int, float]:
-    """Finite values by epoch; of an epoch that a resumed run recorded twice, the later record counts."""
+    """Values that can be drawn, by epoch; of an epoch that was recorded twice, the later record counts."""
     values = {int(record["epoch"]): record.get(key) for record in epochs}
-    return {e: scale * v for e, v in sorted(values.items()) if v is not None and math.isfinite(v)}
+    return {e: scale * v for e, v in sorted(values.items()) if v is not None and abs(v) < _DRAWN}
 
 
 def _curve(title: str, runs: Sequence[tuple[Curves, Mapping[int, float]]], unit: str) -> LearningCurve:

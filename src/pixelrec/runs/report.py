@@ -9,7 +9,7 @@ from shlex import quote
 from typing import final
 
 from pixelrec.choices import Split
-from pixelrec.console.numbers import percent
+from pixelrec.console.numbers import percent, plural
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RunError
@@ -90,6 +90,8 @@ def write_run_report(
         configuration=run.recipe.config,
         origins=_origins(run, dataset, result),
     )
+    if covers.damaged:
+        on_problem(f"{plural(len(covers.damaged), 'cover')} not shown: {next(iter(covers.damaged.values()))}")
     path = report_file(folder, split)
     write(report, path)
     return path

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryFile
-from typing import Self, final
+from typing import Any, Self, final
 
 import numpy as np
 import polars as pl
@@ -99,7 +99,9 @@ class EvaluationResult:
 
     def write(self, folder: Path) -> None:
         """Writes it, whole or not at all; the ranks are written before it."""
-        write_text(result_files(folder, self.split)[1], json.dumps(asdict(self), indent=2) + "\n", RunError)
+        content = asdict(self)
+        text = json.dumps({**content, "digest": _digest(content)}, indent=2)
+        write_text(result_files(folder, self.split)[1], text + "\n", RunError)
 
     @classmethod
     def read(cls, folder: Path, split: str) -> Self:
@@ -108,13 +110,16 @@ class EvaluationResult:
 
         path = result_files(folder, split)[1]
         try:
-            found = TypeAdapter(cls).validate_json(path.read_bytes())
+            content = json.loads(path.read_bytes())
+            if content.pop("digest") != _digest(content):
+                raise ValueError("it was changed since it was written")
+            found = TypeAdapter(cls).validate_json(json.dumps(content), strict=True)
             found._check(split)
         except FileNotFoundError:
             raise RunError(f"{path}: no such file; {_mend(folder, split)}") from None
         except OSError as error:
             raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
-        except ValueError as error:  # pydantic's own is one
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise RunError(f"{path}: damaged ({_first_line(error)}); {_mend(folder, split)}") from None
         return found
 
@@ -234,6 +239,10 @@ def _check_ranks(table: pl.DataFrame) -> None:
 
 
 _COLUMNS = {"user_id": None, "item_id": None, "rank": 1, "item_training_events": 0}  # least value; text
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _mend(folder: Path, split: str) -> str:

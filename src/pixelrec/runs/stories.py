@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self, final
 
 import numpy as np
@@ -31,6 +31,7 @@ class Covers:
     information: pl.DataFrame
     store: PictureStore | None
     problem: str = ""  # why pictures are missing
+    damaged: dict[str, str] = field(default_factory=dict)  # by item id, of the pictures shown: why not
 
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
@@ -63,7 +64,8 @@ class Covers:
             return None, None, None
         try:
             return self.store.read([item])[0], None, float(self.store.aspects([item])[0])
-        except ImageError:
+        except ImageError as error:
+            self.damaged[item] = str(error)
             return None, None, None
 
 
