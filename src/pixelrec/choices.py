@@ -8,8 +8,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from errno import ENAMETOOLONG
 from numbers import Integral
-from os import PathLike, fsencode
+from os import PathLike, lstat
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -46,7 +47,7 @@ def as_whole(value: int, name: str, least: int = 1, most: int = 10**9) -> int:
 
 def as_path(value: str | PathLike[str], name: str) -> Path:
     """Raises `RequestError` for what is no path."""
-    if not isinstance(value, str | PathLike) or "\0" in str(value) or not _has_bytes(str(value)):
+    if not isinstance(value, str | PathLike) or not _is_possible(str(value)):
         raise RequestError(f"{name} is {shown(value)}; expected a path")
     return Path(value)
 
@@ -92,9 +93,12 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 and "\n" not in text else f"a value of type {type(value).__name__}"
 
 
-def _has_bytes(path: str) -> bool:
-    """Whether a path can be given to the system: a lone surrogate stands for no byte of it."""
+def _is_possible(path: str) -> bool:
+    """Whether the system has such paths: not with a zero byte or a lone surrogate, empty or too long."""
     try:
-        return bool(fsencode(path))
-    except UnicodeEncodeError:
+        lstat(path)
+    except ValueError:
         return False
+    except OSError as error:
+        return bool(path) and error.errno != ENAMETOOLONG
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from pixelrec.grid.progress import ProgressPrinter
 from pixelrec.grid.results import Results
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs.run import Run
+
+from .conftest import Finish
 
 
 def planned(dataset: Dataset, out: Path, *recipes: Any, **more: Any) -> Grid:
@@ -260,3 +263,12 @@ def test_files_of_one_name_are_told_apart_by_their_folders(dataset: Dataset, tmp
     assert [recipe.name for recipe in planned(dataset, tmp_path / "out", files[0]).recipes] == ["mine"]
     with pytest.raises(RecipeError, match="would share"):
         planned(dataset, tmp_path / "out", files[0], files[0])
+
+
+def test_runs_that_are_only_to_rank_are_counted_apart(grid: Grid, finish: Finish) -> None:
+    for cell in grid.in_turn()[:2]:
+        finish(cell)
+    file = StringIO()
+    progress = ProgressPrinter(replace(grid, split="validation"), Console(file=file, width=200))
+    progress.begin(1)
+    assert "6 runs to go, 2 of them only to rank" in file.getvalue()

@@ -82,6 +82,8 @@ def prepare(
     check_text(item_column if items_id_column is None else items_id_column, "items_id_column")
     check_text(user_column, "user_column")
     check_text(time_column, "time_column")
+    for name, choice in {"fit": fit, "missing": missing, "time_unit": time_unit, "repeats": repeats}.items():
+        check_text("" if choice is None else choice, name)
     check_flag(overwrite, "overwrite")
     for source in sources:
         as_input(source, "interactions", DataError, _TABLES)
@@ -142,6 +144,8 @@ def pack_images(
         The data set, without the items that were dropped, and a report.
     """
     size, threads = _side(size), _threads(threads)
+    check_text("" if fit is None else fit, "fit")
+    check_text(missing, "missing")
     check_flag(overwrite, "overwrite")
     pictures = as_input(covers, "covers", ImageError, _COVERS)
     check_datasets(data)
