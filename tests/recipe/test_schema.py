@@ -128,6 +128,7 @@ def test_options_have_a_key_a_type_a_default_and_help() -> None:
     assert found["items.parts.pixels.size"].type == "a whole number from 1 to 10,000, or null"
     assert found["training.precision"].type == "one of fp32, bf16, fast"
     assert found["seed"].type == "a whole number of at least 0", "the upper limit is only the machine's"
+    assert found["items.parts.ids.name"].type == "one of id_table, pixels", "parts have no parts"
     assert "items.parts" not in found and "items.parts.ids.init" in found
     assert all(option.help for option in found.values()), [
         key for key, option in found.items() if not option.help
@@ -292,3 +293,8 @@ def test_defaults_keep_their_own_types_and_limits(section: str, name: str) -> No
     parts = {"parts": {"ids": {"name": "id_table"}}} if joins(NAMED[section][name]) else {}
     found = resolve("defaults", {section: {"name": name, **given, **parts}}, {})[section]
     assert {key: found[key] for key in given} == given
+
+
+def test_a_recipe_is_a_short_line_in_a_notebook() -> None:
+    shown = "Recipe('mf-id': items id_table, users mf, scoring cosine, negatives shared, loss softmax)"
+    assert repr(read_recipe("mf-id")) == shown

@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 SHIPPED = files("pixelrec") / "recipe" / "shipped"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recipe:
     """Every choice of a run, checked and complete."""
 
     name: str  # its own, or that of the file it came from
     config: Mapping[str, Any]  # by section; items, users, scoring, negatives and loss have a name each
     published: Mapping[str, Any] = field(default_factory=dict)  # what a paper reports: data, metrics in %
+
+    def __repr__(self) -> str:
+        chosen = ", ".join(f"{section} {self.config[section]['name']}" for section in DEFAULT_NAMES)
+        return f"Recipe({self.name!r}: {chosen})"
 
     def __getitem__(self, section: str) -> Any:
         return self.config[section]

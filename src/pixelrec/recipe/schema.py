@@ -130,7 +130,9 @@ def _tree(values: Mapping[str, Any]) -> Tree:
     tree = _keyed(_TOP)
     for place, chosen in classes(values):
         section, within, part = place.partition(".parts.")
-        own = _named(section, NAMED[section], at(values, place)["name"], chosen)
+        whole = values[section]["name"] if within else None  # a joined encoder is no part of another
+        names = [name for name in NAMED[section] if name != whole]
+        own = _named(section, names, at(values, place)["name"], chosen)
         if within:
             at(tree, section)["parts"][part] = own
         else:
