@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from reports.html_page import Page
 
+from pixelrec.data.dataset import Dataset
 from pixelrec.grid.page import forest_plots, page
-from pixelrec.grid.plan import Grid
+from pixelrec.grid.plan import Grid, plan
 from pixelrec.runs.evaluate import target_counts
 
 from .conftest import Finish, collect_results
@@ -98,3 +100,18 @@ def test_without_long_tail_items_there_is_no_plot_of_them(
 def only_few(grid: Grid) -> np.ndarray:
     """Ranks of a baseline that knows nothing but items with few training events."""
     return np.where(target_counts(grid.dataset, grid.cases()) < 5, 1, 99)
+
+
+def test_the_axis_has_round_ticks_and_one_seed_a_warning(
+    grid: Grid, finish: Finish, dataset: Dataset, tmp_path: Path
+) -> None:
+    finish(grid.cells[0][0])
+    results = collect_results(grid, baseline_ranks(grid))
+    plot = forest_plots(results)[0]
+    assert 3 <= len(plot.ticks) <= 7 and all(0 <= tick.at <= 1 for tick in plot.ticks)
+    for tick in plot.ticks:
+        assert tick.at * 100 * plot.end == pytest.approx(float(tick.label))
+    assert "MRR@10" in Page(page(results)).words() and "One seed" not in page(results)
+    single = plan(dataset, ["mf-id"], seeds=1, split="test", out=tmp_path / "one", overrides={})
+    words = Page(page(collect_results(single, baseline_ranks(single)))).words()
+    assert words.count("One seed a recipe: the intervals are over users") == 2, "at the top and in the notes"

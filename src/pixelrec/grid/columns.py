@@ -96,9 +96,9 @@ def _metric(name: str, subset: Callable[[Row], SubsetResult], prefix: str = "") 
         brief_title="long-tail" if prefix else "",
         keep=({METRIC: 7} if prefix else {METRIC: 8, "Recall@10": 6}).get(name, int(shown)),
         markdown=shown,
-        html=shown,
+        html=shown or name == "MRR@10" and not prefix,
         best=True,
-        extra=name.endswith("@5"),
+        extra=name.endswith("@5") or name.startswith("MRR"),
     )
 
 

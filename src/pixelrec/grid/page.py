@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import final
 
 from pixelrec.console.numbers import signed
+from pixelrec.console.terminal import printable
+from pixelrec.drawing.scales import Tick, linear_steps
 from pixelrec.evaluation.comparison import METRIC, few_deciding
 from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.grid.columns import SIGNS, Column, all_columns, published_figures
 from pixelrec.grid.results import Results, Row, SubsetResult
-from pixelrec.grid.tables import table_notes
+from pixelrec.grid.tables import one_seed_note, table_notes
 from pixelrec.reports.page import environment
 
 WORDS = {"ahead": "clearly ahead", "level": "no clear difference", "behind": "clearly behind"}
@@ -37,6 +39,12 @@ class ForestPlot:
     def end(self) -> float:
         """The largest value on the axis: the end of the longest interval."""
         return max((part.metrics[METRIC].high for _, part in self.parts if part.metrics), default=0.0) or 1.0
+
+    @property
+    def ticks(self) -> list[Tick]:
+        """Round values in % at their places, 0 … 1."""
+        steps = linear_steps(0.0, 100 * self.end, most=6)
+        return [Tick(step / (100 * self.end), f"{step:.6g}") for step in steps if step <= 100 * self.end]
 
     @property
     def line(self) -> float:
@@ -73,7 +81,7 @@ def page(results: Results) -> str:
     made = environment(Path(__file__).parent)
     made.filters["signed"] = signed
     made.filters["few"] = few_deciding
-    return made.get_template("grid.html").render(
+    text = made.get_template("grid.html").render(
         results=results,
         metric=METRIC,
         quality=[column for column in columns if not column.training],
@@ -83,9 +91,11 @@ def page(results: Results) -> str:
         cells=lambda row, columns: [_cell(column, row, results.rows) for column in columns],
         published=published_figures,
         notes=table_notes(results),
+        one_seed=one_seed_note(results),
         words=WORDS,
         signs=SIGNS,
     )
+    return printable(text, lines=True)
 
 
 def _cell(column: Column, row: Row, rows: Sequence[Row]) -> dict[str, object]:

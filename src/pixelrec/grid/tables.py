@@ -69,6 +69,7 @@ def table_notes(results: Results) -> list[str]:
         f"vs {best}: NDCG@10 minus that of {best}, the best baseline, on the same users, in points, with its "
         "95 % interval. ▲ ahead, ▼ behind: the interval excludes 0 and p < 0.05; ≈ no clear difference.",
         f"{note}." if (note := repeats_note(results.repeats, results.users, results.split)) else "",
+        one_seed_note(results),
         _long_tail(results),
         "Validation also chose the epochs and the baselines' hyperparameters, which flatters these numbers."
         if results.split == "validation"
@@ -92,6 +93,16 @@ def table_notes(results: Results) -> list[str]:
         f"Made {results.made}.",
     ]
     return [note for note in notes if note]
+
+
+def one_seed_note(results: Results) -> str:
+    """A warning where no recipe has more than one seed; else empty."""
+    if not results.recipes or max(row.planned for row in results.recipes) > 1:
+        return ""
+    return (
+        "One seed a recipe: the intervals are over users, and another seed of the same recipe may differ as "
+        "much as two recipes do here. Repeat with --seeds 3 before choosing."
+    )
 
 
 def _long_tail(results: Results) -> str:
