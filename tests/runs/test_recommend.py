@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable
@@ -269,7 +270,7 @@ def test_a_missing_title_is_a_dash(run: Run, capsys: pytest.CaptureFixture[str])
     assert sum(row.rstrip().endswith("–") for row in rows) == ITEMS // 2
 
 
-@pytest.mark.parametrize("damage", ["empty", "half", "bit", "text", "null", "list", "link"])
+@pytest.mark.parametrize("damage", ["empty", "half", "bit", "text", "null", "list", "link", "pipe"])
 @pytest.mark.parametrize(
     "name", ["run.json", "items.parquet", "recipe.yaml", "best/model.safetensors", "best/recommender.json"]
 )
@@ -283,6 +284,8 @@ def test_a_damaged_run_is_one_line_or_the_same_result(
     path.unlink()
     if damage == "link":
         path.symlink_to(path)
+    elif damage == "pipe":
+        os.mkfifo(path)
     else:
         flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
         damages = {"empty": b"", "half": whole[:middle], "bit": flipped, "text": b"\xff\x00text"}

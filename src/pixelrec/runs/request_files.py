@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from pixelrec.errors import RequestError
+from pixelrec.files.regular import demand_regular
 
 SUFFIXES = (".txt", ".csv", ".parquet")
 
@@ -16,6 +17,7 @@ def read_ids(path: Path) -> list[str]:
     if path.suffix != ".txt":
         return _columns(path, ["item_id"])["item_id"].to_list()
     try:
+        demand_regular(path)
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise RequestError(f"{path}: cannot be read: {error}; expected an item id in each line") from None
@@ -32,6 +34,7 @@ def _columns(path: Path, names: list[str]) -> pl.DataFrame:
     """Columns of ids as text, without rows that lack one."""
     columns = " and ".join(names)
     try:
+        demand_regular(path)
         if path.suffix == ".parquet":
             table = pl.read_parquet(path, columns=names, glob=False)
         else:
