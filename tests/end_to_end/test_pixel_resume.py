@@ -164,7 +164,7 @@ def test_killed_before_anything_was_saved_it_starts_again(
     whole = api.train("sasrec-id", data=data, out=tmp_path / "whole", overrides=overrides).folder
 
     def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
+        raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(loop, "end_epoch", killed)

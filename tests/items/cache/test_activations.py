@@ -130,8 +130,9 @@ def test_it_can_be_read_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 def test_an_interrupted_build_continues_to_the_same_bytes(tmp_path: Path) -> None:
     build(tmp_path / "whole")
-    with pytest.raises(StoppedError):
+    with pytest.raises(StoppedError, match="continues after 9 of 20 activations") as stopped:
         build(tmp_path / "cut", compute=interrupted_after(3))
+    assert stopped.value.exit_code == 130
     assert open_activations(tmp_path / "cut", KEY) is None
     computing, said = Computing(), []
     build(tmp_path / "cut", compute=computing, said=said)
