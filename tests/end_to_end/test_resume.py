@@ -243,6 +243,15 @@ def test_a_finished_run_has_nothing_to_resume(whole: Path) -> None:
     assert weights(whole) == before
 
 
+def test_what_a_killed_save_has_left_is_removed_from_a_finished_run(whole: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(whole, tmp_path / "run")
+    for name in ("best", "last"):
+        shutil.copytree(run / name, run / f".{name}.draft" / "old")
+        (run / f".{name}.draft" / "lock").touch()
+    assert main(["train", "--resume", str(run)]) == 0
+    assert not list(run.glob(".*"))
+
+
 def test_evaluate_names_a_run_that_has_not_finished(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,6 +18,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import DataError, RecipeError, StoppedError, memory_explained
 from pixelrec.evaluation.metrics import metrics
+from pixelrec.files.atomic import recover
 from pixelrec.files.checkpoint import read_description
 from pixelrec.numerics.precision import emulation_line
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
@@ -67,6 +68,8 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
     """
     processes = Processes.launched(run.recipe.training.device)
     with training_lock(run.folder) if processes.leads else nullcontext():
+        for name in ("best", "last") if processes.leads else ():
+            recover(run.folder / name, None)  # also where nothing is left to train, which would write them
         state = load_state(run.folder / "last")
         if state is None:  # it was killed before it saved any
             start = WarmStart.of_run(run)
