@@ -215,7 +215,7 @@ def test_a_loss_that_is_no_number_keeps_the_best(
     assert "the best checkpoint so far, of epoch 1, is kept" in message
     assert Recommender.from_pretrained(out / "best").spec.items == dataset.items
     assert len((out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) == 1
-    steps, failing_at, words[words.index(out)] = 0, 2, tmp_path / "at-once"
+    steps, failing_at, words[words.index(out)] = 0, 3, tmp_path / "at-once"
     assert "no epoch has ended, so there is no checkpoint" in said(capsys, *words, code=3)
 
 
