@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from pixelrec.api import compare as compare
     from pixelrec.api import demo as demo
     from pixelrec.api import evaluate as evaluate
+    from pixelrec.api import export_features as export_features
+    from pixelrec.api import extract_features as extract_features
+    from pixelrec.api import fit_codes as fit_codes
+    from pixelrec.api import import_features as import_features
+    from pixelrec.api import inspect_features as inspect_features
     from pixelrec.api import load as load
     from pixelrec.api import pack_images as pack_images
     from pixelrec.api import prepare as prepare
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from pixelrec.errors import DataError as DataError
     from pixelrec.errors import DivergedError as DivergedError
     from pixelrec.errors import ExhaustedError as ExhaustedError
+    from pixelrec.errors import FeatureError as FeatureError
     from pixelrec.errors import GridError as GridError
     from pixelrec.errors import ImageError as ImageError
     from pixelrec.errors import PixelrecError as PixelrecError
@@ -41,6 +47,7 @@ if TYPE_CHECKING:
     from pixelrec.errors import RequestError as RequestError
     from pixelrec.errors import RunError as RunError
     from pixelrec.errors import StoppedError as StoppedError
+    from pixelrec.features.feature_file import FeatureFile as FeatureFile
     from pixelrec.images.store import PictureStore as PictureStore
     from pixelrec.items.encoder import AbstractItemEncoder as AbstractItemEncoder
     from pixelrec.recipe.recipe import Recipe as Recipe
@@ -55,16 +62,18 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pixelrec.api": (
-        "bench cache check_images compare demo evaluate load pack_images prepare recommend recommend_all "
-        "report resume train"
+        "bench cache check_images compare demo evaluate export_features extract_features fit_codes "
+        "import_features inspect_features load pack_images prepare recommend recommend_all report resume "
+        "train"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",
     "pixelrec.demonstration.world": "generate_world",
     "pixelrec.errors": (
-        "DataError DivergedError ExhaustedError GridError ImageError PixelrecError RecipeError RequestError "
-        "RunError StoppedError"
+        "DataError DivergedError ExhaustedError FeatureError GridError ImageError PixelrecError RecipeError "
+        "RequestError RunError StoppedError"
     ),
+    "pixelrec.features.feature_file": "FeatureFile",
     "pixelrec.images.store": "PictureStore",
     "pixelrec.items.encoder": "AbstractItemEncoder",
     "pixelrec.recipe.recipe": "Recipe read_recipe recipes",

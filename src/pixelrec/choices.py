@@ -24,6 +24,14 @@ Missing: TypeAlias = Literal["error", "grey", "drop-item"]
 TimeUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 Repeats: TypeAlias = Literal["drop", "keep"]
 """How rows of one user, item and time but the first are treated."""
+FeatureDtype: TypeAlias = Literal["float32", "float16"]
+StoredDtype: TypeAlias = Literal["float32", "float16", "int16"]
+"""Of a feature file; codes are int16."""
+Quantiser: TypeAlias = Literal["residual", "product", "optimised-product", "rq-vae"]
+MissingRows: TypeAlias = Literal["error", "mean", "drop"]
+"""How items without a feature vector are treated."""
+UnknownIds: TypeAlias = Literal["error", "drop"]
+"""How feature vectors of unknown items are treated."""
 Form: TypeAlias = Literal["table", "csv", "json", "parquet"]
 Overrides: TypeAlias = Mapping[str, Any]
 """Dotted key → value, such as `{"users.layers": 3}`."""

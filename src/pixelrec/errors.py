@@ -42,6 +42,10 @@ class ImageError(PixelrecError):
     """Covers or the picture store cannot be used."""
 
 
+class FeatureError(PixelrecError):
+    """A feature file cannot be used, or does not fit a data set."""
+
+
 class RecipeError(PixelrecError):
     """A recipe or an option is unknown, of the wrong type, or contradicts another."""
 

@@ -13,7 +13,7 @@ import torch
 from items.backbones.conftest import TINY
 from torch import Tensor, nn
 
-from pixelrec.batch import DatasetSpec, Items, Payload
+from pixelrec.batch import DatasetSpec, Histories, Items, Payload
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RequestError
@@ -202,3 +202,71 @@ def test_ids_joined_with_pixels(dataset: Dataset, tmp_path: Path) -> None:
     made.save(tmp_path / "saved")
     loaded = Recommender.from_pretrained(tmp_path / "saved", data=spec)
     assert torch.equal(made.catalogue().encoded, loaded.catalogue().encoded)
+
+
+BESIDE = {"ids": {"name": "id_table", "width": 3}, "more": {"name": "id_table", "width": 5}}
+
+
+def test_concatenated_parts_stand_side_by_side() -> None:
+    joined = Joined(SPEC, parts=BESIDE, combine="concat")
+    items = Items(torch.tensor([0, 4, 9]), {})
+    parts = [part(items) for part in joined.encoders.values()]
+    assert joined.width == 8
+    assert torch.equal(joined(items), torch.cat(parts, dim=1))
+
+
+def test_a_head_projects_all_but_padding() -> None:
+    joined = Joined(SPEC, parts=BESIDE, combine="concat", head=2, head_activation="relu")
+    assert joined.project is not None
+    nn.init.constant_(joined.project.linear.bias, 1.0)
+    items = Items(torch.tensor([0, 4, 9]), {})
+    both = torch.cat([part(items) for part in joined.encoders.values()], dim=1)
+    expected = torch.relu(both @ joined.project.linear.weight.T + 1)
+    assert torch.equal(joined(items)[0], torch.zeros(2))
+    assert torch.allclose(joined(items)[1:], expected[1:])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"combine": "sum", "head": 4, "width": 4}, "a head goes with concat only"),
+        ({"combine": "concat", "width": 8}, "as wide as their parts together"),
+    ],
+)
+def test_widths_of_combinations_are_explained(options: dict[str, Any], message: str) -> None:
+    parts = BESIDE if options["combine"] == "concat" else TWO_TABLES
+    with pytest.raises(RecipeError, match=message):
+        Joined(SPEC, parts=parts, **options)
+
+
+def with_events(*items: int) -> DatasetSpec:
+    """Nine items, of which these have training events."""
+    events = np.array(items, np.int32)
+    edges = np.array([0, 0]), np.array([0, len(items)])
+    return DatasetSpec(1, 9, 4, history=Histories(events, events.astype("i8"), *edges))
+
+
+@pytest.mark.parametrize("bound", [0.0, 0.1, 100.0])
+def test_a_delta_stays_near_the_first_part(bound: float) -> None:
+    parts = {"seen": {"name": "id_table"}, "ids": {"name": "id_table", "init": "uniform"}}
+    joined = Joined(with_events(2, 3), parts=parts, combine="delta", bound=bound, width=6)
+    items = Items(torch.arange(10), {})
+    seen, ids = (part(items) for part in joined.encoders.values())
+    delta = joined(items) - seen
+    assert not delta[[0, 1, *range(4, 10)]].any()  # items without training events
+    lengths, most = delta[2:4].norm(dim=1), bound * seen[2:4].norm(dim=1)
+    assert torch.all(lengths <= most + 1e-6)
+    if bound == 100:
+        assert torch.allclose(delta[2:4], ids[2:4], atol=1e-6)
+    else:
+        assert torch.allclose(lengths, most, atol=1e-6)
+    again = Joined.rebuild(
+        SPEC, joined.describe(), {"parts": parts, "combine": "delta", "bound": bound, "width": 6}
+    )
+    again.load_state_dict(joined.state_dict())
+    assert torch.equal(again(items), joined(items))
+
+
+def test_a_delta_has_two_parts() -> None:
+    with pytest.raises(RecipeError, match="items.combine is delta, and items.parts are ids; expected two"):
+        Joined(SPEC, parts={"ids": {"name": "id_table"}}, combine="delta")

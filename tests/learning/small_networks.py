@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from pixelrec.data.dataset import Dataset
+from pixelrec.features.codes import fit_codes
+from pixelrec.features.feature_file import FeatureFile, writing
+from pixelrec.images.store import PictureStore
 from pixelrec.recipe.recipe import Recipe, read_recipe
 
 NETWORK = {"embedding_size": 16, "hidden_sizes": [16, 32, 64], "depths": [1, 1, 1], "layer_type": "basic"}
@@ -30,6 +35,27 @@ def small_network(recipe: str) -> dict[str, Any]:
     return found
 
 
+def feature_files(recipe: str, dataset: Dataset) -> dict[str, Any]:
+    """Overrides that give encoders of features and codes their files: colours of small squares."""
+    found: dict[str, Any] = {}
+    for place, config in _encoders(read_recipe(recipe)):
+        if config["name"] in {"features", "codes"}:
+            found[f"{place}.file"] = str(_made(dataset, config["name"]))
+    return found
+
+
+def _made(dataset: Dataset, kind: str) -> Path:
+    colours, codes = dataset.folder / "colours", dataset.folder / "codes"
+    if not colours.exists():
+        ids = dataset.item_ids.to_list()
+        pictures = PictureStore.open(dataset.covers).read(ids).astype("f4")
+        squares = pictures.reshape(len(ids), 8, 4, 8, 4, 3).mean((2, 4))
+        with writing(colours, ids, (192,), {"kind": "test"}) as writer:
+            writer.append(squares.reshape(len(ids), -1))
+        fit_codes(FeatureFile.open(colours), codes, levels=3, size=16)
+    return colours if kind == "features" else codes
+
+
 def one_of_each(recipes: Iterable[str], overrides: Mapping[str, Any]) -> list[str]:
     """The first of recipes that become equal: they differ in checkpoints, or in a bank, which is not used
     because a small catalogue is re-encoded as a whole.
@@ -44,6 +70,10 @@ def one_of_each(recipes: Iterable[str], overrides: Mapping[str, Any]) -> list[st
 
 def _pixels(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The place and configuration of every picture encoder of a recipe."""
+    yield from ((place, config) for place, config in _encoders(recipe) if config["name"] == "pixels")
+
+
+def _encoders(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Any]]]:
     parts = recipe["items"].get("parts", {})
-    encoders = {"items": recipe["items"], **{f"items.parts.{name}": part for name, part in parts.items()}}
-    yield from ((place, config) for place, config in encoders.items() if config["name"] == "pixels")
+    yield "items", recipe["items"]
+    yield from ((f"items.parts.{name}", part) for name, part in parts.items())

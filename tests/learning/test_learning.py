@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from learning.small_networks import one_of_each, small_network
+from learning.small_networks import feature_files, one_of_each, small_network
 
 from pixelrec import api
 from pixelrec.data.dataset import Dataset
@@ -93,7 +93,7 @@ def test_every_loss_learns(dataset: Dataset, tmp_path: Path, config: dict[str, o
 
 @pytest.mark.parametrize("recipe", SHIPPED)
 def test_every_shipped_recipe_learns(dataset: Dataset, tmp_path: Path, recipe: str) -> None:
-    overrides = {**FAST, **small_network(recipe), **OWN.get(recipe, {})}
+    overrides = {**FAST, **small_network(recipe), **feature_files(recipe, dataset), **OWN.get(recipe, {})}
     found = [
         outcome(dataset, tmp_path / f"run-{seed}", recipe, {**overrides, "seed": seed})
         for seed in SEEDS.get(recipe, (0,))
@@ -104,7 +104,8 @@ def test_every_shipped_recipe_learns(dataset: Dataset, tmp_path: Path, recipe: s
 
 @pytest.mark.parametrize("recipe", SHIPPED)
 def test_nothing_is_learnt_in_a_random_world(random_dataset: Dataset, tmp_path: Path, recipe: str) -> None:
-    overrides = {**FAST, **small_network(recipe), "training.epochs": 4}
+    small = {**small_network(recipe), **feature_files(recipe, random_dataset)}
+    overrides = {**FAST, **small, "training.epochs": 4}
     found, _ = outcome(random_dataset, tmp_path / "run", recipe, overrides)
     # Chance is Σ 1/log2(rank + 1) / N over the first ten ranks: 4.54 / 120 ≈ 0.038; with 400 users the
     # standard error is 0.007. No user takes an item twice, so unpopular items are candidates of more users:

@@ -11,13 +11,13 @@ import pytest
 import torch
 from end_to_end.pixel_runs import RESNET
 from end_to_end.pixel_runs import words as words_of
-from learning.small_networks import NETWORK, small_network
+from learning.small_networks import NETWORK, feature_files, small_network
 
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
-from pixelrec.recipe.recipe import SHIPPED, read_recipe, recipes
+from pixelrec.recipe.recipe import read_recipe, recipes
 from pixelrec.training.first_loss import FAR, chance, far_from_chance
 from pixelrec.users import USER_MODELS
 
@@ -66,7 +66,7 @@ def test_one_word_from_a_shipped_recipe_training_starts_near_chance(
     recipe: str, words: dict[str, Any], dataset: Dataset
 ) -> None:
     shared = recipe != "sasrec-id-full" and "negatives.name" not in words
-    small = {**small_network(recipe), **(SMALL if shared else {})}
+    small = {**small_network(recipe), **feature_files(recipe, dataset), **(SMALL if shared else {})}
     reached, by_chance, warning = first(recipe, {**small, **words}, dataset)
     assert reached < FAR * by_chance and warning is None
 
@@ -105,8 +105,8 @@ def test_the_chance_level_is_that_of_equal_scores(dataset: Dataset) -> None:
 
 def test_published_recipes_state_what_their_vectors_start_from() -> None:
     for name in recipes():
-        if name.startswith("published/") and "pixels" in (SHIPPED / f"{name}.yaml").read_text("utf-8"):
-            items = read_recipe(name)["items"]
+        items = read_recipe(name)["items"]
+        if name.startswith("published/") and items["name"] == "pixels":
             assert (items["norm"], items["activation"], items["init"]) == ("none", "relu", "xavier_normal")
 
 

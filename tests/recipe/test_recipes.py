@@ -236,7 +236,12 @@ def test_options_of_parts_are_options_of_the_recipe(tmp_path: Path) -> None:
     recipe = joined_recipe(tmp_path, words)
     assert recipe["items"] == {
         "name": "joined",
+        "combine": "sum",
         "width": None,
+        "head": None,
+        "head_activation": "none",
+        "head_init": "small",
+        "bound": 0.5,
         "parts": {
             "ids": {"name": "id_table", "width": 64, "init": "xavier_normal"},
             "more": {"name": "id_table", "width": 64, "init": "uniform"},

@@ -21,6 +21,7 @@ ORDER = [
     {"choices", "registry"},
     {"files", "console", "drawing"},
     {"images", "blocks", "numerics"},
+    {"features"},
     {"data", "items", "users"},
     {"recommender", "baselines"},
     {"training", "evaluation"},

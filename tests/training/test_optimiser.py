@@ -113,6 +113,32 @@ def test_each_part_has_its_own_rate() -> None:
     torch.testing.assert_close(still.items.weight, Model(40).double().items.weight)
 
 
+@pytest.mark.parametrize("lazy", [True, False])
+def test_a_group_has_its_own_rate_and_decay(lazy: bool) -> None:
+    groups = {
+        "items": {"learning_rate": 0.0},
+        "head": {"weight_decay": 0.0},
+        "head.weight": {"learning_rate": 0.0},
+    }
+    config = OptimiserConfig(learning_rate=0.1, weight_decay=0.5, groups=groups)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    model = Model(6)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    optimiser = Optimiser(model, config, lazy)
+    model.head(model.items(torch.tensor([1, 2]))).sum().backward()
+    optimiser.step(1.0)
+    optimiser.catch_up()
+    assert torch.equal(model.items.weight, before["items.weight"])
+    assert torch.equal(model.head.weight, before["head.weight"])
+    torch.testing.assert_close(model.head.bias, before["head.bias"] - 0.1)  # without decay
+
+
+def test_a_group_without_parameters_is_refused() -> None:
+    config = OptimiserConfig(groups={"heads": {"learning_rate": 0.1}})
+    with pytest.raises(RecipeError, match=r"no trained parameter is below 'heads'; did you mean 'head'\?"):
+        Optimiser(Model(3), config, False)
+
+
 @pytest.mark.parametrize("lazy", [False, True])
 def test_clipping_uses_the_joint_norm(lazy: bool) -> None:
     torch.manual_seed(0)

@@ -5,6 +5,13 @@ can mend is raised as a `PixelrecError` with a message of one line.
 """
 
 from pixelrec.api.datasets import cache, check_images, pack_images, prepare
+from pixelrec.api.features import (
+    export_features,
+    extract_features,
+    fit_codes,
+    import_features,
+    inspect_features,
+)
 from pixelrec.api.models import bench, compare, demo, evaluate, report, resume, train
 from pixelrec.api.recommendations import load, recommend, recommend_all
 
@@ -15,6 +22,11 @@ __all__ = [
     "compare",
     "demo",
     "evaluate",
+    "export_features",
+    "extract_features",
+    "fit_codes",
+    "import_features",
+    "inspect_features",
     "load",
     "pack_images",
     "prepare",

@@ -13,15 +13,7 @@ from pixelrec.batch import Histories
 
 
 class AbstractBaseline(ABC):
-    """Scores all items for users from events: counted or solved in closed form, never trained.
-
-    Each is built by its own `fit(histories, items, *, <hyperparameters>)` from training events alone.
-    """
-
-    @classmethod
-    @abstractmethod
-    def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
-        """One fitted to training events of N `items` for each point of its grid; common work is done once."""
+    """Scores all items for users from events: counted or solved in closed form, never trained."""
 
     @classmethod
     def obstacle(cls, items: int) -> str | None:  # noqa: ARG003 - counts fit any catalogue
@@ -41,9 +33,27 @@ class AbstractBaseline(ABC):
         """
 
 
+class AbstractEventBaseline(AbstractBaseline):
+    """Built by its own `fit(histories, items, *, <hyperparameters>)` from training events alone."""
+
+    @classmethod
+    @abstractmethod
+    def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
+        """One fitted to training events of N `items` for each point of its grid; common work is done once."""
+
+
+class AbstractFeatureBaseline(AbstractBaseline):
+    """Built from training events and from feature vectors of the items."""
+
+    @classmethod
+    @abstractmethod
+    def candidates(cls, histories: Histories, items: int, vectors: np.ndarray) -> Iterator[Self]:
+        """As of an event baseline; vectors are float32[N + 1, W], zero for padding and items without any."""
+
+
 @final
 @dataclass(frozen=True)
-class RandomOrder(AbstractBaseline):
+class RandomOrder(AbstractEventBaseline):
     """Every user gets an order of their own, drawn from `seed` and the user's number."""
 
     items: int

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri
 from scipy.sparse import csr_array
 
-from pixelrec.baselines.baseline import AbstractBaseline
+from pixelrec.baselines.baseline import AbstractEventBaseline
 from pixelrec.baselines.events import FlatEvents
 from pixelrec.batch import Histories
 
@@ -21,7 +21,7 @@ _ROWS = 512  # of the Gram matrix at a time
 
 @final
 @dataclass(frozen=True)
-class EASE(AbstractBaseline):
+class EASE(AbstractEventBaseline):
     """An item's score is the sum of its weights for the items of the history.
 
     The weights B, zero on the diagonal, are least squares with a penalty: with P = (XᵀX + ridge · I)⁻¹,
@@ -33,11 +33,11 @@ class EASE(AbstractBaseline):
 
     @classmethod
     def fit(cls, histories: Histories, items: int, *, ridge: float = 100.0) -> Self:
-        return cls(_solve(_gram(FlatEvents.all(histories).binary_matrix(items)), ridge), ridge)
+        return cls(_solve(gram_matrix(FlatEvents.all(histories).binary_matrix(items)), ridge), ridge)
 
     @classmethod
     def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
-        gram = _gram(FlatEvents.all(histories).binary_matrix(items))
+        gram = gram_matrix(FlatEvents.all(histories).binary_matrix(items))
         for ridge in RIDGES:
             yield cls(_solve(gram, ridge), ridge)
 
@@ -55,7 +55,7 @@ class EASE(AbstractBaseline):
         return FlatEvents.of(histories, users).binary_matrix(len(self.weights) - 1) @ self.weights
 
 
-def _gram(users_by_items: csr_array) -> np.ndarray:
+def gram_matrix(users_by_items: csr_array) -> np.ndarray:
     """The number of users with both of two items: int32[N + 1, N + 1]."""
     by_item = users_by_items.T.tocsr()
     gram = np.empty((by_item.shape[0],) * 2, np.int32)
@@ -65,19 +65,25 @@ def _gram(users_by_items: csr_array) -> np.ndarray:
 
 
 def _solve(gram: np.ndarray, ridge: float) -> np.ndarray:
-    """B, float64[N + 1, N + 1], by Cholesky: half the steps of a general inverse, and in place."""
+    """B, float64[N + 1, N + 1]."""
+    weights = inverse_of(gram, ridge)
+    weights /= -np.diag(weights).copy()
+    np.fill_diagonal(weights, 0.0)
+    return weights
+
+
+def inverse_of(gram: np.ndarray, ridge: float) -> np.ndarray:
+    """(gram + ridge · I)⁻¹ by Cholesky: half the steps of a general inverse, and in place."""
     matrix = gram.astype(np.float64, order="F")
     matrix[np.diag_indices_from(matrix)] += ridge
     factor, failed = dpotrf(matrix, lower=True, clean=False, overwrite_a=True)
     assert not failed, "a Gram matrix with a ridge is positive definite"
     inverse, failed = dpotri(factor, lower=True, overwrite_c=True)
     assert not failed
-    weights = inverse.T  # row-major, for its products with histories; the upper half is solved
-    for start in range(0, len(weights), _ROWS):  # and copied to the lower one
+    whole: np.ndarray = inverse.T  # row-major, for its products with histories; the upper half is solved
+    for start in range(0, len(whole), _ROWS):  # and copied to the lower one
         stop = start + _ROWS
-        square = np.triu(weights[start:stop, start:stop])
-        weights[start:stop, start:stop] = square + np.triu(square, 1).T
-        weights[stop:, start:stop] = weights[start:stop, stop:].T
-    weights /= -np.diag(weights).copy()
-    np.fill_diagonal(weights, 0.0)
-    return weights
+        square = np.triu(whole[start:stop, start:stop])
+        whole[start:stop, start:stop] = square + np.triu(square, 1).T
+        whole[stop:, start:stop] = whole[start:stop, stop:].T
+    return whole

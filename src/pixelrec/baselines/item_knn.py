@@ -10,7 +10,7 @@ from typing import Self, final
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
-from pixelrec.baselines.baseline import AbstractBaseline
+from pixelrec.baselines.baseline import AbstractEventBaseline
 from pixelrec.baselines.events import FlatEvents
 from pixelrec.batch import Histories
 
@@ -25,7 +25,7 @@ _PAIRS = 8_000_000  # of events at a time: a few hundred MB
 
 @final
 @dataclass(frozen=True)
-class ItemKNN(AbstractBaseline):
+class ItemKNN(AbstractEventBaseline):
     """An item's score is the sum of its similarities to the history, decaying with age (Sarwar et al. 2001).
 
     Items are similar if the same users have them within about `reach` time steps, as defined in

@@ -8,7 +8,7 @@ from typing import Self, final
 
 import numpy as np
 
-from pixelrec.baselines.baseline import AbstractBaseline
+from pixelrec.baselines.baseline import AbstractEventBaseline
 from pixelrec.baselines.events import FlatEvents
 from pixelrec.batch import Histories
 from pixelrec.data.sampling import item_counts
@@ -18,7 +18,7 @@ WINDOWS = (0.01, 0.03, 0.1, 0.3)
 
 @final
 @dataclass(frozen=True)
-class Popularity(AbstractBaseline):
+class Popularity(AbstractEventBaseline):
     """An item's score is the number of its training events."""
 
     counts: np.ndarray  # float64[N + 1]
@@ -37,7 +37,7 @@ class Popularity(AbstractBaseline):
 
 @final
 @dataclass(frozen=True)
-class RecentPopularity(AbstractBaseline):
+class RecentPopularity(AbstractEventBaseline):
     """An item's score is its count among the latest training events up to the time of the user's latest one.
 
     The window is a fraction of all training events rather than a time span, so that it suits any clock and

@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from pixelrec.data.covers import PackedCovers
     from pixelrec.data.dataset import Dataset
     from pixelrec.demonstration.demonstrate import Demonstration
+    from pixelrec.features.codes import CodeReport
+    from pixelrec.features.feature_file import FeatureFile
+    from pixelrec.features.importing import ImportReport
+    from pixelrec.features.inspection import Inspection
     from pixelrec.grid.outcome import Outcome
     from pixelrec.images.doctor import CheckReport
     from pixelrec.items.cache.entries import Entry
+    from pixelrec.items.extraction import Extraction
     from pixelrec.runs.all_recommendations import AllRecommendations
     from pixelrec.runs.compare import RunComparison
     from pixelrec.runs.results import EvaluationResult
@@ -94,6 +99,51 @@ def cache(found: list[Entry], console: Console, data: Path, clear: bool) -> None
     print_activations(found, console, deleted=clear)
     if found and not clear:
         _next(console, "cache", data, "--clear")
+
+
+def extracted(found: Extraction, console: Console, data: Path) -> None:
+    from pixelrec.console.numbers import plural
+
+    reused = f", {found.reused:,} were there already" if found.reused else ""
+    _say(console, f"{plural(found.computed, 'picture')} encoded{reused}")
+    _features(found.features, console, data)
+
+
+def imported(found: ImportReport, console: Console, data: Path | None) -> None:
+    from pixelrec.console.numbers import plural
+
+    done = {"mean": "get the mean of all vectors", "drop": "are left out"}
+    if found.absent:
+        _say(console, f"{plural(len(found.absent), 'item')} without a vector {done[found.missing]}")
+    if found.unknown:
+        _say(console, f"{plural(found.unknown, 'vector')} of items that are not in the data set left out")
+    _features(found.features, console, data)
+
+
+def _features(found: FeatureFile, console: Console, data: Path | None) -> None:
+    shape = " × ".join(f"{each:,}" for each in found.vectors.shape)
+    _say(console, "", f"features   {found.folder}, {shape}")
+    _next(console, "features", "inspect", found.folder, "--data", data or "DATA")
+
+
+def files(found: list[Path], console: Console) -> None:
+    _say(console, *(f"written    {path}" for path in found))
+
+
+def inspected(found: Inspection, console: Console, features: Path, data: Path) -> None:
+    from pixelrec.cli.show_features import print_inspection
+
+    print_inspection(found, console)
+    _say(console, "")
+    _next(console, "train", "sasrec-features", "--data", data, "--items.file", features)
+
+
+def codes(found: CodeReport, console: Console) -> None:
+    from pixelrec.cli.show_features import print_codes
+
+    print_codes(found, console)
+    _say(console, "", f"codes      {found.codes.folder}")
+    _next(console, "train", "sasrec-codes", "--data", "DATA", "--items.file", found.codes.folder)
 
 
 def text(found: str, console: Console) -> None:

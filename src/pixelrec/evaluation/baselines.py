@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pixelrec.baselines import BASELINES
-from pixelrec.baselines.baseline import AbstractBaseline
+from pixelrec.baselines.baseline import AbstractBaseline, AbstractEventBaseline
 from pixelrec.batch import Histories
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.split import EvaluationCases
@@ -79,7 +79,7 @@ def sample(cases: EvaluationCases) -> EvaluationCases:
 
 
 def tune_baseline(
-    kind: type[AbstractBaseline], training: Histories, items: int, validation: EvaluationCases
+    kind: type[AbstractEventBaseline], training: Histories, items: int, validation: EvaluationCases
 ) -> AbstractBaseline:
     """The candidate with the best NDCG@10 on `validation`; the first of equal ones."""
 

@@ -143,6 +143,22 @@ class PictureStore:
         with self._transaction() as txn:
             return [item_id for item_id in item_ids if txn.get(key_of(item_id)) is None]
 
+    def digests(self, item_ids: Sequence[str]) -> list[str]:
+        """A digest of the cover of each item, in hexadecimal, "grey" where it has none.
+
+        Raises `ImageError` if one was changed.
+        """
+        found = []
+        with self._transaction(STAMPS) as txn:
+            for item_id in item_ids:
+                key = key_of(item_id)
+                origin = txn.get(key)
+                cover = b"" if origin is None else cover_digest(key, bytes(origin))
+                if cover is None:
+                    raise self._damaged("digest of the cover", item_id)
+                found.append("grey" if origin is None else cover.hex())
+        return found
+
     def fingerprint(self, item_ids: Sequence[str]) -> str:
         """SHA-256 of the covers of these items, in this order, and of the options of packing.
 
@@ -150,14 +166,8 @@ class PictureStore:
         """
         made = {name: getattr(self.manifest, name) for name in ("size", "fit", "channels", "filter")}
         digest = sha256(json.dumps(made, sort_keys=True).encode())
-        with self._transaction(STAMPS) as txn:
-            for item_id in item_ids:
-                key = key_of(item_id)
-                origin = txn.get(key)
-                cover = b"grey" if origin is None else cover_digest(key, bytes(origin))
-                if cover is None:
-                    raise self._damaged("digest of the cover", item_id)
-                digest.update(key + b"\0" + cover)
+        for item_id, cover in zip(item_ids, self.digests(item_ids), strict=True):
+            digest.update(key_of(item_id) + b"\0" + cover.encode())
         return digest.hexdigest()
 
     def close(self) -> None:

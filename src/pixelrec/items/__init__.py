@@ -4,11 +4,19 @@ The room knows what an item looks like; it must not know users, histories or los
 here and a word below, or a class of another package (`pixelrec.register`, entry points of `pixelrec.items`).
 """
 
+from pixelrec.items.codes import CodeEncoder
 from pixelrec.items.encoder import ITEM_ENCODERS
+from pixelrec.items.features import FeatureEncoder
 from pixelrec.items.id_table import IdTable
 from pixelrec.items.joined import Joined
 from pixelrec.items.pixels import PixelEncoder
 
 __all__ = ["ITEM_ENCODERS"]
 
-ITEM_ENCODERS.shipped |= {"id_table": IdTable, "pixels": PixelEncoder, "joined": Joined}
+ITEM_ENCODERS.shipped |= {
+    "id_table": IdTable,
+    "features": FeatureEncoder,
+    "codes": CodeEncoder,
+    "pixels": PixelEncoder,
+    "joined": Joined,
+}

@@ -36,22 +36,28 @@ class Pictures:
         return PictureStore.open(self.spec.covers)
 
     @cached_property
-    def _ids(self) -> list[str]:
+    def ids(self) -> list[str]:
+        """The id of item number r + 1, in row r."""
         return [] if self.spec.item_ids is None else list(self.spec.item_ids)
 
     @property
     def count(self) -> int:
         """N."""
-        return len(self._ids)
+        return len(self.ids)
 
     @cached_property
     def fingerprint(self) -> str:
         """Of all pictures, in order."""
-        return self.store.fingerprint(self._ids)
+        return self.store.fingerprint(self.ids)
+
+    @property
+    def digests(self) -> list[str]:
+        """A digest of the picture of each item, in order; empty where that is unknown."""
+        return self.store.digests(self.ids)
 
     def read(self, numbers: np.ndarray) -> Tensor:
         """uint8 n, S, S, 3 of item numbers n, each from 1 to N."""
-        return torch.from_numpy(self.store.read([self._ids[number - 1] for number in numbers.tolist()]))
+        return torch.from_numpy(self.store.read([self.ids[number - 1] for number in numbers.tolist()]))
 
     def demand_packed(self, size: int | None) -> None:
         """Raises `ImageError` if the data set has no pictures, or pictures of another size."""
@@ -70,7 +76,7 @@ class Pictures:
 
     def demand_all(self) -> None:
         """Raises `ImageError` unless every item has a picture."""
-        if missing := self.store.missing(self._ids):
+        if missing := self.store.missing(self.ids):
             raise ImageError(
                 f"{self.store.path} lacks pictures of {len(missing):,} of the data set's {self.count:,} "
                 f"items: {some_of(map(repr, missing))}; pack the covers of all items with `pixelrec images "

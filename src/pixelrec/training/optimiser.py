@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, final
 
 import torch
 from annotated_types import Interval
 from torch import Tensor, nn
+from typing_extensions import TypedDict  # of typing, pydantic cannot tell optional keys before Python 3.12
 
 from pixelrec.blocks.embedding_table import EmbeddingTable
-from pixelrec.errors import RecipeError, RunError
+from pixelrec.errors import RecipeError, RunError, nearest
 from pixelrec.hyperparameters import LearningRate, WeightDecay
 from pixelrec.training.row_adamw import EPSILON, RowAdamW
+
+
+class GroupConfig(TypedDict, total=False):
+    """The rate and the decay of some parameters."""
+
+    learning_rate: LearningRate
+    weight_decay: WeightDecay
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,8 @@ class OptimiserConfig:
         weight_decay: decay of all parameters but a learned temperature, unless the next two differ.
         items_weight_decay: weight decay of the item encoder.
         backbone_weight_decay: weight decay of picture networks inside the item encoder.
+        groups: rate and decay of some parameters by the beginning of their name, the longest that fits, such
+            as {users.visual: {learning_rate: 1.0e-04, weight_decay: 0.1}}; what is left out is as above.
         beta1: decay of the mean of gradients.
         beta2: decay of the mean of squared gradients.
         rows: the update of embedding tables: `lazy` replays skipped steps in closed form, `dense` updates
@@ -40,6 +50,7 @@ class OptimiserConfig:
     weight_decay: WeightDecay = 0.0
     items_weight_decay: WeightDecay | None = None
     backbone_weight_decay: WeightDecay | None = None
+    groups: dict[str, GroupConfig] | None = None
     beta1: Annotated[float, Interval(ge=0, le=0.9999)] = 0.9
     beta2: Annotated[float, Interval(ge=0.1, le=0.999999)] = 0.999
     rows: Literal["auto", "lazy", "dense"] = "auto"
@@ -72,6 +83,7 @@ class Optimiser:
 
     def __init__(self, model: nn.Module, config: OptimiserConfig, lazy: bool) -> None:
         self.names = {p: name for name, p in model.named_parameters() if p.requires_grad}
+        _demand_members(self.names.values(), config.groups or {})
         betas = (config.beta1, config.beta2)
         tables = [m for m in model.modules() if lazy and isinstance(m, EmbeddingTable)]
         tables = [table for table in tables if table.weight in self.names]
@@ -164,7 +176,23 @@ def _rate_and_decay(name: str, config: OptimiserConfig) -> tuple[float, float]:
         rate, decay = _or(config.items_learning_rate, rate), _or(config.items_weight_decay, decay)
         if "backbone" in path:
             rate, decay = _or(config.backbone_learning_rate, rate), _or(config.backbone_weight_decay, decay)
+    groups = config.groups or {}
+    if fitting := [start for start in groups if f"{name}.".startswith(f"{start}.")]:
+        group = groups[max(fitting, key=len)]
+        rate, decay = group.get("learning_rate", rate), group.get("weight_decay", decay)
     return rate, decay
+
+
+def _demand_members(names: Iterable[str], groups: Mapping[str, GroupConfig]) -> None:
+    """Raises `RecipeError` for a group without parameters."""
+    names = list(names)
+    for start in groups:
+        if not any(f"{name}.".startswith(f"{start}.") for name in names):
+            paths = [name.split(".") for name in names]
+            known = sorted({".".join(path[:depth]) for path in paths for depth in range(1, len(path) + 1)})
+            raise RecipeError(
+                f"optimiser.groups: no trained parameter is below {start!r}; {nearest(start, known)}"
+            )
 
 
 def _or(value: float | None, default: float) -> float:

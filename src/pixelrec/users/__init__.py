@@ -19,6 +19,7 @@ from pixelrec.users.nextitnet import NextItNet
 from pixelrec.users.sasrec import SASRec
 from pixelrec.users.srgnn import SRGNN
 from pixelrec.users.user_model import AbstractUserModel
+from pixelrec.users.vbpr import VBPR
 from pixelrec.users.wide_deep import WideDeep
 
 USER_MODELS: Registry[AbstractUserModel] = Registry(
@@ -39,6 +40,7 @@ USER_MODELS: Registry[AbstractUserModel] = Registry(
         "nextitnet": NextItNet,
         "sasrec": SASRec,
         "srgnn": SRGNN,
+        "vbpr": VBPR,
         "wide_deep": WideDeep,
     },
 )

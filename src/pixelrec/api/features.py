@@ -1,0 +1,267 @@
+"""Verbs over feature files."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from pixelrec.api.arguments import (
+    Place,
+    as_dataset,
+    as_input,
+    as_path,
+    as_whole,
+    check_datasets,
+    check_flag,
+    check_text,
+)
+from pixelrec.choices import FeatureDtype, MissingRows, Quantiser, StoredDtype, UnknownIds
+from pixelrec.console.progress import shown_on
+from pixelrec.errors import FeatureError, RequestError, nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from pixelrec.data.dataset import Dataset
+    from pixelrec.features.codes import CodeReport
+    from pixelrec.features.feature_file import FeatureFile
+    from pixelrec.features.importing import ImportReport
+    from pixelrec.features.inspection import Inspection
+    from pixelrec.items.extraction import Extraction
+
+
+def extract_features(
+    data: Dataset | Place,
+    *,
+    source: str,
+    out: Place,
+    family: str | None = None,
+    revision: str | None = None,
+    layer: str = "features",
+    regions: bool = False,
+    pooling: str | None = None,
+    size: int | None = None,
+    dtype: FeatureDtype = "float32",
+    chunk: int | None = None,
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> Extraction:
+    """Compute a vector for the picture of every item.
+
+    Interrupted, it continues; run again, it computes only those of new or changed pictures.
+
+    Args:
+        data: data set folder, with packed covers.
+        source: folder of a checkpoint, name on the Hugging Face hub, or file of a CLIP ResNet's weights.
+        out: folder of the feature file to write.
+        family: family of the network, where its checkpoint does not tell.
+        revision: branch, tag or commit on the hub.
+        layer: features (the pooled output of the network), stem, "block N" or "stage N".
+        regions: a vector for each position of the layer's map instead of their mean.
+        pooling: tokens, mean, cls or pooler; by default that of the family's paper.
+        size: side of a picture in pixels; by default that of pretraining.
+        dtype: type of the stored numbers.
+        chunk: pictures at a time; by default as many as suit the network and the device.
+        overwrite: replace the features at OUT, if they are of another network or layer.
+        console: for a progress bar; without one, nothing is drawn.
+    """
+    place = as_path(out, "out")
+    check_text(source, "source")
+    check_flag(regions, "regions")
+    check_flag(overwrite, "overwrite")
+    at_once = None if chunk is None else as_whole(chunk, "chunk")
+    side = None if size is None else as_whole(size, "size")
+    check_datasets(data)
+    from pixelrec.batch import DatasetSpec
+    from pixelrec.items.backbones.load import BackboneOptions
+    from pixelrec.items.backbones.networks import NetworkConfig, make_network
+    from pixelrec.items.extraction import Layer, extract
+    from pixelrec.items.pictures import Pictures
+    from pixelrec.numerics.precision import device_of
+
+    opened = as_dataset(data)
+    covers = opened.covers if opened.covers.exists() else None
+    ids = opened.item_ids.to_list()
+    pictures = Pictures(
+        DatasetSpec(opened.users, opened.items, 1, opened.folder, item_ids=ids, covers=covers)
+    )
+    pictures.demand_packed(side)  # before a network is downloaded
+    # The network checks the pooling.
+    options = BackboneOptions(pooling, side)  # type: ignore[arg-type]
+    network = make_network(NetworkConfig(source, family, True, revision, {}, options)).eval()
+    with shown_on(console):
+        return extract(
+            Layer(network.to(device_of("auto")), layer, regions),
+            pictures,
+            place,
+            dtype=dtype,
+            chunk=at_once,
+            overwrite=overwrite,
+        )
+
+
+def import_features(
+    vectors: Place,
+    *,
+    out: Place,
+    data: Dataset | Place | None = None,
+    ids: Place | None = None,
+    by_number: bool = False,
+    missing: MissingRows = "error",
+    unknown: UnknownIds = "error",
+    item_column: str = "item_id",
+    vector_column: str = "vector",
+    dtype: StoredDtype = "float32",
+    overwrite: bool = False,
+) -> ImportReport:
+    """Make a feature file from vectors of another program.
+
+    Args:
+        vectors: .npy or .safetensors with a row per item, Parquet with ids and lists of numbers, or a folder
+            of <item_id>.npy.
+        out: folder of the feature file to write.
+        data: data set whose items the vectors are for; its ids are checked.
+        ids: the id of each row: a text file with an id per line, or CSV or Parquet with a column of ids.
+        by_number: row r is of the data set's item number r and row 0 is padding, as in the files that the
+            benchmark published.
+        missing: items without a vector: stop with an error, give them the mean of all vectors, or leave them
+            out of the file.
+        unknown: vectors of items that are not in the data set: stop with an error, or leave them out.
+        item_column: column of ids.
+        vector_column: column of vectors.
+        dtype: type of the stored numbers; int16 for codes, such as semantic ids.
+        overwrite: replace the features at OUT.
+    """
+    source = as_input(vectors, "vectors", FeatureError, "give a file or a folder of vectors")
+    place = as_path(out, "out")
+    check_text(item_column, "item_column")
+    check_text(vector_column, "vector_column")
+    check_flag(by_number, "by_number")
+    check_flag(overwrite, "overwrite")
+    if by_number and (data is None or ids is not None):
+        raise RequestError("--by-number takes the ids from the data set: give --data, and leave out --ids")
+    check_datasets(data)
+    items = None if data is None else as_dataset(data).item_ids
+    from pixelrec.features import importing
+
+    id_file = None if ids is None else as_path(ids, "ids")
+    given = importing.open_vectors(source, id_file, item_column=item_column, vector_column=vector_column)
+    if by_number and items is not None:
+        given = importing.by_number(given, items)
+    if given.ids is None:
+        raise FeatureError(
+            f"{source} does not say which item each row belongs to; give a file of ids with --ids, or "
+            "--by-number where row r is of item number r"
+        )
+    return importing.import_vectors(
+        given, place, items=items, missing=missing, unknown=unknown, dtype=dtype, overwrite=overwrite
+    )
+
+
+def export_features(features: FeatureFile | Place, *, out: Place) -> list[Path]:
+    """Write a feature file as .npy or Parquet.
+
+    Args:
+        features: folder of a feature file.
+        out: NAME.npy, with the ids beside it in NAME.ids.txt, or NAME.parquet with columns item_id and
+            vector.
+
+    Returns:
+        The files that were written.
+    """
+    from pixelrec.features.exporting import export_vectors
+
+    return export_vectors(as_features(features), as_path(out, "out"))
+
+
+def inspect_features(
+    features: FeatureFile | Place,
+    *,
+    data: Dataset | Place,
+    k: int = 10,
+    seed: int = 0,
+) -> Inspection:
+    """Judge vectors: their distribution, and whether items bought together are near each other.
+
+    Args:
+        features: folder of a feature file.
+        data: data set whose training events say which items follow each other.
+        k: nearest neighbours that count.
+        seed: of drawn pairs and of the shuffle test.
+    """
+    nearest_items, first = as_whole(k, "k"), as_whole(seed, "seed", 0)
+    check_datasets(data)
+    opened, dataset = as_features(features), as_dataset(data)
+    import numpy as np
+
+    from pixelrec.data.split import training_events
+    from pixelrec.features.feature_file import pooled
+    from pixelrec.features.inspection import inspect_vectors
+    from pixelrec.features.treatment import consecutive_pairs
+
+    dataset.verify()
+    opened.verify()
+    found = opened.rows_of(dataset.item_ids)
+    known = np.flatnonzero(found >= 0)
+    if len(known) < 2:
+        raise FeatureError(f"{opened.folder} has vectors of {len(known)} items of {dataset.folder}")
+    rows = np.full(len(found) + 1, -1)
+    rows[known + 1] = np.arange(len(known))
+    vectors = pooled(opened.vectors[found[known]]).astype(np.float32)
+    ids = dataset.item_ids.gather(known).to_list()
+    pairs = consecutive_pairs(training_events(dataset), rows)
+    return inspect_vectors(vectors, ids, pairs, k=nearest_items, seed=first)
+
+
+def fit_codes(
+    features: FeatureFile | Place,
+    *,
+    out: Place,
+    quantiser: Quantiser = "residual",
+    levels: int = 4,
+    size: int = 256,
+    separate: bool = False,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> CodeReport:
+    """Compress feature vectors to semantic ids: a few small numbers that similar items share.
+
+    Args:
+        features: folder of a feature file.
+        out: folder of the codes to write.
+        quantiser: residual codes, product codes, product codes after a learned rotation, or RQ-VAE.
+        levels: numbers of a code.
+        size: entries of the codebook of each level.
+        separate: add a level that tells items with the same code apart.
+        seed: of the first centres and weights.
+        overwrite: replace the codes at OUT.
+    """
+    count, entries, first = as_whole(levels, "levels"), as_whole(size, "size", 2), as_whole(seed, "seed", 0)
+    check_flag(separate, "separate")
+    check_flag(overwrite, "overwrite")
+    if entries > 32_767:
+        raise RequestError(f"size is {entries}; expected at most 32767")
+    from pixelrec.features import codes
+
+    if quantiser not in codes.KINDS:
+        raise RequestError(f"quantiser is {quantiser!r}; {nearest(str(quantiser), codes.KINDS)}")
+    return codes.fit_codes(
+        as_features(features),
+        as_path(out, "out"),
+        kind=quantiser,
+        levels=count,
+        size=entries,
+        separate=separate,
+        seed=first,
+        overwrite=overwrite,
+    )
+
+
+def as_features(given: FeatureFile | Place) -> FeatureFile:
+    if isinstance(given, str | PathLike):
+        as_input(given, "features", FeatureError, "give a folder that `pixelrec features` made")
+    from pixelrec.features.feature_file import FeatureFile as FeatureFileClass
+
+    return given if isinstance(given, FeatureFileClass) else FeatureFileClass.open(as_path(given, "features"))

@@ -1,0 +1,80 @@
+"""The inspection of a feature file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixelrec.console.numbers import percent, plural
+from pixelrec.console.terminal import plain_table, say
+from pixelrec.errors import some_of
+from pixelrec.features.codes import CodeReport
+from pixelrec.features.inspection import Inspection
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_ALIKE = 0.5  # mean cosine of random items from which a common direction hides the differences
+
+
+def print_inspection(found: Inspection, console: Console) -> None:
+    table = plain_table("", "")
+    least, median, greatest = found.norms
+    table.add_row("vectors", f"{found.items:,} items × {found.width:,} dimensions")
+    table.add_row("length", f"{least:.3g} to {greatest:.3g}, median {median:.3g}")
+    table.add_row(
+        "mean cosine of random items", f"{found.cosine:.2f}; {found.centred_cosine:.2f} once centred"
+    )
+    table.add_row("effective rank", f"{found.effective_rank:.1f} of {min(found.width, found.items):,}")
+    table.add_row("variance along the first component", f"{percent(found.variance_of_first)} %")
+    console.print(table, highlight=False)
+    for line in notes(found):
+        say(f"note: {line}", console)
+    if not found.agreement:
+        say("no item follows another in a history, so agreement with purchases cannot be measured", console)
+        return
+    say(
+        f"\nHow often the next item of a history is among the {found.k} nearest of the one before, by "
+        f"cosine, over {plural(found.pairs, 'pair')}; and with the vectors given to the wrong items:",
+        console,
+    )
+    recall = plain_table("vectors")
+    for title in (f"Recall@{found.k}", "shuffled", "ratio"):
+        recall.add_column(title, justify="right", no_wrap=True)
+    for each in found.agreement:
+        ratio = f"{each.recall / each.shuffled:.1f} ×" if each.shuffled else "–"
+        recall.add_row(each.treatment, f"{percent(each.recall)} %", f"{percent(each.shuffled)} %", ratio)
+    console.print(recall, highlight=False)
+
+
+def print_codes(found: CodeReport, console: Console) -> None:
+    table = plain_table("level")
+    for title in ("entries used", "as many evenly used"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for level, (used, evenly) in enumerate(zip(found.used, found.perplexity, strict=True), 1):
+        table.add_row(str(level), f"{used * found.size:,.0f} of {found.size:,}", f"{evenly:,.0f}")
+    console.print(table, highlight=False)
+    items = len(found.codes)
+    shared = f"{found.sharing:,} of {items:,} items share their code, at most {found.largest:,} one code"
+    say(f"{shared}{'; another level tells them apart' if found.separated else ''}", console)
+    say(f"variance lost: {percent(found.error)} %", console)
+    say(f"nearest neighbours kept: {percent(found.neighbours)} % of ten", console)
+
+
+def notes(found: Inspection) -> list[str]:
+    """Faults and advice, a line each."""
+    lines = []
+    if found.cosine > _ALIKE:
+        lines.append("all vectors point the same way: centre them with items.scale centre or standardise")
+    if found.zero:
+        lines.append(
+            f"{plural(len(found.zero), 'item')} with a zero vector: {some_of(map(repr, found.zero))}"
+        )
+    if found.constant:
+        lines.append(f"{plural(found.constant, 'dimension')} without any variation")
+    if found.alike:
+        items, first = sum(map(len, found.alike)), ", ".join(map(repr, found.alike[0][:3]))
+        lines.append(
+            f"{items:,} items share their vector with another, in {plural(len(found.alike), 'group')}, such "
+            f"as {first}"
+        )
+    return lines

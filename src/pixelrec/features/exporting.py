@@ -1,0 +1,43 @@
+"""A feature file as a file for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pixelrec.errors import FeatureError
+from pixelrec.features.feature_file import FeatureFile
+from pixelrec.files.atomic import new_file
+
+
+def export_vectors(features: FeatureFile, out: Path) -> list[Path]:
+    """Writes `out`: `.npy` and the ids beside it in `<name>.ids.txt`, or `.parquet` with both.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        FeatureError: another suffix, regions for a Parquet file, or a place that cannot be written.
+    """
+    if out.suffix == ".npy":
+        ids = out.with_suffix(".ids.txt")
+        with new_file(out, FeatureError) as draft, draft.open("wb") as file:
+            np.lib.format.write_array(file, np.asarray(features.vectors), allow_pickle=False)
+        if features.ids.str.contains(r"[\r\n]").any():
+            raise FeatureError(
+                f"{ids}: an id has a line break, so one line each is not possible; use .parquet"
+            )
+        with new_file(ids, FeatureError) as draft:
+            draft.write_text("".join(f"{each}\n" for each in features.ids), "utf-8")
+        return [out, ids]
+    if out.suffix != ".parquet":
+        raise FeatureError(f"{out}: unknown kind; expected a name that ends in .npy or .parquet")
+    if features.vectors.ndim != 2:
+        raise FeatureError(f"{features.folder} holds several regions per item; export it as .npy")
+    vectors = np.ascontiguousarray(features.vectors)
+    table = pl.DataFrame({"item_id": features.ids, "vector": vectors})
+    with new_file(out, FeatureError) as draft:
+        table.write_parquet(draft)
+    return [out]

@@ -1,0 +1,298 @@
+"""Vectors from the files of other programs: read with their ids, checked, and written as a feature file.
+
+| given | ids come from |
+|---|---|
+| `.npy`: n, W or n, R, W | a file of ids, a line each; or row r is of item number r, and row 0 padding |
+| `.safetensors` with one such tensor | the same |
+| `.parquet`: an id and a list of numbers per row | its column of ids |
+| a folder of `<item_id>.npy`, one vector each | the names of the files |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from safetensors import SafetensorError, safe_open
+
+from pixelrec.choices import MissingRows, UnknownIds
+from pixelrec.errors import FeatureError, nearest, some_of
+from pixelrec.features.feature_file import FeatureFile, writing
+from pixelrec.files.array_file import map_array
+from pixelrec.files.regular import demand_regular
+
+_ROWS = 4096  # written together
+
+
+@dataclass(frozen=True)
+class GivenVectors:
+    """Vectors as another program left them, and the id of each row, if they say it."""
+
+    path: Path
+    shape: tuple[int, ...]  # n, W or n, R, W
+    ids: pl.Series | None
+    read: Callable[[np.ndarray], np.ndarray]  # int64[k] rows → k, …
+
+
+def import_vectors(
+    given: GivenVectors,
+    out: Path,
+    *,
+    items: pl.Series | None = None,
+    missing: MissingRows = "error",
+    unknown: UnknownIds = "error",
+    dtype: str = "float32",
+    overwrite: bool = False,
+) -> ImportReport:
+    """Writes a feature file of the given vectors, in the order of `items`, or else in their own.
+
+    Args:
+        given: vectors with ids.
+        out: folder of the feature file.
+        items: the ids of a data set's items.
+        missing: items without a vector: an error, the mean of all given vectors, or no row.
+        unknown: vectors of other items: an error, or left out.
+        dtype: float32 or float16.
+        overwrite: replace a feature file at `out`.
+
+    Raises:
+        FeatureError: an id is given twice, missing or unknown; a number is not finite, or too large for
+            `dtype`; `out` cannot be written.
+    """
+    assert given.ids is not None, "callers find the ids first"
+    if (twice := given.ids.filter(given.ids.is_duplicated()).unique(maintain_order=True)).len():
+        named = some_of(map(repr, twice))
+        raise FeatureError(f"{given.path}: items with several vectors: {named}; give each once")
+    wanted = given.ids if items is None else items
+    rows = _rows(given.ids, wanted)
+    absent = wanted.filter(pl.Series(rows < 0))
+    if absent.len() and missing == "error":
+        raise FeatureError(
+            f"{given.path} has no vector for {absent.len():,} of {len(wanted):,} items: "
+            f"{some_of(map(repr, absent))}; add them, or give --missing mean or drop"
+        )
+    others = given.ids.filter(pl.Series(_rows(wanted, given.ids) < 0))
+    if others.len() and unknown == "error":
+        raise FeatureError(
+            f"{given.path} has vectors of {others.len():,} items that are not in the data set: "
+            f"{some_of(map(repr, others))}; leave them out with --unknown drop"
+        )
+    if missing == "drop":
+        wanted, rows = wanted.filter(pl.Series(rows >= 0)), rows[rows >= 0]
+    mean = _mean(given) if (rows < 0).any() else None
+    origin: dict[str, Any] = {"kind": "imported", "file": given.path.name, **_file_hash(given.path)}
+    if mean is not None:
+        origin["mean_for"] = int((rows < 0).sum())
+    with writing(out, wanted, given.shape[1:], origin, dtype=dtype, overwrite=overwrite) as writer:
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            block = given.read(np.maximum(some, 0))
+            if mean is not None:
+                block[some < 0] = mean
+            writer.append(block)
+    return ImportReport(FeatureFile.open(out), absent.to_list(), others.len(), missing)
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What was written, and what was missing or left out."""
+
+    features: FeatureFile
+    absent: list[str]  # items without a vector
+    unknown: int  # vectors that were left out
+    missing: MissingRows  # what the absent items got
+
+
+def open_vectors(
+    path: Path, ids: Path | None = None, *, item_column: str = "item_id", vector_column: str = "vector"
+) -> GivenVectors:
+    """Opens vectors of a kind that the table above lists; the ids come from the file, or from `ids`.
+
+    Raises:
+        FeatureError: a file is missing, of another kind, damaged, or has another number of rows than ids.
+    """
+    readers: dict[str, Callable[[Path], GivenVectors]] = {
+        ".npy": _npy,
+        ".safetensors": _safetensors,
+        ".parquet": lambda path: _parquet(path, item_column, vector_column),
+    }
+    if not path.exists():
+        raise FeatureError(f"{path}: no such file or folder of vectors")
+    if not path.is_dir() and path.suffix.lower() not in readers:
+        raise FeatureError(f"{path}: unknown kind of vectors; {nearest(path.suffix, readers)}, or a folder")
+    found = _folder(path) if path.is_dir() else readers[path.suffix.lower()](path)
+    if ids is None:
+        return found
+    if found.ids is not None:
+        raise FeatureError(f"{path} names the item of each vector itself; leave out --ids")
+    return with_ids(found, read_ids(ids, item_column), f"{ids} has")
+
+
+def with_ids(given: GivenVectors, ids: pl.Series, owner: str) -> GivenVectors:
+    """The vectors with an id for each row; `owner` begins the message where the counts differ."""
+    if len(ids) != given.shape[0]:
+        hint = ""
+        if len(ids) + 1 == given.shape[0]:
+            hint = "; if its row 0 is padding and row r belongs to item number r, give --by-number"
+        raise FeatureError(f"{given.path} has {given.shape[0]:,} rows, and {owner} {len(ids):,} ids{hint}")
+    return GivenVectors(given.path, given.shape, ids, given.read)
+
+
+def by_number(given: GivenVectors, items: pl.Series) -> GivenVectors:
+    """Row r belongs to item number r, and row 0 is padding, as in the benchmark's published files."""
+    if given.shape[0] != len(items) + 1:
+        raise FeatureError(
+            f"{given.path} has {given.shape[0]:,} rows; expected {len(items) + 1:,}: padding in row 0, and "
+            "one for each of the data set's items in the order of their first event"
+        )
+    shape = (given.shape[0] - 1, *given.shape[1:])
+    return GivenVectors(given.path, shape, items, lambda rows: given.read(rows + 1))
+
+
+def read_ids(path: Path, item_column: str = "item_id") -> pl.Series:
+    """Ids, one per row: of a text file, a line each; or of a column of a Parquet or CSV file."""
+    try:
+        demand_regular(path)
+        if path.suffix.lower() in {".parquet", ".csv"}:
+            read: Any = pl.read_parquet if path.suffix.lower() == ".parquet" else _csv
+            table = read(path)
+            if item_column not in table.columns:
+                raise FeatureError(
+                    f"{path}: no column {item_column!r}; the columns are {', '.join(table.columns[:20])}; "
+                    "name the one of ids with --item-column"
+                )
+            ids = table[item_column].cast(pl.String)
+        else:
+            ids = pl.Series(path.read_text("utf-8").splitlines(), dtype=pl.String)
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise FeatureError(f"{path}: ids cannot be read ({_first_line(error)})") from error
+    if ids.null_count() or (ids == "").any():
+        raise FeatureError(f"{path}: an id is empty; give one for each row")
+    return ids.rename("item_id")
+
+
+def _csv(path: Path) -> pl.DataFrame:
+    return pl.read_csv(path, infer_schema=False, glob=False)
+
+
+def _npy(path: Path) -> GivenVectors:
+    try:
+        array = map_array(path)
+    except (OSError, ValueError) as error:
+        raise FeatureError(f"{path}: not a readable array of numbers ({_first_line(error)})") from error
+    return _of_array(path, array)
+
+
+def _safetensors(path: Path) -> GivenVectors:
+    try:
+        demand_regular(path)
+        with safe_open(path, framework="np") as file:
+            names = list(file.keys())
+            if len(names) != 1 and "vectors" not in names:
+                raise FeatureError(
+                    f"{path} holds tensors {some_of(map(repr, names))}; expected one, or one called 'vectors'"
+                )
+            array = file.get_tensor("vectors" if "vectors" in names else names[0])
+    except (OSError, SafetensorError, TypeError) as error:
+        raise FeatureError(f"{path}: not a readable safetensors file ({_first_line(error)})") from error
+    return _of_array(path, array)
+
+
+def _of_array(path: Path, array: np.ndarray, ids: pl.Series | None = None) -> GivenVectors:
+    if array.ndim not in {2, 3} or 0 in array.shape[1:] or not _is_real(array.dtype):
+        found = f"{array.dtype}{list(array.shape)}"
+        raise FeatureError(f"{path}: holds {found}; expected numbers, a row per item: n × W, or n × R × W")
+    return GivenVectors(path, array.shape, ids, lambda rows: array[rows].astype(np.float32))
+
+
+def _is_real(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "fiu"
+
+
+def _parquet(path: Path, item_column: str, vector_column: str) -> GivenVectors:
+    try:
+        demand_regular(path)
+        table = pl.read_parquet(path, glob=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise FeatureError(f"{path}: not a readable Parquet file ({_first_line(error)})") from error
+    for column, word in ((item_column, "item-column"), (vector_column, "vector-column")):
+        if column not in table.columns:
+            raise FeatureError(
+                f"{path}: no column {column!r}; the columns are {', '.join(table.columns[:20])}; name it "
+                f"with --{word}"
+            )
+    ids, lists = table[item_column].cast(pl.String).rename("item_id"), table[vector_column]
+    if ids.null_count():
+        raise FeatureError(f"{path}: {ids.null_count():,} rows have no id in column {item_column!r}")
+    inner = lists.dtype.inner if isinstance(lists.dtype, pl.List | pl.Array) else None
+    if inner is None or not inner.is_numeric():
+        raise FeatureError(
+            f"{path}: column {vector_column!r} is of type {lists.dtype}; expected lists of numbers"
+        )
+    lists = lists.cast(pl.List(pl.Float32))
+    lengths = lists.list.len()
+    odd = ids.filter(lengths.is_null() | (lengths != lengths.drop_nulls().first()))
+    if odd.len():
+        raise FeatureError(f"{path}: vectors differ in length, such as of {some_of(map(repr, odd))}")
+    array = lists.list.explode().to_numpy().reshape(len(ids), -1)
+    return _of_array(path, array, ids)
+
+
+def _folder(path: Path) -> GivenVectors:
+    files = sorted(each for each in path.iterdir() if each.suffix.lower() == ".npy")
+    if not files:
+        raise FeatureError(f"{path}: holds no <item_id>.npy")
+    first = _single(files[0])
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        vectors = [_single(files[int(row)]) for row in rows]
+        for row, vector in zip(rows, vectors, strict=True):
+            if vector.shape != first.shape:
+                raise FeatureError(
+                    f"{files[int(row)]}: has shape {list(vector.shape)}, and {files[0].name} "
+                    f"{list(first.shape)}"
+                )
+        return np.stack(vectors)
+
+    ids = pl.Series("item_id", [each.stem for each in files], dtype=pl.String)
+    return GivenVectors(path, (len(files), *first.shape), ids, read)
+
+
+def _single(path: Path) -> np.ndarray:
+    try:
+        array = map_array(path)
+    except (OSError, ValueError) as error:
+        raise FeatureError(f"{path}: not a readable array of numbers ({_first_line(error)})") from error
+    if array.ndim not in {1, 2} or not array.size or not _is_real(array.dtype):
+        raise FeatureError(f"{path}: holds {array.dtype}{list(array.shape)}; expected a vector of numbers")
+    return array.astype(np.float32)
+
+
+def _rows(known: pl.Series, wanted: pl.Series | Sequence[str]) -> np.ndarray:
+    """int64: where each wanted id stands among the known ones, −1 for nowhere."""
+    series = pl.Series("item_id", wanted, dtype=pl.String)
+    rows = pl.Series(np.arange(len(known)))
+    return series.replace_strict(known, rows, default=-1, return_dtype=pl.Int64).to_numpy()
+
+
+def _mean(given: GivenVectors) -> np.ndarray:
+    total = np.zeros(given.shape[1:])
+    for start in range(0, given.shape[0], _ROWS):
+        total += given.read(np.arange(start, min(start + _ROWS, given.shape[0]))).sum(0, np.float64)
+    return total / given.shape[0]
+
+
+def _file_hash(path: Path) -> dict[str, str]:
+    if path.is_dir():
+        return {}
+    with path.open("rb") as file:
+        return {"sha256": file_digest(file, "sha256").hexdigest()}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

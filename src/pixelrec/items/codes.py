@@ -1,0 +1,114 @@
+"""Semantic ids: item vectors from the learned vectors of an item's codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelrec.batch import DatasetSpec, Items, Payload
+from pixelrec.blocks.embedding_table import EmbeddingTable, Init
+from pixelrec.errors import FeatureError, RecipeError, RequestError
+from pixelrec.features.feature_file import FeatureFile
+from pixelrec.hyperparameters import Width
+from pixelrec.items.encoder import AbstractItemEncoder, Log
+
+MissingCodes = Literal["error", "zero"]
+
+
+@final
+class CodeEncoder(AbstractItemEncoder):
+    """The mean of a learned vector for each number of an item's code; each level has its own.
+
+    Items with the same code have the same vector, and share what is learnt from the events of each.
+
+    Args:
+        described: what `describe` gave; with it, the file is not read before its codes are needed.
+        file: folder of codes.
+        missing: items without a code: stop with an error, or use zeros.
+        width: D, the width of an item vector.
+        init: initial vectors, as of an id table.
+    """
+
+    def __init__(
+        self,
+        spec: DatasetSpec,
+        described: Mapping[str, Any] | None = None,
+        *,
+        file: str | None = None,
+        missing: MissingCodes = "error",
+        width: Width = 128,
+        init: Init = "normal",
+    ) -> None:
+        super().__init__()
+        self.spec, self.missing, self.width = spec, missing, width
+        if described is None:
+            if file is None:
+                raise RecipeError("which codes? Give items.file, a folder made by `pixelrec codes`")
+            described = _described(FeatureFile.open(file))
+        self.described = dict(described)
+        self.levels, self.size = int(self.described["levels"]), int(self.described["size"])
+        self.rows = EmbeddingTable(self.levels * self.size, width, init=init)
+
+    @cached_property
+    def _codes(self) -> np.ndarray:
+        """int64[N + 1, levels]: rows of the table; 0 for padding and for items without a code."""
+        if self.spec.item_ids is None:
+            raise RequestError(
+                "item vectors come from a file of codes, and there is no data set; give it with --data"
+            )
+        found = FeatureFile.open(self.described["file"])
+        if found.digest != self.described["digest"]:
+            raise FeatureError(
+                f"{found.folder}: holds other codes than those this model was trained on; train again, or "
+                "put the old file back"
+            )
+        found.verify()
+        if self.missing == "error":
+            remedy = "add them to the file, or set items.missing to zero"
+            rows = found.demand(self.spec.item_ids, remedy)
+        else:
+            rows = found.rows_of(self.spec.item_ids)
+        codes = np.zeros((len(rows) + 1, self.levels), np.int64)
+        known = rows >= 0
+        codes[1:][known] = found.vectors[rows[known]] + np.arange(self.levels) * self.size + 1
+        return codes
+
+    def prepare(self, log: Log) -> None:
+        """Check the file, and name the items it lacks."""
+        if absent := int((self._codes[1:, 0] == 0).sum()):
+            log(f"codes: {absent:,} of {self.spec.items:,} items have none and get zeros")
+
+    def load(self, ids: np.ndarray) -> Payload:
+        """`codes`: rows of the table, int64 U, levels; 0 where there is no code."""
+        return {"codes": torch.from_numpy(self._codes[ids])}
+
+    def forward(self, items: Items) -> Tensor:
+        codes = items.payload["codes"]
+        vectors: Tensor = self.rows(codes.flatten()).view(*codes.shape, self.width)
+        return vectors.mean(1)
+
+    def describe(self) -> dict[str, Any]:
+        return dict(self.described)
+
+    @classmethod
+    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
+        return cls(spec, described, **config)
+
+
+def _described(found: FeatureFile) -> dict[str, Any]:
+    if found.vectors.dtype.kind != "i" or found.vectors.ndim != 2:
+        raise FeatureError(
+            f"{found.folder} holds feature vectors; make codes of them with `pixelrec codes fit`"
+        )
+    least, most = (int(found.vectors.min()), int(found.vectors.max())) if len(found) else (0, 0)
+    size = int(found.origin.get("size", most + 1))
+    if least < 0 or most >= size:
+        raise FeatureError(f"{found.folder}: codes are from {least} to {most}; expected 0 to {size - 1}")
+    folder = str(Path(found.folder).resolve())
+    return {"file": folder, "digest": found.digest, "levels": found.width, "size": size}
