@@ -6,6 +6,7 @@ from typing import Any, final
 
 import pytest
 import torch
+from learning.small_networks import feature_file
 from torch import Tensor, nn
 
 from pixelrec.batch import DatasetSpec, Events, Items
@@ -21,6 +22,7 @@ from pixelrec.users.user_model import AbstractUserModel
 LENGTH = 8
 CONFIG: dict[str, dict[str, Any]] = {
     "joined": {"parts": {"normal": {"name": "id_table"}, "uniform": {"name": "id_table", "init": "uniform"}}},
+    "features": {"activation": "relu", "init": "xavier_normal"},
     "pixels": {
         "family": "resnet",
         "pretrained": False,
@@ -44,9 +46,10 @@ CASES = [
 
 def case_of(dataset: Dataset, items: str, users: str, scoring: str = "dot") -> Case:
     spec = dataset.spec(LENGTH, training_events(dataset))
-    return Case(
-        {"name": items, "width": 16, **CONFIG.get(items, {})}, {"name": users}, {"name": scoring}, spec
-    )
+    config = {"name": items, "width": 16, **CONFIG.get(items, {})}
+    if items in {"features", "codes"}:
+        config["file"] = str(feature_file(dataset, items))
+    return Case(config, {"name": users}, {"name": scoring}, spec)
 
 
 @pytest.mark.parametrize(("check", "items", "users", "scoring"), CASES)

@@ -40,11 +40,12 @@ def feature_files(recipe: str, dataset: Dataset) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for place, config in _encoders(read_recipe(recipe)):
         if config["name"] in {"features", "codes"}:
-            found[f"{place}.file"] = str(_made(dataset, config["name"]))
+            found[f"{place}.file"] = str(feature_file(dataset, config["name"]))
     return found
 
 
-def _made(dataset: Dataset, kind: str) -> Path:
+def feature_file(dataset: Dataset, kind: str) -> Path:
+    """The file of an encoder called `kind`: features or codes."""
     colours, codes = dataset.folder / "colours", dataset.folder / "codes"
     if not colours.exists():
         ids = dataset.item_ids.to_list()
