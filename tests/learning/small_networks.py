@@ -49,7 +49,7 @@ def feature_file(dataset: Dataset, kind: str) -> Path:
     colours, codes = dataset.folder / "colours", dataset.folder / "codes"
     if not colours.exists():
         ids = dataset.item_ids.to_list()
-        pictures = PictureStore.open(dataset.covers).read(ids).astype("f4")
+        pictures = PictureStore.open(dataset.covers).read(ids).astype("f4") / 127.5 - 1
         squares = pictures.reshape(len(ids), 8, 4, 8, 4, 3).mean((2, 4))
         with writing(colours, ids, (192,), {"kind": "test"}) as writer:
             writer.append(squares.reshape(len(ids), -1))
