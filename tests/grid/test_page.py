@@ -114,4 +114,6 @@ def test_the_axis_has_round_ticks_and_one_seed_a_warning(
     assert "MRR@10" in Page(page(results)).words() and "One seed" not in page(results)
     single = plan(dataset, ["mf-id"], seeds=1, split="test", out=tmp_path / "one", overrides={})
     words = Page(page(collect_results(single, baseline_ranks(single)))).words()
-    assert words.count("One seed a recipe: the intervals are over users") == 2, "at the top and in the notes"
+    assert words.count("One seed per recipe: the intervals are over users") == 2, (
+        "at the top and in the notes"
+    )

@@ -290,7 +290,7 @@ def test_covers_that_cannot_be_read_are_told_beside_the_page(
     assert main(["report", str(run.folder), "--data", str(data)]) == 0
     said = capsys.readouterr()
     assert str(run.folder / "report.html") in said.out and "not shown" not in said.out
-    assert "covers are not shown" in said.err.replace("\n", " ")
+    assert "covers: not shown: " in said.err.replace("\n", " ")
     write_run_report(run, dataset, "test")
 
 

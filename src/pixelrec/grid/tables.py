@@ -100,8 +100,8 @@ def one_seed_note(results: Results) -> str:
     if not results.recipes or max(row.planned for row in results.recipes) > 1:
         return ""
     return (
-        "One seed a recipe: the intervals are over users, and another seed of the same recipe may differ as "
-        "much as two recipes do here. Repeat with --seeds 3 before choosing."
+        "One seed per recipe: the intervals are over users, and another seed of the same recipe may differ "
+        "as much as two recipes do here. Repeat with --seeds 3 before choosing."
     )
 
 

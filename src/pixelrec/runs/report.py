@@ -60,7 +60,7 @@ def write_run_report(
     rows = ReportRows(result, {} if ceiling is None else {BEST_POSSIBLE: ceiling}, others)
     covers = Covers.of(dataset)
     if covers.problem:
-        on_problem(f"covers are not shown: {covers.problem}" if covers.store is None else covers.problem)
+        on_problem(f"covers: {covers.problem}")
     teller = StoryTeller(dataset, cases, covers)
     curves = _curves(run, run.name)
     watched = run.recipe.training.monitor
