@@ -163,7 +163,9 @@ class Killer:
         self.clocked = {path for path in self.right if self.right[path] != again.get(path)}
         self.seconds = max(seconds, self.seconds)
         if set(again) != set(self.right):
-            raise RuntimeError(f"{name}: two undisturbed runs leave other files: {set(again) ^ set(self.right)}")
+            raise RuntimeError(
+                f"{name}: two undisturbed runs leave other files: {set(again) ^ set(self.right)}"
+            )
 
     def at_random(self, kills: int) -> None:
         tries = count()
@@ -260,7 +262,9 @@ class Killer:
         old, new = ({k: v for k, v in s.items() if _of_data_set(k)} for s in (self._before, self.right))
         seen = {k: v for k, v in state(self.folder).items() if _of_data_set(k)}
         if seen not in ({}, old, new) and not self._moved_back(seen, old, new):
-            changed = sorted(k for k in {*seen, *new} if seen.get(k) != new.get(k) and seen.get(k) != old.get(k))
+            changed = sorted(
+                k for k in {*seen, *new} if seen.get(k) != new.get(k) and seen.get(k) != old.get(k)
+            )
             self._failed("half-written", f"{moment}: {changed or 'a mixture of old and new'}")
 
     def _moved_back(self, seen: State, old: State, new: State) -> bool:
@@ -270,7 +274,9 @@ class Killer:
 
     def _way_on(self) -> Words:
         if self.scenario.words[0] == "train" and "--resume" not in self.scenario.words:
-            return ["train", "--resume", "t"] if (self.folder / "t/run.json").exists() else self.scenario.words
+            return (
+                ["train", "--resume", "t"] if (self.folder / "t/run.json").exists() else self.scenario.words
+            )
         return self.scenario.words
 
     def _demand(self, ended: Outcome, moment: str, *, refusals: bool = False) -> bool:
@@ -345,10 +351,16 @@ def _is_whole(path: Path) -> bool:
             case ".json":
                 json.loads(found)
             case ".jsonl":
-                return not found or found.endswith(b"\n") and all(json.loads(line) is not None for line in found.splitlines())
+                return (
+                    not found
+                    or found.endswith(b"\n")
+                    and all(json.loads(line) is not None for line in found.splitlines())
+                )
             case ".safetensors":
                 length = struct.unpack("<Q", found[:8])[0]
-                ends = [v["data_offsets"][1] for k, v in json.loads(found[8 : 8 + length]).items() if k[0] != "_"]
+                ends = [
+                    v["data_offsets"][1] for k, v in json.loads(found[8 : 8 + length]).items() if k[0] != "_"
+                ]
                 return len(found) == 8 + length + max(ends, default=0)
             case ".parquet":
                 return found[:4] == found[-4:] == b"PAR1"
@@ -400,7 +412,10 @@ def _record(trace: Path, folder: Path) -> None:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if (event == "open" or event in OPERATIONS) and _changes(event, arguments, folder):
-            os.write(log, f"{event} {' '.join(map(str, arguments))}"[:200].replace(str(folder), "").encode() + b"\n")
+            os.write(
+                log,
+                f"{event} {' '.join(map(str, arguments))}"[:200].replace(str(folder), "").encode() + b"\n",
+            )
 
     sys.addaudithook(hook)
 
@@ -418,7 +433,9 @@ def _kill_before(number: int, folder: Path) -> None:
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="of each command, at random; as many by operation")
+    parser.add_argument(
+        "--kills", type=int, default=20, help="of each command, at random; as many by operation"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS), metavar="NAME")
     chosen = parser.parse_args()

@@ -12,7 +12,7 @@ from pathlib import Path
 from fuzz.children import Child, in_child, run
 
 USERS, ITEMS, SIZE = 60, 50, 16
-TINY = "--items.width 8 --training.batch_size 64 --length 6 --negatives.drawn 16".split()
+TINY = ["--items.width", "8", "--training.batch_size", "64", "--length", "6", "--negatives.drawn", "16"]
 IDS = ["sasrec-id", *TINY, "--users.layers", "1", "--users.heads", "2"]
 PIXELS = ["sasrec-mobilenet", *TINY, "--users.layers", "1", "--users.heads", "2", "--items.source", "net"]
 PIXELS += f"--items.trainable 1 --items.cache always --items.chunk 16 --items.size {SIZE}".split()

@@ -76,7 +76,10 @@ def json_object(path: Path, random: Random) -> Iterator[Named]:
         yield f"{name} removed", _of_json(lambda found, keys=keys: _inner(found, keys).pop(keys[-1]))
         for value in _values(_inner(whole, keys)[keys[-1]], random):
             shown = repr(value)[:30]
-            yield f"{name} = {shown}", _of_json(lambda found, keys=keys, value=value: _put(found, keys, value))
+            yield (
+                f"{name} = {shown}",
+                _of_json(lambda found, keys=keys, value=value: _put(found, keys, value)),
+            )
 
 
 def json_lines(_: Path, random: Random) -> Iterator[Named]:
@@ -108,7 +111,19 @@ def arrays(path: Path, random: Random) -> Iterator[Named]:
     yield "none", _of_array(lambda found: found[:0])
     yield "a column", _of_array(lambda found: found[:, None])
     yield "no dimension", _of_array(lambda found: found[0])
-    for kind in ("float32", "float64", "int8", "int16", "int32", "int64", "uint64", ">i4", "S8", "U4", "bool"):
+    for kind in (
+        "float32",
+        "float64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint64",
+        ">i4",
+        "S8",
+        "U4",
+        "bool",
+    ):
         yield f"as {kind}", _of_array(lambda found, kind=kind: found.astype(kind))
     yield "as complex", _of_array(lambda found: found.astype("complex64"))
     yield "as objects", lambda path: np.save(path, np.load(path).astype(object), allow_pickle=True)
@@ -345,7 +360,9 @@ def _of_last(change: Callable[[dict[str, Any]], object]) -> Damage:
 
 
 def _places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    inner = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    inner = (
+        value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    )
     for key, each in inner:
         yield (*above, key)
         if len(above) < 3:
@@ -364,7 +381,22 @@ def _put(value: Any, keys: tuple[Any, ...], new: Any) -> None:
 
 def _values(old: Any, random: Random) -> list[Any]:
     """Values of another kind, and wrong ones of the same."""
-    odd = [None, "x", True, [], {}, [[1]], {"a": {}}, -1, 0.5, 10**30, float("nan"), float("-inf"), "\ud800", "~nobody/x"]
+    odd = [
+        None,
+        "x",
+        True,
+        [],
+        {},
+        [[1]],
+        {"a": {}},
+        -1,
+        0.5,
+        10**30,
+        float("nan"),
+        float("-inf"),
+        "\ud800",
+        "~nobody/x",
+    ]
     if isinstance(old, int):
         odd += [old + 1, old * 2 + 1, str(old)]
     if isinstance(old, str):
@@ -465,14 +497,18 @@ _TABLE_CHANGES: dict[str, Callable[[Any, Any], Any]] = {
     "columns in another order": lambda table, pl: table[:, ::-1],
     "nulls in the first column": lambda table, pl: table.with_columns(pl.lit(None).alias(table.columns[0])),
     "one null": lambda table, pl: pl.concat([table.clear(1), table[1:]]),
-    "hash as first column": lambda table, pl: table.with_columns(table.to_series().hash().alias(table.columns[0])),
+    "hash as first column": lambda table, pl: table.with_columns(
+        table.to_series().hash().alias(table.columns[0])
+    ),
     "lists": lambda table, pl: table.with_columns(pl.concat_list(table.columns[0]).alias(table.columns[0])),
     "structs": lambda table, pl: table.with_columns(pl.struct(table.columns[0]).alias(table.columns[0])),
     "bytes": lambda table, pl: table.with_columns(pl.col(pl.String).cast(pl.Binary)),
     "categories": lambda table, pl: table.with_columns(pl.col(pl.String).cast(pl.Categorical)),
     "floats": lambda table, pl: table.with_columns(pl.selectors.numeric().cast(pl.Float64)),
     "Int8": lambda table, pl: table.with_columns(pl.selectors.numeric().cast(pl.Int8, wrap_numerical=True)),
-    "UInt64": lambda table, pl: table.with_columns(pl.selectors.numeric().cast(pl.UInt64, wrap_numerical=True)),
+    "UInt64": lambda table, pl: table.with_columns(
+        pl.selectors.numeric().cast(pl.UInt64, wrap_numerical=True)
+    ),
     "decimals": lambda table, pl: table.with_columns(pl.selectors.integer().cast(pl.Decimal(38, 2))),
     "texts": lambda table, pl: table.cast(pl.String),
     "NaN": lambda table, pl: table.with_columns(pl.selectors.numeric() * float("nan")),

@@ -46,7 +46,9 @@ PIXEL_TRAIN_AFRESH = Verb(
     prepared=_without("d/activations"),
 )
 PIXEL_RESUME = Verb(("train", "--resume", "q"), ("q", "d", "net"), trained("q"), speaks=False)
-PIXEL_EVALUATE = Verb(("evaluate", "p", "--no-report"), ("p", "d", "net"), lambda f: digests(f / "p", "ranks-*"))
+PIXEL_EVALUATE = Verb(
+    ("evaluate", "p", "--no-report"), ("p", "d", "net"), lambda f: digests(f / "p", "ranks-*")
+)
 PIXEL_RECOMMEND = Verb(("recommend", "p", "--user", "u1", "--form", "json"), ("p", "d", "net"))
 PIXEL_RECOMMEND_AFRESH = Verb(
     ("recommend", "p", "--user", "u2", "--form", "json"), ("p", "d", "net"), prepared=_no_vectors
@@ -128,4 +130,3 @@ def damages_of(world: Path, file: str, random: Random, flips: int = 4) -> Iterat
         twin = world / other / Path(file).relative_to(Path(file).parts[0])
         if file[0] in "rpsq" and twin.is_file() and other != file.split("/")[0]:
             yield f"that of {other}", lambda path, twin=twin: replace_by(path, twin)
-

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
 
-from fuzz.children import SECONDS, Outcome, run
+from fuzz.children import SECONDS, Outcome, in_child, run
 from fuzz.little_world import copied
 from fuzz.mutations import Damage
 
-FAILURES = frozenset({"wrong", "traceback", "status 70", "signal", "hang", "no line"})
+ESCAPES = re.compile("[\x00-\x08\x0b-\x0d\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+FAILURES = frozenset({"escapes", "wrong", "traceback", "status 70", "signal", "hang", "no line"})
 CLOCKS = frozenset({"seconds", "windows_per_second"})
 Results = Callable[[Path], object]
 
@@ -26,19 +28,33 @@ Results = Callable[[Path], object]
 @final
 @dataclass(frozen=True)
 class Verb:
-    """A command in the little world. needs: its folders; speaks: what it prints is its result."""
+    """A command in the little world, and further ones that use what it made.
+
+    needs: its folders. results: what it makes, of the folder. speaks: what it prints is a result, too.
+    prepared: changes the folder, before the damage. judge: raises `AssertionError` if what was made of a
+    damaged file is wrong; without one, it must be what is made of the undamaged file.
+    """
 
     words: tuple[object, ...]
     needs: tuple[str, ...]
     results: Results = lambda folder: None
     speaks: bool = True
-    prepared: Callable[[Path], object] = lambda folder: None  # before the damage
+    prepared: Callable[[Path], object] = lambda folder: None
+    judge: Callable[[Path], object] | None = None
+    then: tuple[tuple[object, ...], ...] = ()
 
-    def run(self, folder: Path, seconds: float = SECONDS) -> Outcome:
-        return run(self.words, folder, seconds)
+    def run(self, folder: Path, damage: Callable[[], object] | None, seconds: float) -> Outcome:
+        """How the first command ends that does not succeed, or the last one."""
+        ended, out = run(self.words, folder, seconds, before=damage), ""
+        for words in self.then:
+            if ended.status != 0:
+                break
+            out += ended.out
+            ended = run(words, folder, seconds)
+        return replace(ended, out=out + ended.out)
 
     def shown(self) -> str:
-        return " ".join(map(str, self.words))
+        return "; ".join(" ".join(map(str, words)) for words in (self.words, *self.then))
 
 
 @final
@@ -67,20 +83,43 @@ class Trials:
         """What the verb prints and makes of the undamaged world."""
         if verb.shown() not in self._right:
             self._copy(verb)
-            ended = verb.run(self.folder, 120)
+            ended = verb.run(self.folder, None, 120)
             if ended.status != 0:
                 raise RuntimeError(f"{verb.shown()} fails undamaged: {ended}")
             self._right[verb.shown()] = (ended.out, verb.results(self.folder))
         return self._right[verb.shown()]
 
     def trial(self, file: str, name: str, damage: Damage, verb: Verb) -> Verdict:
-        out, results = self.right(verb)
         self._copy(verb)
-        ended = run(verb.words, self.folder, self._seconds, before=lambda: damage(self.folder / file))
-        kind = ended.kind
-        if kind == "accepted" and ((verb.speaks and ended.out != out) or verb.results(self.folder) != results):
-            kind = "wrong"
-        return Verdict(kind, file, name, verb.shown(), ended.line[:300])
+        ended = verb.run(self.folder, lambda: damage(self.folder / file), self._seconds)
+        kind, line = ended.kind, ended.line
+        if kind == "accepted" and (why := self._mistake(verb, ended)):
+            kind, line = "wrong", why
+        elif ESCAPES.search(ended.out + ended.err):
+            kind = "escapes"
+        return Verdict(kind, file, name, verb.shown(), line[:300])
+
+    def _mistake(self, verb: Verb, ended: Outcome) -> str:
+        """What is wrong with the results, if anything is."""
+        if verb.judge is not None:
+            try:
+                in_child(lambda: verb.judge(self.folder))  # type: ignore[misc]
+            except RuntimeError as error:
+                return str(error).strip().splitlines()[-1]
+            return ""
+        out, results = self._right.get(verb.shown()) or self.right_of(verb, ended)
+        if verb.speaks and ended.out != out:
+            return "another output"
+        return "" if verb.results(self.folder) == results else "other results"
+
+    def right_of(self, verb: Verb, ended: Outcome) -> tuple[str, object]:
+        """`right`, although the folder is in use."""
+        kept = self.folder.rename(self.folder.with_name("kept"))
+        try:
+            return self.right(verb)
+        finally:
+            shutil.rmtree(self.folder)
+            kept.rename(self.folder)
 
     def _copy(self, verb: Verb) -> None:
         copied(self.world, self.folder, verb.needs)
@@ -114,6 +153,3 @@ def trained(name: str) -> Results:
 def page(name: str) -> Results:
     """A report without its date."""
     return lambda folder: re.sub(r"20\d\d-\d\d-\d\d[T 0-9:+]*", "", (folder / name).read_text("utf-8"))
-
-
-__all__ = ["Trials", "Verb", "Verdict", "digests", "journal", "page", "trained"]
