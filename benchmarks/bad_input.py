@@ -54,7 +54,7 @@ def _rows_of_csv(path: Path) -> Iterator[tuple[str, str, int]]:
     raw = path.read_bytes()
     text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
     rows = csv.reader(StringIO(text, newline=""), strict=True)
-    header = next(rows)
+    header = [name.strip() for name in next(rows)]
     places = [header.index(name) for name in ("item_id", "user_id", "timestamp")]
     for row in rows:
         if row:
@@ -98,8 +98,12 @@ def _judge_csv(source: str, folder: Path) -> None:
 def _judge_parquet(folder: Path) -> None:
     import polars as pl
 
-    table = pl.read_parquet(folder / "w/i.parquet").select("item_id", "user_id", "timestamp")
-    found = {(str(item), str(user), int(time)) for item, user, time in table.rows()}
+    table = pl.read_parquet(folder / "w/i.parquet").rename(lambda name: name.rstrip("_"))
+    times = table["timestamp"]
+    if times.dtype.is_temporal():
+        times = times.cast(pl.Datetime("us")).dt.epoch("s")
+    rows = zip(table["item_id"], table["user_id"], times, strict=True)
+    found = {(str(item), str(user), math.floor(time)) for item, user, time in rows}
     assert sorted(found) == sorted(_rows_prepared(folder / "n")), "other events than Polars reads"
 
 
@@ -223,7 +227,6 @@ AFTER = (
     ("recommend", "t", "--user", "u1", "u2", "-k", "50"),
     ("recommend", "t", "--user", "u1", "-k", "50", "--form", "csv"),
     ("recommend", "t", "--user", "u1", "-k", "50", "--form", "json"),
-    ("compare", "t", "t"),
 )
 CHAIN = Verb(
     _of("w/interactions.csv", "--items", "w/items.csv"), ("w",), speaks=False, judge=_nothing, then=AFTER
@@ -259,11 +262,11 @@ def interactions_csv(world: Path, random: Random) -> Iterator[Trial]:
             yield file, f"{name}, gzipped", partial(_gzipped, damage), GZIP_VERB
 
 
-def special_files(world: Path, random: Random) -> Iterator[Trial]:
+def special_files(_: Path, __: Random) -> Iterator[Trial]:
     for target in ("w/interactions.csv", "w/items.csv", "w/covers/i3.jpg"):
         for name, damage in places():
             yield target, name, damage, PREPARED
-    for name, damage in places():
+    for name, damage in list(places())[1:]:
         yield "w/parts/b.parquet", f"{name} among parts", damage, PARTS_VERB
 
 
@@ -304,7 +307,7 @@ def recipe_yaml(world: Path, random: Random) -> Iterator[Trial]:
             yield "y.yaml", name, damage, verb
 
 
-def recipe_values(world: Path, random: Random) -> Iterator[Trial]:
+def recipe_values(_: Path, random: Random) -> Iterator[Trial]:
     """Words of recipes with odd values, trained for an epoch."""
     for recipe, keys in VALUED.items():
         base = IDS if recipe == "ids" else PIXELS
@@ -315,7 +318,7 @@ def recipe_values(world: Path, random: Random) -> Iterator[Trial]:
                 yield "recipe", f"{key}={value[:20]}", _nothing, Verb(tuple(words), needs, speaks=False)
 
 
-def out_places(world: Path, random: Random) -> Iterator[Trial]:
+def out_places(_: Path, __: Random) -> Iterator[Trial]:
     commands = {
         "prepare": (*PREPARE, "--out"),
         "train": ("train", *IDS, *epochs(1), "--data", "d", "--out"),
@@ -341,7 +344,7 @@ def out_places(world: Path, random: Random) -> Iterator[Trial]:
             yield place, f"{words[0]} of {what}", _nothing, verb
 
 
-def requests(world: Path, random: Random) -> Iterator[Trial]:
+def requests(_: Path, random: Random) -> Iterator[Trial]:
     for option in (
         "--user",
         "--history",
@@ -378,9 +381,9 @@ def requests(world: Path, random: Random) -> Iterator[Trial]:
             yield "words", f"{verb} {value[:20]!r}", _nothing, Verb((verb, value), ("r", "d"), speaks=False)
 
 
-def hostile_ids(world: Path, random: Random) -> Iterator[Trial]:
+def hostile_ids(_: Path, __: Random) -> Iterator[Trial]:
     """Ids that are paths, formulas, escapes, markup: prepared, trained, evaluated, recommended."""
-    for number, text in enumerate(HOSTILE):
+    for text in HOSTILE:
         yield (
             "w/interactions.csv",
             f"items {text[:20]!r}",
@@ -408,33 +411,52 @@ CLASS_OF_INPUTS: dict[str, Callable[[Path, Random], Iterator[Trial]]] = {
     "requests": requests,
     "hostile ids": hostile_ids,
 }
-TITLES = ("Int64", "Float64", "Boolean", "Date", "Datetime", "Binary", "Decimal", "Duration", "Time", "Null", "List", "Struct", "Categorical", "Int8", "UInt64")  # fmt: skip
+TITLES = ("Int64", "Float64", "Boolean", "Date", "Datetime", "Binary", "Decimal", "Duration", "Time",
+    "Null", "List", "Struct", "Categorical", "Int8", "UInt64")  # fmt: skip
 HOSTILE = (
-    "../../../etc/passwd", "/etc/passwd", "a/b", "..", ".", "-k", "--help", "=cmd|' /C calc'!A0", "+1", "@S", "\x1b[2J\x1b]0;owned\x07",
-    "\u202eabc", "<script>alert(1)</script>", "{{7*7}}", "%s%n", "$(touch ran)", "`touch ran`", "'; drop table", "nan", "null", "None",
-    "True", "1e5", "\u0000x", "\r", "\t", " ", "é" * 200, "x" * 600, "\U0001f600", "[bold]x[/bold]", "CON", "i\u200bj",
+    "../../../etc/passwd", "/etc/passwd", "a/b", "..", ".", "-k", "--help", "=cmd|' /C calc'!A0", "+1",
+    "@S", "\x1b[2J\x1b]0;owned\x07",
+    "\u202eabc", "<script>alert(1)</script>", "{{7*7}}", "%s%n", "$(touch ran)", "`touch ran`",
+    "'; drop table", "nan", "null", "None",
+    "True", "1e5", "\u0000x", "\r", "\t", " ", "é" * 200, "x" * 600, "\U0001f600", "[bold]x[/bold]", "CON",
+    "i\u200bj",
 )  # fmt: skip
 ODD_WORDS = [
-    "", " ", "-1", "0", "10**9", "99999999999999999999", "1e3", "nan", "٤", "u1", "u1\x1b[2J", "~nobody/x", "\udcff", "a\nb", "/dev/full",
-    "/dev/null", "d", "r", "w", "..", "/", "x" * 5000, "[1]", "{}", "null", "true", "--", "-", "*", "%s", "json", "csv", "test",
+    "", " ", "-1", "0", "10**9", "99999999999999999999", "1e3", "nan", "٤", "u1", "u1\x1b[2J", "~nobody/x",
+    "\udcff", "a\nb", "/dev/full",
+    "/dev/null", "d", "r", "w", "..", "/", "x" * 5000, "[1]", "{}", "null", "true", "--", "-", "*", "%s",
+    "json", "csv", "test",
     "\u202e", "/proc/self/mem", "/dev/stdin", "é",
 ]  # fmt: skip
-VALUES = ["", " ", "-1", "0", "1", "2", "1e9", "1e-300", "nan", "inf", "-inf", "99999999999999999999", "true", "null", "[]", "[1, 2]", "{}", "{a: 1}", "x", "'1'", "1.5", "~nobody/x", "1_0", "010", "0x10", "\x1b", "é", "\udcff", "[" * 500]  # fmt: skip
+VALUES = ["", " ", "-1", "0", "1", "2", "1e9", "1e-300", "nan", "inf", "-inf", "99999999999999999999",
+    "true", "null", "[]", "[1, 2]", "{}", "{a: 1}", "x", "'1'", "1.5", "~nobody/x", "1_0", "010", "0x10",
+    "\x1b", "é", "\udcff", "[" * 500]  # fmt: skip
 VALUED = {
-    "ids": ("length", "seed", "about", "items.width", "items.init", "users.layers", "users.heads", "users.dropout", "users.expansion",
-            "scoring.name", "scoring.temperature", "windowing.overlap", "negatives.name", "negatives.drawn", "negatives.in_batch",
-            "negatives.logit_adjustment", "loss.name", "optimiser.learning_rate", "optimiser.weight_decay", "training.batch_size",
-            "training.patience", "training.monitor", "training.device", "training.precision", "training.clip", "training.warmup",
+    "ids": ("length", "seed", "about", "items.width", "items.init", "users.layers", "users.heads",
+    "users.dropout", "users.expansion",
+            "scoring.name", "scoring.temperature", "windowing.overlap", "negatives.name", "negatives.drawn",
+            "negatives.in_batch",
+            "negatives.logit_adjustment", "loss.name", "optimiser.learning_rate", "optimiser.weight_decay",
+            "training.batch_size",
+            "training.patience", "training.monitor", "training.device", "training.precision",
+            "training.clip", "training.warmup",
             "training.warm_start", "training.accumulate", "items.source", "users.name"),
-    "pixels": ("items.source", "items.family", "items.trainable", "items.cache", "items.cache_dtype", "items.chunk", "items.size",
-               "items.keep_activations", "items.norm", "items.activation", "items.precision", "items.lora", "items.revision",
-               "items.pooling", "items.pretrained", "negatives.bank", "negatives.reencoded", "optimiser.backbone_learning_rate"),
+    "pixels": ("items.source", "items.family", "items.trainable", "items.cache", "items.cache_dtype",
+    "items.chunk", "items.size",
+               "items.keep_activations", "items.norm", "items.activation", "items.precision", "items.lora",
+               "items.revision",
+               "items.pooling", "items.pretrained", "negatives.bank", "negatives.reencoded",
+               "optimiser.backbone_learning_rate"),
 }  # fmt: skip
 PLACES = {
-    "a file": "file", "a link to a folder": "folder-link", "a link to nowhere": "nowhere", "a loop": "loop", "a pipe": "pipe",
-    "a socket": "sock", "a device": "/dev/full", "/dev/null": "/dev/null", "below a file": "file/below", "~nobody": "~nobody/x",
-    "no UTF-8": "\udcff", "a long name": "x" * 300, "a long path": "y/" * 2500 + "x", "an empty name": "", "a space": " ", "a dash": "./-x",
-    "here": ".", "above": "..", "root": "/", "/proc": "/proc/x", "an escape": "\x1b[2J", "a line": "a\nb", "a data set": "d", "a run": "r",
+    "a file": "file", "a link to a folder": "folder-link", "a link to nowhere": "nowhere", "a loop": "loop",
+    "a pipe": "pipe",
+    "a socket": "sock", "a device": "/dev/full", "/dev/null": "/dev/null", "below a file": "file/below",
+    "~nobody": "~nobody/x",
+    "no UTF-8": "\udcff", "a long name": "x" * 300, "a long path": "y/" * 2500 + "x", "an empty name": "",
+    "a space": " ", "a dash": "./-x",
+    "here": ".", "above": "..", "root": "/", "/proc": "/proc/x", "an escape": "\x1b[2J", "a line": "a\nb",
+    "a data set": "d", "a run": "r",
     "a folder that is not empty": "w", "a bracket": "[x]", "a star": "*",
 }  # fmt: skip
 PICTURES: dict[str, bytes] = {

@@ -35,7 +35,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from fuzz.children import Child, Outcome
 from fuzz.little_world import IDS, PACK, PIXELS, PREPARE, SIZE, copied, epochs, make
-from fuzz.trials import CLOCKS
+from fuzz.trials import CLOCKS, no_results
 
 Words = Sequence[object]
 State = Mapping[str, str]
@@ -51,7 +51,7 @@ class Scenario:
 
     words: Words
     needs: Sequence[str]
-    prepared: Callable[[Path], object] = lambda folder: None
+    prepared: Callable[[Path], object] = no_results
     times: int = 1  # how often it is killed before it may finish
     operations: bool = True  # also before single file operations
     share: float = 1.0  # of the kills that are asked for
@@ -83,6 +83,11 @@ def _with_notes(folder: Path) -> None:
     (folder / "d/notes.txt").write_text("mine")
 
 
+def _unusable_with_notes(folder: Path) -> None:
+    _unusable_covers(folder)
+    _with_notes(folder)
+
+
 FULL = [*PREPARE, "--covers", "w/covers", "--size", SIZE, "--out", "d"]
 BENCH = ["bench", "d", "--recipes", "sasrec-id", "mf-id", "--seeds", 1, "--out", "b", *epochs(2)]
 BENCH += ["--items.width", 8, "--negatives.drawn", 16]
@@ -95,7 +100,7 @@ SCENARIOS: dict[str, Scenario] = {
     "prepare --overwrite": Scenario([*FULL, "--overwrite"], WORLD, _with_notes),
     "prepare drop-item": Scenario([*FULL, "--missing", "drop-item"], ("w",), _unusable_covers),
     "prepare drop-item --overwrite": Scenario(
-        [*FULL, "--missing", "drop-item", "--overwrite"], WORLD, lambda f: (_unusable_covers(f), _with_notes(f))
+        [*FULL, "--missing", "drop-item", "--overwrite"], WORLD, _unusable_with_notes
     ),
     "pack": Scenario(PACK, WORLD, _pack_anew),
     "pack --overwrite": Scenario([*PACK[:-1], 24, "--overwrite"], WORLD, _with_notes),

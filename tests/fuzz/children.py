@@ -149,7 +149,7 @@ def _work(words: list[str], folder: Path, streams: list[int], before: Work | Non
 def _prepare(before: Work) -> None:
     try:
         before()
-    except Exception:
+    except BaseException:  # Polars panics with one
         traceback.print_exc()
         _leave(UNPREPARED)
 

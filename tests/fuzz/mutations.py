@@ -15,6 +15,9 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import polars as pl
+import torch
+from safetensors.torch import load, save_file
 
 Damage = Callable[[Path], object]
 Named = tuple[str, Damage]
@@ -48,7 +51,7 @@ def places() -> Iterator[Named]:
 
 def bytewise(size: int, random: Random, flips: int) -> Iterator[Named]:
     """Damages of bytes, whatever they mean."""
-    yield "empty", _of_bytes(lambda found: b"")
+    yield "empty", _of_bytes(lambda _: b"")
     yield "zeros", _of_bytes(lambda found: bytes(len(found)))
     yield "noise", _of_bytes(lambda found: Random(1).randbytes(len(found)))
     yield "twice", _of_bytes(lambda found: found * 2)
@@ -82,7 +85,7 @@ def json_object(path: Path, random: Random) -> Iterator[Named]:
             )
 
 
-def json_lines(_: Path, random: Random) -> Iterator[Named]:
+def json_lines(path: Path, _: Random) -> Iterator[Named]:
     """Lines of JSON objects: another line, another order, every value of the last line changed."""
     for line in (b"[1]", b"{}", b"null", b"NaN", b"\xff", DEEP.encode(), b'{"epoch": 1'):
         yield f"line {line[:12]!r} at the end", _of_bytes(lambda found, line=line: found + line + b"\n")
@@ -91,7 +94,7 @@ def json_lines(_: Path, random: Random) -> Iterator[Named]:
     yield "last line gone", _of_lines(lambda lines: lines[:-1])
     yield "first line gone", _of_lines(lambda lines: lines[1:])
     yield "last line twice", _of_lines(lambda lines: [*lines, lines[-1]])
-    for key in json.loads(_.read_bytes().splitlines()[-1]):
+    for key in json.loads(path.read_bytes().splitlines()[-1]):
         yield f"{key} removed", _of_last(lambda row, key=key: row.pop(key))
         for value in ("x", None, -1, 1e308, 10**30, float("nan"), [1], {}):
             yield f"{key} = {value!r}", _of_last(lambda row, key=key, value=value: row.update({key: value}))
@@ -135,26 +138,26 @@ def tensors(path: Path, random: Random) -> Iterator[Named]:
     """Safetensors: every tensor removed, of another shape or kind, not finite; and headers that lie."""
     for length in (0, 7, 2**40, 2**63):
         yield f"header of {length}", _at(0, lambda _, length=length: struct.pack("<Q", length), 8)
-    yield "another tensor", _of_tensors(lambda found: found.update(more=_torch().zeros(3)))
+    yield "another tensor", _of_tensors(lambda found: found.update(more=torch.zeros(3)))
     yield "no tensor", _of_tensors(lambda found: found.clear())
     yield "renamed", _of_tensors(lambda found: found.update(odd=found.pop(next(iter(found)))))
     names = list(json.loads(_header(path.read_bytes())))
     for name in random.sample(names, min(4, len(names))):
         if name == "__metadata__":
-            yield "no metadata", lambda path: _resaved(path, lambda found: None, metadata=False)
+            yield "no metadata", lambda path: _resaved(path, len, metadata=False)
             continue
         yield f"{name} removed", _of_tensors(lambda found, name=name: found.pop(name))
         for what, change in _TENSOR_CHANGES.items():
             yield f"{name} {what}", _of_tensors(_changed(name, change))
 
 
-def tables(_: Path, random: Random) -> Iterator[Named]:
+def tables(_: Path, __: Random) -> Iterator[Named]:
     """Parquet: other rows, columns and types."""
     for name, change in _TABLE_CHANGES.items():
         yield name, _of_table(change)
 
 
-def yaml_texts(path: Path, random: Random) -> Iterator[Named]:
+def yaml_texts(path: Path, _: Random) -> Iterator[Named]:
     """YAML: texts that are none, tags, recursion, and every line removed or of another value."""
     for text in YAML_TEXTS:
         yield f"YAML {text[:20]!r}", _of_bytes(lambda _, text=text: text)
@@ -237,8 +240,10 @@ def csv_tables(path: Path, random: Random) -> Iterator[Named]:
 
 
 CSV_FIELDS = (
-    b"", b" ", b" i3", b"i3 ", b'"i3"', b'"a,b"', b'"a""b"', b'"a\nb"', b'a"b', b'"', b"\xe9", b"\xff\xfe", b"\0",
-    "é".encode(), "\u202e".encode(), "\ufeffi3".encode(), b"\x1b[2J", b"=cmd|' /C calc'!A0", b"-1", b"0", b"1e9",
+    b"", b" ", b" i3", b"i3 ", b'"i3"', b'"a,b"', b'"a""b"', b'"a\nb"', b'a"b', b'"', b"\xe9", b"\xff\xfe",
+    b"\0",
+    "é".encode(), "\u202e".encode(), "\ufeffi3".encode(), b"\x1b[2J", b"=cmd|' /C calc'!A0", b"-1", b"0",
+    b"1e9",
     b"1.5", b"nan", b"inf", b"-inf", b"null", b"NULL", b"NA", b"true", b"99999999999", b"9" * 30, b"0x10",
     b"1_000", b"1,000", b"2020-01-01", b"2020-01-01T00:00:00", b"2020-01-01T00:00:00+02:00", b"2020-13-45",
     b"../../etc/passwd", b"a/b", b"." , b"..", b"con", b"x" * 300, b"i" * 100_000,
@@ -293,8 +298,8 @@ CSV_TEXTS: dict[str, Callable[[bytes], bytes]] = {
     "vertical tabs": lambda found: found.replace(b"\n", b"\x0b\n"),
     "NEL as ends": lambda found: found.decode().replace("\n", "\x85").encode(),
     "a zip": lambda found: b"PK\x03\x04" + found,
-    "HTML": lambda found: b"<!doctype html><html>404</html>",
-    "JSON": lambda found: b'[{"item_id": 1}]',
+    "HTML": lambda _: b"<!doctype html><html>404</html>",
+    "JSON": lambda _: b'[{"item_id": 1}]',
 }
 
 
@@ -421,19 +426,11 @@ def _longer_shape(found: bytes) -> bytes:
     return head.getvalue() + found[128:]
 
 
-def _torch() -> Any:
-    import torch
-
-    return torch
-
-
 def _header(found: bytes) -> bytes:
     return found[8 : 8 + struct.unpack("<Q", found[:8])[0]]
 
 
 def _resaved(path: Path, change: Callable[[dict[str, Any]], object], *, metadata: bool = True) -> None:
-    from safetensors.torch import load, save_file
-
     old = path.read_bytes()
     found = load(old)
     change(found)
@@ -461,7 +458,7 @@ _TENSOR_CHANGES: dict[str, Callable[[Any], Any]] = {
     "flat": lambda tensor: tensor.reshape(-1),
     "a dimension more": lambda tensor: tensor[None],
     "a row less": lambda tensor: tensor[:-1] if tensor.dim() else tensor,
-    "a row more": lambda tensor: _torch().cat([tensor, tensor[:1]]) if tensor.dim() else tensor[None],
+    "a row more": lambda tensor: torch.cat([tensor, tensor[:1]]) if tensor.dim() else tensor[None],
     "turned over": lambda tensor: tensor.flip(0) if tensor.dim() else tensor + 1,
     "NaN": _filled(float("nan")),
     "infinite": _filled(float("inf")),
@@ -473,51 +470,53 @@ _TENSOR_CHANGES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _of_table(change: Callable[[Any, Any], Any]) -> Damage:
-    def damage(path: Path) -> None:
-        import polars
-
-        change(polars.read_parquet(path), polars).write_parquet(path)
-
-    return damage
+def _of_table(change: Callable[[pl.DataFrame], pl.DataFrame]) -> Damage:
+    return lambda path: change(pl.read_parquet(path)).write_parquet(path)
 
 
-_TABLE_CHANGES: dict[str, Callable[[Any, Any], Any]] = {
-    "rows reversed": lambda table, pl: table.reverse(),
-    "two rows swapped": lambda table, pl: pl.concat([table[1:2], table[:1], table[2:]]),
-    "a row less": lambda table, pl: table.head(len(table) - 1),
-    "a row twice": lambda table, pl: pl.concat([table, table.tail(1)]),
-    "first row twice, last gone": lambda table, pl: pl.concat([table.head(1), table.head(len(table) - 1)]),
-    "no rows": lambda table, pl: table.clear(),
-    "no first column": lambda table, pl: table[:, 1:],
-    "first column alone": lambda table, pl: table[:, :1],
-    "no columns": lambda table, pl: table[:, :0],
-    "a column more": lambda table, pl: table.with_columns(pl.lit(1).alias("more")),
-    "columns renamed": lambda table, pl: table.rename(lambda name: f"{name}_"),
-    "columns in another order": lambda table, pl: table[:, ::-1],
-    "nulls in the first column": lambda table, pl: table.with_columns(pl.lit(None).alias(table.columns[0])),
-    "one null": lambda table, pl: pl.concat([table.clear(1), table[1:]]),
-    "hash as first column": lambda table, pl: table.with_columns(
+def _first(table: pl.DataFrame, column: pl.Expr | pl.Series) -> pl.DataFrame:
+    """Another first column."""
+    return table.with_columns(column.alias(table.columns[0]))
+
+
+def _cast(table: pl.DataFrame, kind: Any, **options: bool) -> pl.DataFrame:
+    return table.with_columns(pl.selectors.integer().cast(kind, **options))
+
+
+_TABLE_CHANGES: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
+    "rows reversed": lambda table: table.reverse(),
+    "two rows swapped": lambda table: pl.concat([table[1:2], table[:1], table[2:]]),
+    "a row less": lambda table: table.head(len(table) - 1),
+    "a row twice": lambda table: pl.concat([table, table.tail(1)]),
+    "first row twice, last gone": lambda table: pl.concat([table.head(1), table.head(len(table) - 1)]),
+    "no rows": lambda table: table.clear(),
+    "no first column": lambda table: table[:, 1:],
+    "first column alone": lambda table: table[:, :1],
+    "no columns": lambda table: table[:, :0],
+    "a column more": lambda table: table.with_columns(pl.lit(1).alias("more")),
+    "columns renamed": lambda table: table.rename(lambda name: f"{name}_"),
+    "columns in another order": lambda table: table[:, ::-1],
+    "nulls in the first column": lambda table: _first(table, pl.lit(None)),
+    "one null": lambda table: pl.concat([table.clear(1), table[1:]]),
+    "hash as first column": lambda table: table.with_columns(
         table.to_series().hash().alias(table.columns[0])
     ),
-    "lists": lambda table, pl: table.with_columns(pl.concat_list(table.columns[0]).alias(table.columns[0])),
-    "structs": lambda table, pl: table.with_columns(pl.struct(table.columns[0]).alias(table.columns[0])),
-    "bytes": lambda table, pl: table.with_columns(pl.col(pl.String).cast(pl.Binary)),
-    "categories": lambda table, pl: table.with_columns(pl.col(pl.String).cast(pl.Categorical)),
-    "floats": lambda table, pl: table.with_columns(pl.selectors.numeric().cast(pl.Float64)),
-    "Int8": lambda table, pl: table.with_columns(pl.selectors.numeric().cast(pl.Int8, wrap_numerical=True)),
-    "UInt64": lambda table, pl: table.with_columns(
-        pl.selectors.numeric().cast(pl.UInt64, wrap_numerical=True)
-    ),
-    "decimals": lambda table, pl: table.with_columns(pl.selectors.integer().cast(pl.Decimal(38, 2))),
-    "texts": lambda table, pl: table.cast(pl.String),
-    "NaN": lambda table, pl: table.with_columns(pl.selectors.numeric() * float("nan")),
-    "one number more": lambda table, pl: table.with_columns(pl.selectors.numeric() + 1),
-    "true": lambda table, pl: table.with_columns(pl.selectors.numeric().is_null()),
-    "dates": lambda table, pl: table.with_columns(pl.selectors.integer().cast(pl.Date, strict=False)),
-    "datetimes": lambda table, pl: table.with_columns(pl.selectors.integer().cast(pl.Datetime("ms"))),
-    "durations": lambda table, pl: table.with_columns(pl.selectors.integer().cast(pl.Duration("us"))),
-    "objects of another table": lambda table, pl: pl.DataFrame({"a": [1, 2]}),
+    "lists": lambda table: _first(table, pl.concat_list(pl.first())),
+    "structs": lambda table: _first(table, pl.struct(pl.first())),
+    "bytes": lambda table: table.with_columns(pl.col(pl.String).cast(pl.Binary)),
+    "categories": lambda table: table.with_columns(pl.col(pl.String).cast(pl.Categorical)),
+    "floats": lambda table: _cast(table, pl.Float64),
+    "Int8": lambda table: _cast(table, pl.Int8, wrap_numerical=True),
+    "UInt64": lambda table: table.with_columns(pl.selectors.numeric().cast(pl.UInt64, wrap_numerical=True)),
+    "decimals": lambda table: _cast(table, pl.Decimal(38, 2)),
+    "texts": lambda table: table.cast(pl.String),
+    "NaN": lambda table: table.with_columns(pl.selectors.numeric() * float("nan")),
+    "one number more": lambda table: table.with_columns(pl.selectors.numeric() + 1),
+    "true": lambda table: table.with_columns(pl.selectors.numeric().is_null()),
+    "dates": lambda table: _cast(table, pl.Date, strict=False),
+    "datetimes": lambda table: _cast(table, pl.Datetime("ms")),
+    "durations": lambda table: _cast(table, pl.Duration("us")),
+    "objects of another table": lambda _: pl.DataFrame({"a": [1, 2]}),
 }
 
 _FORMATS: dict[str, Callable[[Path, Random], Iterator[Named]]] = {

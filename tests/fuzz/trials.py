@@ -25,6 +25,10 @@ CLOCKS = frozenset({"seconds", "windows_per_second"})
 Results = Callable[[Path], object]
 
 
+def no_results(_: Path) -> None:
+    """Of a verb that only prints."""
+
+
 @final
 @dataclass(frozen=True)
 class Verb:
@@ -37,9 +41,9 @@ class Verb:
 
     words: tuple[object, ...]
     needs: tuple[str, ...]
-    results: Results = lambda folder: None
+    results: Results = no_results
     speaks: bool = True
-    prepared: Callable[[Path], object] = lambda folder: None
+    prepared: Callable[[Path], object] = no_results
     judge: Callable[[Path], object] | None = None
     then: tuple[tuple[object, ...], ...] = ()
 
@@ -107,12 +111,12 @@ class Trials:
             except RuntimeError as error:
                 return str(error).strip().splitlines()[-1]
             return ""
-        out, results = self._right.get(verb.shown()) or self.right_of(verb, ended)
+        out, results = self._right.get(verb.shown()) or self._right_meanwhile(verb)
         if verb.speaks and ended.out != out:
             return "another output"
         return "" if verb.results(self.folder) == results else "other results"
 
-    def right_of(self, verb: Verb, ended: Outcome) -> tuple[str, object]:
+    def _right_meanwhile(self, verb: Verb) -> tuple[str, object]:
         """`right`, although the folder is in use."""
         kept = self.folder.rename(self.folder.with_name("kept"))
         try:
