@@ -463,7 +463,11 @@ PICTURES: dict[str, bytes] = {
     "text": b"no picture",
     "SVG": b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
     "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(touch ran) system\n",
-    "GIF of 65,535 pixels": b"GIF89a\xff\xff\xff\xff\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\xff\xff\xff\xff\0\2\2D\1\0;",
+    "GIF of 65,535 pixels": b"GIF89a"
+    + b"\xff" * 4
+    + b"\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0"
+    + b"\xff" * 4
+    + b"\0\2\2D\1\0;",
     "BMP of a negative height": b"BM"
     + bytes(8)
     + b"\x36\0\0\0\x28\0\0\0\x10\0\0\0\xf0\xff\xff\xff\1\0\x18\0"

@@ -135,7 +135,11 @@ SCENARIOS: dict[str, Scenario] = {
         others=[[*PACK, "--missing", "drop-item"]],
     ),
     "two resumes": Scenario(
-        ["train", "--resume", "s"], ("s", "d"), operations=False, share=0.3, others=[["train", "--resume", "s"]]
+        ["train", "--resume", "s"],
+        ("s", "d"),
+        operations=False,
+        share=0.3,
+        others=[["train", "--resume", "s"]],
     ),
     "two evaluates": Scenario(
         ["evaluate", "r"], ("r", "d"), _measured, operations=False, share=0.3, others=[["evaluate", "r"]]

@@ -1,6 +1,6 @@
-"""Tries damages of all files in turn, for some seconds of processor time; prints a line of JSON for each.
+"""Tries damages of all files, ROUNDS of each; prints a line of JSON for each.
 
-    python -m fuzz.server FOLDER SEED SECONDS
+    python -m fuzz.server FOLDER SEED ROUNDS
 
 A process of its own, because its children are forked: PyTorch and Polars must not have worked in it before.
 """
@@ -8,40 +8,23 @@ A process of its own, because its children are forked: PyTorch and Polars must n
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 from random import Random
 
 from fuzz.little_world import make
-from fuzz.mutations import Damage
 from fuzz.subjects import damages_of, files
-from fuzz.trials import Trials, Verb
-
-Trial = tuple[str, str, Damage, Verb]
+from fuzz.trials import Trials
 
 
-def main(folder: Path, seed: int, seconds: float) -> None:
+def main(folder: Path, seed: int, rounds: int) -> None:
     world = make(folder / "world")
     trials = Trials(world, folder / "x")
-    for trial in _in_turn(world, Random(seed)):
-        print(json.dumps(vars(trials.trial(*trial))), flush=True)
-        if sum(os.times()[:4]) > seconds:  # of processor time, with that of the children
-            return
-
-
-def _in_turn(world: Path, random: Random) -> Iterator[Trial]:
-    """A damage of each file, then another of each file, …"""
-    plans = []
     for file, verbs in files(world):
-        each = list(damages_of(world, file, random))
-        random.shuffle(each)
-        plans.append([(file, name, damage, verbs[n % len(verbs)]) for n, (name, damage) in enumerate(each)])
-    for row in zip_longest(*plans):
-        yield from filter(None, row)
+        random = Random(f"{seed} {file}")  # what is tried of a file does not depend on the others
+        for name, damage in random.sample(list(damages_of(world, file, random)), rounds):
+            print(json.dumps(vars(trials.trial(file, name, damage, random.choice(verbs)))), flush=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
