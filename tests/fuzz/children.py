@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, final
+from typing import NoReturn, TextIO, final
 
 import peft  # noqa: F401  # imported before the first fork, as all that follows
 import polars  # noqa: F401
@@ -138,12 +138,23 @@ def _work(words: list[str], folder: Path, streams: list[int], before: Work | Non
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         if before is not None:
             _prepare(before)
+        sys.stdout, sys.stderr = map(_stream, (1, 2))
         status = main(words)
     except SystemExit as leaving:
         status = leaving.code if isinstance(leaving.code, int) else 1
     except BaseException:
-        traceback.print_exc()
-    _leave(status)
+        with suppress(BaseException):
+            traceback.print_exc()
+    finally:  # whatever happens, a child never returns to the work of its parent
+        _leave(status)
+
+
+def _stream(descriptor: int) -> TextIO:
+    """As a process of its own would have it at its start: none if it is closed."""
+    try:
+        return open(descriptor, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    except OSError:
+        return None  # type: ignore[return-value]
 
 
 def _prepare(before: Work) -> None:
@@ -155,9 +166,9 @@ def _prepare(before: Work) -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    with suppress(BaseException):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BaseException):
+            stream.flush()
     os._exit(status)
 
 
