@@ -225,8 +225,8 @@ AFTER = (
     ("train", *IDS, *epochs(1), "--data", "n", "--out", "t"),
     ("evaluate", "t"),
     ("recommend", "t", "--user", "u1", "u2", "-k", "50"),
-    ("recommend", "t", "--user", "u1", "-k", "50", "--form", "csv"),
-    ("recommend", "t", "--user", "u1", "-k", "50", "--form", "json"),
+    ("recommend", "t", "--user", "u1", "-k", "50", "--out", "o.csv"),
+    ("recommend", "t", "--user", "u1", "-k", "50", "--out", "o.json"),
 )
 CHAIN = Verb(
     _of("w/interactions.csv", "--items", "w/items.csv"), ("w",), speaks=False, judge=_nothing, then=AFTER

@@ -33,7 +33,7 @@ from pixelrec.cli.main import INTERNAL, main
 UNPREPARED = 97  # the exit status of a child whose preparation failed
 MEMORY = 6 << 30  # bytes of address space
 SECONDS = 20.0
-LINES = frozenset({1, 2, 3, 4, 130, 143})  # exit statuses that come with a line
+LINES = frozenset({1, 2, 3, 4, 129, 130, 138, 143})  # exit statuses that come with a line
 
 torch.set_num_threads(1)
 gc.freeze()  # a collection in a child would copy every page
