@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from fuzz.trials import FAILURES
 
-SEED, ROUNDS = 20, 2
+SEED, ROUNDS = 20, 4
 TESTS = Path(__file__).parents[1]
 
 
