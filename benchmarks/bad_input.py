@@ -37,7 +37,18 @@ from fuzz.mutations import CSV_CHANGES, CSV_FIELDS, YAML_TEXTS, Damage, damages,
 from fuzz.subjects import CLASSES, class_of, damages_of, files
 from fuzz.trials import Trials, Verb, Verdict, digests
 
-KINDS = ("refused", "accepted", "wrong", "traceback", "status 70", "no line", "escapes", "hang", "signal")
+KINDS = (
+    "refused",
+    "accepted",
+    "told",
+    "wrong",
+    "traceback",
+    "status 70",
+    "no line",
+    "escapes",
+    "hang",
+    "signal",
+)
 Trial = tuple[str, str, Damage, Verb]  # file, name of the damage, damage, verb
 
 

@@ -1,7 +1,7 @@
 """A trial: a copy of the little world with one file damaged, a verb run on it, and a verdict.
 
 A damage must be refused in one line, or change nothing: neither the results of the verb nor, where they are
-its results, the figures that it prints.
+its results, the figures that it prints. What a verb leaves out it must tell in a line.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Trials:
         ended = verb.run(self.folder, lambda: damage(self.folder / file), self._seconds)
         kind, line = ended.kind, ended.line
         if kind == "accepted" and (why := self._mistake(verb, ended)):
-            kind, line = "wrong", why
+            kind, line = ("told", line) if "pixelrec: " in ended.err else ("wrong", why)
         elif ESCAPES.search(ended.out + ended.err):
             kind = "escapes"
         return Verdict(kind, file, name, verb.shown(), line[:300])
