@@ -31,9 +31,14 @@ def damages(path: Path, random: Random, *, flips: int = 4) -> Iterator[Named]:
     """
     yield from places()
     yield from bytewise(path.stat().st_size, random, flips)
-    for suffix, of_format in _FORMATS.items():
+    yield from of_format(path, random)
+
+
+def of_format(path: Path, random: Random) -> Iterator[Named]:
+    """The damages that know what is in the file; none where its format is not known here."""
+    for suffix, known in _FORMATS.items():
         if path.name.endswith(suffix):
-            yield from of_format(path, random)
+            yield from known(path, random)
 
 
 def places() -> Iterator[Named]:

@@ -1,6 +1,6 @@
-"""Tries damages of all files, ROUNDS of each; prints a line of JSON for each.
+"""Tries damages of all files, and prints a line of JSON for each.
 
-    python -m fuzz.server FOLDER SEED ROUNDS
+    python -m fuzz.server FOLDER SEED
 
 A process of its own, because its children are forked: PyTorch and Polars must not have worked in it before.
 """
@@ -13,18 +13,27 @@ from pathlib import Path
 from random import Random
 
 from fuzz.little_world import make
-from fuzz.subjects import damages_of, files
+from fuzz.mutations import Named, bytewise, of_format, places
+from fuzz.subjects import files
 from fuzz.trials import Trials
 
 
-def main(folder: Path, seed: int, rounds: int) -> None:
+def main(folder: Path, seed: int) -> None:
     world = make(folder / "world")
     trials = Trials(world, folder / "x")
     for file, verbs in files(world):
         random = Random(f"{seed} {file}")  # what is tried of a file does not depend on the others
-        for name, damage in random.sample(list(damages_of(world, file, random)), rounds):
-            print(json.dumps(vars(trials.trial(file, name, damage, random.choice(verbs)))), flush=True)
+        for name, damage in _some(world / file, random):
+            for verb in random.sample(verbs, min(2, len(verbs))):
+                print(json.dumps(vars(trials.trial(file, name, damage, verb))), flush=True)
+
+
+def _some(path: Path, random: Random) -> list[Named]:
+    """Something else in its place or odd bytes; and two damages that only digests and close reading notice."""
+    coarse = [*places(), *bytewise(path.stat().st_size, random, 4)]
+    fine = [*of_format(path, random)] or [each for each in coarse if "flipped" in each[0]]
+    return [random.choice(coarse), *random.sample(fine, 2)]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from fuzz.trials import FAILURES
 
-SEED, ROUNDS = 20, 4
+SEED = 20
 TESTS = Path(__file__).parents[1]
 
 
@@ -23,7 +23,7 @@ TESTS = Path(__file__).parents[1]
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """A verdict for each damage that was tried, in a process that has not yet used PyTorch or Polars."""
     folder = tmp_path_factory.mktemp("fuzz")
-    command = [sys.executable, "-m", "fuzz.server", folder, str(SEED), str(ROUNDS)]
+    command = [sys.executable, "-m", "fuzz.server", folder, str(SEED)]
     paths = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": paths, "POLARS_MAX_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
@@ -37,5 +37,6 @@ def test_damaged_files_are_refused_in_a_line_or_have_no_effect(verdicts: list[di
 
 
 def test_every_file_is_tried_and_most_damages_are_noticed(verdicts: list[dict[str, Any]]) -> None:
-    assert len(verdicts) > 40 * ROUNDS
+    assert len(verdicts) > 150
+    assert all(verdict["kind"] != "not possible" for verdict in verdicts)
     assert sum(verdict["kind"] == "refused" for verdict in verdicts) > len(verdicts) / 2

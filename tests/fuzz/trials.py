@@ -80,7 +80,7 @@ class Trials:
     """Runs trials in one folder, one after the other. Each verb is first run on the undamaged world."""
 
     def __init__(self, world: Path, folder: Path, *, seconds: float = SECONDS) -> None:
-        self.world, self.folder, self._seconds = world, folder, seconds
+        self.world, self.folder, self._seconds = world.resolve(), folder.resolve(), seconds
         self._right: dict[str, tuple[str, object]] = {}
 
     def right(self, verb: Verb) -> tuple[str, object]:
