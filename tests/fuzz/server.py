@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import cycle
 from pathlib import Path
 from random import Random
 
@@ -23,16 +24,16 @@ def main(folder: Path, seed: int) -> None:
     trials = Trials(world, folder / "x")
     for file, verbs in files(world):
         random = Random(f"{seed} {file}")  # what is tried of a file does not depend on the others
+        readers = cycle(random.sample(verbs, len(verbs)))
         for name, damage in _some(world / file, random):
-            for verb in random.sample(verbs, min(2, len(verbs))):
-                print(json.dumps(vars(trials.trial(file, name, damage, verb))), flush=True)
+            print(json.dumps(vars(trials.trial(file, name, damage, next(readers)))), flush=True)
 
 
 def _some(path: Path, random: Random) -> list[Named]:
-    """Something else in its place or odd bytes; and two damages that only digests and close reading notice."""
+    """One in place or bytes, and two that only digests and close reading notice."""
     coarse = [*places(), *bytewise(path.stat().st_size, random, 4)]
     fine = [*of_format(path, random)] or [each for each in coarse if "flipped" in each[0]]
-    return [random.choice(coarse), *random.sample(fine, 2)]
+    return [*random.sample(fine, 2), random.choice(coarse)]
 
 
 if __name__ == "__main__":
