@@ -10,7 +10,7 @@ from random import Random
 
 from fuzz.little_world import IDS, PIXELS, epochs
 from fuzz.mutations import Named, damages, replace_by
-from fuzz.trials import Verb, digests, no_results, page, trained
+from fuzz.trials import Verb, digests, no_results, page, trained, weights
 
 
 def _without(*names: str) -> Callable[[Path], None]:
@@ -72,7 +72,8 @@ READERS: dict[str, tuple[Verb, ...]] = {
     "s/run.json": (RESUME,),
     "s/recipe.yaml": (RESUME,),
     "s/items.parquet": (RESUME,),
-    "s/metrics.jsonl": (RESUME,),
+    # a journal that lacks lines is as one from which they were taken on purpose
+    "s/metrics.jsonl": (replace(RESUME, results=weights("s")),),
     "s/last/progress.json": (RESUME,),
     "s/last/recommender.json": (RESUME,),
     "s/last/model.safetensors": (RESUME,),

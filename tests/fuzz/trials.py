@@ -81,17 +81,17 @@ class Trials:
 
     def __init__(self, world: Path, folder: Path, *, seconds: float = SECONDS) -> None:
         self.world, self.folder, self._seconds = world.resolve(), folder.resolve(), seconds
-        self._right: dict[str, tuple[str, object]] = {}
+        self._right: dict[Verb, tuple[str, object]] = {}
 
     def right(self, verb: Verb) -> tuple[str, object]:
         """What the verb prints and makes of the undamaged world."""
-        if verb.shown() not in self._right:
+        if verb not in self._right:
             self._copy(verb)
             ended = verb.run(self.folder, None, 120)
             if ended.status != 0:
                 raise RuntimeError(f"{verb.shown()} fails undamaged: {ended}")
-            self._right[verb.shown()] = (ended.out, verb.results(self.folder))
-        return self._right[verb.shown()]
+            self._right[verb] = (ended.out, verb.results(self.folder))
+        return self._right[verb]
 
     def trial(self, file: str, name: str, damage: Damage, verb: Verb) -> Verdict:
         self._copy(verb)
@@ -111,7 +111,7 @@ class Trials:
             except RuntimeError as error:
                 return str(error).strip().splitlines()[-1]
             return ""
-        out, results = self._right.get(verb.shown()) or self._right_meanwhile(verb)
+        out, results = self._right.get(verb) or self._right_meanwhile(verb)
         if verb.speaks and ended.out != out:
             return "another output"
         return "" if verb.results(self.folder) == results else "other results"
@@ -149,9 +149,14 @@ def journal(run: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in json.loads(line).items() if key not in CLOCKS} for line in lines]
 
 
+def weights(name: str) -> Results:
+    """The weights of a run."""
+    return lambda folder: digests(folder / name, "best/model*", "last/model*")
+
+
 def trained(name: str) -> Results:
     """The weights and the journal of a run."""
-    return lambda folder: (digests(folder / name, "best/model*", "last/model*"), journal(folder / name))
+    return lambda folder: (weights(name)(folder), journal(folder / name))
 
 
 def page(name: str) -> Results:
