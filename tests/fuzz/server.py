@@ -30,10 +30,10 @@ def main(folder: Path, seed: int) -> None:
 
 
 def _some(path: Path, random: Random) -> list[Named]:
-    """One in place or bytes, and two that only digests and close reading notice."""
+    """Two that only digests and close reading notice, and perhaps one of its place or of odd bytes."""
     coarse = [*places(), *bytewise(path.stat().st_size, random, 4)]
     fine = [*of_format(path, random)] or [each for each in coarse if "flipped" in each[0]]
-    return [*random.sample(fine, 2), random.choice(coarse)]
+    return random.sample(fine, 2) + random.sample(coarse, random.randrange(2))
 
 
 if __name__ == "__main__":
