@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pixelrec.api import recommend_all as recommend_all
     from pixelrec.api import report as report
     from pixelrec.api import resume as resume
+    from pixelrec.api import similar as similar
     from pixelrec.api import train as train
     from pixelrec.batch import Batch as Batch
     from pixelrec.batch import DatasetSpec as DatasetSpec
@@ -64,7 +65,7 @@ _HOMES = {
     "pixelrec.api": (
         "bench cache check_images compare demo evaluate export_features extract_features fit_codes "
         "import_features inspect_features load pack_images prepare recommend recommend_all report resume "
-        "train"
+        "similar train"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",

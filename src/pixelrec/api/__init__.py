@@ -11,6 +11,7 @@ from pixelrec.api.features import (
     fit_codes,
     import_features,
     inspect_features,
+    similar,
 )
 from pixelrec.api.models import bench, compare, demo, evaluate, report, resume, train
 from pixelrec.api.recommendations import load, recommend, recommend_all
@@ -34,5 +35,6 @@ __all__ = [
     "recommend_all",
     "report",
     "resume",
+    "similar",
     "train",
 ]

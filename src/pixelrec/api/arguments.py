@@ -43,6 +43,14 @@ def as_input(value: str | PathLike[str], name: str, error: type[PixelrecError], 
     return path
 
 
+def as_page(value: Place, name: str) -> Path:
+    """The path of a page to write; raises `RequestError` for a folder, or another suffix."""
+    path = as_path(value, name)
+    if path.suffix != ".html" or path.is_dir():
+        raise RequestError(f"{name} is {str(path)!r}; expected a file whose name ends in .html")
+    return path
+
+
 def check_text(value: str, name: str) -> None:
     """Raises `RequestError` for what is no text."""
     if not isinstance(value, str):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import (
     Place,
     as_dataset,
+    as_ids,
     as_input,
+    as_list,
+    as_page,
     as_path,
     as_whole,
     check_datasets,
@@ -16,12 +20,13 @@ from pixelrec.api.arguments import (
     check_text,
 )
 from pixelrec.choices import FeatureDtype, MissingRows, Quantiser, StoredDtype, UnknownIds
-from pixelrec.console.progress import shown_on
-from pixelrec.errors import FeatureError, RequestError, nearest
+from pixelrec.console.progress import ignore, shown_on
+from pixelrec.errors import FeatureError, ImageError, RequestError, nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import polars as pl
     from rich.console import Console
 
     from pixelrec.data.dataset import Dataset
@@ -182,6 +187,7 @@ def inspect_features(
     data: Dataset | Place,
     k: int = 10,
     seed: int = 0,
+    page: Place | None = None,
 ) -> Inspection:
     """Judge vectors: their distribution, and whether items bought together are near each other.
 
@@ -190,8 +196,10 @@ def inspect_features(
         data: data set whose training events say which items follow each other.
         k: nearest neighbours that count.
         seed: of drawn pairs and of the shuffle test.
+        page: page to write with all figures and the nearest neighbours of some items, .html.
     """
     nearest_items, first = as_whole(k, "k"), as_whole(seed, "seed", 0)
+    place = None if page is None else as_page(page, "page")
     check_datasets(data)
     opened, dataset = as_features(features), as_dataset(data)
     import numpy as np
@@ -203,16 +211,89 @@ def inspect_features(
 
     dataset.verify()
     opened.verify()
-    found = opened.rows_of(dataset.item_ids)
-    known = np.flatnonzero(found >= 0)
+    places = opened.rows_of(dataset.item_ids)
+    known = np.flatnonzero(places >= 0)
     if len(known) < 2:
         raise FeatureError(f"{opened.folder} has vectors of {len(known)} items of {dataset.folder}")
-    rows = np.full(len(found) + 1, -1)
+    rows = np.full(len(places) + 1, -1)
     rows[known + 1] = np.arange(len(known))
-    vectors = pooled(opened.vectors[found[known]]).astype(np.float32)
+    vectors = pooled(opened.vectors[places[known]]).astype(np.float32)
     ids = dataset.item_ids.gather(known).to_list()
     pairs = consecutive_pairs(training_events(dataset), rows)
-    return inspect_vectors(vectors, ids, pairs, k=nearest_items, seed=first)
+    found = inspect_vectors(vectors, ids, pairs, k=nearest_items, seed=first)
+    if place is not None:
+        from pixelrec.runs.feature_pages import write_inspection
+
+        write_inspection(found, opened, dataset, place)
+    return found
+
+
+def similar(
+    features: FeatureFile | Place,
+    *,
+    items: Sequence[str | int] = (),
+    pictures: Sequence[Place] = (),
+    k: int = 20,
+    data: Dataset | Place | None = None,
+    sheet: Place | None = None,
+    index: bool = False,
+    on_note: Callable[[str], object] | None = None,
+) -> pl.DataFrame:
+    """Find the items that are most like an item or a new picture.
+
+    By cosine of centred vectors; the search is exact.
+
+    Args:
+        features: folder of a feature file.
+        items: ids of items.
+        pictures: files of new pictures, which pass through the network that the features were extracted
+            with.
+        k: neighbours of each.
+        data: data set folder with titles and covers of the items.
+        sheet: page to write with the covers of all of them, .html.
+        index: search by an index of FAISS instead, and say how many of the nearest items it finds.
+        on_note: called with a line about the index.
+
+    Returns:
+        Columns `query`, `rank` (1 is the nearest), `item_id`, `cosine`, and `title` if items have one.
+
+    Raises:
+        RequestError: an item has no vector, or neither items nor pictures are given.
+        FeatureError: there is no feature file, or new pictures cannot be given vectors.
+        ImageError: a file is no picture.
+    """
+    ids, nearest_k = as_ids(items, "items"), as_whole(k, "k")
+    files = [as_path(each, "pictures") for each in as_list(pictures, "pictures")]
+    page = None if sheet is None else as_page(sheet, "sheet")
+    check_flag(index, "index")
+    if not ids and not files:
+        raise RequestError("similar to what? Give ids of items (--item) or files of pictures (--picture)")
+    if page is not None and data is None:
+        raise RequestError("a sheet shows covers: give the data set that has them with --data")
+    for each in files:
+        as_input(each, "pictures", ImageError, "give a picture")
+    check_datasets(data)
+    opened, dataset = as_features(features), None if data is None else as_dataset(data)
+    from pixelrec.features.neighbours import nearest_items
+
+    others = None
+    if files:
+        from pixelrec.items.extraction import vectors_of
+
+        others = vectors_of(files, opened)
+    names = [each.name for each in files]
+    if len(set(names)) < len(names):
+        names = list(map(str, files))
+    told = (on_note or ignore) if index else None
+    found = nearest_items(opened, nearest_k, items=ids, others=others, names=names, on_index=told)
+    if dataset is not None and "title" in dataset.information.columns:
+        titles = dataset.information.select("item_id", "title")
+        found = found.join(titles, on="item_id", how="left", maintain_order="left")
+    if page is not None and dataset is not None:
+        from pixelrec.runs.feature_pages import write_sheet
+
+        write_sheet(found, opened, dataset, dict(zip(names, files, strict=True)), page)
+    return found
 
 
 def fit_codes(

@@ -130,11 +130,13 @@ def files(found: list[Path], console: Console) -> None:
     _say(console, *(f"written    {path}" for path in found))
 
 
-def inspected(found: Inspection, console: Console, features: Path, data: Path) -> None:
+def inspected(found: Inspection, console: Console, features: Path, data: Path, page: Path | None) -> None:
     from pixelrec.cli.show_features import print_inspection
 
     print_inspection(found, console)
     _say(console, "")
+    if page is not None:
+        _say(console, f"page       {page}")
     _next(console, "train", "sasrec-features", "--data", data, "--items.file", features)
 
 
@@ -240,20 +242,35 @@ def recommendations(
         raw: for programs: leave ids and titles in CSV as they are, also those that a spreadsheet would take
             for a formula; without it, an apostrophe precedes them.
     """
-    chosen = _form(out, form)
-    if out is not None:
-        _write_recommendations(found, chosen, out, raw)
-        _say(console, f"written    {out}: {len(found):,} recommended items, {chosen}")
-    elif chosen == "table":
-        console.print(_drawn(found), highlight=False)
-    else:
-        exactly(_json(found.to_dicts()) if chosen == "json" else _csv(found, raw), console)
+    chosen = _rows(found, console, "recommended items", form, out, raw)
     listed = set(found["item_id"])
     if chosen == "table" and (absent := [path.name for path in covers if path.name not in listed]):
         _say(console, "", f"not among the best {k}: {', '.join(absent)}; see their ranks with --alone")
     if out is not None or chosen == "table":
         _say(console, "")
         _next(console, "report", run)
+
+
+def similar(
+    found: pl.DataFrame,
+    console: Console,
+    sheet: Path | None,
+    *,
+    form: Form | None = None,
+    out: Path | None = None,
+    raw: bool = False,
+) -> None:
+    """A row for every neighbour.
+
+    Args:
+        form: format of the output: table by default, and of a file the one that its name ends in.
+        out: file to write instead: .csv, .json, .parquet, or .txt for a table.
+        raw: for programs: leave ids and titles in CSV as they are, also those that a spreadsheet would take
+            for a formula; without it, an apostrophe precedes them.
+    """
+    chosen = _rows(found, console, "neighbours", form, out, raw)
+    if sheet is not None and (out is not None or chosen == "table"):
+        _say(console, "", f"sheet      {sheet}")
 
 
 def all_recommendations(found: AllRecommendations, console: Console, run: Path) -> None:
@@ -288,7 +305,22 @@ def _form(out: Path | None, form: Form | None) -> Form:
     return forms[out.suffix]
 
 
-def _write_recommendations(found: pl.DataFrame, form: Form, out: Path, raw: bool) -> None:
+def _rows(
+    found: pl.DataFrame, console: Console, what: str, form: Form | None, out: Path | None, raw: bool
+) -> Form:
+    """Prints rows, or writes them to a file; in which form."""
+    chosen = _form(out, form)
+    if out is not None:
+        _write_rows(found, chosen, out, raw)
+        _say(console, f"written    {out}: {len(found):,} {what}, {chosen}")
+    elif chosen == "table":
+        console.print(_drawn(found), highlight=False)
+    else:
+        exactly(_json(found.to_dicts()) if chosen == "json" else _csv(found, raw), console)
+    return chosen
+
+
+def _write_rows(found: pl.DataFrame, form: Form, out: Path, raw: bool) -> None:
     from pixelrec.files.atomic import new_file, write_text
 
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -310,7 +342,9 @@ def _drawn(found: pl.DataFrame) -> Table:
     """A dash stands for a missing title."""
     from pixelrec.console.terminal import plain_table, printable
 
-    drawn = plain_table(*found.columns)
+    drawn = plain_table()
+    for name in found.columns:
+        drawn.add_column(name, overflow="fold")  # an id that is cut is of no use
     for row in found.iter_rows():
         cells = (f"{value:.4f}" if isinstance(value, float) else str(value or "–") for value in row)
         drawn.add_row(*map(printable, cells))

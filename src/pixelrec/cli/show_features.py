@@ -6,28 +6,19 @@ from typing import TYPE_CHECKING
 
 from pixelrec.console.numbers import percent, plural
 from pixelrec.console.terminal import plain_table, say
-from pixelrec.errors import some_of
 from pixelrec.features.codes import CodeReport
 from pixelrec.features.inspection import Inspection
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_ALIKE = 0.5  # mean cosine of random items from which a common direction hides the differences
-
 
 def print_inspection(found: Inspection, console: Console) -> None:
     table = plain_table("", "")
-    least, median, greatest = found.norms
-    table.add_row("vectors", f"{found.items:,} items × {found.width:,} dimensions")
-    table.add_row("length", f"{least:.3g} to {greatest:.3g}, median {median:.3g}")
-    table.add_row(
-        "mean cosine of random items", f"{found.cosine:.2f}; {found.centred_cosine:.2f} once centred"
-    )
-    table.add_row("effective rank", f"{found.effective_rank:.1f} of {min(found.width, found.items):,}")
-    table.add_row("variance along the first component", f"{percent(found.variance_of_first)} %")
+    for fact in found.facts():
+        table.add_row(*fact)
     console.print(table, highlight=False)
-    for line in notes(found):
+    for line in found.notes():
         say(f"note: {line}", console)
     if not found.agreement:
         say("no item follows another in a history, so agreement with purchases cannot be measured", console)
@@ -58,23 +49,3 @@ def print_codes(found: CodeReport, console: Console) -> None:
     say(f"{shared}{'; another level tells them apart' if found.separated else ''}", console)
     say(f"variance lost: {percent(found.error)} %", console)
     say(f"nearest neighbours kept: {percent(found.neighbours)} % of ten", console)
-
-
-def notes(found: Inspection) -> list[str]:
-    """Faults and advice, a line each."""
-    lines = []
-    if found.cosine > _ALIKE:
-        lines.append("all vectors point the same way: centre them with items.scale centre or standardise")
-    if found.zero:
-        lines.append(
-            f"{plural(len(found.zero), 'item')} with a zero vector: {some_of(map(repr, found.zero))}"
-        )
-    if found.constant:
-        lines.append(f"{plural(found.constant, 'dimension')} without any variation")
-    if found.alike:
-        items, first = sum(map(len, found.alike)), ", ".join(map(repr, found.alike[0][:3]))
-        lines.append(
-            f"{items:,} items share their vector with another, in {plural(len(found.alike), 'group')}, such "
-            f"as {first}"
-        )
-    return lines

@@ -74,6 +74,13 @@ VERBS: dict[str, Verb] = {
     "features export": Verb(api.export_features, show.files),
     "features inspect": Verb(api.inspect_features, show.inspected, prints=True),
     "codes fit": Verb(api.fit_codes, show.codes),
+    "similar": Verb(
+        api.similar,
+        show.similar,
+        {"items": "item", "pictures": "picture"},
+        check=show.check_out,
+        prints=True,
+    ),
     "recipes": Verb(recipes.read, show.text, prints=True),
     "train": Verb(api.train, show.run, more=recipes.options),
     "train --resume": Verb(api.resume, show.run),

@@ -28,6 +28,7 @@ from pixelrec.errors import FeatureError, some_of
 from pixelrec.files.atomic import new_folder, recover
 from pixelrec.files.regular import demand_regular
 
+NETWORK = "network"  # kind of the origin of extracted features
 FORMAT, VERSION = "pixelrec features", 1
 VECTORS, IDS, ABOUT, QUANTISER = (
     "vectors.safetensors",
@@ -69,6 +70,14 @@ class FeatureFile:
     def width(self) -> int:
         """W."""
         return int(self.vectors.shape[-1])
+
+    @property
+    def described(self) -> str:
+        """The origin in a few words."""
+        if self.origin.get("kind") == NETWORK:
+            network = f"{self.origin['network']['family']}, layer {self.origin['layer']}"
+            return f"{network}, pictures of {self.origin['size']} pixels"
+        return str(self.origin.get("kind", ""))
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:

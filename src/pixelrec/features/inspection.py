@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from pixelrec.console.numbers import percent, plural
+from pixelrec.errors import some_of
 from pixelrec.features.treatment import Treatment, TreatmentConfig, fit_treatment
 from pixelrec.numerics.top_k import top_k
 
+_ALIKE = 0.5  # mean cosine of random items from which a common direction hides the differences
 PAIRS = 20_000  # of items, drawn to estimate means over pairs
 _TREATMENTS = {
     "as they are": TreatmentConfig(),
@@ -47,6 +50,37 @@ class Inspection:
     k: int
     pairs: int  # pairs of consecutive events that agreement is measured on
     agreement: list[Agreement]
+    spectrum: np.ndarray  # float64: fractions of the variance along the components, the largest first
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Name and value of each figure."""
+        least, median, greatest = self.norms
+        return [
+            ("vectors", f"{self.items:,} items × {self.width:,} dimensions"),
+            ("length", f"{least:.3g} to {greatest:.3g}, median {median:.3g}"),
+            ("mean cosine of random items", f"{self.cosine:.2f}; {self.centred_cosine:.2f} once centred"),
+            ("effective rank", f"{self.effective_rank:.1f} of {min(self.width, self.items):,}"),
+            ("variance along the first component", f"{percent(self.variance_of_first)} %"),
+        ]
+
+    def notes(self) -> list[str]:
+        """Faults and advice, a line each."""
+        lines = []
+        if self.cosine > _ALIKE:
+            lines.append("all vectors point the same way: centre them with items.scale centre or standardise")
+        if self.zero:
+            lines.append(
+                f"{plural(len(self.zero), 'item')} with a zero vector: {some_of(map(repr, self.zero))}"
+            )
+        if self.constant:
+            lines.append(f"{plural(self.constant, 'dimension')} without any variation")
+        if self.alike:
+            items, first = sum(map(len, self.alike)), ", ".join(map(repr, self.alike[0][:3]))
+            lines.append(
+                f"{items:,} items share their vector with another, in {plural(len(self.alike), 'group')}, "
+                f"such as {first}"
+            )
+        return lines
 
 
 def inspect_vectors(
@@ -65,7 +99,7 @@ def inspect_vectors(
     norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
     spectrum = _spectrum(vectors)
     total = spectrum.sum()
-    shares = spectrum[spectrum > 0] / total if total > 0 else np.ones(1)
+    shares = spectrum[spectrum > 0][::-1] / total if total > 0 else np.ones(1)
     centred = fit_treatment(vectors, np.arange(len(vectors)), TreatmentConfig("centre"))
     least, greatest = vectors.min(0), vectors.max(0)
     if len(pairs) > PAIRS:
@@ -84,11 +118,12 @@ def inspect_vectors(
         k=k,
         pairs=len(pairs),
         agreement=[_agreement(vectors, pairs, name, k, seed) for name in _TREATMENTS] if len(pairs) else [],
+        spectrum=shares,
     )
 
 
 def _spectrum(vectors: np.ndarray) -> np.ndarray:
-    """float64[W]: variances along the principal components."""
+    """float64[W]: variances along the principal components, ascending."""
     mean = vectors.mean(0, dtype=np.float64)
     second = np.zeros((vectors.shape[1],) * 2)
     for start in range(0, len(vectors), 8192):

@@ -1,15 +1,19 @@
-"""The nearest items of items, by cosine of treated vectors; exact."""
+"""The nearest items of items, by cosine of treated vectors; exact, or by an index of measured recall."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
 import torch
+from torch import Tensor
 
+from pixelrec.console.numbers import percent, short
 from pixelrec.errors import RequestError, nearest, some_of
 from pixelrec.features.feature_file import FeatureFile, pooled
+from pixelrec.features.index import SAMPLE, Index
 from pixelrec.features.treatment import TreatmentConfig, fit_treatment
 from pixelrec.numerics.top_k import top_k
 
@@ -22,6 +26,7 @@ def nearest_items(
     others: np.ndarray | None = None,
     names: Sequence[str] = (),
     treatment: TreatmentConfig | None = None,
+    on_index: Callable[[str], object] | None = None,
 ) -> pl.DataFrame:
     """A row for each neighbour: `query`, `rank`, `item_id`, `cosine`.
 
@@ -32,26 +37,27 @@ def nearest_items(
         others: float32[m, W] or [m, R, W]: further vectors, such as of new pictures.
         names: m names for them.
         treatment: fitted to all items; by default vectors are centred.
+        on_index: search by an index, and call this with a line about its recall against the exact search.
 
     Raises:
-        RequestError: an item has no vector, or the features are codes.
+        RequestError: an item has no vector, the features are codes, or FAISS is needed and not installed.
     """
     if features.vectors.dtype.kind != "f":
         raise RequestError(f"{features.folder} holds codes; expected feature vectors")
-    rows = features.rows_of(list(items))
-    if (rows < 0).any():
-        unknown = [item for item, row in zip(items, rows.tolist(), strict=True) if row < 0]
-        hint = nearest(unknown[0], features.ids.head(100_000).to_list()) if len(unknown) == 1 else ""
-        known = hint if hint.startswith("did") else f"ids look like {features.ids[0]!r}"
-        raise RequestError(f"{features.folder} has no vector of {some_of(map(repr, unknown))}; {known}")
+    rows = _rows_of(features, items)
     vectors = pooled(features.vectors)
     fitted = fit_treatment(vectors, np.arange(len(vectors)), treatment or TreatmentConfig("centre"))
     table = _unit(fitted.apply(vectors))
-    asked = table[rows + 1]
+    asked, own = table[rows + 1], torch.tensor(rows + 1)
     if others is not None:
         asked = torch.cat([asked, _unit(fitted.apply(pooled(others)))[1:]])
-    own = torch.tensor(rows + 1)
-    cosines, found = top_k(asked, table, min(k, len(vectors)), own, torch.arange(len(rows)))
+    k = min(k, len(vectors))
+    if on_index is None:
+        cosines, found = top_k(asked, table, k, own, torch.arange(len(own)))
+    else:
+        index = Index.build(table[1:].numpy())
+        on_index(_measured(index, table, k))
+        cosines, found = _by_index(index, asked, k, own)
     real = found > 0  # fewer are left than were asked for
     query, rank = real.nonzero(as_tuple=True)
     labels = pl.Series("query", [*items, *names], dtype=pl.String)
@@ -62,6 +68,44 @@ def nearest_items(
             "item_id": features.ids.gather(found[real].numpy() - 1),
             "cosine": cosines[real].numpy(),
         }
+    )
+
+
+def _rows_of(features: FeatureFile, items: Sequence[str]) -> np.ndarray:
+    rows = features.rows_of(list(items))
+    if (rows < 0).any():
+        unknown = [item for item, row in zip(items, rows.tolist(), strict=True) if row < 0]
+        hint = nearest(unknown[0], features.ids.head(100_000).to_list()) if len(unknown) == 1 else ""
+        known = hint if hint.startswith("did") else f"ids look like {features.ids[0]!r}"
+        raise RequestError(f"{features.folder} has no vector of {some_of(map(repr, unknown))}; {known}")
+    return rows
+
+
+def _by_index(index: Index, asked: Tensor, k: int, own: Tensor) -> tuple[Tensor, Tensor]:
+    """As `top_k`: cosines and item numbers [m, k], without the item itself."""
+    cosines, numbers = map(torch.from_numpy, index.nearest(asked.numpy(), k + 1))
+    numbers = numbers + 1  # 0 where the index found fewer
+    self_found = torch.zeros_like(numbers, dtype=torch.bool)
+    self_found[: len(own)] = numbers[: len(own)] == own[:, None]
+    order = self_found.byte().argsort(dim=1, stable=True)[:, :k]  # itself last, and cut off
+    numbers = numbers.masked_fill(self_found, 0)
+    return cosines.gather(1, order), numbers.gather(1, order)
+
+
+def _measured(index: Index, table: Tensor, k: int) -> str:
+    """The recall and the speed of an index, on items drawn at random, beside the exact search."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randperm(len(table) - 1, generator=generator)[:SAMPLE] + 1
+    start = time.perf_counter()
+    _, exact = top_k(table[rows], table, k, rows, torch.arange(len(rows)))
+    middle = time.perf_counter()
+    _, found = _by_index(index, table[rows], k, rows)
+    stop = time.perf_counter()
+    recall = float(((exact[:, :, None] == found[:, None]).any(2) & (exact > 0)).sum() / (exact > 0).sum())
+    each = [short(1000 * seconds / len(rows)) for seconds in (middle - start, stop - middle)]
+    return (
+        f"index: {percent(recall)} % of the {k} nearest of {len(rows):,} items found, in {each[1]} ms each "
+        f"(exact search: {each[0]} ms); built in {short(index.seconds)} s"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from math import isqrt
@@ -17,8 +17,11 @@ from torch import Tensor
 
 from pixelrec.console.progress import progress_line
 from pixelrec.errors import FeatureError, RecipeError
-from pixelrec.features.feature_file import ABOUT, FeatureFile, FeatureWriter, writing
-from pixelrec.items.backbones.backbone import AbstractBackbone
+from pixelrec.features.feature_file import ABOUT, NETWORK, FeatureFile, FeatureWriter, writing
+from pixelrec.images.covers import read_loose
+from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
+from pixelrec.items.backbones.load import BackboneOptions
+from pixelrec.items.backbones.networks import NetworkConfig, make_network
 from pixelrec.items.chunks import pictures_at_once
 from pixelrec.items.pictures import Pictures
 
@@ -163,6 +166,52 @@ class Extraction:
     reused: int
 
 
+def vectors_of(files: Sequence[Path], features: FeatureFile) -> np.ndarray:
+    """Vectors of new pictures by the network that features were extracted with: n, W or n, R, W.
+
+    Raises:
+        FeatureError: the features are of another kind, or their network is missing or was changed.
+        ImageError: a file is no picture.
+    """
+    layer, origin = _layer_of(features), features.origin
+    size, found = pictures_at_once(layer.network, 0, layer.boundary, torch.device("cpu")), []
+    for start in range(0, len(files), size):
+        pictures = read_loose(files[start : start + size], size=origin["size"], fit=origin["fit"])
+        found.append(layer(torch.from_numpy(pictures)))
+    return np.concatenate(found)
+
+
+def _layer_of(features: FeatureFile) -> Layer:
+    origin, where = features.origin, features.folder
+    if origin.get("kind") != NETWORK:
+        raise FeatureError(
+            f"{where} was not extracted by a picture network, so a new picture cannot be given a vector; ask "
+            "for an item instead"
+        )
+    described = origin["network"]
+    commit = Provenance(origin["source"], origin["revision"]).commit
+    pooling, size, *_ = _pictures_taken(described)
+    options = BackboneOptions(pooling, size)
+    config = NetworkConfig(origin["source"], described["family"], True, commit, {}, options)
+    try:
+        network = make_network(config).eval()
+    except RecipeError as error:
+        raise FeatureError(f"the network of {where} cannot be loaded: {error}") from error
+    same = _as_json(_pictures_taken(network.describe())) == _pictures_taken(described)
+    if network.provenance.revision != origin["revision"] or not same:
+        raise FeatureError(
+            f"{origin['source']} is not the network that {where} was extracted with: its weights or its "
+            "preprocessing differ; put the old one back, or extract again"
+        )
+    return Layer(network, origin["layer"], origin["regions"])
+
+
+def _pictures_taken(described: Mapping[str, Any]) -> list[Any]:
+    """Pooling, size, and mean and deviation of colours, of a network's description."""
+    inner = described if "pooling" in described else described["config"]
+    return [inner[name] for name in ("pooling", "size", "mean", "std")]
+
+
 def _write(
     writer: FeatureWriter,
     layer: Layer,
@@ -210,7 +259,7 @@ def _ahead(
 def _origin(layer: Layer, pictures: Pictures) -> dict[str, Any]:
     network = layer.network
     return {
-        "kind": "network",
+        "kind": NETWORK,
         "network": network.describe(),
         **asdict(network.provenance),
         "layer": layer.name,
@@ -233,8 +282,8 @@ def _before(out: Path, origin: dict[str, Any], dtype: np.dtype[Any]) -> FeatureF
     return found if same else None
 
 
-def _as_json(origin: dict[str, Any]) -> Any:
-    return json.loads(json.dumps(origin))
+def _as_json(value: object) -> Any:
+    return json.loads(json.dumps(value))
 
 
 def _unchanged(before: FeatureFile | None, ids: list[str], digests: list[str]) -> np.ndarray:

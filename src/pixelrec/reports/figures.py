@@ -8,7 +8,8 @@ from typing import final
 
 import numpy as np
 
-from pixelrec.drawing.scales import Scale, Tick, linear_steps
+from pixelrec.console.numbers import plural
+from pixelrec.drawing.scales import Scale, Tick, linear_steps, logarithmic_steps
 from pixelrec.reports.view import Curves
 
 LEFT, RIGHT, TOP, BOTTOM = 58, 460, 18, 252  # the frame of a learning curve, in user units
@@ -29,13 +30,14 @@ class CurveLine:
 @final
 @dataclass(frozen=True)
 class LearningCurve:
-    """One quantity over the epochs of the run, the first line, and of other runs."""
+    """One quantity over the epochs of the run, the first line, and of other runs; or over another axis."""
 
     title: str
     description: str  # the text alternative
     lines: Sequence[CurveLine]
     across: Sequence[Tick]
     up: Sequence[Tick]
+    axis: str = "epoch"
 
 
 @final
@@ -124,6 +126,32 @@ def _description(title: str, series: Mapping[int, float], best: int | None, unit
         return f"{series[epoch]:.4g}{unit} {'in' if epoch else 'at'} {_when(epoch)}"
 
     return f"{title}: {at(min(series))}, {at(max(series))}{'' if best is None else f'; {at(best)}, the best'}"
+
+
+def spectrum(shares: np.ndarray, effective: float) -> LearningCurve:
+    """The fraction of variance within the first d principal components, in %, d on a logarithmic axis.
+
+    shares: of each component, the largest first. effective: the effective rank, which is marked.
+    """
+    within = np.minimum(100 * np.cumsum(shares), 100.0)
+    count = len(within)
+    x = Scale(1, max(count, 2), LEFT, RIGHT, logarithmic=True)
+    y = Scale(0, 100, BOTTOM, TOP)
+    shown = np.unique(np.geomspace(1, count, 120).round().astype(int))
+    at = max(1, round(effective))
+    nine_tenths = int(np.searchsorted(within, 90 - 1e-9)) + 1
+    line = CurveLine(
+        "",
+        [(x(d), y(float(within[d - 1]))) for d in shown.tolist()],
+        (x(at), y(float(within[at - 1]))),
+        f"effective rank {effective:.1f}; 90 % of the variance is within {plural(nine_tenths, 'component')}",
+    )
+    steps = logarithmic_steps(1, max(count, 2))
+    up = [Tick(y(step), f"{step}") for step in (0, 25, 50, 75, 100)]
+    about = f"Variance within the first components of {count:,}: {line.mark_label}"
+    return LearningCurve(
+        "Variance within the first components, %", about, [line], x.ticks(steps), up, "components"
+    )
 
 
 def rank_bars(ranks: np.ndarray | None, catalogue: int | None) -> RankBars | None:

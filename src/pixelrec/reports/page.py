@@ -16,7 +16,7 @@ from pixelrec.errors import RunError
 from pixelrec.evaluation.slices import MIN_CASES
 from pixelrec.files.atomic import write_text
 from pixelrec.reports import figures, tables, thumbnails
-from pixelrec.reports.view import Curves, Report
+from pixelrec.reports.view import ContactSheet, Curves, Report, VectorReport
 
 HERE = Path(__file__).parent
 
@@ -43,6 +43,25 @@ def write(report: Report, path: Path) -> None:
     if not path.parent.is_dir():
         raise RunError(f"cannot write {path}: {path.parent} is not a folder; give the folder of a run")
     write_text(path, render(report), RunError)
+
+
+def render_sheet(sheet: ContactSheet) -> str:
+    return _render_alike(sheet, None)
+
+
+def render_vectors(report: VectorReport) -> str:
+    return _render_alike(report.sheet, report)
+
+
+def _render_alike(sheet: ContactSheet, report: VectorReport | None) -> str:
+    covers = [cover for row in sheet.rows for cover in row.covers]
+    figure = None if report is None else figures.spectrum(report.spectrum, report.effective_rank)
+    text = (
+        environment()
+        .get_template("alike.html")
+        .render(sheet=sheet, report=report, spectrum=figure, gallery=thumbnails.gallery(covers))
+    )
+    return printable(text, lines=True)
 
 
 def environment(folder: Path = HERE) -> jinja2.Environment:

@@ -148,3 +148,54 @@ class Report:
     dataset: Sequence[tuple[str, str]] = ()
     configuration: Mapping[str, object] | None = None  # the resolved recipe
     origins: Sequence[tuple[str, str]] = ()  # label, value: data, versions, machine, command
+
+
+@final
+@dataclass(frozen=True)
+class Alike:
+    """An item or a picture, and named lists of the items most like it, the most alike first."""
+
+    query: Cover
+    lists: Sequence[tuple[str, Sequence[Cover]]]
+
+    @property
+    def covers(self) -> list[Cover]:
+        return [self.query, *(cover for _, found in self.lists for cover in found)]
+
+
+@final
+@dataclass(frozen=True)
+class ContactSheet:
+    """Items beside those most like them."""
+
+    name: str
+    when: str
+    rows: Sequence[Alike]
+    origin: str = ""
+    unseen: str = ""  # why pictures are missing
+
+
+@final
+@dataclass(frozen=True)
+class AgreementRow:
+    """How often items bought together are near each other, with vectors treated in one way."""
+
+    treatment: str
+    recall: float
+    shuffled: float  # with the vectors of other items
+
+
+@final
+@dataclass(frozen=True)
+class VectorReport:
+    """Whether the vectors of a feature file are any good."""
+
+    sheet: ContactSheet
+    data: str
+    facts: Sequence[tuple[str, str]]  # label, value
+    notes: Sequence[str]  # faults and advice
+    k: int  # nearest neighbours that count
+    pairs: int  # of items bought together
+    agreement: Sequence[AgreementRow]
+    spectrum: np.ndarray  # fractions of the variance along the principal components, the largest first
+    effective_rank: float
