@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pixelrec.api import assign_codes as assign_codes
     from pixelrec.api import bench as bench
     from pixelrec.api import cache as cache
     from pixelrec.api import check_images as check_images
@@ -63,9 +64,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pixelrec.api": (
-        "bench cache check_images compare demo evaluate export_features extract_features fit_codes "
-        "import_features inspect_features load pack_images prepare recommend recommend_all report resume "
-        "similar train"
+        "assign_codes bench cache check_images compare demo evaluate export_features extract_features "
+        "fit_codes import_features inspect_features load pack_images prepare recommend recommend_all report "
+        "resume similar train"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",

@@ -99,6 +99,44 @@ def test_the_inspection_as_a_page(features: FeatureFile, dataset: Dataset, tmp_p
     assert (np.diff(found.spectrum) <= 0).all()
 
 
+def test_codes_of_new_pictures_are_those_of_their_items(
+    features: FeatureFile, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["codes", "fit", features.folder, "--out", tmp_path / "codes", "--levels", 2, "--size", 8]
+    status, text = said(capsys, *words, "--separate", "--size", 120, "--json")
+    figures = json.loads(text)
+    assert status == 0
+    assert (figures["items"], figures["size"], figures["separated"]) == (120, 120, True)
+    covers = dataset.folder.parent / "world" / "covers"
+    file = next(covers.rglob(f"{dataset.item_ids[3]}.*"))
+    found = api.assign_codes(tmp_path / "codes", pictures=[file])
+    codes = FeatureFile.open(tmp_path / "codes").vectors
+    assert found["code"].item() == " ".join(map(str, codes[3, :2]))
+    assert found["items"].item() == (codes[:, :2] == codes[3, :2]).all(1).sum()
+    assert found["picture"].item() == file.name
+
+
+def test_item_vectors_of_a_run_are_features(dataset: Dataset, tmp_path: Path) -> None:
+    tiny = {
+        "length": 3,
+        "items.family": "resnet",
+        "items.sizes": {"embedding_size": 8, "hidden_sizes": [8], "depths": [1], "layer_type": "basic"},
+        "items.width": 8,
+        "users.layers": 1,
+        "users.heads": 1,
+        "training.epochs": 1,
+    }
+    run = api.train("sasrec-scratch", data=dataset, out=tmp_path / "run", overrides=tiny)
+    found = api.extract_features(dataset, run=run, out=tmp_path / "f").features
+    vectors = run.encoded(run.recommender(run.dataset()))[1:]
+    assert np.array_equal(found.vectors, vectors.numpy())
+    assert found.origin["weights"] == run.recommender().digests["items"]
+    assert found.pictures.null_count() == 0
+    file = next((dataset.folder.parent / "world" / "covers").rglob(f"{dataset.item_ids[3]}.*"))
+    nearest = api.similar(found, pictures=[file], k=1)
+    assert nearest["item_id"].item() == dataset.item_ids[3]
+
+
 def test_an_index_says_its_recall(features: FeatureFile, dataset: Dataset) -> None:
     pytest.importorskip("faiss", reason="FAISS is not installed")
     notes: list[str] = []
@@ -150,6 +188,14 @@ def imported(features: FeatureFile, tmp_path_factory: pytest.TempPathFactory) ->
         ("codes fit F --out y --levels 0", "levels is 0"),
         ("codes fit F --out y --size 99999", "size is 99999; expected at most 32767"),
         ("codes fit F --out y --quantiser pq", "expected one of"),
+        ("codes fit F --out y --size 1", "size is 1; expected a whole number of at least 2"),
+        ("codes assign F --picture P", "F holds no quantiser, so new pictures cannot be given codes"),
+        ("codes assign nowhere --picture P", "nowhere: no such file or folder"),
+        ("codes assign F", "--picture is missing"),
+        ("features extract D --out y", "Give a network (--source) or a trained run (--run)"),
+        ("features extract D --out y --source x --run z", "one of the two"),
+        ("features extract D --out y --run nowhere", "nowhere"),
+        ("features extract D --out y --run z --size 3", "--size is of a network given by --source"),
         ("codes", "codes fit"),
     ],
 )

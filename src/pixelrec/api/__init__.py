@@ -4,11 +4,11 @@ Knows what callers may pass and which room does the work; does none itself, and 
 can mend is raised as a `PixelrecError` with a message of one line.
 """
 
+from pixelrec.api.codes import assign_codes, fit_codes
 from pixelrec.api.datasets import cache, check_images, pack_images, prepare
 from pixelrec.api.features import (
     export_features,
     extract_features,
-    fit_codes,
     import_features,
     inspect_features,
     similar,
@@ -17,6 +17,7 @@ from pixelrec.api.models import bench, compare, demo, evaluate, report, resume, 
 from pixelrec.api.recommendations import load, recommend, recommend_all
 
 __all__ = [
+    "assign_codes",
     "bench",
     "cache",
     "check_images",

@@ -15,10 +15,11 @@ from pixelrec.choices import as_list as as_list
 from pixelrec.choices import as_path as as_path
 from pixelrec.choices import as_whole as as_whole
 from pixelrec.choices import check_flag as check_flag
-from pixelrec.errors import PixelrecError, RequestError
+from pixelrec.errors import FeatureError, ImageError, PixelrecError, RequestError
 
 if TYPE_CHECKING:
     from pixelrec.data.dataset import Dataset
+    from pixelrec.features.feature_file import FeatureFile
     from pixelrec.recipe.recipe import Recipe
     from pixelrec.runs.run import Run
 
@@ -142,3 +143,25 @@ def folder_of(data: Dataset | Place | None) -> Path | None:
     if isinstance(data, DatasetClass):
         return data.folder
     return None if data is None else as_path(data, "data")
+
+
+def as_features(given: FeatureFile | Place) -> FeatureFile:
+    if isinstance(given, str | PathLike):
+        as_input(given, "features", FeatureError, "give a folder that `pixelrec features` made")
+    from pixelrec.features.feature_file import FeatureFile as FeatureFileClass
+
+    return given if isinstance(given, FeatureFileClass) else FeatureFileClass.open(as_path(given, "features"))
+
+
+def as_pictures(given: Sequence[Place]) -> list[Path]:
+    """Files of pictures; raises `ImageError` where there is nothing."""
+    files = [as_path(each, "pictures") for each in as_list(given, "pictures")]
+    for each in files:
+        as_input(each, "pictures", ImageError, "give a picture")
+    return files
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """The names of files, or their paths where two have one name."""
+    names = [each.name for each in files]
+    return names if len(set(names)) == len(names) else list(map(str, files))

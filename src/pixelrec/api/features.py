@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from os import PathLike
 from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import (
     Place,
     as_dataset,
+    as_features,
     as_ids,
     as_input,
-    as_list,
     as_page,
     as_path,
+    as_pictures,
+    as_run,
     as_whole,
     check_datasets,
     check_flag,
+    check_runs,
     check_text,
+    names_of,
 )
-from pixelrec.choices import FeatureDtype, MissingRows, Quantiser, StoredDtype, UnknownIds
+from pixelrec.choices import FeatureDtype, MissingRows, StoredDtype, UnknownIds
 from pixelrec.console.progress import ignore, shown_on
-from pixelrec.errors import FeatureError, ImageError, RequestError, nearest
+from pixelrec.errors import FeatureError, RequestError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,18 +33,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pixelrec.data.dataset import Dataset
-    from pixelrec.features.codes import CodeReport
     from pixelrec.features.feature_file import FeatureFile
     from pixelrec.features.importing import ImportReport
     from pixelrec.features.inspection import Inspection
     from pixelrec.items.extraction import Extraction
+    from pixelrec.runs.run import Run
 
 
 def extract_features(
     data: Dataset | Place,
     *,
-    source: str,
     out: Place,
+    source: str | None = None,
+    run: Run | Place | None = None,
     family: str | None = None,
     revision: str | None = None,
     layer: str = "features",
@@ -59,8 +63,9 @@ def extract_features(
 
     Args:
         data: data set folder, with packed covers.
-        source: folder of a checkpoint, name on the Hugging Face hub, or file of a CLIP ResNet's weights.
         out: folder of the feature file to write.
+        source: folder of a checkpoint, name on the Hugging Face hub, or file of a CLIP ResNet's weights.
+        run: folder of a trained run whose item vectors are taken, instead of a source.
         family: family of the network, where its checkpoint does not tell.
         revision: branch, tag or commit on the hub.
         layer: features (the pooled output of the network), stem, "block N" or "stage N".
@@ -73,7 +78,16 @@ def extract_features(
         console: for a progress bar; without one, nothing is drawn.
     """
     place = as_path(out, "out")
-    check_text(source, "source")
+    if (source is None) == (run is None):
+        raise RequestError(
+            "vectors of what? Give a network (--source) or a trained run (--run): one of the two"
+        )
+    if run is not None:
+        given = {"family": family, "revision": revision, "pooling": pooling, "size": size, "chunk": chunk}
+        if unused := next((name for name, value in given.items() if value is not None), None):
+            raise RequestError(f"--{unused} is of a network given by --source; leave it out with --run")
+        return _extract_run(run, data, place, dtype, overwrite)
+    check_text(source or "", "source")
     check_flag(regions, "regions")
     check_flag(overwrite, "overwrite")
     at_once = None if chunk is None else as_whole(chunk, "chunk")
@@ -105,6 +119,17 @@ def extract_features(
             chunk=at_once,
             overwrite=overwrite,
         )
+
+
+def _extract_run(
+    run: Run | Place, data: Dataset | Place, out: Path, dtype: FeatureDtype, overwrite: bool
+) -> Extraction:
+    check_flag(overwrite, "overwrite")
+    check_runs(run)
+    dataset, opened = as_dataset(data), as_run(run)
+    from pixelrec.runs.encoder_features import extract_run
+
+    return extract_run(opened, dataset, out, dtype=dtype, overwrite=overwrite)
 
 
 def import_features(
@@ -189,7 +214,9 @@ def inspect_features(
     seed: int = 0,
     page: Place | None = None,
 ) -> Inspection:
-    """Judge vectors: their distribution, and whether items bought together are near each other.
+    """Judge vectors, and whether users agree with them.
+
+    Items that follow each other in histories should be near each other, and not if vectors are shuffled.
 
     Args:
         features: folder of a feature file.
@@ -239,7 +266,7 @@ def similar(
     index: bool = False,
     on_note: Callable[[str], object] | None = None,
 ) -> pl.DataFrame:
-    """Find the items that are most like an item or a new picture.
+    """Find items that are like an item or a new picture.
 
     By cosine of centred vectors; the search is exact.
 
@@ -263,27 +290,23 @@ def similar(
         ImageError: a file is no picture.
     """
     ids, nearest_k = as_ids(items, "items"), as_whole(k, "k")
-    files = [as_path(each, "pictures") for each in as_list(pictures, "pictures")]
+    files = as_pictures(pictures)
     page = None if sheet is None else as_page(sheet, "sheet")
     check_flag(index, "index")
     if not ids and not files:
         raise RequestError("similar to what? Give ids of items (--item) or files of pictures (--picture)")
     if page is not None and data is None:
         raise RequestError("a sheet shows covers: give the data set that has them with --data")
-    for each in files:
-        as_input(each, "pictures", ImageError, "give a picture")
     check_datasets(data)
     opened, dataset = as_features(features), None if data is None else as_dataset(data)
     from pixelrec.features.neighbours import nearest_items
 
     others = None
     if files:
-        from pixelrec.items.extraction import vectors_of
+        from pixelrec.runs.encoder_features import vectors_of_new
 
-        others = vectors_of(files, opened)
-    names = [each.name for each in files]
-    if len(set(names)) < len(names):
-        names = list(map(str, files))
+        others = vectors_of_new(files, opened)
+    names = names_of(files)
     told = (on_note or ignore) if index else None
     found = nearest_items(opened, nearest_k, items=ids, others=others, names=names, on_index=told)
     if dataset is not None and "title" in dataset.information.columns:
@@ -294,55 +317,3 @@ def similar(
 
         write_sheet(found, opened, dataset, dict(zip(names, files, strict=True)), page)
     return found
-
-
-def fit_codes(
-    features: FeatureFile | Place,
-    *,
-    out: Place,
-    quantiser: Quantiser = "residual",
-    levels: int = 4,
-    size: int = 256,
-    separate: bool = False,
-    seed: int = 0,
-    overwrite: bool = False,
-) -> CodeReport:
-    """Compress feature vectors to semantic ids: a few small numbers that similar items share.
-
-    Args:
-        features: folder of a feature file.
-        out: folder of the codes to write.
-        quantiser: residual codes, product codes, product codes after a learned rotation, or RQ-VAE.
-        levels: numbers of a code.
-        size: entries of the codebook of each level.
-        separate: add a level that tells items with the same code apart.
-        seed: of the first centres and weights.
-        overwrite: replace the codes at OUT.
-    """
-    count, entries, first = as_whole(levels, "levels"), as_whole(size, "size", 2), as_whole(seed, "seed", 0)
-    check_flag(separate, "separate")
-    check_flag(overwrite, "overwrite")
-    if entries > 32_767:
-        raise RequestError(f"size is {entries}; expected at most 32767")
-    from pixelrec.features import codes
-
-    if quantiser not in codes.KINDS:
-        raise RequestError(f"quantiser is {quantiser!r}; {nearest(str(quantiser), codes.KINDS)}")
-    return codes.fit_codes(
-        as_features(features),
-        as_path(out, "out"),
-        kind=quantiser,
-        levels=count,
-        size=entries,
-        separate=separate,
-        seed=first,
-        overwrite=overwrite,
-    )
-
-
-def as_features(given: FeatureFile | Place) -> FeatureFile:
-    if isinstance(given, str | PathLike):
-        as_input(given, "features", FeatureError, "give a folder that `pixelrec features` made")
-    from pixelrec.features.feature_file import FeatureFile as FeatureFileClass
-
-    return given if isinstance(given, FeatureFileClass) else FeatureFileClass.open(as_path(given, "features"))

@@ -24,7 +24,7 @@ PARAMETERS = {
 
 
 def read(recipe: str | None = None, *, form: Literal["table", "json"] = "table", schema: bool = False) -> str:
-    """List the recipes that come with pixelrec and what they need, or print one in full.
+    """List recipes and what they need, or print one in full.
 
     To begin one of your own: pixelrec recipes sasrec-id > mine.yaml
 

@@ -8,17 +8,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelrec.choices import Form, Split
-from pixelrec.errors import GridError, RequestError, RunError, command
+from pixelrec.cli.show_rows import as_json, exactly, print_rows
+from pixelrec.errors import GridError, RunError, command
 
 if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
-    from rich.table import Table
 
     from pixelrec.data.covers import PackedCovers
     from pixelrec.data.dataset import Dataset
@@ -84,7 +83,7 @@ def checked(
     from pixelrec.cli.show_images import print_check
 
     if json:
-        exactly(_json(found.to_dict()), console)
+        exactly(as_json(found.to_dict()), console)
         return
     print_check(found, console)
     if data is None:
@@ -130,9 +129,25 @@ def files(found: list[Path], console: Console) -> None:
     _say(console, *(f"written    {path}" for path in found))
 
 
-def inspected(found: Inspection, console: Console, features: Path, data: Path, page: Path | None) -> None:
+def inspected(
+    found: Inspection,
+    console: Console,
+    features: Path,
+    data: Path,
+    page: Path | None,
+    *,
+    json: bool = False,
+) -> None:
+    """The figures of vectors.
+
+    Args:
+        json: print all figures as JSON.
+    """
     from pixelrec.cli.show_features import print_inspection
 
+    if json:
+        exactly(as_json(found.to_dict()), console)
+        return
     print_inspection(found, console)
     _say(console, "")
     if page is not None:
@@ -140,9 +155,17 @@ def inspected(found: Inspection, console: Console, features: Path, data: Path, p
     _next(console, "train", "sasrec-features", "--data", data, "--items.file", features)
 
 
-def codes(found: CodeReport, console: Console) -> None:
+def codes(found: CodeReport, console: Console, *, json: bool = False) -> None:
+    """The quality of codes.
+
+    Args:
+        json: print the report as JSON.
+    """
     from pixelrec.cli.show_features import print_codes
 
+    if json:
+        exactly(as_json(found.to_dict()), console)
+        return
     print_codes(found, console)
     _say(console, "", f"codes      {found.codes.folder}")
     _next(console, "train", "sasrec-codes", "--data", "DATA", "--items.file", found.codes.folder)
@@ -242,7 +265,7 @@ def recommendations(
         raw: for programs: leave ids and titles in CSV as they are, also those that a spreadsheet would take
             for a formula; without it, an apostrophe precedes them.
     """
-    chosen = _rows(found, console, "recommended items", form, out, raw)
+    chosen = print_rows(found, console, "recommended items", form, out, raw)
     listed = set(found["item_id"])
     if chosen == "table" and (absent := [path.name for path in covers if path.name not in listed]):
         _say(console, "", f"not among the best {k}: {', '.join(absent)}; see their ranks with --alone")
@@ -268,9 +291,21 @@ def similar(
         raw: for programs: leave ids and titles in CSV as they are, also those that a spreadsheet would take
             for a formula; without it, an apostrophe precedes them.
     """
-    chosen = _rows(found, console, "neighbours", form, out, raw)
+    chosen = print_rows(found, console, "neighbours", form, out, raw)
     if sheet is not None and (out is not None or chosen == "table"):
         _say(console, "", f"sheet      {sheet}")
+
+
+def assigned(
+    found: pl.DataFrame, console: Console, *, form: Form | None = None, out: Path | None = None
+) -> None:
+    """A row for every picture.
+
+    Args:
+        form: format of the output: table by default, and of a file the one that its name ends in.
+        out: file to write instead: .csv, .json, .parquet, or .txt for a table.
+    """
+    print_rows(found, console, "pictures", form, out, False)
 
 
 def all_recommendations(found: AllRecommendations, console: Console, run: Path) -> None:
@@ -286,79 +321,6 @@ def note(line: str) -> None:
     print(f"pixelrec: {printable(line)}", file=sys.stderr)
 
 
-def check_out(out: Path | None, form: Form | None) -> None:
-    """Raises `RequestError` for a file that cannot be one, or of no known form."""
-    if out is not None and out.is_dir():
-        raise RequestError(f"{out} is a folder; give a file as --out")
-    _form(out, form)
-
-
-def _form(out: Path | None, form: Form | None) -> Form:
-    """The given form, or the one that the name of the file says; `RequestError` if it says none."""
-    if form == "parquet" and out is None:
-        raise RequestError("--form parquet needs a file; give one with --out")
-    if form is not None or out is None:
-        return form or "table"
-    forms: dict[str, Form] = {".txt": "table", ".csv": "csv", ".json": "json", ".parquet": "parquet"}
-    if out.suffix not in forms:
-        raise RequestError(f"{out}: unknown form; let its name end in {', '.join(forms)}, or give --form")
-    return forms[out.suffix]
-
-
-def _rows(
-    found: pl.DataFrame, console: Console, what: str, form: Form | None, out: Path | None, raw: bool
-) -> Form:
-    """Prints rows, or writes them to a file; in which form."""
-    chosen = _form(out, form)
-    if out is not None:
-        _write_rows(found, chosen, out, raw)
-        _say(console, f"written    {out}: {len(found):,} {what}, {chosen}")
-    elif chosen == "table":
-        console.print(_drawn(found), highlight=False)
-    else:
-        exactly(_json(found.to_dicts()) if chosen == "json" else _csv(found, raw), console)
-    return chosen
-
-
-def _write_rows(found: pl.DataFrame, form: Form, out: Path, raw: bool) -> None:
-    from pixelrec.files.atomic import new_file, write_text
-
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if form == "parquet":
-        with new_file(out, RequestError) as draft:
-            found.write_parquet(draft)
-    elif form == "table":
-        from rich.console import Console as Paper
-
-        paper = Paper(file=StringIO(), width=10_000, color_system=None)
-        with paper.capture() as text:
-            paper.print(_drawn(found), highlight=False)
-        write_text(out, "".join(f"{line.rstrip()}\n" for line in text.get().splitlines()), RequestError)
-    else:
-        write_text(out, _json(found.to_dicts()) if form == "json" else _csv(found, raw), RequestError)
-
-
-def _drawn(found: pl.DataFrame) -> Table:
-    """A dash stands for a missing title."""
-    from pixelrec.console.terminal import plain_table, printable
-
-    drawn = plain_table()
-    for name in found.columns:
-        drawn.add_column(name, overflow="fold")  # an id that is cut is of no use
-    for row in found.iter_rows():
-        cells = (f"{value:.4f}" if isinstance(value, float) else str(value or "–") for value in row)
-        drawn.add_row(*map(printable, cells))
-    return drawn
-
-
-def exactly(text: str, console: Console) -> None:
-    """Exactly `text`, except on a terminal, which gets no control characters."""
-    from pixelrec.console.terminal import printable
-
-    if not console.quiet:
-        print(printable(text, lines=True) if console.is_terminal else text, end="")
-
-
 def _say(console: Console, *lines: str) -> None:
     from pixelrec.console.terminal import say
 
@@ -368,16 +330,3 @@ def _say(console: Console, *lines: str) -> None:
 
 def _next(console: Console, *words: str | Path) -> None:
     _say(console, f"next       {command(*words)}")
-
-
-def _json(value: object) -> str:
-    from json import dumps
-
-    return dumps(value, indent=2, ensure_ascii=False) + "\n"
-
-
-def _csv(found: pl.DataFrame, raw: bool) -> str:
-    from pixelrec.files.csv_text import csv_text
-    from pixelrec.runs.all_recommendations import shortest_floats
-
-    return csv_text([found.columns, *shortest_floats(found).iter_rows()], raw=raw)

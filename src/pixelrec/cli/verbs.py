@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 from pixelrec import api
 from pixelrec.cli import recipes, show
 from pixelrec.cli.arguments import SUPPLIED, Parameter, help_text, parameters, parse, summary
+from pixelrec.cli.show_rows import check_out
 from pixelrec.errors import demand_address_space
 
 if TYPE_CHECKING:
@@ -74,11 +75,14 @@ VERBS: dict[str, Verb] = {
     "features export": Verb(api.export_features, show.files),
     "features inspect": Verb(api.inspect_features, show.inspected, prints=True),
     "codes fit": Verb(api.fit_codes, show.codes),
+    "codes assign": Verb(
+        api.assign_codes, show.assigned, {"pictures": "picture"}, check=check_out, prints=True
+    ),
     "similar": Verb(
         api.similar,
         show.similar,
         {"items": "item", "pictures": "picture"},
-        check=show.check_out,
+        check=check_out,
         prints=True,
     ),
     "recipes": Verb(recipes.read, show.text, prints=True),
@@ -91,7 +95,7 @@ VERBS: dict[str, Verb] = {
         api.recommend,
         show.recommendations,
         {"users": "user", "covers": "with-cover"},
-        check=show.check_out,
+        check=check_out,
         prints=True,
     ),
     "recommend --all-users": Verb(api.recommend_all, show.all_recommendations),

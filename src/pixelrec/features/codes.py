@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,14 +14,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pixelrec.errors import FeatureError
-from pixelrec.features.feature_file import QUANTISER, FeatureFile, pooled, writing
+from pixelrec.features.feature_file import CODES, QUANTISER, FeatureFile, pooled, writing
 from pixelrec.features.quantisers import QUANTISERS, AbstractQuantiser
 from pixelrec.features.rqvae import RqVae
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.tensors import write_tensors
 from pixelrec.numerics.top_k import top_k
 
-CODES = "codes"  # origin
 KINDS: Mapping[str, type[AbstractQuantiser]] = {**QUANTISERS, RqVae.name: RqVae}
 SAMPLE = 1000  # items whose nearest neighbours are compared
 NEIGHBOURS = 10
@@ -39,6 +39,11 @@ class CodeReport:
     separated: bool  # whether another level tells them apart
     error: float  # of decoded vectors: mean squared distance, as a fraction of the variance
     neighbours: float  # fraction of the ten nearest neighbours that decoded vectors keep
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; the codes by their folder."""
+        figures = {each.name: getattr(self, each.name) for each in fields(self)}
+        return figures | {"codes": str(self.codes.folder), "items": len(self.codes)}
 
 
 def fit_codes(
@@ -103,6 +108,13 @@ def fit_codes(
         writer.append(written.numpy())
         write_tensors(writer.folder / QUANTISER, quantiser.state())
     return _report(FeatureFile.open(out), vectors, quantiser, codes, counted, size, separate)
+
+
+def assigned(vectors: np.ndarray, codes: FeatureFile) -> tuple[np.ndarray, np.ndarray]:
+    """The code of each new vector (n, W): int[n, levels]; and the items that have it: int[n]."""
+    found = read_quantiser(codes).encode(torch.from_numpy(pooled(vectors).astype(np.float32))).numpy()
+    known = codes.vectors[:, : found.shape[1]]  # without the level that tells items of one code apart
+    return found, np.array([int((known == code).all(1).sum()) for code in found])
 
 
 def read_quantiser(codes: FeatureFile) -> AbstractQuantiser:

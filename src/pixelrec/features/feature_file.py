@@ -28,7 +28,7 @@ from pixelrec.errors import FeatureError, some_of
 from pixelrec.files.atomic import new_folder, recover
 from pixelrec.files.regular import demand_regular
 
-NETWORK = "network"  # kind of the origin of extracted features
+NETWORK, RUN, CODES = "network", "run", "codes"  # kinds of origin, beside imported
 FORMAT, VERSION = "pixelrec features", 1
 VECTORS, IDS, ABOUT, QUANTISER = (
     "vectors.safetensors",
@@ -72,12 +72,18 @@ class FeatureFile:
         return int(self.vectors.shape[-1])
 
     @property
+    def network_origin(self) -> Mapping[str, Any]:
+        """The origin; of codes, that of the features they were fitted to."""
+        return self.origin["features_origin"] if self.origin.get("kind") == CODES else self.origin
+
+    @property
     def described(self) -> str:
         """The origin in a few words."""
-        if self.origin.get("kind") == NETWORK:
-            network = f"{self.origin['network']['family']}, layer {self.origin['layer']}"
-            return f"{network}, pictures of {self.origin['size']} pixels"
-        return str(self.origin.get("kind", ""))
+        origin = self.network_origin
+        if origin.get("kind") == NETWORK:
+            network = f"{origin['network']['family']}, layer {origin['layer']}"
+            return f"{network}, pictures of {origin['size']} pixels"
+        return f"items of a run of {origin['recipe']}" if origin.get("kind") == RUN else "imported"
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,6 +52,10 @@ class Inspection:
     pairs: int  # pairs of consecutive events that agreement is measured on
     agreement: list[Agreement]
     spectrum: np.ndarray  # float64: fractions of the variance along the components, the largest first
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"spectrum": self.spectrum.tolist(), "notes": self.notes()}
 
     def facts(self) -> list[tuple[str, str]]:
         """Name and value of each figure."""

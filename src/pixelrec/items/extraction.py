@@ -173,7 +173,7 @@ def vectors_of(files: Sequence[Path], features: FeatureFile) -> np.ndarray:
         FeatureError: the features are of another kind, or their network is missing or was changed.
         ImageError: a file is no picture.
     """
-    layer, origin = _layer_of(features), features.origin
+    layer, origin = _layer_of(features), features.network_origin
     size, found = pictures_at_once(layer.network, 0, layer.boundary, torch.device("cpu")), []
     for start in range(0, len(files), size):
         pictures = read_loose(files[start : start + size], size=origin["size"], fit=origin["fit"])
@@ -182,7 +182,7 @@ def vectors_of(files: Sequence[Path], features: FeatureFile) -> np.ndarray:
 
 
 def _layer_of(features: FeatureFile) -> Layer:
-    origin, where = features.origin, features.folder
+    origin, where = features.network_origin, features.folder
     if origin.get("kind") != NETWORK:
         raise FeatureError(
             f"{where} was not extracted by a picture network, so a new picture cannot be given a vector; ask "

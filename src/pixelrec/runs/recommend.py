@@ -76,7 +76,7 @@ class RecommendationService:
         own, events = _data_sets(run, data)
         items = run.vocabulary.select(pl.col("item_id"), pl.col("^title$").cast(pl.String))
         recommender, encoded = (run.recommender(own), None) if covers else _without_encoder(run, own)
-        unseen = _vectors_of(covers, recommender) if covers else None
+        unseen = vectors_of_pictures(covers, recommender) if covers else None
         added = _extended(items, covers) if covers else items
         if encoded is None:
             encoded = run.encoded(recommender, on_progress)
@@ -98,7 +98,7 @@ class RecommendationService:
         encoder = self.run.recommender(self.own)
         if encoder.digests != self.recommender.digests:
             raise RunError(f"{self.run.folder} has other weights since it was loaded; load it again")
-        unseen, items = _vectors_of(paths, encoder), _extended(self.items, paths)
+        unseen, items = vectors_of_pictures(paths, encoder), _extended(self.items, paths)
         catalogue = self.recommender.catalogue(encoded=self.catalogue.encoded, unseen=unseen)
         return replace(self, catalogue=catalogue, items=items)
 
@@ -268,7 +268,7 @@ def _without_encoder(run: Run, own: Dataset | None) -> tuple[Recommender, Tensor
     return run.recommender(own), None  # training has replaced the checkpoint meanwhile
 
 
-def _vectors_of(covers: Sequence[Path], recommender: Recommender) -> Tensor:
+def vectors_of_pictures(covers: Sequence[Path], recommender: Recommender) -> Tensor:
     """Vectors (n, D) of pictures in files."""
     form = recommender.items.picture_form()
     return recommender.unseen(torch.from_numpy(read_loose(covers, size=form.size, fit=form.fit)))

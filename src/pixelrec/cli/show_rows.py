@@ -1,0 +1,103 @@
+"""Rows of a data frame, printed or written to a file in the form that is asked for."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixelrec.choices import Form
+from pixelrec.errors import RequestError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from rich.console import Console
+    from rich.table import Table
+
+
+def check_out(out: Path | None, form: Form | None) -> None:
+    """Raises `RequestError` for a file that cannot be one, or of no known form."""
+    if out is not None and out.is_dir():
+        raise RequestError(f"{out} is a folder; give a file as --out")
+    _form(out, form)
+
+
+def print_rows(
+    found: pl.DataFrame, console: Console, what: str, form: Form | None, out: Path | None, raw: bool
+) -> Form:
+    """Prints rows, or writes them to a file; in which form."""
+    from pixelrec.console.terminal import say
+
+    chosen = _form(out, form)
+    if out is not None:
+        _write(found, chosen, out, raw)
+        say(f"written    {out}: {len(found):,} {what}, {chosen}", console)
+    elif chosen == "table":
+        console.print(_drawn(found), highlight=False)
+    else:
+        exactly(as_json(found.to_dicts()) if chosen == "json" else _csv(found, raw), console)
+    return chosen
+
+
+def _form(out: Path | None, form: Form | None) -> Form:
+    """The given form, or the one that the name of the file says; `RequestError` if it says none."""
+    if form == "parquet" and out is None:
+        raise RequestError("--form parquet needs a file; give one with --out")
+    if form is not None or out is None:
+        return form or "table"
+    forms: dict[str, Form] = {".txt": "table", ".csv": "csv", ".json": "json", ".parquet": "parquet"}
+    if out.suffix not in forms:
+        raise RequestError(f"{out}: unknown form; let its name end in {', '.join(forms)}, or give --form")
+    return forms[out.suffix]
+
+
+def _write(found: pl.DataFrame, form: Form, out: Path, raw: bool) -> None:
+    from pixelrec.files.atomic import new_file, write_text
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if form == "parquet":
+        with new_file(out, RequestError) as draft:
+            found.write_parquet(draft)
+    elif form == "table":
+        from rich.console import Console as Paper
+
+        paper = Paper(file=StringIO(), width=10_000, color_system=None)
+        with paper.capture() as text:
+            paper.print(_drawn(found), highlight=False)
+        write_text(out, "".join(f"{line.rstrip()}\n" for line in text.get().splitlines()), RequestError)
+    else:
+        write_text(out, as_json(found.to_dicts()) if form == "json" else _csv(found, raw), RequestError)
+
+
+def _drawn(found: pl.DataFrame) -> Table:
+    """A dash stands for a missing title."""
+    from pixelrec.console.terminal import plain_table, printable
+
+    drawn = plain_table()
+    for name in found.columns:
+        drawn.add_column(name, overflow="fold")  # an id that is cut is of no use
+    for row in found.iter_rows():
+        cells = (f"{value:.4f}" if isinstance(value, float) else str(value or "–") for value in row)
+        drawn.add_row(*map(printable, cells))
+    return drawn
+
+
+def exactly(text: str, console: Console) -> None:
+    """Exactly `text`, except on a terminal, which gets no control characters."""
+    from pixelrec.console.terminal import printable
+
+    if not console.quiet:
+        print(printable(text, lines=True) if console.is_terminal else text, end="")
+
+
+def as_json(value: object) -> str:
+    from json import dumps
+
+    return dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _csv(found: pl.DataFrame, raw: bool) -> str:
+    from pixelrec.files.csv_text import csv_text
+    from pixelrec.runs.all_recommendations import shortest_floats
+
+    return csv_text([found.columns, *shortest_floats(found).iter_rows()], raw=raw)
