@@ -122,7 +122,11 @@ def _judge_items(folder: Path) -> None:
     import polars as pl
 
     with (folder / "w/items.csv").open(encoding="utf-8-sig", newline="") as file:
-        wanted = {row["item_id"]: row.get("title") or None for row in csv.DictReader(file, strict=True)}
+        rows = [
+            {(key or "").strip().lower(): cell for key, cell in row.items()}
+            for row in csv.DictReader(file, strict=True)
+        ]
+    wanted = {row["item_id"]: row.get("title") or None for row in rows}
     table = pl.read_parquet(folder / "n/items.parquet")
     found = dict(
         zip(
