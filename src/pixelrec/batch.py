@@ -11,12 +11,18 @@ One alphabet of shapes, used in every docstring and trailing comment:
 | S | negatives that all targets of a batch share |
 | U | rows of a table |
 | N | items in the catalogue |
+| H | distinct items of the histories of a batch |
+| R | regions of the picture of an item |
+| C | channels of a region, as a network computes them |
 | M | real targets of a batch, or users: one vector each |
 | D | width of a vector |
 
 The **table** is `Float[U, D]`: row r is the vector of the r-th item in play, row 0 is padding and is zero.
 Histories, targets and negatives are *row numbers into the table*. In training the table holds the distinct
 items of the batch, in evaluation the whole catalogue (then a row number is an item number).
+
+A user model may also need the **regions** of what a user has seen. They are loaded for the items of histories
+only, never for a catalogue.
 
 Item and user numbers are dense and start at 1; 0 is padding, and an unknown user.
 """
@@ -36,6 +42,8 @@ if TYPE_CHECKING:
 Move: TypeAlias = "Callable[[Tensor], Tensor]"
 Payload = Mapping[str, "Tensor"]
 """The tensors that an item encoder loads for some items, by name, and that its own `forward` reads."""
+LoadRegions: TypeAlias = "Callable[[np.ndarray], Tensor]"
+"""Item numbers n → regions n, R, C."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,23 @@ class Items(Moves):
 
 
 @dataclass(frozen=True)
+class Regions(Moves):
+    """Regions of the H distinct items of some histories, each item once."""
+
+    vectors: Tensor  # H, R, C as loaded; H, R, D after the item encoder
+    rows: Tensor  # B, L: the row in `vectors` of each event
+
+    @classmethod
+    def of(cls, history: np.ndarray, load: LoadRegions) -> Self:
+        """Of histories of item numbers (B, L)."""
+        import numpy as np
+        import torch
+
+        ids, rows = np.unique(history, return_inverse=True)
+        return cls(load(ids), torch.from_numpy(rows.reshape(history.shape)))
+
+
+@dataclass(frozen=True)
 class Events(Moves):
     """Histories of B users, as rows of a table, and the positions whose vectors are needed."""
 
@@ -124,6 +149,7 @@ class Events(Moves):
     history: Tensor  # B, L: rows, left padded with 0
     times: Tensor  # B, L: unix seconds, 0 where padded
     target_mask: Tensor | None = None  # B, T: true at targets; none: only the vector after the history
+    regions: Regions | None = None  # of the histories' items, for user models that need them
 
     @classmethod
     def of_numbers(
@@ -133,8 +159,14 @@ class Events(Moves):
         import numpy as np
         import torch
 
-        arrays = (array.astype(np.int64) for array in (users, history, times))
-        return cls(*map(torch.from_numpy, arrays)).to(device)
+        who, what, when = (torch.from_numpy(array.astype(np.int64)) for array in (users, history, times))
+        return cls(who, what, when).to(device)
+
+    def split(self, size: int) -> list[Events]:
+        """`size` users at a time, without regions."""
+        users, history, times = (x.split(size) for x in (self.users, self.history, self.times))
+        masks = [None] * len(users) if self.target_mask is None else self.target_mask.split(size)
+        return [Events(*some) for some in zip(users, history, times, masks, strict=True)]
 
     def latest(self, length: int) -> Events:
         """The histories cut to their latest `length` events."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, Self, final
 import torch
 from torch import Tensor, nn
 
-from pixelrec.batch import Batch, DatasetSpec, Events, Items, Scores
+from pixelrec.batch import Batch, DatasetSpec, Events, Items, LoadRegions, Regions, Scores
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.errors import RecipeError, RequestError, RunError
@@ -30,6 +30,7 @@ from pixelrec.numerics.top_k import dense_top_k, top_k
 from pixelrec.registry import address
 from pixelrec.users import USER_MODELS
 
+REGION_EVENTS = 512  # of histories whose regions are held together: 200 MB of 7 × 7 × 2,048 in fp32
 CANDIDATES = 256  # scored together by a model that looks at candidates: all pairs with users are held
 Config = Mapping[str, Any]
 
@@ -79,6 +80,7 @@ class Recommender(nn.Module):
                 f"scoring.name is {scoring['name']}, but {users['name']} scores candidates itself; "
                 "leave scoring.name at dot"
             )
+        _demand_regions(items["name"], users["name"])
 
     def forward(self, batch: Batch) -> Scores:
         """Scores of the batch's real targets and of their negatives.
@@ -87,7 +89,7 @@ class Recommender(nn.Module):
         negative, which is all that a softmax needs.
         """
         table = self.users.refine(self._table(batch.items))  # U + V, D and perhaps more rows
-        vectors = self.users(table, batch.events)  # M, D
+        vectors = self.users(table, self._encoded(batch.events))  # M, D
         real = Packing.of(batch.target != 0)
         targets = real.pack(batch.target)  # M
         # Scores differ in late digits, so they are computed in full precision.
@@ -99,6 +101,26 @@ class Recommender(nn.Module):
             if batch.adjustment is not None:
                 positive = positive + real.pack(batch.adjustment)
         return Scores(positive, negative, len(batch.target), self.spec.items)
+
+    def _encoded(self, events: Events) -> Events:
+        """With regions as the user model needs them."""
+        if events.regions is None:
+            return events
+        return replace(
+            events, regions=replace(events.regions, vectors=self.items.regions(events.regions.vectors))
+        )
+
+    def with_regions(self, events: Events) -> Events:
+        """Histories of item numbers, with encoded regions if the user model needs them."""
+        if self.load_regions is None:
+            return events
+        found = Regions.of(events.history.cpu().numpy(), self.load_regions).to(self.device)
+        return self._encoded(replace(events, regions=found))
+
+    @property
+    def load_regions(self) -> LoadRegions | None:
+        """Loads the regions of items, if the user model needs them."""
+        return self.items.load_regions if self.users.needs_regions else None
 
     def _table(self, items: Items) -> Tensor:
         encoded = self.items(items)  # U, D
@@ -190,8 +212,13 @@ class Recommender(nn.Module):
     def vectors(self, catalogue: Catalogue, events: Events) -> Tensor:
         """The vectors (B, D) after histories of item numbers, whose latest L events count; fp32 at least."""
         with self._evaluating():
-            after = self.users(catalogue.table, events.latest(self.spec.length))
-            return at_least_fp32(self.scoring.users(after))
+            events = events.latest(self.spec.length)
+            size = (
+                REGION_EVENTS // max(1, self.spec.length) if self.users.needs_regions else len(events.users)
+            )
+            parts = events.split(max(1, size))
+            after = [self.users(catalogue.table, self.with_regions(part)) for part in parts]
+            return at_least_fp32(self.scoring.users(torch.cat(after)))
 
     @torch.no_grad()
     def scores(self, catalogue: Catalogue, vectors: Tensor) -> Tensor:
@@ -289,6 +316,18 @@ class Recommender(nn.Module):
 def _item_encoder(items: Config, spec: DatasetSpec, saved: Config | None) -> AbstractItemEncoder:
     encoder, options = ITEM_ENCODERS[items["name"]], without_name(items)
     return encoder(spec, **options) if saved is None else encoder.rebuild(spec, saved, options)
+
+
+def _demand_regions(items: str, users: str) -> None:
+    """Raises `RecipeError` if the user model needs regions that items lack, or ignores theirs."""
+    needed = USER_MODELS[users].needs_regions
+    if ITEM_ENCODERS[items].has_regions != needed:
+        able = [name for name, encoder in ITEM_ENCODERS.items() if encoder.has_regions]
+        raise RecipeError(
+            f"{users} looks at regions of pictures, and items.name {items} has none; use {' or '.join(able)}"
+            if needed
+            else f"items.name {items} has regions of pictures, and {users} does not look at them; use another"
+        )
 
 
 def without_name(section: Config) -> dict[str, Any]:

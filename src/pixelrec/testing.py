@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelrec.batch import Batch, DatasetSpec, Events, Histories
+from pixelrec.batch import Batch, DatasetSpec, Events, Histories, Regions
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.data.batcher import Batcher
 from pixelrec.data.sampling import NEGATIVES
@@ -37,6 +37,7 @@ from pixelrec.users import USER_MODELS
 from pixelrec.users.user_model import AbstractUserModel
 
 LENGTH = 8  # L of the generated world
+LARGE = 0.3  # deviation of weights that are far from 0 at the start
 _NAME = "class-under-test"
 
 
@@ -135,7 +136,8 @@ class Case:
         made = Recommender(self.items, self.users, self.scoring, self.spec).double().eval()
         with torch.no_grad():
             for name, parameter in made.named_parameters():
-                if parameter.dim() > 1 and "backbone" not in name:  # pictures differ as they are
+                # Pictures differ as they are, and a softmax over larger weights has one winner.
+                if parameter.dim() > 1 and "backbone" not in name and parameter.std() < LARGE:
                     parameter.mul_(20 if "project" not in name else 3)
         return made
 
@@ -155,7 +157,15 @@ class Case:
         reader = Reader.over(VIEWS[made.users.view], self.history, self.spec.length, Windowing())
         sampler = NEGATIVES[negatives](reader, self.spec.items)  # type: ignore[call-arg]
         everything = made.users.needs_catalogue
-        batcher = Batcher(reader, sampler, made.items.load, self.spec.items, everything, batch_size=rows)
+        batcher = Batcher(
+            reader,
+            sampler,
+            made.items.load,
+            self.spec.items,
+            everything,
+            batch_size=rows,
+            load_regions=made.load_regions,
+        )
         return next(batcher.epoch(0))
 
 
@@ -183,12 +193,12 @@ def vectors_follow_the_target_mask(case: Case) -> None:
     made = case.build()
     batch = case.batch(made)
     events = batch.events
-    columns = [events.users, batch.items.ids[events.history], events.times, batch.target != 0]
+    whole = replace(events, history=batch.items.ids[events.history], target_mask=batch.target != 0)
     table = made.catalogue().table.double()
     with torch.no_grad():
-        together = made.users(table, Events(*columns))
-        alone = [made.users(table, Events(*row)) for row in zip(*(c.split(1) for c in columns), strict=True)]
-    targets = int(columns[-1].sum())
+        together = _vectors(made, table, whole)
+        alone = [_vectors(made, table, row) for row in whole.split(1)]
+    targets = int((batch.target != 0).sum())
     _demand(len(together) == targets, f"{len(together)} vectors for {targets} targets")
     _same(together, torch.cat(alone))
 
@@ -201,7 +211,7 @@ def padding_on_the_left_changes_nothing(case: Case) -> None:
     padded = replace(padded, history=history, times=torch.where(history == 0, 0, padded.times))
     table = made.catalogue(chunk=50).table.double()
     with torch.no_grad():
-        _same(made.users(table, short), made.users(table, padded))
+        _same(_vectors(made, table, short), _vectors(made, table, padded))
 
 
 def a_vector_depends_on_the_events_that_its_view_shows(case: Case) -> None:
@@ -222,7 +232,8 @@ def a_vector_depends_on_the_events_that_its_view_shows(case: Case) -> None:
     later.history[:, changed] = later.history[:, changed] % case.spec.items + 1
     table = made.catalogue().table.double()
     with torch.no_grad():
-        difference = (made.users(table, now) - made.users(table, later)).flatten(1).abs().amax(1)
+        difference = _vectors(made, table, now) - _vectors(made, table, later)
+        difference = difference.flatten(1).abs().amax(1)
     difference = difference.view(len(now.users), -1)
     may = {"next_item": place >= changed, "rest_of_window": place != changed, "cloze": place >= 0}[view][mask]
     changes = difference[:, may] > 1e-9
@@ -268,6 +279,8 @@ def training_scores_are_ranking_scores(case: Case) -> None:
     }[made.users.view]
     mask = mask.expand(len(target), -1).clone()
     events = Events(line.users, history, line.times[:, : history.shape[1]], mask)
+    if made.load_regions is not None:
+        events = replace(events, regions=Regions.of(history.numpy(), made.load_regions))
     everything = made.load(torch.arange(case.spec.items + 1))
     batch = Batch(everything, events, torch.where(mask, target[:, None], 0), torch.ones(1, dtype=torch.int64))
     scores = made.scores(catalogue := made.catalogue(), made.vectors(catalogue, before))
@@ -355,6 +368,11 @@ CONTRACT: Mapping[str, Callable[[Case], None]] = {
         a_softmax_over_many_negatives_is_their_log_sum_exp,
     )
 }
+
+
+def _vectors(made: Recommender, table: Tensor, events: Events) -> Tensor:
+    """Of the user model, for histories of item numbers."""
+    return made.users(table, made.with_regions(events))
 
 
 def _demand(kept: bool, message: str) -> None:

@@ -34,11 +34,16 @@ CONFIG: dict[str, dict[str, Any]] = {
     },
 }
 BY_SCORING = {"table_of_a_batch_is_the_table_of_the_catalogue", "a_saved_model_loads_as_it_was"}
+PAIRS = [
+    (items, users)
+    for items, encoder in ITEM_ENCODERS.items()
+    for users, model in USER_MODELS.items()
+    if encoder.has_regions == model.needs_regions
+]
 CASES = [
     (check, items, users, scoring)
     for check in CONTRACT
-    for items in ITEM_ENCODERS
-    for users in USER_MODELS
+    for items, users in PAIRS
     for scoring in SCORINGS
     if scoring == "dot" or (check in BY_SCORING and not USER_MODELS[users].looks_at_candidates)
 ]
@@ -47,7 +52,7 @@ CASES = [
 def case_of(dataset: Dataset, items: str, users: str, scoring: str = "dot") -> Case:
     spec = dataset.spec(LENGTH, training_events(dataset))
     config = {"name": items, "width": 16, **CONFIG.get(items, {})}
-    if items in {"features", "codes"}:
+    if items in {"features", "codes", "regions"}:
         config["file"] = str(feature_file(dataset, items))
     return Case(config, {"name": users}, {"name": scoring}, spec)
 
@@ -57,8 +62,7 @@ def test_contract(dataset: Dataset, check: str, items: str, users: str, scoring:
     CONTRACT[check](case_of(dataset, items, users, scoring))
 
 
-@pytest.mark.parametrize("items", list(ITEM_ENCODERS))
-@pytest.mark.parametrize("users", [name for name, u in USER_MODELS.items() if not u.needs_known_user])
+@pytest.mark.parametrize(("items", "users"), [p for p in PAIRS if not USER_MODELS[p[1]].needs_known_user])
 def test_the_vector_of_an_empty_history_is_zero(dataset: Dataset, items: str, users: str) -> None:
     made = case_of(dataset, items, users).build()
     nothing = torch.zeros(2, LENGTH, dtype=torch.int64)

@@ -55,14 +55,14 @@ def test_items_without_codes(file: Path) -> None:
 
 def test_a_checkpoint_names_the_codes(file: Path) -> None:
     made = encoder(file, ["b", "a", "c"])
-    again = CodeEncoder.rebuild(made.spec, made.describe(), {"width": 3})
+    again = CodeEncoder.rebuild(made.source.spec, made.describe(), {"width": 3})
     again.load_state_dict(made.state_dict())
     assert torch.equal(table(again, [1, 2]), table(made, [1, 2]))
     with writing(file, ["a", "b", "c"], (2,), {"size": 4}, dtype="int16", overwrite=True) as writer:
         writer.append(CODES[::-1])
         writer.done = 3
-    changed = CodeEncoder.rebuild(made.spec, {**made.describe(), "digest": "other"}, {"width": 3})
-    with pytest.raises(FeatureError, match="other codes than those"):
+    changed = CodeEncoder.rebuild(made.source.spec, {**made.describe(), "digest": "other"}, {"width": 3})
+    with pytest.raises(FeatureError, match="other vectors than those"):
         changed.load(np.array([1]))
 
 

@@ -59,7 +59,7 @@ def test_items_without_a_vector(file: Path, missing: str) -> None:
     encoder.prepare(lines.append)
     given = torch.zeros(1, 6) if missing == "zero" else torch.from_numpy(ROWS.mean(0, keepdims=True))
     assert torch.allclose(table(encoder, [4]), encoder.project(given), atol=1e-6)
-    assert lines == [f"features: 1 of 5 items have none and get the {missing}"]
+    assert lines == [f"{file} lacks 1 of 5 items: they get {missing}"]
 
 
 def test_a_large_catalogue_is_treated_as_it_is_loaded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

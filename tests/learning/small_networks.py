@@ -39,22 +39,25 @@ def feature_files(recipe: str, dataset: Dataset) -> dict[str, Any]:
     """Overrides that give encoders of features and codes their files: colours of small squares."""
     found: dict[str, Any] = {}
     for place, config in _encoders(read_recipe(recipe)):
-        if config["name"] in {"features", "codes"}:
+        if config["name"] in {"features", "codes", "regions"}:
             found[f"{place}.file"] = str(feature_file(dataset, config["name"]))
     return found
 
 
 def feature_file(dataset: Dataset, kind: str) -> Path:
-    """The file of an encoder called `kind`: features or codes."""
-    colours, codes = dataset.folder / "colours", dataset.folder / "codes"
+    """The file of an encoder called `kind`: features, codes, or regions of 2 × 2 squares."""
+    colours, codes, regions = (dataset.folder / name for name in ("colours", "codes", "regions"))
     if not colours.exists():
         ids = dataset.item_ids.to_list()
         pictures = PictureStore.open(dataset.covers).read(ids).astype("f4") / 127.5 - 1
         squares = pictures.reshape(len(ids), 8, 4, 8, 4, 3).mean((2, 4))
         with writing(colours, ids, (192,), {"kind": "test"}) as writer:
             writer.append(squares.reshape(len(ids), -1))
+        parts = squares.reshape(-1, 4, 2, 4, 2, 3).swapaxes(2, 3).reshape(-1, 16, 12)
+        with writing(regions, ids, (16, 12), {"kind": "test"}) as writer:
+            writer.append(parts)
         fit_codes(FeatureFile.open(colours), codes, levels=3, size=16)
-    return colours if kind == "features" else codes
+    return {"features": colours, "codes": codes, "regions": regions}[kind]
 
 
 def one_of_each(recipes: Iterable[str], overrides: Mapping[str, Any]) -> list[str]:

@@ -26,6 +26,7 @@ FAST = {
 SEQUENTIAL = {**FAST, "users.layers": 1, "users.heads": 2}
 SHIPPED = one_of_each((name for name in recipes() if not name.startswith("published/")), FAST)
 OWN: dict[str, dict[str, object]] = {
+    "acf-regions": {"optimiser.learning_rate": 0.01, "training.epochs": 12},
     # Its mask token first has to learn attention to its neighbours.
     "bert4rec-id": {"training.patience": 25, "training.epochs": 50},
     "curatornet-id": {"training.patience": 12, "training.epochs": 24},
@@ -39,6 +40,7 @@ OWN: dict[str, dict[str, object]] = {
 }
 # Required ratio to popularity: the next item depends on the order of events, which these models ignore.
 BLIND_TO_ORDER = {
+    "acf-regions": 1.3,
     "lightgcn-id": 1.1,
     "mf-id": 1.1,
     "curatornet-id": 1.1,

@@ -49,7 +49,9 @@ def first(recipe: str, words: Mapping[str, Any], dataset: Dataset) -> tuple[floa
 
 def one_word() -> list[tuple[str, dict[str, Any]]]:
     """A recipe over ids with each other user model, loss and encoder, and every other recipe as it is."""
-    ids: list[dict[str, Any]] = [{"users.name": name} for name in USER_MODELS]
+    ids: list[dict[str, Any]] = [
+        {"users.name": name} for name, model in USER_MODELS.items() if not model.needs_regions
+    ]
     ids += [{"loss.name": name} for name in ("bpr", "bce", "gbce")]
     ids += [{"scoring.name": "cosine"}, {"negatives.name": "per_target"}, {"items.init": "uniform"}]
     ids += [{**PICTURES, "items.trainable": depth} for depth in ("none", "all")]

@@ -24,11 +24,13 @@ from pixelrec.users import USER_MODELS
 @pytest.mark.parametrize("name", list(recipes()))
 def test_every_shipped_recipe_builds(name: str) -> None:
     # Over ids: the weights that picture networks start from are not here.
-    recipe = read_recipe(name, {"items.name": "id_table", "items.width": 16})
+    recipe, file = read_recipe(name, {"items.name": "id_table", "items.width": 16}), None
+    if USER_MODELS[recipe["users"]["name"]].needs_regions:
+        recipe, file = read_recipe(name), {"file": "regions", "width": 8, "digest": ""}
     assert 0 < len(recipe["about"]) <= 54, (
         "a recipe says what it is, in what a line of 80 has beside its name"
     )
-    build_recommender(recipe, DatasetSpec(users=5, items=7, length=recipe["length"]))
+    build_recommender(recipe, DatasetSpec(users=5, items=7, length=recipe["length"]), file)
     build_loss(recipe)
 
 

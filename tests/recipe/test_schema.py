@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Interval
 
 from pixelrec.batch import DatasetSpec
 from pixelrec.errors import RecipeError
+from pixelrec.items import ITEM_ENCODERS
 from pixelrec.recipe.options import Option, options_of
 from pixelrec.recipe.recipe import SHIPPED, read_recipe, recipes, resolve
 from pixelrec.recipe.registry import NAMED, joins
@@ -128,7 +129,8 @@ def test_options_have_a_key_a_type_a_default_and_help() -> None:
     assert found["items.parts.pixels.size"].type == "a whole number from 1 to 10,000, or null"
     assert found["training.precision"].type == "one of fp32, bf16, fast"
     assert found["seed"].type == "a whole number of at least 0", "the upper limit is only the machine's"
-    assert found["items.parts.ids.name"].type == "one of id_table, pixels", "parts have no parts"
+    encoders = ", ".join(name for name in ITEM_ENCODERS if name != "joined")
+    assert found["items.parts.ids.name"].type == f"one of {encoders}", "parts have no parts"
     assert "items.parts" not in found and "items.parts.ids.init" in found
     assert all(option.help for option in found.values()), [
         key for key, option in found.items() if not option.help

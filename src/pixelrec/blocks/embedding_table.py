@@ -11,7 +11,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-Init = Literal["normal", "xavier_normal", "uniform", "uniform_by_rows"]
+Init = Literal["normal", "xavier_normal", "kaiming_normal", "uniform", "uniform_by_rows"]
 
 
 @final
@@ -20,7 +20,7 @@ class EmbeddingTable(nn.Module):
 
     Its gradient is dense unless an optimiser for touched rows sets `sparse_gradient`, and dense even then if
     all numbers are looked up at once: every row is touched. `init` is N(0, 0.02), Xavier normal over the
-    whole table (Glorot and Bengio 2010), U(±1/√D), or uniform within ±1/√(rows + 1).
+    whole table (Glorot and Bengio 2010), N(0, √(2/D)), U(±1/√D), or uniform within ±1/√(rows + 1).
     """
 
     def __init__(self, rows: int, width: int, *, init: Init = "normal") -> None:
@@ -32,6 +32,8 @@ class EmbeddingTable(nn.Module):
                 nn.init.normal_(self.weight, std=0.02)
             elif init == "xavier_normal":
                 nn.init.xavier_normal_(self.weight)
+            elif init == "kaiming_normal":
+                nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
             else:
                 bound = 1 / math.sqrt(width if init == "uniform" else rows + 1)
                 nn.init.uniform_(self.weight, -bound, bound)

@@ -41,6 +41,15 @@ def xavier_normal(linear: nn.Linear) -> nn.Linear:
     return linear
 
 
+def kaiming_normal(linear: nn.Linear) -> nn.Linear:
+    """The layer, with Kaiming normal weights for a ReLU and zero bias (He et al. 2015)."""
+    nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+    bias: Tensor | None = linear.bias
+    if bias is not None:
+        nn.init.zeros_(bias)
+    return linear
+
+
 def check_widths(word: str, widths: Sequence[int], least: int = 0) -> None:
     """Raises `RecipeError` for fewer than `least` layers, or a layer without units."""
     if len(widths) < least or any(width < 1 for width in widths):

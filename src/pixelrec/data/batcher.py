@@ -14,7 +14,7 @@ from typing import final
 import numpy as np
 import torch
 
-from pixelrec.batch import Batch, Events, Items, Payload
+from pixelrec.batch import Batch, Events, Items, LoadRegions, Payload, Regions
 from pixelrec.data.sampling import AbstractNegatives
 from pixelrec.data.views import Reader
 
@@ -25,6 +25,7 @@ class Batcher:
 
     Args:
         load: of the item encoder: item numbers U → payload.
+        load_regions: of the item encoder, if the user model needs the regions of histories.
         items: N, the size of the catalogue.
         whole_catalogue: the table of every batch holds all items (a model that propagates over all of them).
         batch_size: B, rows per batch and process.
@@ -42,6 +43,7 @@ class Batcher:
         items: int,
         whole_catalogue: bool = False,
         *,
+        load_regions: LoadRegions | None = None,
         batch_size: int,
         seed: int = 0,
         threads: int = 1,
@@ -51,6 +53,7 @@ class Batcher:
         processes: int = 1,
     ) -> None:
         self.reader, self.negatives, self.load, self.items = reader, negatives, load, items
+        self.load_regions = load_regions
         self.whole_catalogue = whole_catalogue or negatives.whole_catalogue
         self.batch_size, self.seed = batch_size, seed
         self.threads, self.spare, self.pinned = threads, spare, pinned
@@ -116,6 +119,7 @@ class Batcher:
                 history=torch.from_numpy(history),
                 times=torch.from_numpy(rows.times),
                 target_mask=torch.from_numpy(rows.target != 0),
+                regions=None if self.load_regions is None else Regions.of(rows.history, self.load_regions),
             ),
             target=torch.from_numpy(target),
             negative=torch.from_numpy(negative[0]) if negative else None,

@@ -10,6 +10,7 @@ from pixelrec.items.features import FeatureEncoder
 from pixelrec.items.id_table import IdTable
 from pixelrec.items.joined import Joined
 from pixelrec.items.pixels import PixelEncoder
+from pixelrec.items.regions import RegionEncoder
 
 __all__ = ["ITEM_ENCODERS"]
 
@@ -17,6 +18,7 @@ ITEM_ENCODERS.shipped |= {
     "id_table": IdTable,
     "features": FeatureEncoder,
     "codes": CodeEncoder,
+    "regions": RegionEncoder,
     "pixels": PixelEncoder,
     "joined": Joined,
 }

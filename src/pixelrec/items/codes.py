@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, Self, final
 
 import numpy as np
@@ -13,10 +12,11 @@ from torch import Tensor
 
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.blocks.embedding_table import EmbeddingTable, Init
-from pixelrec.errors import FeatureError, RecipeError, RequestError
+from pixelrec.errors import FeatureError, RecipeError
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.hyperparameters import Width
 from pixelrec.items.encoder import AbstractItemEncoder, Log
+from pixelrec.items.feature_source import FeatureSource, describe_file
 
 MissingCodes = Literal["error", "zero"]
 
@@ -46,43 +46,28 @@ class CodeEncoder(AbstractItemEncoder):
         init: Init = "normal",
     ) -> None:
         super().__init__()
-        self.spec, self.missing, self.width = spec, missing, width
+        self.width = width
         if described is None:
             if file is None:
                 raise RecipeError("which codes? Give items.file, a folder made by `pixelrec codes`")
             described = _described(FeatureFile.open(file))
         self.described = dict(described)
+        self.source = FeatureSource(spec, self.described, missing, ("zero",))
         self.levels, self.size = int(self.described["levels"]), int(self.described["size"])
         self.rows = EmbeddingTable(self.levels * self.size, width, init=init)
 
     @cached_property
     def _codes(self) -> np.ndarray:
         """int64[N + 1, levels]: rows of the table; 0 for padding and for items without a code."""
-        if self.spec.item_ids is None:
-            raise RequestError(
-                "item vectors come from a file of codes, and there is no data set; give it with --data"
-            )
-        found = FeatureFile.open(self.described["file"])
-        if found.digest != self.described["digest"]:
-            raise FeatureError(
-                f"{found.folder}: holds other codes than those this model was trained on; train again, or "
-                "put the old file back"
-            )
-        found.verify()
-        if self.missing == "error":
-            remedy = "add them to the file, or set items.missing to zero"
-            rows = found.demand(self.spec.item_ids, remedy)
-        else:
-            rows = found.rows_of(self.spec.item_ids)
+        self.source.file.verify()
+        rows = self.source.rows[1:]
         codes = np.zeros((len(rows) + 1, self.levels), np.int64)
         known = rows >= 0
-        codes[1:][known] = found.vectors[rows[known]] + np.arange(self.levels) * self.size + 1
+        codes[1:][known] = self.source.file.vectors[rows[known]] + np.arange(self.levels) * self.size + 1
         return codes
 
     def prepare(self, log: Log) -> None:
-        """Check the file, and name the items it lacks."""
-        if absent := int((self._codes[1:, 0] == 0).sum()):
-            log(f"codes: {absent:,} of {self.spec.items:,} items have none and get zeros")
+        self.source.verify(log)
 
     def load(self, ids: np.ndarray) -> Payload:
         """`codes`: rows of the table, int64 U, levels; 0 where there is no code."""
@@ -110,5 +95,4 @@ def _described(found: FeatureFile) -> dict[str, Any]:
     size = int(found.origin.get("size", most + 1))
     if least < 0 or most >= size:
         raise FeatureError(f"{found.folder}: codes are from {least} to {most}; expected 0 to {size - 1}")
-    folder = str(Path(found.folder).resolve())
-    return {"file": folder, "digest": found.digest, "levels": found.width, "size": size}
+    return {**describe_file(found), "levels": found.width, "size": size}

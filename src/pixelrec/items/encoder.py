@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ class AbstractItemEncoder(nn.Module, ABC):
     picture network is a submodule called `backbone`: the optimiser has a learning rate and a decay for it.
     """
 
+    has_regions: ClassVar[bool] = False  # whether items have regions, for user models that need them
     width: int  # D
 
     def prepare(self, log: Log) -> None:  # noqa: B027 - most encoders need nothing
@@ -45,6 +46,14 @@ class AbstractItemEncoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, items: Items) -> Tensor:
         """The table: U, D. Rows with id 0, and so row 0, are zero."""
+
+    def load_regions(self, ids: np.ndarray) -> Tensor:
+        """What `regions` needs of items (n), as `load`: n, R, C; zeros for padding."""
+        raise NotImplementedError(f"{type(self).__name__} has no regions for {len(ids)} items")
+
+    def regions(self, loaded: Tensor) -> Tensor:
+        """n, R, D of n, R, C; called with the items of histories only."""
+        raise NotImplementedError(f"{type(self).__name__} has no regions for {len(loaded)} items")
 
     def picture_form(self) -> PictureForm:
         """The form of the pictures for `unseen`; `RequestError` if the encoder does not use pictures."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, final
 
 import numpy as np
@@ -13,7 +12,7 @@ from annotated_types import Interval
 from torch import Tensor, nn
 
 from pixelrec.batch import DatasetSpec, Items, Payload
-from pixelrec.errors import FeatureError, RecipeError, RequestError
+from pixelrec.errors import RecipeError
 from pixelrec.features.feature_file import FeatureFile, pooled
 from pixelrec.features.treatment import (
     Scale,
@@ -25,6 +24,7 @@ from pixelrec.features.treatment import (
 )
 from pixelrec.hyperparameters import Fraction, Width
 from pixelrec.items.encoder import AbstractItemEncoder, Log
+from pixelrec.items.feature_source import FeatureSource, describe_file
 from pixelrec.items.projection import Activation, Projection, ProjectionInit
 
 TREATED_BYTES = 2 << 30  # treated vectors of all items are held in memory up to this size
@@ -86,8 +86,9 @@ class FeatureEncoder(AbstractItemEncoder):
             found = FeatureFile.open(file)
             if found.vectors.dtype.kind != "f":
                 raise RecipeError(f"{file} holds codes; use items.name codes for them")
-            described = {"file": str(Path(file).resolve()), "width": found.width, "digest": found.digest}
+            described = describe_file(found)
         self.described = dict(described)
+        self.source = FeatureSource(spec, self.described, missing, ("mean", "zero"))
         inner = int(self.described["width"])
         kept = self.config.width(inner)
         self.register_buffer("mean", torch.zeros(inner))
@@ -104,43 +105,15 @@ class FeatureEncoder(AbstractItemEncoder):
         if project:
             self.project = Projection(kept, self.width, activation, "none", init)
 
-    @cached_property
-    def source(self) -> FeatureFile:
-        """The feature file; `FeatureError` if it is not the one of training."""
-        found = FeatureFile.open(self.described["file"])
-        if found.digest != self.described["digest"]:
-            raise FeatureError(
-                f"{found.folder}: holds other vectors than those this model was trained on; train again, or "
-                "put the old file back"
-            )
-        return found
-
-    @cached_property
-    def _rows(self) -> np.ndarray:
-        """int64[N + 1]: the row of each item in the file, −1 for none and for padding."""
-        if self.spec.item_ids is None:
-            raise RequestError(
-                "item vectors come from a feature file, and there is no data set; give it with --data"
-            )
-        if self.missing == "error":
-            remedy = "add them to the file, or set items.missing to mean or zero"
-            rows = self.source.demand(self.spec.item_ids, remedy)
-        else:
-            rows = self.source.rows_of(self.spec.item_ids)
-        return np.append(-1, rows)
-
     def prepare(self, log: Log) -> None:
         """Check the file and the items it lacks, and fit the treatment to items with training events."""
-        self.source.verify()
-        absent = int((self._rows[1:] < 0).sum())
-        if absent:
-            log(f"features: {absent:,} of {self.spec.items:,} items have none and get the {self.missing}")
+        self.source.verify(log)
         if not self.fitted:
             assert self.spec.history is not None, "a training has histories"
-            known = items_with_events(self.spec.history, self.spec.items) & (self._rows >= 0)
-            pairs = consecutive_pairs(self.spec.history, self._rows) if self.config.smoothing else None
-            vectors = pooled(self.source.vectors)
-            self._set(fit_treatment(vectors, self._rows[known], self.config, pairs))
+            known = items_with_events(self.spec.history, self.spec.items) & (self.source.rows >= 0)
+            pairs = consecutive_pairs(self.spec.history, self.source.rows) if self.config.smoothing else None
+            vectors = pooled(self.source.file.vectors)
+            self._set(fit_treatment(vectors, self.source.rows[known], self.config, pairs))
         self.__dict__.pop("_treated", None)
 
     def _set(self, fitted: Treatment) -> None:
@@ -166,9 +139,9 @@ class FeatureEncoder(AbstractItemEncoder):
 
     def _treat(self, numbers: np.ndarray) -> np.ndarray:
         """float32 n, d of item numbers n."""
-        rows, treatment = self._rows[numbers], self.treatment
+        rows, treatment = self.source.rows[numbers], self.treatment
         known = rows >= 0
-        treated = treatment.apply(pooled(self.source.vectors[rows]))
+        treated = treatment.apply(pooled(self.source.file.vectors[rows]))
         if not known.all():
             # A vector at the mean of all others is treated like them; zeros are zeros afterwards.
             treated[~known] = self._mean_treated if self.missing == "mean" else 0
@@ -177,7 +150,8 @@ class FeatureEncoder(AbstractItemEncoder):
     @cached_property
     def _mean_treated(self) -> np.ndarray:
         """float32[1, d]."""
-        vectors, total = self.source.vectors, np.zeros(self.source.width)
+        vectors = self.source.file.vectors
+        total = np.zeros(vectors.shape[-1])
         for start in range(0, len(vectors), _ROWS):
             total += pooled(vectors[start : start + _ROWS]).sum(0, np.float64)
         return self.treatment.apply(total[None] / max(1, len(vectors)))

@@ -18,8 +18,8 @@ class IdTable(AbstractItemEncoder):
 
     Args:
         width: D, the width of a vector.
-        init: initial vectors: normal (N(0, 0.02)), xavier_normal, uniform (within ±1/√D), or uniform_by_rows
-            (within ±1/√(rows + 1)).
+        init: initial vectors: normal (N(0, 0.02)), xavier_normal, kaiming_normal (N(0, √(2/D))), uniform
+            (within ±1/√D), or uniform_by_rows (within ±1/√(rows + 1)).
     """
 
     def __init__(self, spec: DatasetSpec, *, width: Width = 128, init: Init = "normal") -> None:

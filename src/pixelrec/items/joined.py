@@ -197,6 +197,11 @@ def _encoder(part: str, config: Mapping[str, Any]) -> type[AbstractItemEncoder]:
             f"items.parts.{part}.name is {name!r}; expected an encoder other than joined; {hint}, or "
             "pixelrec.register a class of your own"
         )
+    if ITEM_ENCODERS[name].has_regions:
+        raise RecipeError(
+            f"items.parts.{part}.name is {name}, whose regions would not be used; use items.name {name}, or "
+            "another encoder for this part"
+        )
     return ITEM_ENCODERS[name]
 
 

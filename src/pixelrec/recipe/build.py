@@ -11,6 +11,7 @@ from pixelrec.data.batcher import Batcher
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.errors import RecipeError
+from pixelrec.items.id_table import IdTable
 from pixelrec.recipe.recipe import Recipe
 from pixelrec.recommender import Recommender, without_name
 from pixelrec.training.loop import Loss
@@ -29,8 +30,8 @@ def try_user_model(recipe: Recipe) -> None:
     items = recipe["items"]
     widths = [part.get("width") for part in (items, *items.get("parts", {}).values())]
     for width in [width for width in widths if width][:1]:  # an encoder may have no such option
-        over_ids = {"name": "id_table", "width": width}
-        Recommender(over_ids, recipe["users"], recipe["scoring"], DatasetSpec(1, 1, recipe["length"]))
+        spec = DatasetSpec(1, 1, recipe["length"])
+        Recommender(items, recipe["users"], recipe["scoring"], spec, encoder=IdTable(spec, width=width))
 
 
 def build_batcher(
@@ -56,6 +57,7 @@ def build_batcher(
         recommender.items.load,
         items,
         users.needs_catalogue,
+        load_regions=recommender.load_regions,
         batch_size=recipe["training"]["batch_size"],
         seed=recipe["seed"],
         threads=recipe["training"]["loader_threads"],

@@ -5,6 +5,7 @@ line below, or a class of another package (`pixelrec.register`, entry points of 
 """
 
 from pixelrec.registry import Registry
+from pixelrec.users.acf import ACF
 from pixelrec.users.bert4rec import BERT4Rec
 from pixelrec.users.curatornet import CuratorNet
 from pixelrec.users.din import DIN
@@ -27,6 +28,7 @@ USER_MODELS: Registry[AbstractUserModel] = Registry(
     "pixelrec.users",
     AbstractUserModel,  # type: ignore[type-abstract]
     {
+        "acf": ACF,
         "bert4rec": BERT4Rec,
         "curatornet": CuratorNet,
         "din": DIN,

@@ -29,8 +29,7 @@ class LightGCN(AbstractUserModel):
     Args:
         spec: facts about the data set; without its `history` the model can be loaded but not used.
         layers: layers of propagation.
-        init: initial user vectors: normal (N(0, 0.02)), xavier_normal, uniform (within ±1/√D), or
-            uniform_by_rows (within ±1/√(rows + 1)).
+        init: initial user vectors, as of MF.
     """
 
     view = "pairs"

@@ -21,8 +21,8 @@ class MF(AbstractUserModel):
         towers: widths of the layers over user and item vectors, each dropout → linear → batch norm → tanh;
             none by default.
         dropout: dropout before each layer of a tower.
-        init: initial user vectors: normal (N(0, 0.02)), xavier_normal, uniform (within ±1/√D), or
-            uniform_by_rows (within ±1/√(rows + 1)).
+        init: initial user vectors: normal (N(0, 0.02)), xavier_normal, kaiming_normal (N(0, √(2/D))), uniform
+            (within ±1/√D), or uniform_by_rows (within ±1/√(rows + 1)).
     """
 
     view = "pairs"

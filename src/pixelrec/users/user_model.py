@@ -20,6 +20,7 @@ class AbstractUserModel(nn.Module, ABC):
     view: ClassVar[str]  # the form of training rows, and what a vector may depend on; see data/views.py
     needs_catalogue: ClassVar[bool] = False  # every table holds all items, in training too
     needs_known_user: ClassVar[bool] = False  # a history alone is not enough
+    needs_regions: ClassVar[bool] = False  # of the items of histories: `events.regions`
     looks_at_candidates: ClassVar[bool] = False  # `score` is more than a dot product
 
     def refine(self, table: Tensor) -> Tensor:
