@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import lmdb
@@ -23,7 +25,7 @@ from pixelrec.images.folder import Covers
 from pixelrec.images.pack import pack
 from pixelrec.images.pool import in_threads
 from pixelrec.images.store import PictureStore
-from pixelrec.images.writer import PICTURES, STAMPS
+from pixelrec.images.writer import PICTURES, STAMPS, Manifest, StoreWriter
 
 SIZE = 16
 
@@ -580,3 +582,39 @@ def test_pixels_equal_a_plain_decode(covers: Path, out: Path):
     Image.fromarray(noise).save(covers / "a.png")
     packed(covers, out, ["a"])
     assert (PictureStore.open(out).read(["a"])[0] == noise).all()
+
+
+def test_the_lock_file_has_its_room_before_it_is_mapped(covers: Path, out: Path) -> None:
+    packed(covers, out, draw(covers, 2))
+    lock = (out / "lock.mdb").stat()
+    assert lock.st_blocks * 512 >= lock.st_size > 64 * 1024
+
+
+@pytest.mark.usefixtures("limited_files")
+def test_without_room_for_the_lock_file_nothing_is_left(out: Path) -> None:
+    with pytest.raises(ImageError, match="File too large; make room"):
+        StoreWriter(out, Manifest(SIZE, "stretch", 1, False, "covers"))
+    assert not out.exists()
+
+
+@pytest.fixture
+def limited_files() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("entries", [0, 1])
+def test_only_a_store_is_replaced(covers: Path, out: Path, entries: int) -> None:
+    ids = draw(covers, 1)
+    with lmdb.open(str(out)) as env, env.begin(write=True) as txn:
+        for n in range(entries):
+            txn.put(b"%d" % n, b"of another program")
+    before = (out / "data.mdb").read_bytes()
+    if not entries:
+        assert packed(covers, out, ids, overwrite=True).packed == 1
+        return
+    with pytest.raises(ImageError, match="is an LMDB but not a picture store: move it away"):
+        packed(covers, out, ids, overwrite=True)
+    assert (out / "data.mdb").read_bytes() == before

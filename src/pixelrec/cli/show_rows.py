@@ -53,11 +53,12 @@ def _form(out: Path | None, form: Form | None) -> Form:
 
 def _write(found: pl.DataFrame, form: Form, out: Path, raw: bool) -> None:
     from pixelrec.files.atomic import new_file, write_text
+    from pixelrec.files.table_file import write_table
 
     out.parent.mkdir(parents=True, exist_ok=True)
     if form == "parquet":
         with new_file(out, RequestError) as draft:
-            found.write_parquet(draft)
+            write_table(found, draft)
     elif form == "table":
         from rich.console import Console as Paper
 

@@ -10,6 +10,7 @@ import polars as pl
 from pixelrec.errors import FeatureError
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.files.atomic import new_file
+from pixelrec.files.table_file import write_table
 
 
 def export_vectors(features: FeatureFile, out: Path) -> list[Path]:
@@ -39,5 +40,5 @@ def export_vectors(features: FeatureFile, out: Path) -> list[Path]:
     vectors = np.ascontiguousarray(features.vectors)
     table = pl.DataFrame({"item_id": features.ids, "vector": vectors})
     with new_file(out, FeatureError) as draft:
-        table.write_parquet(draft)
+        write_table(table, draft)
     return [out]

@@ -27,6 +27,7 @@ import polars as pl
 from pixelrec.errors import FeatureError, some_of
 from pixelrec.files.atomic import new_folder, recover
 from pixelrec.files.regular import demand_regular
+from pixelrec.files.table_file import write_table
 
 NETWORK, RUN, CODES = "network", "run", "codes"  # kinds of origin, beside imported
 FORMAT, VERSION = "pixelrec features", 1
@@ -193,7 +194,7 @@ class FeatureWriter:
         if self.done != self.shape[0]:
             raise ValueError(f"{self.done} of {self.shape[0]} rows were written")
         self.close()
-        self.table.write_parquet(self.folder / IDS)
+        write_table(self.table, self.folder / IDS)
         vectors = _mapped(self.folder / VECTORS, self.shape)
         about = {
             "format": FORMAT,

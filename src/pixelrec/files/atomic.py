@@ -184,6 +184,10 @@ def _workplace(out: Path, error: type[PixelrecError], resumable: bool = False) -
             break
         except FileNotFoundError:  # its last holder has removed the folder meanwhile
             continue
+        except OSError:
+            with suppress(OSError):
+                work.rmdir()
+            raise
     if lock is None:
         by = holder(work / "lock")
         raise error(f"{out} is being written by {by}: wait until it has finished, or stop it")

@@ -50,8 +50,9 @@ class Lock:
                     continue
                 since = datetime.now().astimezone().isoformat(timespec="seconds")
                 text = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since})
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, text.encode())
+                with suppress(OSError):  # a full disk: what is written under the lock says so
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, text.encode())
             except BaseException:
                 os.close(descriptor)
                 raise

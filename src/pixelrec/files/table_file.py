@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +14,19 @@ if TYPE_CHECKING:
 
 
 def write_table(table: DataFrame, path: Path) -> None:
-    """Writes a table; an `OSError` if the disk is full, for which Polars has an error of its own."""
-    content = BytesIO()
-    table.write_parquet(content)
-    path.write_bytes(content.getbuffer())
+    """Writes a table; an `OSError` if the disk is full."""
+    with system_errors():
+        table.write_parquet(path)
+
+
+@contextmanager
+def system_errors() -> Iterator[None]:
+    """Turns the error of Polars about a write that the system refused into an `OSError`."""
+    from polars.exceptions import ComputeError
+
+    try:
+        yield
+    except ComputeError as error:
+        if not (number := re.search(r"\(os error (\d+)\)", str(error))):
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error

@@ -33,8 +33,8 @@ from pixelrec.images.decode import Decoded, Refused, decode, decoder_versions, r
 from pixelrec.images.folder import Covers, demand_covers, held
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.square import grey_square
-from pixelrec.images.store import form_of, is_open
-from pixelrec.images.writer import DATA, Manifest, StoreWriter, check_place, key_of
+from pixelrec.images.store import form_of, is_foreign, is_open
+from pixelrec.images.writer import DATA, Manifest, StoreWriter, check_place, foreign, key_of
 
 LARGEST_SIZE = 4096
 _DEFAULT: tuple[int, Fit] = (224, "stretch")
@@ -248,6 +248,8 @@ def _place(out: Path, overwrite: bool) -> AbstractContextManager[Path]:
     _demand_closed(out)
     if overwrite and out.exists():
         check_place(out)
+        if is_foreign(out):
+            raise foreign(out)
         return new_folder(out, ImageError, resumable=True)
     return in_place(out, ImageError)
 

@@ -27,6 +27,7 @@ from pixelrec.images.writer import (
     DAMAGE,
     DATA,
     KEY,
+    LOCK,
     MAX_READERS,
     PICTURES,
     STAMPS,
@@ -38,6 +39,7 @@ from pixelrec.images.writer import (
     damage,
     key_of,
     not_a_store,
+    reserve_lock,
 )
 
 _NAMED = 3  # items that an error names
@@ -252,6 +254,18 @@ def form_of(path: Path) -> tuple[int, Fit] | None:
     return manifest.size, manifest.fit
 
 
+def is_foreign(path: Path) -> bool:
+    """Whether another program's LMDB is at `path`; a damaged one may be ours."""
+    try:
+        if not check_metas(path):
+            return False
+        with closing(lmdb.open(str(path), readonly=True, lock=False)) as env, env.begin() as txn:
+            check_trees(path, txn)
+            return txn.get(KEY) is None and txn.stat()["entries"] > 0
+    except (ImageError, lmdb.Error):
+        return False
+
+
 _stores: WeakValueDictionary[tuple[int, int], PictureStore] = WeakValueDictionary()
 _stores_lock = threading.Lock()
 
@@ -270,8 +284,13 @@ def _environment(path: Path) -> Any:
     is as large as the disk, so that a store that another process packs into does not outgrow it.
     """
     check_metas(path)
-    lock = path / "lock.mdb"
+    lock = path / LOCK
     writable = os.access(lock if lock.exists() else path, os.W_OK)
+    if writable:
+        try:
+            reserve_lock(path)
+        except OSError:  # the disk is full, so nobody packs
+            writable = False
     opening = partial(lmdb.open, str(path), readonly=True, lock=writable, max_dbs=2, max_readers=MAX_READERS)
     try:
         try:

@@ -28,6 +28,7 @@ import numpy as np
 
 from pixelrec.choices import Fit
 from pixelrec.console.numbers import with_prefix
+from pixelrec.console.progress import progress_line
 from pixelrec.errors import ImageError, option
 from pixelrec.files.regular import demand_regular
 from pixelrec.images.covers import Stamp
@@ -35,7 +36,7 @@ from pixelrec.images.pages import Meta, PageDamage, check_pages, read_metas
 
 FORMAT = "pixelrec pictures"
 VERSION = 2
-DATA = "data.mdb"  # LMDB's name of the file
+DATA, LOCK = "data.mdb", "lock.mdb"  # LMDB's names of the files
 KEY = b"manifest"
 PICTURES = b"pictures"
 STAMPS = b"stamps"
@@ -54,6 +55,7 @@ DAMAGE = (
     lmdb.VersionMismatchError,
 )
 MAX_READERS = 1024  # threads and processes that read at once; the first to open the store decides for all
+_LOCK_BYTES = MAX_READERS * 64 + 4096  # of the lock file, at least
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,11 @@ def not_a_store(path: Path) -> ImageError:
     return ImageError(f"{path} is not a picture store: pack one with `pixelrec images pack`")
 
 
+def foreign(path: Path) -> ImageError:
+    """The error for an LMDB of another program."""
+    return ImageError(f"{path} is an LMDB but not a picture store: move it away")
+
+
 def damage(path: Path, what: str) -> ImageError:
     """The error for a damaged store."""
     return ImageError(
@@ -137,6 +144,22 @@ def check_metas(path: Path) -> list[Meta]:
         raise damage(path, str(found)) from None
     except OSError as error:
         raise ImageError(f"cannot read the picture store {path}: {error.strerror or error}") from None
+
+
+def reserve_lock(path: Path) -> None:
+    """Takes the room of LMDB's lock file, which it maps: on a full disk, the process would die of a signal.
+
+    Raises:
+        OSError: the disk has none.
+    """
+    with (path / LOCK).open("ab", buffering=0) as file:
+        missing = 0 if file.tell() else _LOCK_BYTES
+        try:
+            while missing:
+                missing -= file.write(bytes(missing))
+        except OSError:
+            (path / LOCK).unlink()
+            raise
 
 
 def check_trees(path: Path, txn: Any) -> None:
@@ -181,12 +204,19 @@ class StoreWriter:
         self._waiting: list[tuple[bytes, bytes, bytes | None]] = []
         check_metas(path)
         try:
+            reserve_lock(path)
             self._env = lmdb.open(
                 str(path), map_size=_SPARE, max_dbs=2, max_readers=MAX_READERS, sync=False, meminit=False
             )
         except DAMAGE as error:
             raise damage(path, str(error)) from None
-        except (lmdb.Error, OSError) as error:
+        except OSError as error:
+            with suppress(OSError):  # a folder that was made for it
+                path.rmdir()
+            raise ImageError(
+                f"cannot write the picture store {path}: {error.strerror}; make room or choose another place"
+            ) from None
+        except lmdb.Error as error:
             raise ImageError(
                 f"cannot write the picture store {path}: {error}; close it first if this process has it open"
             ) from None
@@ -211,9 +241,15 @@ class StoreWriter:
     def stamps(self) -> dict[bytes, Stamp]:
         """Key → stamp of every picture that was made from a cover and is sound: all of them are read."""
         found, pixels = {}, self.manifest.picture_bytes
+        line = progress_line("checking packed pictures", self.count())
         try:
-            with self._env.begin(buffers=True) as txn, closing(txn.cursor(self._stamps)) as cursor:
-                for view, origin in cursor:
+            with (
+                line as advance,
+                self._env.begin(buffers=True) as txn,
+                closing(txn.cursor(self._stamps)) as all_,
+            ):
+                for view, origin in all_:
+                    advance()
                     key = bytes(view)
                     picture = txn.get(key, b"", self._pictures)
                     if cover_digest(key, bytes(origin)) is not None and cover_size(key, picture, pixels):
@@ -324,7 +360,7 @@ class StoreWriter:
         with self._env.begin(write=True) as txn:
             text = txn.get(KEY)
             if text is None and txn.stat()["entries"]:
-                raise ImageError(f"{self.path} is an LMDB but not a picture store: move it away")
+                raise foreign(self.path)
             if text is None:
                 txn.put(KEY, manifest.to_bytes())
             self.manifest = manifest if text is None else self._agreed(text, manifest)
@@ -354,7 +390,7 @@ def check_place(path: Path) -> None:
     """Makes the folder of a store; an `ImageError` if it holds files of others or cannot be made."""
     if path.exists() and not path.is_dir():
         raise ImageError(f"{path} is a file, expected a folder for the picture store: move it away")
-    if path.is_dir() and (strangers := {p.name for p in path.iterdir()} - {DATA, "lock.mdb"}):
+    if path.is_dir() and (strangers := {p.name for p in path.iterdir()} - {DATA, LOCK}):
         raise ImageError(f"{path} is not a picture store (it holds {sorted(strangers)[0]!r}): move that away")
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from pixelrec.console.progress import OnProgress
 from pixelrec.errors import RequestError
 from pixelrec.files.atomic import new_file
 from pixelrec.files.csv_text import csv_text
+from pixelrec.files.table_file import system_errors
 from pixelrec.runs.recommendations import Recommendations
 
 
@@ -70,7 +71,8 @@ def _write_parquet(frames: Iterator[pl.DataFrame], path: Path) -> None:
         yield first
         yield from frames
 
-    register_io_source(parts, schema=first.schema).sink_parquet(path)
+    with system_errors():
+        register_io_source(parts, schema=first.schema).sink_parquet(path)
 
 
 def _write_csv(frames: Iterator[pl.DataFrame], path: Path, raw: bool) -> None:

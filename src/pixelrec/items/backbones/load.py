@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ import torch
 
 from pixelrec.console.numbers import with_prefix
 from pixelrec.errors import RecipeError, nearest
+from pixelrec.files.memory import memory_limit
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.checkpoint import (
     Checkpoint,
@@ -247,8 +247,7 @@ def _demand_memory(family: str, config: Any) -> None:
         with quiet_transformers(), torch.device("meta"):
             model = FAMILIES[family].model_class()(config)
         needed = sum(tensor.nbytes for tensor in model.parameters())
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if needed > memory:
+        if needed > (memory := memory_limit()):
             raise ValueError(f"its weights take {with_prefix(needed)} of {with_prefix(memory)} of memory")
 
 
