@@ -26,6 +26,7 @@ from pixelrec.items.backbones.load import (
     rebuild_backbone,
 )
 from pixelrec.items.backbones.picture_input import CLIP_MEAN, CLIP_STD, DEFAULT_SIZE, HALF
+from pixelrec.numerics.memory import keep_freed_memory
 
 CLIP_RESNET, CNN_F = "clip_resnet", "cnnf"
 NETWORKS = (*FAMILIES, CLIP_RESNET, CNN_F)
@@ -47,6 +48,7 @@ class NetworkConfig:
 
 def make_network(config: NetworkConfig) -> AbstractBackbone:
     """The network of a recipe, in fp32 and eval mode; `RecipeError` for unsuitable options."""
+    keep_freed_memory()
     if config.family is not None and config.family not in NETWORKS:
         raise RecipeError(f"items.family is {config.family!r}; {nearest(config.family, NETWORKS)}")
     file = config.source is not None and as_path(config.source).suffix in _WEIGHT_FILES
@@ -77,6 +79,7 @@ def make_network(config: NetworkConfig) -> AbstractBackbone:
 
 def rebuild_network(described: Mapping[str, Any], attention: Attention = "auto") -> AbstractBackbone:
     """The network of a `describe`, with random weights to be replaced by saved ones."""
+    keep_freed_memory()
     if described["family"] == CLIP_RESNET:
         return rebuild_clip_resnet(described)
     if described["family"] == CNN_F:
