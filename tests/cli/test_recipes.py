@@ -45,3 +45,11 @@ def test_the_list_loads_no_pytorch() -> None:
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes", "--schema"]) == 0
     assert "users" in json.loads(capsys.readouterr().out)["properties"]
+
+
+def test_recipes_over_vectors_need_a_file_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipes"]) == 0
+    told = capsys.readouterr().out
+    needs = {line.split()[0]: line for line in told.splitlines()[1:] if "  " in line}
+    assert " feature file " in needs["sasrec-features"] and " codes " in needs["sasrec-codes"]
+    assert "MODEL- " not in told  # a published recipe may be named after its model alone

@@ -248,7 +248,7 @@ def test_users_that_are_left_out_and_the_spread_of_the_lists_are_told() -> None:
     shown = Exposure(460, 90, 1000, 0.4, (("i1", 7),))
     text = printed(replace(FOUND, repeats=40, exposure=shown), 200)
     assert "40 of 500 users are left out: their test event repeats an item of their history" in text
-    assert "lists of 10 for 460 users show 90 of 1,000 items (9.0 %), Gini 0.40" in text
+    assert "coverage: the top 10 of 460 users contain 90 of 1,000 items (9.0 %), Gini 0.40" in text
 
 
 def test_the_frame_has_intervals_and_slices() -> None:

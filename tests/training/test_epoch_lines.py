@@ -20,9 +20,12 @@ START = {"epoch": 0, "NDCG@10": 0.2, "seconds": 0.0}
 
 
 def test_the_announcement_says_what_ends_training() -> None:
-    assert "up to 200 epochs of 1,234 windows" in announcement(200, 1234, 20, "NDCG@10")
-    assert "fewer if 20 epochs bring no better NDCG@10\n" in announcement(200, 1234, 20, "NDCG@10")
-    assert "fewer" not in announcement(1, 1, 0, "NDCG@10")
+    told = announcement(200, 1234, 20, "NDCG@10")
+    assert "up to 200 epochs of 1,234 windows" in told
+    assert "stops after 20 epochs without a better NDCG@10 on validation\n" in told
+    assert max(map(len, told.splitlines())) <= 80
+    for patience in (0, 20):  # none, or more than there are epochs
+        assert "stops" not in announcement(20, 1, patience, "NDCG@10")
 
 
 def test_the_time_left_counts_validation() -> None:

@@ -30,6 +30,8 @@ def as_paths(values: Place | Sequence[Place], name: str) -> list[Path]:
     """One path or several; raises `RequestError` for what is no path, or none at all."""
     if isinstance(values, str | PathLike):
         return [as_path(values, name)]
+    if not isinstance(values, Sequence):  # a data frame, above all, whose elements are columns
+        raise RequestError(f"{name} is {shown(values)}; expected a path or a list of paths")
     found = [as_path(value, f"one of {name}") for value in as_list(values, name)]
     if not found:
         raise RequestError(f"{name} is empty; expected at least one path")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pixelrec.cli.arguments import entry
 
+VECTORS = {"features": "feature file", "regions": "feature file", "codes": "codes"}  # by item encoder
 START = {"sasrec-id": "over ids", "sasrec-mobilenet": "over pictures"}
 # Parameters of the picture networks on the hub, in millions.
 PARAMETERS = {
@@ -50,10 +51,12 @@ def _row(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     sections = [values["items"], *values["items"].get("parts", {}).values()]
     networks = [section for section in sections if section.get("name") == "pixels"]
     source = networks[0].get("source") if networks else None
+    vectors = [VECTORS[section["name"]] for section in sections if section.get("name") in VECTORS]
     return {
         "recipe": name,
         "about": values.get("about", ""),
         "pictures": bool(networks),
+        "vectors": vectors[0] if vectors else None,
         "source": source,
         "revision": networks[0].get("revision") if networks else None,
         "million_parameters": PARAMETERS.get(source) if source else None,
@@ -72,8 +75,9 @@ def _listed(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         *lines,
         "",
         f"Start here: {starts}.",
-        "88 M: a network of 88 million parameters: a download, or items.source FOLDER.",
-        "Networks of a few millions suit a laptop, larger ones a GPU.",
+        "88 M: a picture network of 88 million parameters, downloaded unless",
+        "--items.source is a folder. 2 M suit a laptop, 24 M and more a GPU.",
+        "feature file: pixelrec features extract or import; codes: pixelrec codes fit.",
         "",
         "As published (arXiv 2309.06789); networks -rn… need a file, see docs/pixels.md:",
         *_published([row["recipe"] for row in rows if row not in own]),
@@ -82,7 +86,7 @@ def _listed(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _needs(row: Mapping[str, Any]) -> str:
     if not row["pictures"]:
-        return "events"
+        return row["vectors"] or "events"
     millions = row["million_parameters"]
     return f"covers, {millions} M" if millions else "covers"
 
@@ -99,7 +103,10 @@ def _published(names: Sequence[str]) -> list[str]:
     networks: dict[str, list[str]] = {}
     for network, those in models.items():
         networks.setdefault(", ".join(those), []).append(f"-{network}")
-    lines = [f"published/MODEL{', '.join(each)} for {those}" for those, each in networks.items()]
+    lines = [
+        f"published/MODEL{', '.join(each)} for {those}" if each != ["-"] else f"published/MODEL for {those}"
+        for those, each in networks.items()
+    ]
     return [line for long in lines for line in textwrap.wrap(long, 80, subsequent_indent="    ")]
 
 

@@ -53,8 +53,8 @@ def print_evaluation(found: EvaluationResult, console: Console) -> None:
     _print_slices(found, console)
     if spread := found.exposure:
         say(
-            f"\nlists of {LISTED} for {spread.users:,} users show {spread.shown:,} of {spread.items:,} items "
-            f"({percent(spread.shown / spread.items, 1)} %), Gini {spread.gini:.2f}",
+            f"\ncoverage: the top {LISTED} of {spread.users:,} users contain {spread.shown:,} of "
+            f"{spread.items:,} items ({percent(spread.shown / spread.items, 1)} %), Gini {spread.gini:.2f}",
             console,
             "dim",
         )

@@ -25,10 +25,10 @@ def print_results(results: Results, console: Console) -> None:
     console.print(first_that_fits(tables, console))
     if any(row.against for row in results.rows):
         best = results.best_baseline
-        legend = f"± and vs: 95 % over users. ▲ clearly ahead of {best}, the best baseline; "
-        say(f"\n{legend}≈ no clear difference; ▼ clearly behind", console, "dim")
+        legend = f"▲ clearly ahead of {best}, the best baseline; ≈ no clear difference; ▼ clearly behind"
+        say(f"\n±: half the 95 % interval over users\n{legend}", console, "dim")
     if results.long_tail_best:
-        marks = f"; its ▲ ≈ ▼: beside {results.long_tail_best}, the best baseline there"
+        marks = f"; ▲ ≈ ▼ there: against {results.long_tail_best}, the best baseline"
         which = f"long-tail: {METRIC} on the {results.long_tail:,} users whose item has {LONG_TAIL.events}"
         say(which + (marks if results.long_tail_compares else ""), console, "dim")
 

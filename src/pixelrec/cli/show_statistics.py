@@ -21,11 +21,11 @@ def print_statistics(found: Statistics, console: Console) -> None:
     if found.exact_repeats:
         done = "kept" if found.repeats_kept else "dropped"
         counts.add_row(f"rows that repeat user, item and time, {done}", f"{found.exact_repeats:,}")
-    counts.add_row("interactions with an item of earlier ones", f"{percent(found.repeats)} %")
-    counts.add_row("test events with such an item", f"{percent(found.repeated_tests)} %")
-    counts.add_row("users below 3 events, not evaluated", f"{found.not_evaluated:,}")
+    counts.add_row("repeat purchases, of all interactions", f"{percent(found.repeats)} %")
+    counts.add_row("repeat purchases, of the test events", f"{percent(found.repeated_tests)} %")
+    counts.add_row("users with fewer than 3 events, not evaluated", f"{found.not_evaluated:,}")
     if found.undescribed < found.items:  # there is a table of items
-        counts.add_row("items without information", f"{found.undescribed:,}")
+        counts.add_row("items without a row in the items table", f"{found.undescribed:,}")
     counts.add_row("first event (UTC)", f"{found.first:%Y-%m-%d %H:%M}")
     counts.add_row("last event (UTC)", f"{found.last:%Y-%m-%d %H:%M}")
     spreads = Table(box=None, pad_edge=False, header_style="dim")

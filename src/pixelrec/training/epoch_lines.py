@@ -13,11 +13,13 @@ RECENT = 5  # epochs that the time left is estimated from
 
 def announcement(epochs: int, windows: int, patience: int, monitor: str) -> str:
     """What is going to be trained, and what the lines of epochs show."""
-    end = f", fewer if {plural(patience, 'epoch')} bring no better {monitor}" if patience else ""
-    return (
-        f"training   up to {plural(epochs, 'epoch')} of {plural(windows, 'window')} (histories with targets)"
-        f"{end}\n           below: training loss, {monitor} on validation, time and windows/s of training"
-    )
+    stop = f"stops after {plural(patience, 'epoch')} without a better {monitor} on validation"
+    lines = [
+        f"training   up to {plural(epochs, 'epoch')} of {plural(windows, 'window')}, parts of histories",
+        *([stop] if 0 < patience < epochs else []),
+        f"each line: training loss, {monitor} on validation, time, windows/s",
+    ]
+    return "\n           ".join(lines)
 
 
 def epoch_line(rows: Sequence[Mapping[str, Any]], monitor: str, epochs: int, *, better: bool) -> str:

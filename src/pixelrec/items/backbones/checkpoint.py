@@ -154,7 +154,8 @@ def _downloaded(name: str, revision: str | None, patterns: list[str]) -> Path:
         ) from error
     except (errors.LocalEntryNotFoundError, errors.HfHubHTTPError, OSError) as error:
         raise RecipeError(
-            f"{name} is no folder here, and the hub cannot be reached; give a folder, or connect first"
+            f"{name} is no folder here, and the hub cannot be reached; set items.source to a folder, "
+            "or connect first"
         ) from error
 
 
