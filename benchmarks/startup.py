@@ -55,6 +55,21 @@ images pack covers --data data --threads 0
 images pack covers
 images check nowhere
 images check covers --data nowhere
+features extract nowhere --source x --out new
+features extract data --out new
+features extract data --run nowhere --out new
+features import nowhere --out new
+features import log.csv --out new --by-number
+features export nowhere --out new.npy
+features inspect nowhere --data data
+features inspect full --data nowhere
+codes fit nowhere --out new
+codes fit full --out new --quantiser pq
+codes assign nowhere --picture log.csv
+similar nowhere --item x
+similar full
+similar full --item x --sheet new.htm
+similar full --picture nowhere
 cache nowhere
 cache full
 cache data --unused-days x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pixelrec.api.arguments import Place, as_features, as_path, as_pictures, as_whole, check_flag, names_of
 from pixelrec.choices import Quantiser
@@ -46,13 +46,14 @@ def fit_codes(
     check_flag(overwrite, "overwrite")
     if entries > 32_767:
         raise RequestError(f"size is {entries}; expected at most 32767")
+    if quantiser not in get_args(Quantiser):
+        raise RequestError(f"quantiser is {quantiser!r}; {nearest(str(quantiser), get_args(Quantiser))}")
+    opened, place = as_features(features), as_path(out, "out")
     from pixelrec.features import codes
 
-    if quantiser not in codes.KINDS:
-        raise RequestError(f"quantiser is {quantiser!r}; {nearest(str(quantiser), codes.KINDS)}")
     return codes.fit_codes(
-        as_features(features),
-        as_path(out, "out"),
+        opened,
+        place,
         kind=quantiser,
         levels=count,
         size=entries,

@@ -201,9 +201,10 @@ def export_features(features: FeatureFile | Place, *, out: Place) -> list[Path]:
     Returns:
         The files that were written.
     """
+    opened, place = as_features(features), as_path(out, "out")
     from pixelrec.features.exporting import export_vectors
 
-    return export_vectors(as_features(features), as_path(out, "out"))
+    return export_vectors(opened, place)
 
 
 def inspect_features(
