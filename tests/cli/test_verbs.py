@@ -120,6 +120,7 @@ def test_help_lists_every_exit_status(capsys: pytest.CaptureFixture[str]) -> Non
             "internal error (PanicException: a panic)",
         ),
         (RuntimeError("unable to open file x: Too many open files (24)"), 2, "too many open files: raise"),
+        (RuntimeError("Symlink loop from 'x'"), 2, "Symlink loop from 'x': the link points to itself"),
         (OSError(24, "Too many open files", "x"), 2, "x: Too many open files"),
     ],
     ids=str,

@@ -6,7 +6,7 @@ from io import StringIO
 
 import pytest
 
-from pixelrec.console.terminal import Screen, first_that_fits, plain_table, printable, say
+from pixelrec.console.terminal import Output, Screen, first_that_fits, plain_table, printable, say
 
 HOSTILE = "a\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\x7f"
 HARMLESS = "a\\x1b]0;owned\\x07\\x1b[2J\\x9b31m\\u202egnp.exe\\u2066\\x7f"
@@ -48,3 +48,9 @@ def test_the_first_table_that_fits() -> None:
     tables = [plain_table("x" * width) for width in (50, 30, 10)]
     assert first_that_fits(tables, Screen(width=32)) is tables[1]
     assert first_that_fits(tables, Screen(width=5)) is tables[2]
+
+
+@pytest.mark.parametrize(("columns", "width"), [("0", 80), ("120", 120)])
+def test_a_width_of_zero_is_none(monkeypatch: pytest.MonkeyPatch, columns: str, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert Screen.on(Output(StringIO())).width == width

@@ -241,3 +241,12 @@ def test_without_locks_files_and_folders_are_still_written_whole(
         write(tmp_path / "out", "text")
     assert names(tmp_path) == [".x.01234567.draft", "out", "x"]
     assert read(tmp_path / "out") == "text"
+
+
+def test_the_root_is_named_as_a_mount_point() -> None:
+    assert whole(Path("/")) == Path("/")
+    with (
+        pytest.raises(DataError, match="/: a mount point cannot be replaced"),
+        new_folder(Path("/"), DataError),
+    ):
+        pass

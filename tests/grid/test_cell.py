@@ -7,16 +7,20 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from pixelrec.console.terminal import Screen
 from pixelrec.errors import RunError
 from pixelrec.files.lock import holder
 from pixelrec.grid.cell import Cell, check_same_networks
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.process import CellProcess, threads
+from pixelrec.grid.progress import ProgressPrinter
+from pixelrec.grid.runner import Runner
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs.machine import peak_memory
 
@@ -100,3 +104,17 @@ def test_seeds_start_from_the_same_weights_of_a_run(grid: Grid, weights: str) ->
     refused = pytest.raises(RunError, match="other weights of /runs/first than .*seed-0: .*exchanged")
     with nullcontext() if weights == "one" else refused:
         check_same_networks(cells)
+
+
+def test_the_lock_file_of_a_killed_process_is_removed_when_its_cell_is_done(
+    grid: Grid, finish: Callable[[Cell], object]
+) -> None:
+    for cell in grid.in_turn():
+        finish(cell)
+        cell.lock_file.touch()
+    held = grid.in_turn()[0].lock()
+    assert held is not None
+    runner = Runner(grid, 1, ProgressPrinter(grid, Screen(quiet=True)), lambda: None)
+    assert runner.run() is None
+    with held:
+        assert [cell for cell in grid.in_turn() if cell.lock_file.exists()] == grid.in_turn()[:1]

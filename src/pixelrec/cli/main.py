@@ -64,6 +64,8 @@ def _explained(error: BaseException) -> tuple[str, int]:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}; --debug shows where", 2
     about = f"{type(error).__name__}: {error}"
+    if "Symlink loop" in about:  # of Python before 3.13, which has no other class for it
+        return f"{error}: the link points to itself; choose another place", 2
     if "Too many open files" in about or "TooManyOpenFiles" in about:  # a library's own error
         return "too many open files: raise the limit, as with `ulimit -n 1024`; --debug shows where", 2
     return f"internal error ({about}); --debug shows where: please report it", INTERNAL

@@ -89,7 +89,8 @@ class Screen(Console):
     def on(cls, output: Output, *, quiet: bool = False) -> Self:
         """For sentences that are taken literally and, but on a terminal, not wrapped."""
         file = cast(IO[str], output)
-        return cls(file=file, soft_wrap=True, markup=False, emoji=False, quiet=quiet)
+        given = {name: text for name, text in os.environ.items() if name != "COLUMNS" or text.strip("0")}
+        return cls(file=file, soft_wrap=True, markup=False, emoji=False, quiet=quiet, _environ=given)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Segments with printable text. A table measures its cells before: give it `printable` ones."""

@@ -170,7 +170,7 @@ def _remove_dead_drafts(path: Path) -> None:
 
 
 def _work(out: Path) -> Path:
-    return out.with_name(f".{out.name}.draft")
+    return out.parent / f".{out.name}.draft"  # `with_name` refuses the root
 
 
 @contextmanager

@@ -29,6 +29,7 @@ class Runner:
     ) -> None:
         self.grid, self.jobs, self.progress, self.changed = grid, jobs, progress, changed
         self.left = [cell for cell in grid.in_turn() if cell.state(grid.split) != "done"]
+        self._clear_locks()
         self.running: list[CellProcess] = []
         self.elsewhere: set[str] = set()  # cells that were seen locked by other processes
 
@@ -52,6 +53,12 @@ class Runner:
             for process in self.running:
                 process.kill()
                 process.close()
+
+    def _clear_locks(self) -> None:
+        """Removes the lock files of killed processes that had done their cell."""
+        for cell in self.grid.in_turn():
+            if cell not in self.left and cell.lock_file.exists() and (lock := cell.lock()):
+                lock.release()
 
     def _start_some(self) -> None:
         for cell in list(self.left):
