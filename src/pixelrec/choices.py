@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from pixelrec.errors import RequestError, nearest
 
 Split: TypeAlias = Literal["validation", "test"]
+Precision: TypeAlias = Literal["fp32", "bf16", "fast"]
 Fit: TypeAlias = Literal["stretch", "crop", "pad"]
 """How a picture becomes square."""
 Missing: TypeAlias = Literal["error", "grey", "drop-item"]

@@ -24,7 +24,8 @@ from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recipe.build import build_recommender
 from pixelrec.recipe.recipe import Recipe, read_recipe, recipes
 from pixelrec.recommender import Recommender
-from pixelrec.training.optimiser import Optimiser, OptimiserConfig
+from pixelrec.training.config import OptimiserConfig
+from pixelrec.training.optimiser import Optimiser
 
 SIZE = 32
 FOUR = {"depths": [1, 2, 3, 1]}

@@ -9,7 +9,8 @@ from torch import nn
 from pixelrec.blocks.embedding_table import EmbeddingTable
 from pixelrec.blocks.scoring import Cosine
 from pixelrec.errors import RecipeError
-from pixelrec.training.optimiser import Optimiser, OptimiserConfig
+from pixelrec.training.config import OptimiserConfig
+from pixelrec.training.optimiser import Optimiser
 
 
 class Model(nn.Module):

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pixelrec.batch import DatasetSpec, Items, Payload
-from pixelrec.choices import Fit
+from pixelrec.choices import Fit, Precision
 from pixelrec.hyperparameters import Width
 from pixelrec.images.store import PictureStore
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
@@ -40,7 +40,7 @@ from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.lora import add_lora
 from pixelrec.items.pictures import Pictures
 from pixelrec.items.projection import Activation, Norm, Projection, ProjectionInit
-from pixelrec.numerics.precision import Precision, emulation_line, is_bf16
+from pixelrec.numerics.precision import emulation_line, is_bf16
 
 CATALOGUE_BYTES = 256 << 20  # loaded together when the catalogue is encoded
 MEASURED = 8  # pictures passed once to measure the memory of their activations

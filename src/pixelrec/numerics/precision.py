@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Precision = Literal["fp32", "bf16", "fast"]
+from pixelrec.choices import Precision
+
 _CPU_WORDS = ("avx512_bf16", "amx_bf16", "bf16")  # x86, x86 with tiles, ARM
 
 

@@ -16,7 +16,7 @@ from pixelrec.recipe.unknown import demand_known
 from pixelrec.recipe.yaml_text import LARGEST, read_yaml, write_yaml
 
 if TYPE_CHECKING:
-    from pixelrec.training.loop import TrainingConfig
+    from pixelrec.training.config import TrainingConfig
 
 SHIPPED = files("pixelrec") / "recipe" / "shipped"
 
@@ -38,7 +38,7 @@ class Recipe:
 
     @property
     def training(self) -> TrainingConfig:
-        from pixelrec.training.loop import TrainingConfig
+        from pixelrec.training.config import TrainingConfig
 
         return TrainingConfig(**self.config["training"])
 

@@ -8,15 +8,13 @@ from typing import Any
 
 from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.data.sampling import NEGATIVES
-from pixelrec.data.views import Windowing
 from pixelrec.errors import RecipeError, nearest, similar
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder
 from pixelrec.recipe.options import options_of
 from pixelrec.recipe.overrides import DEFAULT_NAMES, at
-from pixelrec.training.loop import TrainingConfig
+from pixelrec.recipe.unknown import plain_sections
 from pixelrec.training.losses import LOSSES
-from pixelrec.training.optimiser import OptimiserConfig
 from pixelrec.users import USER_MODELS
 from pixelrec.users.user_model import AbstractUserModel
 
@@ -27,11 +25,7 @@ NAMED: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "negatives": NEGATIVES,
     "loss": LOSSES,
 }
-PLAIN: Mapping[str, type] = {
-    "windowing": Windowing,
-    "optimiser": OptimiserConfig,
-    "training": TrainingConfig,
-}
+PLAIN: Mapping[str, type] = plain_sections()
 PART = re.compile(r"[A-Za-z]\w*", re.ASCII)  # a name that the command line can say
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from pixelrec.errors import RecipeError, similar
@@ -46,6 +47,14 @@ _MEANT = {name: key for key, names in _OTHER_NAMES.items() for name in names.spl
 _NOTES = {"training.device": ", which is auto (a GPU where there is one) or cpu"}
 
 
+def plain_sections() -> dict[str, type]:
+    """The sections of `OWN`, each with the class of its options; none of them loads PyTorch."""
+    from pixelrec.data.views import Windowing
+    from pixelrec.training.config import OptimiserConfig, TrainingConfig
+
+    return {"windowing": Windowing, "optimiser": OptimiserConfig, "training": TrainingConfig}
+
+
 def demand_known(values: Mapping[str, Any], overrides: Iterable[str]) -> None:
     """Raises `RecipeError` for keys that no recipe can have, without loading the classes of a recipe."""
     inner = [f"{name}.{key}" for name in OWN if isinstance(values.get(name), Mapping) for key in values[name]]
@@ -54,6 +63,16 @@ def demand_known(values: Mapping[str, Any], overrides: Iterable[str]) -> None:
         strange = section not in (*SECTIONS, *TOP) or (section in TOP[:-1] and word)
         if strange or (section in OWN and _MEANT.get(word, key) != key):
             raise RecipeError(f"unknown key {key!r}; {hint(key, ())}")
+        if section in OWN and word and f"{section}.{word.partition('.')[0]}" not in (own := _own_options()):
+            raise RecipeError(f"unknown key {key!r}; {hint(key, sorted({*own, *_OTHER_NAMES}))}")
+
+
+@cache
+def _own_options() -> frozenset[str]:
+    from pixelrec.recipe.options import options_of
+
+    chosen = plain_sections().items()
+    return frozenset(f"{section}.{option.key}" for section, each in chosen for option in options_of(each))
 
 
 def hint(key: str, known: Iterable[str]) -> str:

@@ -28,10 +28,11 @@ from pixelrec.runs.place import claimed, training_lock
 from pixelrec.runs.run import Run, new_folder
 from pixelrec.runs.validate import sharded_catalogue, validate
 from pixelrec.runs.warm_start import WarmStart, start_from
+from pixelrec.training.config import OptimiserConfig
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import JOURNAL, Journal, rows_until
 from pixelrec.training.loop import Parts, demand_position, fit, validate_start
-from pixelrec.training.optimiser import Optimiser, OptimiserConfig
+from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
 from pixelrec.training.state import Progress, load_state
 

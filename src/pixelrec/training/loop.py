@@ -8,10 +8,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Annotated, Literal, final
+from typing import final
 
 import torch
-from annotated_types import Interval
 from torch import Tensor, nn
 
 from pixelrec.batch import Batch, Scores
@@ -21,8 +20,9 @@ from pixelrec.console.terminal import say
 from pixelrec.data.batcher import Batcher
 from pixelrec.errors import DivergedError, RunError
 from pixelrec.files.atomic import new_folder
-from pixelrec.numerics.precision import Precision, is_bf16
+from pixelrec.numerics.precision import is_bf16
 from pixelrec.recommender import Recommender
+from pixelrec.training.config import Schedule, TrainingConfig
 from pixelrec.training.epoch_lines import announcement, epoch_line, summary
 from pixelrec.training.first_loss import chance, far_from_chance
 from pixelrec.training.interruption import Interruption
@@ -35,44 +35,6 @@ Loss = Callable[[Scores], Tensor]
 READ_EVERY = 16  # losses left on an accelerator before they are read, because each reading waits for it
 AGREE_EVERY = 16  # steps between two agreements of several processes, at most
 GO_ON, SAVE, STOP = range(3)
-Schedule = Literal["constant", "cosine", "linear"]
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """The choices of a recipe about training.
-
-    Args:
-        epochs: the largest number of epochs.
-        batch_size: windows (or pairs, or prefixes) per step and process.
-        patience: epochs without a better validation metric before training stops; 0 never stops early.
-        monitor: the validation metric that picks the best epoch.
-        precision: `bf16` computes matrix products in bfloat16 where that is safe, `fast` does so on devices
-            that multiply it themselves; scores and ranks stay fp32.
-        accumulate: batches whose gradients are summed into one step.
-        clip: the largest joint norm of all gradients; 0 never clips.
-        schedule: the learning rate after the warm-up.
-        warmup: steps over which the learning rate rises.
-        save_minutes: minutes between two saves of the state within an epoch; 0 saves at ends of epochs only.
-        loader_threads: threads that build batches ahead; 0 builds them in between steps.
-        device: `auto` takes an accelerator where there is one.
-        warm_start: a run whose best weights training starts from, where they fit, and which are this run's
-            best until an epoch is better; `{seed}` in it is the seed.
-    """
-
-    epochs: Annotated[int, Interval(ge=1, le=1_000_000)] = 200
-    batch_size: Annotated[int, Interval(ge=1, le=100_000_000)] = 128
-    patience: Annotated[int, Interval(ge=0, le=1_000_000)] = 20
-    monitor: str = "NDCG@10"
-    precision: Precision = "fp32"
-    accumulate: Annotated[int, Interval(ge=1, le=1_000_000)] = 1
-    clip: Annotated[float, Interval(ge=0, le=1e9)] = 0.0
-    schedule: Schedule = "constant"
-    warmup: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 0
-    save_minutes: Annotated[float, Interval(ge=0, le=1e6)] = 10.0
-    loader_threads: Annotated[int, Interval(ge=0, le=1000)] = 1
-    device: Literal["auto", "cpu"] = "auto"
-    warm_start: str | None = None
 
 
 @dataclass(frozen=True)

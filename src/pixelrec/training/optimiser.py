@@ -3,75 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Literal, final
+from typing import final
 
 import torch
-from annotated_types import Interval
 from torch import Tensor, nn
-from typing_extensions import TypedDict  # of typing, pydantic cannot tell optional keys before Python 3.12
 
 from pixelrec.blocks.embedding_table import EmbeddingTable
 from pixelrec.errors import RecipeError, RunError, nearest
-from pixelrec.hyperparameters import LearningRate, WeightDecay
+from pixelrec.training.config import GroupConfig, OptimiserConfig
 from pixelrec.training.row_adamw import EPSILON, RowAdamW
-
-
-class GroupConfig(TypedDict, total=False):
-    """The rate and the decay of some parameters."""
-
-    learning_rate: LearningRate
-    weight_decay: WeightDecay
-
-
-@dataclass(frozen=True)
-class OptimiserConfig:
-    """The choices of a recipe about AdamW (Loshchilov and Hutter, arXiv 1711.05101).
-
-    Args:
-        learning_rate: peak rate of all parameters, unless the next two differ.
-        items_learning_rate: peak rate of the item encoder.
-        backbone_learning_rate: peak rate of picture networks inside the item encoder.
-        weight_decay: decay of all parameters but a learned temperature, unless the next two differ.
-        items_weight_decay: weight decay of the item encoder.
-        backbone_weight_decay: weight decay of picture networks inside the item encoder.
-        groups: rate and decay of some parameters by the beginning of their name, the longest that fits, such
-            as {users.visual: {learning_rate: 1.0e-04, weight_decay: 0.1}}; what is left out is as above.
-        beta1: decay of the mean of gradients.
-        beta2: decay of the mean of squared gradients.
-        rows: the update of embedding tables: `lazy` replays skipped steps in closed form, `dense` updates
-            every row at every step, `auto` is `lazy` on a CPU (if beta1 is at most beta2) and `dense`
-            elsewhere.
-    """
-
-    learning_rate: LearningRate = 1e-3
-    items_learning_rate: LearningRate | None = None
-    backbone_learning_rate: LearningRate | None = None
-    weight_decay: WeightDecay = 0.0
-    items_weight_decay: WeightDecay | None = None
-    backbone_weight_decay: WeightDecay | None = None
-    groups: dict[str, GroupConfig] | None = None
-    beta1: Annotated[float, Interval(ge=0, le=0.9999)] = 0.9
-    beta2: Annotated[float, Interval(ge=0.1, le=0.999999)] = 0.999
-    rows: Literal["auto", "lazy", "dense"] = "auto"
-
-    def is_lazy(self, device: str, processes: int) -> bool:
-        """Whether embedding tables are updated lazily on a device of this type, if that is possible."""
-        # Momentum must fade at least as fast as the squares: else they reach ε while it still moves weights.
-        replayable = self.beta1 <= self.beta2
-        if self.rows == "lazy" and not replayable:
-            raise RecipeError(
-                f"optimiser.rows is lazy and optimiser.beta1 {self.beta1} is above optimiser.beta2 "
-                f"{self.beta2}: skipped steps cannot be replayed; use optimiser.rows dense"
-            )
-        if self.rows == "lazy" and processes > 1:
-            raise RecipeError(
-                f"optimiser.rows is lazy, and {processes} processes train together: they share dense "
-                "gradients only; use optimiser.rows dense"
-            )
-        return self.rows == "lazy" or (
-            self.rows == "auto" and replayable and device == "cpu" and processes == 1
-        )
 
 
 @final
