@@ -29,6 +29,12 @@ def test_help_lists_the_options_of_a_class_that_is_chosen(capsys: pytest.Capture
     assert "--users.layers" in said and "--users.heads" not in said and "gru4rec" in said
 
 
+def test_help_says_what_a_class_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "sasrec-id", "--items.name", "joined", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "(keys with values); it has no default --items.combine" in said
+
+
 @pytest.mark.parametrize("name", VERBS)
 def test_no_option_means_two_things(name: str) -> None:
     flags = [flag for each in VERBS[name].parameters() for flag in each.flags]

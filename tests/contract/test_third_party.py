@@ -74,7 +74,7 @@ def test_the_guide_is_checked_and_trained_as_it_says(package: Path, dataset: Dat
     done = run(package, "-c", "import test_my_models; test_my_models.test_latest(); import train_it")
     assert done.returncode == 0, done.stderr
     (trained,) = (package / "runs").iterdir()
-    with pytest.raises(RunError, match=r"users\.name is 'latest'; .*pixelrec\.register"):
+    with pytest.raises(RunError, match=r"users\.name is 'latest'; .*trained with my_models:Latest: install"):
         _ = pixelrec.Run.open(trained).recipe
     with pytest.raises(
         RunError, match="user model 'latest' is not registered; .* of my_models:Latest"

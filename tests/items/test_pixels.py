@@ -65,6 +65,15 @@ def items_of(encoder: PixelEncoder, ids: list[int]) -> Items:
     return Items(torch.tensor(ids), encoder.load(np.array(ids)))
 
 
+def test_an_unwritable_cache_folder_is_told_before_the_network_loads(
+    spec: DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("pixelrec.items.pixels.make_network", lambda _: pytest.fail("loaded"))
+    with pytest.raises(ImageError, match="cannot write activations"):
+        PixelEncoder(spec, family="vit", cache="always", cache_folder=str(tmp_path / "file" / "cache"))
+
+
 def made(spec: DatasetSpec, network: AbstractBackbone | None = None, **config: Any) -> PixelEncoder:
     return PixelEncoder(spec, network or tiny("clip"), **{"width": 6, "cache": "never", **config})
 

@@ -197,6 +197,18 @@ def test_killed_before_the_last_step_it_encodes_nothing_again(
     assert files(best) == {WHOLE}
 
 
+def test_a_partial_file_beside_the_whole_one_goes_unless_it_is_being_written(
+    best: Path, spec: DatasetSpec
+) -> None:
+    ask(best, spec)
+    with (best / PARTIAL).open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        ask(best, spec)
+        assert files(best) == {WHOLE, PARTIAL}
+    ask(best, spec)
+    assert files(best) == {WHOLE}
+
+
 SCRIPT = """
 import os, signal, sys
 import torch

@@ -173,6 +173,13 @@ def test_a_damaged_run_is_one_line(run: Run, name: str, content: bytes, says: st
         _ = opened.recipe, opened.vocabulary
 
 
+def test_another_recipe_in_a_run_is_refused(run: Run) -> None:
+    path = run.folder / "recipe.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("epochs: ", "epochs: 1"), encoding="utf-8")
+    with pytest.raises(RunError, match="recipe.yaml: has changed since the training began"):
+        _ = Run.open(run.folder).recipe
+
+
 def test_run_json_without_an_entry_is_one_line(run: Run) -> None:
     about = json.loads((run.folder / "run.json").read_text())
     del about["data"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
+from inspect import Parameter
 from typing import Any, Literal
 
 from pixelrec.cli.arguments import entry
@@ -115,14 +116,19 @@ def options(arguments: Mapping[str, Any]) -> str:
     if "recipe" not in arguments:
         return "\n\nThe options of a recipe: pixelrec train RECIPE --help, with a name or a file"
     from pixelrec.recipe.overrides import at
-    from pixelrec.recipe.recipe import read_recipe
+    from pixelrec.recipe.recipe import outlined, read_values
     from pixelrec.recipe.schema import recipe_options
 
     names = {key: name for key, name in arguments.get("overrides", {}).items() if key.endswith(".name")}
-    recipe = read_recipe(arguments["recipe"], names)
+    recipe = outlined(*read_values(arguments["recipe"]), names)
     rows = []
     for option in recipe_options(recipe.config):
-        text, value = f"{option.help.rstrip('.')} ({option.type})", at(recipe.config, option.key)
-        written = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-        rows.append(entry(f"--{option.key}", text, written))
+        try:
+            value = at(recipe.config, option.key)
+        except KeyError:
+            value = option.default
+        given = json.dumps(value, ensure_ascii=False) if value is not Parameter.empty else ""
+        written = value if isinstance(value, str) and value else given
+        needed = "" if given else "; it has no default"
+        rows.append(entry(f"--{option.key}", f"{option.help.rstrip('.')} ({option.type}){needed}", written))
     return f"\n\nOptions of the recipe {recipe.name}:\n\n" + "\n".join(rows)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 from pixelrec.choices import Split
 from pixelrec.files.lock import Lock
@@ -27,6 +27,8 @@ class CellProcess:
     `child.work`.
     """
 
+    ENCODING: ClassVar = {"PYTHONIOENCODING": "utf-8:backslashreplace"}  # of the log, whatever the locale is
+
     def __init__(self, cell: Cell, lock: Lock, data: Path, split: Split, jobs: int) -> None:
         self.cell, self._lock = cell, lock
         cell.failure_file.unlink(missing_ok=True)
@@ -37,10 +39,10 @@ class CellProcess:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads(jobs))},
+                env={**os.environ, **self.ENCODING, "OMP_NUM_THREADS": str(threads(jobs))},
                 pass_fds=(lock.descriptor,),
                 process_group=0,
-                text=True,
+                encoding="utf-8",
             )
         order = {
             "recipe": cell.recipe.name,

@@ -118,7 +118,10 @@ class PixelEncoder(AbstractItemEncoder):
     ) -> None:
         super().__init__()
         self.pictures = Pictures(spec)
+        folder = Path(cache_folder) if cache_folder else spec.folder and spec.folder / "activations"
+        self.cache = CacheConfig(cache, cache_dtype, folder)
         if network is None:
+            self.cache.demand_writable()
             self.pictures.demand_packed(size)  # before a network is downloaded
             if size is None and not pretrained and source is None and spec.covers is not None:
                 size = PictureStore.open(spec.covers).size
@@ -143,8 +146,6 @@ class PixelEncoder(AbstractItemEncoder):
         self._pinned = revision is not None
         self._chunk_option, self._keep_option = chunk, keep_activations
         self._fitting: int | None = None  # pictures whose activations fit into memory, once measured
-        folder = Path(cache_folder) if cache_folder else spec.folder and spec.folder / "activations"
-        self.cache = CacheConfig(cache, cache_dtype, folder)
         self._feed: AbstractFeed | None = None
         self._feeding = Lock()
 

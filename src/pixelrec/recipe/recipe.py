@@ -110,21 +110,38 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
     except RecipeError as error:
         raise RecipeError(f"recipe {name}: {error}") from None
     from pixelrec.recipe.anchors import anchored
-    from pixelrec.recipe.overrides import overridden
-    from pixelrec.recipe.registry import complete, keep_width  # torch and pydantic load here
     from pixelrec.recipe.schema import checked
 
-    merged = overridden(values, overrides)
     try:
-        _demand_printable({"name": name, **merged})
-        published = check_published(merged.pop("published", None))
-        complete(merged)
-        if "items.name" in overrides:
-            keep_width(merged["items"], values.get("items"))
+        merged, published = _merged(name, values, overrides)
         config = anchored(checked(merged))
     except RecipeError as error:
         raise RecipeError(f"recipe {name}: {error}") from error
     return Recipe(_told_apart(name, values, overrides), config, published)
+
+
+def outlined(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
+    """With its classes, but unchecked: options may lack a value, which is the class's default or needed."""
+    try:
+        return Recipe(name, *_merged(name, values, overrides))
+    except RecipeError as error:
+        raise RecipeError(f"recipe {name}: {error}") from error
+
+
+def _merged(
+    name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The values with the overrides and the names of default classes; and what a paper reports."""
+    from pixelrec.recipe.overrides import overridden
+    from pixelrec.recipe.registry import complete, keep_width  # torch and pydantic load here
+
+    merged = overridden(values, overrides)
+    _demand_printable({"name": name, **merged})
+    published = check_published(merged.pop("published", None))
+    complete(merged)
+    if "items.name" in overrides:
+        keep_width(merged["items"], values.get("items"))
+    return merged, published
 
 
 def _told_apart(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:

@@ -51,11 +51,12 @@ def register(chosen: type[AbstractUserModel] | type[AbstractItemEncoder], name: 
 
 
 def classes(values: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """The place and the class of every `name`, a section before its parts."""
+    """The place and the class of every `name`, a section before its parts, which may be missing."""
     for section in NAMED:
         chosen = _class(section, section, values[section]["name"])
         yield section, chosen
-        for part, config in _parts(section, values[section]).items() if joins(chosen) else ():
+        with_parts = joins(chosen) and "parts" in values[section]
+        for part, config in demand_parts(section, values[section]).items() if with_parts else ():
             place, name = f"{section}.parts.{part}", config["name"]
             inner = _class(section, place, name)
             if joins(inner):
@@ -64,6 +65,12 @@ def classes(values: Mapping[str, Any]) -> Iterator[tuple[str, Callable[..., Any]
                     f"{section}.parts instead"
                 )
             yield place, inner
+
+
+def foreign_classes(values: Mapping[str, Any]) -> str:
+    """The addresses of the classes that other packages define."""
+    found = (f"{chosen.__module__}:{chosen.__qualname__}" for _, chosen in classes(values))
+    return ", ".join(place for place in dict.fromkeys(found) if not place.startswith("pixelrec."))
 
 
 def complete(values: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +116,8 @@ def _class(section: str, place: str, name: Any) -> Callable[..., Any]:
     return known[name]
 
 
-def _parts(section: str, chosen: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+def demand_parts(section: str, chosen: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """The parts of a section by name; raises `RecipeError` if there are none, or one has no name."""
     parts, default = chosen.get("parts"), DEFAULT_NAMES[section]
     if not isinstance(parts, Mapping) or not parts:
         raise RecipeError(

@@ -29,7 +29,7 @@ from pixelrec.errors import RecipeError
 from pixelrec.recipe.options import LARGEST, Option, options_of
 from pixelrec.recipe.overrides import DEFAULT_NAMES, at
 from pixelrec.recipe.published import PUBLISHED_SCHEMA
-from pixelrec.recipe.registry import NAMED, PART, PLAIN, classes, joins
+from pixelrec.recipe.registry import NAMED, PART, PLAIN, classes, demand_parts, joins
 from pixelrec.recipe.unknown import hint
 
 Tree: TypeAlias = "dict[str, Option | Tree]"
@@ -63,6 +63,9 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         RecipeError: an unknown key, a wrong type, a number out of its limits, or a contradiction.
     """
+    for section, named in NAMED.items():
+        if joins(named[values[section]["name"]]):
+            demand_parts(section, values[section])
     tree = _tree(values)
     try:
         found = _model("recipe", tree).model_validate(values).model_dump(by_alias=True)
@@ -136,7 +139,7 @@ def _tree(values: Mapping[str, Any]) -> Tree:
         if within:
             at(tree, section)["parts"][part] = own
         else:
-            tree[section] = {**own, "parts": {}} if "parts" in own else own
+            tree[section] = {**own, "parts": {}} if "parts" in values[section] else own
     return tree | _PLAIN
 
 

@@ -8,9 +8,18 @@ from typing import Any
 from pixelrec.errors import RunError
 from pixelrec.files.json_object import read_object
 
-FORMAT = 3
+FORMAT = 4
 # Entries without which it is of no use; all are text.
-KEYS = ("recipe", "device", "data", "data_from_here", "data_fingerprint", "item_ids", "created")
+KEYS = (
+    "recipe",
+    "device",
+    "data",
+    "data_from_here",
+    "data_fingerprint",
+    "item_ids",
+    "recipe_sha256",
+    "created",
+)
 
 
 def read_about(folder: Path) -> dict[str, Any]:

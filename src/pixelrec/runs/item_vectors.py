@@ -44,7 +44,9 @@ def cached_vectors(recommender: Recommender, checkpoint: Path, on_progress: OnPr
     weights = recommender.digests["items"]  # of those loaded: training may have replaced the checkpoint
     reads = None if recommender.spec.covers is None else recommender.items.reads
     found = read_vectors(checkpoint, weights, reads)
-    if found is None or tuple(found.shape) != _shape(recommender):
+    if found is not None and tuple(found.shape) == _shape(recommender):
+        _remove_partial(checkpoint)  # the process that wrote them was killed just before
+    else:
         found = _complete(recommender, checkpoint, weights, on_progress)
     return found.to(recommender.device)
 
@@ -144,6 +146,13 @@ class _PartialFile:
             yield
         except (OSError, RunError):
             self.__exit__()  # continue without a file
+
+
+def _remove_partial(checkpoint: Path) -> None:
+    """Unless another process writes it."""
+    with suppress(OSError), (checkpoint / PARTIAL).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (checkpoint / PARTIAL).unlink()
 
 
 def _shape(recommender: Recommender) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from shlex import quote
@@ -75,9 +76,13 @@ class Run:
         try:
             found = read_recipe(path)
         except RecipeError as error:
-            raise RunError(f"{path}: the recipe of the run cannot be used: {error}") from error
-        if found.name != self.name:
-            raise RunError(f"{path}: is of {found.name}, and the run of {self.name}; put its own recipe back")
+            foreign = self.about.get("classes")
+            mend = f"; it was trained with {foreign}: install the package" if foreign else ""
+            raise RunError(f"{path}: the recipe of the run cannot be used: {error}{mend}") from error
+        if sha256(path.read_bytes()).hexdigest() != self.about["recipe_sha256"]:
+            raise RunError(
+                f"{path}: has changed since the training began; put the recipe of {self.name} back as it was"
+            )
         return found
 
     @property
@@ -102,12 +107,16 @@ class Run:
         item encoder, whose pretrained networks are recorded. start: the run whose weights it starts from, and
         their hash. Raises `RunError` if the folder is not empty.
         """
+        from pixelrec.recipe.registry import foreign_classes
+
         demand_new(folder)
+        written = recipe.dump(named=True)
         folder.mkdir(parents=True, exist_ok=True)
         data = dataset.folder.resolve()
         about: dict[str, Any] = {
             "format": FORMAT,
             "recipe": recipe.name,
+            "recipe_sha256": sha256(written.encode()).hexdigest(),
             "device": recipe.training.device,
             "data": str(data),
             "data_from_here": os.path.relpath(data, folder.resolve()),
@@ -118,6 +127,8 @@ class Run:
             "torch": torch.__version__,
             "machine": f"{processor()}, {os.cpu_count()} cores",
         }
+        if foreign := foreign_classes(recipe.config):
+            about["classes"] = foreign
         if reads:
             about["pictures_fingerprint"] = reads
         if found := _provenance(described or {}, "items"):
@@ -126,7 +137,7 @@ class Run:
             about["warm_start"] = dict(start)
         with new_file(folder / ITEMS, RunError) as draft:
             shutil.copyfile(dataset.folder / "items.parquet", draft)
-        write_text(folder / RECIPE, recipe.dump(named=True), RunError)
+        write_text(folder / RECIPE, written, RunError)
         write_text(folder / "run.json", json.dumps(about, indent=2) + "\n", RunError)
         return cls(folder, about)
 

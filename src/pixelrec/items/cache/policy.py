@@ -7,7 +7,9 @@ forward passes, and 3 (1 − f) if the states of the frozen part are read instea
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
+from errno import EACCES
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -22,7 +24,7 @@ from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.cache.feeds import AbstractFeed, CacheFeed, ResidentFeed, lower_states
 from pixelrec.items.cache.key import DTYPES, ActivationKey, Dtype, key_of
 from pixelrec.items.cache.store import build, open_activations, verify
-from pixelrec.items.cache.writer import UnfitStates, lack_of_room
+from pixelrec.items.cache.writer import UnfitStates, explained, lack_of_room
 from pixelrec.items.chunks import pictures_at_once
 from pixelrec.items.encoder import Log
 from pixelrec.items.pictures import Pictures
@@ -42,6 +44,18 @@ class CacheConfig:
     use: Cache  # auto: if it pays
     dtype: Dtype  # of the stored states; bf16 states are also computed in bf16 on devices that have it
     folder: Path | None  # of all caches; none: no data set is at hand
+
+    def demand_writable(self) -> None:
+        """Makes the folder if the recipe insists on a cache; raises `ImageError` if that is impossible.
+
+        One that holds caches already need not be writable.
+        """
+        if self.use != "always" or self.folder is None:
+            return
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.folder, os.W_OK) and not any(self.folder.iterdir()):
+                raise PermissionError(EACCES, os.strerror(EACCES))
 
 
 @dataclass(frozen=True)

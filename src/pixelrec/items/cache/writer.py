@@ -73,7 +73,7 @@ def lack_of_room(parent: Path, key: ActivationKey) -> str | None:
 def locked(folder: Path, log: Log) -> Iterator[None]:
     """Make the folder and be its only writer; waits for another process that writes it."""
     path, lock = folder / LOCK, None
-    with _explained(folder):
+    with explained(folder):
         while lock is None:
             folder.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):  # the folder was deleted meanwhile
@@ -94,7 +94,7 @@ class ActivationWriter:
         self.key = key
         self.rows = 0  # finished; row 0 among them
         write_manifest(folder, key, complete=False)
-        with _explained(folder):
+        with explained(folder):
             for name in (STATES, CHUNKS):
                 (folder / name).touch()
             self._states = (folder / STATES).open("r+b", buffering=0)
@@ -117,7 +117,7 @@ class ActivationWriter:
         """Write the next rows, in the stored dtype, and then their record."""
         rows = states.contiguous().view(-1).view(torch.uint8).numpy().data
         stop, checksum = self.rows + len(states), zlib.crc32(rows)
-        with _explained(self.folder):
+        with explained(self.folder):
             at = self.rows * self.key.state_bytes
             while len(rows):  # Linux writes at most 2 GB per call
                 written = os.pwrite(self._states.fileno(), rows, at)
@@ -127,7 +127,7 @@ class ActivationWriter:
 
     def finish(self) -> None:
         """Mark the activations complete, once they are on the disk."""
-        with _explained(self.folder):
+        with explained(self.folder):
             os.fsync(self._states.fileno())
             os.fsync(self._chunks.fileno())
         write_manifest(self.folder, self.key, complete=True)
@@ -136,7 +136,7 @@ class ActivationWriter:
         """Give the file its full size, on the disk as well, so that the disk cannot run full midway."""
         size, states = self.key.file_bytes, self._states
         before = os.fstat(states.fileno()).st_size
-        with _explained(self.folder):
+        with explained(self.folder):
             try:
                 if before > size:
                     states.truncate(size)
@@ -211,7 +211,7 @@ def _stored(states: Tensor, ids: np.ndarray, key: ActivationKey) -> Tensor:
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
