@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self, final
 
 import numpy as np
@@ -16,7 +17,7 @@ from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
 from pixelrec.evaluation import baselines as module
-from pixelrec.evaluation.baselines import rank_baselines, rank_by, sample, tune_baseline
+from pixelrec.evaluation.baselines import Contender, rank_baselines, rank_by, sample, tune_baseline
 from pixelrec.evaluation.metrics import metrics
 
 N = 6
@@ -94,7 +95,7 @@ def test_blocks_of_users_change_no_rank(
 def test_the_best_on_validation_is_chosen_the_first_of_equal_ones() -> None:
     shown = [[1]] * 5
     evaluated = cases([4, 4, 4, 2, 3], shown)
-    found = tune_baseline(Fixed, evaluated.histories, N, evaluated)
+    found = tune_baseline(Contender(partial(Fixed.candidates, items=N)), evaluated.histories, N, evaluated)
     assert found.choice == "likes 4"
     values = {
         each.choice: metrics(rank_by(each, N, evaluated), cutoffs=(10,))["NDCG@10"]
@@ -102,7 +103,10 @@ def test_the_best_on_validation_is_chosen_the_first_of_equal_ones() -> None:
     }
     assert max(values, key=lambda name: values[name]) == "likes 4"
     equal = cases([2, 3], shown[:2])
-    assert tune_baseline(Fixed, equal.histories, N, equal).choice == "likes 2"
+    assert (
+        tune_baseline(Contender(partial(Fixed.candidates, items=N)), equal.histories, N, equal).choice
+        == "likes 2"
+    )
 
 
 def test_nothing_is_tuned_on_test_events(dataset: Dataset) -> None:

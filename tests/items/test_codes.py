@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pixelrec.batch import DatasetSpec, Items
-from pixelrec.errors import FeatureError, RecipeError
+from pixelrec.errors import FeatureError
 from pixelrec.features.feature_file import writing
 from pixelrec.items.codes import CodeEncoder
 
@@ -81,5 +81,5 @@ def test_codes_beyond_the_codebook_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_must_be_given() -> None:
-    with pytest.raises(RecipeError, match="Give items.file"):
+    with pytest.raises(FeatureError, match="Give items.file"):
         CodeEncoder(DatasetSpec(1, 1, 1))

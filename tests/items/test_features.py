@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pixelrec.batch import DatasetSpec, Histories, Items
-from pixelrec.errors import FeatureError, RecipeError
+from pixelrec.errors import FeatureError
 from pixelrec.features.feature_file import writing
 from pixelrec.items.features import FeatureEncoder
 
@@ -117,5 +117,5 @@ def test_regions_are_averaged(tmp_path: Path) -> None:
 
 
 def test_a_file_must_be_given() -> None:
-    with pytest.raises(RecipeError, match="Give items.file"):
+    with pytest.raises(FeatureError, match="Give items.file"):
         FeatureEncoder(spec())

@@ -19,9 +19,10 @@ from pixelrec.data.prepare import drop_items, prepare
 from pixelrec.data.split import test_cases
 from pixelrec.demonstration.world import World
 from pixelrec.errors import DataError
-from pixelrec.evaluation.baselines import BaselineRanks, rank_baselines
+from pixelrec.evaluation.baselines import BaselineRanks, contenders, rank_baselines
+from pixelrec.features.feature_file import writing
 from pixelrec.runs import evaluate, saved_baselines
-from pixelrec.runs.evaluate import baselines
+from pixelrec.runs.evaluate import baselines, contenders_of
 from pixelrec.runs.saved_baselines import read_baselines
 
 
@@ -103,7 +104,7 @@ def _rewrite(dataset: Dataset, change: Callable[[np.ndarray], np.ndarray], sign:
     ranks["EASE"] = change(ranks["EASE"].copy())
     if sign:
         about["digest"] = saved_baselines._digest(
-            {name: ranks[name] for name in about["names"]}, about["notes"]
+            {name: ranks[name] for name in about["names"]}, about["notes"], about["features"]
         )
     save_file(ranks, file_of(dataset), metadata={"about": json.dumps(about)})
 
@@ -142,7 +143,8 @@ def test_damaged_ranks_are_computed_again(
     found = baselines(Dataset.open(mine.folder), "test").ranks
     assert worked == ["fitted"] * 2
     assert all(ranks.min() >= 1 and ranks.max() <= mine.items for ranks in found.values())
-    assert not read_baselines(Dataset.open(mine.folder), test_cases(Dataset.open(mine.folder))).missing
+    opened, among = Dataset.open(mine.folder), contenders(mine.items)
+    assert not read_baselines(opened, test_cases(opened), among).missing(among)
 
 
 def test_another_version_of_the_baselines_ranks_again(
@@ -196,7 +198,41 @@ def test_validation_opens_no_test_event(mine: Dataset) -> None:
 def test_the_same_ranks_are_the_same_bytes(mine: Dataset) -> None:
     baselines(mine, "test")
     first = file_of(mine).read_bytes()
-    found = read_baselines(mine, test_cases(mine))
+    among = contenders(mine.items)
+    found = read_baselines(mine, test_cases(mine), among)
     for _ in range(5):  # the order of several entries of metadata would differ
-        saved_baselines.save_baselines(mine, test_cases(mine), found)
+        saved_baselines.save_baselines(mine, test_cases(mine), among, found)
         assert file_of(mine).read_bytes() == first
+
+
+def with_features(dataset: Dataset, vectors: np.ndarray) -> None:
+    ids = dataset.item_ids.to_list()
+    place = dataset.folder / "features" / "looks"
+    with writing(place, ids, vectors.shape[1:], {"kind": "test"}, overwrite=True) as writer:
+        writer.append(vectors)
+
+
+def test_features_add_baselines_and_other_features_rank_them_again(mine: Dataset) -> None:
+    first, second = np.random.default_rng(0).normal(size=(2, mine.items, 8)).astype("f4")
+    before = baselines(mine, "test").ranks
+    with_features(mine, first)
+    found = baselines(mine, "test")
+    added = ["VisRank (looks)", "L3AE (looks)"]
+    assert list(found.ranks) == [*before, *added]
+    assert all(name in found.notes for name in added)
+    again = baselines(mine, "test")
+    assert all(np.array_equal(again.ranks[name], found.ranks[name]) for name in found.ranks)
+    with_features(mine, second)
+    other = baselines(mine, "test")
+    assert all((other.ranks[name] != found.ranks[name]).any() for name in added)
+    assert all(np.array_equal(other.ranks[name], before[name]) for name in before)
+    shutil.rmtree(mine.folder / "features")
+    assert list(baselines(mine, "test").ranks) == list(before)
+
+
+def test_codes_are_no_features_of_baselines(mine: Dataset) -> None:
+    ids = mine.item_ids.to_list()
+    place = mine.folder / "features" / "codes"
+    with writing(place, ids, (2,), {"size": 4}, dtype="int16") as writer:
+        writer.append(np.zeros((mine.items, 2)))
+    assert not [name for name in contenders_of(mine) if "codes" in name]

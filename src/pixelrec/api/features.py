@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import (
@@ -20,6 +21,7 @@ from pixelrec.api.arguments import (
     check_flag,
     check_runs,
     check_text,
+    folder_of,
     names_of,
 )
 from pixelrec.choices import FeatureDtype, MissingRows, StoredDtype, UnknownIds
@@ -27,8 +29,6 @@ from pixelrec.console.progress import ignore, shown_on
 from pixelrec.errors import FeatureError, RequestError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import polars as pl
     from rich.console import Console
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 def extract_features(
     data: Dataset | Place,
     *,
-    out: Place,
+    out: Place | None = None,
     source: str | None = None,
     run: Run | Place | None = None,
     family: str | None = None,
@@ -63,7 +63,7 @@ def extract_features(
 
     Args:
         data: data set folder, with packed covers.
-        out: folder of the feature file to write.
+        out: folder of the feature file to write; by default DATA/features/NAME, by the name of the source.
         source: folder of a checkpoint, name on the Hugging Face hub, or file of a CLIP ResNet's weights.
         run: folder of a trained run whose item vectors are taken, instead of a source.
         family: family of the network, where its checkpoint does not tell.
@@ -77,11 +77,12 @@ def extract_features(
         overwrite: replace the features at OUT, if they are of another network or layer.
         console: for a progress bar; without one, nothing is drawn.
     """
-    place = as_path(out, "out")
     if (source is None) == (run is None):
         raise RequestError(
             "vectors of what? Give a network (--source) or a trained run (--run): one of the two"
         )
+    named = source if run is None else run if isinstance(run, str | Path) else run.folder
+    place = _place(out, data, str(named))
     if run is not None:
         given = {"family": family, "revision": revision, "pooling": pooling, "size": size, "chunk": chunk}
         if unused := next((name for name, value in given.items() if value is not None), None):
@@ -135,7 +136,7 @@ def _extract_run(
 def import_features(
     vectors: Place,
     *,
-    out: Place,
+    out: Place | None = None,
     data: Dataset | Place | None = None,
     ids: Place | None = None,
     by_number: bool = False,
@@ -151,7 +152,7 @@ def import_features(
     Args:
         vectors: .npy or .safetensors with a row per item, Parquet with ids and lists of numbers, or a folder
             of <item_id>.npy.
-        out: folder of the feature file to write.
+        out: folder of the feature file to write; by default DATA/features/NAME, by the name of VECTORS.
         data: data set whose items the vectors are for; its ids are checked.
         ids: the id of each row: a text file with an id per line, or CSV or Parquet with a column of ids.
         by_number: row r is of the data set's item number r and row 0 is padding, as in the files that the
@@ -165,7 +166,7 @@ def import_features(
         overwrite: replace the features at OUT.
     """
     source = as_input(vectors, "vectors", FeatureError, "give a file or a folder of vectors")
-    place = as_path(out, "out")
+    place = _place(out, data, source.stem)
     check_text(item_column, "item_column")
     check_text(vector_column, "vector_column")
     check_flag(by_number, "by_number")
@@ -318,3 +319,13 @@ def similar(
 
         write_sheet(found, opened, dataset, dict(zip(names, files, strict=True)), page)
     return found
+
+
+def _place(out: Place | None, data: Dataset | Place | None, name: str) -> Path:
+    """The folder of a feature file: `out`, or else one inside the data set."""
+    if out is not None:
+        return as_path(out, "out")
+    folder = folder_of(data)
+    if folder is None:
+        raise RequestError("--out is missing, and there is no data set for the features; give one of the two")
+    return folder / "features" / Path(name).name

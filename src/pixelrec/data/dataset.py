@@ -34,6 +34,7 @@ import polars as pl
 from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.data.manifest import ARRAYS, ENTRIES, MEND, counts_of, read_manifest
 from pixelrec.errors import DataError, RequestError
+from pixelrec.features.feature_file import feature_folders
 from pixelrec.files.array_file import map_array
 from pixelrec.files.atomic import recover
 from pixelrec.images.store import PictureStore
@@ -91,6 +92,11 @@ class Dataset:
     def covers(self) -> Path:
         """The picture store of its items, if covers were packed."""
         return self.folder / COVERS
+
+    @property
+    def features(self) -> dict[str, Path]:
+        """The folders of feature files inside the data set, by name."""
+        return feature_folders(self.folder)
 
     @property
     def baselines(self) -> Path:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import final
 
 import numpy as np
 import torch
 
-from pixelrec.baselines import BASELINES
-from pixelrec.baselines.baseline import AbstractBaseline, AbstractEventBaseline
+from pixelrec.baselines import BASELINES, FEATURE_BASELINES
+from pixelrec.baselines.baseline import AbstractBaseline, AbstractFeatureBaseline
 from pixelrec.batch import Histories
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.split import EvaluationCases
@@ -25,14 +26,51 @@ _USERS = 1024  # at a time, at most
 
 @final
 @dataclass(frozen=True)
+class Contender:
+    """A baseline that can be ranked."""
+
+    candidates: Callable[[Histories], Iterator[AbstractBaseline]]  # fitted to training events
+    obstacle: str | None = None  # why it is left out
+    digest: str = ""  # of the features that it looks at
+
+
+@final
+@dataclass(frozen=True)
+class FeatureTable:
+    """The vectors of a feature file for the items of a data set."""
+
+    digest: str
+    read: Callable[[], np.ndarray]  # float32[N + 1, W]: zero for padding and for items without features
+
+
+def contenders(items: int, features: Mapping[str, FeatureTable] | None = None) -> dict[str, Contender]:
+    """All baselines for a catalogue of N `items` by name; those over features once for each table."""
+    found = {
+        name: Contender(partial(kind.candidates, items=items), kind.obstacle(items))
+        for name, kind in BASELINES.items()
+    }
+    for source, table in (features or {}).items():
+        for name, over in FEATURE_BASELINES.items():
+            fitted = partial(_over_features, over, items, table)
+            found[f"{name} ({source})"] = Contender(fitted, over.obstacle(items), table.digest)
+    return found
+
+
+def _over_features(
+    kind: type[AbstractFeatureBaseline], items: int, table: FeatureTable, training: Histories
+) -> Iterator[AbstractBaseline]:
+    return kind.candidates(training, items, table.read())
+
+
+@final
+@dataclass(frozen=True)
 class BaselineRanks:
     ranks: Mapping[str, np.ndarray]  # by name: int64[Q]
     notes: Mapping[str, str]  # by name: its hyperparameters, or why it is left out; absent if neither applies
 
-    @property
-    def missing(self) -> list[str]:
-        """Baselines that are neither ranked nor left out yet."""
-        return [name for name in BASELINES if name not in self.ranks and name not in self.notes]
+    def missing(self, among: Iterable[str]) -> list[str]:
+        """Those that are neither ranked nor left out yet."""
+        return [name for name in among if name not in self.ranks and name not in self.notes]
 
 
 NONE = BaselineRanks({}, {})
@@ -46,28 +84,29 @@ def rank_baselines(
     on_start: OnProgress = ignore,
     known: BaselineRanks = NONE,
     save: Callable[[BaselineRanks], object] | None = None,
+    among: Mapping[str, Contender] | None = None,
 ) -> BaselineRanks:
     """Fits every baseline to `training`, tunes it on `validation`, and ranks `cases`.
 
     items: N. known: earlier results, which are not computed again. save: called with all results so far after
-    each baseline, as some take minutes.
+    each baseline, as some take minutes. among: by default those over events.
     """
-    drawn = sample(validation)
+    drawn, among = sample(validation), contenders(items) if among is None else among
     ranks, notes = dict(known.ranks), dict(known.notes)
-    for name in known.missing:
-        kind = BASELINES[name]
+    for name in known.missing(among):
+        contender = among[name]
         on_start(name)
-        obstacle = kind.obstacle(items)
-        if obstacle is not None:
-            notes[name] = obstacle
+        if contender.obstacle is not None:
+            notes[name] = contender.obstacle
         else:
-            baseline = tune_baseline(kind, training, items, drawn)
+            baseline = tune_baseline(contender, training, items, drawn)
             if baseline.choice:
                 notes[name] = baseline.choice
             ranks[name] = rank_by(baseline, items, cases)
         if save:
             save(BaselineRanks(ranks, notes))
-    return BaselineRanks(ranks, notes)
+    order = [name for name in among if name in ranks]
+    return BaselineRanks({name: ranks[name] for name in order}, notes)
 
 
 def sample(cases: EvaluationCases) -> EvaluationCases:
@@ -79,7 +118,7 @@ def sample(cases: EvaluationCases) -> EvaluationCases:
 
 
 def tune_baseline(
-    kind: type[AbstractEventBaseline], training: Histories, items: int, validation: EvaluationCases
+    contender: Contender, training: Histories, items: int, validation: EvaluationCases
 ) -> AbstractBaseline:
     """The candidate with the best NDCG@10 on `validation`; the first of equal ones."""
 
@@ -88,7 +127,7 @@ def tune_baseline(
             return 0.0  # the only candidate
         return metrics(rank_by(candidate, items, validation), cutoffs=(10,))["NDCG@10"]
 
-    return max(kind.candidates(training, items), key=quality)  # keeps two in memory: they may be large
+    return max(contender.candidates(training), key=quality)  # keeps two in memory: they may be large
 
 
 def rank_by(baseline: AbstractBaseline, items: int, cases: EvaluationCases) -> np.ndarray:

@@ -37,6 +37,7 @@ VECTORS, IDS, ABOUT, QUANTISER = (
     "features.json",
     "quantiser.safetensors",
 )
+FOLDER = "features"  # inside a data set
 ENTRIES = frozenset({VECTORS, IDS, ABOUT, QUANTISER})
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
@@ -66,6 +67,11 @@ class FeatureFile:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def is_codes(self) -> bool:
+        """Whether it holds codes instead of vectors."""
+        return self.vectors.dtype.kind != "f"
 
     @property
     def width(self) -> int:
@@ -123,6 +129,14 @@ class FeatureFile:
         wanted = pl.Series("id", item_ids, dtype=pl.String)
         rows = wanted.replace_strict(self.ids, np.arange(len(self)), default=-1, return_dtype=pl.Int64)
         return rows.to_numpy()
+
+    def table(self, item_ids: Sequence[str] | pl.Series) -> np.ndarray:
+        """float32[n + 1, W]: the vectors of n items below a row of padding; zero where the file has none."""
+        rows = self.rows_of(item_ids)
+        table = np.zeros((len(rows) + 1, self.width), np.float32)
+        known = rows >= 0
+        table[1:][known] = pooled(self.vectors[rows[known]])
+        return table
 
     def demand(self, item_ids: Sequence[str] | pl.Series, remedy: str) -> np.ndarray:
         """As `rows_of`; a `FeatureError` with `remedy` names items that the file lacks."""
@@ -252,6 +266,30 @@ def writing(
             writer.finish()
         finally:
             writer.close()
+
+
+def feature_folders(data: Path) -> dict[str, Path]:
+    """The folders of feature files in `DATA/features`, by name."""
+    return {path.parent.name: path.parent for path in sorted((data / FOLDER).glob(f"*/{ABOUT}"))}
+
+
+def found_file(written: str | None, data: Path | None, *, codes: bool = False) -> FeatureFile:
+    """The feature file, or the file of codes, that a recipe names: a path, or a name in `DATA/features`.
+
+    By default the only one of the data set. Raises `FeatureError` if there is none, or are several.
+    """
+    inside = {} if data is None else feature_folders(data)
+    if written is not None:
+        own = inside.get(written)
+        return FeatureFile.open(own if own is not None and not Path(written).exists() else written)
+    opened = {name: FeatureFile.open(path) for name, path in inside.items()}
+    fitting = {name: file for name, file in opened.items() if file.is_codes == codes}
+    if len(fitting) == 1:
+        return next(iter(fitting.values()))
+    what, verb = ("codes", "pixelrec codes fit") if codes else ("features", "pixelrec features extract")
+    if not fitting:
+        raise FeatureError(f"which {what}? Give items.file, a folder made by `{verb}`")
+    raise FeatureError(f"which {what}? Give items.file: {' or '.join(fitting)}, or another folder")
 
 
 def pooled(vectors: np.ndarray) -> np.ndarray:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.blocks.embedding_table import EmbeddingTable, Init
-from pixelrec.errors import FeatureError, RecipeError
-from pixelrec.features.feature_file import FeatureFile
+from pixelrec.errors import FeatureError
+from pixelrec.features.feature_file import FeatureFile, found_file
 from pixelrec.hyperparameters import Width
 from pixelrec.items.encoder import AbstractItemEncoder, Log
 from pixelrec.items.feature_source import FeatureSource, describe_file
@@ -29,7 +29,8 @@ class CodeEncoder(AbstractItemEncoder):
 
     Args:
         described: what `describe` gave; with it, the file is not read before its codes are needed.
-        file: folder of codes.
+        file: folder of codes, or the name of one in the features of the data set; by default the only one
+            there.
         missing: items without a code: stop with an error, or use zeros.
         width: D, the width of an item vector.
         init: initial vectors, as of an id table.
@@ -48,9 +49,7 @@ class CodeEncoder(AbstractItemEncoder):
         super().__init__()
         self.width = width
         if described is None:
-            if file is None:
-                raise RecipeError("which codes? Give items.file, a folder made by `pixelrec codes`")
-            described = _described(FeatureFile.open(file))
+            described = _described(found_file(file, spec.folder, codes=True))
         self.described = dict(described)
         self.source = FeatureSource(spec, self.described, missing, ("zero",))
         self.levels, self.size = int(self.described["levels"]), int(self.described["size"])

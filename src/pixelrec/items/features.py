@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.errors import RecipeError
-from pixelrec.features.feature_file import FeatureFile, pooled
+from pixelrec.features.feature_file import found_file, pooled
 from pixelrec.features.treatment import (
     Scale,
     Treatment,
@@ -39,7 +39,8 @@ class FeatureEncoder(AbstractItemEncoder):
 
     Args:
         described: what `describe` gave; with it, the file is not read before its vectors are needed.
-        file: folder of a feature file; vectors of several regions are averaged.
+        file: folder of a feature file, or the name of one in the features of the data set; by default the
+            only one there. Vectors of several regions are averaged.
         missing: items without a vector: stop with an error, or use the mean of all vectors, or zeros.
         scale: centre subtracts the mean of every dimension, standardise also divides by its deviation.
         pca: number of principal components to keep; by default all dimensions as they are.
@@ -81,10 +82,8 @@ class FeatureEncoder(AbstractItemEncoder):
         self.spec, self.missing = spec, missing
         self.config = TreatmentConfig(scale, pca, whiten, shrinkage, smoothing, unit)
         if described is None:
-            if file is None:
-                raise RecipeError("which features? Give items.file, a folder made by `pixelrec features`")
-            found = FeatureFile.open(file)
-            if found.vectors.dtype.kind != "f":
+            found = found_file(file, spec.folder)
+            if found.is_codes:
                 raise RecipeError(f"{file} holds codes; use items.name codes for them")
             described = describe_file(found)
         self.described = dict(described)

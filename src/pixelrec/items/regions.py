@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from pixelrec.batch import DatasetSpec, Items
 from pixelrec.blocks.embedding_table import EmbeddingTable, Init
 from pixelrec.blocks.tower import kaiming_normal
-from pixelrec.errors import FeatureError, RecipeError
-from pixelrec.features.feature_file import FeatureFile
+from pixelrec.errors import FeatureError
+from pixelrec.features.feature_file import FeatureFile, found_file
 from pixelrec.hyperparameters import Width
 from pixelrec.items.encoder import AbstractItemEncoder, Log
 from pixelrec.items.feature_source import FeatureSource, describe_file
@@ -31,7 +31,7 @@ class RegionEncoder(AbstractItemEncoder):
 
     Args:
         described: what `describe` gave; with it, the file is not read before its regions are needed.
-        file: folder of a feature file with regions.
+        file: folder of a feature file with regions, or the name of one in the features of the data set.
         missing: items without regions: stop with an error, or use zeros.
         width: D, the width of an item vector and of a region.
         init: initial item vectors, as of an id table.
@@ -51,11 +51,7 @@ class RegionEncoder(AbstractItemEncoder):
     ) -> None:
         super().__init__()
         if described is None:
-            if file is None:
-                raise RecipeError(
-                    "which regions? Give items.file, a folder made by `pixelrec features extract --regions`"
-                )
-            described = _described(FeatureFile.open(file))
+            described = _described(found_file(file, spec.folder))
         self.described = dict(described)
         self.source = FeatureSource(spec, self.described, missing, ("zero",))
         self.width = width

@@ -8,14 +8,15 @@ from typing import Any
 
 
 def anchored(config: dict[str, Any]) -> dict[str, Any]:
-    """A complete recipe with absolute paths of sources and of a run to start from, where they exist."""
+    """A complete recipe with absolute paths of sources, features and runs to start from, if they exist."""
     start = config["training"]["warm_start"]
     if start is not None:
         place = _absolute(start, start.replace("{seed}", str(config["seed"])))
         config["training"]["warm_start"] = place
     for section in (config["items"], *config["items"].get("parts", {}).values()):
-        if isinstance(source := section.get("source"), str):
-            section["source"] = _absolute(source, source)
+        for word in ("source", "file"):
+            if isinstance(written := section.get(word), str):
+                section[word] = _absolute(written, written)
     return config
 
 

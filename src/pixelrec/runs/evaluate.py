@@ -13,10 +13,17 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import item_counts
 from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
 from pixelrec.errors import DataError
-from pixelrec.evaluation.baselines import BaselineRanks, rank_baselines
+from pixelrec.evaluation.baselines import (
+    BaselineRanks,
+    Contender,
+    FeatureTable,
+    contenders,
+    rank_baselines,
+)
 from pixelrec.evaluation.evaluate import rank_cases
 from pixelrec.evaluation.exposure import exposure
 from pixelrec.evaluation.slices import ALL, measure, measure_slices
+from pixelrec.features.feature_file import FeatureFile
 from pixelrec.files.checkpoint import weights_sha256
 from pixelrec.runs.results import EvaluationResult, demand_writable, write_ranks
 from pixelrec.runs.run import Run
@@ -100,10 +107,27 @@ def baselines(dataset: Dataset, split: Split, on_start: OnProgress = ignore) -> 
     return _rank_baselines(dataset, cases_of(dataset, split), on_start)
 
 
+def contenders_of(dataset: Dataset) -> dict[str, Contender]:
+    """The baselines of a data set: over its events, and over each of its feature files."""
+    files = {name: FeatureFile.open(path) for name, path in dataset.features.items()}
+    tables = {
+        name: FeatureTable(file.digest, partial(_verified_table, file, dataset))
+        for name, file in files.items()
+        if not file.is_codes
+    }
+    return contenders(dataset.items, tables)
+
+
+def _verified_table(file: FeatureFile, dataset: Dataset) -> np.ndarray:
+    file.verify()
+    return file.table(dataset.item_ids)
+
+
 def _rank_baselines(dataset: Dataset, cases: EvaluationCases, on_start: OnProgress) -> BaselineRanks:
-    saved = read_baselines(dataset, cases)
-    if not saved.missing:
+    among = contenders_of(dataset)
+    saved = read_baselines(dataset, cases, among)
+    if not saved.missing(among):
         return saved
     training, validation = training_events(dataset), cases_of(dataset, "validation")
-    save = partial(save_baselines, dataset, cases)
-    return rank_baselines(training, dataset.items, validation, cases, on_start, saved, save)
+    save = partial(save_baselines, dataset, cases, among)
+    return rank_baselines(training, dataset.items, validation, cases, on_start, saved, save, among)

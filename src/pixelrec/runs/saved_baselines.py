@@ -16,14 +16,14 @@ from pixelrec.baselines import VERSION
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import RunError
-from pixelrec.evaluation.baselines import NONE, BaselineRanks
+from pixelrec.evaluation.baselines import NONE, BaselineRanks, Contender
 from pixelrec.files.atomic import new_file
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.tensors import write_tensors
 
 
-def read_baselines(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
-    """What `save_baselines` wrote for the same events and cases; empty if it is missing or damaged."""
+def read_baselines(dataset: Dataset, cases: EvaluationCases, among: Mapping[str, Contender]) -> BaselineRanks:
+    """What `save_baselines` wrote for the same events, cases and features; empty if missing or damaged."""
     try:
         demand_regular(_path(dataset, cases))
         with safe_open(_path(dataset, cases), framework="numpy") as file:
@@ -31,8 +31,8 @@ def read_baselines(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
             if about["version"] != _version(dataset):
                 return NONE
             ranks = {name: file.get_tensor(name) for name in about["names"]}
-            notes = about["notes"]
-            if about["digest"] != _digest(ranks, notes):
+            notes, features = about["notes"], about["features"]
+            if about["digest"] != _digest(ranks, notes, features):
                 return NONE
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):  # missing, cut short, or another file
         return NONE
@@ -44,19 +44,27 @@ def read_baselines(dataset: Dataset, cases: EvaluationCases) -> BaselineRanks:
     )
     if not valid:
         return NONE
-    return BaselineRanks({name: found.astype(np.int64) for name, found in ranks.items()}, notes)
+    same = {name for name, each in among.items() if features.get(name, "") == each.digest}
+    return BaselineRanks(
+        {name: found.astype(np.int64) for name, found in ranks.items() if name in same},
+        {name: note for name, note in notes.items() if name in same},
+    )
 
 
-def save_baselines(dataset: Dataset, cases: EvaluationCases, found: BaselineRanks) -> None:
+def save_baselines(
+    dataset: Dataset, cases: EvaluationCases, among: Mapping[str, Contender], found: BaselineRanks
+) -> None:
     """Writes them, unless the data set is read-only: then they are computed again the next time."""
     path = _path(dataset, cases)
     tensors = {name: ranks.astype(np.int32) for name, ranks in found.ranks.items()}
     notes = dict(found.notes)
+    features = {name: each.digest for name, each in among.items() if each.digest}
     about = {
         "version": _version(dataset),
         "names": list(tensors),
         "notes": notes,
-        "digest": _digest(tensors, notes),
+        "features": features,
+        "digest": _digest(tensors, notes, features),
     }
     with suppress(OSError, RunError):
         path.parent.mkdir(exist_ok=True)
@@ -69,8 +77,8 @@ def save_baselines(dataset: Dataset, cases: EvaluationCases, found: BaselineRank
             )
 
 
-def _digest(ranks: Mapping[str, np.ndarray], notes: Mapping[str, str]) -> str:
-    digest = sha256(json.dumps([list(ranks), notes]).encode())
+def _digest(ranks: Mapping[str, np.ndarray], notes: Mapping[str, str], features: Mapping[str, str]) -> str:
+    digest = sha256(json.dumps([list(ranks), notes, features]).encode())
     for some in ranks.values():
         digest.update(some.tobytes())
     return digest.hexdigest()
