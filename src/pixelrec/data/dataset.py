@@ -37,6 +37,7 @@ from pixelrec.errors import DataError, RequestError
 from pixelrec.features.feature_file import feature_folders
 from pixelrec.files.array_file import map_array
 from pixelrec.files.atomic import recover
+from pixelrec.files.table_file import read_table
 from pixelrec.images.store import PictureStore
 
 COVERS = "covers.lmdb"  # the picture store
@@ -206,9 +207,9 @@ class Dataset:
     def _table(self, noun: str, columns: list[str] | None, rows: int) -> pl.DataFrame:
         path = self.folder / f"{noun}s.parquet"
         try:
-            table = pl.read_parquet(_file(path), columns=columns, glob=False)
+            table = read_table(_file(path), columns)
             ids = table[f"{noun}_id"].cast(pl.String)
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        except (pl.exceptions.PolarsError, OSError) as error:
             first_line = str(error).strip().split("\n")[0]
             raise DataError(f"{path}: missing or damaged ({first_line}); {MEND}") from error
         if table.height != rows:

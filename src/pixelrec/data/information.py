@@ -12,6 +12,7 @@ from pixelrec.data.csv_file import read_csv_table
 from pixelrec.data.file_kinds import kind_of, unknown_kind
 from pixelrec.data.parquet_file import damage_named, ids_of
 from pixelrec.errors import DataError
+from pixelrec.files.table_file import read_table
 
 TEXTS = ("title", "tag", "description")  # never numbers, even where all titles are years
 _WHOLE, _DECIMAL = r"^(0|-?[1-9][0-9]{0,17})$", r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
@@ -61,7 +62,7 @@ def _read(path: Path, id_column: str) -> tuple[pl.DataFrame, str]:
     kind = kind_of(path)
     if kind == "parquet":
         with damage_named(path):
-            table = pl.read_parquet(path, glob=False)
+            table = read_table(path)
     elif kind == "csv":
         table = read_csv_table(path, id_column)
     else:

@@ -27,7 +27,7 @@ import polars as pl
 from pixelrec.errors import FeatureError, some_of
 from pixelrec.files.atomic import new_folder, recover
 from pixelrec.files.regular import demand_regular
-from pixelrec.files.table_file import write_table
+from pixelrec.files.table_file import read_table, write_table
 
 NETWORK, RUN, CODES = "network", "run", "codes"  # kinds of origin, beside imported
 FORMAT, VERSION = "pixelrec features", 1
@@ -334,8 +334,7 @@ def _about(folder: Path) -> Mapping[str, Any]:
 
 def _read_ids(path: Path, rows: int) -> pl.DataFrame:
     try:
-        demand_regular(path)
-        table = pl.read_parquet(path, columns=["item_id", "picture"], glob=False)
+        table = read_table(path, ["item_id", "picture"])
     except (pl.exceptions.PolarsError, OSError) as error:
         raise FeatureError(
             f"{path}: missing or damaged ({str(error).strip().splitlines()[0]}); {_MEND}"

@@ -25,6 +25,7 @@ from pixelrec.errors import FeatureError, nearest, some_of
 from pixelrec.features.feature_file import FeatureFile, writing
 from pixelrec.files.array_file import map_array
 from pixelrec.files.regular import demand_regular
+from pixelrec.files.table_file import read_table
 
 _ROWS = 4096  # written together
 
@@ -159,7 +160,7 @@ def read_ids(path: Path, item_column: str = "item_id") -> pl.Series:
     try:
         demand_regular(path)
         if path.suffix.lower() in {".parquet", ".csv"}:
-            read: Any = pl.read_parquet if path.suffix.lower() == ".parquet" else _csv
+            read: Any = read_table if path.suffix.lower() == ".parquet" else _csv
             table = read(path)
             if item_column not in table.columns:
                 raise FeatureError(
@@ -216,8 +217,7 @@ def _is_real(dtype: np.dtype[Any]) -> bool:
 
 def _parquet(path: Path, item_column: str, vector_column: str) -> GivenVectors:
     try:
-        demand_regular(path)
-        table = pl.read_parquet(path, glob=False)
+        table = read_table(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise FeatureError(f"{path}: not a readable Parquet file ({_first_line(error)})") from error
     for column, word in ((item_column, "item-column"), (vector_column, "vector-column")):

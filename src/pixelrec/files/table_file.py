@@ -1,4 +1,4 @@
-"""Writing tables as Parquet."""
+"""Tables as Parquet."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelrec.files.regular import demand_regular
+
 if TYPE_CHECKING:
     from polars import DataFrame
 
@@ -17,6 +19,22 @@ def write_table(table: DataFrame, path: Path) -> None:
     """Writes a table; an `OSError` if the disk is full."""
     with system_errors():
         table.write_parquet(path)
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> DataFrame:
+    """Reads a table, or some columns of it.
+
+    Raises:
+        OSError: it is missing, or no regular file.
+        PolarsError: it is damaged. Polars panics over some damages, and says so on standard error, too.
+    """
+    import polars as pl
+
+    demand_regular(path)
+    try:
+        return pl.read_parquet(path, columns=columns, glob=False)
+    except pl.exceptions.PanicException as panic:
+        raise pl.exceptions.ComputeError(str(panic)) from panic
 
 
 @contextmanager

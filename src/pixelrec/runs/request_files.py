@@ -8,6 +8,7 @@ import polars as pl
 
 from pixelrec.errors import RequestError
 from pixelrec.files.regular import demand_regular
+from pixelrec.files.table_file import read_table
 
 SUFFIXES = (".txt", ".csv", ".parquet")
 
@@ -34,10 +35,10 @@ def _columns(path: Path, names: list[str]) -> pl.DataFrame:
     """Columns of ids as text, without rows that lack one."""
     columns = " and ".join(names)
     try:
-        demand_regular(path)
         if path.suffix == ".parquet":
-            table = pl.read_parquet(path, columns=names, glob=False)
+            table = read_table(path, names)
         else:
+            demand_regular(path)
             table = pl.read_csv(path, columns=names, infer_schema=False, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).strip().split("\n")[0]

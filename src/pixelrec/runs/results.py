@@ -28,7 +28,7 @@ from pixelrec.evaluation.exposure import Exposure
 from pixelrec.evaluation.slices import SliceResult
 from pixelrec.files.atomic import new_file, whole, write_text
 from pixelrec.files.checkpoint import weights_sha256
-from pixelrec.files.table_file import write_table
+from pixelrec.files.table_file import read_table, write_table
 
 
 @final
@@ -217,7 +217,7 @@ def read_ranks(folder: Path, split: str) -> SavedRanks:
     if not path.exists():
         raise RunError(f"{path}: no such file; {_mend(folder, split)}")
     try:
-        table = pl.read_parquet(path, columns=list(_COLUMNS), glob=False)
+        table = read_table(path, list(_COLUMNS))
         _check_ranks(table)
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise RunError(f"{path}: damaged ({_first_line(error)}); {_mend(folder, split)}") from error

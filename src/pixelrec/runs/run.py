@@ -40,7 +40,7 @@ from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RunError
 from pixelrec.files.atomic import new_file, whole, write_text
 from pixelrec.files.checkpoint import read_description
-from pixelrec.files.regular import demand_regular
+from pixelrec.files.table_file import read_table
 from pixelrec.numerics.precision import device_of
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.about import FORMAT, read_about
@@ -221,8 +221,7 @@ class Run:
         path = self.folder / ITEMS
         remedy = "copy items.parquet of the data set that the run was trained on there"
         try:
-            demand_regular(path)
-            items = pl.read_parquet(path, glob=False)
+            items = read_table(path)
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).strip().split("\n")[0]
             raise RunError(f"{path}: missing or damaged ({reason}); {remedy}") from error
