@@ -324,7 +324,7 @@ def _demand_regions(items: str, users: str) -> None:
     if ITEM_ENCODERS[items].has_regions != needed:
         able = [name for name, encoder in ITEM_ENCODERS.items() if encoder.has_regions]
         raise RecipeError(
-            f"{users} looks at regions of pictures, and items.name {items} has none; use {' or '.join(able)}"
+            f"{users} looks at regions, and items.name {items} has none: use items.name {' or '.join(able)}"
             if needed
             else f"items.name {items} has regions of pictures, and {users} does not look at them; use another"
         )

@@ -144,7 +144,7 @@ def test_only_a_file_of_regions_will_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("items", "users", "says"),
     [
-        ({"name": "id_table"}, "acf", "items.name id_table has none; use regions"),
+        ({"name": "id_table"}, "acf", "items.name id_table has none: use items.name regions"),
         ({"name": "regions"}, "sasrec", "sasrec does not look at them"),
     ],
 )
