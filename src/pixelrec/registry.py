@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar, final
 
@@ -16,12 +17,12 @@ _NAME = re.compile(r"[A-Za-z][\w-]*", re.ASCII)
 
 @final
 class Registry(Mapping[str, type[T]], Generic[T]):
-    """The subclasses of `base`, by name. Entry points of `group` load when they are looked up.
+    """The subclasses of `base`, by name. They are imported when they are looked up.
 
-    kind: what the classes are, for messages.
+    kind: what the classes are, for messages. group: of entry points. shipped: addresses of the package's own.
     """
 
-    def __init__(self, kind: str, group: str, base: type[T], shipped: Mapping[str, type[T]]) -> None:
+    def __init__(self, kind: str, group: str, base: type[T], shipped: Mapping[str, str]) -> None:
         self.kind, self.group, self.base = kind, group, base
         self.shipped = dict(shipped)
         self.registered: dict[str, type[T]] = {}
@@ -54,7 +55,7 @@ class Registry(Mapping[str, type[T]], Generic[T]):
                 f"{self.kind} {name!r} is provided by {' and '.join(owners)}; one of them must rename it"
             )
         if not points or name in self.registered:
-            return self.registered.get(name) or self.shipped[name]
+            return self.registered.get(name) or self._own(name)
         place = f"package {owners[0]}: its {self.kind} {name!r}, {points[0].value},"
         try:
             found = points[0].load()
@@ -62,6 +63,11 @@ class Registry(Mapping[str, type[T]], Generic[T]):
             raise RecipeError(f"{place} cannot be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(found, type) or not issubclass(found, self.base):
             raise RecipeError(f"{place} is no {self.base.__name__}; derive it from that class")
+        return found
+
+    def _own(self, name: str) -> type[T]:
+        module, _, qualified = self.shipped[name].partition(":")
+        found: type[T] = getattr(import_module(module), qualified)
         return found
 
     def __iter__(self) -> Iterator[str]:

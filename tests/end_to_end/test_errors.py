@@ -115,7 +115,7 @@ def test_what_the_system_refuses_is_a_line(
     assert "items.csv" in said(capsys, "evaluate", file)
     assert main([str(word) for word in [*train, run]]) == 0
     capsys.readouterr()
-    assert f"{run}: is a folder, pipe or device, which a file cannot replace" in said(
+    assert f"{run} is a folder; give a file as --out" in said(
         capsys, "recommend", run, "--user", "u1", "--form", "csv", "--out", run
     )
     assert str(file) in said(capsys, "recommend", run, "--user", "u1", "--out", file / "q.csv")
@@ -148,7 +148,7 @@ def test_an_unknown_recipe_and_an_unknown_verb(dataset: Dataset, capsys: pytest.
         ("evaluate r --split", "--split has no value; expected --split VALUE, or --split=VALUE;"),
         ("evaluate r --report=yes", "--report takes no value, not 'yes'"),
         ("bench d --recipes a --training.epochs", "--training.epochs has no value"),
-        ("bench d --recipes a --seed 3", "unknown option --seed; did you mean '--seeds'?"),
+        ("bench d --recipes a --sedes 3", "unknown option --sedes; did you mean '--seeds'?"),
         ("bench d --recipes --seeds 3", "--recipes has no value"),
         ("bench --recipes a d", "DATA is missing; give it first, as --recipes takes all words behind it"),
         ("train --resume r --users.layers 3", "train --resume: unknown option --users.layers"),

@@ -51,7 +51,7 @@ def noted(recommender, cases, processes, bank):
     encoded.clear()
     metrics = validate(recommender, cases, processes, bank)
     rank = processes.index
-    seen.append({"metrics": metrics, "encoded": sum(encoded, [])})
+    seen.append({"metrics": dict(metrics.metrics), "encoded": sum(encoded, [])})
     (notes / f"{rank}.json").write_text(json.dumps(seen))
     tensors = {name: tensor.contiguous() for name, tensor in recommender.state_dict().items()}
     save_file({**tensors, "bank": recommender.bank.contiguous()}, notes / f"{rank}.safetensors")

@@ -5,44 +5,28 @@ line below, or a class of another package (`pixelrec.register`, entry points of 
 """
 
 from pixelrec.registry import Registry
-from pixelrec.users.acf import ACF
-from pixelrec.users.bert4rec import BERT4Rec
-from pixelrec.users.curatornet import CuratorNet
-from pixelrec.users.din import DIN
-from pixelrec.users.dssm import DSSM
-from pixelrec.users.fm import FM
-from pixelrec.users.gru4rec import GRU4Rec
-from pixelrec.users.hstu import HSTU
-from pixelrec.users.lightgcn import LightGCN
-from pixelrec.users.lightsans import LightSANs
-from pixelrec.users.mf import MF
-from pixelrec.users.nextitnet import NextItNet
-from pixelrec.users.sasrec import SASRec
-from pixelrec.users.srgnn import SRGNN
 from pixelrec.users.user_model import AbstractUserModel
-from pixelrec.users.vbpr import VBPR
-from pixelrec.users.wide_deep import WideDeep
 
 USER_MODELS: Registry[AbstractUserModel] = Registry(
     "user model",
     "pixelrec.users",
     AbstractUserModel,  # type: ignore[type-abstract]
     {
-        "acf": ACF,
-        "bert4rec": BERT4Rec,
-        "curatornet": CuratorNet,
-        "din": DIN,
-        "dssm": DSSM,
-        "fm": FM,
-        "gru4rec": GRU4Rec,
-        "hstu": HSTU,
-        "lightgcn": LightGCN,
-        "lightsans": LightSANs,
-        "mf": MF,
-        "nextitnet": NextItNet,
-        "sasrec": SASRec,
-        "srgnn": SRGNN,
-        "vbpr": VBPR,
-        "wide_deep": WideDeep,
+        "acf": "pixelrec.users.acf:ACF",
+        "bert4rec": "pixelrec.users.bert4rec:BERT4Rec",
+        "curatornet": "pixelrec.users.curatornet:CuratorNet",
+        "din": "pixelrec.users.din:DIN",
+        "dssm": "pixelrec.users.dssm:DSSM",
+        "fm": "pixelrec.users.fm:FM",
+        "gru4rec": "pixelrec.users.gru4rec:GRU4Rec",
+        "hstu": "pixelrec.users.hstu:HSTU",
+        "lightgcn": "pixelrec.users.lightgcn:LightGCN",
+        "lightsans": "pixelrec.users.lightsans:LightSANs",
+        "mf": "pixelrec.users.mf:MF",
+        "nextitnet": "pixelrec.users.nextitnet:NextItNet",
+        "sasrec": "pixelrec.users.sasrec:SASRec",
+        "srgnn": "pixelrec.users.srgnn:SRGNN",
+        "vbpr": "pixelrec.users.vbpr:VBPR",
+        "wide_deep": "pixelrec.users.wide_deep:WideDeep",
     },
 )
