@@ -84,7 +84,7 @@ def main() -> None:
         print(f"import torch                    {torch_alone:6.2f} s of one core")
         print(f"pixelrec recommend --user       {whole:6.2f} s: {whole / torch_alone:.2f} ×")
         service = pixelrec.load(run)
-        vector, table = torch.randn(1, given.width), service.catalogue.candidates
+        vector, table = torch.randn(1, given.width), service.trained.catalogue.candidates
         product = milliseconds(lambda: vector @ table.T)
         print(f"bare product, {len(table):,} × {given.width}    {product:6.2f} ms")
         ids = service.items["item_id"].to_list()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pixelrec.api import assign_codes as assign_codes
     from pixelrec.api import bench as bench
+    from pixelrec.api import blend as blend
     from pixelrec.api import cache as cache
     from pixelrec.api import check_images as check_images
     from pixelrec.api import compare as compare
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pixelrec.api": (
-        "assign_codes bench cache check_images compare demo evaluate export_features extract_features "
+        "assign_codes bench blend cache check_images compare demo evaluate export_features extract_features "
         "fit_codes import_features inspect_features load pack_images prepare recommend recommend_all report "
         "resume similar train"
     ),

@@ -16,6 +16,9 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from pixelrec.errors import RequestError, nearest
 
+Baseline: TypeAlias = Literal[
+    "random", "popularity", "recent-popularity", "item-knn", "ease", "vis-rank", "l3ae"
+]
 Split: TypeAlias = Literal["validation", "test"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fast"]
 Fit: TypeAlias = Literal["stretch", "crop", "pad"]

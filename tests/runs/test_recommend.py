@@ -61,8 +61,8 @@ def plain(service: RecommendationService, history: list[str], allowed: set[str])
     from pixelrec.batch import Events
 
     events = Events(torch.zeros(1, dtype=torch.int64), row, torch.zeros_like(row))
-    vector = service.recommender.vectors(service.catalogue, events).double()
-    scores = (vector @ service.catalogue.candidates.double().T)[0].tolist()
+    vector = service.trained.recommender.vectors(service.trained.catalogue, events).double()
+    scores = (vector @ service.trained.catalogue.candidates.double().T)[0].tolist()
     return sorted(allowed, key=lambda item: -scores[known.index(item) + 1])
 
 

@@ -13,12 +13,13 @@ from pixelrec.api.features import (
     inspect_features,
     similar,
 )
-from pixelrec.api.models import bench, compare, demo, evaluate, report, resume, train
+from pixelrec.api.models import bench, blend, compare, demo, evaluate, report, resume, train
 from pixelrec.api.recommendations import load, recommend, recommend_all
 
 __all__ = [
     "assign_codes",
     "bench",
+    "blend",
     "cache",
     "check_images",
     "compare",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pixelrec.api.arguments import (
     Place,
     as_dataset,
+    as_features,
     as_list,
     as_overrides,
     as_path,
@@ -19,7 +20,8 @@ from pixelrec.api.arguments import (
     check_runs,
     folder_of,
 )
-from pixelrec.choices import Overrides, Split
+from pixelrec.choices import Baseline, Overrides, Split, shown
+from pixelrec.console.numbers import plural
 from pixelrec.console.progress import activity, shown_on
 from pixelrec.errors import RequestError, RunError
 
@@ -28,11 +30,16 @@ if TYPE_CHECKING:
 
     from pixelrec.data.dataset import Dataset
     from pixelrec.demonstration.demonstrate import Demonstration
+    from pixelrec.features.feature_file import FeatureFile
     from pixelrec.grid.outcome import Outcome
     from pixelrec.recipe.recipe import Recipe
+    from pixelrec.runs.blending import BlendResult
     from pixelrec.runs.compare import RunComparison
     from pixelrec.runs.results import EvaluationResult
     from pixelrec.runs.run import Run
+
+
+MOST_PARTS = 12  # of a blend
 
 
 def train(
@@ -182,6 +189,64 @@ def bench(
     grid = plan(dataset, chosen, seeds=seeds, split=split, out=place, overrides=given)
     with shown_on(console) as screen:
         return run_grid(grid, jobs, screen)
+
+
+def blend(
+    runs: Run | Place | Sequence[Run | Place] = (),
+    *,
+    out: Place,
+    baselines: Sequence[Baseline] = (),
+    features: FeatureFile | Place | None = None,
+    data: Dataset | Place | None = None,
+    console: Console | None = None,
+) -> BlendResult:
+    """Mix the scores of runs and baselines.
+
+    The scores of each are standardised for each user over all items, and added with weights that are best for
+    NDCG@10 on validation; one part alone is one of the choices. Test events are not read.
+
+    Args:
+        runs: folders of trained runs on one data set.
+        out: run folder to write, new or empty: evaluate, compare, recommend and report take it.
+        baselines: baselines to mix in; vis-rank and l3ae compare vectors of `features`.
+        features: feature file of vis-rank and l3ae; by default the only one of the data set.
+        data: data set folder; by default that of the first run.
+        console: for progress; without one, nothing is printed.
+
+    Returns:
+        `weights` by part, and `metrics` on validation of each part and of the blend; its `run`.
+
+    Raises:
+        RequestError: fewer than two parts, or an unknown baseline.
+        RunError: a run is of other data or has no finished epoch, or `out` is not empty.
+    """
+    given = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Iterable) else list(runs)
+    check_runs(*given)
+    check_datasets(data)
+    names: list[Baseline] = list(dict.fromkeys(as_list(baselines, "baselines")))
+    place = as_path(out, "out")
+    if unknown := [name for name in names if name not in get_args(Baseline)]:
+        known = ", ".join(get_args(Baseline))
+        raise RequestError(f"baselines holds {shown(unknown[0])}; expected some of {known}")
+    if not 2 <= len(given) + len(names) <= MOST_PARTS:
+        raise RequestError(
+            f"a blend of {plural(len(given) + len(names), 'part')}; give 2 to {MOST_PARTS} runs and "
+            "baselines, such as --baselines ease item-knn"
+        )
+    if data is None and not given:
+        raise RequestError("which data set? Give --data PATH (data='PATH' in Python), or a run")
+    from pixelrec.runs.place import demand_new
+
+    demand_new(place)
+    opened = [as_run(run) for run in given]
+    if len({run.folder.resolve() for run in opened}) < len(opened):
+        raise RequestError("a run is given twice; give each once")
+    vectors = None if features is None else as_features(features)
+    from pixelrec.runs.blending import blend_models
+
+    dataset = opened[0].dataset(folder_of(data)) if opened else as_dataset(data or "")
+    with shown_on(console) as screen, activity("blending", screen) as told:
+        return blend_models(opened, names, vectors, dataset, place, told)
 
 
 def compare(run: Run | Place, other: Run | Place, *, split: Split = "test") -> RunComparison:

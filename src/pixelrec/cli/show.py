@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pixelrec.items.cache.entries import Entry
     from pixelrec.items.extraction import Extraction
     from pixelrec.runs.all_recommendations import AllRecommendations
+    from pixelrec.runs.blending import BlendResult
     from pixelrec.runs.compare import RunComparison
     from pixelrec.runs.results import EvaluationResult
     from pixelrec.runs.run import Run
@@ -222,6 +223,14 @@ def evaluation(
     _next(console, "recommend", run, "--user", "ID")
     if out is None:
         _say(console, f"           {command('compare', run, 'OTHER_RUN')}")
+
+
+def blend(found: BlendResult, console: Console) -> None:
+    from pixelrec.cli.show_evaluation import print_blend
+
+    print_blend(found, console)
+    _say(console, "", f"run        {found.run.folder}")
+    _next(console, "evaluate", found.run.folder)
 
 
 def comparison(found: RunComparison, console: Console, run: Path, other: Path) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pixelrec.console.numbers import percent, short
+from pixelrec.console.numbers import percent, plural, short, signed
 from pixelrec.console.terminal import first_that_fits, plain_table, printable, say
-from pixelrec.evaluation.comparison import LISTED, METRIC, Comparison
+from pixelrec.evaluation.comparison import LISTED, METRIC, Comparison, best_first
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, NEW, SliceResult
 from pixelrec.runs.results import EvaluationResult
+from pixelrec.runs.run import BLEND
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from pixelrec.runs.blending import BlendResult
 
 COLOURS = {"ahead": "green", "level": "yellow", "behind": "red"}
 MEDIAN = "median rank"
@@ -137,3 +140,26 @@ def _table(
         name = Text(f"{'>' if own else ' '} {printable(model)}")
         table.add_row(name, *cells, style="bold" if own else None)
     return table
+
+
+def print_blend(found: BlendResult, console: Console) -> None:
+    """Weights, and metrics on validation of each part alone and of the blend, the best first."""
+    shown = ("Recall@10", METRIC)
+    table = plain_table("model")
+    for title in ("weight", *(f"{name} %" for name in shown)):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name in best_first(found.metrics):
+        weight, choice = found.weights.get(name), found.choices.get(name)
+        table.add_row(
+            printable(f"{name} ({choice})" if choice else name),
+            "" if weight is None else f"{weight:.2f}",
+            *(percent(found.metrics[name][metric]) for metric in shown),
+            style="bold" if weight is None else None,
+        )
+    console.print()
+    console.print(table)
+    gain = found.metrics[BLEND][METRIC] - found.metrics[found.best_part][METRIC]
+    told = f"{signed(gain)} points of {METRIC} to its best part, {found.best_part}"
+    if not gain:
+        told = f"no mixture is better than {found.best_part} alone, which has all the weight"
+    say(f"\nover {plural(found.cases, 'user')} of validation, on which weights were chosen: {told}", console)

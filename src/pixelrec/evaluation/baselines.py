@@ -120,14 +120,21 @@ def sample(cases: EvaluationCases) -> EvaluationCases:
 def tune_baseline(
     contender: Contender, training: Histories, items: int, validation: EvaluationCases
 ) -> AbstractBaseline:
-    """The candidate with the best NDCG@10 on `validation`; the first of equal ones."""
+    """The best candidate by NDCG@10 on `validation`; the first of equal ones."""
+    return best_candidate(contender.candidates(training), items, validation)
+
+
+def best_candidate(
+    candidates: Iterable[AbstractBaseline], items: int, validation: EvaluationCases
+) -> AbstractBaseline:
+    """The one with the best NDCG@10 on `validation`; the first of equal ones."""
 
     def quality(candidate: AbstractBaseline) -> float:
         if not candidate.choice:
             return 0.0  # the only candidate
         return metrics(rank_by(candidate, items, validation), cutoffs=(10,))["NDCG@10"]
 
-    return max(contender.candidates(training), key=quality)  # keeps two in memory: they may be large
+    return max(candidates, key=quality)  # keeps two in memory: they may be large
 
 
 def rank_by(baseline: AbstractBaseline, items: int, cases: EvaluationCases) -> np.ndarray:

@@ -8,13 +8,9 @@ from typing import Self, final
 
 import numpy as np
 
-from pixelrec.batch import Events
 from pixelrec.data.split import EvaluationCases
-from pixelrec.data.views import latest, seen_items
 from pixelrec.evaluation.baselines import sample
-from pixelrec.evaluation.comparison import LISTED
-from pixelrec.evaluation.evaluate import FEW_USERS, USERS
-from pixelrec.recommender import Catalogue, Recommender
+from pixelrec.evaluation.ranker import AbstractRanker
 
 MOST = 10  # items that are named
 
@@ -52,23 +48,6 @@ def gini(counts: np.ndarray) -> float:
     return float((2 * np.arange(1, n + 1) - n - 1) @ np.sort(counts)) / (n * total)
 
 
-def exposure(
-    recommender: Recommender, catalogue: Catalogue, cases: EvaluationCases, item_ids: Sequence[str]
-) -> Exposure:
+def exposure(ranker: AbstractRanker, cases: EvaluationCases, item_ids: Sequence[str]) -> Exposure:
     """From the lists of all users of `cases`, or of 10,000 drawn with a fixed seed. item_ids: N."""
-    users, lists = sample(cases).users, []
-    block = FEW_USERS if recommender.users.looks_at_candidates else USERS
-    for start in range(0, len(users), block):
-        lists.append(top_items(recommender, catalogue, cases, users[start : start + block]))
-    return Exposure.of(np.concatenate(lists), item_ids)
-
-
-def top_items(
-    recommender: Recommender, catalogue: Catalogue, cases: EvaluationCases, users: np.ndarray
-) -> np.ndarray:
-    """The ten best items for the histories that `users` have in `cases`: int64[B, k], 0 for none left."""
-    history, times = latest(cases.histories, users, recommender.spec.length)
-    events = Events.of_numbers(users, history, times, recommender.device)
-    _, best = recommender.recommend(catalogue, events, *seen_items(cases.histories, users), LISTED)
-    found: np.ndarray = best.cpu().numpy()
-    return found
+    return Exposure.of(ranker.top_items(cases, sample(cases).users), item_ids)

@@ -32,6 +32,9 @@ def read_about(folder: Path) -> dict[str, Any]:
         raise RunError(
             f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"
         )
-    if absent := [key for key in KEYS if not isinstance(about.get(key), str)]:
+    if not isinstance(about.get("blend", {}), dict):
+        raise RunError(f"{folder / 'run.json'}: blend holds no weights by part; the run is damaged")
+    ignored = {"recipe_sha256"} if "blend" in about else set()  # a blend has no recipe
+    if absent := [key for key in KEYS if key not in ignored and not isinstance(about.get(key), str)]:
         raise RunError(f"{folder / 'run.json'}: has no text as {', '.join(absent)}; the run is damaged")
     return about

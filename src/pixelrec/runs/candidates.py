@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self, final
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 from pixelrec.choices import as_ids, as_list
 from pixelrec.data.dataset import look_up
 from pixelrec.errors import RequestError
-from pixelrec.recommender import Catalogue
+from pixelrec.evaluation.ranker import AbstractRanker
 from pixelrec.runs.histories import Requests, unknown_line
 from pixelrec.runs.run import Run
 
@@ -24,7 +24,7 @@ from pixelrec.runs.run import Run
 class Candidates:
     """Candidates that all requests share, and further items that single requests exclude."""
 
-    catalogue: Catalogue  # with the vectors of the candidates only
+    ranker: AbstractRanker  # of the candidates only
     chosen: np.ndarray | None  # their item numbers, ascending, 0 first; none: all items are candidates
     excluded: np.ndarray  # item numbers
     owners: np.ndarray  # the request (0 … B − 1) that excludes each
@@ -32,7 +32,7 @@ class Candidates:
     @classmethod
     def of(
         cls,
-        catalogue: Catalogue,
+        ranker: AbstractRanker,
         item_ids: pl.Series,
         run: Run,
         among: Iterable[str | int] | None,
@@ -61,18 +61,17 @@ class Candidates:
             raise RequestError("; ".join([left, *dict.fromkeys(requests.notes)]))
         found = [numbers(ids, "exclude") for ids in own]
         owners = np.repeat(np.arange(len(found)), [len(each) for each in found])
-        return cls._cut(catalogue, chosen, np.concatenate([np.zeros(0, np.int64), *found]), owners)
+        return cls._cut(ranker, chosen, np.concatenate([np.zeros(0, np.int64), *found]), owners)
 
     @classmethod
     def _cut(
-        cls, catalogue: Catalogue, chosen: np.ndarray | None, excluded: np.ndarray, owners: np.ndarray
+        cls, ranker: AbstractRanker, chosen: np.ndarray | None, excluded: np.ndarray, owners: np.ndarray
     ) -> Self:
         """chosen: in ascending order, so that ties are decided as in the whole catalogue."""
         if chosen is None:
-            return cls(catalogue, None, excluded, owners)
+            return cls(ranker, None, excluded, owners)
         chosen = np.r_[0, chosen]
-        vectors = catalogue.candidates[torch.from_numpy(chosen).to(catalogue.candidates.device)]
-        return cls(replace(catalogue, candidates=vectors), chosen, excluded, owners)
+        return cls(ranker.among(chosen), chosen, excluded, owners)
 
     def excluded_by(self, requests: np.ndarray) -> tuple[Tensor, Tensor]:
         """Item numbers that some requests, one after the other, exclude, and the place of each in these."""

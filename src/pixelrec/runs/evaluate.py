@@ -20,11 +20,11 @@ from pixelrec.evaluation.baselines import (
     contenders,
     rank_baselines,
 )
-from pixelrec.evaluation.evaluate import rank_cases
 from pixelrec.evaluation.exposure import exposure
 from pixelrec.evaluation.slices import ALL, measure, measure_slices
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.files.checkpoint import weights_sha256
+from pixelrec.runs.blend import ranker_of
 from pixelrec.runs.results import EvaluationResult, demand_writable, write_ranks
 from pixelrec.runs.run import Run
 from pixelrec.runs.saved_baselines import read_baselines, save_baselines
@@ -71,10 +71,9 @@ def evaluate_run(
     cases = cases_of(dataset, split)
     on_progress(f"ranking by {run.name}")
     weights = weights_sha256(run.demand_best())  # before they are loaded: a later best is not evaluated yet
-    recommender = run.recommender(dataset)
-    catalogue = run.catalogue(recommender, on_progress)
-    ranks = rank_cases(recommender, cases, catalogue)
-    shown = exposure(recommender, catalogue, cases, dataset.item_ids.to_list())
+    ranker = ranker_of(run, dataset, on_progress)
+    ranks = ranker.rank(cases)
+    shown = exposure(ranker, cases, dataset.item_ids.to_list())
     by_baseline = _rank_baselines(dataset, cases, lambda name: on_progress(f"ranking by {name}"))
     counts = target_counts(dataset, cases)
     # A recipe may have the name of a baseline.

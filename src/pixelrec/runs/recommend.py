@@ -12,21 +12,24 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pixelrec.batch import Events
 from pixelrec.choices import as_ids, as_list, as_path, as_whole, check_flag
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.views import latest, seen_items
+from pixelrec.data.views import seen_items
 from pixelrec.errors import RequestError, RunError
-from pixelrec.evaluation.evaluate import FEW_USERS, USERS, rank_targets
+from pixelrec.evaluation.evaluate import USERS, rank_targets
+from pixelrec.evaluation.ranker import AbstractRanker, TrainedRanker
 from pixelrec.files.checkpoint import read_description
 from pixelrec.images.covers import read_loose
-from pixelrec.recommender import Catalogue, Recommender
+from pixelrec.recommender import Recommender
+from pixelrec.runs.blend import ranker_of
 from pixelrec.runs.candidates import Candidates
 from pixelrec.runs.histories import Requests, UserEvents, given_histories
 from pixelrec.runs.item_vectors import read_vectors
 from pixelrec.runs.recommendations import Recommendations
 from pixelrec.runs.run import EVENTS, Run
+
+_NO_PICTURES = "{} is a blend, which does not take pictures of new items; add them to a part of it that does"
 
 Ids: TypeAlias = Iterable[str | int]
 """Ids in a list, an array or a column of a data frame."""
@@ -41,8 +44,8 @@ class RecommendationService:
     """
 
     run: Run
-    recommender: Recommender  # may lack the network of its item encoder
-    catalogue: Catalogue
+    ranker: AbstractRanker
+    trained: TrainedRanker | None  # the same, unless it is a blend; may lack the network of its item encoder
     items: pl.DataFrame  # `item_id` and perhaps `title`; a row for every item, added ones last
     own: Dataset | None  # the data set that the run was trained on
     events: UserEvents | None  # of `own`, or of another data set
@@ -75,17 +78,18 @@ class RecommendationService:
         """
         own, events = _data_sets(run, data)
         items = run.vocabulary.select(pl.col("item_id"), pl.col("^title$").cast(pl.String))
-        recommender, encoded = (run.recommender(own), None) if covers else _without_encoder(run, own)
-        unseen = vectors_of_pictures(covers, recommender) if covers else None
-        added = _extended(items, covers) if covers else items
-        if encoded is None:
-            encoded = run.encoded(recommender, on_progress)
-        catalogue, found = recommender.catalogue(encoded=encoded, unseen=unseen), None
+        added, found, trained = _extended(items, covers) if covers else items, None, None
+        if run.is_blend:
+            if covers:
+                raise RequestError(_NO_PICTURES.format(run.folder))
+            ranker: AbstractRanker = ranker_of(run, own or run.dataset(), on_progress)
+        else:
+            ranker = trained = _trained(run, own, covers, on_progress)
         if events is not None:
             events.verify()
             found = UserEvents(events) if events is own else UserEvents.foreign(events, items["item_id"])
         line = None if found is None else found.difference(run)
-        return cls(run, recommender, catalogue, added, own, found, (line,) if line else ())
+        return cls(run, ranker, trained, added, own, found, (line,) if line else ())
 
     def add(self, covers: Sequence[Path | str]) -> Self:
         """A service that also ranks new items, from their pictures; their ids are the names of the files.
@@ -95,12 +99,17 @@ class RecommendationService:
             ImageError: a file is no usable picture.
         """
         paths = [as_path(cover, "covers") for cover in as_list(covers, "covers")]
+        if self.trained is None:
+            raise RequestError(_NO_PICTURES.format(self.run.folder))
         encoder = self.run.recommender(self.own)
-        if encoder.digests != self.recommender.digests:
+        if encoder.digests != self.trained.recommender.digests:
             raise RunError(f"{self.run.folder} has other weights since it was loaded; load it again")
         unseen, items = vectors_of_pictures(paths, encoder), _extended(self.items, paths)
-        catalogue = self.recommender.catalogue(encoded=self.catalogue.encoded, unseen=unseen)
-        return replace(self, catalogue=catalogue, items=items)
+        known = self.trained.catalogue.encoded
+        ranker = replace(
+            self.trained, catalogue=self.trained.recommender.catalogue(encoded=known, unseen=unseen)
+        )
+        return replace(self, ranker=ranker, trained=ranker, items=items)
 
     def recommend(
         self,
@@ -132,10 +141,10 @@ class RecommendationService:
         k = as_whole(k, "k")
         check_flag(seen, "seen")
         check_flag(alone, "alone")
-        if alone and (len(self.items) == self.recommender.spec.items or among is not None):
+        if alone and (not self._added or among is not None):
             raise RequestError("alone lists the items that were added, all of them: add some, without among")
         requests = self._requests(users, histories)
-        candidates = Candidates.of(self.catalogue, self.items["item_id"], self.run, among, exclude, requests)
+        candidates = Candidates.of(self.ranker, self.items["item_id"], self.run, among, exclude, requests)
         return self._answer(requests, k, candidates, seen, alone)
 
     def for_all_users(
@@ -149,7 +158,7 @@ class RecommendationService:
             numbers = np.arange(start, min(start + USERS, events.dataset.users)) + 1
             requests = events.requests(numbers, events.dataset.user_ids[numbers - 1].to_list())
             candidates = candidates or Candidates.of(
-                self.catalogue, self.items["item_id"], self.run, among, exclude, requests
+                self.ranker, self.items["item_id"], self.run, among, exclude, requests
             )
             yield self._answer(requests, k, candidates, seen, alone=False)
 
@@ -161,10 +170,10 @@ class RecommendationService:
         if ids:
             events = self._user_events()
             return events.requests(events.dataset.user_numbers(ids), ids)
-        if self.recommender.users.needs_known_user:
+        if self.ranker.needs_known_user:
             raise RequestError(
-                f"{self._user_model} has a vector for each user that it was trained with and cannot "
-                "recommend for a history; give a user, or train a recipe such as sasrec-id"
+                f"{self.ranker.needs_known_user} has a vector for each user that it was trained with and "
+                "cannot recommend for a history; give a user, or train a recipe such as sasrec-id"
             )
         return given_histories(given, self.items["item_id"], self.run)
 
@@ -174,36 +183,35 @@ class RecommendationService:
                 f"the events of users are in a data set, and that of {self.run.folder} is no longer at "
                 f"{self.run.about['data']}; give one with --data (data in Python), or histories of item ids"
             )
-        if self.events.numbers is not None and self.recommender.users.needs_known_user:
+        if self.events.numbers is not None and self.ranker.needs_known_user:
             raise RequestError(
-                f"{self._user_model} has a vector for each user that it was trained with, and "
+                f"{self.ranker.needs_known_user} has a vector for each user that it was trained with, and "
                 f"{self.events.dataset.folder} is other data; give the data set that {self.run.folder} was "
                 "trained on, or train a recipe such as sasrec-id"
             )
         return self.events
 
     @property
-    def _user_model(self) -> str:
-        return str(self.recommender.recipe["users"]["name"])
+    def _added(self) -> bool:
+        return self.trained is not None and len(self.items) > self.trained.recommender.spec.items
 
     def _answer(
         self, requests: Requests, k: int, candidates: Candidates, seen: bool, alone: bool
     ) -> Recommendations:
-        at_once = FEW_USERS if self.recommender.users.looks_at_candidates else USERS
-        parts = []
+        at_once, parts = self.ranker.at_once, []
         for start in range(0, len(requests), at_once):
             rows = np.arange(start, min(start + at_once, len(requests)))
-            history, times = latest(requests.histories, rows + 1, self.recommender.spec.length)
-            events = Events.of_numbers(requests.users[rows], history, times, self.recommender.device)
             hidden = candidates.excluded_by(rows)
             if not seen:
                 past = seen_items(requests.histories, rows + 1)
                 hidden = torch.cat([hidden[0], past[0]]), torch.cat([hidden[1], past[1]])
-            found = self._new_items(events, *hidden) if alone else self._best(events, *hidden, k, candidates)
-            parts.append(found)
+            if alone:
+                parts.append(self._new_items(requests, rows, *hidden))
+            else:
+                parts.append(self._best(requests, rows, *hidden, k, candidates))
         scores, items, ranks = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         notes = list(dict.fromkeys(requests.notes))
-        if not self.recommender.users.needs_known_user and requests.empty.any():
+        if not self.ranker.needs_known_user and requests.empty.any():
             items[requests.empty] = 0
             notes.append(
                 f"{int(requests.empty.sum()):,} of {len(requests):,} histories hold no item that "
@@ -212,28 +220,32 @@ class RecommendationService:
         return Recommendations(self.items, requests.names, scores, items, ranks, (*self.notes, *notes))
 
     def _best(
-        self, events: Events, hidden: Tensor, owners: Tensor, k: int, candidates: Candidates
+        self, requests: Requests, rows: np.ndarray, hidden: Tensor, owners: Tensor, k: int, among: Candidates
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Scores, item numbers and ranks of the best items, best first: each B, k."""
-        best = self.recommender.recommend(candidates.catalogue, events, candidates.rows(hidden), owners, k)
-        scores, items = best[0].cpu().numpy(), candidates.numbers(best[1].cpu().numpy())
+        asked = requests.histories, rows + 1, requests.users[rows]
+        scores, places = among.ranker.best(*asked, among.rows(hidden), owners, k)
+        items = among.numbers(places)
         return scores, items, np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
 
     def _new_items(
-        self, events: Events, seen: Tensor, owners: Tensor
+        self, requests: Requests, rows: np.ndarray, seen: Tensor, owners: Tensor
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Scores, item numbers and ranks of the added items, best first: each B, n.
 
         The rank of each is exact: its place among the unseen items of the catalogue.
         """
-        recommender, candidates = self.recommender, self.catalogue.candidates
+        assert self.trained is not None, "only a trained recommender has added items"
+        recommender, catalogue = self.trained.recommender, self.trained.catalogue
+        candidates = catalogue.candidates
         known = recommender.spec.items + 1
-        vectors = recommender.vectors(self.catalogue, events)
-        scores = recommender.scores(replace(self.catalogue, candidates=candidates[known:]), vectors)
+        events = self.trained.events(requests.histories, rows + 1, requests.users[rows])
+        vectors = recommender.vectors(catalogue, events)
+        scores = recommender.scores(replace(catalogue, candidates=candidates[known:]), vectors)
         targets = torch.full((len(vectors),), known, device=vectors.device)
         places, old = [], seen < known
         for new in candidates[known:].split(1):
-            beside = replace(self.catalogue, candidates=torch.cat([candidates[:known], new]))
+            beside = replace(catalogue, candidates=torch.cat([candidates[:known], new]))
             places.append(rank_targets(recommender, beside, vectors, targets, seen[old], owners[old]))
         found = np.stack([place.cpu().numpy() for place in places], axis=1)
         order = np.lexsort((-scores.cpu().numpy(), found), axis=1)
@@ -255,6 +267,15 @@ def _data_sets(run: Run, given: Dataset | None) -> tuple[Dataset | None, Dataset
     if known is not None and own is not known and run.difference(known) != EVENTS:
         run.dataset(known.folder)
     return own, known
+
+
+def _trained(run: Run, own: Dataset | None, covers: Sequence[Path], on_progress: OnProgress) -> TrainedRanker:
+    """The best checkpoint of a run, and its catalogue, to which pictures are added."""
+    recommender, encoded = (run.recommender(own), None) if covers else _without_encoder(run, own)
+    unseen = vectors_of_pictures(covers, recommender) if covers else None
+    if encoded is None:
+        encoded = run.encoded(recommender, on_progress)
+    return TrainedRanker(recommender, recommender.catalogue(encoded=encoded, unseen=unseen))
 
 
 def _without_encoder(run: Run, own: Dataset | None) -> tuple[Recommender, Tensor | None]:

@@ -21,7 +21,7 @@ from pixelrec.reports.view import Curves, MetricRow, Report, Role, SlicePart, Sp
 from pixelrec.runs.compare import RunDifference, demand_same_cases
 from pixelrec.runs.evaluate import cases_of, target_counts
 from pixelrec.runs.results import EvaluationResult, SavedRanks, read_ranks, result_files
-from pixelrec.runs.run import Run
+from pixelrec.runs.run import BLEND, Run
 from pixelrec.runs.stories import Covers, StoryTeller
 from pixelrec.training.journal import read_journal
 
@@ -63,12 +63,11 @@ def write_run_report(
         on_problem(f"covers: {covers.problem}")
     teller = StoryTeller(dataset, cases, covers)
     curves = _curves(run, run.name)
-    watched = run.recipe.training.monitor
     report = Report(
         name=run.name,
         data=dataset.folder.resolve().name,
         when=str(run.about["created"])[:16].replace("T", " "),
-        origin=(run.folder.resolve().name, f"seed {run.recipe['seed']}"),
+        origin=(run.folder.resolve().name, *([] if run.is_blend else [f"seed {run.recipe['seed']}"])),
         split=split,
         tiles=_tiles(result, curves),
         metrics=rows.metrics(),
@@ -80,14 +79,14 @@ def write_run_report(
         epochs=curves.epochs,
         best_epoch=curves.best_epoch,
         curves_beside=[_curves(other.run, other.name) for other in others],
-        watched=watched,
+        watched=METRIC if run.is_blend else run.recipe.training.monitor,
         ranks=ranks.ranks,
         catalogue=dataset.items,
         spread=_spreads(result, others, covers),
         stories=teller.stories(run, ranks.ranks, [(each.name, each.run, each.ranks) for each in others]),
         summary=_summary(run, dataset, split, len(cases), covers),
         dataset=[(k.replace("_", " "), f"{v:,}") for k, v in dataset.manifest["counts"].items()],
-        configuration=run.recipe.config,
+        configuration=run.about[BLEND] if run.is_blend else run.recipe.config,
         origins=_origins(run, dataset, result),
     )
     if covers.damaged:
@@ -98,6 +97,8 @@ def write_run_report(
 
 
 def _curves(run: Run, name: str) -> Curves:
+    if run.is_blend:
+        return Curves(name, [])
     monitor = run.recipe.training.monitor
     epochs = read_journal(run.folder / "metrics.jsonl", monitor)
     best = max(epochs, key=lambda row: row[monitor], default=None)
@@ -129,18 +130,24 @@ def _summary(run: Run, dataset: Dataset, split: Split, cases: int, covers: Cover
         "split": split,
         "users evaluated": f"{cases:,}",
         "catalogue": f"{dataset.items:,} items",
-        "item encoder": run.recipe["items"]["name"],
-        "user model": run.recipe["users"]["name"],
+        **_model(run),
         **({"pictures": covers.problem} if covers.problem else {}),
     }
     return list(summary.items())
 
 
+def _model(run: Run) -> dict[str, str]:
+    if run.is_blend:
+        return {"blend of": ", ".join(run.about[BLEND])}
+    return {"item encoder": run.recipe["items"]["name"], "user model": run.recipe["users"]["name"]}
+
+
 def _origins(run: Run, dataset: Dataset, result: EvaluationResult) -> list[tuple[str, str]]:
     recipe, data = run.folder.resolve() / "recipe.yaml", dataset.folder.resolve()
+    again = "" if run.is_blend else f"pixelrec train {quote(str(recipe))} --data {quote(str(data))}"
     found = {
-        "trained": str(run.about["created"]).replace("T", " "),
-        "again": f"pixelrec train {quote(str(recipe))} --data {quote(str(data))}",
+        "blended" if run.is_blend else "trained": str(run.about["created"]).replace("T", " "),
+        "again": again,
         "machine": str(run.about.get("machine", "")),
         "versions": f"pixelrec {run.about.get('pixelrec')}, torch {run.about.get('torch')}",
         "data, SHA-256": dataset.fingerprint,

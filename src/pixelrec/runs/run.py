@@ -38,6 +38,7 @@ from pixelrec.data.dataset import Dataset, ids_digest
 from pixelrec.data.manifest import is_dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RunError
+from pixelrec.evaluation.ranker import TrainedRanker
 from pixelrec.files.atomic import new_file, whole, write_text
 from pixelrec.files.checkpoint import read_description
 from pixelrec.files.table_file import read_table
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from pixelrec.recipe.recipe import Recipe
 
 EVENTS, PICTURES = "users, items or histories", "pictures"
+BLEND = "blend"  # entry of the description of a blend: its weights by part
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,11 +69,24 @@ class Run:
         """That of its recipe."""
         return str(self.about["recipe"])
 
+    @property
+    def is_blend(self) -> bool:
+        """Whether it mixes scores of other models, and has no recommender and no recipe of its own."""
+        return BLEND in self.about
+
+    def demand_trained(self) -> None:
+        """Raises `RunError` for a blend."""
+        if self.is_blend:
+            raise RunError(
+                f"{self.folder} is a blend of other models and was not trained; give a trained run"
+            )
+
     @cached_property
     def recipe(self) -> Recipe:
         """Raises `RunError` if the file is missing or damaged, or names a class that is not installed."""
         from pixelrec.recipe.recipe import read_recipe
 
+        self.demand_trained()
         path = self.folder / "recipe.yaml"
         try:
             found = read_recipe(path)
@@ -109,24 +124,9 @@ class Run:
         """
         from pixelrec.recipe.registry import foreign_classes
 
-        demand_new(folder)
         written = recipe.dump(named=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        data = dataset.folder.resolve()
-        about: dict[str, Any] = {
-            "format": FORMAT,
-            "recipe": recipe.name,
-            "recipe_sha256": sha256(written.encode()).hexdigest(),
-            "device": recipe.training.device,
-            "data": str(data),
-            "data_from_here": os.path.relpath(data, folder.resolve()),
-            "data_fingerprint": dataset.fingerprint,
-            "item_ids": ids_digest(dataset.item_ids),
-            "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-            "pixelrec": version("pixelrec"),
-            "torch": torch.__version__,
-            "machine": f"{processor()}, {os.cpu_count()} cores",
-        }
+        about = about_now(folder, recipe.name, recipe.training.device, dataset)
+        about["recipe_sha256"] = sha256(written.encode()).hexdigest()
         if foreign := foreign_classes(recipe.config):
             about["classes"] = foreign
         if reads:
@@ -135,9 +135,16 @@ class Run:
             about["pretrained"] = found
         if start is not None:
             about["warm_start"] = dict(start)
+        demand_new(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / RECIPE, written, RunError)
+        return cls.write(folder, about, dataset)
+
+    @classmethod
+    def write(cls, folder: Path, about: Mapping[str, Any], dataset: Dataset) -> Self:
+        """Writes the vocabulary, and at last the description."""
         with new_file(folder / ITEMS, RunError) as draft:
             shutil.copyfile(dataset.folder / "items.parquet", draft)
-        write_text(folder / RECIPE, written, RunError)
         write_text(folder / "run.json", json.dumps(about, indent=2) + "\n", RunError)
         return cls(folder, about)
 
@@ -192,6 +199,7 @@ class Run:
         dataset: its own, for an encoder that reads pictures and a user model that reads training events.
         vectors: as in `Recommender.from_pretrained`.
         """
+        self.demand_trained()
         best = self.demand_best()
         length = read_description(best)["spec"]["length"]
         spec = None if dataset is None else dataset.spec(length, training_events(dataset))
@@ -232,6 +240,11 @@ class Run:
             raise RunError(f"{path}: has other items, or in another order, than the run; {remedy}")
         return items
 
+    def trained_ranker(self, dataset: Dataset, on_progress: OnProgress = ignore) -> TrainedRanker:
+        """The recommender of the best epoch and its catalogue; errors as of `recommender`."""
+        recommender = self.recommender(dataset)
+        return TrainedRanker(recommender, self.catalogue(recommender, on_progress))
+
     def catalogue(self, recommender: Recommender, on_progress: OnProgress = ignore) -> Catalogue:
         """All items, encoded by the recommender of the best epoch; expensive vectors are cached there."""
         return recommender.catalogue(encoded=self.encoded(recommender, on_progress))
@@ -239,6 +252,24 @@ class Run:
     def encoded(self, recommender: Recommender, on_progress: OnProgress = ignore) -> Tensor:
         """Vectors (N + 1, D) of all items; where they are expensive, cached beside the best checkpoint."""
         return cached_vectors(recommender, whole(self.folder / "best"), on_progress)
+
+
+def about_now(folder: Path, recipe: str, device: str, dataset: Dataset) -> dict[str, Any]:
+    """The description of a run that is made in `folder` now."""
+    data = dataset.folder.resolve()
+    return {
+        "format": FORMAT,
+        "recipe": recipe,
+        "device": device,
+        "data": str(data),
+        "data_from_here": os.path.relpath(data, folder.resolve()),
+        "data_fingerprint": dataset.fingerprint,
+        "item_ids": ids_digest(dataset.item_ids),
+        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "pixelrec": version("pixelrec"),
+        "torch": torch.__version__,
+        "machine": f"{processor()}, {os.cpu_count()} cores",
+    }
 
 
 def _provenance(described: Mapping[str, Any], place: str) -> dict[str, Any]:

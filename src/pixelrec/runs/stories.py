@@ -13,9 +13,9 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases
 from pixelrec.data.views import latest, seen_items
 from pixelrec.errors import ImageError
-from pixelrec.evaluation.exposure import top_items
 from pixelrec.images.store import PictureStore
 from pixelrec.reports.view import Cover, OtherList, UserStory
+from pixelrec.runs.blend import ranker_of
 from pixelrec.runs.results import SavedRanks
 from pixelrec.runs.run import Run
 
@@ -108,5 +108,4 @@ class StoryTeller:
         ]
 
     def _best(self, run: Run, users: np.ndarray) -> np.ndarray:
-        recommender = run.recommender(self.dataset)
-        return top_items(recommender, run.catalogue(recommender), self.cases, users)
+        return ranker_of(run, self.dataset).top_items(self.cases, users)
