@@ -47,7 +47,7 @@ def test_transformers_with_two_blocks_trained_are_worth_a_cache(family: str, sha
 
 def test_the_log_line_states_speed_up_and_bytes() -> None:
     assert verdict("clip", "2").line == (
-        "activation cache: yes, 84 % of the network is frozen: 76.8 kB per picture instead of computing it, "
+        "activation cache: yes, 84 % of the network is frozen: 76.8 kB stored per picture, "
         "7.39 GB in all, steps about 2.7 x as fast"
     )
 
@@ -66,7 +66,7 @@ def test_nothing_frozen_is_no_and_everything_frozen_is_yes() -> None:
     assert nothing.line == "activation cache: no, nothing of the network is frozen"
     assert everything.pays
     assert math.isinf(everything.speed_up)
-    assert everything.line.endswith("instead of computing it, 1 kB in all")
+    assert everything.line.endswith("stored per picture, 1 kB in all")
 
 
 def test_the_limits() -> None:

@@ -122,7 +122,7 @@ class Verdict:
             return f"{frozen}, but {state} per picture is more than {MAX_PICTURES} x its pixels"
         faster = f", steps about {self.speed_up:.1f} x as fast" if math.isfinite(self.speed_up) else ""
         total = with_prefix(self.state_bytes * self.items)
-        return f"{frozen}: {state} per picture instead of computing it, {total} in all{faster}"
+        return f"{frozen}: {state} stored per picture, {total} in all{faster}"
 
 
 def verdict_on(backbone: AbstractBackbone, boundary: int, dtype: Dtype, *, items: int) -> Verdict:
