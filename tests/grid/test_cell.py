@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from pixelrec.console.terminal import Screen
 from pixelrec.errors import RunError
 from pixelrec.files.lock import holder
+from pixelrec.grid import outcome
 from pixelrec.grid.cell import Cell, check_same_networks
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.process import CellProcess, threads
@@ -118,3 +120,12 @@ def test_the_lock_file_of_a_killed_process_is_removed_when_its_cell_is_done(
     assert runner.run() is None
     with held:
         assert [cell for cell in grid.in_turn() if cell.lock_file.exists()] == grid.in_turn()[:1]
+
+
+def test_a_place_that_cannot_be_written_is_named_before_baselines_are_ranked(
+    grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome, "baselines", lambda *_: pytest.fail("too late"))
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot be written: Not a directory; choose a folder"):
+        outcome.run_grid(replace(grid, out=tmp_path / "file" / "out"), 1, Screen(quiet=True))

@@ -20,6 +20,7 @@ from pixelrec.grid.results import Collector, Results
 from pixelrec.grid.runner import Runner
 from pixelrec.grid.tables import csv_table, markdown_table
 from pixelrec.runs.evaluate import baselines
+from pixelrec.runs.results import demand_writable
 
 
 @final
@@ -94,6 +95,7 @@ def run_grid(grid: Grid, jobs: int, console: Console) -> Outcome:
     """
     if jobs < 1:
         raise RequestError(f"jobs is {jobs}; expected the number of simultaneous runs, at least 1")
+    demand_writable(grid.out)
     progress = ProgressPrinter(grid, console)
     started = perf_counter()
     try:
