@@ -191,6 +191,8 @@ def imported(features: FeatureFile, tmp_path_factory: pytest.TempPathFactory) ->
         ("codes fit F --out y --quantiser pq", "expected one of"),
         ("codes fit F --out y --size 1", "size is 1; expected a whole number of at least 2"),
         ("codes assign F --picture P", "F holds no quantiser, so new pictures cannot be given codes"),
+        ("features inspect C --data D", "C holds codes; expected feature vectors"),
+        ("similar C --item a", "C holds codes; expected feature vectors"),
         ("codes assign nowhere --picture P", "nowhere: no such file or folder"),
         ("codes assign F", "--picture is missing"),
         ("features extract D --out y", "Give a network (--source) or a trained run (--run)"),
@@ -213,6 +215,8 @@ def test_bad_input_is_a_line(
     (tmp_path / "P").write_text("no picture")
     (tmp_path / "F").symlink_to(imported)
     (tmp_path / "D").symlink_to(dataset.folder)
+    with writing(tmp_path / "C", dataset.item_ids, (2,), {"kind": "imported"}, dtype="int16") as writer:
+        writer.append(np.zeros((dataset.items, 2)))
     before = sorted(tmp_path.iterdir())
     status, text = said(capsys, *words.split())
     assert status == (0 if words == "codes" else 2)

@@ -122,8 +122,13 @@ def imported(found: ImportReport, console: Console, data: Path | None) -> None:
 
 def _features(found: FeatureFile, console: Console, data: Path | None) -> None:
     shape = " × ".join(f"{each:,}" for each in found.vectors.shape)
-    _say(console, "", f"features   {found.folder}, {shape}")
-    _next(console, "features", "inspect", found.folder, "--data", data or "DATA")
+    codes = found.vectors.dtype.kind != "f"
+    _say(console, "", f"{'codes' if codes else 'features':<10} {found.folder}, {shape}")
+    place = data or "DATA"
+    if codes:
+        _next(console, "train", "sasrec-codes", "--data", place, "--items.file", found.folder)
+    else:
+        _next(console, "features", "inspect", found.folder, "--data", place)
 
 
 def files(found: list[Path], console: Console) -> None:

@@ -72,8 +72,7 @@ def fit_codes(
     Raises:
         FeatureError: the features are codes, or too many items share a code to be told apart by one level.
     """
-    if features.vectors.dtype.kind != "f":
-        raise FeatureError(f"{features.folder} holds codes; expected feature vectors")
+    features.demand_vectors()
     vectors = torch.from_numpy(pooled(features.vectors).astype(np.float32))
     quantiser = KINDS[kind].fit(vectors, levels, size, seed)
     codes = quantiser.encode(vectors)

@@ -124,6 +124,11 @@ class FeatureFile:
         if _digest(self.vectors) != _about(self.folder)["digests"]["vectors"]:
             raise FeatureError(f"{self.folder / VECTORS}: was changed or damaged since it was made; {_MEND}")
 
+    def demand_vectors(self) -> None:
+        """Raises `FeatureError` for codes."""
+        if self.vectors.dtype.kind != "f":
+            raise FeatureError(f"{self.folder} holds codes; expected feature vectors")
+
     def rows_of(self, item_ids: Sequence[str] | pl.Series) -> np.ndarray:
         """int64: the row of each item, −1 where the file has none."""
         wanted = pl.Series("id", item_ids, dtype=pl.String)

@@ -40,10 +40,10 @@ def nearest_items(
         on_index: search by an index, and call this with a line about its recall against the exact search.
 
     Raises:
-        RequestError: an item has no vector, the features are codes, or FAISS is needed and not installed.
+        RequestError: an item has no vector, or FAISS is needed and not installed.
+        FeatureError: the features are codes.
     """
-    if features.vectors.dtype.kind != "f":
-        raise RequestError(f"{features.folder} holds codes; expected feature vectors")
+    features.demand_vectors()
     rows = _rows_of(features, items)
     vectors = pooled(features.vectors)
     fitted = fit_treatment(vectors, np.arange(len(vectors)), treatment or TreatmentConfig("centre"))
