@@ -20,6 +20,7 @@ import pixelrec
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.grid.plan import plan
+from pixelrec.runs.results import EvaluationResult
 
 TINY = {"items.width": 8, "training.epochs": 3, "training.batch_size": 64}
 EPOCHS = 12  # of the run that is disturbed four times
@@ -212,7 +213,7 @@ def test_two_runners_share_the_work_and_another_split_needs_no_training(
     assert (run / "cell.json").stat().st_mtime_ns == before
     assert found.failed == {} and found.markdown.name == "results-test.md"
     (row,) = found.results.recipes
-    measured = json.loads((run / "evaluation-test.json").read_text("utf-8"))["metrics"]["mf-id"]
+    measured = EvaluationResult.read(run, "test").metrics["mf-id"]
     assert {name: mean.mean for name, mean in row.seeds[1].overall.metrics.items()} == pytest.approx(measured)
     assert {costs.jobs for costs in row.costs} == {2}
     assert found.grid.other_recipes == []
