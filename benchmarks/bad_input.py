@@ -124,7 +124,7 @@ def _judge_items(folder: Path) -> None:
     with (folder / "w/items.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = [
             {(key or "").strip().lower(): cell for key, cell in row.items()}
-            for row in csv.DictReader(file, strict=True)
+            for row in csv.DictReader(file)  # Polars is not strict about quotes either
         ]
     wanted = {row["item_id"]: row.get("title") or None for row in rows}
     table = pl.read_parquet(folder / "n/items.parquet")

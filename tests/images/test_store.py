@@ -272,3 +272,12 @@ def test_a_pipe_in_place_of_the_pictures_is_refused(path: Path):
         PictureStore.open(path)
     with pytest.raises(ImageError, match="is a pipe or a device, not a file"):
         StoreWriter(path, Manifest(SIZE, "crop", 1, False, "covers"))
+
+
+def test_a_pipe_in_place_of_the_lock_is_refused(path: Path):
+    (path / "lock.mdb").unlink(missing_ok=True)
+    os.mkfifo(path / "lock.mdb")
+    with pytest.raises(ImageError, match="is a pipe or a device, not a file"):
+        PictureStore.open(path)
+    with pytest.raises(ImageError, match="is a pipe or a device, not a file"):
+        StoreWriter(path, Manifest(SIZE, "crop", 1, False, "covers"))

@@ -136,9 +136,11 @@ def check_metas(path: Path) -> list[Meta]:
     """The commits of a store that may not exist yet; an `ImageError` if LMDB could not open it safely."""
     file = path / DATA
     try:
+        for each in (path / LOCK, file):
+            if each.exists():
+                demand_regular(each)
         if not file.exists():
             return []
-        demand_regular(file)
         return read_metas(file) if file.stat().st_size else []
     except PageDamage as found:
         raise damage(path, str(found)) from None
