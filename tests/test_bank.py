@@ -36,7 +36,7 @@ PIXELS = {
     "keep_activations": 7,
 }
 IDS = {"name": "id_table", "width": 16}
-OPEN = [name for name, users in USER_MODELS.items() if not users.needs_catalogue]
+OPEN = [name for name, users in USER_MODELS.items() if not (users.needs_catalogue or users.needs_regions)]
 
 
 @pytest.fixture(scope="module")

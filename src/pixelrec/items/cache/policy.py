@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from errno import EACCES
+from errno import EACCES, ENOTDIR
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -46,15 +46,17 @@ class CacheConfig:
     folder: Path | None  # of all caches; none: no data set is at hand
 
     def demand_writable(self) -> None:
-        """Makes the folder if the recipe insists on a cache; raises `ImageError` if that is impossible.
+        """Raises `ImageError` if the recipe insists on a cache and its folder cannot be made or written.
 
         One that holds caches already need not be writable.
         """
         if self.use != "always" or self.folder is None:
             return
         with explained(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(self.folder, os.W_OK) and not any(self.folder.iterdir()):
+            there = next(place for place in (self.folder, *self.folder.absolute().parents) if place.exists())
+            if not there.is_dir():
+                raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
+            if not os.access(there, os.W_OK) and not (there == self.folder and any(there.iterdir())):
                 raise PermissionError(EACCES, os.strerror(EACCES))
 
 
