@@ -142,7 +142,7 @@ def test_another_name_is_another_class_with_its_own_options() -> None:
         ("users: {name: sasrec, depth: 2}\n", "users.depth"),
         ("length: 3\nitems: {width: 8}\nitems: {width: 4}\n", "items occurs twice, in lines 2 and 3"),
         ("users: {layers: 1, layers: 2}\n", "users.layers occurs twice, in line 1; remove one"),
-        ("training: {epochs: many}\n", "epochs is 'many'; expected a whole number from 1 to 1,000,000"),
+        ("training: {epochs: many}\n", "epochs is 'many'; expected a whole number from 0 to 1,000,000"),
         ("training: {epochs: 1.5e0}\n", "training.epochs is 1.5; expected a whole number"),
         ("items: {name: pixels, size: big}\n", "expected a whole number from 1 to 10,000, or null"),
         ("items: {name: pixels, precision: fp16}\n", "expected one of fp32, bf16, fast, auto"),
@@ -384,7 +384,7 @@ def test_help_shows_types_in_plain_words(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["train", "sasrec-vit", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "(one of fp32, bf16, fast, auto) [default: fast]" in said
-    assert "(a whole number from 1 to 1,000,000) [default: 200]" in said
+    assert "(a whole number from 0 to 1,000,000) [default: 200]" in said
     assert "runs/<date>-<time>-<recipe>" in said and "train --resume RUN" in said
     assert "Literal" not in said and "Optional" not in said and "%%" not in said
 

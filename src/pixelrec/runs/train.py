@@ -97,7 +97,7 @@ def _train(parts: Parts, run: Run, progress: Progress, console: Console) -> Run:
         journal = Journal(run.folder, progress.validated, parts.config.monitor, console)
     how = f"continue with: pixelrec train --resume {quote(str(run.folder))}"
     try:
-        if parts.config.warm_start and progress.best is None:
+        if (parts.config.warm_start or parts.config.epochs == 0) and progress.best is None:
             validate_start(parts, run.folder, journal, progress)
         if parts.batcher.negatives.bank and parts.recommender.bank is None:
             parts.recommender.bank = sharded_catalogue(parts.recommender, parts.processes).encoded

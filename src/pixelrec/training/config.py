@@ -20,7 +20,7 @@ class TrainingConfig:
     """The choices of a recipe about training.
 
     Args:
-        epochs: the largest number of epochs.
+        epochs: the largest number of epochs; with 0 nothing is trained, and the start is the best.
         batch_size: windows (or pairs, or prefixes) per step and process.
         patience: epochs without a better validation metric before training stops; 0 never stops early.
         monitor: the validation metric that picks the best epoch.
@@ -37,7 +37,7 @@ class TrainingConfig:
             best until an epoch is better; `{seed}` in it is the seed.
     """
 
-    epochs: Annotated[int, Interval(ge=1, le=1_000_000)] = 200
+    epochs: Annotated[int, Interval(ge=0, le=1_000_000)] = 200
     batch_size: Annotated[int, Interval(ge=1, le=100_000_000)] = 128
     patience: Annotated[int, Interval(ge=0, le=1_000_000)] = 20
     monitor: str = "NDCG@10"

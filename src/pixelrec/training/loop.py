@@ -117,7 +117,7 @@ def fit(
     watch = Watch(parts, interruption)
     # Several processes validate together: one of them cannot leave.
     skippable = interruption.at_once if parts.processes.count == 1 else nullcontext
-    if journal is not None:
+    if journal is not None and not progress.finished:
         windows = len(parts.batcher.reader)
         say(
             announcement(parts.config.epochs, windows, parts.config.patience, parts.config.monitor),
@@ -237,10 +237,11 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
 
 
 def validate_start(parts: Parts, run: Path, journal: Journal | None, progress: Progress) -> None:
-    """Records weights that another run has trained as epoch 0: the best until an epoch is better."""
+    """Records the weights before the first step as epoch 0: the best until an epoch is better."""
     metrics = parts.validate(parts.recommender).metrics
     monitor = parts.config.monitor
     progress.best, progress.best_epoch = metrics[monitor], 0
+    progress.finished = parts.config.epochs == 0
     if journal is not None:
         save_best(parts, run)
         journal.write({"epoch": 0, "seconds": 0.0, **metrics})

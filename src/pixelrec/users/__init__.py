@@ -27,6 +27,7 @@ USER_MODELS: Registry[AbstractUserModel] = Registry(
         "sasrec": "pixelrec.users.sasrec:SASRec",
         "srgnn": "pixelrec.users.srgnn:SRGNN",
         "vbpr": "pixelrec.users.vbpr:VBPR",
+        "visrank": "pixelrec.users.visrank:VisRank",
         "wide_deep": "pixelrec.users.wide_deep:WideDeep",
     },
 )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pixelrec.batch import DatasetSpec, Events
-from pixelrec.hyperparameters import Expansion
+from pixelrec.hyperparameters import Expansion, Width
 from pixelrec.numerics.precision import at_least_fp32
 from pixelrec.users.user_model import AbstractUserModel, target_places
 
@@ -21,16 +21,25 @@ class CuratorNet(AbstractUserModel):
     """Items through two SELU layers, [max ‖ mean] over the history through three; their dot product.
 
     Args:
-        expansion: width of the first two of the three layers as a multiple of D.
+        expansion: width of the first two of the three layers as a multiple of the width that follows.
+        reduced: width of the two layers of items, and so of the vectors that are compared; by default D.
     """
 
     view = "next_item"
 
-    def __init__(self, spec: DatasetSpec, width: int, *, expansion: Expansion = 1.0) -> None:  # noqa: ARG002
+    def __init__(
+        self,
+        spec: DatasetSpec,  # noqa: ARG002
+        width: int,
+        *,
+        expansion: Expansion = 1.0,
+        reduced: Width | None = None,
+    ) -> None:
         super().__init__()
-        inner = max(1, int(expansion * width))
-        self.item = _selu_layers((width, width, width))
-        self.profile = _selu_layers((2 * width, inner, inner, width))
+        outer = reduced or width
+        inner = max(1, int(expansion * outer))
+        self.item = _selu_layers((width, outer, outer))
+        self.profile = _selu_layers((2 * outer, inner, inner, outer))
 
     def refine(self, table: Tensor) -> Tensor:
         return self.item(table)
