@@ -1,8 +1,8 @@
 """What features cost: VisRank beside its bare products, L3AE, and training over a feature file beside ids.
 
-    python benchmarks/features.py visrank --users 300 --items 20000
-    python benchmarks/features.py l3ae --items 5000
-    python benchmarks/features.py sasrec
+python benchmarks/features.py visrank --users 300 --items 20000
+python benchmarks/features.py l3ae --items 5000
+python benchmarks/features.py sasrec
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.features.feature_file import writing
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
 from pixelrec.recipe.recipe import read_recipe
-from pixelrec.training.optimiser import Optimiser, OptimiserConfig
+from pixelrec.training.config import OptimiserConfig
+from pixelrec.training.optimiser import Optimiser
 
 EVENTS = 10  # of each user
 BLOCK = 64  # users scored together
@@ -58,7 +59,9 @@ def visrank(users: int, items: int, width: int) -> None:
             for rows in np.array_split(flat, -(-len(flat) * items * 4 // (256 << 20))):
                 unit[rows] @ unit.T
             whole, bare = whole + middle - begun, bare + time.process_time() - middle
-        print(f"VisRank, {name}: {whole:.1f} s, bare products {bare:.1f} s: {whole / bare:.2f} times; {peak()}")
+        print(
+            f"VisRank, {name}: {whole:.1f} s, bare products {bare:.1f} s: {whole / bare:.2f} times; {peak()}"
+        )
 
 
 def l3ae(items: int, width: int) -> None:
@@ -72,8 +75,8 @@ def sasrec(items: int, width: int) -> None:
         file, ids = Path(folder) / "f", [f"i{n}" for n in range(items)]
         with writing(file, ids, (width,), {}) as writer:
             writer.append(vectors(items, width)[1:])
-        ours = {"items.file": str(file)}
-        plain = {"items.name": "id_table", "items.width": 64}
+        ours: dict[str, object] = {"items.file": str(file)}
+        plain: dict[str, object] = {"items.name": "id_table", "items.width": 64}
         steps = [Steps("sasrec-features", words, items, ids) for words in (plain, ours)]
         rounds = [[each.seconds(10) for each in steps] for _ in range(4)]
     ids_alone, over_features = np.min(rounds, axis=0)

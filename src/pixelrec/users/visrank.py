@@ -1,4 +1,4 @@
-"""VisRank: items that look like those of the history (Kang et al. 2017, arXiv 1711.02231); nothing is trained."""
+"""VisRank: items that look like those of the history (Kang et al. 2017, arXiv 1711.02231)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pixelrec.users.user_model import AbstractUserModel, target_places
 class VisRank(AbstractUserModel):
     """A candidate's score is the mean of its largest dot products with the distinct items of the history.
 
-    Over features of length 1, products are cosines.
+    Over features of length 1, products are cosines, and nothing is trained.
 
     Args:
         nearest: products that are averaged: 1 takes the largest; by default all of them.
