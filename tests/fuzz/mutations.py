@@ -136,7 +136,7 @@ def arrays(path: Path, random: Random) -> Iterator[Named]:
     yield "as complex", _of_array(lambda found: found.astype("complex64"))
     yield "as objects", lambda path: np.save(path, np.load(path).astype(object), allow_pickle=True)
     yield "shape of 10^12", _of_bytes(lambda found: _longer_shape(found))
-    yield "a pickle", _of_bytes(lambda _: b"\x80\x04cos\nsystem\n(S'touch /tmp/ran'\ntR.")
+    yield "a pickle", _of_bytes(lambda _: b"\x80\x04cos\nsystem\n(S'touch it-ran'\ntR.")
 
 
 def tensors(path: Path, random: Random) -> Iterator[Named]:
@@ -187,7 +187,7 @@ YAML_TEXTS = (
     b"items: " + b"{a: " * 5000,
     b"seed: 0x" + b"f" * 5000 + b"\n",
     b"seed: " + b"9" * 5000 + b"\n",
-    b"a: !!python/object/apply:os.system ['touch /tmp/ran']\n",
+    b"a: !!python/object/apply:os.system ['touch it-ran']\n",
     b"a: &a [1,1]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: &d [*c,*c]\ne: [*d,*d]\n",
     b"? [1, 2]\n: x\n",
     b"? {a: b}\n: x\n",

@@ -43,9 +43,7 @@ class EASE(AbstractEventBaseline):
 
     @classmethod
     def obstacle(cls, items: int) -> str | None:
-        if items <= MOST_ITEMS:
-            return None
-        return f"left out: it is solved for up to {MOST_ITEMS:,} items, this catalogue has {items:,}"
+        return too_many(items)
 
     @property
     def choice(self) -> str:
@@ -53,6 +51,13 @@ class EASE(AbstractEventBaseline):
 
     def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:
         return FlatEvents.of(histories, users).binary_matrix(len(self.weights) - 1) @ self.weights
+
+
+def too_many(items: int) -> str | None:
+    """Why N × N weights are not solved for N `items`; None if they are."""
+    if items <= MOST_ITEMS:
+        return None
+    return f"left out: it is solved for up to {MOST_ITEMS:,} items, this catalogue has {items:,}"
 
 
 def gram_matrix(users_by_items: csr_array) -> np.ndarray:

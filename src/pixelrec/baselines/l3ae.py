@@ -10,7 +10,7 @@ from typing import Self, final
 import numpy as np
 
 from pixelrec.baselines.baseline import AbstractFeatureBaseline
-from pixelrec.baselines.ease import MOST_ITEMS, gram_matrix, inverse_of
+from pixelrec.baselines.ease import gram_matrix, inverse_of, too_many
 from pixelrec.baselines.events import FlatEvents
 from pixelrec.batch import Histories
 
@@ -65,9 +65,7 @@ class L3AE(AbstractFeatureBaseline):
 
     @classmethod
     def obstacle(cls, items: int) -> str | None:
-        if items <= MOST_ITEMS:
-            return None
-        return f"left out: it is solved for up to {MOST_ITEMS:,} items, this catalogue has {items:,}"
+        return too_many(items)
 
     @property
     def choice(self) -> str:

@@ -37,6 +37,7 @@ from pixelrec.errors import DataError, RequestError
 from pixelrec.features.feature_file import feature_folders
 from pixelrec.files.array_file import map_array
 from pixelrec.files.atomic import recover
+from pixelrec.files.digests import ids_digest
 from pixelrec.files.table_file import read_table
 from pixelrec.images.store import PictureStore
 
@@ -295,9 +296,3 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def ids_digest(ids: pl.Series) -> str:
-    """SHA-256 of texts and their lengths, in order."""
-    lengths = ids.str.len_bytes().to_numpy().astype("<u4")
-    return hashlib.sha256(lengths.tobytes() + ids.str.join("").item().encode()).hexdigest()

@@ -23,7 +23,6 @@ from pixelrec.data.dataset import (
     Dataset,
     array_digest,
     file_digest,
-    ids_digest,
 )
 from pixelrec.data.information import demand_file, described, read_information
 from pixelrec.data.interactions import Interactions, read_interactions
@@ -33,6 +32,7 @@ from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
 from pixelrec.errors import DataError, demand_address_space, some_of
 from pixelrec.files.atomic import new_folder
+from pixelrec.files.digests import ids_digest
 from pixelrec.files.table_file import write_table
 from pixelrec.images.covers import list_path
 

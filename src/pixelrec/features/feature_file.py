@@ -26,6 +26,7 @@ import polars as pl
 
 from pixelrec.errors import FeatureError, some_of
 from pixelrec.files.atomic import new_folder, recover
+from pixelrec.files.digests import ids_digest
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.table_file import read_table, write_table
 
@@ -300,12 +301,6 @@ def found_file(written: str | None, data: Path | None, *, codes: bool = False) -
 def pooled(vectors: np.ndarray) -> np.ndarray:
     """n, W of n, W, or the means of n, R, W over regions."""
     return vectors if vectors.ndim == 2 else vectors.mean(1, dtype=np.float32)
-
-
-def ids_digest(ids: pl.Series) -> str:
-    """SHA-256 of texts and their lengths, in order."""
-    lengths = ids.str.len_bytes().to_numpy().astype("<u4")
-    return sha256(lengths.tobytes() + ids.str.join("").item().encode()).hexdigest()
 
 
 def _digest(vectors: np.ndarray) -> str:

@@ -34,13 +34,14 @@ import torch
 from torch import Tensor
 
 from pixelrec.console.progress import OnProgress, ignore
-from pixelrec.data.dataset import Dataset, ids_digest
+from pixelrec.data.dataset import Dataset
 from pixelrec.data.manifest import is_dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RunError
 from pixelrec.evaluation.ranker import TrainedRanker
 from pixelrec.files.atomic import new_file, whole, write_text
 from pixelrec.files.checkpoint import read_description
+from pixelrec.files.digests import ids_digest
 from pixelrec.files.table_file import read_table
 from pixelrec.numerics.precision import device_of
 from pixelrec.recommender import Catalogue, Recommender
