@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
@@ -222,3 +224,15 @@ def test_a_form_decides_before_a_name(
     words = [word for value in form for word in ("--form", value)]
     assert main(["recommend", str(run.folder), "--user", "0", "--out", str(tmp_path / name), *words]) == 0
     assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)
+
+
+def test_a_request_imports_and_traverses_little(run: Run) -> None:
+    """SciPy is for fitting baselines; the objects of PyTorch are not searched for garbage."""
+    code = (
+        "import gc, sys\n"
+        "from pixelrec.cli.main import main\n"
+        f"assert main(['recommend', {str(run.folder)!r}, '--user', '1']) == 0\n"
+        "assert not {'scipy', 'accelerate', 'transformers'} & set(sys.modules)\n"
+        "assert gc.isenabled() and gc.get_freeze_count() > 100_000"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

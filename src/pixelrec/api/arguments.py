@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -121,14 +122,17 @@ def as_run(run: Run | Place) -> Run:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Without garbage collection, which takes a tenth of the time of importing PyTorch."""
-    enabled = gc.isenabled()
+    """Without looking for garbage among the objects of PyTorch, now or later: it takes 0.2 s."""
+    if "torch" in sys.modules or not gc.isenabled():
+        yield
+        return
+    gc.collect()  # else garbage of the caller would be kept with them
     gc.disable()
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        gc.freeze()
+        gc.enable()
 
 
 def as_dataset(data: Dataset | Place) -> Dataset:

@@ -22,7 +22,6 @@ from pixelrec.evaluation.ranker import AbstractRanker, TrainedRanker
 from pixelrec.files.checkpoint import read_description
 from pixelrec.images.covers import read_loose
 from pixelrec.recommender import Recommender
-from pixelrec.runs.blend import ranker_of
 from pixelrec.runs.candidates import Candidates
 from pixelrec.runs.histories import Requests, UserEvents, given_histories
 from pixelrec.runs.item_vectors import read_vectors
@@ -82,7 +81,9 @@ class RecommendationService:
         if run.is_blend:
             if covers:
                 raise RequestError(_NO_PICTURES.format(run.folder))
-            ranker: AbstractRanker = ranker_of(run, own or run.dataset(), on_progress)
+            from pixelrec.runs.blend import Blend  # with the baselines, and SciPy for them
+
+            ranker: AbstractRanker = Blend.open(run, own or run.dataset(), on_progress)
         else:
             ranker = trained = _trained(run, own, covers, on_progress)
         if events is not None:
