@@ -15,8 +15,8 @@ import polars as pl
 import pytest
 
 from pixelrec import api
-from pixelrec.cli import show
 from pixelrec.cli.main import main
+from pixelrec.cli.outputs import put_rows
 from pixelrec.console.terminal import Screen
 from pixelrec.errors import RequestError
 from pixelrec.runs.run import Run
@@ -160,7 +160,7 @@ def printed(table: pl.DataFrame, terminal: bool, monkeypatch: pytest.MonkeyPatch
     file = StringIO()
     monkeypatch.setattr("sys.stdout", file)
     screen = Screen(file=file, width=200, markup=False, color_system=None, force_terminal=terminal)
-    show.recommendations(table, screen, Path("run"), 3, [], **options)
+    put_rows(table, screen, **options)
     return file.getvalue()
 
 

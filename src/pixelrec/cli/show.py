@@ -1,4 +1,4 @@
-"""What the command line prints of a result; keyword-only parameters are options of the verb.
+"""What the command line prints of a result for people; keyword-only parameters are options of the verb.
 
 Help is made from these signatures, so nothing heavy is imported before there is a result.
 """
@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelrec.choices import Form, Split
-from pixelrec.cli.show_rows import as_json, exactly, print_rows
+from pixelrec.choices import Split
+from pixelrec.cli.outputs import exactly
 from pixelrec.errors import GridError, RunError, command
 
 if TYPE_CHECKING:
@@ -73,19 +73,10 @@ def packed(found: PackedCovers, console: Console, data: Path) -> None:
     _next(console, "train", "sasrec-mobilenet", "--data", data)
 
 
-def checked(
-    found: CheckReport, console: Console, covers: Path, data: Path | None, *, json: bool = False
-) -> None:
-    """Usable and unusable covers.
-
-    Args:
-        json: print the whole report as JSON.
-    """
+def checked(found: CheckReport, console: Console, covers: Path, data: Path | None) -> None:
+    """Usable and unusable covers."""
     from pixelrec.cli.show_images import print_check
 
-    if json:
-        exactly(as_json(found.to_dict()), console)
-        return
     print_check(found, console)
     if data is None:
         _next(console, "prepare", "INTERACTIONS", "--covers", covers, "--out", "DATA")
@@ -135,25 +126,10 @@ def files(found: list[Path], console: Console) -> None:
     _say(console, *(f"written    {path}" for path in found))
 
 
-def inspected(
-    found: Inspection,
-    console: Console,
-    features: Path,
-    data: Path,
-    page: Path | None,
-    *,
-    json: bool = False,
-) -> None:
-    """The figures of vectors.
-
-    Args:
-        json: print all figures as JSON.
-    """
+def inspected(found: Inspection, console: Console, features: Path, data: Path, page: Path | None) -> None:
+    """The figures of vectors."""
     from pixelrec.cli.show_features import print_inspection
 
-    if json:
-        exactly(as_json(found.to_dict()), console)
-        return
     print_inspection(found, console)
     _say(console, "")
     if page is not None:
@@ -161,17 +137,10 @@ def inspected(
     _next(console, "train", "sasrec-features", "--data", data, "--items.file", features)
 
 
-def codes(found: CodeReport, console: Console, *, json: bool = False) -> None:
-    """The quality of codes.
-
-    Args:
-        json: print the report as JSON.
-    """
+def codes(found: CodeReport, console: Console) -> None:
+    """The quality of codes."""
     from pixelrec.cli.show_features import print_codes
 
-    if json:
-        exactly(as_json(found.to_dict()), console)
-        return
     print_codes(found, console)
     _say(console, "", f"codes      {found.codes.folder}")
     _next(console, "train", "sasrec-codes", "--data", "DATA", "--items.file", found.codes.folder)
@@ -260,66 +229,22 @@ def grid(found: Outcome, console: Console) -> None:
         raise GridError(f"{count} failed; the same command tries again: {found.reasons}")
 
 
-def recommendations(
-    found: pl.DataFrame,
-    console: Console,
-    run: Path,
-    k: int,
-    covers: Sequence[Path],
-    *,
-    form: Form | None = None,
-    out: Path | None = None,
-    raw: bool = False,
-) -> None:
-    """A row for every recommended item.
-
-    Args:
-        form: format of the output: table by default, and of a file the one that its name ends in.
-        out: file to write instead: .csv, .json, .parquet, or .txt for a table.
-        raw: for programs: leave ids and titles in CSV as they are, also those that a spreadsheet would take
-            for a formula; without it, an apostrophe precedes them.
-    """
-    chosen = print_rows(found, console, "recommended items", form, out, raw)
+def recommendations(found: pl.DataFrame, console: Console, run: Path, k: int, covers: Sequence[Path]) -> None:
+    """What is not among the rows."""
     listed = set(found["item_id"])
-    if chosen == "table" and (absent := [path.name for path in covers if path.name not in listed]):
+    if absent := [path.name for path in covers if path.name not in listed]:
         _say(console, "", f"not among the best {k}: {', '.join(absent)}; see their ranks with --alone")
-    if out is not None or chosen == "table":
-        _say(console, "")
-        _next(console, "report", run)
+    _say(console, "")
+    _next(console, "report", run)
 
 
-def similar(
-    found: pl.DataFrame,
-    console: Console,
-    sheet: Path | None,
-    *,
-    form: Form | None = None,
-    out: Path | None = None,
-    raw: bool = False,
-) -> None:
-    """A row for every neighbour.
-
-    Args:
-        form: format of the output: table by default, and of a file the one that its name ends in.
-        out: file to write instead: .csv, .json, .parquet, or .txt for a table.
-        raw: for programs: leave ids and titles in CSV as they are, also those that a spreadsheet would take
-            for a formula; without it, an apostrophe precedes them.
-    """
-    chosen = print_rows(found, console, "neighbours", form, out, raw)
-    if sheet is not None and (out is not None or chosen == "table"):
+def similar(_: pl.DataFrame, console: Console, sheet: Path | None) -> None:
+    if sheet is not None:
         _say(console, "", f"sheet      {sheet}")
 
 
-def assigned(
-    found: pl.DataFrame, console: Console, *, form: Form | None = None, out: Path | None = None
-) -> None:
-    """A row for every picture.
-
-    Args:
-        form: format of the output: table by default, and of a file the one that its name ends in.
-        out: file to write instead: .csv, .json, .parquet, or .txt for a table.
-    """
-    print_rows(found, console, "pictures", form, out, False)
+def nothing(_: object, __: Console) -> None:
+    """The rows are all."""
 
 
 def all_recommendations(found: AllRecommendations, console: Console, run: Path) -> None:

@@ -6,12 +6,13 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, final
 
 from pixelrec import api
 from pixelrec.cli import recipes, show
 from pixelrec.cli.arguments import SUPPLIED, Parameter, help_text, parameters, parse, summary
-from pixelrec.cli.show_rows import check_out
+from pixelrec.cli.outputs import PEOPLE, REPORT, ROWS, Output
 from pixelrec.errors import demand_address_space
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Verb:
     renames: Mapping[str, str] = field(default_factory=dict)  # parameter of `call` → the name of its option
     more: Callable[[Mapping[str, Any]], str] | None = None  # the end of help, from the arguments so far
     address_space: int = 2_500_000_000  # bytes; PyTorch aborts with less
-    check: Callable[..., None] | None = None  # of options of `show`, by name, before anything is computed
+    output: Output = PEOPLE  # comes before `show`, which is for people only
     prints: bool = False  # what is printed is the result; else it is in files
 
     @property
@@ -36,7 +37,8 @@ class Verb:
         return (inspect.getdoc(self.call) or "").splitlines()[0]
 
     def parameters(self) -> list[Parameter]:
-        return [*parameters(self.call, self.renames), *parameters(self.show, keywords_only=True)]
+        own = (parameters(each, keywords_only=True) for each in (self.output.put, self.show))
+        return [*parameters(self.call, self.renames), *chain(*own)]
 
     def help(self, name: str, words: Sequence[str]) -> str:
         known = self.parameters()
@@ -46,20 +48,23 @@ class Verb:
     def run(self, name: str, words: Sequence[str], console: Console) -> None:
         found = parse(name, self.parameters(), words)
         demand_address_space(self.address_space)
-        takes, shows = (inspect.signature(each).parameters for each in (self.call, self.show))
-        own = {key: found.pop(key) for key in list(found) if key not in takes}
         supplied = {
             "console": console,
             "on_packed": partial(show.packing, console=console),
             "on_note": show.note,
         }
-        given = {key: supplied[key] for key in SUPPLIED if key in takes}
-        if self.check is not None:
-            self.check(**{key: own.get(key) for key in inspect.signature(self.check).parameters})
-        result = self.call(**found, **given)
-        known = {key: each.default for key, each in takes.items()} | found
-        own |= {key: known[key] for key in list(shows)[2:] if key in known}
-        self.show(result, console, **own)
+        takes = inspect.signature(self.call).parameters
+        known = {key: each.default for key, each in takes.items() if key not in SUPPLIED} | found
+        chosen = _of(self.output.put, found)
+        self.output.check(**chosen)
+        result = self.call(**_of(self.call, found | supplied))
+        if self.output.put(result, console, **chosen):
+            self.show(result, console, **_of(self.show, known))
+
+
+def _of(function: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values that a function takes, by the names of its parameters."""
+    return {key: values[key] for key in inspect.signature(function).parameters if key in values}
 
 
 _SMALL = 1_500_000_000  # bytes that suffice without PyTorch
@@ -68,21 +73,19 @@ VERBS: dict[str, Verb] = {
     "demo": Verb(api.demo, show.demo),
     "prepare": Verb(api.prepare, show.prepared, address_space=_SMALL),
     "images pack": Verb(api.pack_images, show.packed, address_space=_SMALL),
-    "images check": Verb(api.check_images, show.checked, address_space=_SMALL, prints=True),
+    "images check": Verb(api.check_images, show.checked, address_space=_SMALL, output=REPORT, prints=True),
     "cache": Verb(api.cache, show.cache, address_space=_SMALL, prints=True),
     "features extract": Verb(api.extract_features, show.extracted),
     "features import": Verb(api.import_features, show.imported),
     "features export": Verb(api.export_features, show.files),
-    "features inspect": Verb(api.inspect_features, show.inspected, prints=True),
-    "codes fit": Verb(api.fit_codes, show.codes),
-    "codes assign": Verb(
-        api.assign_codes, show.assigned, {"pictures": "picture"}, check=check_out, prints=True
-    ),
+    "features inspect": Verb(api.inspect_features, show.inspected, output=REPORT, prints=True),
+    "codes fit": Verb(api.fit_codes, show.codes, output=REPORT),
+    "codes assign": Verb(api.assign_codes, show.nothing, {"pictures": "picture"}, output=ROWS, prints=True),
     "similar": Verb(
         api.similar,
         show.similar,
         {"items": "item", "pictures": "picture"},
-        check=check_out,
+        output=ROWS,
         prints=True,
     ),
     "recipes": Verb(recipes.read, show.text, prints=True),
@@ -96,7 +99,7 @@ VERBS: dict[str, Verb] = {
         api.recommend,
         show.recommendations,
         {"users": "user", "covers": "with-cover"},
-        check=check_out,
+        output=ROWS,
         prints=True,
     ),
     "recommend --all-users": Verb(api.recommend_all, show.all_recommendations),

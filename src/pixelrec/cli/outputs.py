@@ -1,10 +1,12 @@
-"""Rows of a data frame, printed or written to a file in the form that is asked for."""
+"""Results for people or for programs: rows and reports, in the form that options of the verb choose."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, final
 
 from pixelrec.choices import Form
 from pixelrec.errors import RequestError
@@ -15,28 +17,65 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def check_out(out: Path | None, form: Form | None) -> None:
+class Report(Protocol):
+    def to_dict(self) -> dict[str, object]: ...
+
+
+@final
+@dataclass(frozen=True)
+class Output:
+    """Puts a result out; the keyword-only parameters of `put` are options of the verb."""
+
+    put: Callable[..., bool]  # of the result and a console: whether lines for people may follow
+    check: Callable[..., object]  # of the same options, before anything is computed
+
+
+def put_rows(
+    found: pl.DataFrame,
+    console: Console,
+    *,
+    form: Form | None = None,
+    out: Path | None = None,
+    raw: bool = False,
+) -> bool:
+    """Prints rows, or writes them to a file.
+
+    Args:
+        form: format of the output: table by default, and of a file the one that its name ends in.
+        out: file to write instead: .csv, .json, .parquet, or .txt for a table.
+        raw: for programs: leave ids and titles in CSV as they are, also those that a spreadsheet would take
+            for a formula; without it, an apostrophe precedes them.
+    """
+    from pixelrec.console.terminal import say
+
+    chosen = _form(out, form)
+    if out is not None:
+        _write(found, chosen, out, raw)
+        say(f"written    {out}: {len(found):,} rows, {chosen}", console)
+    elif chosen == "table":
+        console.print(_drawn(found), highlight=False)
+    else:
+        exactly(as_json(found.to_dicts()) if chosen == "json" else _csv(found, raw), console)
+        return False
+    return True
+
+
+def check_rows(form: Form | None = None, out: Path | None = None, raw: bool = False) -> None:  # noqa: ARG001
     """Raises `RequestError` for a file that cannot be one, or of no known form."""
     if out is not None and out.is_dir():
         raise RequestError(f"{out} is a folder; give a file as --out")
     _form(out, form)
 
 
-def print_rows(
-    found: pl.DataFrame, console: Console, what: str, form: Form | None, out: Path | None, raw: bool
-) -> Form:
-    """Prints rows, or writes them to a file; in which form."""
-    from pixelrec.console.terminal import say
+def put_report(found: Report, console: Console, *, json: bool = False) -> bool:
+    """Prints a report for programs; for people, the verb does.
 
-    chosen = _form(out, form)
-    if out is not None:
-        _write(found, chosen, out, raw)
-        say(f"written    {out}: {len(found):,} {what}, {chosen}", console)
-    elif chosen == "table":
-        console.print(_drawn(found), highlight=False)
-    else:
-        exactly(as_json(found.to_dicts()) if chosen == "json" else _csv(found, raw), console)
-    return chosen
+    Args:
+        json: print the whole report as JSON.
+    """
+    if json:
+        exactly(as_json(found.to_dict()), console)
+    return not json
 
 
 def _form(out: Path | None, form: Form | None) -> Form:
@@ -102,3 +141,15 @@ def _csv(found: pl.DataFrame, raw: bool) -> str:
     from pixelrec.runs.all_recommendations import shortest_floats
 
     return csv_text([found.columns, *shortest_floats(found).iter_rows()], raw=raw)
+
+
+def _put_nothing(_: object, __: Console) -> bool:
+    return True
+
+
+def _unchecked(**_: object) -> None:
+    pass
+
+
+ROWS, REPORT = Output(put_rows, check_rows), Output(put_report, _unchecked)
+PEOPLE = Output(_put_nothing, _unchecked)  # for people only
