@@ -143,13 +143,13 @@ def _csv(found: pl.DataFrame, raw: bool) -> str:
     return csv_text([found.columns, *shortest_floats(found).iter_rows()], raw=raw)
 
 
-def _put_nothing(_: object, __: Console) -> bool:
+def _for_people(_: object, __: Console) -> bool:
     return True
 
 
-def _unchecked(**_: object) -> None:
+def _unchecked(json: bool = False) -> None:
     pass
 
 
 ROWS, REPORT = Output(put_rows, check_rows), Output(put_report, _unchecked)
-PEOPLE = Output(_put_nothing, _unchecked)  # for people only
+PEOPLE = Output(_for_people, _unchecked)
