@@ -18,7 +18,7 @@ import numpy as np
 from pixelrec.baselines.l3ae import L3AE
 from pixelrec.baselines.visrank import VisRank
 from pixelrec.batch import DatasetSpec, Histories
-from pixelrec.features.feature_file import writing
+from pixelrec.features.feature_writer import writing
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.training.config import OptimiserConfig

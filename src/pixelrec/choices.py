@@ -28,6 +28,8 @@ Missing: TypeAlias = Literal["error", "grey", "drop-item"]
 TimeUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
 Repeats: TypeAlias = Literal["drop", "keep"]
 """How rows of one user, item and time but the first are treated."""
+Control: TypeAlias = Literal["none", "shuffled", "random"]
+"""What an item encoder reads of each item: its own content, that of another item, or noise."""
 FeatureDtype: TypeAlias = Literal["float32", "float16"]
 StoredDtype: TypeAlias = Literal["float32", "float16", "int16"]
 """Of a feature file; codes are int16."""
@@ -40,6 +42,7 @@ Form: TypeAlias = Literal["table", "csv", "json", "parquet"]
 Overrides: TypeAlias = Mapping[str, Any]
 """Dotted key → value, such as `{"users.layers": 3}`."""
 SPLITS: tuple[str, ...] = get_args(Split)
+CONTROLS: tuple[Control, ...] = get_args(Control)
 
 
 def check_split(split: str) -> None:

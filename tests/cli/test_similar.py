@@ -13,7 +13,8 @@ from reports.html_page import Page
 from pixelrec import api
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
-from pixelrec.features.feature_file import FeatureFile, writing
+from pixelrec.features.feature_file import FeatureFile
+from pixelrec.features.feature_writer import writing
 from pixelrec.images.store import PictureStore
 
 
@@ -191,8 +192,8 @@ def imported(features: FeatureFile, tmp_path_factory: pytest.TempPathFactory) ->
         ("codes fit F --out y --quantiser pq", "expected one of"),
         ("codes fit F --out y --size 1", "size is 1; expected a whole number of at least 2"),
         ("codes assign F --picture P", "F holds no quantiser, so new pictures cannot be given codes"),
-        ("features inspect C --data D", "C holds codes; expected feature vectors"),
-        ("similar C --item a", "C holds codes; expected feature vectors"),
+        ("features inspect C --data D", "C holds codes; expected vectors"),
+        ("similar C --item a", "C holds codes; expected vectors"),
         ("codes assign nowhere --picture P", "nowhere: no such file or folder"),
         ("codes assign F", "--picture is missing"),
         ("features extract D --out y", "Give a network (--source) or a trained run (--run)"),

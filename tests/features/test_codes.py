@@ -10,7 +10,8 @@ import torch
 
 from pixelrec.errors import FeatureError
 from pixelrec.features.codes import fit_codes, read_quantiser
-from pixelrec.features.feature_file import FeatureFile, writing
+from pixelrec.features.feature_file import FeatureFile
+from pixelrec.features.feature_writer import writing
 
 GENERATOR = np.random.default_rng(0)
 GROUPS = 12
@@ -71,7 +72,7 @@ def test_too_many_items_of_one_code(tmp_path: Path, features: FeatureFile) -> No
 
 def test_codes_have_no_codes(tmp_path: Path, features: FeatureFile) -> None:
     codes = fit_codes(features, tmp_path / "c", levels=2, size=4).codes
-    with pytest.raises(FeatureError, match="holds codes; expected feature vectors"):
+    with pytest.raises(FeatureError, match="holds codes; expected vectors"):
         fit_codes(codes, tmp_path / "d")
 
 

@@ -12,7 +12,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from pixelrec.errors import FeatureError
-from pixelrec.features.feature_file import ABOUT, IDS, VECTORS, FeatureFile, writing
+from pixelrec.features.feature_file import ABOUT, IDS, VECTORS, FeatureFile
+from pixelrec.features.feature_writer import writing
 
 IDS_OF = [f"i{number}" for number in range(7)]
 ROWS = np.random.default_rng(0).normal(size=(7, 5)).astype("f4")

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pixelrec.errors import RequestError
-from pixelrec.features.feature_file import FeatureFile, writing
+from pixelrec.features.feature_file import FeatureFile
+from pixelrec.features.feature_writer import writing
 from pixelrec.features.neighbours import nearest_items
 from pixelrec.features.treatment import TreatmentConfig
 

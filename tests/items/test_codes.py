@@ -11,7 +11,7 @@ import torch
 
 from pixelrec.batch import DatasetSpec, Items
 from pixelrec.errors import FeatureError
-from pixelrec.features.feature_file import writing
+from pixelrec.features.feature_writer import writing
 from pixelrec.items.codes import CodeEncoder
 
 CODES = np.array([[0, 2], [1, 2], [0, 2]], np.int16)  # of a, b, c
@@ -69,7 +69,7 @@ def test_a_checkpoint_names_the_codes(file: Path) -> None:
 def test_features_are_no_codes(tmp_path: Path) -> None:
     with writing(tmp_path / "f", ["a"], (2,), {}) as writer:
         writer.append(np.zeros((1, 2)))
-    with pytest.raises(FeatureError, match="holds feature vectors; make codes"):
+    with pytest.raises(FeatureError, match="holds vectors; expected codes, which `pixelrec codes fit`"):
         encoder(tmp_path / "f", ["a"])
 
 

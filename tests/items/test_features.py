@@ -11,8 +11,11 @@ import torch
 
 from pixelrec.batch import DatasetSpec, Histories, Items
 from pixelrec.errors import FeatureError
-from pixelrec.features.feature_file import writing
+from pixelrec.features.feature_writer import writing
+from pixelrec.items import ITEM_ENCODERS
+from pixelrec.items.codes import CodeEncoder
 from pixelrec.items.features import FeatureEncoder
+from pixelrec.items.regions import RegionEncoder
 
 IDS = ["c", "a", "b", "e", "d"]
 ROWS = np.random.default_rng(0).normal(size=(4, 6)).astype("f4")  # of a, b, c, d; none of e
@@ -119,3 +122,55 @@ def test_regions_are_averaged(tmp_path: Path) -> None:
 def test_a_file_must_be_given() -> None:
     with pytest.raises(FeatureError, match="Give items.file"):
         FeatureEncoder(spec())
+
+
+def test_a_file_is_found_by_its_shape(tmp_path: Path) -> None:
+    data = tmp_path / "features"
+    one = DatasetSpec(1, 2, 3, folder=tmp_path, item_ids=["a", "b"])
+    kinds: dict[str, tuple[tuple[int, ...], str]] = {
+        "maps": ((4, 6), "float32"),
+        "codes": ((2,), "int16"),
+        "pooled": ((6,), "float32"),
+    }
+    for name, (shape, dtype) in kinds.items():
+        with writing(data / name, ["a", "b"], shape, {}, dtype=dtype) as writer:
+            writer.append(np.zeros((2, *shape)))
+        if name == "codes":
+            (data / "cut").mkdir()
+            (data / "cut" / "features.json").write_text("{", encoding="utf-8")
+            assert FeatureEncoder(one).source.file.folder == data / "maps"  # averaged, as there is no other
+    assert FeatureEncoder(one).source.file.folder == data / "pooled"
+    assert RegionEncoder(one).source.file.folder == data / "maps"
+    assert CodeEncoder(one).source.file.folder == data / "codes"
+    with pytest.raises(FeatureError, match="pooled holds vectors; expected regions, which `pixelrec feat"):
+        RegionEncoder(one, file="pooled")
+
+
+@pytest.mark.parametrize("kind", ["features", "codes", "regions"])
+def test_controls(kind: str, tmp_path: Path) -> None:
+    """Shuffled: each item has the row of another one, and each row has one item. Random: rows of noise."""
+    shape, dtype = {"features": (3,), "codes": (3,), "regions": (2, 3)}[kind], "int16" * (kind == "codes")
+    ids = [f"i{n}" for n in range(50)]
+    rows = np.random.default_rng(0).integers(0, 30, (50, *shape)).astype(dtype or "f4")
+    with writing(tmp_path / "f", ids, shape, {}, dtype=dtype or "float32") as writer:
+        writer.append(rows)
+
+    def loaded(control: str) -> np.ndarray:
+        encoder = ITEM_ENCODERS[kind](
+            spec(ids),  # type: ignore[arg-type]
+            file=str(tmp_path / "f"),
+            control=control,
+            **({"scale": "none"} if kind == "features" else {}),
+        )
+        encoder.prepare(lambda _: None)
+        numbers = np.arange(51)
+        found = (encoder.load_regions(numbers) if kind == "regions" else encoder.load(numbers)[kind]).numpy()
+        return found if kind == "features" else found[1:]
+
+    true, shuffled, random = map(loaded, ("none", "shuffled", "random"))
+    as_rows = [sorted(map(tuple, each.reshape(50, -1).tolist())) for each in (true, shuffled)]
+    assert as_rows[0] == as_rows[1] and (true != shuffled).reshape(50, -1).any(1).all()
+    assert np.array_equal(loaded("shuffled"), shuffled) and np.array_equal(loaded("random"), random)
+    assert random.shape == true.shape and random.dtype == true.dtype
+    assert set(map(tuple, random.reshape(50, -1).tolist())).isdisjoint(as_rows[0])
+    assert np.abs(random.mean(0) - true.mean(0)).max() < 6 and (random.std(0) > true.std(0) / 2).all()

@@ -22,6 +22,7 @@ from pixelrec.batch import DatasetSpec, Items
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import ImageError, PixelrecError, RecipeError, RequestError
+from pixelrec.features.control import exchanged
 from pixelrec.images.store import PictureStore
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetConfig, ModifiedResNet
@@ -558,3 +559,26 @@ def test_no_source_and_no_family() -> None:
     ]:
         with pytest.raises(RecipeError, match=says):
             PixelEncoder(nothing, **config)  # type: ignore[arg-type]
+
+
+def test_controls_show_other_pictures(spec: DatasetSpec, tmp_path: Path) -> None:
+    """Those of other items, from the same activation cache; or noise, which has a cache of its own."""
+    assert spec.item_ids is not None
+    spec = replace(spec, items=20, item_ids=spec.item_ids[:20])
+    backbone, tables = tiny("resnet"), {}
+    ids = np.arange(spec.items + 1)
+    for control in ("none", "shuffled", "random"):
+        torch.manual_seed(0)
+        words = {"trainable": "none", "control": control, "cache": "always", "cache_folder": str(tmp_path)}
+        encoder = made(spec, copy.deepcopy(backbone), **words)
+        encoder.prepare(LINES.append)
+        assert encoder.reads == made(spec, copy.deepcopy(backbone)).reads, "the data set has not changed"
+        tables[control] = encoder(items_of(copy.deepcopy(encoder), ids.tolist())).detach()
+        if control != "none":
+            with pytest.raises(RequestError, match=f"items.control {control}, so it cannot judge"):
+                encoder.picture_form()
+    given = exchanged(spec.items)
+    assert (given[1:] != ids[1:]).all() and sorted(given) == ids.tolist()
+    assert torch.equal(tables["shuffled"], tables["none"][given])
+    assert not torch.isclose(tables["random"][1:], tables["none"][1:]).all(1).any()
+    assert len(list(tmp_path.glob("*"))) == 2

@@ -8,7 +8,8 @@ from typing import Any
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.features.codes import fit_codes
-from pixelrec.features.feature_file import FeatureFile, writing
+from pixelrec.features.feature_file import FeatureFile
+from pixelrec.features.feature_writer import writing
 from pixelrec.images.store import PictureStore
 from pixelrec.recipe.recipe import Recipe, read_recipe
 

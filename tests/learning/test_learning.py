@@ -61,7 +61,7 @@ def outcome(dataset: Dataset, out: Path, recipe: str, overrides: dict[str, objec
     """Test NDCG@10 of a recipe and of popularity."""
     run = api.train(recipe, data=dataset.folder, out=out, overrides=overrides)
     found = api.evaluate(run, split="test").metrics
-    return found[recipe]["NDCG@10"], found["popularity"]["NDCG@10"]
+    return found[run.name]["NDCG@10"], found["popularity"]["NDCG@10"]
 
 
 def test_the_default_learns_the_law(dataset: Dataset, world: World, tmp_path: Path) -> None:

@@ -434,3 +434,17 @@ def test_another_class_is_part_of_the_name() -> None:
 def test_a_number_of_any_length_is_a_line() -> None:
     with pytest.raises(RecipeError, match="users.layers is a number of more than 70 digits; expected a"):
         read_recipe("sasrec-id", {"users.layers": 10**5000})
+
+
+def test_a_control_is_in_the_name_however_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("items: {name: features, control: random}\n", encoding="utf-8")
+    found = read_recipe(path)
+    assert found.name == "mine (control: random)" and found.is_control
+    path.write_text(found.dump(named=True), encoding="utf-8")
+    assert read_recipe(path).name == found.name
+    joined = read_recipe("sasrec-id-mobilenet", {"items.parts.pixels.control": "shuffled"})
+    assert joined.name == "sasrec-id-mobilenet (control: shuffled)"
+    true = read_recipe("sasrec-id-mobilenet")
+    assert not true.is_control and true.controlled("shuffled") == joined
+    assert read_recipe("sasrec-id").controlled("shuffled") is None

@@ -19,7 +19,7 @@ from pixelrec.data.split import training_events, validation_cases
 from pixelrec.errors import RequestError, RunError
 from pixelrec.evaluation.baselines import best_candidate
 from pixelrec.evaluation.metrics import metrics
-from pixelrec.features.feature_file import writing
+from pixelrec.features.feature_writer import writing
 from pixelrec.files.checkpoint import write_checkpoint
 from pixelrec.runs.blend import WEIGHTS, Blend
 from pixelrec.runs.blending import BlendResult

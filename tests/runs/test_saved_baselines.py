@@ -20,7 +20,7 @@ from pixelrec.data.split import test_cases
 from pixelrec.demonstration.world import World
 from pixelrec.errors import DataError
 from pixelrec.evaluation.baselines import BaselineRanks, contenders, rank_baselines
-from pixelrec.features.feature_file import writing
+from pixelrec.features.feature_writer import writing
 from pixelrec.runs import evaluate, saved_baselines
 from pixelrec.runs.evaluate import baselines, contenders_of
 from pixelrec.runs.saved_baselines import read_baselines
@@ -236,3 +236,21 @@ def test_codes_are_no_features_of_baselines(mine: Dataset) -> None:
     with writing(place, ids, (2,), {"size": 4}, dtype="int16") as writer:
         writer.append(np.zeros((mine.items, 2)))
     assert not [name for name in contenders_of(mine) if "codes" in name]
+
+
+def test_damaged_features_leave_out_only_their_own_baselines(mine: Dataset) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("sound", "cut", "odd"):
+        with writing(mine.folder / "features" / name, mine.item_ids, (4,), {}) as writer:
+            writer.append(rng.normal(size=(mine.items, 4)))
+    content = (mine.folder / "features" / "odd" / "vectors.safetensors").read_bytes()
+    (mine.folder / "features" / "cut" / "features.json").write_text("{", encoding="utf-8")
+    (mine.folder / "features" / "odd" / "vectors.safetensors").write_bytes(content[:-1] + b"!")
+    found = baselines(mine, "test")
+    assert [name for name in found.ranks if "(" in name] == ["VisRank (sound)", "L3AE (sound)"]
+    left = {name: note for name, note in found.notes.items() if note.startswith("left out")}
+    assert set(left) == {f"{kind} ({name})" for kind in ("VisRank", "L3AE") for name in ("cut", "odd")}
+    assert "features.json: cannot be read" in left["VisRank (cut)"]
+    assert "was changed or damaged" in left["L3AE (odd)"]
+    (mine.folder / "features" / "odd" / "vectors.safetensors").write_bytes(content)
+    assert "VisRank (odd)" in baselines(mine, "test").ranks  # as soon as the file is put back

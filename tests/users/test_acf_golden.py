@@ -11,7 +11,7 @@ import torch
 from pixelrec.batch import DatasetSpec, Events, Histories
 from pixelrec.blocks import pairs
 from pixelrec.errors import FeatureError, RecipeError
-from pixelrec.features.feature_file import writing
+from pixelrec.features.feature_writer import writing
 from pixelrec.recommender import Recommender
 
 USERS, ITEMS, D, R, C, LENGTH = 4, 9, 6, 5, 3, 4
@@ -137,7 +137,7 @@ def test_regions_of_a_part_would_be_lost(file: Path) -> None:
 def test_only_a_file_of_regions_will_do(tmp_path: Path) -> None:
     with writing(tmp_path / "pooled", IDS, (C,), {}) as writer:
         writer.append(np.ones((ITEMS, C)))
-    with pytest.raises(FeatureError, match="one vector per item; .*--regions"):
+    with pytest.raises(FeatureError, match="holds vectors; expected regions, .*--regions"):
         model(tmp_path / "pooled")
 
 

@@ -10,7 +10,7 @@ import torch
 
 from pixelrec.batch import DatasetSpec, Events, Histories
 from pixelrec.errors import RecipeError
-from pixelrec.features.feature_file import writing
+from pixelrec.features.feature_writer import writing
 from pixelrec.recommender import Recommender
 from pixelrec.users.vbpr import VBPR
 

@@ -238,7 +238,7 @@ def inspect_features(
     from pixelrec.features.inspection import inspect_vectors
     from pixelrec.features.treatment import consecutive_pairs
 
-    opened.demand_vectors()
+    opened.demand_kind()
     dataset.verify()
     opened.verify()
     places = opened.rows_of(dataset.item_ids)

@@ -17,6 +17,7 @@ from pixelrec.api.arguments import (
     as_run,
     as_whole,
     check_datasets,
+    check_flag,
     check_runs,
     folder_of,
 )
@@ -151,6 +152,7 @@ def bench(
     split: Split = "test",
     out: Place = Path("bench"),
     jobs: int = 1,
+    audit: bool = False,
     overrides: Overrides | None = None,
     console: Console | None = None,
 ) -> Outcome:
@@ -166,6 +168,8 @@ def bench(
         split: events that models are compared on.
         out: folder of the runs, <recipe>/seed-<n>, and of the tables, results-<split>.md, .csv and .html.
         jobs: runs at the same time; they share the cores.
+        audit: also train each recipe over pictures, features or codes with those of other items, and with
+            noise.
         overrides: an option of all recipes, such as --training.epochs 50.
         console: for a line per run; without one, nothing is printed.
 
@@ -179,6 +183,7 @@ def bench(
     check_datasets(data)
     seeds, jobs = as_whole(seeds, "seeds", most=10_000), as_whole(jobs, "jobs", most=10_000)
     place, given = as_path(out, "out"), as_overrides(overrides)
+    check_flag(audit, "audit")
     if place.exists() and not place.is_dir():
         raise RequestError(f"{place} is a file; give a folder as --out")
     chosen = [as_recipe(recipe, "recipes") for recipe in as_list(recipes, "recipes")]
@@ -186,7 +191,7 @@ def bench(
     from pixelrec.grid.outcome import run_grid
     from pixelrec.grid.plan import plan
 
-    grid = plan(dataset, chosen, seeds=seeds, split=split, out=place, overrides=given)
+    grid = plan(dataset, chosen, seeds=seeds, split=split, out=place, overrides=given, audit=audit)
     with shown_on(console) as screen:
         return run_grid(grid, jobs, screen)
 

@@ -14,6 +14,7 @@ from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.grid.columns import Column, all_columns
 from pixelrec.grid.outcome import Outcome
 from pixelrec.grid.results import Results, Row
+from pixelrec.grid.tables import audit_sentences
 
 
 def print_results(results: Results, console: Console) -> None:
@@ -27,6 +28,8 @@ def print_results(results: Results, console: Console) -> None:
         best = results.best_baseline
         legend = f"▲ clearly ahead of {best}, the best baseline; ≈ no clear difference; ▼ clearly behind"
         say(f"\n±: half the 95 % interval over users\n{legend}", console, "dim")
+    for line in audit_sentences(results):
+        say(f"\n{line}", console)
     if results.long_tail_best:
         marks = f"; ▲ ≈ ▼ there: against {results.long_tail_best}, the best baseline"
         which = f"long-tail: {METRIC} on the {results.long_tail:,} users whose item has {LONG_TAIL.events}"
@@ -61,6 +64,8 @@ def print_files(found: Outcome, console: Console) -> None:
     say(f"\ntable      {found.html}\n           {found.markdown}\n           {found.csv}", console)
     for key, names in found.grid.without.items():
         say(f"           {key} is no option of {', '.join(names)}, which ran without it", console)
+    if unaudited := ", ".join(found.grid.unaudited):
+        say(f"           nothing to audit in {unaudited}: items without pictures, features or codes", console)
     if others := found.grid.other_recipes:
         without = f"without {', '.join(others)}, whose runs are there too: name them to include them"
         say(f"           {without}", console)

@@ -16,6 +16,7 @@ from pixelrec.batch import Histories
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.split import EvaluationCases
 from pixelrec.data.views import seen_items
+from pixelrec.errors import FeatureError
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.evaluation.ranks import count_dense_ranks
 
@@ -40,7 +41,10 @@ class FeatureTable:
     """The vectors of a feature file for the items of a data set."""
 
     digest: str
-    read: Callable[[], np.ndarray]  # float32[N + 1, W]: zero for padding and for items without features
+    read: Callable[[], np.ndarray]
+    """float32[N + 1, W], zero for padding and for items without features; a `FeatureError` of a damaged file
+    leaves out the baselines over it.
+    """
 
 
 def contenders(items: int, features: Mapping[str, FeatureTable] | None = None) -> dict[str, Contender]:
@@ -54,6 +58,11 @@ def contenders(items: int, features: Mapping[str, FeatureTable] | None = None) -
             fitted = partial(_over_features, over, items, table)
             found[f"{name} ({source})"] = Contender(fitted, over.obstacle(items), table.digest)
     return found
+
+
+def reads_features(name: str) -> bool:
+    """Whether a baseline looks at features, by its name in `contenders`."""
+    return name.partition(" (")[0] in FEATURE_BASELINES
 
 
 def _over_features(
@@ -93,20 +102,25 @@ def rank_baselines(
     """
     drawn, among = sample(validation), contenders(items) if among is None else among
     ranks, notes = dict(known.ranks), dict(known.notes)
+    damaged: dict[str, str] = {}  # not saved: a file may be put back
     for name in known.missing(among):
         contender = among[name]
         on_start(name)
         if contender.obstacle is not None:
             notes[name] = contender.obstacle
         else:
-            baseline = tune_baseline(contender, training, items, drawn)
+            try:
+                baseline = tune_baseline(contender, training, items, drawn)
+            except FeatureError as error:
+                damaged[name] = f"left out: {error}"
+                continue
             if baseline.choice:
                 notes[name] = baseline.choice
             ranks[name] = rank_by(baseline, items, cases)
         if save:
             save(BaselineRanks(ranks, notes))
     order = [name for name in among if name in ranks]
-    return BaselineRanks({name: ranks[name] for name in order}, notes)
+    return BaselineRanks({name: ranks[name] for name in order}, notes | damaged)
 
 
 def sample(cases: EvaluationCases) -> EvaluationCases:

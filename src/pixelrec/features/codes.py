@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from pixelrec.errors import FeatureError
-from pixelrec.features.feature_file import CODES, QUANTISER, FeatureFile, pooled, writing
+from pixelrec.features.feature_file import CODES, QUANTISER, FeatureFile, pooled
+from pixelrec.features.feature_writer import writing
 from pixelrec.features.quantisers import QUANTISERS, AbstractQuantiser
 from pixelrec.features.rqvae import RqVae
 from pixelrec.files.regular import demand_regular
@@ -72,7 +73,7 @@ def fit_codes(
     Raises:
         FeatureError: the features are codes, or too many items share a code to be told apart by one level.
     """
-    features.demand_vectors()
+    features.demand_kind()
     vectors = torch.from_numpy(pooled(features.vectors).astype(np.float32))
     quantiser = KINDS[kind].fit(vectors, levels, size, seed)
     codes = quantiser.encode(vectors)

@@ -13,23 +13,22 @@ Rows are matched to items by id and never by position, so a file cannot be misal
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, Literal, Self, TypeAlias, final
 
 import numpy as np
 import polars as pl
 
 from pixelrec.errors import FeatureError, some_of
-from pixelrec.files.atomic import new_folder, recover
+from pixelrec.files.atomic import recover
 from pixelrec.files.digests import ids_digest
 from pixelrec.files.regular import demand_regular
-from pixelrec.files.table_file import read_table, write_table
+from pixelrec.files.table_file import read_table
 
+Kind: TypeAlias = Literal["vectors", "regions", "codes"]
 NETWORK, RUN, CODES = "network", "run", "codes"  # kinds of origin, beside imported
 FORMAT, VERSION = "pixelrec features", 1
 VECTORS, IDS, ABOUT, QUANTISER = (
@@ -40,10 +39,15 @@ VECTORS, IDS, ABOUT, QUANTISER = (
 )
 FOLDER = "features"  # inside a data set
 ENTRIES = frozenset({VECTORS, IDS, ABOUT, QUANTISER})
-_DTYPES: Mapping[str, np.dtype[Any]] = {
+DTYPES: Mapping[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
     "I16": np.dtype("<i2"),
+}
+_MADE_BY: Mapping[Kind, str] = {
+    "vectors": "pixelrec features extract",
+    "regions": "pixelrec features extract --layer 'stage 4' --regions",
+    "codes": "pixelrec codes fit",
 }
 _BLOCK = 1 << 26  # bytes that are hashed or checked together
 _MEND = "extract or import the features again"
@@ -72,7 +76,13 @@ class FeatureFile:
     @property
     def is_codes(self) -> bool:
         """Whether it holds codes instead of vectors."""
-        return self.vectors.dtype.kind != "f"
+        return self.kind == CODES
+
+    @property
+    def kind(self) -> Kind:
+        if self.vectors.dtype.kind != "f":
+            return "codes"
+        return "regions" if self.vectors.ndim == 3 else "vectors"
 
     @property
     def width(self) -> int:
@@ -95,7 +105,7 @@ class FeatureFile:
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
-        """Opens a folder that `FeatureWriter` wrote; `verify` compares the vectors with their digest.
+        """Opens a folder that `writing` wrote; `verify` compares the vectors with their digest.
 
         Raises:
             FeatureError: it is missing, no feature file, of another version, or damaged.
@@ -113,7 +123,7 @@ class FeatureFile:
         table = _read_ids(folder / IDS, shape[0] if shape else 0)
         if ids_digest(table["item_id"]) != digests["ids"]:
             raise FeatureError(f"{folder / IDS}: does not belong to the other files; {_MEND}")
-        vectors = _mapped(folder / VECTORS, shape)
+        vectors = mapped(folder / VECTORS, shape)
         return cls(folder, origin, made, digest, table["item_id"], table["picture"], vectors)
 
     def verify(self) -> None:
@@ -122,13 +132,15 @@ class FeatureFile:
         Raises:
             FeatureError: they were changed or damaged since.
         """
-        if _digest(self.vectors) != _about(self.folder)["digests"]["vectors"]:
+        if digest_of(self.vectors) != _about(self.folder)["digests"]["vectors"]:
             raise FeatureError(f"{self.folder / VECTORS}: was changed or damaged since it was made; {_MEND}")
 
-    def demand_vectors(self) -> None:
-        """Raises `FeatureError` for codes."""
-        if self.vectors.dtype.kind != "f":
-            raise FeatureError(f"{self.folder} holds codes; expected feature vectors")
+    def demand_kind(self, kind: Kind = "vectors") -> None:
+        """Raises `FeatureError` for a file of another kind; regions are vectors, too, when averaged."""
+        if self.kind != kind and (kind, self.kind) != ("vectors", "regions"):
+            raise FeatureError(
+                f"{self.folder} holds {self.kind}; expected {kind}, which `{_MADE_BY[kind]}` makes"
+            )
 
     def rows_of(self, item_ids: Sequence[str] | pl.Series) -> np.ndarray:
         """int64: the row of each item, −1 where the file has none."""
@@ -155,147 +167,45 @@ class FeatureFile:
         return rows
 
 
-@final
-class FeatureWriter:
-    """Writes the vectors of known items in order. Made by `writing`.
-
-    An interrupted call of the same items and origin leaves `done` rows, which need not be written again.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        table: pl.DataFrame,
-        shape: Sequence[int],
-        dtype: np.dtype[Any],
-        origin: Mapping[str, Any],
-    ) -> None:
-        self.folder, self.table, self.origin = folder, table, origin
-        self.shape, self.dtype = (len(table), *shape), dtype
-        self._head = _header(self.shape, dtype)
-        self._row_bytes = int(np.prod(shape)) * dtype.itemsize
-        begun = json.dumps([self.shape, dtype.str, origin, ids_digest(table["item_id"])], sort_keys=True)
-        plan, path = folder / "begun.json", folder / VECTORS
-        if not plan.exists() or plan.read_text("utf-8") != begun or not path.exists():
-            path.write_bytes(self._head)
-            plan.write_text(begun, "utf-8")
-        self.done = max(0, path.stat().st_size - len(self._head)) // self._row_bytes
-        self._file = path.open("r+b")
-        self._file.truncate(len(self._head) + self.done * self._row_bytes)
-        self._file.seek(0, 2)
-
-    def append(self, vectors: np.ndarray) -> None:
-        """The next rows (k, W or k, R, W).
-
-        Raises:
-            FeatureError: a vector is not finite, in the dtype of the file.
-        """
-        with np.errstate(over="ignore", invalid="ignore"):  # named below
-            rows = np.ascontiguousarray(vectors, self.dtype)
-        if self.dtype.kind == "f":
-            sound, wanted = np.isfinite(rows), f"finite {self.dtype.name} numbers"
-        else:
-            sound, wanted = rows == vectors, "codes: whole numbers of at most 16 bits"
-        sound = sound.reshape(len(rows), -1).all(1)
-        if not sound.all():
-            ids = self.table["item_id"][self.done : self.done + len(rows)]
-            bad = some_of(repr(ids[int(row)]) for row in np.flatnonzero(~sound))
-            raise FeatureError(f"vectors of {bad} are not {wanted}")
-        self._file.write(rows.data)
-        self._file.flush()
-        self.done += len(rows)
-
-    def close(self) -> None:
-        """Closes the file, finished or not."""
-        self._file.close()
-
-    def finish(self) -> None:
-        """Writes ids and description; all rows must have been appended."""
-        if self.done != self.shape[0]:
-            raise ValueError(f"{self.done} of {self.shape[0]} rows were written")
-        self.close()
-        write_table(self.table, self.folder / IDS)
-        vectors = _mapped(self.folder / VECTORS, self.shape)
-        about = {
-            "format": FORMAT,
-            "version": VERSION,
-            "shape": self.shape,
-            "dtype": self.dtype.name,
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "origin": self.origin,
-            "digests": {"ids": ids_digest(self.table["item_id"]), "vectors": _digest(vectors)},
-        }
-        (self.folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-        (self.folder / "begun.json").unlink()
-
-
-@contextmanager
-def writing(
-    out: Path,
-    item_ids: Sequence[str] | pl.Series,
-    shape: Sequence[int],
-    origin: Mapping[str, Any],
-    *,
-    pictures: Sequence[str | None] | None = None,
-    dtype: str = "float32",
-    overwrite: bool = False,
-    resumable: bool = False,
-) -> Iterator[FeatureWriter]:
-    """Writes a feature file at `out`, which appears whole when the block ends without an error.
-
-    Args:
-        out: the folder.
-        item_ids: n ids, each once.
-        shape: of a row: (W,), or (R, W).
-        origin: how the vectors are made: JSON.
-        pictures: n digests of the pictures that the vectors are made from, None where unknown.
-        dtype: float32 or float16, or int16 of codes.
-        overwrite: replace a feature file at `out`.
-        resumable: keep the rows that were written where the block ends with an error.
-
-    Raises:
-        FeatureError: `out` exists, or cannot be written, or an id is given twice.
-    """
-    ids = pl.Series("item_id", item_ids, dtype=pl.String)
-    if (twice := ids.filter(ids.is_duplicated())).len():
-        raise FeatureError(
-            f"items with several vectors: {some_of(map(repr, twice.unique()))}; give each once"
-        )
-    if out.exists() and not (overwrite and (out / ABOUT).is_file()):
-        hint = "replace it with --overwrite" if (out / ABOUT).is_file() else "choose another place"
-        raise FeatureError(f"{out} exists; {hint}")
-    given = pl.Series("picture", pictures or [None] * len(ids), dtype=pl.String)
-    with new_folder(out, FeatureError, ours=ENTRIES, resumable=resumable) as folder:
-        writer = FeatureWriter(folder, pl.DataFrame([ids, given]), shape, np.dtype(dtype), origin)
-        try:
-            yield writer
-            writer.finish()
-        finally:
-            writer.close()
-
-
 def feature_folders(data: Path) -> dict[str, Path]:
     """The folders of feature files in `DATA/features`, by name."""
     return {path.parent.name: path.parent for path in sorted((data / FOLDER).glob(f"*/{ABOUT}"))}
 
 
-def found_file(written: str | None, data: Path | None, *, codes: bool = False) -> FeatureFile:
-    """The feature file, or the file of codes, that a recipe names: a path, or a name in `DATA/features`.
+def opened_features(data: Path) -> tuple[dict[str, FeatureFile], dict[str, str]]:
+    """The feature files in `DATA/features` by name; and of the others, why they cannot be opened."""
+    opened, damaged = {}, {}
+    for name, folder in feature_folders(data).items():
+        try:
+            opened[name] = FeatureFile.open(folder)
+        except FeatureError as error:
+            damaged[name] = str(error)
+    return opened, damaged
 
-    By default the only one of the data set. Raises `FeatureError` if there is none, or are several.
+
+def found_file(written: str | None, data: Path | None, kind: Kind = "vectors") -> FeatureFile:
+    """The feature file that a recipe names: a path, or a name in `DATA/features`.
+
+    By default the only one of this kind there; for vectors, regions are averaged where no file has one vector
+    per item. Raises `FeatureError` if there is none, are several, or the one named is of another kind.
     """
-    inside = {} if data is None else feature_folders(data)
     if written is not None:
+        inside = {} if data is None else feature_folders(data)
         own = inside.get(written)
-        return FeatureFile.open(own if own is not None and not Path(written).exists() else written)
-    opened = {name: FeatureFile.open(path) for name, path in inside.items()}
-    fitting = {name: file for name, file in opened.items() if file.is_codes == codes}
+        found = FeatureFile.open(own if own is not None and not Path(written).exists() else written)
+        found.demand_kind(kind)
+        return found
+    opened, damaged = ({}, {}) if data is None else opened_features(data)
+    fitting = {name: file for name, file in opened.items() if file.kind == kind}
+    if kind == "vectors" and not fitting:
+        fitting = {name: file for name, file in opened.items() if file.kind == "regions"}
     if len(fitting) == 1:
         return next(iter(fitting.values()))
-    what, verb = ("codes", "pixelrec codes fit") if codes else ("features", "pixelrec features extract")
-    if not fitting:
-        raise FeatureError(f"which {what}? Give items.file, a folder made by `{verb}`")
-    raise FeatureError(f"which {what}? Give items.file: {' or '.join(fitting)}, or another folder")
+    if fitting:
+        raise FeatureError(f"which {kind}? Give items.file: {' or '.join(fitting)}, or another folder")
+    if damaged:
+        raise FeatureError(next(iter(damaged.values())))
+    raise FeatureError(f"which {kind}? Give items.file, a folder made by `{_MADE_BY[kind]}`")
 
 
 def pooled(vectors: np.ndarray) -> np.ndarray:
@@ -303,7 +213,7 @@ def pooled(vectors: np.ndarray) -> np.ndarray:
     return vectors if vectors.ndim == 2 else vectors.mean(1, dtype=np.float32)
 
 
-def _digest(vectors: np.ndarray) -> str:
+def digest_of(vectors: np.ndarray) -> str:
     digest = sha256()
     flat = vectors.reshape(-1)
     step = _BLOCK // flat.itemsize
@@ -344,16 +254,7 @@ def _read_ids(path: Path, rows: int) -> pl.DataFrame:
     return table
 
 
-def _header(shape: Sequence[int], dtype: np.dtype[Any]) -> bytes:
-    """The head of a safetensors file of one tensor; rows can then be appended."""
-    code = next(name for name, known in _DTYPES.items() if known == dtype)
-    size = int(np.prod(shape)) * dtype.itemsize
-    text = json.dumps({"vectors": {"dtype": code, "shape": list(shape), "data_offsets": [0, size]}})
-    text += " " * (-(8 + len(text)) % 64)  # aligned, so that rows can be mapped
-    return len(text).to_bytes(8, "little") + text.encode()
-
-
-def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     try:
         demand_regular(path)
         with path.open("rb") as file:
@@ -361,7 +262,7 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
             if length > 1 << 20:
                 raise ValueError("its header is too long")
             tensor = json.loads(file.read(length))["vectors"]
-        dtype = _DTYPES[tensor["dtype"]]
+        dtype = DTYPES[tensor["dtype"]]
         if tuple(tensor["shape"]) != shape or len(shape) < 2:
             raise ValueError(f"its shape is {tensor['shape']}, expected {list(shape)}")
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize

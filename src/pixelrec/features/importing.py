@@ -22,7 +22,8 @@ from safetensors import SafetensorError, safe_open
 
 from pixelrec.choices import MissingRows, UnknownIds
 from pixelrec.errors import FeatureError, nearest, some_of
-from pixelrec.features.feature_file import FeatureFile, writing
+from pixelrec.features.feature_file import FeatureFile
+from pixelrec.features.feature_writer import writing
 from pixelrec.files.array_file import map_array
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.table_file import read_table

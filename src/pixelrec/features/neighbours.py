@@ -43,7 +43,7 @@ def nearest_items(
         RequestError: an item has no vector, or FAISS is needed and not installed.
         FeatureError: the features are codes.
     """
-    features.demand_vectors()
+    features.demand_kind()
     rows = _rows_of(features, items)
     vectors = pooled(features.vectors)
     fitted = fit_treatment(vectors, np.arange(len(vectors)), treatment or TreatmentConfig("centre"))

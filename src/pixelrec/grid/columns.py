@@ -9,9 +9,10 @@ from functools import partial
 from statistics import fmean
 from typing import final
 
+from pixelrec.choices import CONTROLS, Control
 from pixelrec.console.numbers import DASH, percent, plural, short, signed, with_prefix
 from pixelrec.evaluation.comparison import METRIC, few_deciding
-from pixelrec.evaluation.significance import Verdict
+from pixelrec.evaluation.significance import Interval, Verdict
 from pixelrec.grid.cell import Costs
 from pixelrec.grid.results import Results, Row, SubsetResult
 
@@ -62,6 +63,8 @@ class Column:
 def all_columns(results: Results) -> list[Column]:
     columns = [_metric(name, lambda row: row.overall) for name in METRICS]
     columns += [_SPREAD, _difference(METRIC, results.best_baseline, lambda row: row.overall)]
+    audited = {control for row in results.rows if row.audit for control in row.audit.differences}
+    columns += [_audit(control) for control in CONTROLS if control in audited]
     if results.long_tail_best:
         columns += [_metric(name, lambda row: row.long_tail, "long-tail ") for name in METRICS]
     if results.long_tail_compares:
@@ -124,31 +127,53 @@ def _difference(title: str, best: str, subset: Callable[[Row], SubsetResult]) ->
         if found is None:
             is_best = row.role == "baseline" and row.model == best
             return Estimate(note="best baseline" if is_best else "")
-        gap, few = found.interval, few_deciding(found.interval, ", ")
-        note = f"{found.verdict}, p = {gap.p:.2g}, {plural(gap.deciding, 'user')} differ"
-        return Estimate(gap.difference, gap.low, gap.high, found.verdict, few, note)
-
-    def text(found: Estimate) -> str:
-        if found.verdict is None:
-            return found.note or DASH
-        interval = f"[{signed(found.low)}, {signed(found.high)}]"
-        return f"{SIGNS[found.verdict]} {signed(found.value)} {interval}{found.few}"
-
-    def brief(found: Estimate) -> str:
-        if found.verdict is None:
-            return text(found)
-        return f"{SIGNS[found.verdict]} {signed(found.value)} ± {percent(found.high - found.value)}"
+        return _of_interval(found.interval)
 
     return Column(
         f"{title} vs {best}",
         estimate,
-        text,
+        _signed_interval,
         f"{METRIC} minus that of {best}, the best baseline{' there' if title != METRIC else ''}, on the same "
         "users, in points, with its 95 % interval",
-        brief=brief,
+        brief=_brief_difference,
         brief_title=f"vs {best}",
         keep=8 if title == METRIC else 0,  # on long-tail items a sign beside the mean
         html=False,  # the forest plots show it
+    )
+
+
+def _of_interval(gap: Interval) -> Estimate:
+    note = f"{gap.verdict}, p = {gap.p:.2g}, {plural(gap.deciding, 'user')} differ"
+    return Estimate(gap.difference, gap.low, gap.high, gap.verdict, few_deciding(gap, ", "), note)
+
+
+def _signed_interval(found: Estimate) -> str:
+    if found.verdict is None:
+        return found.note or DASH
+    interval = f"[{signed(found.low)}, {signed(found.high)}]"
+    return f"{SIGNS[found.verdict]} {signed(found.value)} {interval}{found.few}"
+
+
+def _brief_difference(found: Estimate) -> str:
+    if found.verdict is None:
+        return found.note or DASH
+    return f"{SIGNS[found.verdict]} {signed(found.value)} ± {percent(found.high - found.value)}"
+
+
+def _audit(control: Control) -> Column:
+    def estimate(row: Row) -> Estimate:
+        if row.audit is None or control not in row.audit.differences:
+            return Estimate()
+        return _of_interval(row.audit.differences[control].interval)
+
+    return Column(
+        f"{METRIC} vs {control}",
+        estimate,
+        _signed_interval,
+        f"{METRIC} minus that of the same recipe with {control} content, in points, with its 95 % interval",
+        brief=_brief_difference,
+        brief_title=f"vs {control}",
+        keep=7,
     )
 
 

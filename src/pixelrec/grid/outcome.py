@@ -58,7 +58,7 @@ class Outcome:
         done = [
             (row.overall.value(METRIC), cells[0].folder.with_name(f"seed-{row.seeds[0].seed}"))
             for row, cells in zip(self.results.recipes, self.grid.cells, strict=True)
-            if row.seeds
+            if row.seeds and not cells[0].recipe.is_control
         ]
         return max(done)[1] if done else None
 

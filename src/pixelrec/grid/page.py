@@ -77,7 +77,7 @@ def forest_plots(results: Results) -> list[ForestPlot]:
 
 def page(results: Results) -> str:
     columns = [column for column in all_columns(results) if column.html]
-    done = [row for row in results.recipes if row.overall.metrics]
+    done = [row for row in results.recipes if row.overall.metrics and not row.is_control]
     made = environment(Path(__file__).parent)
     made.filters["signed"] = signed
     made.filters["few"] = few_deciding

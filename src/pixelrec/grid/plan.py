@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
-from pixelrec.choices import Split
+from pixelrec.choices import CONTROLS, Split
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases
 from pixelrec.errors import DataError, RecipeError, RequestError
@@ -32,6 +32,7 @@ class Grid:
     cells: Sequence[Sequence[Cell]]  # by recipe, in the order given, then by seed
     overrides: Mapping[str, Any] = field(default_factory=dict)  # options set for the recipes that have them
     without: Mapping[str, Sequence[str]] = field(default_factory=dict)  # option → recipes that lack it
+    unaudited: Sequence[str] = ()  # recipes without item content, in an audit
 
     def in_turn(self) -> list[Cell]:
         """The order of work: the first seed of every recipe, then the second, and so on.
@@ -76,8 +77,12 @@ def plan(
     split: Split,
     out: Path,
     overrides: Mapping[str, Any],
+    audit: bool = False,
 ) -> Grid:
-    """Reads and checks everything, and writes nothing; raises the `PixelrecError` of what does not fit."""
+    """Reads and checks everything, and writes nothing; raises the `PixelrecError` of what does not fit.
+
+    audit: each recipe whose items have content is followed by its controls.
+    """
     if not recipes:
         raise RequestError("a grid needs at least one recipe; `pixelrec recipes` lists them")
     if seeds < 1:
@@ -93,6 +98,14 @@ def plan(
     pairs = list(zip(chosen, concerned, strict=True))
     lacking = {key: [one.name for one, own in pairs if key not in own] for key in overrides}
     without = {key: names for key, names in lacking.items() if names}
+    unaudited: list[str] = []
+    if audit:
+        unaudited = [one.name for one in chosen if one.controlled("none") is None]
+        if len(unaudited) == len(chosen):
+            raise RequestError(
+                f"nothing to audit: the items of {', '.join(unaudited)} have no pictures, features or codes"
+            )
+        chosen = [each for one in chosen for each in (one, *_controls(one))]
     _demand_folders(chosen, out)
     cells = [
         [
@@ -101,7 +114,7 @@ def plan(
         ]
         for one in chosen
     ]
-    grid = Grid(dataset, split, out, chosen, cells, overrides, without)
+    grid = Grid(dataset, split, out, chosen, cells, overrides, without, unaudited)
     if len(grid.cases()) < 2:
         raise DataError(
             f"{dataset.folder}: only one user can be evaluated (has 3 events, the last of a new item); "
@@ -109,6 +122,13 @@ def plan(
         )
     grid.check()
     return grid
+
+
+def _controls(recipe: Recipe) -> list[Recipe]:
+    if recipe.is_control:
+        return []
+    found = (recipe.controlled(control) for control in CONTROLS if control != "none")
+    return [each for each in found if each is not None]
 
 
 def _read(recipe: str | Path | Recipe, overrides: Mapping[str, Any]) -> Recipe:

@@ -17,12 +17,16 @@ from typing import Any, Literal, Self, final
 
 import numpy as np
 
+from pixelrec.choices import CONTROLS, Control
 from pixelrec.errors import RunError, command
+from pixelrec.evaluation.baselines import reads_features
 from pixelrec.evaluation.comparison import METRIC, Comparison, Difference, seed_values
 from pixelrec.evaluation.significance import Mean, mean
 from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
+from pixelrec.grid.audit import Audit
 from pixelrec.grid.cell import Cell, Costs, check_same_networks
 from pixelrec.grid.plan import Grid
+from pixelrec.recipe.recipe import Recipe
 from pixelrec.runs.compare import demand_same_cases
 from pixelrec.runs.evaluate import target_counts
 from pixelrec.runs.results import SavedRanks, is_evaluated, read_ranks, result_files
@@ -91,6 +95,8 @@ class Row:
     planned: int = 0  # seeds in all
     failures: Mapping[int, str] = field(default_factory=dict)  # the last reason by seed
     published: Mapping[str, Any] = field(default_factory=dict)  # figures of a paper
+    audit: Audit | None = None  # none unless its controls are in the grid
+    is_control: bool = False
 
     @property
     def against(self) -> Comparison | None:
@@ -151,6 +157,7 @@ class Collector:
         self._repeats = cases.repeats
         self._expected = SavedRanks.of_cases(grid.dataset, cases, np.ones(len(cases), np.int64), counts)
         self._seeds: dict[Path, tuple[Row, np.ndarray]] = {}  # by the folder of the cell, with its ranks
+        self._by_recipe = {cells[0].recipe.name: cells for cells in grid.cells}
 
     def results(self) -> Results:
         """The results of all cells that are done by now.
@@ -188,7 +195,7 @@ class Collector:
     def _recipe(self, cells: Sequence[Cell]) -> Row:
         check_same_networks(cells)
         recipe, states = cells[0].recipe, {cell.seed: cell.state(self.grid.split) for cell in cells}
-        done = [self._seed(cell) for cell in cells if states[cell.seed] == "done"]
+        done = self._done(cells)
         return Row(
             recipe.name,
             "recipe",
@@ -198,7 +205,27 @@ class Collector:
             planned=len(cells),
             failures={cell.seed: cell.failure or "" for cell in cells if states[cell.seed] == "failed"},
             published=recipe.published,
+            audit=self._audit(recipe, [ranks for _, ranks in done]),
+            is_control=recipe.is_control,
         )
+
+    def _done(self, cells: Sequence[Cell]) -> list[tuple[Row, np.ndarray]]:
+        """The finished ones."""
+        return [self._seed(cell) for cell in cells if cell.state(self.grid.split) == "done"]
+
+    def _audit(self, recipe: Recipe, seeds: Sequence[np.ndarray]) -> Audit | None:
+        """seeds: ranks of each, int64[Q]."""
+        if recipe.is_control or not seeds:
+            return None
+        ranks: dict[Control, np.ndarray] = {}
+        for control in CONTROLS:
+            other = recipe.controlled(control)
+            cells = self._by_recipe.get(other.name, []) if other else []
+            if control != "none" and (found := self._done(cells)):
+                ranks[control] = np.stack([each for _, each in found])
+        blind = {name: one for name, one in self.baselines.items() if not reads_features(name)}
+        tail = self.long_tail.inside if self.long_tail and self.long_tail.compares else None
+        return Audit.of(np.stack(seeds), ranks, blind, tail) if ranks else None
 
     def _seed(self, cell: Cell) -> tuple[Row, np.ndarray]:
         """The row of a finished cell, and its ranks; refused unless they are of its weights and the cases."""

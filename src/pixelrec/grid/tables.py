@@ -14,6 +14,11 @@ from pixelrec.files.csv_text import csv_text
 from pixelrec.grid.columns import all_columns
 from pixelrec.grid.results import Results
 
+ABOUT_AUDITS = (
+    "control: the same recipe, trained with the pictures, features or codes of other items (shuffled), or "
+    "with noise (random), which still tells items apart. Differences in points, on the same users, with "
+    "their 95 % interval; the verdict is about the better control."
+)
 FIELDS = ("model", "role", "split", "seed", "quantity", "value", "low", "high", "unit", "note")
 
 
@@ -70,6 +75,7 @@ def table_notes(results: Results) -> list[str]:
         "95 % interval. ▲ ahead, ▼ behind: the interval excludes 0 and p < 0.05; ≈ no clear difference.",
         f"{note}." if (note := repeats_note(results.repeats, results.users, results.split)) else "",
         one_seed_note(results),
+        *audit_sentences(results),
         _long_tail(results),
         "Validation also chose the epochs and the baselines' hyperparameters, which flatters these numbers."
         if results.split == "validation"
@@ -103,6 +109,12 @@ def one_seed_note(results: Results) -> str:
         "One seed per recipe: the intervals are over users, and another seed of the same recipe may differ "
         "as much as two recipes do here. Repeat with --seeds 3 before choosing."
     )
+
+
+def audit_sentences(results: Results) -> list[str]:
+    """A verdict for each recipe whose controls are in the grid, and what they are."""
+    found = [row.audit.sentence(row.model) for row in results.rows if row.audit]
+    return [*found, ABOUT_AUDITS] if found else []
 
 
 def _long_tail(results: Results) -> str:

@@ -12,11 +12,10 @@ from torch import Tensor
 
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.blocks.embedding_table import EmbeddingTable, Init
-from pixelrec.errors import FeatureError
-from pixelrec.features.feature_file import FeatureFile, found_file
+from pixelrec.choices import Control
 from pixelrec.hyperparameters import Width
 from pixelrec.items.encoder import AbstractItemEncoder, Log
-from pixelrec.items.feature_source import FeatureSource, describe_file
+from pixelrec.items.feature_source import FeatureSource
 
 MissingCodes = Literal["error", "zero"]
 
@@ -32,6 +31,7 @@ class CodeEncoder(AbstractItemEncoder):
         file: folder of codes, or the name of one in the features of the data set; by default the only one
             there.
         missing: items without a code: stop with an error, or use zeros.
+        control: for an audit: shuffled gives each item the code of another one, random a code at random.
         width: D, the width of an item vector.
         init: initial vectors, as of an id table.
     """
@@ -43,16 +43,14 @@ class CodeEncoder(AbstractItemEncoder):
         *,
         file: str | None = None,
         missing: MissingCodes = "error",
+        control: Control = "none",
         width: Width = 128,
         init: Init = "normal",
     ) -> None:
         super().__init__()
         self.width = width
-        if described is None:
-            described = _described(found_file(file, spec.folder, codes=True))
-        self.described = dict(described)
-        self.source = FeatureSource(spec, self.described, missing, ("zero",))
-        self.levels, self.size = int(self.described["levels"]), int(self.described["size"])
+        self.source = FeatureSource(spec, described, file, "codes", missing, ("zero",), control)
+        self.levels, self.size = self.source.width, int(self.source.described["size"])
         self.rows = EmbeddingTable(self.levels * self.size, width, init=init)
 
     @cached_property
@@ -62,7 +60,7 @@ class CodeEncoder(AbstractItemEncoder):
         rows = self.source.rows[1:]
         codes = np.zeros((len(rows) + 1, self.levels), np.int64)
         known = rows >= 0
-        codes[1:][known] = self.source.file.vectors[rows[known]] + np.arange(self.levels) * self.size + 1
+        codes[1:][known] = self.source.vectors[rows[known]] + np.arange(self.levels) * self.size + 1
         return codes
 
     def prepare(self, log: Log) -> None:
@@ -78,20 +76,8 @@ class CodeEncoder(AbstractItemEncoder):
         return vectors.mean(1)
 
     def describe(self) -> dict[str, Any]:
-        return dict(self.described)
+        return self.source.described
 
     @classmethod
     def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
         return cls(spec, described, **config)
-
-
-def _described(found: FeatureFile) -> dict[str, Any]:
-    if found.vectors.dtype.kind != "i" or found.vectors.ndim != 2:
-        raise FeatureError(
-            f"{found.folder} holds feature vectors; make codes of them with `pixelrec codes fit`"
-        )
-    least, most = (int(found.vectors.min()), int(found.vectors.max())) if len(found) else (0, 0)
-    size = int(found.origin.get("size", most + 1))
-    if least < 0 or most >= size:
-        raise FeatureError(f"{found.folder}: codes are from {least} to {most}; expected 0 to {size - 1}")
-    return {**describe_file(found), "levels": found.width, "size": size}

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from pixelrec.console.progress import progress_line
 from pixelrec.errors import FeatureError, RecipeError
-from pixelrec.features.feature_file import ABOUT, NETWORK, FeatureFile, FeatureWriter, writing
+from pixelrec.features.feature_file import ABOUT, NETWORK, FeatureFile
+from pixelrec.features.feature_writer import FeatureWriter, writing
 from pixelrec.images.covers import read_loose
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.load import BackboneOptions

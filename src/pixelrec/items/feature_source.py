@@ -10,8 +10,10 @@ from typing import Any, final
 import numpy as np
 
 from pixelrec.batch import DatasetSpec
+from pixelrec.choices import Control
 from pixelrec.errors import FeatureError, RequestError
-from pixelrec.features.feature_file import FeatureFile
+from pixelrec.features.control import exchanged, noise_like
+from pixelrec.features.feature_file import FeatureFile, Kind, found_file
 from pixelrec.items.encoder import Log
 
 
@@ -20,16 +22,33 @@ class FeatureSource:
     """A feature file that is read when its rows are needed: a checkpoint loads without it.
 
     Args:
-        described: of a checkpoint, what `describe_file` gave in training.
+        described: of a checkpoint, `described` of the source in training; none: the file is looked for.
+        file: the option `items.file`.
+        kind: of the file.
         missing: the option `items.missing`: error, or what items without a row get.
         others: the other values of that option.
+        control: the option `items.control`.
     """
 
     def __init__(
-        self, spec: DatasetSpec, described: Mapping[str, Any], missing: str, others: Sequence[str]
+        self,
+        spec: DatasetSpec,
+        described: Mapping[str, Any] | None,
+        file: str | None,
+        kind: Kind,
+        missing: str,
+        others: Sequence[str],
+        control: Control = "none",
     ) -> None:
-        self.spec, self.described = spec, described
-        self.missing, self.others = missing, others
+        self.spec, self.missing, self.others, self.control = spec, missing, others, control
+        self.described = dict(
+            _described(found_file(file, spec.folder, kind)) if described is None else described
+        )
+
+    @property
+    def width(self) -> int:
+        """W of vectors and regions; of codes, the levels."""
+        return int(self.described["width"])
 
     @cached_property
     def file(self) -> FeatureFile:
@@ -43,8 +62,13 @@ class FeatureSource:
         return found
 
     @cached_property
+    def vectors(self) -> np.ndarray:
+        """Those of the file, or noise like them if that is the control."""
+        return noise_like(self.file.vectors) if self.control == "random" else self.file.vectors
+
+    @cached_property
     def rows(self) -> np.ndarray:
-        """int64[N + 1]: the row of each item in the file, −1 for none and for padding."""
+        """int64[N + 1]: the row of each item in the vectors, −1 for none and for padding."""
         if self.spec.item_ids is None:
             raise RequestError(
                 "item vectors come from a feature file, and there is no data set; give it with --data"
@@ -54,7 +78,8 @@ class FeatureSource:
             rows = self.file.demand(self.spec.item_ids, remedy)
         else:
             rows = self.file.rows_of(self.spec.item_ids)
-        return np.append(-1, rows)
+        rows = np.append(-1, rows)
+        return rows[exchanged(self.spec.items)] if self.control == "shuffled" else rows
 
     def verify(self, log: Log) -> None:
         """Compares the vectors with their digest, and logs how many items the file lacks."""
@@ -64,6 +89,16 @@ class FeatureSource:
             log(f"{self.file.folder} lacks {lacking}: they get {self.missing}")
 
 
-def describe_file(found: FeatureFile) -> dict[str, Any]:
+def _described(found: FeatureFile) -> dict[str, Any]:
     """What a checkpoint keeps of a file."""
-    return {"file": str(Path(found.folder).resolve()), "width": found.width, "digest": found.digest}
+    about = {"file": str(Path(found.folder).resolve()), "width": found.width, "digest": found.digest}
+    return {**about, "size": _entries(found)} if found.kind == "codes" else about
+
+
+def _entries(codes: FeatureFile) -> int:
+    """The entries of each codebook."""
+    least, most = (int(codes.vectors.min()), int(codes.vectors.max())) if len(codes) else (0, 0)
+    size = int(codes.origin.get("size", most + 1))
+    if least < 0 or most >= size:
+        raise FeatureError(f"{codes.folder}: codes are from {least} to {most}; expected 0 to {size - 1}")
+    return size

@@ -12,8 +12,9 @@ from annotated_types import Interval
 from torch import Tensor, nn
 
 from pixelrec.batch import DatasetSpec, Items, Payload
+from pixelrec.choices import Control
 from pixelrec.errors import RecipeError
-from pixelrec.features.feature_file import found_file, pooled
+from pixelrec.features.feature_file import pooled
 from pixelrec.features.treatment import (
     Scale,
     Treatment,
@@ -24,7 +25,7 @@ from pixelrec.features.treatment import (
 )
 from pixelrec.hyperparameters import Fraction, Width
 from pixelrec.items.encoder import AbstractItemEncoder, Log
-from pixelrec.items.feature_source import FeatureSource, describe_file
+from pixelrec.items.feature_source import FeatureSource
 from pixelrec.items.projection import Activation, Projection, ProjectionInit
 
 TREATED_BYTES = 2 << 30  # treated vectors of all items are held in memory up to this size
@@ -42,6 +43,7 @@ class FeatureEncoder(AbstractItemEncoder):
         file: folder of a feature file, or the name of one in the features of the data set; by default the
             only one there. Vectors of several regions are averaged.
         missing: items without a vector: stop with an error, or use the mean of all vectors, or zeros.
+        control: for an audit: shuffled gives each item the vector of another one, random noise instead.
         scale: centre subtracts the mean of every dimension, standardise also divides by its deviation.
         pca: number of principal components to keep; by default all dimensions as they are.
         whiten: exponent α by which the deviations of components are divided out: 0 for none, 1 for all.
@@ -67,6 +69,7 @@ class FeatureEncoder(AbstractItemEncoder):
         *,
         file: str | None = None,
         missing: MissingFeatures = "error",
+        control: Control = "none",
         scale: Scale = "standardise",
         pca: Annotated[int, Interval(ge=1, le=1_000_000)] | None = None,
         whiten: Fraction = 0.0,
@@ -81,14 +84,8 @@ class FeatureEncoder(AbstractItemEncoder):
         super().__init__()
         self.spec, self.missing = spec, missing
         self.config = TreatmentConfig(scale, pca, whiten, shrinkage, smoothing, unit)
-        if described is None:
-            found = found_file(file, spec.folder)
-            if found.is_codes:
-                raise RecipeError(f"{file} holds codes; use items.name codes for them")
-            described = describe_file(found)
-        self.described = dict(described)
-        self.source = FeatureSource(spec, self.described, missing, ("mean", "zero"))
-        inner = int(self.described["width"])
+        self.source = FeatureSource(spec, described, file, "vectors", missing, ("mean", "zero"), control)
+        inner = self.source.width
         kept = self.config.width(inner)
         self.register_buffer("mean", torch.zeros(inner))
         self.register_buffer("spread", torch.ones(inner))
@@ -111,7 +108,7 @@ class FeatureEncoder(AbstractItemEncoder):
             assert self.spec.history is not None, "a training has histories"
             known = items_with_events(self.spec.history, self.spec.items) & (self.source.rows >= 0)
             pairs = consecutive_pairs(self.spec.history, self.source.rows) if self.config.smoothing else None
-            vectors = pooled(self.source.file.vectors)
+            vectors = pooled(self.source.vectors)
             self._set(fit_treatment(vectors, self.source.rows[known], self.config, pairs))
         self.__dict__.pop("_treated", None)
 
@@ -140,7 +137,7 @@ class FeatureEncoder(AbstractItemEncoder):
         """float32 n, d of item numbers n."""
         rows, treatment = self.source.rows[numbers], self.treatment
         known = rows >= 0
-        treated = treatment.apply(pooled(self.source.file.vectors[rows]))
+        treated = treatment.apply(pooled(self.source.vectors[rows]))
         if not known.all():
             # A vector at the mean of all others is treated like them; zeros are zeros afterwards.
             treated[~known] = self._mean_treated if self.missing == "mean" else 0
@@ -149,7 +146,7 @@ class FeatureEncoder(AbstractItemEncoder):
     @cached_property
     def _mean_treated(self) -> np.ndarray:
         """float32[1, d]."""
-        vectors = self.source.file.vectors
+        vectors = self.source.vectors
         total = np.zeros(vectors.shape[-1])
         for start in range(0, len(vectors), _ROWS):
             total += pooled(vectors[start : start + _ROWS]).sum(0, np.float64)
@@ -167,7 +164,7 @@ class FeatureEncoder(AbstractItemEncoder):
         return table.index_copy(0, items.payload["rows"], vectors)
 
     def describe(self) -> dict[str, Any]:
-        return dict(self.described)
+        return self.source.described
 
     @classmethod
     def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:

@@ -10,16 +10,21 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import DatasetSpec
+from pixelrec.choices import Control
 from pixelrec.errors import ImageError, RequestError, command, some_of
+from pixelrec.features.control import exchanged, noise_pictures
 from pixelrec.images.store import PictureStore
 
 
 @final
 class Pictures:
-    """The pictures of items 1 … N in the picture store, which is opened on first use."""
+    """The pictures of items 1 … N in the picture store, which is opened on first use.
 
-    def __init__(self, spec: DatasetSpec) -> None:
-        self.spec = spec
+    control: the option `items.control`.
+    """
+
+    def __init__(self, spec: DatasetSpec, control: Control = "none") -> None:
+        self.spec, self.control = spec, control
 
     @cached_property
     def store(self) -> PictureStore:
@@ -47,8 +52,13 @@ class Pictures:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all pictures, in order."""
+        """Of all pictures of the data set, in order."""
         return self.store.fingerprint(self.ids)
+
+    @property
+    def read_fingerprint(self) -> str:
+        """Of what `read` gives."""
+        return f"random, in place of {self.fingerprint}" if self.control == "random" else self.fingerprint
 
     @property
     def digests(self) -> list[str]:
@@ -56,8 +66,18 @@ class Pictures:
         return self.store.digests(self.ids)
 
     def read(self, numbers: np.ndarray) -> Tensor:
-        """uint8 n, S, S, 3 of item numbers n, each from 1 to N."""
+        """uint8 n, S, S, 3 of item numbers n, each from 1 to N; noise if that is the control."""
+        if self.control == "random":
+            return torch.from_numpy(noise_pictures(numbers, self.store.size))
         return torch.from_numpy(self.store.read([self.ids[number - 1] for number in numbers.tolist()]))
+
+    def given(self, numbers: np.ndarray) -> np.ndarray:
+        """The items whose pictures are shown as those of item numbers n: others if they are shuffled."""
+        return self._exchanged[numbers] if self.control == "shuffled" else numbers
+
+    @cached_property
+    def _exchanged(self) -> np.ndarray:
+        return exchanged(self.count)
 
     def demand_packed(self, size: int | None) -> None:
         """Raises `ImageError` if the data set has no pictures, or pictures of another size."""

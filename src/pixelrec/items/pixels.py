@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pixelrec.batch import DatasetSpec, Items, Payload
-from pixelrec.choices import Fit, Precision
+from pixelrec.choices import Control, Fit, Precision
+from pixelrec.errors import RequestError
 from pixelrec.hyperparameters import Width
 from pixelrec.images.store import PictureStore
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
@@ -81,6 +82,7 @@ class PixelEncoder(AbstractItemEncoder):
         recompute: gradient checkpointing, which keeps only the inputs of blocks: less memory, a third slower.
         precision: fp32, bf16, fast (bf16 on devices with bf16 arithmetic), or auto: the
             precision of training while training, fp32 when the catalogue is encoded.
+        control: for an audit: shuffled gives each item the picture of another one, random a picture of noise.
         cache: stores the outputs of the frozen part on disk: always, never, or auto (if it pays).
         cache_dtype: dtype of the stored outputs.
         cache_folder: folder of the cache; by default inside the data set.
@@ -112,12 +114,13 @@ class PixelEncoder(AbstractItemEncoder):
         keep_activations: Annotated[int, Interval(ge=0, le=1_000_000_000)] | None = None,
         recompute: bool = False,
         precision: Precision | Literal["auto"] = "auto",
+        control: Control = "none",
         cache: Cache = "auto",
         cache_dtype: Dtype = "fp16",
         cache_folder: str | None = None,
     ) -> None:
         super().__init__()
-        self.pictures = Pictures(spec)
+        self.pictures = Pictures(spec, control)
         folder = Path(cache_folder) if cache_folder else spec.folder and spec.folder / "activations"
         self.cache = CacheConfig(cache, cache_dtype, folder)
         if network is None:
@@ -151,7 +154,8 @@ class PixelEncoder(AbstractItemEncoder):
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and other processes, which open pictures and cache themselves."""
-        return {**self.__dict__, "pictures": Pictures(self.pictures.spec), "_feed": None, "_feeding": None}
+        pictures = Pictures(self.pictures.spec, self.pictures.control)
+        return {**self.__dict__, "pictures": pictures, "_feed": None, "_feeding": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
@@ -195,7 +199,7 @@ class PixelEncoder(AbstractItemEncoder):
     def load(self, ids: np.ndarray) -> Payload:
         """`rows`: the n of `ids` (U) that are items; and the payload of the feed for them."""
         rows = np.flatnonzero(ids)
-        return {"rows": torch.from_numpy(rows), **self.feed.load(ids[rows])}
+        return {"rows": torch.from_numpy(rows), **self.feed.load(self.pictures.given(ids[rows]))}
 
     @property
     def feed(self) -> AbstractFeed:
@@ -294,6 +298,11 @@ class PixelEncoder(AbstractItemEncoder):
         return self.project.linear.weight.dtype
 
     def picture_form(self) -> PictureForm:
+        if self.pictures.control != "none":
+            raise RequestError(
+                f"this model was trained with items.control {self.pictures.control}, so it cannot judge the "
+                "picture of a new item; give a run with true pictures"
+            )
         return PictureForm(self.backbone.input.size, self.fit)
 
     def unseen(self, pictures: Tensor) -> Tensor:

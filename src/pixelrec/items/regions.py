@@ -13,11 +13,10 @@ from torch.nn import functional as F
 from pixelrec.batch import DatasetSpec, Items
 from pixelrec.blocks.embedding_table import EmbeddingTable, Init
 from pixelrec.blocks.tower import kaiming_normal
-from pixelrec.errors import FeatureError
-from pixelrec.features.feature_file import FeatureFile, found_file
+from pixelrec.choices import Control
 from pixelrec.hyperparameters import Width
 from pixelrec.items.encoder import AbstractItemEncoder, Log
-from pixelrec.items.feature_source import FeatureSource, describe_file
+from pixelrec.items.feature_source import FeatureSource
 
 MissingRegions = Literal["error", "zero"]
 
@@ -31,8 +30,10 @@ class RegionEncoder(AbstractItemEncoder):
 
     Args:
         described: what `describe` gave; with it, the file is not read before its regions are needed.
-        file: folder of a feature file with regions, or the name of one in the features of the data set.
+        file: folder of a feature file with regions, or the name of one in the features of the data set; by
+            default the only one there.
         missing: items without regions: stop with an error, or use zeros.
+        control: for an audit: shuffled gives each item the regions of another one, random noise instead.
         width: D, the width of an item vector and of a region.
         init: initial item vectors, as of an id table.
     """
@@ -46,17 +47,15 @@ class RegionEncoder(AbstractItemEncoder):
         *,
         file: str | None = None,
         missing: MissingRegions = "error",
+        control: Control = "none",
         width: Width = 128,
         init: Init = "kaiming_normal",
     ) -> None:
         super().__init__()
-        if described is None:
-            described = _described(found_file(file, spec.folder))
-        self.described = dict(described)
-        self.source = FeatureSource(spec, self.described, missing, ("zero",))
+        self.source = FeatureSource(spec, described, file, "regions", missing, ("zero",), control)
         self.width = width
         self.rows = EmbeddingTable(spec.items, width, init=init)
-        self.project = kaiming_normal(nn.Linear(int(self.described["width"]), width))
+        self.project = kaiming_normal(nn.Linear(self.source.width, width))
 
     def prepare(self, log: Log) -> None:
         self.source.verify(log)
@@ -66,7 +65,7 @@ class RegionEncoder(AbstractItemEncoder):
 
     def load_regions(self, ids: np.ndarray) -> Tensor:
         rows = self.source.rows[ids]
-        found = self.source.file.vectors[rows]  # a copy
+        found = self.source.vectors[rows]  # a copy
         found[rows < 0] = 0
         return torch.from_numpy(found)
 
@@ -74,17 +73,8 @@ class RegionEncoder(AbstractItemEncoder):
         return F.relu(self.project(loaded.to(self.project.weight.dtype)))
 
     def describe(self) -> dict[str, Any]:
-        return dict(self.described)
+        return self.source.described
 
     @classmethod
     def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
         return cls(spec, described, **config)
-
-
-def _described(found: FeatureFile) -> dict[str, Any]:
-    if found.vectors.ndim != 3:
-        raise FeatureError(
-            f"{found.folder} has one vector per item; regions come from `pixelrec features extract --layer "
-            "'stage 4' --regions`"
-        )
-    return describe_file(found)

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixelrec.choices import CONTROLS
 from pixelrec.errors import RecipeError, similar
 from pixelrec.recipe.overrides import DEFAULT_NAMES
 from pixelrec.recipe.published import check_published
@@ -16,6 +17,7 @@ from pixelrec.recipe.unknown import demand_known
 from pixelrec.recipe.yaml_text import LARGEST, read_yaml, write_yaml
 
 if TYPE_CHECKING:
+    from pixelrec.choices import Control
     from pixelrec.training.config import TrainingConfig
 
 SHIPPED = files("pixelrec") / "recipe" / "shipped"
@@ -41,6 +43,16 @@ class Recipe:
         from pixelrec.training.config import TrainingConfig
 
         return TrainingConfig(**self.config["training"])
+
+    @property
+    def is_control(self) -> bool:
+        """Whether an item encoder is given content of other items, or noise."""
+        return any(control != "none" for control in controls(self.config).values())
+
+    def controlled(self, control: Control) -> Recipe | None:
+        """The recipe with this control of all item content; None if its items have none, as of ids."""
+        keys = controls(self.config)
+        return resolve(self.name, self.values, dict.fromkeys(keys, control)) if keys else None
 
     @property
     def values(self) -> dict[str, Any]:
@@ -117,7 +129,7 @@ def resolve(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) 
         config = anchored(checked(merged))
     except RecipeError as error:
         raise RecipeError(f"recipe {name}: {error}") from error
-    return Recipe(_told_apart(name, values, overrides), config, published)
+    return Recipe(_marked(_told_apart(name, values, overrides), config), config, published)
 
 
 def outlined(name: str, values: Mapping[str, Any], overrides: Mapping[str, Any]) -> Recipe:
@@ -149,6 +161,21 @@ def _told_apart(name: str, values: Mapping[str, Any], overrides: Mapping[str, An
     own = {f"{s}.name": values.get(s, {}).get("name", DEFAULT_NAMES[s]) for s in ("items", "users")}
     changed = [f"{key}={overrides[key]}" for key in own if overrides.get(key, own[key]) != own[key]]
     return ", ".join([name, *changed])
+
+
+def _marked(name: str, config: Mapping[str, Any]) -> str:
+    """The name with the control of its items, so that nobody mistakes it: "x (control: random)"."""
+    found = dict.fromkeys(control for control in controls(config).values() if control != "none")
+    mark = f" (control: {', '.join(found)})" if found else ""
+    return f"{name.removesuffix(mark)}{mark}"
+
+
+def controls(config: Mapping[str, Any]) -> dict[str, str]:
+    """`items.control`, and that of each part, by key: of the encoders that read the content of items."""
+    items = config["items"]
+    places = {"items": items} | {f"items.parts.{n}": part for n, part in items.get("parts", {}).items()}
+    found = {f"{place}.control": part.get("control") for place, part in places.items()}
+    return {key: value for key, value in found.items() if value in CONTROLS}
 
 
 def _demand_printable(values: Any, key: str = "") -> None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import FeatureError
-from pixelrec.features.feature_file import RUN, FeatureFile, writing
+from pixelrec.features.feature_file import RUN, FeatureFile
+from pixelrec.features.feature_writer import writing
 from pixelrec.images.store import PictureStore
 from pixelrec.items.extraction import Extraction, vectors_of
 from pixelrec.runs.recommend import vectors_of_pictures

@@ -12,7 +12,7 @@ from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import item_counts
 from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
-from pixelrec.errors import DataError
+from pixelrec.errors import DataError, FeatureError
 from pixelrec.evaluation.baselines import (
     BaselineRanks,
     Contender,
@@ -22,7 +22,7 @@ from pixelrec.evaluation.baselines import (
 )
 from pixelrec.evaluation.exposure import exposure
 from pixelrec.evaluation.slices import ALL, measure, measure_slices
-from pixelrec.features.feature_file import FeatureFile
+from pixelrec.features.feature_file import FeatureFile, opened_features
 from pixelrec.files.checkpoint import weights_sha256
 from pixelrec.runs.blend import ranker_of
 from pixelrec.runs.results import EvaluationResult, demand_writable, write_ranks
@@ -108,13 +108,18 @@ def baselines(dataset: Dataset, split: Split, on_start: OnProgress = ignore) -> 
 
 def contenders_of(dataset: Dataset) -> dict[str, Contender]:
     """The baselines of a data set: over its events, and over each of its feature files."""
-    files = {name: FeatureFile.open(path) for name, path in dataset.features.items()}
-    tables = {
+    files, damaged = opened_features(dataset.folder)
+    tables = {name: FeatureTable("damaged", partial(_refuse, why)) for name, why in damaged.items()}
+    tables |= {
         name: FeatureTable(file.digest, partial(_verified_table, file, dataset))
         for name, file in files.items()
         if not file.is_codes
     }
     return contenders(dataset.items, tables)
+
+
+def _refuse(why: str) -> np.ndarray:
+    raise FeatureError(why)
 
 
 def _verified_table(file: FeatureFile, dataset: Dataset) -> np.ndarray:

@@ -74,7 +74,7 @@ class Frozen:
         return next(self.backbone.parameters()).device
 
     def key(self, dtype: Dtype) -> ActivationKey:
-        pictures, items = self.pictures.fingerprint, self.pictures.count
+        pictures, items = self.pictures.read_fingerprint, self.pictures.count
         bf16 = self._bf16(dtype)
         return key_of(self.backbone, self.boundary, dtype, bf16=bf16, pictures=pictures, items=items)
 
