@@ -6,7 +6,7 @@ Type hints stop nobody, so each check has a message of one line.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from errno import ENAMETOOLONG
 from numbers import Integral
@@ -41,14 +41,21 @@ UnknownIds: TypeAlias = Literal["error", "drop"]
 Form: TypeAlias = Literal["table", "csv", "json", "parquet"]
 Overrides: TypeAlias = Mapping[str, Any]
 """Dotted key → value, such as `{"users.layers": 3}`."""
-SPLITS: tuple[str, ...] = get_args(Split)
 CONTROLS: tuple[Control, ...] = get_args(Control)
 
 
-def check_split(split: str) -> None:
-    """Raises `RequestError` for an unknown split: type hints do not stop Python callers."""
-    if not isinstance(split, str) or split not in SPLITS:
-        raise RequestError(f"there is no split {split!r}; {nearest(str(split), SPLITS)}")
+def as_word(value: str, name: str, known: Sequence[str]) -> str:
+    """Raises `RequestError` for what is none of the `known` words."""
+    if not isinstance(value, str) or value not in known:
+        raise RequestError(f"{name} is {shown(value)}; {nearest(str(value), known)}")
+    return value
+
+
+def as_text(value: str, name: str) -> str:
+    """Raises `RequestError` for what is no text."""
+    if not isinstance(value, str):
+        raise RequestError(f"{name} is {shown(value)}; expected text")
+    return value
 
 
 def as_whole(value: int, name: str, least: int = 1, most: int = 10**9) -> int:
@@ -67,10 +74,11 @@ def as_path(value: str | PathLike[str], name: str) -> Path:
     return Path(value)
 
 
-def check_flag(value: bool, name: str) -> None:
+def as_flag(value: bool, name: str) -> bool:
     """Raises `RequestError` for what is neither True nor False: "no" would count as True."""
     if not isinstance(value, bool):
         raise RequestError(f"{name} is {shown(value)}; expected True or False")
+    return value
 
 
 def as_list(values: Iterable[Any], name: str) -> list[Any]:

@@ -16,6 +16,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.features.feature_writer import writing
 from pixelrec.images.store import PictureStore
+from pixelrec.runs.about import FORMAT, KEYS
 
 
 @pytest.fixture(scope="module")
@@ -188,9 +189,9 @@ def imported(features: FeatureFile, tmp_path_factory: pytest.TempPathFactory) ->
         ("codes fit nowhere --out y", "nowhere: no such file or folder"),
         ("codes fit F --out F", "F exists; replace it with --overwrite"),
         ("codes fit F --out y --levels 0", "levels is 0"),
-        ("codes fit F --out y --size 99999", "size is 99999; expected at most 32767"),
+        ("codes fit F --out y --size 99999", "size is 99999; expected a whole number from 2 to 32767"),
         ("codes fit F --out y --quantiser pq", "expected one of"),
-        ("codes fit F --out y --size 1", "size is 1; expected a whole number of at least 2"),
+        ("codes fit F --out y --size 1", "size is 1; expected a whole number from 2"),
         ("codes assign F --picture P", "F holds no quantiser, so new pictures cannot be given codes"),
         ("features inspect C --data D", "C holds codes; expected vectors"),
         ("similar C --item a", "C holds codes; expected vectors"),
@@ -213,6 +214,8 @@ def test_bad_input_is_a_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "z").mkdir()
+    (tmp_path / "z" / "run.json").write_text(json.dumps({"format": FORMAT, **dict.fromkeys(KEYS, "")}))
     (tmp_path / "P").write_text("no picture")
     (tmp_path / "F").symlink_to(imported)
     (tmp_path / "D").symlink_to(dataset.folder)

@@ -141,7 +141,6 @@ def test_an_unknown_recipe_and_an_unknown_verb(dataset: Dataset, capsys: pytest.
     [
         ("recommend r --history a -k two", "pixelrec: recommend: -k is 'two'; expected a whole number;"),
         ("evaluate r --split tst", "--split is 'tst'; expected one of validation, test;"),
-        ("recommend r --user u --alone", "--alone (alone=True in Python) lists new pictures only"),
         ("evaluate", "RUN is missing; see pixelrec evaluate --help"),
         ("evaluate r s", "'s' is one word too many"),
         ("evaluate r --splt test", "unknown option --splt; did you mean '--split'?"),

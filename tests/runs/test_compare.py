@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 from scipy import stats
 
+import pixelrec
 from pixelrec.choices import Split
 from pixelrec.cli.show_comparison import print_comparison
 from pixelrec.errors import RequestError, RunError
@@ -158,8 +159,8 @@ def test_copies_can_be_compared_whatever_their_times(pair: tuple[Run, Run], tmp_
 
 
 def test_a_run_is_not_compared_with_itself_or_with_other_cases(pair: tuple[Run, Run], tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="no split 'tst'"):
-        RunComparison.read(*pair, cast("Split", "tst"))
+    with pytest.raises(RequestError, match="split is 'tst'; did you mean 'test'"):
+        pixelrec.compare(*pair, split=cast("Split", "tst"))
     (tmp_path / "link").symlink_to(pair[0].folder)
     with pytest.raises(RunError, match="with itself"):
         RunComparison.read(pair[0], Run(tmp_path / "link", {"recipe": "x"}), "test")

@@ -1,21 +1,22 @@
-"""Checks of what Python callers pass, where type hints stop nobody, each with a message of one line."""
+"""Arguments of verbs: checked by their annotations, and opened.
+
+Type hints stop no caller, so each check has a message of one line; none imports a heavy library.
+"""
 
 from __future__ import annotations
 
 import gc
+import inspect
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial, wraps
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args, get_origin
 
-from pixelrec.choices import Overrides, shown
-from pixelrec.choices import as_ids as as_ids
-from pixelrec.choices import as_list as as_list
-from pixelrec.choices import as_path as as_path
-from pixelrec.choices import as_whole as as_whole
-from pixelrec.choices import check_flag as check_flag
+from pixelrec import choices
+from pixelrec.choices import Overrides, as_flag, as_ids, as_list, as_path, as_text, as_whole, as_word, shown
 from pixelrec.errors import FeatureError, ImageError, PixelrecError, RequestError
 
 if TYPE_CHECKING:
@@ -25,6 +26,32 @@ if TYPE_CHECKING:
     from pixelrec.runs.run import Run
 
 Place: TypeAlias = Path | str
+Seed: TypeAlias = int
+Threads: TypeAlias = int
+Days: TypeAlias = int
+Repetitions: TypeAlias = int
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def checked(verb: Callable[P, R]) -> Callable[P, R]:
+    """A verb that begins with the checks of its arguments, chosen by the annotations as they are written.
+
+    Paths arrive as `Path`, whole numbers as `int` and ids as text; values are checked before files.
+    """
+    annotations = {name: each.annotation for name, each in inspect.signature(verb).parameters.items()}
+    checks = {name: _CHECKS[text.removesuffix(" | None")] for name, text in annotations.items()}
+
+    @wraps(verb)
+    def call(*args: P.args, **words: P.kwargs) -> R:
+        given = dict(zip(checks, args, strict=False)) | words
+        for name in sorted(given.keys() & checks.keys(), key=lambda name: (checks[name] in _OPENING, name)):
+            if given[name] is not None or not annotations[name].endswith(" | None"):
+                given[name] = checks[name](given[name], name)
+        places = [given.pop(name) for name in list(checks)[: len(args)]]
+        return verb(*places, *args[len(checks) :], **given)  # type: ignore[arg-type]
+
+    return call
 
 
 def as_paths(values: Place | Sequence[Place], name: str) -> list[Path]:
@@ -55,18 +82,10 @@ def as_page(value: Place, name: str) -> Path:
     return path
 
 
-def check_text(value: str, name: str) -> None:
-    """Raises `RequestError` for what is no text."""
-    if not isinstance(value, str):
-        raise RequestError(f"{name} is {shown(value)}; expected text")
-
-
-def as_overrides(values: Overrides | None) -> Overrides:
+def as_overrides(values: Overrides, name: str) -> Overrides:
     """Raises `RequestError` for what is no mapping from text."""
-    if values is None:
-        return {}
     if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
-        raise RequestError(f"overrides is {shown(values)}; expected values by keys such as 'users.layers'")
+        raise RequestError(f"{name} is {shown(values)}; expected values by keys such as 'users.layers'")
     return values
 
 
@@ -93,27 +112,45 @@ def as_recipe(recipe: str | Path | Recipe, name: str) -> Path | Recipe:
     return path
 
 
-def check_runs(*runs: Run | Place) -> None:
-    """Raises `RunError` for a path of no run: at once, while importing PyTorch takes seconds."""
+def check_run(run: Run | Place, name: str) -> Run | Place:
+    """Raises `RunError` for a path of no run."""
     from pixelrec.runs.about import read_about
 
-    for run in runs:
-        if isinstance(run, str | PathLike):
-            read_about(as_path(run, "run"))
+    if isinstance(run, str | PathLike):
+        read_about(as_path(run, name))
+    return run
 
 
-def check_datasets(*datasets: Dataset | Place | None) -> None:
-    """Raises `DataError` for a path of no data set, at once."""
+def check_dataset(data: Dataset | Place, name: str) -> Dataset | Place:
+    """Raises `DataError` for a path of no data set."""
     from pixelrec.data.manifest import read_manifest
     from pixelrec.files.atomic import whole
 
-    for data in datasets:
-        if isinstance(data, str | PathLike):
-            read_manifest(whole(as_path(data, "data")))
+    if isinstance(data, str | PathLike):
+        read_manifest(whole(as_path(data, name)))
+    return data
+
+
+def check_features(given: FeatureFile | Place, name: str) -> FeatureFile | Place:
+    """Raises `FeatureError` for a path where there is nothing."""
+    if isinstance(given, str | PathLike):
+        as_input(given, name, FeatureError, "give a folder that `pixelrec features` made")
+    return given
+
+
+def _one_or_each(check: Callable[[Any, str], Any]) -> Callable[[Any, str], list[Any]]:
+    def check_all(values: Any, name: str) -> list[Any]:
+        several = isinstance(values, Iterable) and not isinstance(values, str | PathLike)
+        return [check(each, name) for each in (values if several else [values])]
+
+    return check_all
+
+
+def _each(check: Callable[[Any, str], Any]) -> Callable[[Any, str], list[Any]]:
+    return lambda values, name: [check(each, name) for each in as_list(values, name)]
 
 
 def as_run(run: Run | Place) -> Run:
-    check_runs(run)
     with _uncollected():
         from pixelrec.runs.run import Run as RunClass
 
@@ -136,14 +173,12 @@ def _uncollected() -> Iterator[None]:
 
 
 def as_dataset(data: Dataset | Place) -> Dataset:
-    check_datasets(data)
     from pixelrec.data.dataset import Dataset as DatasetClass
 
     return data if isinstance(data, DatasetClass) else DatasetClass.open(as_path(data, "data"))
 
 
 def folder_of(data: Dataset | Place | None) -> Path | None:
-    check_datasets(data)
     from pixelrec.data.dataset import Dataset as DatasetClass
 
     if isinstance(data, DatasetClass):
@@ -152,22 +187,57 @@ def folder_of(data: Dataset | Place | None) -> Path | None:
 
 
 def as_features(given: FeatureFile | Place) -> FeatureFile:
-    if isinstance(given, str | PathLike):
-        as_input(given, "features", FeatureError, "give a folder that `pixelrec features` made")
     from pixelrec.features.feature_file import FeatureFile as FeatureFileClass
 
     return given if isinstance(given, FeatureFileClass) else FeatureFileClass.open(as_path(given, "features"))
-
-
-def as_pictures(given: Sequence[Place]) -> list[Path]:
-    """Files of pictures; raises `ImageError` where there is nothing."""
-    files = [as_path(each, "pictures") for each in as_list(given, "pictures")]
-    for each in files:
-        as_input(each, "pictures", ImageError, "give a picture")
-    return files
 
 
 def names_of(files: Sequence[Path]) -> list[str]:
     """The names of files, or their paths where two have one name."""
     names = [each.name for each in files]
     return names if len(set(names)) == len(names) else list(map(str, files))
+
+
+def _as_it_is(value: Any, _: str) -> Any:
+    return value
+
+
+_OPENING = (check_run, check_dataset, check_features)  # come last, as they read files
+_CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
+    "bool": as_flag,
+    "int": as_whole,
+    "Seed": partial(as_whole, least=0, most=2**63 - 1),
+    "Days": partial(as_whole, least=0),
+    "Repetitions": partial(as_whole, most=10_000),
+    "Threads": partial(as_whole, most=4096),
+    "str": as_text,
+    "Place": as_path,
+    "Place | Sequence[Place]": as_paths,
+    "Sequence[Place]": _each(partial(as_input, error=ImageError, hint="give a picture")),
+    "Sequence[str | int]": as_ids,
+    "Overrides": as_overrides,
+    "Run | Place": check_run,
+    "Sequence[Run | Place]": _each(check_run),
+    "Run | Place | Sequence[Run | Place]": _one_or_each(check_run),
+    "Dataset | Place": check_dataset,
+    "FeatureFile | Place": check_features,
+    "str | Path | Recipe": as_recipe,
+    "Sequence[str | Path | Recipe]": _each(as_recipe),
+    "Sequence[Baseline]": _each(partial(as_word, known=get_args(choices.Baseline))),
+    **{
+        name: partial(as_word, known=get_args(words))
+        for name, words in vars(choices).items()
+        if get_origin(words) is Literal
+    },
+    # Those that a verb reads itself.
+    **dict.fromkeys(
+        (
+            "Console",
+            "Callable[[str], object]",
+            "Callable[[PackedCovers], object]",
+            "Sequence[str | int] | Path",
+            "Path | Mapping[str, Sequence[str | int]] | Iterable[Sequence[str | int]]",
+        ),
+        _as_it_is,
+    ),
+}

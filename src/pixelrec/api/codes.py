@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pixelrec.api.arguments import Place, as_features, as_path, as_pictures, as_whole, check_flag, names_of
+from pixelrec.api.arguments import Place, Seed, as_features, checked, names_of
 from pixelrec.choices import Quantiser
-from pixelrec.errors import RequestError, nearest
+from pixelrec.errors import RequestError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pixelrec.features.feature_file import FeatureFile
 
 
+@checked
 def fit_codes(
     features: FeatureFile | Place,
     *,
@@ -24,7 +26,7 @@ def fit_codes(
     levels: int = 4,
     size: int = 256,
     separate: bool = False,
-    seed: int = 0,
+    seed: Seed = 0,
     overwrite: bool = False,
 ) -> CodeReport:
     """Compress feature vectors to semantic ids.
@@ -41,28 +43,23 @@ def fit_codes(
         seed: of the first centres and weights.
         overwrite: replace the codes at OUT.
     """
-    count, entries, first = as_whole(levels, "levels"), as_whole(size, "size", 2), as_whole(seed, "seed", 0)
-    check_flag(separate, "separate")
-    check_flag(overwrite, "overwrite")
-    if entries > 32_767:
-        raise RequestError(f"size is {entries}; expected at most 32767")
-    if quantiser not in get_args(Quantiser):
-        raise RequestError(f"quantiser is {quantiser!r}; {nearest(str(quantiser), get_args(Quantiser))}")
-    opened, place = as_features(features), as_path(out, "out")
+    if not 2 <= size <= 32_767:
+        raise RequestError(f"size is {size}; expected a whole number from 2 to 32767")
     from pixelrec.features import codes
 
     return codes.fit_codes(
-        opened,
-        place,
+        as_features(features),
+        Path(out),
         kind=quantiser,
-        levels=count,
-        size=entries,
+        levels=levels,
+        size=size,
         separate=separate,
-        seed=first,
+        seed=seed,
         overwrite=overwrite,
     )
 
 
+@checked
 def assign_codes(codes: FeatureFile | Place, *, pictures: Sequence[Place]) -> pl.DataFrame:
     """Give new pictures their codes.
 
@@ -75,9 +72,9 @@ def assign_codes(codes: FeatureFile | Place, *, pictures: Sequence[Place]) -> pl
     Returns:
         Columns `picture`, `code`, such as "17 4 250 3", and `items`: how many items have that code.
     """
-    files = as_pictures(pictures)
-    if not files:
+    if not pictures:
         raise RequestError("pictures is empty; expected at least one file")
+    files = list(map(Path, pictures))
     opened = as_features(codes)
     import polars
 

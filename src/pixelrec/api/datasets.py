@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelrec.api.arguments import (
-    Place,
-    as_dataset,
-    as_input,
-    as_path,
-    as_paths,
-    as_whole,
-    check_datasets,
-    check_flag,
-    check_text,
-)
+from pixelrec.api.arguments import Days, Place, Threads, as_dataset, as_input, checked
 from pixelrec.choices import Fit, Missing, Repeats, TimeUnit
 from pixelrec.console.progress import shown_on
 from pixelrec.errors import DataError, ImageError, RequestError, option
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console
 
     from pixelrec.data.covers import PackedCovers
@@ -34,6 +23,7 @@ _TABLES = "give a CSV file, a Parquet file or a folder"
 _COVERS = "give the folder of the covers, <item_id>.jpg"
 
 
+@checked
 def prepare(
     interactions: Place | Sequence[Place],
     *,
@@ -77,16 +67,8 @@ def prepare(
         on_packed: called with a report when the covers are packed.
         console: for a progress bar; without one, nothing is drawn.
     """
-    sources, place, size = as_paths(interactions, "interactions"), as_path(out, "out"), _side(size)
-    check_text(item_column, "item_column")
-    check_text(item_column if items_id_column is None else items_id_column, "items_id_column")
-    check_text(user_column, "user_column")
-    check_text(time_column, "time_column")
-    for name, choice in {"fit": fit, "missing": missing, "time_unit": time_unit, "repeats": repeats}.items():
-        check_text("" if choice is None else choice, name)
-    check_flag(overwrite, "overwrite")
-    for source in sources:
-        as_input(source, "interactions", DataError, _TABLES)
+    place, sources = Path(out), [interactions] if isinstance(interactions, str | Path) else list(interactions)
+    tables = [as_input(source, "interactions", DataError, _TABLES) for source in sources]
     described_by = None if items is None else as_input(items, "items", DataError, _TABLES)
     pictures = None if covers is None else as_input(covers, "covers", ImageError, _COVERS)
     from pixelrec.data.manifest import demand_place
@@ -99,7 +81,7 @@ def prepare(
         packing = _packing_of_draft(pictures, place, size, fit, missing, on_packed)
     with shown_on(console):
         return prepare_interactions(
-            sources,
+            tables,
             out=place,
             items=described_by,
             items_id_column=items_id_column,
@@ -113,6 +95,7 @@ def prepare(
         )
 
 
+@checked
 def pack_images(
     covers: Place,
     *,
@@ -120,7 +103,7 @@ def pack_images(
     size: int | None = None,
     fit: Fit | None = None,
     missing: Missing = "error",
-    threads: int | None = None,
+    threads: Threads | None = None,
     overwrite: bool = False,
     console: Console | None = None,
 ) -> PackedCovers:
@@ -143,12 +126,7 @@ def pack_images(
     Returns:
         The data set, without the items that were dropped, and a report.
     """
-    size, threads = _side(size), _threads(threads)
-    check_text("" if fit is None else fit, "fit")
-    check_text(missing, "missing")
-    check_flag(overwrite, "overwrite")
     pictures = as_input(covers, "covers", ImageError, _COVERS)
-    check_datasets(data)
     from pixelrec.data.covers import pack_covers
 
     with shown_on(console):
@@ -186,12 +164,13 @@ def _packing_of_draft(
     return packing
 
 
+@checked
 def check_images(
     covers: Place,
     *,
     data: Dataset | Place | None = None,
     duplicates: bool = True,
-    threads: int | None = None,
+    threads: Threads | None = None,
     console: Console | None = None,
 ) -> CheckReport:
     """Check covers: unusable files, sizes, near-duplicates.
@@ -205,10 +184,7 @@ def check_images(
         threads: number of decoding threads; one per core by default.
         console: for a progress bar; without one, nothing is drawn.
     """
-    threads = _threads(threads)
-    check_flag(duplicates, "duplicates")
     folder = as_input(covers, "covers", ImageError, _COVERS)
-    check_datasets(data)
     from pixelrec.images.doctor import check
 
     item_ids = None if data is None else list(as_dataset(data).item_ids)
@@ -216,7 +192,8 @@ def check_images(
         return check(folder, item_ids, threads=threads, duplicates=duplicates)
 
 
-def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -> list[Entry]:
+@checked
+def cache(data: Dataset | Place, *, clear: bool = False, unused_days: Days = 0) -> list[Entry]:
     """List or delete the cached activations of a data set.
 
     Activations are the outputs of frozen picture networks: training computes them once, in the data set, and
@@ -230,11 +207,8 @@ def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -
     Returns:
         The entries, the least recently used first; with `clear`, those that were deleted.
     """
-    unused_days = as_whole(unused_days, "unused_days", 0)
-    check_flag(clear, "clear")
     if unused_days and not clear:
         raise RequestError(f"{option('unused_days', unused_days)} is of use with {option('clear')} only")
-    check_datasets(data)
     from datetime import datetime, timedelta
 
     from pixelrec.items.cache.entries import delete_activations, list_activations
@@ -245,11 +219,3 @@ def cache(data: Dataset | Place, *, clear: bool = False, unused_days: int = 0) -
     now = datetime.now().astimezone()
     since = now - timedelta(days=min(unused_days, 365 * 50)) if unused_days else None
     return delete_activations(folder, unused_since=since)
-
-
-def _side(value: int | None) -> int | None:
-    return None if value is None else as_whole(value, "size")
-
-
-def _threads(value: int | None) -> int | None:
-    return None if value is None else as_whole(value, "threads", most=4096)

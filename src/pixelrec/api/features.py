@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import (
     Place,
+    Seed,
     as_dataset,
     as_features,
-    as_ids,
     as_input,
     as_page,
-    as_path,
-    as_pictures,
     as_run,
-    as_whole,
-    check_datasets,
-    check_flag,
-    check_runs,
-    check_text,
+    checked,
     folder_of,
     names_of,
 )
-from pixelrec.choices import FeatureDtype, MissingRows, StoredDtype, UnknownIds
+from pixelrec.choices import FeatureDtype, MissingRows, StoredDtype, UnknownIds, as_ids
 from pixelrec.console.progress import ignore, shown_on
 from pixelrec.errors import FeatureError, RequestError
 
@@ -40,6 +34,7 @@ if TYPE_CHECKING:
     from pixelrec.runs.run import Run
 
 
+@checked
 def extract_features(
     data: Dataset | Place,
     *,
@@ -88,12 +83,6 @@ def extract_features(
         if unused := next((name for name, value in given.items() if value is not None), None):
             raise RequestError(f"--{unused} is of a network given by --source; leave it out with --run")
         return _extract_run(run, data, place, dtype, overwrite)
-    check_text(source or "", "source")
-    check_flag(regions, "regions")
-    check_flag(overwrite, "overwrite")
-    at_once = None if chunk is None else as_whole(chunk, "chunk")
-    side = None if size is None else as_whole(size, "size")
-    check_datasets(data)
     from pixelrec.batch import DatasetSpec
     from pixelrec.items.backbones.load import BackboneOptions
     from pixelrec.items.backbones.networks import NetworkConfig, make_network
@@ -107,9 +96,9 @@ def extract_features(
     pictures = Pictures(
         DatasetSpec(opened.users, opened.items, 1, opened.folder, item_ids=ids, covers=covers)
     )
-    pictures.demand_packed(side)  # before a network is downloaded
+    pictures.demand_packed(size)  # before a network is downloaded
     # The network checks the pooling.
-    options = BackboneOptions(pooling, side)  # type: ignore[arg-type]
+    options = BackboneOptions(pooling, size)  # type: ignore[arg-type]
     network = make_network(NetworkConfig(source, family, True, revision, {}, options)).eval()
     with shown_on(console):
         return extract(
@@ -117,7 +106,7 @@ def extract_features(
             pictures,
             place,
             dtype=dtype,
-            chunk=at_once,
+            chunk=chunk,
             overwrite=overwrite,
         )
 
@@ -125,14 +114,13 @@ def extract_features(
 def _extract_run(
     run: Run | Place, data: Dataset | Place, out: Path, dtype: FeatureDtype, overwrite: bool
 ) -> Extraction:
-    check_flag(overwrite, "overwrite")
-    check_runs(run)
     dataset, opened = as_dataset(data), as_run(run)
     from pixelrec.runs.encoder_features import extract_run
 
     return extract_run(opened, dataset, out, dtype=dtype, overwrite=overwrite)
 
 
+@checked
 def import_features(
     vectors: Place,
     *,
@@ -167,17 +155,12 @@ def import_features(
     """
     source = as_input(vectors, "vectors", FeatureError, "give a file or a folder of vectors")
     place = _place(out, data, source.stem)
-    check_text(item_column, "item_column")
-    check_text(vector_column, "vector_column")
-    check_flag(by_number, "by_number")
-    check_flag(overwrite, "overwrite")
     if by_number and (data is None or ids is not None):
         raise RequestError("--by-number takes the ids from the data set: give --data, and leave out --ids")
-    check_datasets(data)
     items = None if data is None else as_dataset(data).item_ids
     from pixelrec.features import importing
 
-    id_file = None if ids is None else as_path(ids, "ids")
+    id_file = None if ids is None else Path(ids)
     given = importing.open_vectors(source, id_file, item_column=item_column, vector_column=vector_column)
     if by_number and items is not None:
         given = importing.by_number(given, items)
@@ -191,6 +174,7 @@ def import_features(
     )
 
 
+@checked
 def export_features(features: FeatureFile | Place, *, out: Place) -> list[Path]:
     """Write a feature file as .npy or Parquet.
 
@@ -202,18 +186,18 @@ def export_features(features: FeatureFile | Place, *, out: Place) -> list[Path]:
     Returns:
         The files that were written.
     """
-    opened, place = as_features(features), as_path(out, "out")
     from pixelrec.features.exporting import export_vectors
 
-    return export_vectors(opened, place)
+    return export_vectors(as_features(features), Path(out))
 
 
+@checked
 def inspect_features(
     features: FeatureFile | Place,
     *,
     data: Dataset | Place,
     k: int = 10,
-    seed: int = 0,
+    seed: Seed = 0,
     page: Place | None = None,
 ) -> Inspection:
     """Judge vectors, and whether users agree with them.
@@ -227,9 +211,7 @@ def inspect_features(
         seed: of drawn pairs and of the shuffle test.
         page: page to write with all figures and the nearest neighbours of some items, .html.
     """
-    nearest_items, first = as_whole(k, "k"), as_whole(seed, "seed", 0)
     place = None if page is None else as_page(page, "page")
-    check_datasets(data)
     opened, dataset = as_features(features), as_dataset(data)
     import numpy as np
 
@@ -250,7 +232,7 @@ def inspect_features(
     vectors = pooled(opened.vectors[places[known]]).astype(np.float32)
     ids = dataset.item_ids.gather(known).to_list()
     pairs = consecutive_pairs(training_events(dataset), rows)
-    found = inspect_vectors(vectors, ids, pairs, k=nearest_items, seed=first)
+    found = inspect_vectors(vectors, ids, pairs, k=k, seed=seed)
     if place is not None:
         from pixelrec.runs.feature_pages import write_inspection
 
@@ -258,6 +240,7 @@ def inspect_features(
     return found
 
 
+@checked
 def similar(
     features: FeatureFile | Place,
     *,
@@ -292,15 +275,12 @@ def similar(
         FeatureError: there is no feature file, or new pictures cannot be given vectors.
         ImageError: a file is no picture.
     """
-    ids, nearest_k = as_ids(items, "items"), as_whole(k, "k")
-    files = as_pictures(pictures)
+    ids, files = as_ids(items, "items"), list(map(Path, pictures))
     page = None if sheet is None else as_page(sheet, "sheet")
-    check_flag(index, "index")
     if not ids and not files:
         raise RequestError("similar to what? Give ids of items (--item) or files of pictures (--picture)")
     if page is not None and data is None:
         raise RequestError("a sheet shows covers: give the data set that has them with --data")
-    check_datasets(data)
     opened, dataset = as_features(features), None if data is None else as_dataset(data)
     from pixelrec.features.neighbours import nearest_items
 
@@ -311,7 +291,7 @@ def similar(
         others = vectors_of_new(files, opened)
     names = names_of(files)
     told = (on_note or ignore) if index else None
-    found = nearest_items(opened, nearest_k, items=ids, others=others, names=names, on_index=told)
+    found = nearest_items(opened, k, items=ids, others=others, names=names, on_index=told)
     if dataset is not None and "title" in dataset.information.columns:
         titles = dataset.information.select("item_id", "title")
         found = found.join(titles, on="item_id", how="left", maintain_order="left")
@@ -325,7 +305,7 @@ def similar(
 def _place(out: Place | None, data: Dataset | Place | None, name: str) -> Path:
     """The folder of a feature file: `out`, or else one inside the data set."""
     if out is not None:
-        return as_path(out, "out")
+        return Path(out)
     folder = folder_of(data)
     if folder is None:
         raise RequestError("--out is missing, and there is no data set for the features; give one of the two")

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import (
     Place,
+    Repetitions,
+    Seed,
     as_dataset,
     as_features,
-    as_list,
-    as_overrides,
-    as_path,
-    as_recipe,
     as_run,
-    as_whole,
-    check_datasets,
-    check_flag,
-    check_runs,
+    checked,
     folder_of,
 )
-from pixelrec.choices import Baseline, Overrides, Split, shown
+from pixelrec.choices import Baseline, Overrides, Split
 from pixelrec.console.numbers import plural
 from pixelrec.console.progress import activity, shown_on
 from pixelrec.errors import RequestError, RunError
@@ -43,6 +38,7 @@ if TYPE_CHECKING:
 MOST_PARTS = 12  # of a blend
 
 
+@checked
 def train(
     recipe: str | Path | Recipe,
     *,
@@ -67,24 +63,24 @@ def train(
         DivergedError: the loss is not a number.
         StoppedError: by a signal, whose number it carries; the run can be resumed.
     """
-    chosen, given = as_recipe(recipe, "recipe"), as_overrides(overrides)
-    check_datasets(data)
-    place = None if out is None else as_path(out, "out")
+    given, place = overrides or {}, None if out is None else Path(out)
     if place is not None:
         from pixelrec.runs.place import demand_new
 
         demand_new(place)
     from pixelrec.recipe.recipe import read_recipe, resolve
 
-    resolved = (
-        read_recipe(chosen, given) if isinstance(chosen, Path) else resolve(chosen.name, chosen.values, given)
-    )
+    if isinstance(recipe, str | Path):
+        resolved = read_recipe(Path(recipe), given)
+    else:
+        resolved = resolve(recipe.name, recipe.values, given)
     from pixelrec.runs.train import train_recipe
 
     with shown_on(console) as screen:
         return train_recipe(resolved, as_dataset(data), place, screen)
 
 
+@checked
 def resume(run: Run | Place, *, data: Dataset | Place | None = None, console: Console | None = None) -> Run:
     """Continue an interrupted run.
 
@@ -99,8 +95,6 @@ def resume(run: Run | Place, *, data: Dataset | Place | None = None, console: Co
         RunError: its state is damaged, or its data set is another one.
         StoppedError: by a signal, as in `train`.
     """
-    check_runs(run)
-    check_datasets(data)
     opened = as_run(run)
     from pixelrec.runs.train import resume_run
 
@@ -108,6 +102,7 @@ def resume(run: Run | Place, *, data: Dataset | Place | None = None, console: Co
         return resume_run(opened, opened.dataset(folder_of(data)), screen)
 
 
+@checked
 def evaluate(
     run: Run | Place,
     *,
@@ -134,9 +129,7 @@ def evaluate(
         written into the folder too, with the rank of every user; ranks of baselines are saved in the data
         set.
     """
-    check_runs(run)
-    check_datasets(data)
-    opened, folder = as_run(run), None if out is None else as_path(out, "out")
+    opened, folder = as_run(run), None if out is None else Path(out)
     from pixelrec.runs.evaluate import evaluate_run
 
     dataset = opened.dataset(folder_of(data))
@@ -144,14 +137,15 @@ def evaluate(
         return evaluate_run(opened, dataset, split, told, folder)
 
 
+@checked
 def bench(
     data: Dataset | Place,
     recipes: Sequence[str | Path | Recipe],
     *,
-    seeds: int = 3,
+    seeds: Repetitions = 3,
     split: Split = "test",
     out: Place = Path("bench"),
-    jobs: int = 1,
+    jobs: Repetitions = 1,
     audit: bool = False,
     overrides: Overrides | None = None,
     console: Console | None = None,
@@ -180,22 +174,20 @@ def bench(
         RecipeError, DataError, RunError, RequestError: before anything starts.
         StoppedError: by a signal, whose number it carries; the same call continues.
     """
-    check_datasets(data)
-    seeds, jobs = as_whole(seeds, "seeds", most=10_000), as_whole(jobs, "jobs", most=10_000)
-    place, given = as_path(out, "out"), as_overrides(overrides)
-    check_flag(audit, "audit")
+    place = Path(out)
     if place.exists() and not place.is_dir():
         raise RequestError(f"{place} is a file; give a folder as --out")
-    chosen = [as_recipe(recipe, "recipes") for recipe in as_list(recipes, "recipes")]
+    chosen = [Path(each) if isinstance(each, str) else each for each in recipes]
     dataset = as_dataset(data)
     from pixelrec.grid.outcome import run_grid
     from pixelrec.grid.plan import plan
 
-    grid = plan(dataset, chosen, seeds=seeds, split=split, out=place, overrides=given, audit=audit)
+    grid = plan(dataset, chosen, seeds=seeds, split=split, out=place, overrides=overrides or {}, audit=audit)
     with shown_on(console) as screen:
         return run_grid(grid, jobs, screen)
 
 
+@checked
 def blend(
     runs: Run | Place | Sequence[Run | Place] = (),
     *,
@@ -225,14 +217,8 @@ def blend(
         RequestError: fewer than two parts, or an unknown baseline.
         RunError: a run is of other data or has no finished epoch, or `out` is not empty.
     """
-    given = [runs] if isinstance(runs, str | Path) or not isinstance(runs, Iterable) else list(runs)
-    check_runs(*given)
-    check_datasets(data)
-    names: list[Baseline] = list(dict.fromkeys(as_list(baselines, "baselines")))
-    place = as_path(out, "out")
-    if unknown := [name for name in names if name not in get_args(Baseline)]:
-        known = ", ".join(get_args(Baseline))
-        raise RequestError(f"baselines holds {shown(unknown[0])}; expected some of {known}")
+    given = list(runs) if isinstance(runs, Iterable) else [runs]
+    names, place = list(dict.fromkeys(baselines)), Path(out)
     if not 2 <= len(given) + len(names) <= MOST_PARTS:
         raise RequestError(
             f"a blend of {plural(len(given) + len(names), 'part')}; give 2 to {MOST_PARTS} runs and "
@@ -254,6 +240,7 @@ def blend(
         return blend_models(opened, names, vectors, dataset, place, told)
 
 
+@checked
 def compare(run: Run | Place, other: Run | Place, *, split: Split = "test") -> RunComparison:
     """Compare two evaluated runs, user by user.
 
@@ -265,7 +252,6 @@ def compare(run: Run | Place, other: Run | Place, *, split: Split = "test") -> R
     Returns:
         `parts`, metrics and differences over all events and on long-tail items; the verdict, a `sentence`.
     """
-    check_runs(run, other)
     if isinstance(run, Path) and run == other:  # others are found by their folders
         raise RunError(f"{run} is compared with itself; give two runs")
     first, second = as_run(run), as_run(other)
@@ -274,6 +260,7 @@ def compare(run: Run | Place, other: Run | Place, *, split: Split = "test") -> R
     return RunComparison.read(first, second, split)
 
 
+@checked
 def report(
     run: Run | Place,
     *,
@@ -295,9 +282,7 @@ def report(
         out: folder for the page and the result of the run, if not the run folder.
         console: for progress; without one, nothing is printed.
     """
-    runs, folder = [run, *as_list(beside, "beside")], None if out is None else as_path(out, "out")
-    check_runs(*runs)
-    check_datasets(data)
+    runs, folder = [run, *beside], None if out is None else Path(out)
     opened, *others = map(as_run, runs)
     from pixelrec.console.terminal import warn
     from pixelrec.runs.report import write_run_report
@@ -315,7 +300,8 @@ def report(
         )
 
 
-def demo(*, out: Place = Path("demo"), seed: int = 0, console: Console | None = None) -> Demonstration:
+@checked
+def demo(*, out: Place = Path("demo"), seed: Seed = 0, console: Console | None = None) -> Demonstration:
     """Show it all in a generated shop, in about three minutes.
 
     A recommender over ids and one over pictures are trained and tested, and a report is written.
@@ -330,7 +316,7 @@ def demo(*, out: Place = Path("demo"), seed: int = 0, console: Console | None = 
     """
     from pixelrec.files.atomic import demand_empty
 
-    place, seed = as_path(out, "out"), as_whole(seed, "seed", 0, 2**63 - 1)
+    place = Path(out)
     demand_empty(place, RequestError, "choose another --out")
     from pixelrec.demonstration.demonstrate import demonstrate
 

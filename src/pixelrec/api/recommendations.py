@@ -6,22 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelrec.api.arguments import (
-    Place,
-    as_dataset,
-    as_ids,
-    as_input,
-    as_list,
-    as_path,
-    as_run,
-    as_whole,
-    check_datasets,
-    check_flag,
-    check_runs,
-    ids_or_file,
-)
+from pixelrec.api.arguments import Place, as_dataset, as_run, checked, ids_or_file
+from pixelrec.choices import as_list, as_path
 from pixelrec.console.progress import activity, ignore, shown_on
-from pixelrec.errors import ImageError, RequestError, option
+from pixelrec.errors import RequestError, option
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,6 +21,7 @@ if TYPE_CHECKING:
     from pixelrec.runs.run import Run
 
 
+@checked
 def load(
     run: Run | Place, *, data: Dataset | Place | None = None, console: Console | None = None
 ) -> RecommendationService:
@@ -62,6 +51,7 @@ def _loaded(
         return RecommendationService.open(opened, dataset, covers, told)
 
 
+@checked
 def recommend(
     run: Run | Place,
     *,
@@ -110,25 +100,16 @@ def recommend(
             does not take pictures.
         ImageError: a cover is not a usable picture.
     """
-    ids, past = as_ids(users, "users"), as_ids(history, "history")
-    pictures = [as_path(cover, "covers") for cover in as_list(covers, "covers")]
     if not isinstance(histories, str | Path | Mapping):
         histories = as_list(histories, "histories")
     many = isinstance(histories, str | Path) or bool(histories)
-    if bool(ids) + bool(past) + many != 1:
+    if bool(users) + bool(history) + many != 1:
         raise RequestError(
             "give users (--user), a history of item ids (--history), or many (--histories): exactly one of "
             "the three"
         )
-    k = as_whole(k, "k")
-    check_flag(alone, "alone")
-    check_flag(seen, "seen")
-    if alone and not pictures:
+    if alone and not covers:
         raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
-    for cover in pictures:
-        as_input(cover, "covers", ImageError, "give a picture")
-    check_runs(run)
-    check_datasets(data)
     opened = as_run(run)
     from pixelrec.runs.request_files import read_histories
 
@@ -136,16 +117,17 @@ def recommend(
         histories = read_histories(as_path(histories, "histories"))
     chosen = None if among is None else ids_or_file(among, "among")
     refused = ids_or_file(exclude, "exclude")
-    service = _loaded(opened, data, pictures, console)
-    asked = [past] if past else histories
+    service = _loaded(opened, data, list(map(Path, covers)), console)
+    asked = [history] if history else histories
     found = service.recommend(
-        users=ids, histories=asked, k=k, among=chosen, exclude=refused, seen=seen, alone=alone
+        users=users, histories=asked, k=k, among=chosen, exclude=refused, seen=seen, alone=alone
     )
     for note in found.notes:
         (on_note or ignore)(note)
-    return found.frame().drop("request") if past else found.frame()
+    return found.frame().drop("request") if history else found.frame()
 
 
+@checked
 def recommend_all(
     run: Run | Place,
     *,
@@ -182,14 +164,9 @@ def recommend_all(
         RunError, DataError: the run or the data set is damaged.
         RequestError: the data set is not there, or the file cannot be written.
     """
-    place = as_path(out, "out")
-    for flag, name in ((seen, "seen"), (raw, "raw")):
-        check_flag(flag, name)
-    k = as_whole(k, "k")
+    place = Path(out)
     if place.suffix not in (".parquet", ".csv"):
         raise RequestError(f"out is {str(place)!r}; expected a name that ends in .parquet or .csv")
-    check_runs(run)
-    check_datasets(data)
     opened = as_run(run)
     from pixelrec.runs.all_recommendations import write_all
 

@@ -10,7 +10,7 @@ from typing import Self, final
 
 import numpy as np
 
-from pixelrec.choices import Split, check_split
+from pixelrec.choices import Split
 from pixelrec.errors import RunError
 from pixelrec.evaluation.comparison import Difference
 from pixelrec.evaluation.significance import Interval
@@ -100,7 +100,6 @@ class RunComparison:
         Raises `RequestError` for an unknown split, and `RunError` if the best checkpoint of a run was not
         evaluated on it, they are of different users or items, or both are the same run.
         """
-        check_split(split)
         folders = (first.folder, second.folder)
         if folders[0].resolve() == folders[1].resolve():
             raise RunError(f"{folders[0]} is compared with itself; give two runs")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelrec.choices import Split, check_split
+from pixelrec.choices import Split
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import item_counts
@@ -35,7 +35,6 @@ def cases_of(dataset: Dataset, split: Split) -> EvaluationCases:
 
     Raises `RequestError` for an unknown split, `DataError` if it has no case.
     """
-    check_split(split)
     cases = test_cases(dataset) if split == "test" else validation_cases(dataset)
     if not len(cases):
         raise DataError(f"{dataset.folder}: {_nobody(cases)}")
@@ -64,7 +63,6 @@ def evaluate_run(
     on_progress: called with a line of text as the work goes on. Raises `DataError` if no user of the data set
     is evaluated, `RunError` if no epoch of the run has ended yet or the folder cannot be written.
     """
-    check_split(split)
     folder = out or run.folder
     demand_writable(folder)  # before anything is ranked
     dataset.verify()

@@ -12,7 +12,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pixelrec.choices import as_ids, as_list, as_path, as_whole, check_flag
+from pixelrec.choices import as_flag, as_ids, as_list, as_path, as_whole
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.views import seen_items
@@ -140,8 +140,8 @@ class RecommendationService:
                 and counted in a line of `notes`.
         """
         k = as_whole(k, "k")
-        check_flag(seen, "seen")
-        check_flag(alone, "alone")
+        as_flag(seen, "seen")
+        as_flag(alone, "alone")
         if alone and (not self._added or among is not None):
             raise RequestError("alone lists the items that were added, all of them: add some, without among")
         requests = self._requests(users, histories)
@@ -153,7 +153,7 @@ class RecommendationService:
     ) -> Iterator[Recommendations]:
         """As `recommend` for every user of the data set, some at a time."""
         k = as_whole(k, "k")
-        check_flag(seen, "seen")
+        as_flag(seen, "seen")
         events, candidates = self._user_events(), None
         for start in range(0, events.dataset.users, USERS):
             numbers = np.arange(start, min(start + USERS, events.dataset.users)) + 1
