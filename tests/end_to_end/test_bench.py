@@ -6,15 +6,14 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from commands import PATIENCE, Command
 
 import pixelrec
 from pixelrec.cli.main import main
@@ -23,8 +22,7 @@ from pixelrec.grid.plan import plan
 from pixelrec.runs.results import EvaluationResult
 
 TINY = {"items.width": 8, "training.epochs": 3, "training.batch_size": 64}
-EPOCHS = 12  # of the run that is disturbed four times
-PATIENCE = 120  # seconds that a busy machine may take
+EPOCHS = 12  # of the run that is disturbed three times
 
 
 def words(dataset: Dataset, out: Path, *more: object, epochs: int = 3) -> list[str]:
@@ -32,23 +30,10 @@ def words(dataset: Dataset, out: Path, *more: object, epochs: int = 3) -> list[s
     return [str(word) for word in ["bench", dataset.folder, *more, "--out", out, *chosen]]
 
 
-def start(command: list[str]) -> subprocess.Popen[str]:
-    pipe, program = subprocess.PIPE, str(Path(sys.executable).with_name("pixelrec"))
-    return subprocess.Popen([program, *command], stdout=pipe, stderr=pipe, text=True, process_group=0)
-
-
-def end(process: subprocess.Popen[str], code: int) -> tuple[str, str]:
-    out, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == code, f"{process.returncode}\n{out}\n{err}"
-    return out, err
-
-
-def wait_until(true: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not true():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
-        time.sleep(0.01)
+def end(command: Command, status: int) -> tuple[str, str]:
+    ended = command.end()
+    assert ended.status == status, ended
+    return ended.out, ended.err
 
 
 def rows(run: Path) -> list[dict[str, float]]:
@@ -144,10 +129,10 @@ def test_it_ends_the_same_however_it_is_disturbed(
     out = tmp_path / "out"
     run = out / "mf-id" / "seed-0"
     command = words(dataset, out, "--recipes", "mf-id", "--seeds", 1, epochs=EPOCHS)
-    for disturb in (interrupt_runner, kill_child, kill_runner, kill_both):
+    for disturb in (interrupt_runner, kill_child, kill_runner):
         before = len(rows(run))
-        process = start(command)
-        wait_until(lambda: len(rows(run)) > before, process)  # noqa: B023
+        process = Command(*command)
+        process.wait_until(lambda: len(rows(run)) > before)  # noqa: B023
         (child,) = children_of(process.pid)
         disturb(process, child, run)
         until = time.monotonic() + PATIENCE
@@ -164,7 +149,7 @@ def test_it_ends_the_same_however_it_is_disturbed(
     assert log.count("epoch   1 ") == 1, "an epoch that was done is not done again"
 
 
-def interrupt_runner(process: subprocess.Popen[str], child: int, run: Path) -> None:
+def interrupt_runner(process: Command, child: int, run: Path) -> None:
     assert os.getpgid(child) != os.getpgid(process.pid), "Ctrl-C is for the runner alone, or it comes twice"
     requested = time.time_ns()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
@@ -175,19 +160,13 @@ def interrupt_runner(process: subprocess.Popen[str], child: int, run: Path) -> N
     assert "0 of 1 seed)" in (run.parents[1] / "results-test.md").read_text("utf-8")
 
 
-def kill_child(process: subprocess.Popen[str], child: int, _run: Path) -> None:
+def kill_child(process: Command, child: int, _run: Path) -> None:
     os.kill(child, signal.SIGKILL)
     assert "mf-id seed 0: its process was ended by SIGKILL" in end(process, 1)[1]
 
 
-def kill_runner(process: subprocess.Popen[str], _child: int, _run: Path) -> None:
-    process.kill()
-    end(process, -signal.SIGKILL)
-
-
-def kill_both(process: subprocess.Popen[str], child: int, _run: Path) -> None:
-    process.kill()
-    os.kill(child, signal.SIGKILL)
+def kill_runner(process: Command, _child: int, _run: Path) -> None:
+    process.send(signal.SIGKILL)
     end(process, -signal.SIGKILL)
 
 
@@ -196,7 +175,7 @@ def test_two_runners_share_the_work_and_another_split_needs_no_training(
 ) -> None:
     out = tmp_path / "out"
     command = words(dataset, out, "--recipes", "mf-id", "--seeds", 2, "--split", "validation", "--jobs", 2)
-    runners = [start(command), start(command)]
+    runners = [Command(*command), Command(*command)]
     said = [end(runner, 0)[0] for runner in runners]
     for seed in range(2):
         log = (out / "mf-id" / f"seed-{seed}.log").read_text("utf-8")

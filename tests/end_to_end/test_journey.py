@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from commands import pixelrec
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.demonstration.world import World
@@ -21,30 +20,12 @@ from pixelrec.recommender import Recommender
 SMALL = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--users.layers", "1"]
 
 
-def pixelrec(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Runs the installed command; its exit status must be `code`."""
-    command = [str(Path(sys.executable).with_name("pixelrec")), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == code, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
 @pytest.fixture(scope="module")
 def data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("journey") / "shop"
-    done = pixelrec(
-        "prepare",
-        world.interactions,
-        "--items",
-        world.items,
-        "--covers",
-        world.covers,
-        "--size",
-        32,
-        "--out",
-        out,
-    )
-    assert "sparsity" in done.stdout and "pixelrec train" in done.stdout
+    pictures = ["--covers", world.covers, "--size", 32]
+    done = pixelrec("prepare", world.interactions, "--items", world.items, *pictures, "--out", out)
+    assert "sparsity" in done.out and "pixelrec train" in done.out
     return out
 
 
@@ -52,7 +33,7 @@ def data(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(data: Path) -> Path:
     out = data.parent / "run"
     done = pixelrec("train", "sasrec-id", "--data", data, "--out", out, *SMALL, "--training.epochs", 2)
-    assert done.stdout.count("\nepoch ") == 2 and "pixelrec evaluate" in done.stdout
+    assert done.out.count("\nepoch ") == 2 and "pixelrec evaluate" in done.out
     return out
 
 
@@ -73,12 +54,12 @@ def test_a_run_has_all_its_parts(run: Path) -> None:
 
 def test_evaluation_prints_and_keeps_what_it_found(run: Path) -> None:
     done = pixelrec("evaluate", run)
-    assert "sasrec-id" in done.stdout and "popularity" in done.stdout and "Recall@10" in done.stdout
+    assert "sasrec-id" in done.out and "popularity" in done.out and "Recall@10" in done.out
     ranks = pl.read_parquet(run / "ranks-test.parquet")
     found = json.loads((run / "evaluation-test.json").read_text(encoding="utf-8"))["overall"]["metrics"]
     assert found["sasrec-id"]["Recall@10"] == pytest.approx(float((ranks["rank"] <= 10).mean()))
     assert (run / "report.html").read_text(encoding="utf-8").startswith("<!")
-    validation = pixelrec("evaluate", run, "--split", "validation", "--no-report").stdout
+    validation = pixelrec("evaluate", run, "--split", "validation", "--no-report").out
     assert "validation" in validation
 
 
@@ -93,13 +74,13 @@ def test_validation_during_training_is_validation_afterwards(run: Path) -> None:
 
 
 def test_recommendations_by_user_and_by_history(run: Path, world: World) -> None:
-    csv = pixelrec("recommend", run, "--user", "u1", "u2", "-k", 5, "--form", "csv").stdout
+    csv = pixelrec("recommend", run, "--user", "u1", "u2", "-k", 5, "--form", "csv").out
     lines = csv.splitlines()
     assert lines[0] == "user_id,rank,item_id,score,title" and len(lines) == 11
     taken = pl.read_csv(world.interactions).filter(pl.col("user_id") == "u1")["item_id"]
     assert not set(taken) & {line.split(",")[2] for line in lines[1:6]}
     history = taken.to_list()[-3:]
-    found = json.loads(pixelrec("recommend", run, "--history", *history, "-k", 3, "--form", "json").stdout)
+    found = json.loads(pixelrec("recommend", run, "--history", *history, "-k", 3, "--form", "json").out)
     assert [row["rank"] for row in found] == [1, 2, 3]
     assert not set(history) & {row["item_id"] for row in found}
     assert np.all(np.diff([row["score"] for row in found]) <= 0)
@@ -115,17 +96,12 @@ def test_recommendations_by_user_and_by_history(run: Path, world: World) -> None
     ],
 )
 def test_what_cannot_be_recommended_is_said_in_a_line(run: Path, words: list[str], says: str) -> None:
-    from pixelrec.cli.main import main
-
-    done = pixelrec("recommend", run, *words, code=2) if words else None
-    if done is None:
-        assert main(["recommend", str(run)]) == 2
-        return
-    assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    done = pixelrec("recommend", run, *words, status=2)
+    assert says in done.err and len(done.err.strip().splitlines()) == 1
 
 
 def test_another_data_set_is_refused(run: Path, random_dataset: Dataset) -> None:
-    assert "not the data set" in pixelrec("evaluate", run, "--data", random_dataset.folder, code=2).stderr
+    assert "not the data set" in pixelrec("evaluate", run, "--data", random_dataset.folder, status=2).err
 
 
 def test_titles_are_text_and_not_markup(run: Path, tmp_path: Path) -> None:
@@ -133,7 +109,7 @@ def test_titles_are_text_and_not_markup(run: Path, tmp_path: Path) -> None:
     shutil.copytree(run, odd)
     items = pl.read_parquet(odd / "items.parquet").with_columns(title=pl.lit("[MV] a [/b]"))
     items.write_parquet(odd / "items.parquet")
-    assert pixelrec("recommend", odd, "--user", "u1").stdout.count("[MV] a [/b]") == 10
+    assert pixelrec("recommend", odd, "--user", "u1").out.count("[MV] a [/b]") == 10
 
 
 def test_the_report_follows_the_best_checkpoint(run: Path, tmp_path: Path) -> None:
@@ -161,4 +137,4 @@ def test_training_needs_no_test_events(data: Path, run: Path, tmp_path: Path) ->
     pixelrec("train", "sasrec-id", "--data", blind, "--out", tmp_path / "run", *SMALL, "--training.epochs", 2)
     same = [p / "best" / "model.safetensors" for p in (run, tmp_path / "run")]
     assert same[0].read_bytes() == same[1].read_bytes()
-    assert "held_out" in pixelrec("evaluate", tmp_path / "run", code=2).stderr
+    assert "held_out" in pixelrec("evaluate", tmp_path / "run", status=2).err

@@ -6,13 +6,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import Command, pixelrec
 
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
@@ -21,11 +19,7 @@ from pixelrec.files.json_object import digest_of
 from pixelrec.runs import train
 
 TINY = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--users.layers", "1"]
-WORDS = [*TINY, "--training.batch_size", "16", "--training.epochs", "4", "--optimiser.weight_decay", "0.1"]
-
-
-def command(*words: object) -> list[str]:
-    return [str(Path(sys.executable).with_name("pixelrec")), *map(str, words)]
+WORDS = [*TINY, "--training.batch_size", "32", "--training.epochs", "4", "--optimiser.weight_decay", "0.1"]
 
 
 def rows(run: Path) -> list[dict[str, float]]:
@@ -43,7 +37,7 @@ def weights(run: Path, which: str = "best") -> bytes:
 def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    subprocess.run(command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS), check=True)
+    pixelrec("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS)
     assert len(rows(out)) == 4
     return out
 
@@ -201,16 +195,13 @@ def test_killed_within_an_epoch_it_continues_from_the_last_save(
 ) -> None:
     out = tmp_path / "run"
     often = ["--training.save_minutes", "1e-9"]  # after every step
-    words = command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS, *often)
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    patience = time.monotonic() + 120
-    while not (position(out)[0] == 1 and position(out)[1] > 3) and time.monotonic() < patience:
-        time.sleep(0.002)
-    process.kill()
-    process.communicate(timeout=60)
+    command = Command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS, *often)
+    command.wait_until(lambda: position(out)[0] == 1 and position(out)[1] > 3)
+    command.send(signal.SIGKILL)
+    command.end()
     epoch, batch = position(out)
     assert epoch == 1 and batch > 3
-    subprocess.run(command("train", "--resume", out), check=True, capture_output=True)
+    pixelrec("train", "--resume", out)
     assert rows(out) == rows(whole), "every epoch once"
     for which in ("best", "last"):
         assert weights(out, which) == weights(whole, which)
@@ -219,18 +210,17 @@ def test_killed_within_an_epoch_it_continues_from_the_last_save(
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_it_ends_the_same(dataset: Dataset, whole: Path, tmp_path: Path, how: signal.Signals) -> None:
     out = tmp_path / "run"
-    words = command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS)
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    patience = time.monotonic() + 120
-    while len(rows(out)) < 1 and process.poll() is None and time.monotonic() < patience:
-        time.sleep(0.01)
-    os.kill(process.pid, how)
-    _, said = process.communicate(timeout=60)
-    if how != signal.SIGKILL:
-        assert process.returncode == 128 + how
+    command = Command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS)
+    command.wait_until(lambda: rows(out))
+    command.send(how)
+    status, _, said = command.end()
+    if how == signal.SIGKILL:
+        assert status == -how
+    else:
+        assert status == 128 + how
         assert f"pixelrec train --resume {out}" in said
     assert len(rows(out)) < 4, "it was over before it could be disturbed"
-    subprocess.run(command("train", "--resume", out), check=True, capture_output=True)
+    pixelrec("train", "--resume", out)
     assert rows(out) == rows(whole)
     assert weights(out) == weights(whole)
     assert weights(out, "last") == weights(whole, "last")
@@ -238,8 +228,7 @@ def test_it_ends_the_same(dataset: Dataset, whole: Path, tmp_path: Path, how: si
 
 def test_a_finished_run_has_nothing_to_resume(whole: Path) -> None:
     before = weights(whole)
-    done = subprocess.run(command("train", "--resume", whole), check=True, capture_output=True, text=True)
-    assert "finished" in done.stdout
+    assert "finished" in pixelrec("train", "--resume", whole).out
     assert weights(whole) == before
 
 
@@ -266,25 +255,17 @@ def test_evaluate_names_a_run_that_has_not_finished(
 
 def test_one_training_at_a_time_writes_into_a_run(dataset: Dataset, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    words = command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS)
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    patience = time.monotonic() + 120
-    while not (out / "best").exists() and time.monotonic() < patience:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGSTOP)
+    command = Command("train", "sasrec-id", "--data", dataset.folder, "--out", out, *WORDS)
+    command.wait_until((out / "best").exists)
+    command.send(signal.SIGSTOP)
     try:
-        second = subprocess.run(
-            command("train", "--resume", out), check=False, capture_output=True, text=True, timeout=60
-        )
-        evaluated = subprocess.run(
-            command("evaluate", out, "--split", "validation"), check=False, capture_output=True, text=True
-        )
+        second = pixelrec("train", "--resume", out, status=2)
+        pixelrec("evaluate", out, "--split", "validation")
     finally:
-        process.send_signal(signal.SIGCONT)
-    process.wait(timeout=120)
-    assert second.returncode == 2 and len(second.stderr.splitlines()) == 1
-    assert f"{out} is being trained by process {process.pid} on " in second.stderr
-    assert evaluated.returncode == 0, evaluated.stderr
+        command.send(signal.SIGCONT)
+    assert command.end().status == 0
+    assert len(second.err.splitlines()) == 1
+    assert f"{out} is being trained by process {command.pid} on " in second.err
     assert rows(out) == rows(whole)
     for which in ("best", "last"):
         assert weights(out, which) == weights(whole, which)

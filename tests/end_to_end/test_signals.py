@@ -15,7 +15,7 @@ WORDS += ["--training.epochs=2"]
 # Forks a child for each training, from a process that has everything imported; prints the statuses.
 PROGRAM = """
 import json, os, signal, sys
-import pixelrec.runs.train, torch.utils.tensorboard
+import pixelrec.recipe.schema, pixelrec.runs.train, torch._dynamo, torch.utils.tensorboard
 from pixelrec.cli.main import main
 from pixelrec.runs import validate
 from pixelrec.training import loop

@@ -22,11 +22,12 @@ from typing import NoReturn, TextIO, final
 import peft  # noqa: F401  # imported before the first fork, as all that follows
 import polars  # noqa: F401
 import tensorboard  # noqa: F401
-import torch
+import torch._dynamo
 import transformers.modeling_utils  # noqa: F401
 
 import pixelrec.grid.child
 import pixelrec.items.pixels
+import pixelrec.recipe.schema
 import pixelrec.runs.report  # noqa: F401
 from pixelrec.cli.main import INTERNAL, main
 
