@@ -33,6 +33,8 @@ Control: TypeAlias = Literal["none", "shuffled", "random"]
 FeatureDtype: TypeAlias = Literal["float32", "float16"]
 StoredDtype: TypeAlias = Literal["float32", "float16", "int16"]
 """Of a feature file; codes are int16."""
+TreatmentName: TypeAlias = Literal["none", "centre", "standardise", "whiten-half", "whiten"]
+"""Of feature vectors, before they are compared by cosine."""
 Quantiser: TypeAlias = Literal["residual", "product", "optimised-product", "rq-vae"]
 MissingRows: TypeAlias = Literal["error", "mean", "drop"]
 """How items without a feature vector are treated."""

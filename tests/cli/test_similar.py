@@ -95,7 +95,7 @@ def test_the_inspection_as_a_page(features: FeatureFile, dataset: Dataset, tmp_p
     page = Page(place.read_text("utf-8"))
     assert not page.faults
     assert page.classes()["query"] == 6
-    assert "as they are" in page.words()
+    assert "treatment: none" in page.words()
     assert f"effective rank {found.effective_rank:.1f}" in page.words()
     assert found.spectrum.sum() == pytest.approx(1)
     assert (np.diff(found.spectrum) <= 0).all()
@@ -139,15 +139,15 @@ def test_item_vectors_of_a_run_are_features(dataset: Dataset, tmp_path: Path) ->
     assert nearest["item_id"].item() == dataset.item_ids[3]
 
 
-def test_an_index_says_its_recall(features: FeatureFile, dataset: Dataset) -> None:
+def test_an_index_says_its_recall(features: FeatureFile, dataset: Dataset, tmp_path: Path) -> None:
     pytest.importorskip("faiss", reason="FAISS is not installed")
     notes: list[str] = []
     items = dataset.item_ids[:3].to_list()
-    found = api.similar(features, items=items, k=5, index=True, on_note=notes.append)
+    found = api.similar(features, items=items, k=5, index=tmp_path / "i", on_note=notes.append)
     exact = api.similar(features, items=items, k=5)
     assert found["item_id"].to_list() == exact["item_id"].to_list()
     assert found["cosine"].to_numpy() == pytest.approx(exact["cosine"].to_numpy(), abs=1e-5)
-    assert notes[0].startswith("index: 100.00 % of the 5 nearest of 120 items found")
+    assert notes[0].startswith(f"index {tmp_path / 'i'}: 100.00 % of the 5 nearest of 120 items found")
 
 
 @pytest.fixture(scope="module")

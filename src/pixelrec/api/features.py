@@ -18,7 +18,7 @@ from pixelrec.api.arguments import (
     folder_of,
     names_of,
 )
-from pixelrec.choices import FeatureDtype, MissingRows, StoredDtype, UnknownIds, as_ids
+from pixelrec.choices import FeatureDtype, MissingRows, StoredDtype, TreatmentName, UnknownIds, as_ids
 from pixelrec.console.progress import ignore, shown_on
 from pixelrec.errors import FeatureError, RequestError
 
@@ -247,14 +247,15 @@ def similar(
     items: Sequence[str | int] = (),
     pictures: Sequence[Place] = (),
     k: int = 20,
+    treatment: TreatmentName = "centre",
     data: Dataset | Place | None = None,
     sheet: Place | None = None,
-    index: bool = False,
+    index: Place | None = None,
     on_note: Callable[[str], object] | None = None,
 ) -> pl.DataFrame:
     """Find items that are like an item or a new picture.
 
-    By cosine of centred vectors; the search is exact.
+    By cosine of treated vectors; without an index, the search is exact.
 
     Args:
         features: folder of a feature file.
@@ -262,9 +263,11 @@ def similar(
         pictures: files of new pictures, which pass through the network that the features were extracted
             with.
         k: neighbours of each.
+        treatment: of the vectors; `features inspect` says with which one similar items are bought together.
         data: data set folder with titles and covers of the items.
         sheet: page to write with the covers of all of them, .html.
-        index: search by an index of FAISS instead, and say how many of the nearest items it finds.
+        index: file of an index of FAISS to search by instead, which is built if it is missing; the share of
+            the nearest items that it finds is printed.
         on_note: called with a line about the index.
 
     Returns:
@@ -272,7 +275,8 @@ def similar(
 
     Raises:
         RequestError: an item has no vector, or neither items nor pictures are given.
-        FeatureError: there is no feature file, or new pictures cannot be given vectors.
+        FeatureError: there is no feature file, the index is of other vectors or another treatment, or new
+            pictures cannot be given vectors.
         ImageError: a file is no picture.
     """
     ids, files = as_ids(items, "items"), list(map(Path, pictures))
@@ -290,8 +294,16 @@ def similar(
 
         others = vectors_of_new(files, opened)
     names = names_of(files)
-    told = (on_note or ignore) if index else None
-    found = nearest_items(opened, k, items=ids, others=others, names=names, on_index=told)
+    found = nearest_items(
+        opened,
+        k,
+        items=ids,
+        others=others,
+        names=names,
+        treatment=treatment,
+        index=None if index is None else Path(index),
+        on_note=on_note or ignore,
+    )
     if dataset is not None and "title" in dataset.information.columns:
         titles = dataset.information.select("item_id", "title")
         found = found.join(titles, on="item_id", how="left", maintain_order="left")

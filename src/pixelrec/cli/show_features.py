@@ -28,7 +28,7 @@ def print_inspection(found: Inspection, console: Console) -> None:
         f"cosine, over {plural(found.pairs, 'pair')}; and with the vectors given to the wrong items:",
         console,
     )
-    recall = plain_table("vectors")
+    recall = plain_table("treatment")
     for title in (f"Recall@{found.k}", "shuffled", "ratio"):
         recall.add_column(title, justify="right", no_wrap=True)
     for each in found.agreement:

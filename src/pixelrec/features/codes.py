@@ -58,20 +58,10 @@ def fit_codes(
     seed: int = 0,
     overwrite: bool = False,
 ) -> CodeReport:
-    """Fits a quantiser to features, and writes the code of each item.
+    """Fits a quantiser, by its name in `KINDS`, to features, and writes the code of each item.
 
-    Args:
-        features: of floating-point numbers; several regions are averaged.
-        out: folder to write.
-        kind: a name in `KINDS`.
-        levels: numbers of a code.
-        size: entries of each codebook.
-        separate: add a level that numbers the items which share a code, so that no two codes are equal.
-        seed: of initial centres and weights.
-        overwrite: replace codes at `out`.
-
-    Raises:
-        FeatureError: the features are codes, or too many items share a code to be told apart by one level.
+    Several regions are averaged. `separate` adds a level that numbers the items which share a code, so that
+    no two are equal. Raises `FeatureError` for features that are codes, or if too many items share one code.
     """
     features.demand_kind()
     vectors = torch.from_numpy(pooled(features.vectors).astype(np.float32))

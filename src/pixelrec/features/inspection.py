@@ -9,27 +9,21 @@ from typing import Any
 import numpy as np
 import torch
 
+from pixelrec.choices import TreatmentName
 from pixelrec.console.numbers import percent, plural
 from pixelrec.errors import some_of
-from pixelrec.features.treatment import Treatment, TreatmentConfig, fit_treatment
+from pixelrec.features.treatment import TREATMENTS, Treatment, TreatmentConfig, fit_treatment
 from pixelrec.numerics.top_k import top_k
 
 _ALIKE = 0.5  # mean cosine of random items from which a common direction hides the differences
 PAIRS = 20_000  # of items, drawn to estimate means over pairs
-_TREATMENTS = {
-    "as they are": TreatmentConfig(),
-    "centred": TreatmentConfig("centre"),
-    "standardised": TreatmentConfig("standardise"),
-    "whitened by half": TreatmentConfig("centre", whiten=0.5, shrinkage=1e-3),
-    "whitened": TreatmentConfig("centre", whiten=1.0, shrinkage=1e-3),
-}
 
 
 @dataclass(frozen=True)
 class Agreement:
     """How often an item bought next is among the k nearest of the one before, by cosine."""
 
-    treatment: str
+    treatment: TreatmentName
     recall: float
     shuffled: float  # the same vectors given to the wrong items
 
@@ -122,7 +116,7 @@ def inspect_vectors(
         alike=_alike(vectors, ids),
         k=k,
         pairs=len(pairs),
-        agreement=[_agreement(vectors, pairs, name, k, seed) for name in _TREATMENTS] if len(pairs) else [],
+        agreement=[_agreement(vectors, pairs, name, k, seed) for name in TREATMENTS] if len(pairs) else [],
         spectrum=shares,
     )
 
@@ -161,8 +155,8 @@ def _alike(vectors: np.ndarray, ids: Sequence[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _agreement(vectors: np.ndarray, pairs: np.ndarray, name: str, k: int, seed: int) -> Agreement:
-    treatment = fit_treatment(vectors, np.arange(len(vectors)), _TREATMENTS[name])
+def _agreement(vectors: np.ndarray, pairs: np.ndarray, name: TreatmentName, k: int, seed: int) -> Agreement:
+    treatment = fit_treatment(vectors, np.arange(len(vectors)), TREATMENTS[name])
     treated = _unit(vectors, treatment).astype(np.float32)
     order = np.random.default_rng(seed).permutation(len(treated))
     return Agreement(name, _recall(treated, pairs, k), _recall(treated[order], pairs, k))

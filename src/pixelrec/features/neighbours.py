@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
+from pixelrec.choices import TreatmentName
 from pixelrec.console.numbers import percent, short
+from pixelrec.console.progress import ignore
 from pixelrec.errors import RequestError, nearest, some_of
 from pixelrec.features.feature_file import FeatureFile, pooled
-from pixelrec.features.index import SAMPLE, Index
-from pixelrec.features.treatment import TreatmentConfig, fit_treatment
+from pixelrec.features.index import Index, key_of, stored_index
+from pixelrec.features.treatment import TREATMENTS, Treatment, fit_treatment
 from pixelrec.numerics.top_k import top_k
+
+SAMPLE = 1000  # items that an index is compared with the exact search on
 
 
 def nearest_items(
@@ -25,8 +31,9 @@ def nearest_items(
     items: Sequence[str] = (),
     others: np.ndarray | None = None,
     names: Sequence[str] = (),
-    treatment: TreatmentConfig | None = None,
-    on_index: Callable[[str], object] | None = None,
+    treatment: TreatmentName = "centre",
+    index: Path | None = None,
+    on_note: Callable[[str], object] = ignore,
 ) -> pl.DataFrame:
     """A row for each neighbour: `query`, `rank`, `item_id`, `cosine`.
 
@@ -36,28 +43,28 @@ def nearest_items(
         items: ids of items that are looked up, each without itself.
         others: float32[m, W] or [m, R, W]: further vectors, such as of new pictures.
         names: m names for them.
-        treatment: fitted to all items; by default vectors are centred.
-        on_index: search by an index, and call this with a line about its recall against the exact search.
+        treatment: fitted to all items.
+        index: search by the index in this file, which is built if it is missing.
+        on_note: called with a line about the recall of the index against the exact search.
 
     Raises:
         RequestError: an item has no vector, or FAISS is needed and not installed.
-        FeatureError: the features are codes.
+        FeatureError: the features are codes, or the index is of other vectors.
     """
     features.demand_kind()
     rows = _rows_of(features, items)
-    vectors = pooled(features.vectors)
-    fitted = fit_treatment(vectors, np.arange(len(vectors)), treatment or TreatmentConfig("centre"))
-    table = _unit(fitted.apply(vectors))
-    asked, own = table[rows + 1], torch.tensor(rows + 1)
+    own, k = torch.tensor(rows + 1), min(k, len(features))
+    queries = pooled(features.vectors[rows])
     if others is not None:
-        asked = torch.cat([asked, _unit(fitted.apply(pooled(others)))[1:]])
-    k = min(k, len(vectors))
-    if on_index is None:
+        queries = np.concatenate([queries, pooled(others)])
+    if index is None:
+        fitted, table = _treated(features, treatment)
+        asked = _unit(fitted.apply(queries))[1:]
         cosines, found = top_k(asked, table, k, own, torch.arange(len(own)))
     else:
-        index = Index.build(table[1:].numpy())
-        on_index(_measured(index, table, k))
-        cosines, found = _by_index(index, asked, k, own)
+        build = partial(_index, features, treatment, k)
+        stored = stored_index(index, key_of(features, treatment), build, on_note)
+        cosines, found = _by_index(stored, _unit(stored.treatment.apply(queries))[1:], k, own)
     real = found > 0  # fewer are left than were asked for
     query, rank = real.nonzero(as_tuple=True)
     labels = pl.Series("query", [*items, *names], dtype=pl.String)
@@ -69,6 +76,20 @@ def nearest_items(
             "cosine": cosines[real].numpy(),
         }
     )
+
+
+def _treated(features: FeatureFile, name: TreatmentName) -> tuple[Treatment, Tensor]:
+    """The treatment, and the treated vectors of length 1 below a row of padding."""
+    vectors = pooled(features.vectors)
+    fitted = fit_treatment(vectors, np.arange(len(vectors)), TREATMENTS[name])
+    return fitted, _unit(fitted.apply(vectors))
+
+
+def _index(features: FeatureFile, name: TreatmentName, k: int) -> tuple[Index, str]:
+    """A new index, and a line about its recall."""
+    fitted, table = _treated(features, name)
+    index = Index.build(table[1:].numpy(), fitted)
+    return index, _quality(index, table, k)
 
 
 def _rows_of(features: FeatureFile, items: Sequence[str]) -> np.ndarray:
@@ -92,7 +113,7 @@ def _by_index(index: Index, asked: Tensor, k: int, own: Tensor) -> tuple[Tensor,
     return cosines.gather(1, order), numbers.gather(1, order)
 
 
-def _measured(index: Index, table: Tensor, k: int) -> str:
+def _quality(index: Index, table: Tensor, k: int) -> str:
     """The recall and the speed of an index, on items drawn at random, beside the exact search."""
     generator = torch.Generator().manual_seed(0)
     rows = torch.randperm(len(table) - 1, generator=generator)[:SAMPLE] + 1
@@ -104,8 +125,8 @@ def _measured(index: Index, table: Tensor, k: int) -> str:
     recall = float(((exact[:, :, None] == found[:, None]).any(2) & (exact > 0)).sum() / (exact > 0).sum())
     each = [short(1000 * seconds / len(rows)) for seconds in (middle - start, stop - middle)]
     return (
-        f"index: {percent(recall)} % of the {k} nearest of {len(rows):,} items found, in {each[1]} ms each "
-        f"(exact search: {each[0]} ms); built in {short(index.seconds)} s"
+        f"{percent(recall)} % of the {k} nearest of {len(rows):,} items found, in {each[1]} ms each (exact "
+        f"search: {each[0]} ms)"
     )
 
 

@@ -6,6 +6,7 @@ apart. All treatments but the last are one affine map, fitted in float64 to item
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -13,6 +14,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from pixelrec.batch import Histories
+from pixelrec.choices import TreatmentName
 from pixelrec.errors import RecipeError
 
 Scale = Literal["none", "centre", "standardise"]
@@ -46,6 +48,16 @@ class TreatmentConfig:
     def width(self, inner: int) -> int:
         """The width of treated vectors of W `inner`."""
         return self.pca if self.pca is not None else inner
+
+
+TREATMENTS: Mapping[TreatmentName, TreatmentConfig] = {
+    "none": TreatmentConfig(),
+    "centre": TreatmentConfig("centre"),
+    "standardise": TreatmentConfig("standardise"),
+    "whiten-half": TreatmentConfig("centre", whiten=0.5, shrinkage=1e-3),
+    "whiten": TreatmentConfig("centre", whiten=1.0, shrinkage=1e-3),
+}
+"""Those of similar items and of inspections."""
 
 
 @final

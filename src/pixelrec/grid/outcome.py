@@ -104,6 +104,9 @@ def run_grid(grid: Grid, jobs: int, console: Console) -> Outcome:
         progress.clear()
     users, took = plural(len(grid.cases()), "user"), duration(perf_counter() - started)
     progress.say(f"baselines  {', '.join(ranked.ranks)}: {users}, {took}")
+    for name, why in ranked.notes.items():
+        if name not in ranked.ranks:
+            progress.say(f"without    {name}, {why}")
     collector = Collector(grid, ranked.ranks, ranked.notes)
 
     def update() -> Outcome:

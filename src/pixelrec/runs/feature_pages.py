@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from pixelrec.choices import TreatmentName
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import FeatureError, RequestError
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.features.inspection import Inspection
 from pixelrec.features.neighbours import nearest_items
-from pixelrec.features.treatment import TreatmentConfig
 from pixelrec.files.atomic import write_text
 from pixelrec.images.covers import read_cover
 from pixelrec.images.decode import decode, ready
@@ -25,7 +25,7 @@ from pixelrec.runs.stories import Covers
 SIDE = 288  # pixels of a side of a new picture on the sheet
 SHOWN = 6  # items of an inspection whose neighbours are shown
 NEIGHBOURS = 10
-SHOWN_AS = {"as they are": TreatmentConfig(), "centred": TreatmentConfig("centre")}
+TREATED: tuple[TreatmentName, ...] = ("none", "centre")  # as the neighbours are shown
 
 
 def write_sheet(
@@ -42,14 +42,14 @@ def write_sheet(
 
 
 def write_inspection(found: Inspection, features: FeatureFile, dataset: Dataset, path: Path) -> None:
-    """The figures, and the nearest items of some, with vectors as they are and centred."""
+    """The figures, and the nearest items of some, with vectors untreated and centred."""
     covers = Covers.of(dataset)
     known = features.ids.filter(features.ids.is_in(dataset.item_ids.implode()))
     rows = np.random.default_rng(0).permutation(len(known))[:SHOWN]
     items = known.gather(rows).to_list()
     lists = {
-        name: nearest_items(features, NEIGHBOURS, items=items, treatment=treatment)
-        for name, treatment in SHOWN_AS.items()
+        f"treatment: {name}": nearest_items(features, NEIGHBOURS, items=items, treatment=name)
+        for name in TREATED
     }
     alike = [
         Alike(
