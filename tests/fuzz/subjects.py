@@ -22,7 +22,7 @@ def _without(*names: str) -> Callable[[Path], None]:
     return remove
 
 
-_no_vectors = _without("p/best/item-vectors.safetensors")
+_no_vectors = _without("p/best/item-vectors")
 EVALUATE = Verb(("evaluate", "r", "--no-report"), ("r", "d"), lambda f: digests(f / "r", "ranks-*"))
 RECOMMEND = Verb(("recommend", "r", "--user", "u1", "u2", "--form", "json"), ("r", "d"))
 HISTORY = Verb(("recommend", "r", "--history", "i3", "i5", "--form", "json"), ("r",))
@@ -84,7 +84,8 @@ READERS: dict[str, tuple[Verb, ...]] = {
     "q/last/model.safetensors": (PIXEL_RESUME,),
     "q/last/optimiser.safetensors": (PIXEL_RESUME,),
     "q/last/recommender.json": (PIXEL_RESUME,),
-    "p/best/item-vectors.safetensors": (PIXEL_RECOMMEND, PIXEL_EVALUATE),
+    "p/best/item-vectors/vectors.safetensors": (PIXEL_RECOMMEND, PIXEL_EVALUATE),
+    "p/best/item-vectors/features.json": (PIXEL_RECOMMEND,),
     "p/best/model.safetensors": (PIXEL_RECOMMEND, PIXEL_RECOMMEND_AFRESH),
     "p/best/recommender.json": (PIXEL_RECOMMEND, PIXEL_RECOMMEND_AFRESH),
     "p/run.json": (replace(PIXEL_REPORT, judge=no_results),),

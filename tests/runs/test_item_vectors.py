@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from items.backbones.conftest import TINY, shake
@@ -25,11 +26,13 @@ from pixelrec.batch import DatasetSpec
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import RequestError
+from pixelrec.features.feature_file import FeatureFile
 from pixelrec.images.pack import pack
 from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recommender import Catalogue, Recommender
-from pixelrec.runs.item_vectors import PARTIAL, WHOLE, cached_vectors
+from pixelrec.runs.item_vectors import FOLDER, kept_vectors
 
+DRAFT = f".{FOLDER}.draft"
 CHUNK = 10  # items that are encoded together
 PIXELS = {
     "name": "pixels",
@@ -40,7 +43,6 @@ PIXELS = {
     "cache": "never",
     "chunk": CHUNK,
 }
-IDS = {"name": "id_table", "width": 6}
 USERS = {"name": "sasrec", "heads": 2, "layers": 1}
 
 
@@ -82,9 +84,14 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
+def kept(recommender: Recommender, best: Path) -> torch.Tensor:
+    ids = pl.Series([f"i{n}" for n in range(recommender.spec.items)])
+    return kept_vectors(recommender, best, ids, {"kind": "run", "run": str(best.parent), "recipe": "tiny"})
+
+
 def ask(best: Path, spec: DatasetSpec | None) -> Catalogue:
     recommender = Recommender.from_pretrained(best, data=spec)
-    return recommender.catalogue(encoded=cached_vectors(recommender, best))
+    return recommender.catalogue(encoded=kept(recommender, best))
 
 
 def fresh(best: Path, spec: DatasetSpec) -> torch.Tensor:
@@ -98,7 +105,7 @@ def files(best: Path) -> set[str]:
 def test_they_are_encoded_once(best: Path, spec: DatasetSpec, encoded: list[int]) -> None:
     first = ask(best, spec)
     assert encoded == list(range(spec.items + 1))
-    assert files(best) == {WHOLE}
+    assert files(best) == {FOLDER}
     encoded.clear()
     second = ask(best, spec)
     assert encoded == [] and torch.equal(second.encoded, first.encoded)
@@ -115,12 +122,6 @@ def test_once_cached_they_need_no_data_set(best: Path, spec: DatasetSpec, encode
     assert torch.equal(ask(best, None).encoded, first.encoded) and encoded == []
 
 
-def test_a_cheap_encoder_has_no_file(tmp_path: Path, spec: DatasetSpec) -> None:
-    best = saved(tmp_path / "best", spec, IDS)
-    assert len(ask(best, spec).encoded) == spec.items + 1
-    assert files(best) == set()
-
-
 def test_one_expensive_encoder_of_several_is_enough(
     tmp_path: Path, spec: DatasetSpec, encoded: list[int]
 ) -> None:
@@ -129,8 +130,8 @@ def test_one_expensive_encoder_of_several_is_enough(
     best = saved(tmp_path / "best", spec, {"name": "joined", "width": 6, "parts": parts})
     first = ask(best, spec)
     encoded.clear()
-    assert torch.equal(ask(best, None).encoded, first.encoded)
-    assert files(best) == {WHOLE} and encoded == []
+    assert torch.equal(ask(best, None).encoded[1:], first.encoded[1:])
+    assert files(best) == {FOLDER} and encoded == []
 
 
 def interrupted(best: Path, spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
@@ -154,11 +155,11 @@ def test_it_continues_after_an_interruption(
     expected = fresh(best, spec)
     for done in (3, 2):  # and dies again
         interrupted(best, spec, monkeypatch, after=done)
-        assert files(best) == {PARTIAL}
+        assert files(best) == {DRAFT}
     encoded.clear()
     assert torch.equal(ask(best, spec).encoded, expected)
     assert encoded == list(range(5 * CHUNK, spec.items + 1))
-    assert files(best) == {WHOLE}
+    assert files(best) == {FOLDER}
 
 
 def test_a_row_that_was_cut_short_is_encoded_again(
@@ -166,47 +167,17 @@ def test_a_row_that_was_cut_short_is_encoded_again(
 ) -> None:
     expected = fresh(best, spec)
     interrupted(best, spec, monkeypatch, after=2)
-    os.truncate(best / PARTIAL, (best / PARTIAL).stat().st_size - 5)
-    encoded.clear()
-    interrupted(best, spec, monkeypatch, after=1)
-    assert encoded[0] == 2 * CHUNK - 1
+    rows = best / DRAFT / "new" / "vectors.safetensors"
+    os.truncate(rows, rows.stat().st_size - 5)
     encoded.clear()
     torch.testing.assert_close(ask(best, spec).encoded, expected)
-    assert encoded[0] == 3 * CHUNK - 1
+    assert encoded[0] == 2 * CHUNK - 1
 
 
-@pytest.mark.parametrize("left", [b"", b"{", b"\0" * 3000])
-def test_an_unreadable_partial_file_is_replaced(best: Path, spec: DatasetSpec, left: bytes) -> None:
-    (best / PARTIAL).write_bytes(left)
-    assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
-    assert files(best) == {WHOLE}
-
-
-def test_killed_before_the_last_step_it_encodes_nothing_again(
-    best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def dying(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    expected = fresh(best, spec)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("pixelrec.runs.item_vectors.write_tensors", dying)
-        ask(best, spec)
-    encoded.clear()
-    assert torch.equal(ask(best, spec).encoded, expected) and encoded == []
-    assert files(best) == {WHOLE}
-
-
-def test_a_partial_file_beside_the_whole_one_goes_unless_it_is_being_written(
-    best: Path, spec: DatasetSpec
-) -> None:
-    ask(best, spec)
-    with (best / PARTIAL).open("wb") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        ask(best, spec)
-        assert files(best) == {WHOLE, PARTIAL}
-    ask(best, spec)
-    assert files(best) == {WHOLE}
+def test_they_are_a_feature_file(best: Path, spec: DatasetSpec) -> None:
+    expected = ask(best, spec).encoded
+    found = FeatureFile.open(best / FOLDER)
+    assert found.ids[2] == "i2" and np.array_equal(found.vectors[2], expected[3]) and not expected[0].any()
 
 
 SCRIPT = """
@@ -215,7 +186,8 @@ import torch
 torch.set_num_threads(1)
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
-from pixelrec.runs.item_vectors import cached_vectors
+import polars as pl
+from pixelrec.runs.item_vectors import kept_vectors
 from pixelrec.recommender import Recommender
 import pixelrec.items.pixels as pixels
 
@@ -233,7 +205,8 @@ def dying(self, ids):
 pixels.PixelEncoder.load = dying
 from pathlib import Path
 recommender = Recommender.from_pretrained(best, data=data.spec(6, training_events(data)))
-cached_vectors(recommender, Path(best))
+ids = pl.Series([f"i{n}" for n in range(recommender.spec.items)])
+kept_vectors(recommender, Path(best), ids, {"kind": "run", "run": str(Path(best).parent), "recipe": "tiny"})
 """
 
 
@@ -296,29 +269,32 @@ def test_a_checkpoint_that_is_replaced_meanwhile_gets_no_vectors_of_the_old_one(
     expected = old.catalogue().encoded
     shutil.rmtree(best)
     saved(best, spec, PIXELS, seed=1)
-    assert torch.equal(cached_vectors(old, best), expected)
+    assert torch.equal(kept(old, best), expected)
     assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
-    (best / WHOLE).unlink()
+    shutil.rmtree(best / FOLDER)
     interrupted(best, spec, monkeypatch, after=4)
-    assert torch.equal(cached_vectors(old, best), expected)
+    assert torch.equal(kept(old, best), expected)
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "text", "bit", "shape", "name"])
-def test_a_damaged_file_is_replaced(best: Path, spec: DatasetSpec, encoded: list[int], damage: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("vectors.safetensors", "bit"),
+        ("vectors.safetensors", "cut"),
+        ("features.json", "bit"),
+        ("features.json", "gone"),
+        ("ids.parquet", "empty"),
+    ],
+)
+def test_a_damaged_file_is_replaced(
+    best: Path, spec: DatasetSpec, encoded: list[int], name: str, damage: str
+) -> None:
     expected = ask(best, spec).encoded
-    path, whole = best / WHOLE, (best / WHOLE).read_bytes()
-    damaged = {"empty": b"", "cut": whole[:-7], "text": b"once it was vectors " * 9}
-    damaged["bit"] = whole[:-1] + bytes([whole[-1] ^ 1])
+    path, whole = best / FOLDER / name, (best / FOLDER / name).read_bytes()
+    damaged = {"empty": b"", "cut": whole[:-7], "bit": whole[:-9] + bytes([whole[-9] ^ 64]) + whole[-8:]}
+    path.unlink()
     if damage in damaged:
         path.write_bytes(damaged[damage])
-    else:
-        from safetensors import safe_open
-        from safetensors.torch import save_file
-
-        with safe_open(path, "pt") as file:
-            about = file.metadata()
-        rows = expected[:-1] if damage == "shape" else expected
-        save_file({"vectors" if damage == "shape" else "rows": rows.clone()}, path, about)
     encoded.clear()
     assert torch.equal(ask(best, spec).encoded, expected)
     assert encoded == list(range(spec.items + 1))
@@ -330,26 +306,12 @@ def test_a_damaged_file_is_replaced(best: Path, spec: DatasetSpec, encoded: list
 def test_a_read_only_folder_changes_no_result(
     best: Path, spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = Path.open
+    def refused(self: Path, *_: Any, **__: Any) -> Any:
+        raise PermissionError(errno.EROFS, "Read-only file system", str(self))
 
-    def refused(self: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
-        if self.parent == best and mode != "r":
-            raise PermissionError(errno.EROFS, "Read-only file system", str(self))
-        return opened(self, mode, *rest, **more)
-
-    monkeypatch.setattr(Path, "open", refused)
+    monkeypatch.setattr(Path, "mkdir", refused)
     assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
     assert files(best) == set()
-
-
-def test_a_file_system_without_locks_changes_no_result(
-    best: Path, spec: DatasetSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", refused)
-    assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
 
 
 def test_a_full_disk_changes_no_result(best: Path, spec: DatasetSpec, encoded: list[int]) -> None:
@@ -358,11 +320,11 @@ def test_a_full_disk_changes_no_result(best: Path, spec: DatasetSpec, encoded: l
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (900, limits[1]))
     try:
-        found = cached_vectors(recommender, best)
+        found = kept(recommender, best)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert torch.equal(found, expected)
-    assert files(best) == {PARTIAL} and 0 < (best / PARTIAL).stat().st_size <= 900
+    assert files(best) == {DRAFT}
     encoded.clear()
     torch.testing.assert_close(ask(best, spec).encoded, expected)
     assert encoded[0] > 0, "it went on after what the disk had taken"
@@ -375,29 +337,12 @@ def test_two_at_once_get_the_same_result(best: Path, spec: DatasetSpec, encoded:
             assert torch.equal(found, expected)
     encoded.clear()
     assert torch.equal(ask(best, spec).encoded, expected) and encoded == []
-    assert files(best) == {WHOLE}
+    assert files(best) == {FOLDER}
 
 
 def test_while_another_process_writes_it_encodes_for_itself(best: Path, spec: DatasetSpec) -> None:
-    with (best / PARTIAL).open("a+b") as file:
-        file.write(b"its own")
-        file.flush()
+    (best / DRAFT).mkdir()
+    with (best / DRAFT / "lock").open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert torch.equal(ask(best, spec).encoded, fresh(best, spec))
-    assert (best / PARTIAL).read_bytes() == b"its own" and files(best) == {PARTIAL}
-
-
-def test_rows_that_another_process_has_just_written_are_not_encoded_again(
-    best: Path, spec: DatasetSpec, encoded: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flock, expected = fcntl.flock, fresh(best, spec)
-
-    def late(*words: Any) -> None:
-        monkeypatch.setattr(fcntl, "flock", flock)
-        ask(best, spec)
-        encoded.clear()
-        flock(*words)
-
-    monkeypatch.setattr(fcntl, "flock", late)
-    assert torch.equal(ask(best, spec).encoded, expected) and encoded == []
-    assert torch.equal(ask(best, spec).encoded, expected) and encoded == []
+        assert files(best) == {DRAFT}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -57,6 +58,13 @@ class FeatureWriter:
         self._file = path.open("r+b")
         self._file.truncate(len(self._head) + self.done * self._row_bytes)
         self._file.seek(0, 2)
+
+    def written(self) -> np.ndarray:
+        """The rows that are done."""
+        shape = (self.done, *self.shape[1:])
+        return np.fromfile(
+            self.folder / VECTORS, self.dtype, math.prod(shape), offset=len(self._head)
+        ).reshape(shape)
 
     def append(self, vectors: np.ndarray) -> None:
         """The next rows (k, W or k, R, W).

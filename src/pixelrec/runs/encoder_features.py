@@ -25,12 +25,7 @@ def extract_run(run: Run, dataset: Dataset, out: Path, *, dtype: str, overwrite:
     ids = dataset.item_ids
     reads = recommender.items.reads and dataset.covers.exists()
     pictures = PictureStore.open(dataset.covers).digests(ids.to_list()) if reads else None
-    origin = {
-        "kind": RUN,
-        "run": str(run.folder.resolve()),
-        "recipe": run.name,
-        "weights": recommender.digests["items"],
-    }
+    origin = {**run.origin, "weights": recommender.digests["items"]}
     with writing(
         out, ids, vectors.shape[1:], origin, pictures=pictures, dtype=dtype, overwrite=overwrite
     ) as writer:

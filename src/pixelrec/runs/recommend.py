@@ -280,7 +280,7 @@ def _trained(run: Run, own: Dataset | None, covers: Sequence[Path], on_progress:
 
 
 def _without_encoder(run: Run, own: Dataset | None) -> tuple[Recommender, Tensor | None]:
-    """The recommender and its item vectors, if they are cached: its item encoder is not loaded then."""
+    """The recommender and its item vectors, if they are kept: its item encoder is not loaded then."""
     best = run.demand_best()
     digest = read_description(best)["weights"].get("items", "")
     vectors = read_vectors(best, digest, run.about.get("pictures_fingerprint", ""))

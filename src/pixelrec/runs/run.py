@@ -39,6 +39,7 @@ from pixelrec.data.manifest import is_dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RunError
 from pixelrec.evaluation.ranker import TrainedRanker
+from pixelrec.features.feature_file import RUN
 from pixelrec.files.atomic import new_file, whole, write_text
 from pixelrec.files.checkpoint import read_description
 from pixelrec.files.digests import ids_digest
@@ -46,7 +47,7 @@ from pixelrec.files.table_file import read_table
 from pixelrec.numerics.precision import device_of
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.about import FORMAT, read_about
-from pixelrec.runs.item_vectors import cached_vectors
+from pixelrec.runs.item_vectors import kept_vectors
 from pixelrec.runs.machine import processor
 from pixelrec.runs.place import ITEMS, RECIPE, demand_new
 
@@ -247,12 +248,20 @@ class Run:
         return TrainedRanker(recommender, self.catalogue(recommender, on_progress))
 
     def catalogue(self, recommender: Recommender, on_progress: OnProgress = ignore) -> Catalogue:
-        """All items, encoded by the recommender of the best epoch; expensive vectors are cached there."""
+        """All items, encoded by the recommender of the best epoch; expensive vectors are kept there."""
         return recommender.catalogue(encoded=self.encoded(recommender, on_progress))
 
     def encoded(self, recommender: Recommender, on_progress: OnProgress = ignore) -> Tensor:
-        """Vectors (N + 1, D) of all items; where they are expensive, cached beside the best checkpoint."""
-        return cached_vectors(recommender, whole(self.folder / "best"), on_progress)
+        """Vectors (N + 1, D) of all items; where they are expensive, kept in the best checkpoint."""
+        if not recommender.items.expensive:
+            return recommender.encode_all()
+        ids = self.vocabulary["item_id"]
+        return kept_vectors(recommender, whole(self.folder / "best"), ids, self.origin, on_progress)
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """As the origin of feature files of its item vectors."""
+        return {"kind": RUN, "run": str(self.folder.resolve()), "recipe": self.name}
 
 
 def about_now(folder: Path, recipe: str, device: str, dataset: Dataset) -> dict[str, Any]:
