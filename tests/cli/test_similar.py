@@ -16,6 +16,9 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.features.feature_writer import writing
 from pixelrec.images.store import PictureStore
+from pixelrec.items.backbones.load import BackboneOptions
+from pixelrec.items.backbones.networks import NetworkConfig, make_network
+from pixelrec.items.extraction import vectors_of
 from pixelrec.runs.about import FORMAT, KEYS
 
 
@@ -139,6 +142,20 @@ def test_item_vectors_of_a_run_are_features(dataset: Dataset, tmp_path: Path) ->
     assert nearest["item_id"].item() == dataset.item_ids[3]
 
 
+def test_features_of_all_depths(dataset: Dataset, checkpoint: Path, tmp_path: Path) -> None:
+    """They train like any others, and a new picture gets its row."""
+    words = ["features", "extract", dataset.folder, "--source", checkpoint, "--size", 32]
+    words += ["--depths", "stem,2,last", "--out", tmp_path / "rows"]
+    assert main(list(map(str, words))) == 0
+    found = FeatureFile.open(tmp_path / "rows")
+    network = make_network(
+        NetworkConfig(str(checkpoint), options=BackboneOptions(size=32), depths=["stem", 2, "last"])
+    )
+    assert found.width == network.width and found.origin["network"]["depths"] == ["stem", 2, "last"]
+    files = [next((dataset.folder.parent / "world" / "covers").rglob(f"{dataset.item_ids[4]}.*"))]
+    np.testing.assert_allclose(vectors_of(files, found)[0], found.vectors[4], rtol=0, atol=1e-5)
+
+
 def test_an_index_says_its_recall(features: FeatureFile, dataset: Dataset, tmp_path: Path) -> None:
     pytest.importorskip("faiss", reason="FAISS is not installed")
     notes: list[str] = []
@@ -178,6 +195,7 @@ def imported(features: FeatureFile, tmp_path_factory: pytest.TempPathFactory) ->
         ("features inspect nowhere --data D", "nowhere: no such file or folder"),
         ("features inspect F --data D --page D", "page is 'D'; expected a file whose name ends in .html"),
         ("features extract D", "vectors of what? Give a network (--source) or a trained run (--run)"),
+        ("features extract D --source S --depths all --layer stem", "instead of --layer and --regions"),
         ("features import F", "--out is missing, and there is no data set for the features"),
         ("features extract nowhere --source x --out y", "nowhere"),
         ("features import nowhere --out y", "nowhere: no such file or folder"),

@@ -31,7 +31,12 @@ PARTS = {
     "items.name": "joined",
     "items.parts": {
         "ids": {"name": "id_table"},
-        "pixels": {k.removeprefix("items."): v for k, v in QUICK.items() if k.startswith("items.")},
+        "pixels": {
+            **{k.removeprefix("items."): v for k, v in QUICK.items() if k.startswith("items.")},
+            "trainable": "none",
+            "depths": "all",
+            "adapters": 3,
+        },
     },
 }
 JOINED = {k: v for k, v in QUICK.items() if not k.startswith("items.")} | PARTS | {"items.width": 16}

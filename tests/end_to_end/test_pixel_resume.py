@@ -25,7 +25,16 @@ STALE = {
     "training.batch_size": 100,
 }
 RUNS: dict[str, dict[str, Any]] = {
-    "resnet": {**RESNET, **STALE, "items.cache": "always", "items.norm": "items", "items.trainable": 2},
+    "resnet": {
+        **RESNET,
+        **STALE,
+        "items.cache": "always",
+        "items.norm": "items",
+        "items.trainable": 1,
+        "items.depths": "all",
+        "items.adapters": 3,
+        "items.unit": True,
+    },
     "clip": {
         **USERS,
         **STALE,

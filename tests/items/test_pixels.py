@@ -23,10 +23,12 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import ImageError, PixelrecError, RecipeError, RequestError
 from pixelrec.features.control import exchanged
+from pixelrec.features.treatment import items_with_events
 from pixelrec.images.store import PictureStore
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.clip_resnet import Architecture, CLIPResNet, CLIPResNetConfig, ModifiedResNet
 from pixelrec.items.backbones.cnnf import CNNF
+from pixelrec.items.backbones.deep import Deep
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.load import BackboneOptions
 from pixelrec.items.backbones.networks import NetworkConfig, make_network
@@ -301,6 +303,79 @@ def test_losses_and_gradients_are_the_same_from_the_cache(
     assert expected.keys() == found.keys()
     everything = (torch.cat([g.flatten() for g in some.values()]) for some in (found, expected))
     assert_near(*everything, 1e-4 if dtype != "bf16" else 0.1)
+
+
+DEEP: dict[str, Any] = {"depths": "all", "trainable": "none", "unit": True}
+
+
+def deep(spec: DatasetSpec, network: str = "resnet", **config: Any) -> PixelEncoder:
+    return made(spec, Deep(tiny(network), "all"), **{**DEEP, **config})
+
+
+@pytest.mark.parametrize("network", ["clip", "resnet"])
+def test_rows_of_all_depths_are_the_same_whatever_the_way(
+    spec: DatasetSpec, tmp_path: Path, network: str
+) -> None:
+    """From pictures or the cache, in batches of any size, as an item or as a new cover."""
+    words: dict[str, Any] = {"cache": "always", "cache_dtype": "fp32", "cache_folder": str(tmp_path)}
+    cached = deep(spec, network, adapters=3, **words)
+    cached.prepare(LINES.append)
+    torch.nn.init.normal_(cached.project.adapters.up[0].weight)  # type: ignore[union-attr, arg-type]
+    assert isinstance(cached.feed, CacheFeed) and cached.feed.row_bytes == 4 * cached.backbone.width
+    fresh = deep(spec, network, adapters=3)
+    fresh.load_state_dict(cached.state_dict())
+    ids = list(range(1, spec.items + 1))
+    with torch.no_grad():
+        expected = cached(items_of(cached, [0, *ids]))
+        assert torch.allclose(expected[1:].norm(dim=1), torch.ones(len(ids)))
+        for size in (1, 7, 64):
+            batches = [ids[start : start + size] for start in range(0, len(ids), size)]
+            for encoder in (cached, fresh):
+                found = torch.cat([encoder(items_of(encoder, some)) for some in batches])
+                torch.testing.assert_close(found, expected[1:], rtol=0, atol=2e-6)
+        pictures = fresh.pictures.read(np.array(ids[:9]))
+        torch.testing.assert_close(fresh.unseen(pictures), expected[1:10], rtol=0, atol=2e-6)
+
+
+def test_rows_are_standardised_over_items_with_training_events(spec: DatasetSpec) -> None:
+    assert spec.history is not None
+    encoder = deep(spec, adapters=3)
+    encoder.prepare(LINES.append)
+    with_events = np.flatnonzero(items_with_events(spec.history, spec.items))
+    with torch.no_grad():
+        rows = encoder.backbone(encoder.backbone.input.normalise(encoder.pictures.read(with_events)))
+        standardised = encoder.project.norm(rows)
+    assert len(with_events) < spec.items
+    torch.testing.assert_close(standardised.mean(0), torch.zeros(rows.shape[1]), rtol=0, atol=1e-4)
+    varies = rows.std(0) > 1e-4
+    assert varies.sum() > 50
+    deviations = standardised.std(0, correction=0)[varies]
+    torch.testing.assert_close(deviations, torch.ones(len(deviations)), rtol=0, atol=1e-3)
+
+
+def test_only_the_head_and_adapters_over_frozen_rows_are_trained(spec: DatasetSpec) -> None:
+    with_adapters, without = deep(spec, adapters=3).train(), deep(spec).train()
+    without.load_state_dict(with_adapters.state_dict(), strict=False)
+    items = items_of(without, list(range(9)))
+    assert torch.equal(with_adapters(items), without(items)), "they start as no correction"
+    for up in with_adapters.project.adapters.up:  # type: ignore[union-attr]
+        torch.nn.init.normal_(up.weight)  # type: ignore[arg-type]
+    found = gradients(with_adapters, with_adapters(items))
+    own = {f"project.{name}" for name, _ in with_adapters.project.named_parameters()}
+    assert found.keys() == own and all(gradient.any() for gradient in found.values())
+
+
+def test_blocks_below_rows_are_trained_from_the_cache(spec: DatasetSpec, tmp_path: Path) -> None:
+    words: dict[str, Any] = {"trainable": 1, "norm": "none"}
+    fresh = deep(spec, **words)
+    cached = deep(spec, cache="always", cache_dtype="fp32", cache_folder=str(tmp_path), **words)
+    cached.load_state_dict(fresh.state_dict())
+    cached.prepare(LINES.append)
+    assert isinstance(cached.feed, CacheFeed)
+    expected, found = (gradients(e, e(items_of(e, [0, 3, 1, 60]))) for e in (fresh.eval(), cached.eval()))
+    assert expected.keys() == found.keys() and any(".blocks.4." in name for name in found)
+    for name in expected:
+        assert_near(found[name], expected[name], 1e-3)
 
 
 def assert_near(found: Tensor, expected: Tensor, share: float) -> None:

@@ -45,6 +45,8 @@ def extract_features(
     revision: str | None = None,
     layer: str = "features",
     regions: bool = False,
+    depths: str | None = None,
+    spread: bool = True,
     pooling: str | None = None,
     size: int | None = None,
     dtype: FeatureDtype = "float32",
@@ -65,6 +67,9 @@ def extract_features(
         revision: branch, tag or commit on the hub.
         layer: features (the pooled output of the network), stem, "block N" or "stage N".
         regions: a vector for each position of the layer's map instead of their mean.
+        depths: instead of one layer, the means of several side by side: all (stem and each block), or some
+            with commas between, such as stem,3,7,last.
+        spread: with depths, also the standard deviations over positions.
         pooling: tokens, mean, cls or pooler; by default that of the family's paper.
         size: side of a picture in pixels; by default that of pretraining.
         dtype: type of the stored numbers.
@@ -80,9 +85,12 @@ def extract_features(
     place = _place(out, data, str(named))
     if run is not None:
         given = {"family": family, "revision": revision, "pooling": pooling, "size": size, "chunk": chunk}
+        given |= {"depths": depths}
         if unused := next((name for name, value in given.items() if value is not None), None):
             raise RequestError(f"--{unused} is of a network given by --source; leave it out with --run")
         return _extract_run(run, data, place, dtype, overwrite)
+    if depths is not None and (layer != "features" or regions):
+        raise RequestError("--depths are read instead of --layer and --regions; leave those out")
     from pixelrec.batch import DatasetSpec
     from pixelrec.items.backbones.load import BackboneOptions
     from pixelrec.items.backbones.networks import NetworkConfig, make_network
@@ -99,7 +107,8 @@ def extract_features(
     pictures.demand_packed(size)  # before a network is downloaded
     # The network checks the pooling.
     options = BackboneOptions(pooling, size)  # type: ignore[arg-type]
-    network = make_network(NetworkConfig(source, family, True, revision, {}, options)).eval()
+    config = NetworkConfig(source, family, True, revision, options=options, depths=depths, spread=spread)
+    network = make_network(config).eval()
     with shown_on(console):
         return extract(
             Layer(network.to(device_of("auto")), layer, regions),

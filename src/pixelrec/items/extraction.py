@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from math import isqrt
 from pathlib import Path
 from typing import Any, final
 
@@ -23,6 +22,7 @@ from pixelrec.images.covers import read_loose
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.load import BackboneOptions
 from pixelrec.items.backbones.networks import NetworkConfig, make_network
+from pixelrec.items.backbones.pooling import positions_of
 from pixelrec.items.chunks import pictures_at_once
 from pixelrec.items.pictures import Pictures
 
@@ -105,14 +105,8 @@ class Layer:
         """Of states n, W; n, T, W of tokens; or n, C, H, W of maps."""
         if states.dim() == 2:
             return states
-        positions = states.flatten(2).transpose(1, 2) if states.dim() == 4 else _patches(states)
+        positions = positions_of(states)
         return positions if self.regions else positions.mean(1)
-
-
-def _patches(tokens: Tensor) -> Tensor:
-    """The tokens of patches, which form a square, without class or register tokens in front of them."""
-    extra = tokens.shape[1] - isqrt(tokens.shape[1]) ** 2
-    return tokens[:, extra:]
 
 
 def extract(
@@ -193,7 +187,15 @@ def _layer_of(features: FeatureFile) -> Layer:
     commit = Provenance(origin["source"], origin["revision"]).commit
     pooling, size, *_ = _pictures_taken(described)
     options = BackboneOptions(pooling, size)
-    config = NetworkConfig(origin["source"], described["family"], True, commit, {}, options)
+    config = NetworkConfig(
+        origin["source"],
+        described["family"],
+        True,
+        commit,
+        options=options,
+        depths=described.get("depths"),
+        spread=described.get("spread", True),
+    )
     try:
         network = make_network(config).eval()
     except RecipeError as error:

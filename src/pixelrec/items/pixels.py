@@ -19,9 +19,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.choices import Control, Fit, Precision
-from pixelrec.errors import RequestError
+from pixelrec.errors import RecipeError, RequestError
+from pixelrec.features.treatment import items_with_events
 from pixelrec.hyperparameters import Width
 from pixelrec.images.store import PictureStore
+from pixelrec.items.adapters import Adapters
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.load import Attention, BackboneOptions, Statistics
 from pixelrec.items.backbones.networks import NetworkConfig, make_network, rebuild_network
@@ -46,6 +48,7 @@ from pixelrec.numerics.precision import emulation_line, is_bf16
 CATALOGUE_BYTES = 256 << 20  # loaded together when the catalogue is encoded
 MEASURED = 8  # pictures passed once to measure the memory of their activations
 FITTED_ON = 1024  # items whose features standardisation and first batch statistics are fitted to
+ROWS_FITTED_ON = 16_384  # with depths, of the items with training events
 BatchNorms = Literal["auto", "batch", "fixed"]
 
 
@@ -69,12 +72,17 @@ class PixelEncoder(AbstractItemEncoder):
         batch_norms: batch norms of the trained part: normalise by the batch, or stay fixed at their
             pretrained statistics; auto: fixed if the network is pretrained.
         lora: rank of trained low-rank corrections to the frozen blocks; 0 for none.
+        depths: depths of the network whose means over positions are the features, in place of its own: all
+            (the stem and each block), or a list of stem, numbers of blocks from 1, and last (its features).
+        spread: with depths, also the standard deviations over positions.
+        adapters: with depths, width of the trained bottleneck of each; 0 for none.
         width: D, the width of an item vector.
         norm: normalisation of the features before the projection: none, layer, or items (standardised over
             the catalogue).
         activation: activation after the projection.
         init: initial weights of the projection: small (vectors start as those of an id table do) or
             xavier_normal.
+        unit: divide each item vector by its length.
         chunk: pictures that pass through the network together; by default as many as suit the network and
             the device, but 128 if batch norms normalise by the batch.
         keep_activations: pictures of a batch whose activations are kept for the backward pass; those of the
@@ -106,10 +114,14 @@ class PixelEncoder(AbstractItemEncoder):
         trainable: int | str = 2,
         batch_norms: BatchNorms = "auto",
         lora: Annotated[int, Interval(ge=0, le=10_000)] = 0,
+        depths: str | list[Any] | None = None,
+        spread: bool = True,
+        adapters: Annotated[int, Interval(ge=0, le=10_000)] = 0,
         width: Width = 128,
         norm: Norm = "items",
         activation: Activation = "none",
         init: ProjectionInit = "small",
+        unit: bool = False,
         chunk: Annotated[int, Interval(ge=1, le=1_000_000)] | None = None,
         keep_activations: Annotated[int, Interval(ge=0, le=1_000_000_000)] | None = None,
         recompute: bool = False,
@@ -130,7 +142,9 @@ class PixelEncoder(AbstractItemEncoder):
                 size = PictureStore.open(spec.covers).size
             options = BackboneOptions(pooling, size, statistics, attention)
             network = make_network(
-                NetworkConfig(source, family, pretrained, revision, sizes or {}, options, frozen_pool)
+                NetworkConfig(
+                    source, family, pretrained, revision, sizes or {}, options, frozen_pool, depths, spread
+                )
             )
         self.fit: Fit = "stretch"
         if spec.covers is not None:
@@ -144,7 +158,11 @@ class PixelEncoder(AbstractItemEncoder):
             self.constant = min(self.constant, 1)
             add_lora(network, lora)
         network.recompute = recompute
-        self.project = Projection(network.width, width, activation, norm, init)
+        if adapters and depths is None:
+            raise RecipeError(f"items.adapters is {adapters}, and is for items.depths; set that to all")
+        side = Adapters(network.widths, width, adapters) if adapters else None
+        self.project = Projection(network.width, width, activation, norm, init, side, unit)
+        self._deep = depths is not None
         self.width, self.precision = width, precision
         self._pinned = revision is not None
         self._chunk_option, self._keep_option = chunk, keep_activations
@@ -186,8 +204,7 @@ class PixelEncoder(AbstractItemEncoder):
         Batch norms without statistics get their first ones: otherwise the catalogue would be encoded with
         other statistics than in training for the first batches.
         """
-        count, found = self.pictures.count, []
-        numbers = np.linspace(1, count, min(count, FITTED_ON)).astype(np.int64)
+        found, numbers = [], self._fitted_on()
         with first_statistics(self.backbone):
             for some in np.array_split(numbers, -(-len(numbers) // self.chunk)):
                 payload = {name: tensor.to(self.device) for name, tensor in self.feed.load(some).items()}
@@ -195,6 +212,15 @@ class PixelEncoder(AbstractItemEncoder):
                     states = self.feed.states(payload, slice(None))
                     found.append(self._features(states).to(self._dtype))
         return torch.cat(found)
+
+    def _fitted_on(self) -> np.ndarray:
+        """Item numbers, spread evenly. Rows of all depths are short, and thousands of numbers are fitted."""
+        history = self.pictures.spec.history
+        if not self._deep or history is None:
+            among, most = np.arange(1, self.pictures.count + 1), FITTED_ON
+        else:
+            among, most = np.flatnonzero(items_with_events(history, self.pictures.count)), ROWS_FITTED_ON
+        return among[np.linspace(1, len(among), min(len(among), most)).astype(np.int64) - 1]
 
     def load(self, ids: np.ndarray) -> Payload:
         """`rows`: the n of `ids` (U) that are items; and the payload of the feed for them."""

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelrec.items.adapters import Adapters
+
 Activation = Literal["relu", "none"]
 Norm = Literal["none", "layer", "items"]
 ProjectionInit = Literal["small", "xavier_normal"]
@@ -54,7 +56,8 @@ class Projection(nn.Module):
 
     The norm comes before the linear layer: none; layer norm; or items: see `Standardised`. Biases start at 0,
     weights at N(0, 0.02 / √W), so that normalised features give vectors of the size of an id table's, or
-    Xavier normal. The published benchmark (arXiv 2309.06789) has no norm, Xavier normal and a ReLU.
+    Xavier normal. The published benchmark (arXiv 2309.06789) has no norm, Xavier normal and a ReLU. Adapters
+    correct the result from the normalised features; `unit` then divides it by its length.
     """
 
     def __init__(
@@ -64,11 +67,13 @@ class Projection(nn.Module):
         activation: Activation = "none",
         norm: Norm = "items",
         init: ProjectionInit = "small",
+        adapters: Adapters | None = None,
+        unit: bool = False,
     ) -> None:
         super().__init__()
         self.norm: nn.Module = {"layer": nn.LayerNorm, "items": Standardised}.get(norm, nn.Identity)(inner)
         self.linear = nn.Linear(inner, width)
-        self.activation = activation
+        self.activation, self.adapters, self.unit = activation, adapters, unit
         if init == "xavier_normal":
             nn.init.xavier_normal_(self.linear.weight)
         else:
@@ -82,7 +87,11 @@ class Projection(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """B, W or B, T, W → B, D."""
-        x = self.linear(self.norm(features))
+        normalised = self.norm(features)
+        x = self.linear(normalised)
         if self.activation == "relu":
             x = F.relu(x)
-        return x.mean(1) if x.dim() == 3 else x
+        x = x.mean(1) if x.dim() == 3 else x
+        if self.adapters is not None:
+            x = self.adapters(normalised, x)
+        return F.normalize(x, dim=-1) if self.unit else x

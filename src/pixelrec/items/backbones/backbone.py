@@ -93,6 +93,11 @@ class AbstractBackbone(nn.Module, ABC):
         """W, the width of the features."""
         return self.measurement.shapes[-1][-1]
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The features' numbers from each depth that is read."""
+        return (self.width,)
+
     def freeze(self, trainable: str) -> None:
         """Train only the parts given by `trainable` (see `depth`); the parts below stay in eval mode."""
         self.boundary = boundary_of(trainable, blocks=len(self.blocks), stages=self.stages)
@@ -132,11 +137,14 @@ class AbstractBackbone(nn.Module, ABC):
 
     def _run(self, x: Tensor, start: int, stop: int) -> Tensor:
         for part in self.parts[start:stop]:
-            # A frozen part may have trained corrections.
-            trained = any(parameter.requires_grad for parameter in part.parameters())
-            again = self.recompute and torch.is_grad_enabled() and trained
-            x = recomputed(part, x) if again else part(x)
+            x = self._through(part, x)
         return x
+
+    def _through(self, part: nn.Module, x: Tensor) -> Tensor:
+        # A frozen part may have trained corrections.
+        trained = any(parameter.requires_grad for parameter in part.parameters())
+        again = self.recompute and torch.is_grad_enabled() and trained
+        return recomputed(part, x) if again else part(x)
 
     def state_shape(self, boundary: int) -> tuple[int, ...]:
         """The shape of one picture's state at the boundary."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pixelrec.errors import RecipeError, nearest
@@ -17,6 +17,7 @@ from pixelrec.items.backbones.clip_resnet import (
     rebuild_clip_resnet,
 )
 from pixelrec.items.backbones.cnnf import CNNF
+from pixelrec.items.backbones.deep import LAST, Deep, Depths
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.load import (
     Attention,
@@ -44,11 +45,28 @@ class NetworkConfig:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     options: BackboneOptions = field(default_factory=BackboneOptions)
     frozen_pool: bool = False
+    depths: Depths | None = None
+    spread: bool = True
 
 
 def make_network(config: NetworkConfig) -> AbstractBackbone:
     """The network of a recipe, in fp32 and eval mode; `RecipeError` for unsuitable options."""
     keep_freed_memory()
+    if config.depths is None:
+        if not config.spread:
+            raise RecipeError("items.spread is false, and would have no effect without items.depths")
+        return _whole(config)
+    options = config.options
+    if LAST not in config.depths and options.pooling not in (None, "mean"):
+        why = f"items.depths has no {LAST}, the features that are pooled so"
+        _demand_unset("items.pooling", options.pooling, why)
+    if options.pooling is None and config.family != CNN_F:
+        # All tokens of the last block are read; the class token's pooling would compute only that one.
+        options = replace(options, pooling="mean")
+    return Deep(_whole(replace(config, options=options)), config.depths, spread=config.spread)
+
+
+def _whole(config: NetworkConfig) -> AbstractBackbone:
     if config.family is not None and config.family not in NETWORKS:
         raise RecipeError(f"items.family is {config.family!r}; {nearest(config.family, NETWORKS)}")
     file = config.source is not None and as_path(config.source).suffix in _WEIGHT_FILES
@@ -80,6 +98,9 @@ def make_network(config: NetworkConfig) -> AbstractBackbone:
 def rebuild_network(described: Mapping[str, Any], attention: Attention = "auto") -> AbstractBackbone:
     """The network of a `describe`, with random weights to be replaced by saved ones."""
     keep_freed_memory()
+    if "depths" in described:
+        inner = {word: value for word, value in described.items() if word not in ("depths", "spread")}
+        return Deep(rebuild_network(inner, attention), described["depths"], spread=described["spread"])
     if described["family"] == CLIP_RESNET:
         return rebuild_clip_resnet(described)
     if described["family"] == CNN_F:

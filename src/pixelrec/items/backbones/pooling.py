@@ -12,6 +12,7 @@ T counts the tokens or positions of a picture, W is the width of the network.
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import Literal, TypeAlias, final, get_args
 
 from torch import Tensor, nn
@@ -44,6 +45,17 @@ class MapToTokens(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x.flatten(2).transpose(1, 2)
+
+
+def positions_of(state: Tensor) -> Tensor:
+    """B, R, C of a map B, C, H, H or of tokens B, T, C, of which only patches, in a square, have a position.
+
+    Class and register tokens are in front of them.
+    """
+    if state.dim() == 4:
+        return state.flatten(2).transpose(1, 2)
+    extra = state.shape[1] - isqrt(state.shape[1]) ** 2
+    return state[:, extra:]
 
 
 def pooled(tokens: nn.Module, pooling: Pooling, pooler: nn.Module | None) -> nn.Module:
