@@ -189,6 +189,11 @@ class Batch(Moves):
     log_q: Tensor | None = None  # S
     adjustment: Tensor | None = None  # B, T
 
+    @property
+    def size(self) -> int:
+        """B."""
+        return len(self.target)
+
 
 @dataclass(frozen=True)
 class Scores(Moves):

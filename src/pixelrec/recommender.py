@@ -82,13 +82,21 @@ class Recommender(nn.Module):
             )
         _demand_regions(items["name"], users["name"])
 
+    def over(self, encoder: AbstractItemEncoder) -> Self:
+        """A recommender with another item encoder of the same width, and this user model and scoring."""
+        made = type(self)(**self.recipe, spec=self.spec, encoder=encoder)
+        made.users, made.scoring = self.users, self.scoring
+        return made
+
     def forward(self, batch: Batch) -> Scores:
         """Scores of the batch's real targets and of their negatives.
 
         If the whole catalogue competes, or a sample with known log-Q, its log-sum-exp is the score of one
         negative, which is all that a softmax needs.
         """
-        table = self.users.refine(self._table(batch.items))  # U + V, D and perhaps more rows
+        table = self.users.refine(
+            self.scoring.inputs(self._table(batch.items))
+        )  # U + V, D and perhaps more rows
         vectors = self.users(table, self._encoded(batch.events))  # M, D
         real = Packing.of(batch.target != 0)
         targets = real.pack(batch.target)  # M
@@ -187,7 +195,7 @@ class Recommender(nn.Module):
             self._demand_open()
             encoded = torch.cat([encoded, unseen.to(encoded)])
         with self._evaluating():
-            table = self.users.refine(encoded)
+            table = self.users.refine(self.scoring.inputs(encoded))
             return Catalogue(encoded, table, at_least_fp32(self.scoring.items(table[: len(encoded)])))
 
     @torch.no_grad()

@@ -6,6 +6,7 @@ from io import StringIO
 
 from rich.console import Console
 
+from pixelrec.training.epoch_lines import TRAINING
 from pixelrec.training.journal import EpochBar
 from pixelrec.training.state import Progress
 
@@ -13,7 +14,7 @@ from pixelrec.training.state import Progress
 def test_the_loss_is_shown_once_it_is_known() -> None:
     screen = StringIO()
     console = Console(file=screen, width=100, force_terminal=True, color_system=None)
-    bar = EpochBar(console, Progress(), epochs=2, batches=3)
+    bar = EpochBar(console, TRAINING, Progress(), epochs=2, batches=3)
 
     def shown() -> str:
         screen.truncate(screen.seek(0))

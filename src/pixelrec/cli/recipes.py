@@ -93,7 +93,7 @@ def _needs(row: Mapping[str, Any]) -> str:
 
 
 def _short(about: str) -> str:
-    return about if len(about) <= 42 else about.partition(";")[0]
+    return about if len(about) <= 40 else about.partition(";")[0]
 
 
 def _published(names: Sequence[str]) -> list[str]:

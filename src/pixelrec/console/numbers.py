@@ -45,5 +45,5 @@ def with_prefix(number: float, unit: str = "B") -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """1 seed, 2,000 seeds."""
-    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
+    """1 seed, 2,000 seeds, 2 passes."""
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"

@@ -6,33 +6,99 @@ and a run stopped in the middle of an epoch resumes with the next batch.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import final
+from typing import Generic, TypeVar, final
 
 import numpy as np
 import torch
 
-from pixelrec.batch import Batch, Events, Items, LoadRegions, Payload, Regions
+from pixelrec.batch import Batch, Events, Items, LoadRegions, Moves, Payload, Regions
 from pixelrec.data.sampling import AbstractNegatives
 from pixelrec.data.views import Reader
 
+T = TypeVar("T", bound=Moves)
+
+
+class AbstractBatcher(ABC, Generic[T]):
+    """Batches of shuffled rows, the same for the same seed.
+
+    Args:
+        rows: number of rows of an epoch.
+        batch_size: B, rows per batch and process.
+        threads: number of batches built ahead; 0 builds each on demand.
+        spare: number of finished batches that may wait besides, so that a slow one delays no step.
+        pinned: whether batches lie in page-locked memory.
+        process, processes: this process takes every `processes`-th row.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        threads: int = 1,
+        spare: int = 1,
+        pinned: bool = False,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.rows, self.batch_size, self.seed = rows, batch_size, seed
+        self.threads, self.spare, self.pinned = threads, spare, pinned
+        self.process, self.processes = process, processes
+
+    @abstractmethod
+    def build(self, epoch: int, number: int, index: np.ndarray) -> T:
+        """Batch `number` of an epoch, from the rows of `index` (B)."""
+
+    def __len__(self) -> int:
+        """Batches per epoch, the same in every process. A single leftover row joins the batch before it.
+
+        A batch of one has no variance, which batch norm needs.
+        """
+        rows = -(-self.rows // self.processes)
+        return max(min(rows, 1), -(-(rows - 1) // self.batch_size))
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[T]:
+        """The batches of an epoch in order, from number `first` on."""
+        order = self._order(epoch)
+        cuts = [k * self.batch_size for k in range(len(self))] + [len(order)]
+        tasks = ((epoch, k, order[cuts[k] : cuts[k + 1]]) for k in range(first, len(self)))
+        if self.threads == 0:
+            yield from (self.build(*task) for task in tasks)
+            return
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="batcher") as pool:
+            ahead: deque[Future[T]] = deque()
+            try:
+                for task in tasks:
+                    ahead.append(pool.submit(self.build, *task))
+                    if len(ahead) > self.threads + self.spare:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for waiting in ahead:
+                    waiting.cancel()
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """The rows of this process. All get the same number: a remainder is filled up with repeated rows."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.rows)
+        even = -(-len(order) // self.processes) * self.processes
+        return np.resize(order, even)[self.process :: self.processes]
+
 
 @final
-class Batcher:
-    """Batches of shuffled rows, the same for the same seed.
+class Batcher(AbstractBatcher[Batch]):
+    """Batches of training events; the last options are as in `AbstractBatcher`.
 
     Args:
         load: of the item encoder: item numbers U → payload.
         load_regions: of the item encoder, if the user model needs the regions of histories.
         items: N, the size of the catalogue.
         whole_catalogue: the table of every batch holds all items (a model that propagates over all of them).
-        batch_size: B, rows per batch and process.
-        threads: number of batches built ahead; 0 builds each on demand.
-        spare: number of finished batches that may wait besides, so that a slow one delays no step.
-        pinned: whether batches lie in page-locked memory.
-        process, processes: this process takes every `processes`-th row.
     """
 
     def __init__(
@@ -55,51 +121,22 @@ class Batcher:
         self.reader, self.negatives, self.load, self.items = reader, negatives, load, items
         self.load_regions = load_regions
         self.whole_catalogue = whole_catalogue or negatives.whole_catalogue
-        self.batch_size, self.seed = batch_size, seed
-        self.threads, self.spare, self.pinned = threads, spare, pinned
-        self.process, self.processes = process, processes
-
-    def __len__(self) -> int:
-        """Batches per epoch, the same in every process. A single leftover row joins the batch before it.
-
-        A batch of one has no variance, which batch norm needs.
-        """
-        rows = -(-len(self.reader) // self.processes)
-        return max(min(rows, 1), -(-(rows - 1) // self.batch_size))
-
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch in order, from number `first` on."""
-        order = self._order(epoch)
-        cuts = [k * self.batch_size for k in range(len(self))] + [len(order)]
-        tasks = ((epoch, k, order[cuts[k] : cuts[k + 1]]) for k in range(first, len(self)))
-        if self.threads == 0:
-            yield from (self.build(*task) for task in tasks)
-            return
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="batcher") as pool:
-            ahead: deque[Future[Batch]] = deque()
-            try:
-                for task in tasks:
-                    ahead.append(pool.submit(self.build, *task))
-                    if len(ahead) > self.threads + self.spare:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                for waiting in ahead:
-                    waiting.cancel()
-
-    def _order(self, epoch: int) -> np.ndarray:
-        """The rows of this process. All get the same number: a remainder is filled up with repeated rows."""
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.reader))
-        even = -(-len(order) // self.processes) * self.processes
-        return np.resize(order, even)[self.process :: self.processes]
+        super().__init__(
+            len(reader),
+            batch_size=batch_size,
+            seed=seed,
+            threads=threads,
+            spare=spare,
+            pinned=pinned,
+            process=process,
+            processes=processes,
+        )
 
     def _generator(self, epoch: int, number: int) -> np.random.Generator:
         # From 1: (seed, epoch, 0, 0) would repeat the stream of (seed, epoch), which shuffles the rows.
         return np.random.default_rng((self.seed, epoch, number + 1, self.process))
 
     def build(self, epoch: int, number: int, index: np.ndarray) -> Batch:
-        """Batch `number` of an epoch, from the rows of `index` (B)."""
         rng = self._generator(epoch, number)
         rows = self.reader.read(index, rng)
         drawn = self.negatives.draw(rows, rng)

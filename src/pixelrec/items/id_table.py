@@ -22,6 +22,8 @@ class IdTable(AbstractItemEncoder):
             (within ±1/√D), or uniform_by_rows (within ±1/√(rows + 1)).
     """
 
+    has_content = False
+
     def __init__(self, spec: DatasetSpec, *, width: Width = 128, init: Init = "normal") -> None:
         super().__init__()
         self.width = width

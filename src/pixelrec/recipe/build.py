@@ -12,7 +12,7 @@ from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.errors import RecipeError
 from pixelrec.items.id_table import IdTable
-from pixelrec.recipe.recipe import Recipe
+from pixelrec.recipe.recipe import Recipe, resolve
 from pixelrec.recommender import Recommender, without_name
 from pixelrec.training.loop import Loss
 from pixelrec.training.losses import LOSSES
@@ -23,6 +23,18 @@ def build_recommender(
 ) -> Recommender:
     """The recommender; `described` comes from a checkpoint and replaces the sources of the item encoder."""
     return Recommender(recipe["items"], recipe["users"], recipe["scoring"], spec, described)
+
+
+def rows_recipe(recipe: Recipe, width: int) -> Recipe:
+    """The recipe of the id table that the item encoder of `recipe`, of this width, is fitted to."""
+    negatives = {word: value for word, value in recipe["negatives"].items() if word != "bank"}
+    sections = {
+        "items": {"name": "id_table", "width": width},
+        "negatives": negatives,
+        "fit": {**recipe["fit"], "passes": 0},
+        "training": {**recipe["training"], "epochs": recipe.fit.rows, "warm_start": None},
+    }
+    return resolve(f"{recipe.name}, rows", {**recipe.config, **sections}, {})
 
 
 def try_user_model(recipe: Recipe) -> None:

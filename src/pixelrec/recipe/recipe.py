@@ -18,7 +18,7 @@ from pixelrec.recipe.yaml_text import LARGEST, read_yaml, write_yaml
 
 if TYPE_CHECKING:
     from pixelrec.choices import Control
-    from pixelrec.training.config import TrainingConfig
+    from pixelrec.training.config import FitConfig, TrainingConfig
 
 SHIPPED = files("pixelrec") / "recipe" / "shipped"
 
@@ -53,6 +53,12 @@ class Recipe:
         """The recipe with this control of all item content; None if its items have none, as of ids."""
         keys = controls(self.config)
         return resolve(self.name, self.values, dict.fromkeys(keys, control)) if keys else None
+
+    @property
+    def fit(self) -> FitConfig:
+        from pixelrec.training.config import FitConfig
+
+        return FitConfig(**self.config["fit"])
 
     @property
     def values(self) -> dict[str, Any]:

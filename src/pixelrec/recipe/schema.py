@@ -240,6 +240,11 @@ def _check_together(config: Mapping[str, Any]) -> None:
         raise RecipeError(
             "training.batch_size is 1, but users.towers normalise over a batch; expected at least 2"
         )
+    if config["fit"]["passes"] and not config["scoring"].get("unit_items"):
+        raise RecipeError(
+            f"fit.passes is {config['fit']['passes']}, and a fit by the cosine leaves the length of item "
+            "vectors open; set scoring.name cosine and scoring.unit_items true"
+        )
     overlap, length = config["windowing"]["overlap"], config["length"]
     if not 0 <= overlap <= length or (overlap >= 1 and overlap != int(overlap)):
         raise RecipeError(

@@ -9,7 +9,8 @@ from typing import Any
 
 from pixelrec.errors import RecipeError, similar
 
-OWN = ("windowing", "optimiser", "training")  # sections without a class to choose: their options are known
+# Sections without a class to choose: their options are known.
+OWN = ("windowing", "optimiser", "fit", "training")
 SECTIONS = ("items", "users", "scoring", "negatives", "loss", *OWN)
 TOP = ("about", "seed", "length", "published")
 FEW = 8  # known words that one line can list
@@ -50,9 +51,14 @@ _NOTES = {"training.device": ", which is auto (a GPU where there is one) or cpu"
 def plain_sections() -> dict[str, type]:
     """The sections of `OWN`, each with the class of its options; none of them loads PyTorch."""
     from pixelrec.data.views import Windowing
-    from pixelrec.training.config import OptimiserConfig, TrainingConfig
+    from pixelrec.training.config import FitConfig, OptimiserConfig, TrainingConfig
 
-    return {"windowing": Windowing, "optimiser": OptimiserConfig, "training": TrainingConfig}
+    return {
+        "windowing": Windowing,
+        "optimiser": OptimiserConfig,
+        "fit": FitConfig,
+        "training": TrainingConfig,
+    }
 
 
 def demand_known(values: Mapping[str, Any], overrides: Iterable[str]) -> None:
@@ -61,9 +67,10 @@ def demand_known(values: Mapping[str, Any], overrides: Iterable[str]) -> None:
     for key in map(str, [*values, *overrides, *inner]):
         section, _, word = key.partition(".")
         strange = section not in (*SECTIONS, *TOP) or (section in TOP[:-1] and word)
-        if strange or (section in OWN and _MEANT.get(word, key) != key):
+        own = _own_options() if section in OWN else frozenset()
+        if strange or (section in OWN and key not in own and _MEANT.get(word, key) != key):
             raise RecipeError(f"unknown key {key!r}; {hint(key, ())}")
-        if section in OWN and word and f"{section}.{word.partition('.')[0]}" not in (own := _own_options()):
+        if section in OWN and word and f"{section}.{word.partition('.')[0]}" not in own:
             raise RecipeError(f"unknown key {key!r}; {hint(key, sorted({*own, *_OTHER_NAMES}))}")
 
 

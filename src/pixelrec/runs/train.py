@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -18,20 +18,25 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import DataError, RecipeError, StoppedError, memory_explained
 from pixelrec.evaluation.metrics import metrics
-from pixelrec.files.atomic import recover
-from pixelrec.files.checkpoint import read_description
+from pixelrec.files.atomic import recover, whole
+from pixelrec.files.checkpoint import read_description, read_weights
+from pixelrec.items.stored_vectors import StoredVectors
 from pixelrec.numerics.precision import emulation_line
-from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
+from pixelrec.recipe.build import build_batcher, build_loss, build_recommender, rows_recipe
 from pixelrec.recipe.recipe import Recipe
 from pixelrec.runs.evaluate import cases_of
+from pixelrec.runs.fitted import FIT, ROWS, SETTLE, fit_items, over_stored_vectors, rows_of, store_vectors
 from pixelrec.runs.place import claimed, training_lock
 from pixelrec.runs.run import Run, new_folder
-from pixelrec.runs.validate import sharded_catalogue, validate
+from pixelrec.runs.stage import run_stage
+from pixelrec.runs.validate import validate
 from pixelrec.runs.warm_start import WarmStart, start_from
 from pixelrec.training.config import OptimiserConfig
-from pixelrec.training.interruption import Interruption
-from pixelrec.training.journal import JOURNAL, Journal, rows_until
-from pixelrec.training.loop import Parts, demand_position, fit, validate_start
+from pixelrec.training.epoch_lines import TRAINING
+from pixelrec.training.first_loss import chance, far_from_chance
+from pixelrec.training.fitting import COSINE
+from pixelrec.training.journal import JOURNAL, read_journal, rows_until
+from pixelrec.training.loop import Parts, demand_position
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
 from pixelrec.training.state import Progress, load_state
@@ -57,7 +62,7 @@ def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Co
                 folder, recipe, dataset, reads=items.reads, described=items.describe(), start=origin
             )
         )
-        return _train(parts, run, Progress(), console)
+        return _train(parts, run, Progress(), console, dataset, start)
 
 
 @memory_explained(f"start again with {SMALLER}; training.warm_start takes over what this run has learnt")
@@ -73,10 +78,16 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
             recover(run.folder / name, None)  # also where nothing is left to train, which would write them
         state = load_state(run.folder / "last")
         if state is None:  # it was killed before it saved any
-            start = WarmStart.of_run(run)
-            parts = build_parts(run.recipe, dataset, processes, start.described if start else None)
+            begun = whole(run.folder / FIT / "last")  # of the fit, if that has
+            start = None if begun.exists() else WarmStart.of_run(run)
+            described = start.described if start else None
+            if begun.exists():
+                described = read_description(begun).get("described")
+            parts = build_parts(run.recipe, dataset, processes, described)
+            if begun.exists():
+                parts.saved.load_state_dict(read_weights(begun))
             _prepare(parts, console, start, dataset)
-            return _train(parts, run, Progress(), console)
+            return _train(parts, run, Progress(), console, dataset, start)
         if state.progress.finished:
             if processes.leads:
                 best = state.progress.best_epoch or "the start"
@@ -86,33 +97,64 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
         described = read_description(state.folder).get("described")
         parts = build_parts(run.recipe, dataset, processes, described)
         demand_position(parts, state)
-        state.restore(parts.recommender, parts.optimiser, processes.index, processes.count)
+        state.restore(parts.saved, parts.optimiser, processes.index, processes.count)
         _prepare(parts, console, None, dataset)
-        return _train(parts, run, state.progress, console)
+        return _train(parts, run, state.progress, console, dataset)
 
 
-def _train(parts: Parts, run: Run, progress: Progress, console: Console) -> Run:
-    journal = None
-    if parts.processes.leads:
-        journal = Journal(run.folder, progress.validated, parts.config.monitor, console)
+def _train(
+    parts: Parts,
+    run: Run,
+    progress: Progress,
+    console: Console,
+    dataset: Dataset,
+    start: WarmStart | None = None,
+) -> Run:
     how = f"continue with: pixelrec train --resume {quote(str(run.folder))}"
+    fits, seconds = run.recipe.fit.passes > 0, 0.0
     try:
-        if (parts.config.warm_start or parts.config.epochs == 0) and progress.best is None:
-            validate_start(parts, run.folder, journal, progress)
-        if parts.batcher.negatives.bank and parts.recommender.bank is None:
-            parts.recommender.bank = sharded_catalogue(parts.recommender, parts.processes).encoded
-        with Interruption() as interruption:
-            fit(parts, run.folder, journal, progress, interruption)
+        if fits:
+            if progress.best is None:
+                seconds = _fit(parts, run, dataset, console, start, how)
+            assert parts.saved.bank is not None, "of the fitted encoder, or restored"
+            parts.recommender.items = StoredVectors(parts.saved.bank)
+        from_start = bool(fits or parts.config.warm_start or parts.config.epochs == 0)
+        run_stage(parts, run.folder, progress, console, how, from_start=from_start, seconds=seconds)
     except KeyboardInterrupt as interrupt:
         raise StoppedError.by(interrupt, how) from None
-    finally:
-        if journal is not None:
-            journal.close()
-    parts.processes.wait()  # a process that exits early would break the connection of the others
-    if not progress.finished:
-        # Without a signal of its own, this process stopped because another one got one.
-        raise StoppedError(interruption.signal or signal.SIGTERM, how)
     return run
+
+
+def _fit(
+    parts: Parts, run: Run, dataset: Dataset, console: Console, start: WarmStart | None, how: str
+) -> float:
+    """Trains rows, unless `start` has some, and fits the item encoder to them; the seconds of both."""
+    fitted = parts.processes.from_leader(lambda: (run.folder / FIT / "last").exists())
+    rows = None
+    if not fitted:
+        if start is None:
+            start = WarmStart.of_rows(_rows(parts, run, dataset, console, how), run.recipe)
+            line = start_from(start, parts.saved, dataset)
+            if parts.processes.leads:
+                say(line, console)
+        rows = rows_of(start, parts.saved.items.width, dataset)
+    fit_items(parts, run, rows, dataset, console, how)
+    store_vectors(parts, run.recipe["seed"])
+    monitors = {ROWS: run.recipe.training.monitor, FIT: COSINE}
+    journals = [read_journal(run.folder / name / JOURNAL, monitor) for name, monitor in monitors.items()]
+    return float(sum(row["seconds"] for rows in journals for row in rows))
+
+
+def _rows(parts: Parts, run: Run, dataset: Dataset, console: Console, how: str) -> Run:
+    """The run of the id table, which is a run like any other, in a folder of this one."""
+    folder = run.folder / ROWS
+    begun = parts.processes.from_leader(lambda: (folder / "run.json").exists())
+    try:
+        if begun:
+            return resume_run(Run.open(folder), dataset, console)
+        return train_recipe(rows_recipe(run.recipe, parts.saved.items.width), dataset, folder, console)
+    except StoppedError as stopped:
+        raise StoppedError(stopped.signal, how) from None
 
 
 def build_parts(
@@ -129,7 +171,8 @@ def build_parts(
     histories = training_events(dataset)
     spec = dataset.spec(recipe["length"], histories)
     torch.manual_seed(recipe["seed"])
-    recommender = build_recommender(recipe, spec, described).to(processes.device)
+    saved = build_recommender(recipe, spec, described).to(processes.device)
+    recommender = over_stored_vectors(saved) if recipe.fit.passes else saved
     loss = build_loss(recipe)
     batcher = build_batcher(
         recipe,
@@ -150,18 +193,25 @@ def build_parts(
     if (monitor := recipe.training.monitor) not in known:
         raise RecipeError(f"training.monitor is {monitor!r}; expected one of {', '.join(known)}")
     config = OptimiserConfig(**recipe["optimiser"])
+    training = recipe.training
+    if not any(parameter.requires_grad for parameter in recommender.parameters()):
+        training = replace(training, epochs=0)  # a mean of fitted vectors, for example
     optimiser = Optimiser(recommender, config, config.is_lazy(processes.device.type, processes.count))
     # Dropout differs between processes; weights must not.
     torch.manual_seed(recipe["seed"] * processes.count + processes.index)
     return Parts(
         recommender,
+        saved,
         processes.wrapped(recommender),
         batcher,
         loss,
         optimiser,
         lambda trained: validate(trained, cases, processes, bank),
         processes,
-        recipe.training,
+        training,
+        bank,
+        lambda batch, first: far_from_chance(first, chance(loss, batch, spec.items), recommender),
+        SETTLE if recipe.fit.passes else TRAINING,
     )
 
 
@@ -173,8 +223,10 @@ def _prepare(parts: Parts, console: Console, start: WarmStart | None, dataset: D
             say(line, console)
 
     if start is not None:
-        on_leader(start_from(start, parts.recommender, dataset))
+        if start.recipe.fit.passes:
+            rows_of(start, parts.saved.items.width, dataset)  # refused before anything is written
+        on_leader(start_from(start, parts.saved, dataset))
     if line := emulation_line(parts.config.precision, parts.processes.device):
         on_leader(f"training: {line}")
-    parts.recommender.items.prepare(on_leader)
-    parts.processes.share_buffers(parts.recommender)
+    parts.saved.items.prepare(on_leader)
+    parts.processes.share_buffers(parts.saved)

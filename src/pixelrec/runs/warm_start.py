@@ -87,6 +87,11 @@ class WarmStart:
             raise RunError(f"{recorded['run']} has other best weights now, {unsaved}: train again")
         return start
 
+    @classmethod
+    def of_rows(cls, run: Run, recipe: Recipe) -> Self:
+        """The start of the training of `recipe` from its own id table."""
+        return cls(run, recipe, *read_hashed_weights(run.demand_best()))
+
     @property
     def origin(self) -> dict[str, str]:
         return {"run": str(self.run.folder.resolve()), "sha256": self.sha256}
@@ -117,7 +122,7 @@ def start_from(start: WarmStart, recommender: Recommender, dataset: Dataset) -> 
     own = recommender.state_dict()
     tables = {f"{name}.weight" for name, m in recommender.named_modules() if isinstance(m, EmbeddingTable)}
     by_item = {name for name in tables if name.startswith("items.")}
-    here, there = _shared_items(dataset, start.run)
+    here, there = shared_items(dataset, start.run)
     same_users = start.run.about["data_fingerprint"] == dataset.fingerprint
 
     def fits(name: str) -> bool:
@@ -136,7 +141,7 @@ def start_from(start: WarmStart, recommender: Recommender, dataset: Dataset) -> 
     fitting = [name for name in names if fits(name)]
     missing = [name for name in names if name not in fitting]
     _demand_whole_encoders(start, recommender, set(fitting))
-    if not fitting:
+    if not fitting and not start.recipe.fit.passes:  # which takes the rows, at least
         raise _nothing_fits(start, missing)
     notes = [f"{len(fitting)} of {len(names)} tensors"]
     for name in fitting:
@@ -186,7 +191,7 @@ def _demand_whole_encoders(start: WarmStart, recommender: Recommender, fitting: 
             )
 
 
-def _shared_items(dataset: Dataset, run: Run) -> tuple[Tensor, Tensor]:
+def shared_items(dataset: Dataset, run: Run) -> tuple[Tensor, Tensor]:
     """Numbers of the items of both data sets: here and there."""
     ids, known = dataset.item_ids, run.vocabulary["item_id"]
     here = pl.DataFrame({"id": ids, "here": range(1, len(ids) + 1)})

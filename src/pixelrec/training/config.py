@@ -52,6 +52,39 @@ class TrainingConfig:
     warm_start: str | None = None
 
 
+@dataclass(frozen=True)
+class FitConfig:
+    """The choices of a recipe that fits its item encoder to the rows of an id table, in three stages.
+
+    First an id table is trained in place of the item encoder. Then the encoder is fitted to its rows, by the
+    cosine. Last, the user model is trained over the vectors of the encoder, which stay as they are.
+
+    Args:
+        passes: passes of the fit over the items with training events; 0 trains the item encoder together with
+            the user model instead.
+        rows: epochs of the id table; where training.warm_start names a run over ids, its rows are used.
+        batch_size: items per step and process.
+        held_out: fraction of the items that is left out, and whose cosine picks the best pass.
+        weight: k of the weight n / (n + k) of an item with n training events.
+        learning_rate: peak rate of the fit, which falls to 0; halved, with a new start, if nothing is learnt.
+        backbone_learning_rate: peak rate of picture networks.
+        weight_decay: decay of all parameters.
+        warmup: steps over which the learning rate rises.
+        clip: the largest joint norm of all gradients; 0 never clips.
+    """
+
+    passes: Annotated[int, Interval(ge=0, le=1_000_000)] = 0
+    rows: Annotated[int, Interval(ge=1, le=1_000_000)] = 10
+    batch_size: Annotated[int, Interval(ge=2, le=100_000_000)] = 32
+    held_out: Annotated[float, Interval(ge=0.001, le=0.9)] = 0.1
+    weight: Annotated[float, Interval(ge=0, le=1e9)] = 10.0
+    learning_rate: LearningRate = 3e-3
+    backbone_learning_rate: LearningRate | None = None
+    weight_decay: WeightDecay = 0.1
+    warmup: Annotated[int, Interval(ge=0, le=1_000_000_000)] = 30
+    clip: Annotated[float, Interval(ge=0, le=1e9)] = 1.0
+
+
 class GroupConfig(TypedDict, total=False):
     """The rate and the decay of some parameters."""
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from pixelrec.console.progress import ProgressLine
 from pixelrec.errors import RunError
 from pixelrec.files.atomic import write_text
+from pixelrec.training.epoch_lines import Words
 from pixelrec.training.state import Progress
 
 JOURNAL = "metrics.jsonl"
@@ -97,8 +98,10 @@ def _row(line: str, needed: Sequence[str]) -> dict[str, Any] | None:
 class EpochBar:
     """Loss, windows per second and time left of an epoch; drawn only on a terminal."""
 
-    def __init__(self, console: Console | None, progress: Progress, epochs: int, batches: int) -> None:
-        title = f"epoch {progress.epoch + 1}/{epochs}"
+    def __init__(
+        self, console: Console | None, words: Words, progress: Progress, epochs: int, batches: int
+    ) -> None:
+        title, self.rows = f"{words.epoch} {progress.epoch + 1}/{epochs}", f"{words.row}s/s"
         self.line = ProgressLine(title, batches, console or Console(quiet=True), done=progress.batch)
         self.started, self.windows = perf_counter(), 0
 
@@ -113,5 +116,5 @@ class EpochBar:
         """A batch is done; `loss` is the mean so far, or none before the first was read."""
         self.windows += windows
         if self.line.shown:
-            rate = f"{self.windows / max(perf_counter() - self.started, 1e-9):,.0f} windows/s"
+            rate = f"{self.windows / max(perf_counter() - self.started, 1e-9):,.0f} {self.rows}"
             self.line.advance(rate if loss is None else f"loss {loss:.4f}  {rate}")

@@ -8,30 +8,31 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 
-from pixelrec.batch import Batch, Scores
 from pixelrec.console.numbers import percent
 from pixelrec.console.progress import activity
 from pixelrec.console.terminal import say
-from pixelrec.data.batcher import Batcher
+from pixelrec.data.batcher import AbstractBatcher
 from pixelrec.errors import DivergedError, RunError
 from pixelrec.files.atomic import new_folder
 from pixelrec.numerics.precision import is_bf16
 from pixelrec.recommender import Recommender
 from pixelrec.training.config import Schedule, TrainingConfig
-from pixelrec.training.epoch_lines import announcement, epoch_line, summary
-from pixelrec.training.first_loss import chance, far_from_chance
+from pixelrec.training.epoch_lines import TRAINING, Words, announcement, epoch_line, summary
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import EpochBar, Journal
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
 from pixelrec.training.state import Progress, State, random_state, resumable, save_state
 
-Loss = Callable[[Scores], Tensor]
+Loss = Callable[[Any], Tensor]
+"""Of the scores of a batch, or what else the trained module returns."""
+FirstLoss = Callable[[Any, float], "str | None"]
+"""A batch and its loss → a warning, if that is far from chance."""
 READ_EVERY = 16  # losses left on an accelerator before they are read, because each reading waits for it
 AGREE_EVERY = 16  # steps between two agreements of several processes, at most
 GO_ON, SAVE, STOP = range(3)
@@ -49,13 +50,18 @@ class Parts:
     """All that takes part in training. `validate` is called after every epoch, in every process."""
 
     recommender: Recommender
-    module: nn.Module  # the recommender, wrapped so that processes average their gradients
-    batcher: Batcher
+    saved: Recommender  # by checkpoints; the same one, unless that is trained over stored item vectors
+    module: nn.Module  # what is called, wrapped so that processes average their gradients
+    batcher: AbstractBatcher[Any]
     loss: Loss
     optimiser: Optimiser
     validate: Callable[[Recommender], Validation]
     processes: Processes
     config: TrainingConfig
+    bank: bool = False  # whether batches have negatives from the bank of the recommender
+    first_loss: FirstLoss = lambda *_: None
+    words: Words = TRAINING
+    probe: int = 0  # epochs after which training ends unless one was better than the start; 0: goes on
 
 
 @final
@@ -118,11 +124,7 @@ def fit(
     # Several processes validate together: one of them cannot leave.
     skippable = interruption.at_once if parts.processes.count == 1 else nullcontext
     if journal is not None and not progress.finished:
-        windows = len(parts.batcher.reader)
-        say(
-            announcement(parts.config.epochs, windows, parts.config.patience, parts.config.monitor),
-            journal.console,
-        )
+        say(announcement(parts.words, parts.config, parts.batcher.rows), journal.console)
     while not progress.finished:
         if not train_epoch(parts, run, journal, progress, watch):
             break
@@ -145,17 +147,17 @@ def train_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Prog
     device, total = parts.processes.device, len(parts.batcher)
     started = perf_counter() - progress.seconds
     unread: list[tuple[int, Tensor]] = []
-    with EpochBar(journal and journal.console, progress, parts.config.epochs, total) as bar:
+    with EpochBar(journal and journal.console, parts.words, progress, parts.config.epochs, total) as bar:
         for batch in parts.batcher.epoch(progress.epoch, progress.batch):
             batch = batch.to(device, non_blocking=True)
             loss = train_batch(parts, batch, progress.batch)
             if progress.epoch == progress.batch == 0:
                 _compare_with_chance(parts, batch, loss, journal)
-            unread.append((len(batch.target), loss))
+            unread.append((batch.size, loss))
             progress.batch += 1
             if len(unread) >= (1 if device.type == "cpu" else READ_EVERY):
                 _read_losses(unread, progress)
-            bar.advance(progress.mean_loss, len(batch.target))
+            bar.advance(progress.mean_loss, batch.size)
             if progress.batch == total or not is_step(parts, progress.batch):
                 continue
             if (action := watch.after_step()) != GO_ON:
@@ -170,19 +172,18 @@ def train_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Prog
     return True
 
 
-def _compare_with_chance(parts: Parts, batch: Batch, loss: Tensor, journal: Journal | None) -> None:
-    by_chance = chance(parts.loss, batch, parts.recommender.spec.items)
-    warning = far_from_chance(float(loss), by_chance, parts.recommender)
+def _compare_with_chance(parts: Parts, batch: Any, loss: Tensor, journal: Journal | None) -> None:
+    warning = parts.first_loss(batch, float(loss))
     if warning is not None and journal is not None:
         say(warning, journal.console)
 
 
-def train_batch(parts: Parts, batch: Batch, number: int) -> Tensor:
+def train_batch(parts: Parts, batch: Any, number: int) -> Tensor:
     """Adds the gradients of batch `number` of the epoch, and steps once enough are summed; the loss."""
     device, ends = parts.processes.device, is_step(parts, number + 1)
     with nullcontext() if ends else parts.processes.without_averaging(parts.module):
         with torch.autocast(device.type, torch.bfloat16, enabled=is_bf16(parts.config.precision, device)):
-            scores: Scores = parts.module(batch)
+            scores = parts.module(batch)
         loss = parts.loss(scores)
         most = parts.config.accumulate  # the last step of an epoch may sum fewer batches
         (loss / min(most, len(parts.batcher) - number // most * most)).backward()
@@ -236,15 +237,20 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
     unread.clear()
 
 
-def validate_start(parts: Parts, run: Path, journal: Journal | None, progress: Progress) -> None:
-    """Records the weights before the first step as epoch 0: the best until an epoch is better."""
+def validate_start(
+    parts: Parts, run: Path, journal: Journal | None, progress: Progress, seconds: float, least: float
+) -> None:
+    """Records the weights before the first step as epoch 0: the best until an epoch is better.
+
+    seconds: spent on them, in earlier stages. least: of the metric that makes an epoch better in any case.
+    """
     metrics = parts.validate(parts.recommender).metrics
     monitor = parts.config.monitor
-    progress.best, progress.best_epoch = metrics[monitor], 0
+    progress.best, progress.best_epoch = max(metrics[monitor], least), 0
     progress.finished = parts.config.epochs == 0
     if journal is not None:
         save_best(parts, run)
-        journal.write({"epoch": 0, "seconds": 0.0, **metrics})
+        journal.write({"epoch": 0, "seconds": round(seconds, 3), **metrics})
     save(parts, run, progress)
     if journal is not None:
         say(f"start      {monitor} {percent(metrics[monitor])} % before the first step", journal.console)
@@ -262,7 +268,7 @@ def end_epoch(
         "loss": progress.mean_loss or 0.0,
         "lr_factor": lr_factor_at(parts, parts.optimiser.steps - 1),
         "seconds": seconds,
-        "windows_per_second": round(windows / max(seconds, 1e-3), 1),
+        f"{parts.words.row}s_per_second": round(windows / max(seconds, 1e-3), 1),
         "validation_seconds": round(validation.seconds, 3),
         "encoding_seconds": round(validation.encoding_seconds, 3),
         **validation.metrics,
@@ -270,7 +276,8 @@ def end_epoch(
     better = progress.best is None or value > progress.best
     progress.next_epoch(value, better)
     out_of_patience = bool(config.patience) and progress.epoch - progress.best_epoch >= config.patience
-    progress.finished = progress.epoch >= config.epochs or out_of_patience
+    dead = 0 < parts.probe <= progress.epoch and progress.best_epoch == 0
+    progress.finished = progress.epoch >= config.epochs or out_of_patience or dead
     if journal is not None:
         if better:
             save_best(parts, run)
@@ -278,22 +285,22 @@ def end_epoch(
     save(parts, run, progress)
     if journal is not None:  # what is said may be lost, so it comes last
         epochs = progress.epoch if progress.finished else config.epochs
-        say(epoch_line(journal.rows, config.monitor, epochs, better=better), journal.console)
+        say(epoch_line(parts.words, journal.rows, config.monitor, epochs, better=better), journal.console)
         if progress.finished:
-            encodes = parts.recommender.items.expensive
-            say(summary(journal.rows, config.monitor, progress.best_epoch, encodes=encodes), journal.console)
+            encodes, best = parts.recommender.items.expensive, progress.best_epoch
+            say(summary(parts.words, journal.rows, config.monitor, best, encodes=encodes), journal.console)
 
 
 def save_best(parts: Parts, run: Path) -> None:
     """Replaces `best` by the present weights."""
     best = run / "best"
     with new_folder(best, RunError, remedy=resumable(best)) as folder:
-        parts.recommender.save(folder)
+        parts.saved.save(folder)
 
 
 def save(parts: Parts, run: Path, progress: Progress) -> None:
     """Replaces `last` by the present state."""
     random = parts.processes.gather_objects(random_state())
     if parts.processes.leads:
-        save_state(run / "last", parts.recommender, parts.optimiser, progress, random)
+        save_state(run / "last", parts.saved, parts.optimiser, progress, random)
     parts.processes.wait()

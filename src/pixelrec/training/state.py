@@ -38,6 +38,7 @@ class Progress:
     best: float | None = None  # of the monitored metric
     best_epoch: int = 0  # 0: nothing is better than the weights that training started from
     finished: bool = False  # all epochs done, or stopped early
+    rate: float = 1.0  # of the peak rates, which a fit halves where nothing is learnt
 
     @property
     def mean_loss(self) -> float | None:
@@ -79,12 +80,18 @@ class State:
             RuntimeError
         ) as error:  # torch names every tensor that is missing, unexpected or of another shape
             raise RunError(f"{self.folder}: its weights do not fit the recipe, which was changed") from error
-        if (self.folder / BANK).exists():
-            recommender.bank = read_tensors(self.folder / BANK)["vectors"].to(recommender.device)
+        if (bank := self.bank) is not None:
+            recommender.bank = bank.to(recommender.device)
         optimiser.load(self.moments, self.steps)
         torch.set_rng_state(self.random[f"{process}.cpu"])
         if f"{process}.cuda" in self.random and torch.cuda.is_available():
             torch.cuda.set_rng_state(self.random[f"{process}.cuda"])
+
+    @property
+    def bank(self) -> Tensor | None:
+        """Vectors of the catalogue, N + 1, D."""
+        path = self.folder / BANK
+        return read_tensors(path)["vectors"] if path.exists() else None
 
 
 def random_state() -> dict[str, Tensor]:

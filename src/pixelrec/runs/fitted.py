@@ -1,0 +1,124 @@
+"""The fit of an item encoder to the rows of a trained id table."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from pixelrec.console.numbers import plural
+from pixelrec.console.terminal import say
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.sampling import item_counts
+from pixelrec.data.split import training_events
+from pixelrec.errors import RecipeError, RunError
+from pixelrec.files.atomic import recover
+from pixelrec.files.checkpoint import read_weights
+from pixelrec.items.stored_vectors import StoredVectors
+from pixelrec.recommender import Recommender
+from pixelrec.runs.run import Run
+from pixelrec.runs.stage import run_stage
+from pixelrec.runs.validate import sharded_catalogue
+from pixelrec.runs.warm_start import WarmStart, shared_items
+from pixelrec.training.epoch_lines import Words
+from pixelrec.training.fitting import FEW_EVENTS, LEARNT, LEAST_RATE, Teacher, fit_parts
+from pixelrec.training.loop import Parts, demand_position
+from pixelrec.training.state import Progress, load_state
+
+ROWS, FIT = "rows", "fit"  # folders in that of the run
+SETTLE = Words(
+    "settling", "epoch", "window", "windows, parts of histories, over the fitted vectors", "validation"
+)
+_TABLE = "items.rows.weight"
+
+
+def over_stored_vectors(recommender: Recommender) -> Recommender:
+    """The recommender that trains over vectors of items which do not change; they are put in later."""
+    if not recommender.items.has_content:
+        raise RecipeError(
+            f"items.name is {recommender.recipe['items']['name']}, whose vectors do not come from content: "
+            "there is nothing to fit; use pixels or features, or fit.passes 0"
+        )
+    if recommender.users.needs_regions:
+        name = recommender.recipe["users"]["name"]
+        raise RecipeError(f"{name} reads regions of items, which no row of an id table has; use fit.passes 0")
+    return recommender.over(StoredVectors(torch.zeros(1, recommender.items.width)).to(recommender.device))
+
+
+def rows_of(start: WarmStart, width: int, dataset: Dataset) -> Tensor:
+    """The rows of a run over ids (N + 1, D), in the order of `dataset`; zeros for items that it lacks."""
+    table = start.tensors.get(_TABLE)
+    if table is None or table.shape[1] != width:
+        found = "no id table" if table is None else f"rows of width {table.shape[1]}"
+        raise RunError(
+            f"training.warm_start: {start.run.folder} has {found}, and fit.passes needs rows of width "
+            f"{width}; start from a run over ids of that items.width"
+        )
+    here, there = shared_items(dataset, start.run)
+    rows = torch.zeros(dataset.items + 1, width)
+    rows[here] = table[there].float()
+    return rows
+
+
+def fit_items(
+    parts: Parts, run: Run, rows: Tensor | None, dataset: Dataset, console: Console, how: str
+) -> None:
+    """Fits the item encoder to `rows` (N + 1, D), or goes on with that after an interruption."""
+    folder, config, seed = run.folder / FIT, run.recipe.fit, run.recipe["seed"]
+    saved, processes = parts.saved, parts.processes
+    state = load_state(folder / "last")
+    vectors = rows if state is None else state.bank
+    assert vectors is not None, "the state of a fit holds the rows"
+    counts = item_counts(training_events(dataset), dataset.items)
+    teacher = Teacher.of(vectors, counts, config, seed)
+    saved.bank = vectors.to(processes.device)  # `last` keeps it
+    progress = Progress() if state is None else state.progress
+    if processes.leads:
+        folder.mkdir(exist_ok=True)
+        recover(folder / "best", None)
+        if state is None:
+            _warn(counts, console)
+    while True:
+        torch.manual_seed(seed * processes.count + processes.index)
+        fitting = fit_parts(parts, teacher, config, seed, progress.rate)
+        if state is not None:
+            demand_position(fitting, state)
+            state.restore(saved, fitting.optimiser, processes.index, processes.count)
+        least = LEARNT if fitting.probe else -1.0
+        run_stage(fitting, folder, progress, console, how, from_start=True, least=least)
+        saved.load_state_dict(read_weights(folder / "best"))
+        if progress.best is not None and progress.best > LEARNT:
+            return
+        last = progress.rate <= LEAST_RATE
+        if processes.leads:
+            say(_dead(config.learning_rate * progress.rate, progress.epoch, last=last), console)
+        if last:
+            return
+        progress, state = Progress(rate=progress.rate / 2), None
+
+
+def store_vectors(parts: Parts, seed: int) -> None:
+    """Encodes the catalogue once; from then on, these are the vectors of items."""
+    saved, processes = parts.saved, parts.processes
+    saved.bank = sharded_catalogue(saved, processes).encoded
+    torch.manual_seed(seed * processes.count + processes.index)
+
+
+def _warn(counts: np.ndarray, console: Console) -> None:
+    """Says that rows of few events know little."""
+    taken = counts[1:][counts[1:] > 0]
+    if (mean := taken.mean()) < FEW_EVENTS:
+        say(
+            f"warning    {mean:.1f} training events per item: below {FEW_EVENTS}, fitting to rows has not "
+            "been seen to help; a frozen network, such as sasrec-mobilenet, is the safer choice",
+            console,
+        )
+
+
+def _dead(rate: float, passes: int, *, last: bool) -> str:
+    mend = "no rate helped, so the rows may be noise" if last else "it starts again at half of it"
+    return (
+        f"fit        the cosine of held-out items is below {LEARNT:g} after {plural(passes, 'pass')} at rate "
+        f"{rate:.1e}: {mend}"
+    )

@@ -1,0 +1,157 @@
+"""The fit of an item encoder to known vectors of items, such as the rows of a trained id table.
+
+Each item is seen once a pass, where end-to-end training sees it in every batch that it occurs in. Some items
+are held out: the encoder is compared with their vectors after every pass.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Self, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pixelrec.data.item_batcher import ItemBatch, ItemBatcher
+from pixelrec.errors import DataError
+from pixelrec.items.encoder import AbstractItemEncoder
+from pixelrec.numerics.precision import at_least_fp32
+from pixelrec.recommender import Recommender
+from pixelrec.training.config import FitConfig, OptimiserConfig, TrainingConfig
+from pixelrec.training.epoch_lines import Words
+from pixelrec.training.loop import Parts, Validation
+from pixelrec.training.optimiser import Optimiser
+from pixelrec.training.processes import Processes
+
+COSINE = "cosine"
+LEARNT = 0.2  # cosine of held-out items; below it after the probe, a smaller rate is tried
+LEAST_RATE = 1 / 8  # of the recipe's; at this one the fit goes on whatever the cosine is
+FEW_EVENTS = 10  # of an item on average: below it, a gain from fitting to rows has not been seen
+WORDS = Words("fit", "pass", "item", "items with training events", "held-out items")
+
+
+@final
+@dataclass(frozen=True)
+class Teacher:
+    """Vectors that an item encoder is fitted to, and the items that they are known of.
+
+    Args:
+        vectors: N + 1, D.
+        weights: N + 1: n / (n + k) of items with n training events.
+        fitted, held_out: int64: item numbers.
+    """
+
+    vectors: Tensor
+    weights: Tensor
+    fitted: np.ndarray
+    held_out: np.ndarray
+
+    @classmethod
+    def of(cls, vectors: Tensor, counts: np.ndarray, config: FitConfig, seed: int) -> Self:
+        """vectors: N + 1, D; zeros where there is none. counts: training events, int64[N + 1]."""
+        known = np.flatnonzero((counts > 0) & vectors.any(1).numpy())
+        shuffled = np.random.default_rng((seed, len(known))).permutation(known)
+        held_out = max(1, round(config.held_out * len(known)))
+        if len(known) - held_out < 2:
+            raise DataError(
+                f"{len(known)} items have training events and a row to fit to; expected at least 3: train "
+                "without fit.passes"
+            )
+        weights = torch.from_numpy(counts / np.maximum(counts + config.weight, 1)).float()
+        return cls(vectors, weights, np.sort(shuffled[held_out:]), np.sort(shuffled[:held_out]))
+
+
+@final
+class ItemFit(nn.Module):
+    """Cosines of encoded items with known vectors, fp32: n; and their weights: n."""
+
+    def __init__(self, items: AbstractItemEncoder) -> None:
+        super().__init__()
+        self.items = items
+
+    def forward(self, batch: ItemBatch) -> tuple[Tensor, Tensor]:
+        table = self.items(batch.items)[1:]
+        with torch.autocast(table.device.type, enabled=False):
+            return F.cosine_similarity(at_least_fp32(table), batch.vectors), batch.weights
+
+
+def misalignment(found: tuple[Tensor, Tensor]) -> Tensor:
+    """The loss: 1 − cosine, the weighted mean over items."""
+    cosines, weights = found
+    return (weights * (1 - cosines)).sum() / weights.sum()
+
+
+def fit_parts(parts: Parts, teacher: Teacher, config: FitConfig, seed: int, rate: float) -> Parts:
+    """Those that fit the item encoder of `parts.saved`, at `rate` times the peak rates."""
+    processes, recommender = parts.processes, parts.saved
+    module = ItemFit(recommender.items)
+    backbone = config.backbone_learning_rate
+    optimiser = OptimiserConfig(
+        learning_rate=rate * config.learning_rate,
+        backbone_learning_rate=None if backbone is None else rate * backbone,
+        weight_decay=config.weight_decay,
+        rows="dense",
+    )
+    batcher = ItemBatcher(
+        teacher.fitted,
+        teacher.vectors,
+        teacher.weights,
+        recommender.items.load,
+        batch_size=config.batch_size,
+        seed=seed,
+        threads=parts.config.loader_threads,
+        pinned=processes.device.type == "cuda",
+        process=processes.index,
+        processes=processes.count,
+    )
+    return Parts(
+        recommender,
+        recommender,
+        processes.wrapped(module),
+        batcher,
+        misalignment,
+        Optimiser(module, optimiser, lazy=False),
+        lambda trained: held_out(trained, teacher, processes),
+        processes,
+        _training(parts.config, config),
+        words=WORDS,
+        probe=_probe(config, len(batcher)) if rate > LEAST_RATE else 0,
+    )
+
+
+def _training(config: TrainingConfig, fit: FitConfig) -> TrainingConfig:
+    return replace(
+        config,
+        epochs=fit.passes,
+        batch_size=fit.batch_size,
+        patience=0,
+        monitor=COSINE,
+        accumulate=1,
+        clip=fit.clip,
+        schedule="cosine",
+        warmup=fit.warmup,
+        warm_start=None,
+    )
+
+
+def _probe(config: FitConfig, steps: int) -> int:
+    """Passes after which a fit has learnt something: a tenth of all, and at least twice the warm-up."""
+    return min(config.passes, max(math.ceil(config.passes / 10), math.ceil(2 * config.warmup / steps)))
+
+
+def held_out(recommender: Recommender, teacher: Teacher, processes: Processes) -> Validation:
+    """The weighted mean cosine of the items that are held out; each process encodes its share."""
+    started = perf_counter()
+    processes.share_buffers(recommender)
+    mine = torch.from_numpy(teacher.held_out[processes.index :: processes.count])
+    vectors, weights = teacher.vectors[mine].double(), teacher.weights[mine].double()
+    found = list(recommender.encode(mine)) if len(mine) else [vectors]
+    cosines = F.cosine_similarity(torch.cat(found).double().cpu(), vectors)
+    sums = processes.gather_objects((float((weights * cosines).sum()), float(weights.sum())))
+    total, weight = (sum(each) for each in zip(*sums, strict=True))
+    seconds = perf_counter() - started
+    return Validation({COSINE: total / weight}, seconds, seconds)

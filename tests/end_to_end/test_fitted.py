@@ -1,0 +1,193 @@
+"""Training in three stages: rows of an id table, the fit of the item encoder to them, and the user model."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from end_to_end.pixel_runs import RESNET
+from rich.console import Console
+
+from pixelrec import api
+from pixelrec.data.dataset import Dataset
+from pixelrec.errors import RecipeError, RunError, StoppedError
+from pixelrec.recommender import Recommender
+from pixelrec.runs import fitted
+from pixelrec.runs.run import Run
+from pixelrec.training import fitting, loop
+
+TINY = {
+    **RESNET,
+    "items.trainable": "all",
+    "training.batch_size": 256,
+    "training.epochs": 2,
+    "fit.rows": 2,
+    "fit.passes": 3,
+    "fit.warmup": 0,
+}
+STAGES = ("rows", "fit", "")
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that nothing disturbed."""
+    return train(dataset, tmp_path_factory.mktemp("fitted") / "whole")
+
+
+def train(dataset: Dataset, out: Path, console: Console | None = None, **words: Any) -> Run:
+    overrides = {**TINY, **{key.replace("__", "."): value for key, value in words.items()}}
+    return api.train("sasrec-fitted", data=dataset.folder, out=out, overrides=overrides, console=console)
+
+
+def said(screen: Console) -> str:
+    assert isinstance(screen.file, StringIO)
+    return " ".join(screen.file.getvalue().split())
+
+
+def results(run: Path) -> dict[str, bytes]:
+    """Weights, optimisers and stored vectors of all stages."""
+    paths = [path for path in sorted(run.rglob("*.safetensors")) if path.name != "item-vectors.safetensors"]
+    found = {str(path.relative_to(run)): path.read_bytes() for path in paths}
+    assert {f"{stage}/best/model.safetensors".lstrip("/") for stage in STAGES} < set(found)
+    return found
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_result_is_an_ordinary_run_over_pictures(whole: Run, dataset: Dataset) -> None:
+    recommender = whole.recommender(dataset)
+    pictures = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    assert recommender.unseen(pictures).shape == (2, 16)
+    fit = Recommender.from_pretrained(whole.folder / "fit" / "best", data=recommender.spec)
+    assert torch.equal(recommender.encode_all(), fit.encode_all()), "vectors change after the fit"
+    assert api.evaluate(whole.folder, split="validation").metrics["sasrec-fitted"]
+    table = recommender.catalogue().table
+    torch.testing.assert_close(table[1:].norm(dim=1), torch.ones(dataset.items))
+
+
+def test_the_journal_has_the_cost_of_all_stages(whole: Run) -> None:
+    start, *epochs = rows(whole.folder)
+    earlier = [row["seconds"] for stage in ("rows", "fit") for row in rows(whole.folder / stage)]
+    assert start["epoch"] == 0 and start["seconds"] == pytest.approx(sum(earlier), abs=0.01)
+    assert len(epochs) == 2
+    passes = rows(whole.folder / "fit")
+    assert [row["epoch"] for row in passes] == [0, 1, 2, 3] and all(
+        -1 <= row["cosine"] <= 1 for row in passes
+    )
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_interrupted_in_any_stage_it_ends_the_same(
+    stage: str, whole: Run, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, batches, train_batch = tmp_path / "run", 0, loop.train_batch
+    there = out / stage
+
+    def signalled(parts: loop.Parts, *words: Any) -> Any:
+        nonlocal batches
+        batches += there.joinpath("metrics.jsonl").exists() and stage_of(out) == stage
+        if batches == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return train_batch(parts, *words)
+
+    with monkeypatch.context() as patch, pytest.raises(StoppedError, match=f"--resume {out}$"):
+        patch.setattr(loop, "train_batch", signalled)
+        train(dataset, out)
+    state = json.loads((there / "last" / "progress.json").read_text(encoding="utf-8"))
+    assert not state["finished"] and (state["batch"] or state["epoch"])
+    api.resume(out)
+    assert results(out) == results(whole.folder)
+
+
+def stage_of(run: Path) -> str:
+    """The stage under way."""
+    return next(stage for stage in reversed(STAGES) if (run / stage / "last").exists() or stage == "rows")
+
+
+@pytest.mark.parametrize("stage", ["fit", "settling"])
+def test_killed_before_a_stage_saved_anything_it_ends_the_same(
+    stage: str, whole: Run, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Nothing catches it."""
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(*((fitting.Teacher, "of") if stage == "fit" else (fitted, "sharded_catalogue")), killed)
+        train(dataset, tmp_path / "run")
+    api.resume(tmp_path / "run")
+    assert results(tmp_path / "run") == results(whole.folder)
+
+
+def test_a_rate_at_which_nothing_is_learnt_is_halved(
+    dataset: Dataset, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit_parts, rates = fitted.fit_parts, []
+
+    def noted(*words: Any) -> loop.Parts:
+        parts, rate = fit_parts(*words), words[-1]
+        rates.append(rate)
+        weight = next(iter(parts.module.parameters()))
+        starts.append(weight.detach().clone())
+        cosine = 0.03 if rate > 0.25 else 0.3
+        return replace(parts, validate=lambda _: loop.Validation({"cosine": cosine}, 0, 0))
+
+    starts: list[torch.Tensor] = []
+    screen = Console(file=StringIO(), width=200)
+    monkeypatch.setattr(fitted, "fit_parts", noted)
+    rows_run = whole.folder / "rows"
+    run = train(dataset, tmp_path / "run", screen, fit__passes=12, training__warm_start=str(rows_run))
+    assert rates == [1, 0.5, 0.25], "three attempts"
+    assert torch.equal(starts[0], starts[1]) and torch.equal(starts[0], starts[2]), "each starts from scratch"
+    told = said(screen)
+    assert "held-out items is below 0.2 after 2 passes at rate 3.0e-03: it starts again at half of it" in told
+    assert not (run.folder / "rows").exists(), "those of the other run are used"
+
+
+def test_a_rate_is_not_halved_for_ever(
+    dataset: Dataset, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of noise: no rate helps. The fit ends with its best pass nevertheless."""
+    held_out = fitting.held_out
+    low = [loop.Validation({"cosine": 0.01}, 0, 0)]
+    monkeypatch.setattr(fitting, "held_out", lambda *words: low[0] if held_out(*words) else low[0])
+    screen = Console(file=StringIO(), width=200)
+    monkeypatch.setattr(fitted, "FEW_EVENTS", 1000)
+    start = str(whole.folder / "rows")
+    train(dataset, tmp_path / "run", screen, fit__passes=2, training__warm_start=start)
+    assert "below 1000, fitting to rows has not been seen to help; a frozen network" in said(screen)
+    assert "no rate helped, so the rows may be noise" in said(screen)
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "says"),
+    [
+        ({"scoring__unit_items": False}, RecipeError, "fit.passes is 3, .*set scoring.name cosine and"),
+        ({"items__name": "id_table"}, RecipeError, "items.name is id_table, .*fit.passes 0"),
+        ({"training__warm_start": ""}, RunError, "whole has no id table, and fit.passes needs rows of width"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(
+    words: dict[str, Any], error: type[Exception], says: str, whole: Run, dataset: Dataset, tmp_path: Path
+) -> None:
+    own = {
+        key: value
+        for key, value in TINY.items()
+        if not key.startswith("items.") or "items__name" not in words
+    }
+    overrides = {**own, **{key.replace("__", "."): value for key, value in words.items()}}
+    if error is RunError:
+        overrides["training.warm_start"] = str(whole.folder)
+    with pytest.raises(error, match=says):
+        api.train("sasrec-fitted", data=dataset.folder, out=tmp_path / "run", overrides=overrides)
+    assert not (tmp_path / "run").exists()
