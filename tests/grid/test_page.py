@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -39,6 +40,16 @@ def test_it_is_whole_before_anything_is_done(grid: Grid) -> None:
     outline = Page(page(collect_results(grid, baseline_ranks(grid))))
     assert not outline.faults
     assert "0 of 6" in outline.words() and "the best recipe" not in outline.words()
+
+
+def test_reports_that_are_there_are_linked(grid: Grid, finish: Finish) -> None:
+    for cell in grid.cells[0][:2]:
+        finish(cell)
+    page_of_run = grid.cells[0][1].folder / "report.html"
+    page_of_run.write_text("a page")
+    results = collect_results(grid, baseline_ranks(grid))
+    links = re.findall(r'href="([^"]*)"', page(results))
+    assert [grid.out / unquote(link) for link in links] == [page_of_run]
 
 
 @pytest.mark.parametrize(("skill", "said"), [(0.9, "clearly ahead"), (0.01, "clearly behind")])

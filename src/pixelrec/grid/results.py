@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import stdev
 from typing import Any, Literal, Self, final
+from urllib.parse import quote
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from pixelrec.grid.plan import Grid
 from pixelrec.recipe.recipe import Recipe
 from pixelrec.runs.compare import demand_same_cases
 from pixelrec.runs.evaluate import target_counts
+from pixelrec.runs.report import report_file
 from pixelrec.runs.results import SavedRanks, is_evaluated, read_ranks, result_files
 
 MIN_USERS = 2  # for a mean with an interval
@@ -97,6 +99,7 @@ class Row:
     published: Mapping[str, Any] = field(default_factory=dict)  # figures of a paper
     audit: Audit | None = None  # none unless its controls are in the grid
     is_control: bool = False
+    report: str = ""  # of a seed: address of the report of its run, from the grid's folder; empty without one
 
     @property
     def against(self) -> Comparison | None:
@@ -237,6 +240,10 @@ class Collector:
             files = f"{result_files(cell.folder, self.grid.split)[0]} and {self.grid.dataset.folder}"
             demand_same_cases(found, self._expected, files, f"choose another --out, or delete {cell.folder}")
             parts = self._on_subsets([found.ranks])
-            row = Row(cell.recipe.name, "recipe", *parts, cell.seed, costs=[costs] if costs else [])
+            page = report_file(cell.folder, self.grid.split)
+            report = quote(page.relative_to(self.grid.out).as_posix()) if page.exists() else ""
+            row = Row(
+                cell.recipe.name, "recipe", *parts, cell.seed, costs=[costs] if costs else [], report=report
+            )
             self._seeds[cell.folder] = row, found.ranks
         return self._seeds[cell.folder]
