@@ -1,7 +1,9 @@
-"""What features cost: VisRank beside its bare products, L3AE, and training over a feature file beside ids.
+"""What features cost: VisRank beside its bare products, L3AE, codes beside those of FAISS, and training over a
+feature file beside ids.
 
 python benchmarks/features.py visrank --users 300 --items 20000
 python benchmarks/features.py l3ae --items 5000
+python benchmarks/features.py codes --items 50000 --width 512
 python benchmarks/features.py sasrec
 """
 
@@ -10,15 +12,18 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
 
 from pixelrec.baselines.l3ae import L3AE
 from pixelrec.baselines.visrank import VisRank
 from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.features.feature_writer import writing
+from pixelrec.features.quantisers import QUANTISERS
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.training.config import OptimiserConfig
@@ -70,6 +75,37 @@ def l3ae(items: int, width: int) -> None:
     print(f"L3AE, {items:,} items: {time.process_time() - begun:.1f} s; {peak()}")
 
 
+def codes(items: int, width: int, levels: int = 4, size: int = 256) -> None:
+    """Error: the mean squared distance of decoded vectors, as a fraction of the variance."""
+    torch.set_num_threads(1)
+    decay = np.arange(1, width + 1, dtype=np.float32) ** -0.5  # deviations of components, as of a network
+    drawn = np.random.default_rng(1).standard_normal((items, width), np.float32) * decay
+    rotated = drawn @ np.linalg.qr(np.random.default_rng(2).standard_normal((width, width)))[0].astype("f4")
+    given, variance = torch.from_numpy(rotated), float(rotated.var(0).sum())
+    for name, kind in QUANTISERS.items():
+        begun = time.process_time()
+        fitted = kind.fit(given, levels, size, 0)
+        middle = time.process_time()
+        lost = float((fitted.decode(fitted.encode(given)) - given).square().sum(1).mean()) / variance
+        stop = time.process_time()
+        print(f"{name}: fitted in {middle - begun:.1f} s, encoded in {stop - middle:.1f} s, error {lost:.4f}")
+    if find_spec("faiss") is None:
+        return
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    bits = int(np.log2(size))
+    greedy = faiss.ResidualQuantizer(width, levels, bits)
+    greedy.max_beam_size = 1
+    for name, theirs in {"residual": greedy, "product": faiss.ProductQuantizer(width, levels, bits)}.items():
+        begun = time.process_time()
+        theirs.train(rotated)
+        lost = (
+            float(np.square(theirs.decode(theirs.compute_codes(rotated)) - rotated).sum(1).mean()) / variance
+        )
+        print(f"{name} of FAISS: {time.process_time() - begun:.1f} s, error {lost:.4f}")
+
+
 def sasrec(items: int, width: int) -> None:
     with TemporaryDirectory() as folder:
         file, ids = Path(folder) / "f", [f"i{n}" for n in range(items)]
@@ -110,7 +146,7 @@ def peak() -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=("visrank", "l3ae", "sasrec"))
+    parser.add_argument("what", choices=("visrank", "l3ae", "codes", "sasrec"))
     parser.add_argument("--users", type=int, default=300)
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--width", type=int, default=2048)
@@ -118,4 +154,4 @@ if __name__ == "__main__":
     if chosen.what == "visrank":
         visrank(chosen.users, chosen.items, chosen.width)
     else:
-        {"l3ae": l3ae, "sasrec": sasrec}[chosen.what](chosen.items, chosen.width)
+        {"l3ae": l3ae, "codes": codes, "sasrec": sasrec}[chosen.what](chosen.items, chosen.width)

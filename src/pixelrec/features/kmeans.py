@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 ITERATIONS = 25
-_SAMPLE = 256  # vectors per centre that the first centres are drawn from, at most
+_SAMPLE = 256  # vectors per centre that are looked at, at most: more do not make centres better
 _BYTES = 128 << 20  # of distances at a time
 _GAIN = 1e-4  # least relative gain of an iteration
 
@@ -14,10 +14,14 @@ _GAIN = 1e-4  # least relative gain of an iteration
 def kmeans(vectors: Tensor, centres: int, *, seed: int = 0, iterations: int = ITERATIONS) -> Tensor:
     """Centres (k, W) of vectors (n, W), each the mean of the vectors nearest to it.
 
-    A centre that loses all vectors moves to the vector that is farthest from its own. Where there are fewer
+    Of more than 256 vectors per centre, as many are drawn. A centre that loses all vectors moves to the vector that is farthest from its own. Where there are fewer
     distinct vectors than centres, some centres are equal.
     """
-    found = _first(vectors, centres, seed)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(vectors), generator=generator)[: _SAMPLE * centres].to(vectors.device)
+    found = _first(vectors[order], centres, generator)
+    if len(order) < len(vectors):
+        vectors = vectors[order]
     before = torch.inf
     for _ in range(iterations):
         nearest, distances = assign(vectors, found)
@@ -41,11 +45,8 @@ def assign(vectors: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat(nearest), torch.cat(distances)
 
 
-def _first(vectors: Tensor, centres: int, seed: int) -> Tensor:
+def _first(sample: Tensor, centres: int, generator: torch.Generator) -> Tensor:
     """k-means++: each next centre is drawn with a chance in proportion to its distance from the others."""
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(vectors), generator=generator)[: _SAMPLE * centres]
-    sample = vectors[order.to(vectors.device)]
     chosen = [sample[0]]
     distances = (sample - chosen[0]).square().sum(1)
     for _ in range(centres - 1):
