@@ -1,5 +1,4 @@
-"""What features cost: VisRank beside its bare products, L3AE, codes beside those of FAISS, and training over a
-feature file beside ids.
+"""What features cost: VisRank beside its bare products, L3AE, codes beside FAISS, training beside ids.
 
 python benchmarks/features.py visrank --users 300 --items 20000
 python benchmarks/features.py l3ae --items 5000
@@ -88,7 +87,10 @@ def codes(items: int, width: int, levels: int = 4, size: int = 256) -> None:
         middle = time.process_time()
         lost = float((fitted.decode(fitted.encode(given)) - given).square().sum(1).mean()) / variance
         stop = time.process_time()
-        print(f"{name}: fitted in {middle - begun:.1f} s, encoded in {stop - middle:.1f} s, error {lost:.4f}")
+        print(
+            f"{name}: fitted in {middle - begun:.1f} s, encoded in {stop - middle:.1f} s, error {lost:.4f}",
+            flush=True,
+        )
     if find_spec("faiss") is None:
         return
     import faiss
@@ -100,9 +102,8 @@ def codes(items: int, width: int, levels: int = 4, size: int = 256) -> None:
     for name, theirs in {"residual": greedy, "product": faiss.ProductQuantizer(width, levels, bits)}.items():
         begun = time.process_time()
         theirs.train(rotated)
-        lost = (
-            float(np.square(theirs.decode(theirs.compute_codes(rotated)) - rotated).sum(1).mean()) / variance
-        )
+        decoded = theirs.decode(theirs.compute_codes(rotated))
+        lost = float(np.square(decoded - rotated).sum(1).mean()) / variance
         print(f"{name} of FAISS: {time.process_time() - begun:.1f} s, error {lost:.4f}")
 
 

@@ -121,7 +121,7 @@ def test_an_rqvae_learns_to_reconstruct(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("kind", ["residual", "product", "optimised-product"])
 def test_errors_are_those_of_faiss(kind: str) -> None:
-    """At most 5 % above those of its quantisers with as many numbers; residual codes without a beam, as ours."""
+    """At most 5 % above those of FAISS for as many numbers; residual codes without a beam, as ours."""
     faiss = pytest.importorskip("faiss", reason="FAISS is not installed")
     vectors = MIXED.numpy()
     if kind == "optimised-product":
