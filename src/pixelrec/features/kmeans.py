@@ -14,8 +14,9 @@ _GAIN = 1e-4  # least relative gain of an iteration
 def kmeans(vectors: Tensor, centres: int, *, seed: int = 0, iterations: int = ITERATIONS) -> Tensor:
     """Centres (k, W) of vectors (n, W), each the mean of the vectors nearest to it.
 
-    Of more than 256 vectors per centre, as many are drawn. A centre that loses all vectors moves to the vector
-    that is farthest from its own. Where there are fewer distinct vectors than centres, some centres are equal.
+    Of more than 256 vectors per centre, as many are drawn. A centre that loses all vectors moves to the
+    vector that is farthest from its own. Where there are fewer distinct vectors than centres, some centres
+    are equal.
     """
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(vectors), generator=generator)[: _SAMPLE * centres].to(vectors.device)
