@@ -40,7 +40,7 @@ def rows(run: Path) -> list[dict[str, float]]:
     """The journal without what clocks say."""
     path = run / "metrics.jsonl"
     found = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-    clocks = {"seconds", "windows_per_second", "validation_seconds", "encoding_seconds"}
+    clocks = {"seconds", "cpu_seconds", "windows_per_second", "validation_seconds", "encoding_seconds"}
     return [{k: v for k, v in row.items() if k not in clocks} for row in found]
 
 

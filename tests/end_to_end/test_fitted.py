@@ -52,7 +52,7 @@ def said(screen: Console) -> str:
 
 def results(run: Path) -> dict[str, bytes]:
     """Weights, optimisers and stored vectors of all stages."""
-    paths = [path for path in sorted(run.rglob("*.safetensors")) if path.name != "item-vectors.safetensors"]
+    paths = [path for path in sorted(run.rglob("*.safetensors")) if "item-vectors" not in path.parts]
     found = {str(path.relative_to(run)): path.read_bytes() for path in paths}
     assert {f"{stage}/best/model.safetensors".lstrip("/") for stage in STAGES} < set(found)
     return found
@@ -75,8 +75,11 @@ def test_the_result_is_an_ordinary_run_over_pictures(whole: Run, dataset: Datase
 
 def test_the_journal_has_the_cost_of_all_stages(whole: Run) -> None:
     start, *epochs = rows(whole.folder)
-    earlier = [row["seconds"] for stage in ("rows", "fit") for row in rows(whole.folder / stage)]
-    assert start["epoch"] == 0 and start["seconds"] == pytest.approx(sum(earlier), abs=0.01)
+    earlier = [row for stage in ("rows", "fit") for row in rows(whole.folder / stage)]
+    assert start["epoch"] == 0
+    for name in ("seconds", "cpu_seconds", "trained_encodes"):
+        assert start[name] == pytest.approx(sum(row[name] for row in earlier), abs=0.01)
+    assert start["trained_encodes"] > 0 and sum(row["trained_encodes"] for row in epochs) == 0
     assert len(epochs) == 2
     passes = rows(whole.folder / "fit")
     assert [row["epoch"] for row in passes] == [0, 1, 2, 3] and all(
@@ -105,6 +108,9 @@ def test_interrupted_in_any_stage_it_ends_the_same(
     assert not state["finished"] and (state["batch"] or state["epoch"])
     api.resume(out)
     assert results(out) == results(whole.folder)
+    for name in ("encodes", "trained_encodes"):
+        found, expected = (sum(row[name] for row in rows(folder)) for folder in (out, whole.folder))
+        assert found == pytest.approx(expected, abs=0.01)
 
 
 def stage_of(run: Path) -> str:

@@ -78,7 +78,7 @@ def bank(run: Path) -> bytes:
 
 def journal(run: Path) -> list[dict[str, float]]:
     lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    timing = ("seconds", "windows_per_second", "validation_seconds", "encoding_seconds")
+    timing = ("seconds", "cpu_seconds", "windows_per_second", "validation_seconds", "encoding_seconds")
     return [{k: v for k, v in json.loads(line).items() if k not in timing} for line in lines]
 
 

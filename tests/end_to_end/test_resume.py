@@ -25,7 +25,7 @@ WORDS = [*TINY, "--training.batch_size", "32", "--training.epochs", "4", "--opti
 def rows(run: Path) -> list[dict[str, float]]:
     path = run / "metrics.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    timing = ("seconds", "windows_per_second", "validation_seconds", "encoding_seconds")
+    timing = ("seconds", "cpu_seconds", "windows_per_second", "validation_seconds", "encoding_seconds")
     return [{k: v for k, v in json.loads(line).items() if k not in timing} for line in lines]
 
 

@@ -81,7 +81,7 @@ CASES = {
 
 def content(run: Path) -> dict[str, object]:
     """All that does not depend on a clock."""
-    clocks = {"seconds", "windows_per_second", "validation_seconds", "encoding_seconds"}
+    clocks = {"seconds", "cpu_seconds", "windows_per_second", "validation_seconds", "encoding_seconds"}
     lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [{k: v for k, v in json.loads(line).items() if k not in clocks} for line in lines]
     files = ("best/model.safetensors", "last/model.safetensors", "last/optimiser.safetensors")

@@ -21,7 +21,7 @@ from fuzz.mutations import Damage
 
 ESCAPES = re.compile("[\x00-\x08\x0b-\x0d\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 FAILURES = frozenset({"escapes", "wrong", "traceback", "status 70", "signal", "hang", "no line"})
-CLOCKS = frozenset({"seconds", "windows_per_second", "validation_seconds", "encoding_seconds"})
+CLOCKS = frozenset({"seconds", "cpu_seconds", "windows_per_second", "validation_seconds", "encoding_seconds"})
 Results = Callable[[Path], object]
 
 

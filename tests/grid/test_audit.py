@@ -48,7 +48,7 @@ def test_an_audit_is_about_the_better_control(dataset: Dataset, tmp_path: Path) 
     for cells, every in zip(grid.cells[1:], (2, 10, 4), strict=True):
         for cell in cells:
             write(grid, cell, ended(every))
-            Costs(1, 1, 1.0, 1, None, None, "m", 1, 1).write(cell.folder)
+            Costs(1, 1, 1.0, 1.0, 0, 0, 1, None, None, "m", 1, 1).write(cell.folder)
     among = {"blind": ended(8), "VisRank (f)": ended(1)}
     results = collect_results(grid, among)
     audit = next(row.audit for row in results.rows if row.audit)

@@ -300,3 +300,29 @@ def test_loaded_weights_are_not_memory_mapped(tmp_path: Path) -> None:
     with (source / "model.safetensors").open("r+b") as file:
         file.write(bytes(len(content)))
     assert all(torch.equal(p, before[name]) for name, p in network.named_parameters())
+
+
+@pytest.mark.parametrize(
+    ("trainable", "cached"), [("none", True), ("none", False), (1, True), ("all", False)]
+)
+def test_passes_of_pictures_are_counted_by_what_is_computed(
+    spec: DatasetSpec, tmp_path: Path, trainable: int | str, cached: bool
+) -> None:
+    cache = {"cache": "always" if cached else "never", "cache_folder": str(tmp_path)}
+    found = []
+    for _ in range(2):  # the second one finds the cache
+        encoder = made(spec, tiny("clip"), trainable=trainable, **cache)
+        encoder.prepare(lambda _: None)
+        prepared = encoder.take_work()
+        encoder.train()
+        with torch.no_grad():
+            encoder(items_of(encoder, [0, 1, 2]))
+        encoder(items_of(encoder, [0, *range(1, 13)])).sum().backward()
+        found.append((prepared.encodes, encoder.take_work()))
+    below = encoder.backbone.frozen_fraction(encoder.constant)
+    assert found[0] == found[1], "a cache counts for each training that reads it"
+    made_before, work = found[0]
+    assert made_before == pytest.approx(spec.items), "features of all are standardised"
+    assert work.trained_encodes == pytest.approx(12 * (1 - below))
+    assert work.encodes == pytest.approx(2 * (1 - below) + (0 if cached else 14 * below))
+    assert encoder.take_work().encodes == 0 and (prepared.cpu_seconds > 0 or not cached)

@@ -126,6 +126,11 @@ class FeatureFile:
         vectors = mapped(folder / VECTORS, shape)
         return cls(folder, origin, made, digest, table["item_id"], table["picture"], vectors)
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Of the process that made it; 0 if that is unknown."""
+        return float(_about(self.folder).get("cpu_seconds", 0.0))
+
     def verify(self) -> None:
         """Compares the vectors with the digest that was written with them; reads them all.
 

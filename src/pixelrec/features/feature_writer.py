@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import process_time
 from typing import Any, final
 
 import numpy as np
@@ -55,6 +56,7 @@ class FeatureWriter:
             path.write_bytes(self._head)
             plan.write_text(begun, "utf-8")
         self.done = max(0, path.stat().st_size - len(self._head)) // self._row_bytes
+        self._begun = self.done, process_time()
         self._file = path.open("r+b")
         self._file.truncate(len(self._head) + self.done * self._row_bytes)
         self._file.seek(0, 2)
@@ -105,10 +107,17 @@ class FeatureWriter:
             "dtype": self.dtype.name,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "origin": self.origin,
+            "cpu_seconds": self._cpu_seconds,
             "digests": {"ids": ids_digest(self.table["item_id"]), "vectors": digest_of(vectors)},
         }
         (self.folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", "utf-8")
         (self.folder / "begun.json").unlink()
+
+    @property
+    def _cpu_seconds(self) -> float:
+        """Of making all rows, by those that this process made."""
+        done, started = self._begun
+        return round((process_time() - started) * self.done / max(1, self.done - done), 3)
 
 
 @contextmanager

@@ -37,6 +37,9 @@ class Costs:
     epochs: int
     best_epoch: int  # the evaluated one; 0 is the run that training started from
     seconds: float  # of all epochs, without validation and without pauses before a resumption
+    cpu_seconds: float | None  # the same of all cores together, and of preparing items; None if unknown
+    encodes: float  # pictures through the network, forward only; parts of it by their share of operations
+    trained_encodes: float  # forward and backward
     parameters: int
     memory: int | None  # the most bytes of main memory its process used; None if it only evaluated
     device_memory: int | None  # the most bytes of tensors on an accelerator; None without one

@@ -30,7 +30,7 @@ from pixelrec.runs.results import is_evaluated, result_files
 from pixelrec.runs.run import Run
 from pixelrec.runs.train import resume_run, train_recipe
 from pixelrec.training.interruption import interruptible
-from pixelrec.training.journal import read_journal
+from pixelrec.training.journal import cost_of, read_journal
 
 
 def main() -> int:
@@ -92,11 +92,14 @@ def _costs(run: Run, dataset: Dataset, jobs: int, *, trained: bool) -> Costs:
     on_device = torch.cuda.is_available() and run.recipe.training.device != "cpu"
     monitor = run.recipe.training.monitor
     epochs = read_journal(run.folder / "metrics.jsonl", monitor)
-    recommender = run.recommender(dataset)
+    recommender, cost = run.recommender(dataset), cost_of(epochs)
     return Costs(
         epochs=epochs[-1]["epoch"],
         best_epoch=max(epochs, key=lambda row: row[monitor])["epoch"],
-        seconds=round(sum(row["seconds"] for row in epochs), 3),
+        seconds=cost["seconds"],
+        cpu_seconds=cost["cpu_seconds"] if all("cpu_seconds" in row for row in epochs) else None,
+        encodes=cost["encodes"],
+        trained_encodes=cost["trained_encodes"],
         parameters=sum(parameter.numel() for parameter in recommender.parameters()),
         memory=memory,
         device_memory=torch.cuda.max_memory_allocated() if on_device and trained else None,

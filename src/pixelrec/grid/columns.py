@@ -200,6 +200,18 @@ def _cost(
     return Column(title, estimate, text, about, unit, keep=keep or 1, training=True, extra=extra)
 
 
+def _passes(name: str) -> Callable[[Costs], float | None]:
+    """Passes through a picture network; none of a recipe without one."""
+
+    def pick(costs: Costs) -> float | None:
+        return getattr(costs, name) if costs.encodes or costs.trained_encodes else None
+
+    return pick
+
+
+_counted = partial(with_prefix, unit="")
+
+
 # Means over seeds, and of memory the most of any seed.
 _TRAINING = [
     _cost(
@@ -207,6 +219,11 @@ _TRAINING = [
     ),
     _cost("best epoch", lambda c: c.best_epoch, short, "epochs until the best on validation", extra=True),
     _cost("min/run", lambda c: c.seconds / 60, short, "minutes of training, all epochs", "min", keep=3),
+    _cost("core-s", lambda c: c.cpu_seconds, short, "CPU seconds of training, all epochs", "s", keep=4),
+    _cost("encodes", _passes("encodes"), _counted, "passes of pictures, forward only"),
+    _cost(
+        "trained encodes", _passes("trained_encodes"), _counted, "passes of pictures, forward and backward"
+    ),
     _cost("memory", lambda c: c.memory, with_prefix, "the most main memory that a run used", "B", keep=4),
     _cost(
         "device memory",

@@ -65,6 +65,7 @@ class CodeEncoder(AbstractItemEncoder):
 
     def prepare(self, log: Log) -> None:
         self.source.verify(log)
+        self.work += self.source.work
 
     def load(self, ids: np.ndarray) -> Payload:
         """`codes`: rows of the table, int64 U, levels; 0 where there is no code."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pixelrec.batch import DatasetSpec, Items, Payload
 from pixelrec.choices import Fit
 from pixelrec.errors import RequestError
+from pixelrec.items.work import Work
 from pixelrec.registry import Registry
 
 Log = Callable[[str], None]
@@ -36,9 +37,15 @@ class AbstractItemEncoder(nn.Module, ABC):
     has_content: ClassVar[bool] = True  # whether vectors depend on more than the number of an item
     has_regions: ClassVar[bool] = False  # whether items have regions, for user models that need them
     width: int  # D
+    work: Work = Work()
 
     def prepare(self, log: Log) -> None:  # noqa: B027 - most encoders need nothing
         """Checks and caches; called once before training, on the device of training."""
+
+    def take_work(self) -> Work:
+        """The work on pictures since the last call, `prepare` included."""
+        found, self.work = self.work, Work()
+        return found
 
     def load(self, ids: np.ndarray) -> Payload:  # noqa: ARG002
         """The tensors that `forward` needs beside the numbers of the items (U)."""

@@ -13,8 +13,9 @@ from pixelrec.batch import DatasetSpec
 from pixelrec.choices import Control
 from pixelrec.errors import FeatureError, RequestError
 from pixelrec.features.control import exchanged, noise_like
-from pixelrec.features.feature_file import FeatureFile, Kind, found_file
+from pixelrec.features.feature_file import NETWORK, FeatureFile, Kind, found_file
 from pixelrec.items.encoder import Log
+from pixelrec.items.work import Work
 
 
 @final
@@ -80,6 +81,12 @@ class FeatureSource:
             rows = self.file.rows_of(self.spec.item_ids)
         rows = np.append(-1, rows)
         return rows[exchanged(self.spec.items)] if self.control == "shuffled" else rows
+
+    @property
+    def work(self) -> Work:
+        """A pass of each picture through the network, if the vectors come from one."""
+        pictures = len(self.file) if self.file.network_origin.get("kind") == NETWORK else 0
+        return Work(encodes=pictures, cpu_seconds=self.file.cpu_seconds)
 
     def verify(self, log: Log) -> None:
         """Compares the vectors with their digest, and logs how many items the file lacks."""

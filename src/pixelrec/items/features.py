@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from time import process_time
 from typing import Annotated, Any, Literal, Self, final
 
 import numpy as np
@@ -27,6 +28,7 @@ from pixelrec.hyperparameters import Fraction, Width
 from pixelrec.items.encoder import AbstractItemEncoder, Log
 from pixelrec.items.feature_source import FeatureSource
 from pixelrec.items.projection import Activation, Projection, ProjectionInit
+from pixelrec.items.work import Work
 
 TREATED_BYTES = 2 << 30  # treated vectors of all items are held in memory up to this size
 _ROWS = 8192  # treated together
@@ -103,6 +105,7 @@ class FeatureEncoder(AbstractItemEncoder):
 
     def prepare(self, log: Log) -> None:
         """Check the file and the items it lacks, and fit the treatment to items with training events."""
+        started = process_time()
         self.source.verify(log)
         if not self.fitted:
             assert self.spec.history is not None, "a training has histories"
@@ -111,6 +114,7 @@ class FeatureEncoder(AbstractItemEncoder):
             vectors = pooled(self.source.vectors)
             self._set(fit_treatment(vectors, self.source.rows[known], self.config, pairs))
         self.__dict__.pop("_treated", None)
+        self.work += self.source.work + Work(cpu_seconds=process_time() - started)
 
     def _set(self, fitted: Treatment) -> None:
         self.mean.copy_(torch.from_numpy(fitted.mean))

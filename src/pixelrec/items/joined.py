@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
+from operator import add
 from typing import Annotated, Any, Literal, Self, cast, final
 
 import numpy as np
@@ -19,6 +20,7 @@ from pixelrec.features.treatment import items_with_events
 from pixelrec.hyperparameters import Width
 from pixelrec.items.encoder import ITEM_ENCODERS, AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.projection import Activation, Projection, ProjectionInit
+from pixelrec.items.work import Work
 
 Combination = Literal["sum", "concat", "delta"]
 _NO_PARTS = "items.parts is empty; expected parts such as ids: {name: id_table}"
@@ -103,6 +105,9 @@ class Joined(AbstractItemEncoder):
     def prepare(self, log: Log) -> None:
         for name, part in self.encoders.items():
             part.prepare(lambda line, name=name: log(f"{name}: {line}"))  # type: ignore[misc]
+
+    def take_work(self) -> Work:
+        return reduce(add, (part.take_work() for part in self.encoders.values()))
 
     def load(self, ids: np.ndarray) -> Payload:
         """The payloads of all parts, with keys such as `pixels/rows`."""

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
+from time import process_time
 from typing import Annotated, Any, Literal, Self, final
 
 import numpy as np
@@ -43,6 +44,7 @@ from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.lora import add_lora
 from pixelrec.items.pictures import Pictures
 from pixelrec.items.projection import Activation, Norm, Projection, ProjectionInit
+from pixelrec.items.work import Work
 from pixelrec.numerics.precision import emulation_line, is_bf16
 
 CATALOGUE_BYTES = 256 << 20  # loaded together when the catalogue is encoded
@@ -188,7 +190,7 @@ class PixelEncoder(AbstractItemEncoder):
         if line := emulation_line(self.precision, self.device):
             log(line)
         self._feed = self._new_feed(log)
-        training = self.training
+        started, training = process_time(), self.training
         self.train()
         norm = self.project.unfitted
         if norm is not None or without_statistics(self.backbone):
@@ -196,6 +198,20 @@ class PixelEncoder(AbstractItemEncoder):
             if norm is not None:
                 norm.fit(features)
         self.train(training)
+        made = self.pictures.count * self._below if self.feed.stored else 0
+        self.work += Work(made, cpu_seconds=self.feed.cpu_seconds + process_time() - started)
+
+    @property
+    def _below(self) -> float:
+        """The fraction of the network that is constant."""
+        return self.backbone.frozen_fraction(self.constant)
+
+    def _count(self, pictures: int) -> None:
+        """Notes passes through what is not cached; the constant part has no backward pass."""
+        below = 0.0 if self.feed.stored else pictures * self._below
+        above = pictures * (1 - self._below)
+        trained = torch.is_grad_enabled()
+        self.work += Work(below + (not trained) * above, trained * above)
 
     @torch.no_grad()
     def _some_features(self) -> Tensor:
@@ -205,6 +221,7 @@ class PixelEncoder(AbstractItemEncoder):
         other statistics than in training for the first batches.
         """
         found, numbers = [], self._fitted_on()
+        self._count(len(numbers))
         with first_statistics(self.backbone):
             for some in np.array_split(numbers, -(-len(numbers) // self.chunk)):
                 payload = {name: tensor.to(self.device) for name, tensor in self.feed.load(some).items()}
@@ -242,6 +259,7 @@ class PixelEncoder(AbstractItemEncoder):
 
     def forward(self, items: Items) -> Tensor:
         rows = items.payload["rows"]
+        self._count(len(rows))
         with self._autocast():  # once, so that weights are cast once for all chunks
             vectors = self._vectors(items.payload, len(rows))
         table = vectors.new_zeros(len(items.ids), self.width)

@@ -59,6 +59,7 @@ class RegionEncoder(AbstractItemEncoder):
 
     def prepare(self, log: Log) -> None:
         self.source.verify(log)
+        self.work += self.source.work
 
     def forward(self, items: Items) -> Tensor:
         return self.rows(items.ids)

@@ -16,13 +16,15 @@ from pixelrec.errors import RecipeError, RunError
 from pixelrec.files.atomic import recover
 from pixelrec.files.checkpoint import read_weights
 from pixelrec.items.stored_vectors import StoredVectors
+from pixelrec.items.work import Work
 from pixelrec.recommender import Recommender
 from pixelrec.runs.run import Run
 from pixelrec.runs.stage import run_stage
 from pixelrec.runs.validate import sharded_catalogue
 from pixelrec.runs.warm_start import WarmStart, shared_items
 from pixelrec.training.epoch_lines import Words
-from pixelrec.training.fitting import FEW_EVENTS, LEARNT, LEAST_RATE, Teacher, fit_parts
+from pixelrec.training.fitting import COSINE, FEW_EVENTS, LEARNT, LEAST_RATE, Teacher, fit_parts
+from pixelrec.training.journal import JOURNAL, cost_of, read_journal
 from pixelrec.training.loop import Parts, demand_position
 from pixelrec.training.state import Progress, load_state
 
@@ -95,7 +97,9 @@ def fit_items(
             say(_dead(config.learning_rate * progress.rate, progress.epoch, last=last), console)
         if last:
             return
+        spent = cost_of(read_journal(folder / JOURNAL, COSINE))  # which starts again
         progress, state = Progress(rate=progress.rate / 2), None
+        progress.add(Work(spent["encodes"], spent["trained_encodes"], spent["cpu_seconds"]))
 
 
 def store_vectors(parts: Parts, seed: int) -> None:

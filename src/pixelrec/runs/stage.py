@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -24,12 +25,12 @@ def run_stage(
     how: str,
     *,
     from_start: bool,
-    seconds: float = 0.0,
+    spent: Mapping[str, float] | None = None,
     least: float = -math.inf,
 ) -> None:
     """Trains from `progress` to the end; raises `StoppedError` after a signal, and `how` continues.
 
-    from_start: whether the weights before the first step are the best until an epoch is better; `seconds`
+    from_start: whether the weights before the first step are the best until an epoch is better; `spent`
     and `least` are as in `validate_start`.
     """
     journal = None
@@ -37,7 +38,7 @@ def run_stage(
         journal = Journal(folder, progress.validated, parts.config.monitor, console)
     try:
         if from_start and progress.best is None:
-            validate_start(parts, folder, journal, progress, seconds, least)
+            validate_start(parts, folder, journal, progress, spent or {}, least)
         if parts.bank and parts.recommender.bank is None:
             parts.recommender.bank = sharded_catalogue(parts.recommender, parts.processes).encoded
         with Interruption() as interruption:

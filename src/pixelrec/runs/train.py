@@ -35,7 +35,7 @@ from pixelrec.training.config import OptimiserConfig
 from pixelrec.training.epoch_lines import TRAINING
 from pixelrec.training.first_loss import chance, far_from_chance
 from pixelrec.training.fitting import COSINE
-from pixelrec.training.journal import JOURNAL, read_journal, rows_until
+from pixelrec.training.journal import JOURNAL, cost_of, read_journal, rows_until
 from pixelrec.training.loop import Parts, demand_position
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
@@ -87,6 +87,8 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
             if begun.exists():
                 parts.saved.load_state_dict(read_weights(begun))
             _prepare(parts, console, start, dataset)
+            if begun.exists():
+                parts.saved.items.take_work()  # counted already
             return _train(parts, run, Progress(), console, dataset, start)
         if state.progress.finished:
             if processes.leads:
@@ -99,6 +101,7 @@ def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
         demand_position(parts, state)
         state.restore(parts.saved, parts.optimiser, processes.index, processes.count)
         _prepare(parts, console, None, dataset)
+        parts.saved.items.take_work()  # the first preparation is counted already
         return _train(parts, run, state.progress, console, dataset)
 
 
@@ -111,15 +114,15 @@ def _train(
     start: WarmStart | None = None,
 ) -> Run:
     how = f"continue with: pixelrec train --resume {quote(str(run.folder))}"
-    fits, seconds = run.recipe.fit.passes > 0, 0.0
+    fits, spent = run.recipe.fit.passes > 0, None
     try:
         if fits:
             if progress.best is None:
-                seconds = _fit(parts, run, dataset, console, start, how)
+                spent = _fit(parts, run, dataset, console, start, how)
             assert parts.saved.bank is not None, "of the fitted encoder, or restored"
             parts.recommender.items = StoredVectors(parts.saved.bank)
         from_start = bool(fits or parts.config.warm_start or parts.config.epochs == 0)
-        run_stage(parts, run.folder, progress, console, how, from_start=from_start, seconds=seconds)
+        run_stage(parts, run.folder, progress, console, how, from_start=from_start, spent=spent)
     except KeyboardInterrupt as interrupt:
         raise StoppedError.by(interrupt, how) from None
     return run
@@ -127,8 +130,8 @@ def _train(
 
 def _fit(
     parts: Parts, run: Run, dataset: Dataset, console: Console, start: WarmStart | None, how: str
-) -> float:
-    """Trains rows, unless `start` has some, and fits the item encoder to them; the seconds of both."""
+) -> dict[str, float]:
+    """Trains rows, unless `start` has some, and fits the item encoder to them; the cost of both."""
     fitted = parts.processes.from_leader(lambda: (run.folder / FIT / "last").exists())
     rows = None
     if not fitted:
@@ -142,7 +145,7 @@ def _fit(
     store_vectors(parts, run.recipe["seed"])
     monitors = {ROWS: run.recipe.training.monitor, FIT: COSINE}
     journals = [read_journal(run.folder / name / JOURNAL, monitor) for name, monitor in monitors.items()]
-    return float(sum(row["seconds"] for rows in journals for row in rows))
+    return cost_of([row for rows in journals for row in rows])
 
 
 def _rows(parts: Parts, run: Run, dataset: Dataset, console: Console, how: str) -> Run:

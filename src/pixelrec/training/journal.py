@@ -18,6 +18,7 @@ from pixelrec.training.epoch_lines import Words
 from pixelrec.training.state import Progress
 
 JOURNAL = "metrics.jsonl"
+COST = ("seconds", "cpu_seconds", "encodes", "trained_encodes")
 _MEND = "put the file back as it was, or delete it to go on without a record of the epochs so far"
 
 
@@ -74,6 +75,11 @@ def read_journal(path: Path, monitor: str) -> list[dict[str, Any]]:
             raise RunError(f"{path}, line {number}: expected the numbers of one epoch more; {_MEND}")
         rows.append(row)
     return rows
+
+
+def cost_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Seconds, CPU seconds and passes of pictures in all: what rows of a journal say, or lack."""
+    return {name: round(sum(row.get(name, 0.0) for row in rows), 3) for name in COST}
 
 
 def rows_until(path: Path, last: int, monitor: str) -> list[dict[str, Any]]:

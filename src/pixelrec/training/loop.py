@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, process_time
 from typing import Any, final
 
 import torch
@@ -24,7 +24,7 @@ from pixelrec.recommender import Recommender
 from pixelrec.training.config import Schedule, TrainingConfig
 from pixelrec.training.epoch_lines import TRAINING, Words, announcement, epoch_line, summary
 from pixelrec.training.interruption import Interruption
-from pixelrec.training.journal import EpochBar, Journal
+from pixelrec.training.journal import EpochBar, Journal, cost_of
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
 from pixelrec.training.state import Progress, State, random_state, resumable, save_state
@@ -145,7 +145,7 @@ def train_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Prog
     """Trains one epoch from batch `progress.batch` on, and saves as `watch` decides; false if stopped."""
     parts.module.train()
     device, total = parts.processes.device, len(parts.batcher)
-    started = perf_counter() - progress.seconds
+    started, cpu_started = perf_counter() - progress.seconds, process_time() - progress.cpu_seconds
     unread: list[tuple[int, Tensor]] = []
     with EpochBar(journal and journal.console, parts.words, progress, parts.config.epochs, total) as bar:
         for batch in parts.batcher.epoch(progress.epoch, progress.batch):
@@ -163,12 +163,14 @@ def train_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Prog
             if (action := watch.after_step()) != GO_ON:
                 _read_losses(unread, progress)
                 progress.seconds = perf_counter() - started
+                progress.cpu_seconds = process_time() - cpu_started
                 save(parts, run, progress)
                 watch.saved()
                 if action == STOP:
                     return False
     _read_losses(unread, progress)
     progress.seconds = perf_counter() - started
+    progress.cpu_seconds = process_time() - cpu_started
     return True
 
 
@@ -238,19 +240,27 @@ def _read_losses(unread: list[tuple[int, Tensor]], progress: Progress) -> None:
 
 
 def validate_start(
-    parts: Parts, run: Path, journal: Journal | None, progress: Progress, seconds: float, least: float
+    parts: Parts,
+    run: Path,
+    journal: Journal | None,
+    progress: Progress,
+    spent: Mapping[str, float],
+    least: float,
 ) -> None:
     """Records the weights before the first step as epoch 0: the best until an epoch is better.
 
-    seconds: spent on them, in earlier stages. least: of the metric that makes an epoch better in any case.
+    spent: on them, in earlier stages, by the names of `cost_of`. least: of the metric that makes an epoch
+    better in any case.
     """
     metrics = parts.validate(parts.recommender).metrics
     monitor = parts.config.monitor
     progress.best, progress.best_epoch = max(metrics[monitor], least), 0
     progress.finished = parts.config.epochs == 0
+    progress.add(parts.saved.items.take_work())
+    cost = cost_of([{"seconds": 0.0, **progress.take_cost()}, spent])
     if journal is not None:
         save_best(parts, run)
-        journal.write({"epoch": 0, "seconds": round(seconds, 3), **metrics})
+        journal.write({"epoch": 0, **cost, **metrics})
     save(parts, run, progress)
     if journal is not None:
         say(f"start      {monitor} {percent(metrics[monitor])} % before the first step", journal.console)
@@ -262,12 +272,14 @@ def end_epoch(
     """Writes the journal, and saves: `best` if this epoch is, `last` always."""
     config, value = parts.config, validation.metrics[parts.config.monitor]
     seconds = round(progress.seconds, 3)
+    progress.add(parts.saved.items.take_work())
     windows = progress.windows * parts.processes.count
     row = {
         "epoch": progress.epoch + 1,
         "loss": progress.mean_loss or 0.0,
         "lr_factor": lr_factor_at(parts, parts.optimiser.steps - 1),
         "seconds": seconds,
+        **progress.take_cost(),
         f"{parts.words.row}s_per_second": round(windows / max(seconds, 1e-3), 1),
         "validation_seconds": round(validation.seconds, 3),
         "encoding_seconds": round(validation.encoding_seconds, 3),
@@ -301,6 +313,7 @@ def save_best(parts: Parts, run: Path) -> None:
 def save(parts: Parts, run: Path, progress: Progress) -> None:
     """Replaces `last` by the present state."""
     random = parts.processes.gather_objects(random_state())
+    progress.add(parts.saved.items.take_work())
     if parts.processes.leads:
         save_state(run / "last", parts.saved, parts.optimiser, progress, random)
     parts.processes.wait()

@@ -17,6 +17,7 @@ from pixelrec.files.checkpoint import WEIGHTS, read_tensors, read_weights
 from pixelrec.files.json_object import digest_of, read_object
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.tensors import write_tensors
+from pixelrec.items.work import Work
 from pixelrec.recommender import Recommender
 from pixelrec.training.optimiser import Optimiser
 
@@ -35,6 +36,9 @@ class Progress:
     loss: float = 0.0  # sum over their windows
     windows: int = 0  # in them
     seconds: float = 0.0  # spent on them
+    cpu_seconds: float = 0.0  # the same of the process, of all its threads; and preparation before
+    encodes: float = 0.0  # as of `Work`, since the latest row of the journal
+    trained_encodes: float = 0.0
     best: float | None = None  # of the monitored metric
     best_epoch: int = 0  # 0: nothing is better than the weights that training started from
     finished: bool = False  # all epochs done, or stopped early
@@ -49,6 +53,21 @@ class Progress:
     def validated(self) -> int:
         """The latest epoch in the journal; −1 before the first."""
         return -1 if self.best is None else self.epoch
+
+    def add(self, work: Work) -> None:
+        self.encodes += work.encodes
+        self.trained_encodes += work.trained_encodes
+        self.cpu_seconds += work.cpu_seconds
+
+    def take_cost(self) -> dict[str, float]:
+        """The cost since the latest row of the journal, for the next one."""
+        found = {
+            "cpu_seconds": round(self.cpu_seconds, 3),
+            "encodes": round(self.encodes, 3),
+            "trained_encodes": round(self.trained_encodes, 3),
+        }
+        self.cpu_seconds = self.encodes = self.trained_encodes = 0.0
+        return found
 
     def next_epoch(self, value: float, better: bool) -> None:
         """Moves on to the next epoch, the last one having this value of the monitored metric."""

@@ -22,6 +22,7 @@ class AbstractFeed(ABC):
     """States of items at one boundary of a network."""
 
     row_bytes: int  # loaded per item
+    cpu_seconds = 0.0  # that computing the stored states took
     stored = True  # whether states have the dtype of a store instead of that of the computation
 
     @abstractmethod
@@ -56,6 +57,7 @@ class CacheFeed(AbstractFeed):
 
     def __init__(self, activations: Activations) -> None:
         self.activations, self.row_bytes = activations, activations.key.state_bytes
+        self.cpu_seconds = activations.cpu_seconds
 
     def load(self, numbers: np.ndarray) -> Payload:
         return {"states": self.activations.read(numbers)}
@@ -68,8 +70,8 @@ class CacheFeed(AbstractFeed):
 class ResidentFeed(AbstractFeed):
     """States of all items, in the memory of the device."""
 
-    def __init__(self, states: Tensor) -> None:
-        self.held, self.row_bytes = states, states[0].nbytes
+    def __init__(self, states: Tensor, cpu_seconds: float = 0.0) -> None:
+        self.held, self.row_bytes, self.cpu_seconds = states, states[0].nbytes, cpu_seconds
 
     def load(self, numbers: np.ndarray) -> Payload:
         return {"numbers": torch.from_numpy(numbers)}

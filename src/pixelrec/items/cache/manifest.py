@@ -2,7 +2,7 @@
 
 ```
 <parent>/<16 digits of the key's digest>/
-├── manifest.json   format, version, key, complete; its modification time is that of the last use
+├── manifest.json   format, version, key, complete, CPU seconds; its modification time is that of the last use
 ├── states.bin      one row per item number, 0 … N; row 0 is zero; readers hold a shared lock on it
 ├── chunks.bin      append-only: one record per finished chunk of rows
 └── lock            held by the process that writes
@@ -72,10 +72,16 @@ def is_complete(folder: Path, key: ActivationKey) -> bool:
     )
 
 
-def write_manifest(folder: Path, key: ActivationKey, *, complete: bool) -> None:
-    """Replace the manifest."""
+def write_manifest(folder: Path, key: ActivationKey, *, complete: bool, cpu_seconds: float = 0.0) -> None:
+    """Replace the manifest. cpu_seconds: of computing all states."""
     values = {"format": FORMAT, "version": VERSION, "complete": complete, "key": asdict(key)}
+    values |= {"cpu_seconds": cpu_seconds}
     write_text(folder / MANIFEST, json.dumps(values, indent=2) + "\n", ImageError)
+
+
+def read_cpu_seconds(folder: Path) -> float:
+    """The CPU seconds of computing all states; 0 if that is unknown."""
+    return float(json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("cpu_seconds", 0.0))
 
 
 def read_chunks(folder: Path) -> list[Chunk]:

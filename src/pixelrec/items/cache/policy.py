@@ -176,7 +176,7 @@ def _feed(config: CacheConfig, folder: Path, frozen: Frozen, log: Log | None) ->
     # In the memory of an accelerator if the states fit, else in the mapped file.
     device = frozen.device
     if device.type == "cuda" and key.file_bytes <= DEVICE_FRACTION * torch.cuda.mem_get_info(device)[0]:
-        return ResidentFeed(activations.resident(device))
+        return ResidentFeed(activations.resident(device), activations.cpu_seconds)
     return CacheFeed(activations)
 
 

@@ -28,6 +28,7 @@ from pixelrec.items.cache.manifest import (
     folder_of,
     is_complete,
     read_chunks,
+    read_cpu_seconds,
 )
 from pixelrec.items.cache.writer import ActivationWriter, Compute, complete, demand_room, locked
 from pixelrec.items.encoder import Log
@@ -77,6 +78,11 @@ class Activations:
             stop = min(start + step, rows)
             states[start:stop] = self.read(np.arange(start, stop))
         return states
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of computing all states; 0 if that is unknown."""
+        return read_cpu_seconds(self.folder)
 
     def checksum(self, start: int, stop: int) -> int:
         """CRC-32 of rows start … stop − 1."""

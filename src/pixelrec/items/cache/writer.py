@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import process_time
 from typing import Self, final
 
 import numpy as np
@@ -93,6 +94,7 @@ class ActivationWriter:
         self.folder = folder
         self.key = key
         self.rows = 0  # finished; row 0 among them
+        self.found, self._started = 0, process_time()  # rows of earlier processes
         write_manifest(folder, key, complete=False)
         with explained(folder):
             for name in (STATES, CHUNKS):
@@ -104,6 +106,7 @@ class ActivationWriter:
         try:
             self._allocate()
             self._resume()
+            self.found = self.rows
         except BaseException:
             self.__exit__()
             raise
@@ -130,7 +133,9 @@ class ActivationWriter:
         with explained(self.folder):
             os.fsync(self._states.fileno())
             os.fsync(self._chunks.fileno())
-        write_manifest(self.folder, self.key, complete=True)
+        # Of all rows, by those of this process.
+        seconds = (process_time() - self._started) * self.rows / max(1, self.rows - self.found)
+        write_manifest(self.folder, self.key, complete=True, cpu_seconds=round(seconds, 3))
 
     def _allocate(self) -> None:
         """Give the file its full size, on the disk as well, so that the disk cannot run full midway."""
