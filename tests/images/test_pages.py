@@ -12,8 +12,9 @@ import pytest
 
 from pixelrec.errors import ImageError
 from pixelrec.images.covers import Stamp
+from pixelrec.images.manifest import Manifest
 from pixelrec.images.store import PictureStore
-from pixelrec.images.writer import Manifest, StoreWriter
+from pixelrec.images.writer import StoreWriter
 
 SIZE, COUNT, PAGE = 40, 400, 4096
 IDS = [f"item-{n}" for n in range(COUNT)]

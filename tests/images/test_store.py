@@ -15,8 +15,11 @@ import pytest
 
 from pixelrec.errors import ImageError
 from pixelrec.images.covers import Stamp
+from pixelrec.images.environment import KEY, PICTURES
+from pixelrec.images.manifest import Manifest
+from pixelrec.images.records import key_of
 from pixelrec.images.store import PictureStore
-from pixelrec.images.writer import KEY, PICTURES, Manifest, StoreWriter, key_of
+from pixelrec.images.writer import StoreWriter
 
 SIZE = 6
 LONG = "ä" * 400  # 800 bytes of UTF-8, more than LMDB takes
@@ -84,7 +87,9 @@ def test_a_batch_buffer_can_be_reused(path: Path):
 
 
 def test_missing_items_are_named(path: Path):
-    with pytest.raises(ImageError, match=r"5 of 6 items are not in the .*'a', 'b', 'c', …; pack the covers"):
+    with pytest.raises(
+        ImageError, match=r"5 of 6 items are not in the .*'a', 'b', 'c' and 2 more; pack the covers"
+    ):
         PictureStore.open(path).read(["a", "b", "i1", "c", "d", "e"])
 
 

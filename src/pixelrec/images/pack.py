@@ -30,11 +30,14 @@ from pixelrec.images.covers import (
     write_unusable,
 )
 from pixelrec.images.decode import Decoded, Refused, decode, decoder_versions, ready
+from pixelrec.images.environment import DATA, is_foreign
 from pixelrec.images.folder import Covers, demand_covers, held
+from pixelrec.images.manifest import Manifest
 from pixelrec.images.pool import in_threads, thread_count
+from pixelrec.images.records import key_of
 from pixelrec.images.square import grey_square
-from pixelrec.images.store import form_of, is_foreign, is_open
-from pixelrec.images.writer import DATA, Manifest, StoreWriter, check_place, foreign, key_of
+from pixelrec.images.store import form_of, is_open
+from pixelrec.images.writer import StoreWriter, check_place, foreign
 
 LARGEST_SIZE = 4096
 _DEFAULT: tuple[int, Fit] = (224, "stretch")
@@ -127,7 +130,7 @@ def pack(
         size,
         fit,
         found.notes,
-        bytes=(out / "data.mdb").stat().st_size,
+        bytes=(out / DATA).stat().st_size,
         seconds=time.perf_counter() - started,
     )
 

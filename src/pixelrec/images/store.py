@@ -7,43 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self, final
 from weakref import WeakValueDictionary
 
-import lmdb
 import numpy as np
 
 from pixelrec.choices import Fit
-from pixelrec.errors import ImageError
+from pixelrec.errors import ImageError, some_of
 from pixelrec.files.regular import demand_regular
-from pixelrec.images.writer import (
-    DAMAGE,
-    DATA,
-    KEY,
-    LOCK,
-    MAX_READERS,
-    PICTURES,
-    STAMPS,
-    Manifest,
-    check_metas,
-    check_trees,
-    cover_digest,
-    cover_size,
-    damage,
-    key_of,
-    not_a_store,
-    reserve_lock,
-)
-
-_NAMED = 3  # items that an error names
-_LARGEST_MAP = 1 << 44  # 16 TiB of addresses, not of memory
+from pixelrec.images.environment import DATA, PICTURES, STAMPS, failures, not_a_store, open_to_read
+from pixelrec.images.manifest import Manifest
+from pixelrec.images.records import cover_size, key_of, read_stamp
 
 
 @final
@@ -59,7 +38,7 @@ class PictureStore:
         self.path, self._identity = path, _identity(path)
         self._lock, self._pid = threading.Lock(), os.getpid()
         self._sound: set[str] = set()  # items whose picture has the checksum it was packed with
-        self._opened: Any = _environment(path)
+        self._opened: Any = open_to_read(path)
         try:
             self.manifest = self._complete_manifest()
         except BaseException:
@@ -154,11 +133,11 @@ class PictureStore:
         with self._transaction(STAMPS) as txn:
             for item_id in item_ids:
                 key = key_of(item_id)
-                origin = txn.get(key)
-                cover = b"" if origin is None else cover_digest(key, bytes(origin))
-                if cover is None:
+                record = txn.get(key)
+                stamp = None if record is None else read_stamp(key, bytes(record))
+                if record is not None and stamp is None:
                     raise self._damaged("digest of the cover", item_id)
-                found.append("grey" if origin is None else cover.hex())
+                found.append("grey" if stamp is None else stamp[1].hex())
         return found
 
     def fingerprint(self, item_ids: Sequence[str]) -> str:
@@ -198,13 +177,11 @@ class PictureStore:
         if self._opened is None:
             raise ImageError(f"the picture store {self.path} was closed: open it again")
         env = self._opened
-        try:
-            with env.begin(db=env.open_db(database, create=False), buffers=True) as txn:
-                yield txn
-        except DAMAGE as error:
-            raise damage(self.path, str(error)) from None
-        except lmdb.Error as error:
-            raise ImageError(f"cannot read the picture store {self.path}: {error}") from None
+        with (
+            failures(self.path, "read"),
+            env.begin(db=env.open_db(database, create=False), buffers=True) as txn,
+        ):
+            yield txn
 
     def _cover_size(self, item_id: str, record: Any) -> tuple[int, int]:
         """Width and height of an item's cover; an `ImageError` if its picture is damaged."""
@@ -227,14 +204,14 @@ class PictureStore:
                     self._opened.close()  # the child's copy; the parent's stays as it is
                     if _identity(self.path) != self._identity:
                         raise ImageError(f"the picture store {self.path} was replaced: open it again")
-                    self._opened = _environment(self.path)
+                    self._opened = open_to_read(self.path)
                 self._pid = os.getpid()
 
     def _complete_manifest(self) -> Manifest:
         with self._transaction() as txn:
             count = txn.stat()["entries"]
         with self._transaction(None) as txn:
-            manifest = Manifest.from_bytes(bytes(txn.get(KEY) or b""), self.path)
+            manifest = Manifest.read(txn, self.path)
         if not manifest.complete:
             raise ImageError(
                 f"packing of {self.path} is unfinished, {count:,} of {manifest.expected:,} pictures: run "
@@ -247,23 +224,11 @@ def form_of(path: Path) -> tuple[int, Fit] | None:
     """Size and fit of the store at `path`, complete or not; none if there is none that can be read."""
     try:
         _identity(path)
-        with closing(_environment(path)) as env, env.begin() as txn:
-            manifest = Manifest.from_bytes(bytes(txn.get(KEY) or b""), path)
+        with closing(open_to_read(path)) as env, env.begin() as txn:
+            manifest = Manifest.read(txn, path)
     except ImageError:
         return None
     return manifest.size, manifest.fit
-
-
-def is_foreign(path: Path) -> bool:
-    """Whether another program's LMDB is at `path`; a damaged one may be ours."""
-    try:
-        if not check_metas(path):
-            return False
-        with closing(lmdb.open(str(path), readonly=True, lock=False)) as env, env.begin() as txn:
-            check_trees(path, txn)
-            return txn.get(KEY) is None and txn.stat()["entries"] > 0
-    except (ImageError, lmdb.Error):
-        return False
 
 
 _stores: WeakValueDictionary[tuple[int, int], PictureStore] = WeakValueDictionary()
@@ -275,44 +240,6 @@ def is_open(path: Path) -> bool:
     with _stores_lock:
         store = _stores.get(_identity(path)) if (path / DATA).is_file() else None
         return store is not None and store.is_open
-
-
-def _environment(path: Path) -> Any:
-    """A read-only environment with pictures and stamps.
-
-    It has a lock, so that packing more never reuses pages being read, except where none may be made. The map
-    is as large as the disk, so that a store that another process packs into does not outgrow it.
-    """
-    check_metas(path)
-    lock = path / LOCK
-    writable = os.access(lock if lock.exists() else path, os.W_OK)
-    if writable:
-        try:
-            reserve_lock(path)
-        except OSError:  # the disk is full, so nobody packs
-            writable = False
-    opening = partial(lmdb.open, str(path), readonly=True, lock=writable, max_dbs=2, max_readers=MAX_READERS)
-    try:
-        try:
-            env = opening(map_size=min(shutil.disk_usage(path).total, _LARGEST_MAP))
-        except lmdb.MemoryError:  # the address space is limited
-            env = opening()
-    except DAMAGE as error:
-        raise damage(path, str(error)) from None
-    except lmdb.Error as error:
-        raise ImageError(f"cannot open the picture store {path}: {error}") from None
-    try:
-        with env.begin() as txn:
-            check_trees(path, txn)
-        for database in (PICTURES, STAMPS):
-            env.open_db(database, create=False)
-    except ImageError:
-        env.close()
-        raise
-    except lmdb.Error:
-        env.close()
-        raise not_a_store(path) from None
-    return env
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -328,8 +255,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _absence(path: Path, absent: list[str], items: int) -> str:
-    named = ", ".join(map(repr, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
     return (
         f"{len(absent):,} of {items:,} items {'are' if len(absent) > 1 else 'is'} not in the picture store "
-        f"{path}: {named}; pack the covers of all items with `pixelrec images pack`"
+        f"{path}: {some_of(map(repr, absent))}; pack the covers of all items with `pixelrec images pack`"
     )
