@@ -124,6 +124,11 @@ def command(*words: str | Path) -> str:
     return join(["pixelrec", *map(str, words)])
 
 
+def first_line(error: Exception) -> str:
+    """What an error of a library says, without its details."""
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
 def some_of(names: Iterable[str], separator: str = ", ") -> str:
     """The first three names, and the number of the others."""
     names = list(names)

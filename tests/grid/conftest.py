@@ -15,7 +15,8 @@ from pixelrec.files.checkpoint import weights_sha256, write_checkpoint
 from pixelrec.grid import results
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.plan import Grid, plan
-from pixelrec.runs.results import EvaluationResult, write_ranks
+from pixelrec.runs.results import EvaluationResult
+from pixelrec.runs.saved_ranks import SavedRanks
 
 Finish = Callable[..., np.ndarray]
 
@@ -69,7 +70,7 @@ def write(grid: Grid, cell: Cell, ranks: np.ndarray) -> None:
     cell.folder.mkdir(parents=True, exist_ok=True)
     cases = grid.cases()
     counts = results.target_counts(grid.dataset, cases)
-    digest = write_ranks(cell.folder, grid.dataset, cases, ranks, counts)
+    digest = SavedRanks.of_cases(grid.dataset, cases, ranks, counts).write(cell.folder, cases.name)
     best = cell.folder / "best"
     write_checkpoint(best, {}, {"bias": torch.zeros(1)})
     overall = measure(ALL, cell.recipe.name, {cell.recipe.name: ranks}, counts)

@@ -26,7 +26,8 @@ from pixelrec.grid.cell import Cell
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.results import Collector, Results
 from pixelrec.grid.tables import csv_table, markdown_table, table_notes
-from pixelrec.runs.results import EvaluationResult, SavedRanks, read_ranks, result_files
+from pixelrec.runs.results import EvaluationResult
+from pixelrec.runs.saved_ranks import SavedRanks, ranks_file
 
 from .conftest import Finish, collect_results, write
 
@@ -269,7 +270,7 @@ def test_results_of_other_weights_are_refused(grid: Grid, finish: Finish) -> Non
 def test_ranks_of_other_users_targets_or_training_events_are_refused(grid: Grid, finish: Finish) -> None:
     cell = grid.cells[0][0]
     finish(cell)
-    path = result_files(cell.folder, "test")[0]
+    path = ranks_file(cell.folder, "test")
     table = pl.read_parquet(path)
     rewrite(cell, table.reverse())
     with pytest.raises(RunError, match=r"ranks-test.parquet and .* different users; .* delete .*seed-0$"):
@@ -288,7 +289,7 @@ def test_ranks_of_other_users_targets_or_training_events_are_refused(grid: Grid,
 
 def rewrite(cell: Cell, table: pl.DataFrame) -> None:
     """Ranks as another evaluation of the same weights would have left them."""
-    path = result_files(cell.folder, "test")[0]
+    path = ranks_file(cell.folder, "test")
     table.write_parquet(path)
     found = EvaluationResult.read(cell.folder, "test")
     replace(found, ranks=sha256(path.read_bytes()).hexdigest()).write(cell.folder)
@@ -345,12 +346,13 @@ def test_the_terminal_cuts_no_word_and_no_digit(grid: Grid, finish: Finish, widt
 
 def test_each_finished_cell_is_read_once(grid: Grid, finish: Finish, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
+    known = SavedRanks.read
 
     def counted(folder: Path, split: str) -> SavedRanks:
         read.append(folder.name)
-        return read_ranks(folder, split)
+        return known(folder, split)
 
-    monkeypatch.setattr("pixelrec.grid.results.read_ranks", counted)
+    monkeypatch.setattr(SavedRanks, "read", counted)
     collector = Collector(grid, baselines(grid))
     for cell in grid.cells[0][:2]:
         finish(cell)

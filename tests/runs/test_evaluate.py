@@ -26,8 +26,9 @@ from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs import results
 from pixelrec.runs.evaluate import baselines, evaluate_run
 from pixelrec.runs.report import write_run_report
-from pixelrec.runs.results import EvaluationResult, read_ranks
+from pixelrec.runs.results import EvaluationResult
 from pixelrec.runs.run import Run
+from pixelrec.runs.saved_ranks import SavedRanks
 
 
 def untrained(folder: Path, name: str, dataset: Dataset) -> Run:
@@ -129,9 +130,9 @@ def test_users_with_a_repeated_target_are_counted_and_left_out(tmp_path: Path) -
     run = untrained(tmp_path / "run", "mine", data)
     for split, repeats in (("test", 10), ("validation", 0)):
         found = evaluate_run(run, data, cast("Split", split))
-        kept = read_ranks(run.folder, split)
-        assert found.repeats == repeats and found.overall.cases == len(kept.users) == 40 - repeats
-        assert {user[0] for user in kept.users} == ({"n"} if repeats else {"n", "r"})
+        kept = SavedRanks.read(run.folder, split).table
+        assert found.repeats == repeats and found.overall.cases == len(kept) == 40 - repeats
+        assert {user[0] for user in kept["user_id"]} == ({"n"} if repeats else {"n", "r"})
         by_baseline = baselines(data, cast("Split", split)).ranks
         assert {len(ranks) for ranks in by_baseline.values()} == {40 - repeats}
         for name, ranks in by_baseline.items():

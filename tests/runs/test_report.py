@@ -25,8 +25,9 @@ from pixelrec.images.pack import pack
 from pixelrec.images.store import PictureStore
 from pixelrec.runs.compare import RunDifference
 from pixelrec.runs.report import BEST_POSSIBLE, write_run_report
-from pixelrec.runs.results import EvaluationResult, read_ranks
+from pixelrec.runs.results import EvaluationResult
 from pixelrec.runs.run import Run
+from pixelrec.runs.saved_ranks import SavedRanks
 
 SMALL = {"length": 5, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
 
@@ -160,7 +161,7 @@ def test_a_split_that_does_not_exist_is_refused_everywhere(
         lambda: api.bench(dataset.folder, ["mf-id"], split=split, out=tmp_path / "bench"),
     ]
     for call in calls:
-        with pytest.raises(RequestError, match=f"there is no split {split!r}; .*'?test"):
+        with pytest.raises(RequestError, match=f"split is {split!r}; .*'?test"):
             call()
     assert sorted(run.folder.rglob("*")) == before and not (tmp_path / "bench").exists()
 
@@ -236,10 +237,10 @@ def test_both_runs_have_their_curves_and_lists(run: Run, longer: Run, dataset: D
     text = html.unescape(write_run_report(run, dataset, "test", beside=[longer]).read_text(encoding="utf-8"))
     assert text.count('<polyline class="line"') == 2 * 2 and "sasrec-id (longer), best: epoch" in text
     assert text.count('<h4 class="other">sasrec-id (longer)') == 12
-    theirs = read_ranks(longer.folder, "test")
+    theirs = SavedRanks.read(longer.folder, "test")
     users = re.findall(r"user</small> <bdi>(.+?)</bdi>", text)
     told = re.findall(r'class="other">.*?rank ([\d,]+) of', text)
-    assert told == [f"{theirs.ranks[list(theirs.users).index(user)]:,}" for user in users]
+    assert told == [f"{theirs.ranks[theirs.table['user_id'].to_list().index(user)]:,}" for user in users]
     assert text.count("items are in at least one list") == 2
     found = EvaluationResult.read(run.folder, "test").exposure
     assert found is not None and f"<strong>{found.shown:,}</strong> of {dataset.items}" in text

@@ -180,13 +180,13 @@ def evaluation(
     from pixelrec.cli.show_evaluation import print_evaluation
     from pixelrec.console.numbers import plural
     from pixelrec.files.atomic import whole
-    from pixelrec.runs.results import result_files
+    from pixelrec.runs.saved_ranks import ranks_file
     from pixelrec.training.state import read_progress
 
     # Written before anything is printed: the reader of the output may have gone.
     page = api.report(run, split=split, data=data, out=out, console=console) if report else None
     print_evaluation(found, console)
-    _say(console, "", f"ranks      {result_files(out or run, split)[0]}")
+    _say(console, "", f"ranks      {ranks_file(out or run, split)}")
     with suppress(RunError):  # no state, or another process is replacing it
         progress = read_progress(whole(run / "last"))
         if not progress.finished:

@@ -24,8 +24,9 @@ from pixelrec.files.lock import Lock
 from pixelrec.recipe.recipe import Recipe
 from pixelrec.reports.tables import flatten
 from pixelrec.runs.place import is_free
-from pixelrec.runs.results import result_files
+from pixelrec.runs.results import result_file
 from pixelrec.runs.run import Run
+from pixelrec.runs.saved_ranks import ranks_file
 
 State = Literal["new", "begun", "failed", "done"]
 _WITHOUT_EFFECT = {"about", "training.loader_threads", "training.save_minutes"}  # on any result
@@ -98,7 +99,7 @@ class Cell:
 
     def state(self, split: str) -> State:
         """A cell is done when it is trained and evaluated on the split."""
-        evaluated = all(path.exists() for path in result_files(self.folder, split))
+        evaluated = result_file(self.folder, split).exists() and ranks_file(self.folder, split).exists()
         if evaluated and Costs.read(self.folder) is not None:
             return "done"
         if self.failure is not None:

@@ -26,7 +26,7 @@ from pixelrec.grid.cell import Cell, Costs
 from pixelrec.recipe.recipe import resolve
 from pixelrec.runs.evaluate import evaluate_run
 from pixelrec.runs.machine import peak_memory, processor
-from pixelrec.runs.results import is_evaluated, result_files
+from pixelrec.runs.results import is_evaluated, result_file
 from pixelrec.runs.run import Run
 from pixelrec.runs.train import resume_run, train_recipe
 from pixelrec.training.interruption import interruptible
@@ -83,7 +83,7 @@ def _train(cell: Cell, dataset: Dataset, jobs: int) -> None:
         run = train_recipe(cell.recipe, dataset, cell.folder, console)
     for split in get_args(Split):  # a checkpoint may have been evaluated that is no longer the best
         if not is_evaluated(run.folder, split):
-            result_files(run.folder, split)[1].unlink(missing_ok=True)
+            result_file(run.folder, split).unlink(missing_ok=True)
     _costs(run, dataset, jobs, trained=len(read_journal(journal, monitor)) > before).write(run.folder)
 
 

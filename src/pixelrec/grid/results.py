@@ -28,10 +28,10 @@ from pixelrec.grid.audit import Audit
 from pixelrec.grid.cell import Cell, Costs, check_same_networks
 from pixelrec.grid.plan import Grid
 from pixelrec.recipe.recipe import Recipe
-from pixelrec.runs.compare import demand_same_cases
 from pixelrec.runs.evaluate import target_counts
 from pixelrec.runs.report import report_file
-from pixelrec.runs.results import SavedRanks, is_evaluated, read_ranks, result_files
+from pixelrec.runs.results import is_evaluated
+from pixelrec.runs.saved_ranks import SavedRanks, ranks_file
 
 MIN_USERS = 2  # for a mean with an interval
 Role = Literal["baseline", "recipe"]
@@ -176,7 +176,7 @@ class Collector:
         return Results(
             data=grid.dataset.folder.resolve().name,
             split=grid.split,
-            users=len(self._expected.ranks),
+            users=len(self._expected.table),
             repeats=self._repeats,
             items=grid.dataset.items,
             best_baseline=self.overall.best,
@@ -236,9 +236,9 @@ class Collector:
             if not is_evaluated(cell.folder, self.grid.split):
                 again = command("evaluate", cell.folder, "--split", self.grid.split)
                 raise RunError(f"{cell.folder}: its evaluation is damaged or of other weights; run `{again}`")
-            found, costs = read_ranks(cell.folder, self.grid.split), Costs.read(cell.folder)
-            files = f"{result_files(cell.folder, self.grid.split)[0]} and {self.grid.dataset.folder}"
-            demand_same_cases(found, self._expected, files, f"choose another --out, or delete {cell.folder}")
+            found, costs = SavedRanks.read(cell.folder, self.grid.split), Costs.read(cell.folder)
+            files = f"{ranks_file(cell.folder, self.grid.split)} and {self.grid.dataset.folder}"
+            found.demand_same_cases(self._expected, files, f"choose another --out, or delete {cell.folder}")
             parts = self._on_subsets([found.ranks])
             page = report_file(cell.folder, self.grid.split)
             report = quote(page.relative_to(self.grid.out).as_posix()) if page.exists() else ""

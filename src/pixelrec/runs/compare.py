@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import Self, final
 
-import numpy as np
-
 from pixelrec.choices import Split
-from pixelrec.errors import RunError
+from pixelrec.errors import RunError, command
 from pixelrec.evaluation.comparison import Difference
 from pixelrec.evaluation.significance import Interval
 from pixelrec.evaluation.slices import LONG_TAIL, NEW, SLICES, SliceResult, slice_label
-from pixelrec.runs.results import EvaluationResult, SavedRanks, is_evaluated, read_ranks, result_files
+from pixelrec.runs.results import EvaluationResult, is_evaluated
 from pixelrec.runs.run import Run
+from pixelrec.runs.saved_ranks import SavedRanks, ranks_file
 
 
 @final
@@ -38,10 +36,10 @@ class RunDifference:
         Raises `RunError` if a run was not evaluated on the split, or they are of different users, targets or
         training events, and `DataError` for fewer than two users.
         """
-        ours, theirs = read_ranks(first, split), read_ranks(second, split)
-        files = " and ".join(str(result_files(folder, split)[0]) for folder in (first, second))
+        ours, theirs = SavedRanks.read(first, split), SavedRanks.read(second, split)
+        files = " and ".join(str(ranks_file(folder, split)) for folder in (first, second))
         mend = "compare runs of one data set and split; if the data set has changed, evaluate both again"
-        demand_same_cases(ours, theirs, files, mend)
+        ours.demand_same_cases(theirs, files, mend)
         slices = {
             part.name: Difference.of(
                 ours.ranks[mask], theirs.ranks[mask], slice_label(part.events, mask.sum())
@@ -50,22 +48,6 @@ class RunDifference:
             if (mask := part.holds(ours.counts)).sum() >= part.min_cases
         }
         return cls(Difference.of(ours.ranks, theirs.ranks), slices)
-
-
-def demand_same_cases(ours: SavedRanks, theirs: SavedRanks, files: str, mend: str) -> None:
-    """Raises `RunError` unless users, targets and training events are equal, row by row.
-
-    files: of both, for the message. mend: the end of the message.
-    """
-    if len(ours.users) != len(theirs.users):
-        raise RunError(f"{files} have {len(ours.users):,} and {len(theirs.users):,} users; {mend}")
-    for what, same in {
-        "users": ours.users.equals(theirs.users),
-        "targets": ours.items.equals(theirs.items),
-        "training events": np.array_equal(ours.counts, theirs.counts),
-    }.items():
-        if not same:
-            raise RunError(f"{files} are of different {what}; {mend}")
 
 
 @final
@@ -104,9 +86,7 @@ class RunComparison:
         if folders[0].resolve() == folders[1].resolve():
             raise RunError(f"{folders[0]} is compared with itself; give two runs")
         if missing := [folder for folder in folders if not is_evaluated(folder, split)]:
-            commands = " and ".join(
-                f"`pixelrec evaluate {quote(str(folder))} --split {split}`" for folder in missing
-            )
+            commands = " and ".join(f"`{command('evaluate', each, '--split', split)}`" for each in missing)
             raise RunError(
                 f"the best checkpoint was not evaluated on {split}: {' and '.join(map(str, missing))}; "
                 f"run {commands}"

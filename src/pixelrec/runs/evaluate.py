@@ -25,9 +25,10 @@ from pixelrec.evaluation.slices import ALL, measure, measure_slices
 from pixelrec.features.feature_file import FeatureFile, opened_features
 from pixelrec.files.checkpoint import weights_sha256
 from pixelrec.runs.blend import ranker_of
-from pixelrec.runs.results import EvaluationResult, demand_writable, write_ranks
+from pixelrec.runs.results import EvaluationResult, demand_writable
 from pixelrec.runs.run import Run
 from pixelrec.runs.saved_baselines import read_baselines, save_baselines
+from pixelrec.runs.saved_ranks import SavedRanks
 
 
 def cases_of(dataset: Dataset, split: Split) -> EvaluationCases:
@@ -88,7 +89,7 @@ def evaluate_run(
         cases.repeats,
         shown,
         weights,
-        write_ranks(folder, dataset, cases, ranks, counts),
+        SavedRanks.of_cases(dataset, cases, ranks, counts).write(folder, split),
     )
     result.write(folder)
     return result

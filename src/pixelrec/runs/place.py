@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from shlex import quote
 
-from pixelrec.errors import RunError
+from pixelrec.errors import RunError, command
 from pixelrec.files.atomic import is_draft
 from pixelrec.files.lock import exclusive
 
@@ -61,6 +60,6 @@ def demand_new(folder: Path) -> None:
         return
     mend = "choose another --out"
     if (folder / "run.json").exists():
-        mend += f", or continue it with: pixelrec train --resume {quote(str(folder))}"
+        mend += f", or continue it with: {command('train', '--resume', folder)}"
     state = "is not empty" if folder.is_dir() else "is no folder"
     raise RunError(f"{folder} {state}; {mend}")

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import final
+
+import numpy as np
 
 from pixelrec.choices import Split
 from pixelrec.console.numbers import percent, plural
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
-from pixelrec.errors import RunError
+from pixelrec.errors import RunError, command
 from pixelrec.evaluation.comparison import METRIC, PLACES, Difference
 from pixelrec.evaluation.significance import Verdict
 from pixelrec.evaluation.slices import LONG_TAIL, NEW, SliceResult
 from pixelrec.reports.page import write
 from pixelrec.reports.view import Curves, MetricRow, Report, Role, SlicePart, Spread, Standing, Tile
-from pixelrec.runs.compare import RunDifference, demand_same_cases
+from pixelrec.runs.compare import RunDifference
 from pixelrec.runs.evaluate import cases_of, target_counts
-from pixelrec.runs.results import EvaluationResult, SavedRanks, read_ranks, result_files
+from pixelrec.runs.results import EvaluationResult
 from pixelrec.runs.run import BLEND, Run
+from pixelrec.runs.saved_ranks import SavedRanks, ranks_file
 from pixelrec.runs.stories import Covers, StoryTeller
 from pixelrec.training.journal import read_journal
 
@@ -52,10 +54,11 @@ def write_run_report(
     evaluated on the split, or it or one `beside` it is of other users or items.
     """
     cases, folder = cases_of(dataset, split), out or run.folder
-    result, ranks = EvaluationResult.read(folder, split), read_ranks(folder, split)
-    expected = SavedRanks.of_cases(dataset, cases, ranks.ranks[: len(cases)], target_counts(dataset, cases))
-    files = f"{result_files(folder, split)[0]} and {dataset.folder}"
-    demand_same_cases(ranks, expected, files, f"run `pixelrec evaluate {quote(str(run.folder))}` again")
+    result, ranks = EvaluationResult.read(folder, split), SavedRanks.read(folder, split)
+    ones, counts = np.ones(len(cases), np.int64), target_counts(dataset, cases)
+    expected = SavedRanks.of_cases(dataset, cases, ones, counts)
+    files = f"{ranks_file(folder, split)} and {dataset.folder}"
+    ranks.demand_same_cases(expected, files, f"run `{command('evaluate', run.folder)}` again")
     others = _other_runs(run, result, split, beside, folder)
     rows = ReportRows(result, {} if ceiling is None else {BEST_POSSIBLE: ceiling}, others)
     covers = Covers.of(dataset)
@@ -144,7 +147,7 @@ def _model(run: Run) -> dict[str, str]:
 
 def _origins(run: Run, dataset: Dataset, result: EvaluationResult) -> list[tuple[str, str]]:
     recipe, data = run.folder.resolve() / "recipe.yaml", dataset.folder.resolve()
-    again = "" if run.is_blend else f"pixelrec train {quote(str(recipe))} --data {quote(str(data))}"
+    again = "" if run.is_blend else command("train", recipe, "--data", data)
     found = {
         "blended" if run.is_blend else "trained": str(run.about["created"]).replace("T", " "),
         "again": again,
@@ -243,5 +246,5 @@ def _other_runs(
         taken.add(name)
         difference = RunDifference.read(folder, other.folder, split)
         found = EvaluationResult.read(other.folder, split)
-        others.append(OtherRun(name, other, found, read_ranks(other.folder, split), difference))
+        others.append(OtherRun(name, other, found, SavedRanks.read(other.folder, split), difference))
     return others

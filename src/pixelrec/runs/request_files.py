@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pixelrec.errors import RequestError
+from pixelrec.errors import RequestError, first_line
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.table_file import read_table
 
@@ -41,7 +41,7 @@ def _columns(path: Path, names: list[str]) -> pl.DataFrame:
             demand_regular(path)
             table = pl.read_csv(path, columns=names, infer_schema=False, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = first_line(error)
         raise RequestError(f"{path}: cannot be read ({reason}); expected columns {columns}") from None
     if odd := [name for name in names if table[name].dtype.is_nested() or table[name].dtype.is_float()]:
         raise RequestError(f"{path}: {odd[0]} is {table[odd[0]].dtype}; expected ids: text or whole numbers")

@@ -1,8 +1,7 @@
-"""The result of an evaluation, as two files in a folder, that of the run unless another one was chosen.
+"""`evaluation-<split>.json`: the result of an evaluation, in the folder of the run unless another was chosen.
 
-`evaluation-<split>.json` holds an `EvaluationResult`, `ranks-<split>.parquet` a row per evaluated user. They
-belong to the weights whose SHA-256 is in the first, so a run can be copied in any order and without times;
-the first holds the SHA-256 of the second, too.
+It holds the SHA-256 of the weights and of the file of ranks that it belongs to, so a run can be copied in any
+order and without times.
 """
 
 from __future__ import annotations
@@ -12,23 +11,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from shlex import quote
 from tempfile import TemporaryFile
 from typing import Any, Self, final
 
-import numpy as np
 import polars as pl
 
 from pixelrec.console.numbers import percent
-from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import EvaluationCases
-from pixelrec.errors import RunError, option
+from pixelrec.errors import RunError, first_line, option
 from pixelrec.evaluation.comparison import METRIC, Comparison, best_first, repeats_note
 from pixelrec.evaluation.exposure import Exposure
 from pixelrec.evaluation.slices import SliceResult
-from pixelrec.files.atomic import new_file, whole, write_text
+from pixelrec.files.atomic import whole, write_text
 from pixelrec.files.checkpoint import weights_sha256
-from pixelrec.files.table_file import read_table, write_table
+from pixelrec.runs.saved_ranks import evaluate_it, ranks_file
 
 
 @final
@@ -101,63 +96,32 @@ class EvaluationResult:
         """Writes it, whole or not at all; the ranks are written before it."""
         content = asdict(self)
         text = json.dumps({**content, "digest": _digest(content)}, indent=2)
-        write_text(result_files(folder, self.split)[1], text + "\n", RunError)
+        write_text(result_file(folder, self.split), text + "\n", RunError)
 
     @classmethod
     def read(cls, folder: Path, split: str) -> Self:
         """Raises `RunError` if the split was not evaluated, or the file is damaged or of another split."""
         from pydantic import TypeAdapter
 
-        path = result_files(folder, split)[1]
+        path = result_file(folder, split)
         try:
             content = json.loads(path.read_bytes())
             if content.pop("digest") != _digest(content):
                 raise ValueError("it was changed since it was written")
             found = TypeAdapter(cls).validate_json(json.dumps(content), strict=True)
-            found._check(split)
+            if found.split != split:
+                raise ValueError(f"it is of {found.split}")
         except FileNotFoundError:
-            raise RunError(f"{path}: no such file; {_mend(folder, split)}") from None
+            raise RunError(f"{path}: no such file; {evaluate_it(folder, split)}") from None
         except OSError as error:
             raise RunError(f"{path}: cannot be read: {error.strerror or error}") from None
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise RunError(f"{path}: damaged ({_first_line(error)}); {_mend(folder, split)}") from None
+            raise RunError(f"{path}: damaged ({first_line(error)}); {evaluate_it(folder, split)}") from None
         return found
 
-    def _check(self, split: str) -> None:
-        """Raises `ValueError` unless it is of the split, and all models have all metrics as fractions."""
-        if self.split != split:
-            raise ValueError(f"it is of {self.split}")
-        for part in (self.overall, *self.slices):
-            models = part.metrics.keys()
-            if self.model not in models or not models == part.intervals.keys() == part.median_ranks.keys():
-                raise ValueError(f"{part.name} lack a model")
-            known = part.metrics[self.model].keys()
-            if METRIC not in known or any(values.keys() != known for values in part.metrics.values()):
-                raise ValueError(f"{part.name} lack a metric")
-            if not all(0 <= value <= 1 for values in part.metrics.values() for value in values.values()):
-                raise ValueError(f"{part.name} have a metric that is no fraction")
 
-
-@final
-@dataclass(frozen=True)
-class SavedRanks:
-    users: pl.Series  # user ids
-    items: pl.Series  # ids of the targets
-    ranks: np.ndarray  # int64[Q]
-    counts: np.ndarray  # int64[Q]: training events of the targets
-
-    @classmethod
-    def of_cases(
-        cls, dataset: Dataset, cases: EvaluationCases, ranks: np.ndarray, counts: np.ndarray
-    ) -> Self:
-        """ranks, counts: int64[Q], of `cases`."""
-        users, items = dataset.user_ids[cases.users - 1], dataset.item_ids[cases.targets - 1]
-        return cls(users, items, ranks, counts)
-
-
-def result_files(folder: Path, split: str) -> tuple[Path, Path]:
-    """The files of an evaluation: the ranks, and the result, which is written last."""
-    return folder / f"ranks-{split}.parquet", folder / f"evaluation-{split}.json"
+def result_file(folder: Path, split: str) -> Path:
+    return folder / f"evaluation-{split}.json"
 
 
 def is_evaluated(run: Path, split: str, folder: Path | None = None) -> bool:
@@ -168,7 +132,7 @@ def is_evaluated(run: Path, split: str, folder: Path | None = None) -> bool:
     place = folder or run
     try:
         found = EvaluationResult.read(place, split)
-        ranks = sha256(result_files(place, split)[0].read_bytes()).hexdigest()
+        ranks = sha256(ranks_file(place, split).read_bytes()).hexdigest()
         return found.ranks == ranks and found.weights == weights_sha256(whole(run / "best"))
     except (RunError, OSError):
         return False
@@ -187,67 +151,5 @@ def demand_writable(folder: Path) -> None:
         ) from None
 
 
-def write_ranks(
-    folder: Path, dataset: Dataset, cases: EvaluationCases, ranks: np.ndarray, counts: np.ndarray
-) -> str:
-    """A row per evaluated user: ids of user and target, its rank, and events that were known.
-
-    Returns the SHA-256 of the file.
-
-    ranks, counts: int64[Q], the ranks and the training events of the targets.
-    """
-    histories = cases.histories
-    table = pl.DataFrame(
-        {
-            "user_id": dataset.user_ids[cases.users - 1],
-            "item_id": dataset.item_ids[cases.targets - 1],
-            "rank": ranks,
-            "history_length": histories.stops[cases.users] - histories.starts[cases.users],
-            "item_training_events": counts,
-        }
-    )
-    with new_file(result_files(folder, cases.name)[0], RunError) as draft:
-        write_table(table, draft)
-        return sha256(draft.read_bytes()).hexdigest()
-
-
-def read_ranks(folder: Path, split: str) -> SavedRanks:
-    """Raises `RunError` if the split was not evaluated, or the file is damaged."""
-    path, _ = result_files(folder, split)
-    if not path.exists():
-        raise RunError(f"{path}: no such file; {_mend(folder, split)}")
-    try:
-        table = read_table(path, list(_COLUMNS))
-        _check_ranks(table)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        raise RunError(f"{path}: damaged ({_first_line(error)}); {_mend(folder, split)}") from error
-    ranks, counts = (table[name].to_numpy().astype(np.int64) for name in list(_COLUMNS)[2:])
-    return SavedRanks(table["user_id"], table["item_id"], ranks, counts)
-
-
-def _check_ranks(table: pl.DataFrame) -> None:
-    """Raises `ValueError` for columns of another type, no row, an empty cell or a number out of range."""
-    for name, least in _COLUMNS.items():
-        column = table[name]
-        fits = column.dtype == pl.String if least is None else column.dtype.is_integer()
-        if not fits or column.null_count() or not len(column):
-            raise ValueError(
-                f"{name} is {column.dtype} with {column.null_count():,} of {len(column):,} empty"
-            )
-        if least is not None and (column < least).any():
-            raise ValueError(f"{name} goes down to {column.min()!r}")
-
-
-_COLUMNS = {"user_id": None, "item_id": None, "rank": 1, "item_training_events": 0}  # least value; text
-
-
 def _digest(content: Mapping[str, Any]) -> str:
     return sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _mend(folder: Path, split: str) -> str:
-    return f"evaluate the run with `pixelrec evaluate {quote(str(folder))} --split {split}`"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

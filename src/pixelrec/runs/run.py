@@ -26,7 +26,6 @@ from functools import cached_property
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
@@ -37,7 +36,7 @@ from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.manifest import is_dataset
 from pixelrec.data.split import training_events
-from pixelrec.errors import RecipeError, RunError
+from pixelrec.errors import RecipeError, RunError, command, first_line
 from pixelrec.evaluation.ranker import TrainedRanker
 from pixelrec.features.feature_file import RUN
 from pixelrec.files.atomic import new_file, whole, write_text
@@ -218,7 +217,7 @@ class Run:
         if not best.exists():
             raise RunError(
                 f"{self.folder} has no best checkpoint yet: its first epoch has not ended; continue it with "
-                f"`pixelrec train --resume {quote(str(self.folder))}`"
+                f"`{command('train', '--resume', self.folder)}`"
             )
         return best
 
@@ -233,7 +232,7 @@ class Run:
         try:
             items = read_table(path)
         except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).strip().split("\n")[0]
+            reason = first_line(error)
             raise RunError(f"{path}: missing or damaged ({reason}); {remedy}") from error
         ids = items.to_dict().get("item_id")
         if ids is None or ids.dtype != pl.String or ids.null_count():

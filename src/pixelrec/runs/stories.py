@@ -16,8 +16,8 @@ from pixelrec.errors import ImageError
 from pixelrec.images.store import PictureStore
 from pixelrec.reports.view import Cover, OtherList, UserStory
 from pixelrec.runs.blend import ranker_of
-from pixelrec.runs.results import SavedRanks
 from pixelrec.runs.run import Run
+from pixelrec.runs.saved_ranks import SavedRanks
 
 STORIES = 12  # users shown
 SHOWN = 10  # items of a history
