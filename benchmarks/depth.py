@@ -4,9 +4,9 @@
     python benchmarks/depth.py data/shop path/to/mobilenet --size 112 --steps frozen,none,head
 
 Every step is a grid of `pixelrec bench` in a folder of its own: Ctrl-C loses nothing, and the same command
-goes on. `ids`, `frozen` and `both` are shipped recipes. Others start from each seed's frozen run and train
-on, at smaller rates: `none` of the network (what going on alone is worth), its `head`, its top `3` blocks, or
-`all` of it.
+goes on. `ids`, `frozen`, `deep` (every depth) and `both` are shipped recipes. Others start from each seed's
+frozen run and train on, at smaller rates: `none` of the network (what going on alone is worth), its `head`,
+its top `3` blocks, or `all` of it.
 
 Test metrics in %, seeds averaged per user; differences are paired over users, ± half their 95 % interval.
 `few`: NDCG@10 of test events whose item has fewer than five training events. `validation` chose the epochs.
@@ -31,7 +31,12 @@ from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs.results import read_ranks
 from pixelrec.training.journal import read_journal
 
-SHIPPED = {"ids": "sasrec-id", "frozen": "sasrec-mobilenet", "both": "sasrec-id-mobilenet"}
+SHIPPED = {
+    "ids": "sasrec-id",
+    "frozen": "sasrec-mobilenet",
+    "deep": "sasrec-mobilenet-deep",
+    "both": "sasrec-id-mobilenet",
+}
 DEEPER = ("none", "head", "3", "all")
 GOING_ON = {
     "negatives.bank": True,

@@ -50,7 +50,7 @@ from pixelrec.numerics.precision import emulation_line, is_bf16
 CATALOGUE_BYTES = 256 << 20  # loaded together when the catalogue is encoded
 MEASURED = 8  # pictures passed once to measure the memory of their activations
 FITTED_ON = 1024  # items whose features standardisation and first batch statistics are fitted to
-ROWS_FITTED_ON = 16_384  # with depths, of the items with training events
+ROW_BYTES = 256 << 20  # of the rows of items with training events that they are fitted to, with depths
 BatchNorms = Literal["auto", "batch", "fixed"]
 
 
@@ -231,12 +231,13 @@ class PixelEncoder(AbstractItemEncoder):
         return torch.cat(found)
 
     def _fitted_on(self) -> np.ndarray:
-        """Item numbers, spread evenly. Rows of all depths are short, and thousands of numbers are fitted."""
+        """Item numbers, spread evenly."""
         history = self.pictures.spec.history
         if not self._deep or history is None:
             among, most = np.arange(1, self.pictures.count + 1), FITTED_ON
         else:
-            among, most = np.flatnonzero(items_with_events(history, self.pictures.count)), ROWS_FITTED_ON
+            among = np.flatnonzero(items_with_events(history, self.pictures.count))
+            most = ROW_BYTES // (4 * self.backbone.width)
         return among[np.linspace(1, len(among), min(len(among), most)).astype(np.int64) - 1]
 
     def load(self, ids: np.ndarray) -> Payload:

@@ -104,10 +104,12 @@ class Deep(AbstractBackbone):
         if state.dim() == 2:
             return state
         positions = positions_of(state.double() if state.dtype == torch.float64 else state.float())
+        mean = positions.mean(1, keepdim=True)
         if not self.spread:
-            return positions.mean(1)
-        variance, mean = torch.var_mean(positions, 1, correction=0)
-        return torch.cat([mean, variance.clamp(min=_LEAST_VARIANCE).sqrt()], 1)
+            return mean[:, 0]
+        # In two passes: var_mean takes 20 times as long on a CPU.
+        variance = (positions - mean).square().mean(1)
+        return torch.cat([mean[:, 0], variance.clamp(min=_LEAST_VARIANCE).sqrt()], 1)
 
 
 def _parts_of(depths: Depths, blocks: int) -> tuple[int, ...]:
