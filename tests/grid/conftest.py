@@ -33,7 +33,12 @@ def finish(grid: Grid) -> Finish:
     """Makes a cell look done; its ranks, drawn at random, the better the higher `skill`."""
 
     def finish(
-        cell: Cell, *, skill: float = 0.3, memory: int | None = 300_000_000, jobs: int = 1
+        cell: Cell,
+        *,
+        skill: float = 0.3,
+        memory: int | None = 300_000_000,
+        jobs: int = 1,
+        seconds: float = 40.0,
     ) -> np.ndarray:
         cases = grid.cases()
         chance = np.random.default_rng([cell.seed, int(1000 * skill)])
@@ -44,7 +49,7 @@ def finish(grid: Grid) -> Finish:
             epochs=10,
             best_epoch=4 + cell.seed,
             seconds=20.0 + 10 * cell.seed,
-            cpu_seconds=40.0 + 20 * cell.seed,
+            cpu_seconds=seconds + 20 * cell.seed,
             encodes=0.0,
             trained_encodes=0.0,
             parameters=12_345,

@@ -12,6 +12,7 @@ from reports.html_page import Page
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.grid.page import forest_plots, page
+from pixelrec.grid.pareto import pareto_plots
 from pixelrec.grid.plan import Grid, plan
 from pixelrec.runs.evaluate import target_counts
 
@@ -72,6 +73,22 @@ def test_intervals_are_drawn_to_scale(grid: Grid, finish: Finish) -> None:
     assert max(high, plot.line) == 1.0
     assert plot.bar(results.recipes[1].overall) is None
     assert f"--mean:{round(mean, 4)}" in page(results)
+
+
+def test_quality_is_drawn_against_cost(grid: Grid, finish: Finish) -> None:
+    finish(grid.cells[0][0], skill=0.9)
+    assert not pareto_plots(collect_results(grid, baseline_ranks(grid))), "one recipe has no rival"
+    finish(grid.cells[1][0], skill=0.2, seconds=400.0)
+    results = collect_results(grid, baseline_ranks(grid))
+    plot = pareto_plots(results)[0]
+    cheap, dear = plot.points
+    assert [point.model for point in plot.front] == ["mf-id"], "the other one costs more and is worse"
+    assert cheap.x < dear.x and cheap.y < dear.y and cheap.high < cheap.y < cheap.low
+    assert (cheap.seconds, dear.seconds) == (40.0, 400.0)
+    text = page(results)
+    assert not Page(text).faults and "Quality against cost" in Page(text).words()
+    finish(grid.cells[1][0], skill=1.0, seconds=400.0)
+    assert len(pareto_plots(collect_results(grid, baseline_ranks(grid)))[0].front) == 2
 
 
 def test_columns_sort_by_the_number_not_by_the_text(grid: Grid, finish: Finish) -> None:

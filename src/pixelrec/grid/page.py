@@ -14,6 +14,7 @@ from pixelrec.drawing.scales import Tick, linear_steps
 from pixelrec.evaluation.comparison import METRIC, few_deciding
 from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.grid.columns import SIGNS, Column, all_columns, published_figures
+from pixelrec.grid.pareto import pareto_plots
 from pixelrec.grid.results import Results, Row, SubsetResult
 from pixelrec.grid.tables import one_seed_note, table_notes
 from pixelrec.reports.page import environment
@@ -87,6 +88,7 @@ def page(results: Results) -> str:
         quality=[column for column in columns if not column.training],
         training=[column for column in columns if column.training],
         plots=forest_plots(results),
+        pareto=pareto_plots(results),
         best=max(done, key=lambda row: row.overall.value(METRIC), default=None),
         cells=lambda row, columns: [_cell(column, row, results.rows) for column in columns],
         published=published_figures,
