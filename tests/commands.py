@@ -24,7 +24,7 @@ PATIENCE = 120  # seconds that a busy machine may take
 # The first step of an optimiser imports torch._dynamo, which takes longer than PyTorch itself.
 PRELOADED = ["accelerate", "torch._dynamo", "torch.utils.tensorboard", "commands"]
 PRELOADED += [
-    f"pixelrec.{name}" for name in ("api.models", "cli.show", "recipe.schema", "runs.report", "runs.train")
+    f"pixelrec.{name}" for name in ("api.training", "cli.show", "recipe.schema", "runs.report", "runs.train")
 ]
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(PRELOADED)

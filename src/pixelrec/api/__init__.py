@@ -6,15 +6,11 @@ can mend is raised as a `PixelrecError` with a message of one line.
 
 from pixelrec.api.codes import assign_codes, fit_codes
 from pixelrec.api.datasets import cache, check_images, pack_images, prepare
-from pixelrec.api.features import (
-    export_features,
-    extract_features,
-    import_features,
-    inspect_features,
-    similar,
-)
-from pixelrec.api.models import bench, blend, compare, demo, evaluate, report, resume, train
+from pixelrec.api.evaluation import compare, evaluate, report
+from pixelrec.api.features import export_features, extract_features, import_features
 from pixelrec.api.recommendations import load, recommend, recommend_all
+from pixelrec.api.similarity import inspect_features, similar
+from pixelrec.api.training import bench, blend, demo, resume, train
 
 __all__ = [
     "assign_codes",

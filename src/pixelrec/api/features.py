@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import (
     Place,
-    Seed,
     as_dataset,
     as_features,
     as_input,
-    as_page,
     as_run,
     checked,
     folder_of,
-    names_of,
 )
-from pixelrec.choices import FeatureDtype, MissingRows, StoredDtype, TreatmentName, UnknownIds, as_ids
-from pixelrec.console.progress import ignore, shown_on
+from pixelrec.choices import FeatureDtype, MissingRows, StoredDtype, UnknownIds
+from pixelrec.console.progress import shown_on
 from pixelrec.errors import FeatureError, RequestError
 
 if TYPE_CHECKING:
-    import polars as pl
     from rich.console import Console
 
     from pixelrec.data.dataset import Dataset
     from pixelrec.features.feature_file import FeatureFile
     from pixelrec.features.importing import ImportReport
-    from pixelrec.features.inspection import Inspection
     from pixelrec.items.extraction import Extraction
     from pixelrec.runs.run import Run
 
@@ -198,129 +192,6 @@ def export_features(features: FeatureFile | Place, *, out: Place) -> list[Path]:
     from pixelrec.features.exporting import export_vectors
 
     return export_vectors(as_features(features), Path(out))
-
-
-@checked
-def inspect_features(
-    features: FeatureFile | Place,
-    *,
-    data: Dataset | Place,
-    k: int = 10,
-    seed: Seed = 0,
-    page: Place | None = None,
-) -> Inspection:
-    """Judge vectors, and whether users agree with them.
-
-    Items that follow each other in histories should be near each other, and not if vectors are shuffled.
-
-    Args:
-        features: folder of a feature file.
-        data: data set whose training events say which items follow each other.
-        k: nearest neighbours that count.
-        seed: of drawn pairs and of the shuffle test.
-        page: page to write with all figures and the nearest neighbours of some items, .html.
-    """
-    place = None if page is None else as_page(page, "page")
-    opened, dataset = as_features(features), as_dataset(data)
-    import numpy as np
-
-    from pixelrec.data.split import training_events
-    from pixelrec.features.feature_file import pooled
-    from pixelrec.features.inspection import inspect_vectors
-    from pixelrec.features.treatment import consecutive_pairs
-
-    opened.demand_kind()
-    dataset.verify()
-    opened.verify()
-    places = opened.rows_of(dataset.item_ids)
-    known = np.flatnonzero(places >= 0)
-    if len(known) < 2:
-        raise FeatureError(f"{opened.folder} has vectors of {len(known)} items of {dataset.folder}")
-    rows = np.full(len(places) + 1, -1)
-    rows[known + 1] = np.arange(len(known))
-    vectors = pooled(opened.vectors[places[known]]).astype(np.float32)
-    ids = dataset.item_ids.gather(known).to_list()
-    pairs = consecutive_pairs(training_events(dataset), rows)
-    found = inspect_vectors(vectors, ids, pairs, k=k, seed=seed)
-    if place is not None:
-        from pixelrec.runs.feature_pages import write_inspection
-
-        write_inspection(found, opened, dataset, place)
-    return found
-
-
-@checked
-def similar(
-    features: FeatureFile | Place,
-    *,
-    items: Sequence[str | int] = (),
-    pictures: Sequence[Place] = (),
-    k: int = 20,
-    treatment: TreatmentName = "centre",
-    data: Dataset | Place | None = None,
-    sheet: Place | None = None,
-    index: Place | None = None,
-    on_note: Callable[[str], object] | None = None,
-) -> pl.DataFrame:
-    """Find items that are like an item or a new picture.
-
-    By cosine of treated vectors; without an index, the search is exact.
-
-    Args:
-        features: folder of a feature file.
-        items: ids of items.
-        pictures: files of new pictures, which pass through the network that the features were extracted
-            with.
-        k: neighbours of each.
-        treatment: of the vectors; `features inspect` says with which one similar items are bought together.
-        data: data set folder with titles and covers of the items.
-        sheet: page to write with the covers of all of them, .html.
-        index: file of an index of FAISS to search by instead, which is built if it is missing; the share of
-            the nearest items that it finds is printed.
-        on_note: called with a line about the index.
-
-    Returns:
-        Columns `query`, `rank` (1 is the nearest), `item_id`, `cosine`, and `title` if items have one.
-
-    Raises:
-        RequestError: an item has no vector, or neither items nor pictures are given.
-        FeatureError: there is no feature file, the index is of other vectors or another treatment, or new
-            pictures cannot be given vectors.
-        ImageError: a file is no picture.
-    """
-    ids, files = as_ids(items, "items"), list(map(Path, pictures))
-    page = None if sheet is None else as_page(sheet, "sheet")
-    if not ids and not files:
-        raise RequestError("similar to what? Give ids of items (--item) or files of pictures (--picture)")
-    if page is not None and data is None:
-        raise RequestError("a sheet shows covers: give the data set that has them with --data")
-    opened, dataset = as_features(features), None if data is None else as_dataset(data)
-    from pixelrec.features.neighbours import nearest_items
-
-    others = None
-    if files:
-        from pixelrec.runs.encoder_features import vectors_of_new
-
-        others = vectors_of_new(files, opened)
-    names = names_of(files)
-    found = nearest_items(
-        opened,
-        k,
-        items=ids,
-        others=others,
-        names=names,
-        treatment=treatment,
-        index=None if index is None else Path(index),
-        on_note=on_note or ignore,
-    )
-    if dataset is not None and "title" in dataset.information.columns:
-        titles = dataset.information.select("item_id", "title")
-        found = found.join(titles, on="item_id", how="left", maintain_order="left")
-    if page is not None and dataset is not None:
-        from pixelrec.runs.feature_pages import write_sheet
-
-        write_sheet(found, opened, dataset, dict(zip(names, files, strict=True)), page)
-    return found
 
 
 def _place(out: Place | None, data: Dataset | Place | None, name: str) -> Path:

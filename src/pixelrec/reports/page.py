@@ -14,9 +14,10 @@ from pixelrec.console.numbers import percent
 from pixelrec.console.terminal import printable
 from pixelrec.errors import RunError
 from pixelrec.evaluation.slices import MIN_CASES
+from pixelrec.features.inspection import Inspection
 from pixelrec.files.atomic import write_text
 from pixelrec.reports import figures, tables, thumbnails
-from pixelrec.reports.view import ContactSheet, Curves, Report, VectorReport
+from pixelrec.reports.view import ContactSheet, Curves, Report
 
 HERE = Path(__file__).parent
 
@@ -45,23 +46,14 @@ def write(report: Report, path: Path) -> None:
     write_text(path, render(report), RunError)
 
 
-def render_sheet(sheet: ContactSheet) -> str:
-    return _render_alike(sheet, None)
-
-
-def render_vectors(report: VectorReport) -> str:
-    return _render_alike(report.sheet, report)
-
-
-def _render_alike(sheet: ContactSheet, report: VectorReport | None) -> str:
-    covers = [cover for row in sheet.rows for cover in row.covers]
-    figure = None if report is None else figures.spectrum(report.spectrum, report.effective_rank)
-    text = (
-        environment()
-        .get_template("alike.html")
-        .render(sheet=sheet, report=report, spectrum=figure, gallery=thumbnails.gallery(covers))
+def render_vectors(sheet: ContactSheet, data: str = "", found: Inspection | None = None) -> str:
+    """Items beside those most like them, perhaps with the inspection of their vectors on a data set."""
+    page = environment().get_template("alike.html")
+    figure = None if found is None else figures.spectrum(found.spectrum, found.effective_rank)
+    gallery = thumbnails.gallery(cover for row in sheet.rows for cover in row.covers)
+    return printable(
+        page.render(sheet=sheet, data=data, found=found, spectrum=figure, gallery=gallery), lines=True
     )
-    return printable(text, lines=True)
 
 
 def environment(folder: Path = HERE) -> jinja2.Environment:

@@ -173,29 +173,3 @@ class ContactSheet:
     rows: Sequence[Alike]
     origin: str = ""
     unseen: str = ""  # why pictures are missing
-
-
-@final
-@dataclass(frozen=True)
-class AgreementRow:
-    """How often items bought together are near each other, with vectors treated in one way."""
-
-    treatment: str
-    recall: float
-    shuffled: float  # with the vectors of other items
-
-
-@final
-@dataclass(frozen=True)
-class VectorReport:
-    """Whether the vectors of a feature file are any good."""
-
-    sheet: ContactSheet
-    data: str
-    facts: Sequence[tuple[str, str]]  # label, value
-    notes: Sequence[str]  # faults and advice
-    k: int  # nearest neighbours that count
-    pairs: int  # of items bought together
-    agreement: Sequence[AgreementRow]
-    spectrum: np.ndarray  # fractions of the variance along the principal components, the largest first
-    effective_rank: float

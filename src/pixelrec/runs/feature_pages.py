@@ -18,8 +18,8 @@ from pixelrec.features.neighbours import nearest_items
 from pixelrec.files.atomic import write_text
 from pixelrec.images.covers import read_cover
 from pixelrec.images.decode import decode, ready
-from pixelrec.reports.page import render_sheet, render_vectors
-from pixelrec.reports.view import AgreementRow, Alike, ContactSheet, Cover, VectorReport
+from pixelrec.reports.page import render_vectors
+from pixelrec.reports.view import Alike, ContactSheet, Cover
 from pixelrec.runs.stories import Covers
 
 SIDE = 288  # pixels of a side of a new picture on the sheet
@@ -38,7 +38,7 @@ def write_sheet(
         for (name,), some in found.group_by("query", maintain_order=True)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, render_sheet(_sheet(features, rows, covers)), RequestError)
+    write_text(path, render_vectors(_sheet(features, rows, covers)), RequestError)
 
 
 def write_inspection(found: Inspection, features: FeatureFile, dataset: Dataset, path: Path) -> None:
@@ -58,19 +58,12 @@ def write_inspection(found: Inspection, features: FeatureFile, dataset: Dataset,
         )
         for item in items
     ]
-    report = VectorReport(
-        sheet=_sheet(features, alike, covers),
-        data=dataset.folder.resolve().name,
-        facts=found.facts(),
-        notes=found.notes(),
-        k=found.k,
-        pairs=found.pairs,
-        agreement=[AgreementRow(each.treatment, each.recall, each.shuffled) for each in found.agreement],
-        spectrum=found.spectrum,
-        effective_rank=found.effective_rank,
-    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, render_vectors(report), FeatureError)
+    write_text(
+        path,
+        render_vectors(_sheet(features, alike, covers), dataset.folder.resolve().name, found),
+        FeatureError,
+    )
 
 
 def _sheet(features: FeatureFile, rows: Sequence[Alike], covers: Covers) -> ContactSheet:
