@@ -69,6 +69,8 @@ def test_the_result_is_an_ordinary_run_over_pictures(whole: Run, dataset: Datase
     fit = Recommender.from_pretrained(whole.folder / "fit" / "best", data=recommender.spec)
     assert torch.equal(recommender.encode_all(), fit.encode_all()), "vectors change after the fit"
     assert api.evaluate(whole.folder, split="validation").metrics["sasrec-fitted"]
+    page = api.report(whole.folder, split="validation").read_text(encoding="utf-8")
+    assert "cosine of held-out items" in page
     table = recommender.catalogue().table
     torch.testing.assert_close(table[1:].norm(dim=1), torch.ones(dataset.items))
 
@@ -180,7 +182,7 @@ def test_a_rate_is_not_halved_for_ever(
     [
         ({"scoring__unit_items": False}, RecipeError, "fit.passes is 3, .*set scoring.name cosine and"),
         ({"items__name": "id_table"}, RecipeError, "items.name is id_table, .*fit.passes 0"),
-        ({"training__warm_start": ""}, RunError, "whole has no id table, and fit.passes needs rows of width"),
+        ({"items__width": 8}, RunError, "whole have width 16, and are fitted by vectors of width 8"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(
@@ -197,3 +199,10 @@ def test_what_cannot_be_fitted_is_refused(
     with pytest.raises(error, match=says):
         api.train("sasrec-fitted", data=dataset.folder, out=tmp_path / "run", overrides=overrides)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_vectors_of_any_run_can_be_fitted(whole: Run, dataset: Dataset, tmp_path: Path) -> None:
+    """Here those of a fitted run itself, by a network that starts where that ended."""
+    run = train(dataset, tmp_path / "run", fit__passes=1, training__warm_start=str(whole.folder))
+    start, *_ = rows(run.folder / "fit")
+    assert start["cosine"] == pytest.approx(1, abs=1e-5)

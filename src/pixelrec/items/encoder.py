@@ -34,7 +34,7 @@ class AbstractItemEncoder(nn.Module, ABC):
     picture network is a submodule called `backbone`: the optimiser has a learning rate and a decay for it.
     """
 
-    has_content: ClassVar[bool] = True  # whether vectors depend on more than the number of an item
+    has_content: bool = True  # whether vectors depend on more than the number of an item
     has_regions: ClassVar[bool] = False  # whether items have regions, for user models that need them
     width: int  # D
     work: Work = Work()

@@ -84,6 +84,7 @@ class Joined(AbstractItemEncoder):
                 corrected = items_with_events(spec.history, spec.items)
             self.register_buffer("corrected", torch.from_numpy(corrected))
         self.parts = nn.ModuleDict(made)
+        self.has_content = all(part.has_content for part in made.values())
         inner = sum(part.width for part in made.values())
         if combine in {"sum", "delta"}:
             self.width = _common_width(made, width)

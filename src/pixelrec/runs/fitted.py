@@ -49,13 +49,17 @@ def over_stored_vectors(recommender: Recommender) -> Recommender:
 
 
 def rows_of(start: WarmStart, width: int, dataset: Dataset) -> Tensor:
-    """The rows of a run over ids (N + 1, D), in the order of `dataset`; zeros for items that it lacks."""
+    """The item vectors of a run (N + 1, D), in the order of `dataset`; zeros for items that it lacks.
+
+    Those of an id table are its rows; another encoder encodes its catalogue.
+    """
     table = start.tensors.get(_TABLE)
-    if table is None or table.shape[1] != width:
-        found = "no id table" if table is None else f"rows of width {table.shape[1]}"
+    if table is None:
+        table = start.run.encoded(start.run.recommender(start.run.dataset())).cpu()
+    if table.shape[1] != width:
         raise RunError(
-            f"training.warm_start: {start.run.folder} has {found}, and fit.passes needs rows of width "
-            f"{width}; start from a run over ids of that items.width"
+            f"training.warm_start: item vectors of {start.run.folder} have width {table.shape[1]}, and are "
+            f"fitted by vectors of width {width}; start from a run of that items.width"
         )
     here, there = shared_items(dataset, start.run)
     rows = torch.zeros(dataset.items + 1, width)

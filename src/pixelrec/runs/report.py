@@ -21,10 +21,12 @@ from pixelrec.reports.page import write
 from pixelrec.reports.view import Curves, MetricRow, Report, Role, SlicePart, Spread, Standing, Tile
 from pixelrec.runs.compare import RunDifference
 from pixelrec.runs.evaluate import cases_of, target_counts
+from pixelrec.runs.fitted import FIT
 from pixelrec.runs.results import EvaluationResult
 from pixelrec.runs.run import BLEND, Run
 from pixelrec.runs.saved_ranks import SavedRanks, ranks_file
 from pixelrec.runs.stories import Covers, StoryTeller
+from pixelrec.training.fitting import COSINE
 from pixelrec.training.journal import read_journal
 
 BEST_POSSIBLE = "law of the world"
@@ -142,7 +144,11 @@ def _summary(run: Run, dataset: Dataset, split: Split, cases: int, covers: Cover
 def _model(run: Run) -> dict[str, str]:
     if run.is_blend:
         return {"blend of": ", ".join(run.about[BLEND])}
-    return {"item encoder": run.recipe["items"]["name"], "user model": run.recipe["users"]["name"]}
+    recipe = run.recipe
+    found = {"item encoder": recipe["items"]["name"], "user model": recipe["users"]["name"]}
+    if recipe.fit.passes and (fit := read_journal(run.folder / FIT / "metrics.jsonl", COSINE)):
+        found["cosine of held-out items"] = f"{percent(max(row[COSINE] for row in fit))} %"
+    return found
 
 
 def _origins(run: Run, dataset: Dataset, result: EvaluationResult) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ metrics.jsonl       a line per epoch
 tensorboard/
 best/               the recommender of the best epoch
 last/               the state to resume from
+rows/, fit/         of a fitted item encoder: the run of the id table, and the fit to its rows
 evaluation-<split>.json, ranks-<split>.parquet
 report.html         of test; report-validation.html
 ```

@@ -152,6 +152,8 @@ def _rows(parts: Parts, run: Run, dataset: Dataset, console: Console, how: str) 
     """The run of the id table, which is a run like any other, in a folder of this one."""
     folder = run.folder / ROWS
     begun = parts.processes.from_leader(lambda: (folder / "run.json").exists())
+    if parts.processes.leads:
+        say(f"rows       an id table first, in {folder}", console)
     try:
         if begun:
             return resume_run(Run.open(folder), dataset, console)

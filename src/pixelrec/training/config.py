@@ -62,7 +62,7 @@ class FitConfig:
     Args:
         passes: passes of the fit over the items with training events; 0 trains the item encoder together with
             the user model instead.
-        rows: epochs of the id table; where training.warm_start names a run over ids, its rows are used.
+        rows: epochs of the id table; a run at training.warm_start replaces its rows by its item vectors.
         batch_size: items per step and process.
         held_out: fraction of the items that is left out, and whose cosine picks the best pass.
         weight: k of the weight n / (n + k) of an item with n training events.
