@@ -137,44 +137,43 @@ def test_killed_before_a_stage_saved_anything_it_ends_the_same(
     assert results(tmp_path / "run") == results(whole.folder)
 
 
-def test_a_rate_at_which_nothing_is_learnt_is_halved(
-    dataset: Dataset, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("alive", "rates", "says"),
+    [
+        (0.25, [1, 0.5, 0.25], "after 2 passes at rate 1.5e-03: starts again at 7.5e-04"),
+        (
+            0,
+            [1, 0.5, 0.25, 0.5],
+            "starts again at 1.5e-03, the best so far, for all passes; the rows may know",
+        ),
+    ],
+)
+def test_rates_at_which_nothing_is_learnt_are_left(
+    alive: float, rates: list[float], says: str, dataset: Dataset, whole: Run, tmp_path: Path
 ) -> None:
-    fit_parts, rates = fitted.fit_parts, []
-
-    def noted(*words: Any) -> loop.Parts:
-        parts, rate = fit_parts(*words), words[-1]
-        rates.append(rate)
-        weight = next(iter(parts.module.parameters()))
-        starts.append(weight.detach().clone())
-        cosine = 0.03 if rate > 0.25 else 0.3
-        return replace(parts, validate=lambda _: loop.Validation({"cosine": cosine}, 0, 0))
-
+    """A rate learns from `alive` down, and 0.5 comes closest where none does."""
+    fit_parts, tried = fitted.fit_parts, []
     starts: list[torch.Tensor] = []
     screen = Console(file=StringIO(), width=200)
-    monkeypatch.setattr(fitted, "fit_parts", noted)
-    rows_run = whole.folder / "rows"
-    run = train(dataset, tmp_path / "run", screen, fit__passes=12, training__warm_start=str(rows_run))
-    assert rates == [1, 0.5, 0.25], "three attempts"
-    assert torch.equal(starts[0], starts[1]) and torch.equal(starts[0], starts[2]), "each starts from scratch"
-    told = said(screen)
-    assert "held-out items is below 0.2 after 2 passes at rate 3.0e-03: it starts again at half of it" in told
-    assert not (run.folder / "rows").exists(), "those of the other run are used"
 
+    def made(*words: Any, probes: bool) -> loop.Parts:
+        parts, rate = fit_parts(*words, probes=probes), words[-1]
+        tried.append(rate)
+        starts.append(next(iter(parts.module.parameters())).detach().clone())
+        cosine = 0.3 if rate <= alive else 0.1 + 0.05 * (rate == 0.5)
+        return replace(parts, validate=lambda _: loop.Validation({"cosine": cosine}, 0, 0))
 
-def test_a_rate_is_not_halved_for_ever(
-    dataset: Dataset, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Rows of noise: no rate helps. The fit ends with its best pass nevertheless."""
-    held_out = fitting.held_out
-    low = [loop.Validation({"cosine": 0.01}, 0, 0)]
-    monkeypatch.setattr(fitting, "held_out", lambda *words: low[0] if held_out(*words) else low[0])
-    screen = Console(file=StringIO(), width=200)
-    monkeypatch.setattr(fitted, "FEW_EVENTS", 1000)
-    start = str(whole.folder / "rows")
-    train(dataset, tmp_path / "run", screen, fit__passes=2, training__warm_start=start)
+    start = {"fit__passes": 12, "training__warm_start": str(whole.folder / "rows")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitted, "fit_parts", made)
+        patch.setattr(fitting, "PROBE_STEPS", 0)
+        patch.setattr(fitted, "FEW_EVENTS", 1000)
+        run = train(dataset, tmp_path / "run", screen, **start)
+    assert tried == rates
+    assert all(torch.equal(starts[0], each) for each in starts), "each starts from the same weights"
+    assert says in said(screen)
     assert "below 1000, fitting to rows has not been seen to help; a frozen network" in said(screen)
-    assert "no rate helped, so the rows may be noise" in said(screen)
+    assert not (run.folder / "rows").exists(), "those of the other run are used"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from pixelrec.runs.stage import run_stage
 from pixelrec.runs.validate import sharded_catalogue
 from pixelrec.runs.warm_start import WarmStart, shared_items
 from pixelrec.training.epoch_lines import Words
-from pixelrec.training.fitting import COSINE, FEW_EVENTS, LEARNT, LEAST_RATE, Teacher, fit_parts
+from pixelrec.training.fitting import COSINE, FEW_EVENTS, LEARNT, RATES, Teacher, fit_parts, next_rate
 from pixelrec.training.journal import JOURNAL, cost_of, read_journal
 from pixelrec.training.loop import Parts, demand_position
 from pixelrec.training.state import Progress, load_state
@@ -87,22 +87,22 @@ def fit_items(
             _warn(counts, console)
     while True:
         torch.manual_seed(seed * processes.count + processes.index)
-        fitting = fit_parts(parts, teacher, config, seed, progress.rate)
+        rate = next_rate(progress.tried)
+        fitting = fit_parts(parts, teacher, config, seed, rate, probes=len(progress.tried) < RATES)
         if state is not None:
             demand_position(fitting, state)
             state.restore(saved, fitting.optimiser, processes.index, processes.count)
         least = LEARNT if fitting.probe else -1.0
         run_stage(fitting, folder, progress, console, how, from_start=True, least=least)
         saved.load_state_dict(read_weights(folder / "best"))
-        if progress.best is not None and progress.best > LEARNT:
+        if not fitting.probe or (progress.best is not None and progress.best > LEARNT):
             return
-        last = progress.rate <= LEAST_RATE
+        passes = processes.from_leader(lambda: read_journal(folder / JOURNAL, COSINE))
+        tried = [*progress.tried, [rate, max(row[COSINE] for row in passes)]]
         if processes.leads:
-            say(_dead(config.learning_rate * progress.rate, progress.epoch, last=last), console)
-        if last:
-            return
-        spent = cost_of(read_journal(folder / JOURNAL, COSINE))  # which starts again
-        progress, state = Progress(rate=progress.rate / 2), None
+            say(_dead(config.learning_rate, tried, progress.epoch), console)
+        spent = cost_of(passes)  # whose journal starts again
+        progress, state = Progress(tried=tried), None
         progress.add(Work(spent["encodes"], spent["trained_encodes"], spent["cpu_seconds"]))
 
 
@@ -124,9 +124,11 @@ def _warn(counts: np.ndarray, console: Console) -> None:
         )
 
 
-def _dead(rate: float, passes: int, *, last: bool) -> str:
-    mend = "no rate helped, so the rows may be noise" if last else "it starts again at half of it"
+def _dead(peak: float, tried: list[list[float]], passes: int) -> str:
+    then = f"starts again at {peak * next_rate(tried):.1e}"
+    if len(tried) == RATES:
+        then += ", the best so far, for all passes; the rows may know too little"
     return (
         f"fit        the cosine of held-out items is below {LEARNT:g} after {plural(passes, 'pass')} at rate "
-        f"{rate:.1e}: {mend}"
+        f"{peak * tried[-1][0]:.1e}: {then}"
     )

@@ -28,8 +28,9 @@ from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
 
 COSINE = "cosine"
-LEARNT = 0.2  # cosine of held-out items; below it after the probe, a smaller rate is tried
-LEAST_RATE = 1 / 8  # of the recipe's; at this one the fit goes on whatever the cosine is
+LEARNT = 0.2  # cosine of held-out items; below it after the probe, another rate is tried
+RATES = 3  # that are tried; then the fit goes on at the best of them, whatever the cosine is
+PROBE_STEPS = 30  # at least
 FEW_EVENTS = 10  # of an item on average: below it, a gain from fitting to rows has not been seen
 WORDS = Words("fit", "pass", "item", "items with training events", "held-out items")
 
@@ -85,8 +86,13 @@ def misalignment(found: tuple[Tensor, Tensor]) -> Tensor:
     return (weights * (1 - cosines)).sum() / weights.sum()
 
 
-def fit_parts(parts: Parts, teacher: Teacher, config: FitConfig, seed: int, rate: float) -> Parts:
-    """Those that fit the item encoder of `parts.saved`, at `rate` times the peak rates."""
+def fit_parts(
+    parts: Parts, teacher: Teacher, config: FitConfig, seed: int, rate: float, *, probes: bool
+) -> Parts:
+    """Those that fit the item encoder of `parts.saved`, at `rate` times the peak rates.
+
+    probes: whether the fit ends after a tenth of the passes if nothing was learnt.
+    """
     processes, recommender = parts.processes, parts.saved
     module = ItemFit(recommender.items)
     backbone = config.backbone_learning_rate
@@ -119,8 +125,15 @@ def fit_parts(parts: Parts, teacher: Teacher, config: FitConfig, seed: int, rate
         processes,
         _training(parts.config, config),
         words=WORDS,
-        probe=_probe(config, len(batcher)) if rate > LEAST_RATE else 0,
+        probe=_probe(config, len(batcher)) if probes else 0,
     )
+
+
+def next_rate(tried: list[list[float]]) -> float:
+    """The factor of the peak rates after those of `tried`, each with its best cosine."""
+    if len(tried) < RATES:
+        return 0.5 ** len(tried)
+    return max(tried, key=lambda each: each[1])[0]
 
 
 def _training(config: TrainingConfig, fit: FitConfig) -> TrainingConfig:
@@ -140,7 +153,8 @@ def _training(config: TrainingConfig, fit: FitConfig) -> TrainingConfig:
 
 def _probe(config: FitConfig, steps: int) -> int:
     """Passes after which a fit has learnt something: a tenth of all, and at least twice the warm-up."""
-    return min(config.passes, max(math.ceil(config.passes / 10), math.ceil(2 * config.warmup / steps)))
+    least = math.ceil(max(PROBE_STEPS, 2 * config.warmup) / steps)
+    return min(config.passes, max(math.ceil(config.passes / 10), least))
 
 
 def held_out(recommender: Recommender, teacher: Teacher, processes: Processes) -> Validation:

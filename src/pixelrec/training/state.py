@@ -42,7 +42,7 @@ class Progress:
     best: float | None = None  # of the monitored metric
     best_epoch: int = 0  # 0: nothing is better than the weights that training started from
     finished: bool = False  # all epochs done, or stopped early
-    rate: float = 1.0  # of the peak rates, which a fit halves where nothing is learnt
+    tried: list[list[float]] = field(default_factory=list)  # of a fit: rates at which nothing was learnt
 
     @property
     def mean_loss(self) -> float | None:
