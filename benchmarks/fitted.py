@@ -5,39 +5,34 @@
 
 NDCG@10 in %, of all cases and of those whose item has fewer than five training events; validation chose the
 epochs. Pictures: encoded with a backward pass, and without one (for validation, or to store vectors). CPU
-seconds are of the process, for training with its validations. The difference is paired over users, seeds
+seconds are of training with its validations. The difference is paired over users, seeds
 averaged, with its 95 % interval.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
-from torch import nn
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.demonstration.demonstrate import PIXELS, make_dataset
 from pixelrec.evaluation.metrics import per_user
 from pixelrec.evaluation.significance import paired
 from pixelrec.evaluation.slices import LONG_TAIL_BELOW
-from pixelrec.items.pixels import PixelEncoder
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs.evaluate import evaluate_run
 from pixelrec.runs.results import read_ranks
 from pixelrec.runs.run import Run
-from pixelrec.runs.train import train_recipe
+from pixelrec.runs.train import resume_run, train_recipe
+from pixelrec.training.journal import JOURNAL, cost_of, read_journal
 
 FITTED = {"length": 20, "items.cache": "never"}
-COST = "cost.json"  # in the folder of a run
 METRIC = "NDCG@10"
 
 
@@ -61,10 +56,10 @@ def main() -> None:
             gains = [gain(run, dataset, split) for split in ("validation", "test")]
             found.setdefault(name, []).append(gains[1])
             (all_v, few_v), (all_t, few_t) = ([100 * part.mean() for part in each] for each in gains)
-            cost = json.loads((run.folder / COST).read_text(encoding="utf-8"))
+            cost = cost_of(read_journal(run.folder / JOURNAL, METRIC))
             print(
                 f"{name:<16}{seed:>4}{all_v:>14.1f} / {few_v:4.1f}{all_t:>13.1f} / {few_t:4.1f}"
-                f"{cost['trained']:>14,}{cost['encoded']:>10,}{cost['seconds']:>8.0f}",
+                f"{cost['trained_encodes']:>14,.0f}{cost['encodes']:>10,.0f}{cost['cpu_seconds']:>8.0f}",
                 flush=True,
             )
     for number, part in enumerate(("all", "few")):
@@ -75,31 +70,10 @@ def main() -> None:
 
 
 def trained(name: str, words: Mapping[str, Any], dataset: Dataset, out: Path, console: Console) -> Run:
-    """A run with its cost, trained unless it was before."""
-    if (out / COST).exists():
-        return Run.open(out)
-    started = time.process_time()
-    with counted() as encodes:
-        run = train_recipe(read_recipe(name, words), dataset, out, console)
-    cost = {**encodes, "seconds": time.process_time() - started}
-    (out / COST).write_text(json.dumps(cost), encoding="utf-8")
-    return run
-
-
-@contextmanager
-def counted() -> Iterator[dict[str, int]]:
-    """Pictures that pass through picture encoders, with a gradient (`trained`) and without (`encoded`)."""
-    counts = {"trained": 0, "encoded": 0}
-
-    def count(module: nn.Module, words: tuple[Any, ...]) -> None:
-        if isinstance(module, PixelEncoder):
-            counts["trained" if torch.is_grad_enabled() else "encoded"] += len(words[0].payload["rows"])
-
-    hook = nn.modules.module.register_module_forward_pre_hook(count)
-    try:
-        yield counts
-    finally:
-        hook.remove()
+    """A run, trained or resumed unless it is finished."""
+    if (out / "run.json").exists():
+        return resume_run(Run.open(out), dataset, console)
+    return train_recipe(read_recipe(name, words), dataset, out, console)
 
 
 def gain(run: Run, dataset: Dataset, split: Any) -> tuple[np.ndarray, np.ndarray]:
