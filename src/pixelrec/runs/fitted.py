@@ -119,7 +119,7 @@ def _warn(counts: np.ndarray, console: Console) -> None:
     if (mean := taken.mean()) < FEW_EVENTS:
         say(
             f"warning    {mean:.1f} training events per item: below {FEW_EVENTS}, fitting to rows has not "
-            "been seen to help; a frozen network, such as sasrec-mobilenet, is the safer choice",
+            "been seen to help; a frozen network, as of sasrec-mobilenet-deep, is the safer choice",
             console,
         )
 
