@@ -28,7 +28,7 @@ from pixelrec.evaluation.metrics import per_user
 from pixelrec.evaluation.significance import mean, paired
 from pixelrec.evaluation.slices import LONG_TAIL_BELOW
 from pixelrec.recipe.recipe import read_recipe
-from pixelrec.runs.results import read_ranks
+from pixelrec.runs.saved_ranks import SavedRanks
 from pixelrec.training.journal import read_journal
 
 SHIPPED = {
@@ -107,7 +107,7 @@ def _overrides(step: str, arguments: argparse.Namespace) -> Mapping[str, Any]:
 def read(folder: Path) -> Found:
     """What the runs `seed-0`, `seed-1`, … of a folder found on the test events."""
     runs = sorted(run for run in folder.glob("seed-*") if run.is_dir())
-    kept = [read_ranks(run, "test") for run in runs]
+    kept = [SavedRanks.read(run, "test") for run in runs]
     gains = [per_user(each.ranks) for each in kept]
     few = kept[0].counts < LONG_TAIL_BELOW
     epochs = [read_journal(run / "metrics.jsonl") for run in runs]

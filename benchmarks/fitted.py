@@ -27,8 +27,8 @@ from pixelrec.evaluation.significance import paired
 from pixelrec.evaluation.slices import LONG_TAIL_BELOW
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs.evaluate import evaluate_run
-from pixelrec.runs.results import read_ranks
 from pixelrec.runs.run import Run
+from pixelrec.runs.saved_ranks import SavedRanks
 from pixelrec.runs.train import resume_run, train_recipe
 from pixelrec.training.journal import JOURNAL, cost_of, read_journal
 
@@ -79,7 +79,7 @@ def trained(name: str, words: Mapping[str, Any], dataset: Dataset, out: Path, co
 def gain(run: Run, dataset: Dataset, split: Any) -> tuple[np.ndarray, np.ndarray]:
     """NDCG@10 of each user, and of those with a rare item."""
     evaluate_run(run, dataset, split)
-    kept = read_ranks(run.folder, split)
+    kept = SavedRanks.read(run.folder, split)
     values = per_user(kept.ranks)[METRIC]
     return values, values[kept.counts < LONG_TAIL_BELOW]
 
