@@ -17,7 +17,7 @@ import pixel200k
 from pixelrec.baselines import BASELINES
 from pixelrec.batch import Histories
 from pixelrec.data.split import EvaluationCases
-from pixelrec.evaluation.baselines import rank_by, tune_baseline, validation_sample
+from pixelrec.evaluation.baselines import BaselineRanker, best_candidate, sample
 
 THREE_YEARS = 3 * 365 * 86_400  # seconds
 
@@ -39,9 +39,11 @@ def main() -> None:
             print(f"{name:18} {obstacle}")
             continue
         start = time.process_time()
-        baseline = tune_baseline(kind, training, pixel200k.ITEMS, validation_sample(validation))
+        baseline = best_candidate(
+            kind.candidates(training, pixel200k.ITEMS), pixel200k.ITEMS, sample(validation)
+        )
         chosen = time.process_time()
-        rank_by(baseline, pixel200k.ITEMS, test)
+        BaselineRanker(baseline, pixel200k.ITEMS).rank(test)
         ranked = time.process_time()
         print(
             f"{name:18} fitted and chosen {chosen - start:6.1f} s, ranked {ranked - chosen:6.1f} s, "

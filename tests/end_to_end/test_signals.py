@@ -43,7 +43,7 @@ def set_up(how, where):
     else:
         if where == "ignored":
             signal.signal(getattr(signal, how), signal.SIG_IGN)
-        at = (validate, "rank_cases", 2) if where == "validation" else (loop, "train_batch", 4)
+        at = (validate, "sharded_catalogue", 2) if where == "validation" else (loop, "train_batch", 4)
         signalled(at[0], at[1], getattr(signal, how), at[2])
 
 def in_child(words, *case):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Self, final
 
 import numpy as np
@@ -17,7 +16,8 @@ from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, test_cases, training_events, validation_cases
 from pixelrec.evaluation import baselines as module
-from pixelrec.evaluation.baselines import Contender, rank_baselines, rank_by, sample, tune_baseline
+from pixelrec.evaluation import ranker
+from pixelrec.evaluation.baselines import BaselineRanker, best_candidate, rank_baselines, sample
 from pixelrec.evaluation.metrics import metrics
 
 N = 6
@@ -52,14 +52,14 @@ def test_ties_and_history_and_a_target_already_seen() -> None:
     evaluated = cases([2, 2, 2, 6, 2], [[5], [1, 3], [4], [6, 1], []])
     baseline = Fixed((3.0, 2.0, 2.0, 5.0, 4.0, -1.0))
     # Item 3 ties with the target 2; what was seen leaves the way; who saw the target has it last.
-    assert rank_by(baseline, N, evaluated).tolist() == [4, 3, 4, N, 5]
+    assert BaselineRanker(baseline, N).rank(evaluated).tolist() == [4, 3, 4, N, 5]
 
 
 def test_rounding_makes_no_difference() -> None:
     evaluated = cases([2], [[5]])
     for close in (1e6 - 1e-9, 1e6, 1e6 + 1e-9):
-        assert rank_by(Fixed((close, 1e6, 3.0, 5.0, 4.0, -1.0)), N, evaluated).tolist() == [2]
-    assert rank_by(Fixed((1e6 - 1, 1e6, 3.0, 5.0, 4.0, -1.0)), N, evaluated).tolist() == [1]
+        assert BaselineRanker(Fixed((close, 1e6, 3.0, 5.0, 4.0, -1.0)), N).rank(evaluated).tolist() == [2]
+    assert BaselineRanker(Fixed((1e6 - 1, 1e6, 3.0, 5.0, 4.0, -1.0)), N).rank(evaluated).tolist() == [1]
 
 
 def test_ranks_of_popularity_are_those_of_a_sort(dataset: Dataset) -> None:
@@ -72,7 +72,7 @@ def test_ranks_of_popularity_are_those_of_a_sort(dataset: Dataset) -> None:
         baseline_ranks = [item for item in range(1, dataset.items + 1) if item not in seen and item != target]
         better = sum(counts[item] >= counts[target] for item in baseline_ranks)
         expected.append(dataset.items if target in seen else 1 + better)
-    found = rank_by(Popularity.fit(training, dataset.items), dataset.items, evaluated)
+    found = BaselineRanker(Popularity.fit(training, dataset.items), dataset.items).rank(evaluated)
     assert found.tolist() == expected
 
 
@@ -82,31 +82,28 @@ def test_blocks_of_users_change_no_rank(
 ) -> None:
     evaluated, training = validation_cases(dataset), training_events(dataset)
     expected = {
-        name: rank_by(next(kind.candidates(training, dataset.items)), dataset.items, evaluated)
+        name: BaselineRanker(next(kind.candidates(training, dataset.items)), dataset.items).rank(evaluated)
         for name, kind in BASELINES.items()
     }
-    monkeypatch.setattr(module, "_SCORES", scores)
+    monkeypatch.setattr(ranker, "_SCORES", scores)
     some = replace(evaluated, users=evaluated.users[5:45], targets=evaluated.targets[5:45])
     for name, kind in BASELINES.items():
-        found = rank_by(next(kind.candidates(training, dataset.items)), dataset.items, some)
+        found = BaselineRanker(next(kind.candidates(training, dataset.items)), dataset.items).rank(some)
         assert found.tolist() == expected[name][5:45].tolist(), name
 
 
 def test_the_best_on_validation_is_chosen_the_first_of_equal_ones() -> None:
     shown = [[1]] * 5
     evaluated = cases([4, 4, 4, 2, 3], shown)
-    found = tune_baseline(Contender(partial(Fixed.candidates, items=N)), evaluated.histories, N, evaluated)
+    found = best_candidate(Fixed.candidates(evaluated.histories, N), N, evaluated)
     assert found.choice == "likes 4"
     values = {
-        each.choice: metrics(rank_by(each, N, evaluated), cutoffs=(10,))["NDCG@10"]
+        each.choice: metrics(BaselineRanker(each, N).rank(evaluated), cutoffs=(10,))["NDCG@10"]
         for each in Fixed.candidates(evaluated.histories, N)
     }
     assert max(values, key=lambda name: values[name]) == "likes 4"
     equal = cases([2, 3], shown[:2])
-    assert (
-        tune_baseline(Contender(partial(Fixed.candidates, items=N)), equal.histories, N, equal).choice
-        == "likes 2"
-    )
+    assert best_candidate(Fixed.candidates(equal.histories, N), N, equal).choice == "likes 2"
 
 
 def test_nothing_is_tuned_on_test_events(dataset: Dataset) -> None:
@@ -124,7 +121,9 @@ def test_nothing_is_tuned_on_test_events(dataset: Dataset) -> None:
     assert at_validation.notes == one.notes
     quality = metrics(at_validation.ranks["item-kNN"])["NDCG@10"]
     knn = BASELINES["item-kNN"].candidates(training, dataset.items)
-    assert quality == max(metrics(rank_by(each, dataset.items, validation))["NDCG@10"] for each in knn)
+    assert quality == max(
+        metrics(BaselineRanker(each, dataset.items).rank(validation))["NDCG@10"] for each in knn
+    )
 
 
 def test_at_most_ten_thousand_cases_tune_always_the_same(

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import pixelrec
-from pixelrec.baselines import BASELINES
+from pixelrec.baselines import BASELINES, FEATURE_BASELINES
+from pixelrec.baselines.stored import arrays_of, restored
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events, validation_cases
@@ -74,7 +75,7 @@ def test_scores_are_the_sum_of_standardised_ones(data: Path, blended: BlendResul
     users = cases.users[:3]
     expected = np.zeros((3, dataset.items))
     for part, weight in zip(opened.parts, opened.weights, strict=True):
-        scores = part.scores(cases.histories, users, users)[:, 1:]
+        scores = part.ranker.scores(cases.histories, users, users)[:, 1:]
         expected += weight * (scores - scores.mean(1, keepdims=True)) / scores.std(1, keepdims=True)
     seen = [set(cases.histories.items[cases.histories.starts[u] : cases.histories.stops[u]]) for u in users]
     wanted = [
@@ -115,16 +116,41 @@ def test_recommendations_keep_to_what_is_asked(blended: BlendResult) -> None:
         service.add(["new.png"])
 
 
+def test_seeds_of_a_recipe_share_their_weight(data: Path, trained: Run, tmp_path: Path) -> None:
+    again = pixelrec.train("sasrec-id", data=data, out=tmp_path / "again", overrides={**TINY, "seed": 1})
+    found = pixelrec.blend([trained, again], baselines=["popularity"], data=data, out=tmp_path / "mix")
+    alone = found.weights[found.best_part] == 1
+    assert alone or found.weights["sasrec-id (ids)"] == found.weights["sasrec-id (again)"]
+    assert found.metrics["blend"]["NDCG@10"] >= found.metrics[found.best_part]["NDCG@10"]
+
+
+@pytest.mark.parametrize("name", [*BASELINES, *FEATURE_BASELINES])
+def test_a_baseline_is_restored_as_it_was_without_fitting(data: Path, name: str) -> None:
+    dataset = Dataset.open(data)
+    cases, training = validation_cases(dataset), training_events(dataset)
+    if name in BASELINES:
+        fitted = list(BASELINES[name].candidates(training, dataset.items))[-1]
+    else:
+        vectors = np.random.default_rng(0).normal(size=(dataset.items + 1, 6)).astype(np.float32)
+        fitted = list(FEATURE_BASELINES[name].candidates(training, dataset.items, vectors))[-1]  # type: ignore[assignment]
+    again = restored(name, arrays_of(fitted))
+    assert again.choice == fitted.choice
+    expected = fitted.scores(cases.histories, cases.users[:5])
+    assert (again.scores(cases.histories, cases.users[:5]) == expected).all()
+
+
 def test_features_join(data: Path, tmp_path: Path) -> None:
     dataset = Dataset.open(data)
     vectors = np.random.default_rng(0).normal(size=(dataset.items, 6)).astype(np.float32)
     with writing(tmp_path / "f", list(dataset.item_ids), (6,), {"kind": "test"}) as writer:
         writer.append(vectors)
     found = pixelrec.blend(
-        baselines=["vis-rank", "popularity"], features=tmp_path / "f", data=data, out=tmp_path / "mix"
+        baselines=["vis-rank", "l3ae"], features=tmp_path / "f", data=data, out=tmp_path / "mix"
     )
-    assert set(found.weights) == {"VisRank", "popularity"}
-    assert pixelrec.load(found.run)
+    assert set(found.weights) == {"VisRank", "L3AE"}
+    shutil.rmtree(tmp_path / "f")  # fitted baselines need no features
+    ranks = Blend.open(found.run, dataset).rank(validation_cases(dataset))
+    assert metrics(ranks) == found.metrics["blend"]
 
 
 def blend(*words: object) -> int:

@@ -19,7 +19,7 @@ from pixelrec.data.prepare import drop_items, prepare
 from pixelrec.data.split import test_cases
 from pixelrec.demonstration.world import World
 from pixelrec.errors import DataError
-from pixelrec.evaluation.baselines import BaselineRanks, contenders, rank_baselines
+from pixelrec.evaluation.baselines import BaselineRanks, over_events, rank_baselines
 from pixelrec.features.feature_writer import writing
 from pixelrec.runs import evaluate, saved_baselines
 from pixelrec.runs.evaluate import baselines, contenders_of
@@ -143,7 +143,7 @@ def test_damaged_ranks_are_computed_again(
     found = baselines(Dataset.open(mine.folder), "test").ranks
     assert worked == ["fitted"] * 2
     assert all(ranks.min() >= 1 and ranks.max() <= mine.items for ranks in found.values())
-    opened, among = Dataset.open(mine.folder), contenders(mine.items)
+    opened, among = Dataset.open(mine.folder), over_events(mine.items)
     assert not read_baselines(opened, test_cases(opened), among).missing(among)
 
 
@@ -198,7 +198,7 @@ def test_validation_opens_no_test_event(mine: Dataset) -> None:
 def test_the_same_ranks_are_the_same_bytes(mine: Dataset) -> None:
     baselines(mine, "test")
     first = file_of(mine).read_bytes()
-    among = contenders(mine.items)
+    among = over_events(mine.items)
     found = read_baselines(mine, test_cases(mine), among)
     for _ in range(5):  # the order of several entries of metadata would differ
         saved_baselines.save_baselines(mine, test_cases(mine), among, found)

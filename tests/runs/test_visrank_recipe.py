@@ -14,7 +14,7 @@ from pixelrec import api
 from pixelrec.baselines.visrank import VisRank
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import test_cases
-from pixelrec.evaluation.baselines import rank_by
+from pixelrec.evaluation.baselines import BaselineRanker
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.features.treatment import TreatmentConfig, fit_treatment
 
@@ -35,5 +35,5 @@ def test_its_ranks_are_those_of_the_baseline(dataset: Dataset, tmp_path: Path, n
     fitted = fit_treatment(vectors, np.arange(1, len(vectors)), TreatmentConfig(unit=True))
     unit = fitted.apply(vectors) * np.any(vectors, axis=1, keepdims=True)
     cases = test_cases(dataset)
-    expected = rank_by(VisRank(unit, nearest or np.inf), dataset.items, cases)
+    expected = BaselineRanker(VisRank(unit, nearest or np.inf), dataset.items).rank(cases)
     assert (found == expected).mean() > 0.99, "but for what rounding decides"

@@ -15,7 +15,8 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.split import training_events
 from pixelrec.data.views import VIEWS, Reader, Windowing, latest, seen_items
-from pixelrec.evaluation import evaluate
+from pixelrec.evaluation import trained_ranker
+from pixelrec.evaluation.trained_ranker import TrainedRanker
 from pixelrec.recommender import Recommender
 from pixelrec.runs.evaluate import cases_of
 from pixelrec.training.losses import softmax
@@ -44,9 +45,9 @@ def test_catalogue_scores_ranks_and_recommendations(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looking, plain = twins(dataset, monkeypatch)
-    monkeypatch.setattr(evaluate, "FEW_USERS", 30)
+    monkeypatch.setattr(trained_ranker, "FEW_USERS", 30)
     cases = cases_of(dataset, "validation")
-    ours, theirs = (evaluate.rank_cases(made, cases) for made in (looking, plain))
+    ours, theirs = (TrainedRanker(made, made.catalogue()).rank(cases) for made in (looking, plain))
     assert (ours == theirs).mean() > 0.99, "but for what rounding decides"
     assert np.abs(ours - theirs).max() <= 1
     users = np.arange(1, 40)

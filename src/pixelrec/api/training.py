@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pixelrec.runs.run import Run
 
 
-MOST_PARTS = 12  # of a blend
+MOST_PARTS = 16  # of a blend
 
 
 @checked

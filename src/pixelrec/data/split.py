@@ -10,6 +10,7 @@ the rank of such a target would be the last one, whatever the model.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -32,6 +33,10 @@ class EvaluationCases:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def some(self, chosen: np.ndarray | slice) -> Self:
+        """Those at some places."""
+        return replace(self, users=self.users[chosen], targets=self.targets[chosen])
 
 
 def training_events(dataset: Dataset) -> Histories:

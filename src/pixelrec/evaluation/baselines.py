@@ -5,24 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import final
+from typing import Self, final
 
 import numpy as np
-import torch
 
 from pixelrec.baselines import BASELINES, FEATURE_BASELINES
 from pixelrec.baselines.baseline import AbstractBaseline, AbstractFeatureBaseline
 from pixelrec.batch import Histories
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.split import EvaluationCases
-from pixelrec.data.views import seen_items
 from pixelrec.errors import FeatureError
 from pixelrec.evaluation.metrics import metrics
-from pixelrec.evaluation.ranks import count_dense_ranks
+from pixelrec.evaluation.ranker import AbstractDenseRanker, users_at_once
 
 SAMPLE = 10_000  # cases, at most, that baselines are tuned on
-_SCORES = 12_000_000  # at a time: about 100 MB
-_USERS = 1024  # at a time, at most
+
+
+@final
+@dataclass(frozen=True)
+class BaselineRanker(AbstractDenseRanker):
+    baseline: AbstractBaseline
+    items: int  # N
+    chosen: np.ndarray | None = None
+
+    @property
+    def at_once(self) -> int:  # type: ignore[override]
+        return users_at_once(self.items)
+
+    def scores(self, histories: Histories, rows: np.ndarray, users: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        return self.baseline.scores(histories, rows)
+
+    def among(self, items: np.ndarray) -> Self:
+        return replace(self, chosen=items)
 
 
 @final
@@ -47,21 +61,24 @@ class FeatureTable:
     """
 
 
-def contenders(items: int, features: Mapping[str, FeatureTable] | None = None) -> dict[str, Contender]:
-    """All baselines for a catalogue of N `items` by name; those over features once for each table."""
-    found = {
+def over_events(items: int) -> dict[str, Contender]:
+    """The baselines over events by name, for a catalogue of N `items`."""
+    return {
         name: Contender(partial(kind.candidates, items=items), kind.obstacle(items))
         for name, kind in BASELINES.items()
     }
-    for source, table in (features or {}).items():
-        for name, over in FEATURE_BASELINES.items():
-            fitted = partial(_over_features, over, items, table)
-            found[f"{name} ({source})"] = Contender(fitted, over.obstacle(items), table.digest)
-    return found
+
+
+def over_features(items: int, table: FeatureTable) -> dict[str, Contender]:
+    """The baselines over features by name."""
+    return {
+        name: Contender(partial(_over_features, kind, items, table), kind.obstacle(items), table.digest)
+        for name, kind in FEATURE_BASELINES.items()
+    }
 
 
 def reads_features(name: str) -> bool:
-    """Whether a baseline looks at features, by its name in `contenders`."""
+    """Whether a baseline looks at features, by its name in a table."""
     return name.partition(" (")[0] in FEATURE_BASELINES
 
 
@@ -100,7 +117,7 @@ def rank_baselines(
     items: N. known: earlier results, which are not computed again. save: called with all results so far after
     each baseline, as some take minutes. among: by default those over events.
     """
-    drawn, among = sample(validation), contenders(items) if among is None else among
+    drawn, among = sample(validation), over_events(items) if among is None else among
     ranks, notes = dict(known.ranks), dict(known.notes)
     damaged: dict[str, str] = {}  # not saved: a file may be put back
     for name in known.missing(among):
@@ -110,13 +127,13 @@ def rank_baselines(
             notes[name] = contender.obstacle
         else:
             try:
-                baseline = tune_baseline(contender, training, items, drawn)
+                baseline = best_candidate(contender.candidates(training), items, drawn)
             except FeatureError as error:
                 damaged[name] = f"left out: {error}"
                 continue
             if baseline.choice:
                 notes[name] = baseline.choice
-            ranks[name] = rank_by(baseline, items, cases)
+            ranks[name] = BaselineRanker(baseline, items).rank(cases)
         if save:
             save(BaselineRanks(ranks, notes))
     order = [name for name in among if name in ranks]
@@ -128,14 +145,7 @@ def sample(cases: EvaluationCases) -> EvaluationCases:
     if len(cases) <= SAMPLE:
         return cases
     drawn = np.sort(np.random.default_rng(0).permutation(len(cases))[:SAMPLE])
-    return replace(cases, users=cases.users[drawn], targets=cases.targets[drawn])
-
-
-def tune_baseline(
-    contender: Contender, training: Histories, items: int, validation: EvaluationCases
-) -> AbstractBaseline:
-    """The best candidate by NDCG@10 on `validation`; the first of equal ones."""
-    return best_candidate(contender.candidates(training), items, validation)
+    return cases.some(drawn)
 
 
 def best_candidate(
@@ -146,22 +156,6 @@ def best_candidate(
     def quality(candidate: AbstractBaseline) -> float:
         if not candidate.choice:
             return 0.0  # the only candidate
-        return metrics(rank_by(candidate, items, validation), cutoffs=(10,))["NDCG@10"]
+        return metrics(BaselineRanker(candidate, items).rank(validation), cutoffs=(10,))["NDCG@10"]
 
     return max(candidates, key=quality)  # keeps two in memory: they may be large
-
-
-def rank_by(baseline: AbstractBaseline, items: int, cases: EvaluationCases) -> np.ndarray:
-    """The rank of each case's target among all items that the user has not seen: int64[Q].
-
-    As `ranks.count_ranks` defines it; scores that differ by no more than rounding tie.
-    """
-    ranks = np.empty(len(cases), np.int64)
-    block = min(_USERS, max(1, _SCORES // (items + 1)))
-    for start in range(0, len(ranks), block):
-        part = slice(start, start + block)
-        users = cases.users[part]
-        scores = torch.from_numpy(baseline.scores(cases.histories, users))
-        targets = torch.from_numpy(cases.targets[part])
-        ranks[part] = count_dense_ranks(scores, targets, *seen_items(cases.histories, users)).numpy()
-    return ranks

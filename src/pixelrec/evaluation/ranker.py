@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Self, final
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pixelrec.batch import Events, Histories
+from pixelrec.batch import Histories
 from pixelrec.data.split import EvaluationCases
-from pixelrec.data.views import latest, seen_items
+from pixelrec.data.views import seen_items
 from pixelrec.evaluation.comparison import LISTED
-from pixelrec.evaluation.evaluate import FEW_USERS, USERS, rank_cases
-from pixelrec.recommender import Catalogue, Recommender
+from pixelrec.evaluation.ranks import count_dense_ranks
+from pixelrec.numerics.top_k import dense_top_k
+
+USERS = 1024  # at a time, at most
+_SCORES = 12_000_000  # at a time, where all are held: about 100 MB
 
 
 class AbstractRanker(ABC):
@@ -26,8 +27,15 @@ class AbstractRanker(ABC):
     at_once: int = USERS  # users
 
     @abstractmethod
-    def rank(self, cases: EvaluationCases) -> np.ndarray:
-        """The rank of each case's target among all items that the user has not seen: int64[Q]."""
+    def ranks(self, histories: Histories, users: np.ndarray, targets: Tensor) -> Tensor:
+        """The rank of each target among all items that its user has not seen: int64[B].
+
+        users: at most `at_once`, int64[B]. targets: item numbers, int64[B].
+        """
+
+    @abstractmethod
+    def scores(self, histories: Histories, rows: np.ndarray, users: np.ndarray) -> np.ndarray:
+        """Scores of all items, float64[B, N + 1]; arguments as of `best`."""
 
     @abstractmethod
     def among(self, items: np.ndarray) -> Self:
@@ -56,6 +64,18 @@ class AbstractRanker(ABC):
             k: how many.
         """
 
+    def rank(self, cases: EvaluationCases) -> np.ndarray:
+        """The rank of each case's target among all items that the user has not seen: int64[Q].
+
+        Memory grows with neither users × items nor the number of cases.
+        """
+        ranks = np.empty(len(cases), np.int64)
+        for start in range(0, len(ranks), self.at_once):
+            block = slice(start, start + self.at_once)
+            targets = torch.from_numpy(cases.targets[block])
+            ranks[block] = self.ranks(cases.histories, cases.users[block], targets).cpu().numpy()
+        return ranks
+
     def top_items(self, cases: EvaluationCases, users: np.ndarray) -> np.ndarray:
         """The ten best items for the histories that `users` have in `cases`: int64[B, k], 0 for none left."""
         lists = []
@@ -66,33 +86,14 @@ class AbstractRanker(ABC):
         return np.concatenate(lists)
 
 
-@final
-@dataclass(frozen=True)
-class TrainedRanker(AbstractRanker):
-    """A trained recommender and the catalogue that it has encoded."""
+class AbstractDenseRanker(AbstractRanker):
+    """Ranks by `scores`, which are float64: those that differ by no more than rounding tie."""
 
-    recommender: Recommender
-    catalogue: Catalogue
+    chosen: np.ndarray | None  # item numbers of the candidates, 0 first; none: all items
 
-    @cached_property
-    def needs_known_user(self) -> str:  # type: ignore[override]
-        users = self.recommender.users.needs_known_user
-        return str(self.recommender.recipe["users"]["name"]) if users else ""
-
-    @cached_property
-    def at_once(self) -> int:  # type: ignore[override]
-        return FEW_USERS if self.recommender.users.looks_at_candidates else USERS
-
-    def rank(self, cases: EvaluationCases) -> np.ndarray:
-        return rank_cases(self.recommender, cases, self.catalogue)
-
-    def among(self, items: np.ndarray) -> Self:
-        vectors = self.catalogue.candidates[torch.from_numpy(items).to(self.catalogue.candidates.device)]
-        return replace(self, catalogue=replace(self.catalogue, candidates=vectors))
-
-    def events(self, histories: Histories, rows: np.ndarray, users: np.ndarray) -> Events:
-        history, times = latest(histories, rows, self.recommender.spec.length)
-        return Events.of_numbers(users, history, times, self.recommender.device)
+    def ranks(self, histories: Histories, users: np.ndarray, targets: Tensor) -> Tensor:
+        scores = torch.from_numpy(self.scores(histories, users, users))
+        return count_dense_ranks(scores, targets, *seen_items(histories, users))
 
     def best(
         self,
@@ -103,20 +104,13 @@ class TrainedRanker(AbstractRanker):
         owners: Tensor,
         k: int,
     ) -> tuple[np.ndarray, np.ndarray]:
-        events = self.events(histories, rows, users)
-        scores, items = self.recommender.recommend(self.catalogue, events, hidden, owners, k)
-        return scores.cpu().numpy(), items.cpu().numpy()
+        scores = torch.from_numpy(self.scores(histories, rows, users))
+        if self.chosen is not None:
+            scores = scores[:, torch.from_numpy(self.chosen)]
+        found, places = dense_top_k(scores, min(k, scores.shape[1] - 1), hidden, owners)
+        return found.float().numpy(), places.numpy()
 
-    def scores(self, histories: Histories, rows: np.ndarray, users: np.ndarray) -> np.ndarray:
-        """Scores of all candidates, float64[B, N + 1]; arguments as of `best`."""
-        with torch.no_grad():
-            return self._scores(self.events(histories, rows, users))
 
-    def _scores(self, events: Events) -> np.ndarray:
-        vectors = self.recommender.vectors(self.catalogue, events)
-        if self.recommender.users.looks_at_candidates:
-            found = self.recommender.scores(self.catalogue, vectors)
-        else:
-            found = vectors.double() @ self.catalogue.candidates.double().T
-        scores: np.ndarray = found.double().cpu().numpy()
-        return scores
+def users_at_once(items: int, models: int = 1) -> int:
+    """Users whose scores of N `items` by some models are held together."""
+    return min(USERS, max(1, _SCORES // (models * (items + 1))))

@@ -17,7 +17,8 @@ from pixelrec.evaluation.baselines import (
     BaselineRanks,
     Contender,
     FeatureTable,
-    contenders,
+    over_events,
+    over_features,
     rank_baselines,
 )
 from pixelrec.evaluation.exposure import exposure
@@ -109,12 +110,16 @@ def contenders_of(dataset: Dataset) -> dict[str, Contender]:
     """The baselines of a data set: over its events, and over each of its feature files."""
     files, damaged = opened_features(dataset.folder)
     tables = {name: FeatureTable("damaged", partial(_refuse, why)) for name, why in damaged.items()}
-    tables |= {
-        name: FeatureTable(file.digest, partial(_verified_table, file, dataset))
-        for name, file in files.items()
-        if not file.is_codes
-    }
-    return contenders(dataset.items, tables)
+    tables |= {name: feature_table(file, dataset) for name, file in files.items() if not file.is_codes}
+    found = over_events(dataset.items)
+    for source, table in tables.items():
+        over = over_features(dataset.items, table)
+        found |= {f"{name} ({source})": contender for name, contender in over.items()}
+    return found
+
+
+def feature_table(file: FeatureFile, dataset: Dataset) -> FeatureTable:
+    return FeatureTable(file.digest, partial(_verified_table, file, dataset))
 
 
 def _refuse(why: str) -> np.ndarray:

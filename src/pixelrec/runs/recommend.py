@@ -17,8 +17,8 @@ from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.views import seen_items
 from pixelrec.errors import RequestError, RunError
-from pixelrec.evaluation.evaluate import USERS, rank_targets
-from pixelrec.evaluation.ranker import AbstractRanker, TrainedRanker
+from pixelrec.evaluation.ranker import USERS, AbstractRanker
+from pixelrec.evaluation.trained_ranker import TrainedRanker, rank_targets
 from pixelrec.files.checkpoint import read_description
 from pixelrec.images.covers import read_loose
 from pixelrec.recommender import Recommender
@@ -240,8 +240,7 @@ class RecommendationService:
         recommender, catalogue = self.trained.recommender, self.trained.catalogue
         candidates = catalogue.candidates
         known = recommender.spec.items + 1
-        events = self.trained.events(requests.histories, rows + 1, requests.users[rows])
-        vectors = recommender.vectors(catalogue, events)
+        vectors = self.trained.vectors(requests.histories, rows + 1, requests.users[rows])
         scores = recommender.scores(replace(catalogue, candidates=candidates[known:]), vectors)
         targets = torch.full((len(vectors),), known, device=vectors.device)
         places, old = [], seen < known

@@ -38,7 +38,7 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.manifest import is_dataset
 from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RunError, command, first_line
-from pixelrec.evaluation.ranker import TrainedRanker
+from pixelrec.evaluation.trained_ranker import TrainedRanker
 from pixelrec.features.feature_file import RUN
 from pixelrec.files.atomic import new_file, whole, write_text
 from pixelrec.files.checkpoint import read_description

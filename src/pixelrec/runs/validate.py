@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
 import torch
 
 from pixelrec.data.split import EvaluationCases
-from pixelrec.evaluation.evaluate import rank_cases
 from pixelrec.evaluation.metrics import metrics
+from pixelrec.evaluation.trained_ranker import TrainedRanker
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.training.loop import Validation
 from pixelrec.training.processes import Processes
@@ -26,9 +25,9 @@ def validate(
     encoded = perf_counter()
     recommender.bank = catalogue.encoded if bank else None
     index, count = processes.index, processes.count
-    shard = replace(cases, users=cases.users[index::count], targets=cases.targets[index::count])
+    mine = TrainedRanker(recommender, catalogue).rank(cases.some(slice(index, None, count)))
     ranks = np.empty(len(cases), np.int64)
-    for part, found in enumerate(processes.gather_objects(rank_cases(recommender, shard, catalogue))):
+    for part, found in enumerate(processes.gather_objects(mine)):
         ranks[part::count] = found
     return Validation(metrics(ranks), perf_counter() - started, encoded - started)
 

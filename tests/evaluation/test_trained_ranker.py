@@ -13,8 +13,8 @@ from pixelrec.batch import DatasetSpec, Events
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, test_cases, training_events
 from pixelrec.data.views import latest, seen_items
-from pixelrec.evaluation import evaluate
-from pixelrec.evaluation.evaluate import rank_cases
+from pixelrec.evaluation import trained_ranker
+from pixelrec.evaluation.trained_ranker import TrainedRanker
 from pixelrec.recommender import Recommender
 
 
@@ -30,6 +30,10 @@ def recommender(request: pytest.FixtureRequest, dataset: Dataset) -> Recommender
         rows[1:] = torch.randn(dataset.items // 10, 16).repeat(11, 1)[: dataset.items]
         rows[1:] += 1e-6 * torch.randn(dataset.items, 16)
     return made.eval()
+
+
+def rank(recommender: Recommender, cases: EvaluationCases) -> np.ndarray:
+    return TrainedRanker(recommender, recommender.catalogue()).rank(cases)
 
 
 @torch.no_grad()
@@ -52,9 +56,9 @@ def sorted_in_float64(recommender: Recommender, cases: EvaluationCases) -> list[
 def test_ranks_are_those_of_a_full_sort_in_float64(
     recommender: Recommender, dataset: Dataset, pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, "_PAIRS", pairs)
+    monkeypatch.setattr(trained_ranker, "_PAIRS", pairs)
     cases = test_cases(dataset)
-    assert rank_cases(recommender, cases).tolist() == sorted_in_float64(recommender, cases)
+    assert rank(recommender, cases).tolist() == sorted_in_float64(recommender, cases)
 
 
 def test_whole_rows_are_scored_again_where_all_items_are_alike(
@@ -65,6 +69,6 @@ def test_whole_rows_are_scored_again_where_all_items_are_alike(
         assert isinstance(rows, Tensor)
         rows[1:] = rows[1] + 1e-6 * torch.randn(dataset.items, 16)
     cases = test_cases(dataset)
-    found = rank_cases(recommender, cases)
+    found = rank(recommender, cases)
     assert found.tolist() == sorted_in_float64(recommender, cases)
     assert len(np.unique(found)) > 20
