@@ -36,12 +36,14 @@ OWN: dict[str, dict[str, object]] = {
     # Its mask token first has to learn attention to its neighbours.
     "bert4rec-id": {"training.patience": 25, "training.epochs": 50},
     "curatornet-id": {"training.patience": 12, "training.epochs": 24},
+    "curatornet-features": {"training.patience": 12, "training.epochs": 24},
     "din-id": {"optimiser.learning_rate": 0.01, "training.patience": 12, "training.epochs": 14},
     "dssm-id": {"optimiser.learning_rate": 0.01, "training.patience": 8, "training.epochs": 14},
     "fm-id": {"training.epochs": 14},
     # A step propagates over all events, whatever the batch size.
     "lightgcn-id": {"training.batch_size": 256, "training.epochs": 12},
     "mf-id": {"optimiser.learning_rate": 0.01},  # its scores lie within ±1/temperature: slower
+    "vbpr-features": {"items.width": None, "optimiser.learning_rate": 0.01},
     "wide-deep-id": {"optimiser.learning_rate": 0.02},
 }
 # Required ratio to popularity: the next item depends on the order of events, which these models ignore.
@@ -50,6 +52,8 @@ BLIND_TO_ORDER = {
     "lightgcn-id": 1.1,
     "mf-id": 1.1,
     "curatornet-id": 1.1,
+    "curatornet-features": 1.1,
+    "vbpr-features": 1.1,
     "din-id": 1.3,
     "dssm-id": 1.3,
     "fm-id": 1.3,
@@ -113,7 +117,8 @@ def test_every_shipped_recipe_learns(dataset: Dataset, tmp_path: Path, recipe: s
 @pytest.mark.parametrize("recipe", SHIPPED)
 def test_nothing_is_learnt_in_a_random_world(random_dataset: Dataset, tmp_path: Path, recipe: str) -> None:
     small = {**small_network(recipe), **feature_files(recipe, random_dataset)}
-    overrides = {**FAST, **small, "training.epochs": 4}
+    width = OWN.get(recipe, {}).get("items.width", FAST["items.width"])
+    overrides = {**FAST, **small, "items.width": width, "training.epochs": 4}
     found, _ = outcome(random_dataset, tmp_path / "run", recipe, overrides)
     # Chance is Σ 1/log2(rank + 1) / N over the first ten ranks: 4.54 / 120 ≈ 0.038; with 400 users the
     # standard error is 0.007. No user takes an item twice, so unpopular items are candidates of more users:
