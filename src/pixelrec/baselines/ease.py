@@ -8,7 +8,6 @@ from typing import Self, final
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri
-from scipy.sparse import csr_array
 
 from pixelrec.baselines.baseline import AbstractEventBaseline
 from pixelrec.baselines.events import FlatEvents
@@ -33,11 +32,11 @@ class EASE(AbstractEventBaseline):
 
     @classmethod
     def fit(cls, histories: Histories, items: int, *, ridge: float = 100.0) -> Self:
-        return cls(_solve(gram_matrix(FlatEvents.all(histories).binary_matrix(items)), ridge), ridge)
+        return cls(_solve(gram_matrix(histories, items), ridge), ridge)
 
     @classmethod
     def candidates(cls, histories: Histories, items: int) -> Iterator[Self]:
-        gram = gram_matrix(FlatEvents.all(histories).binary_matrix(items))
+        gram = gram_matrix(histories, items)
         for ridge in RIDGES:
             yield cls(_solve(gram, ridge), ridge)
 
@@ -50,7 +49,13 @@ class EASE(AbstractEventBaseline):
         return f"ridge {self.ridge:g}"
 
     def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:
-        return FlatEvents.of(histories, users).binary_matrix(len(self.weights) - 1) @ self.weights
+        return weighted(histories, users, self.weights)
+
+
+def weighted(histories: Histories, users: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The sum of the weights (N + 1, N + 1) of all items given each item of a history: float64[B, N + 1]."""
+    scores: np.ndarray = FlatEvents.of(histories, users).binary_matrix(len(weights) - 1) @ weights
+    return scores
 
 
 def too_many(items: int) -> str | None:
@@ -60,8 +65,9 @@ def too_many(items: int) -> str | None:
     return f"left out: it is solved for up to {MOST_ITEMS:,} items, this catalogue has {items:,}"
 
 
-def gram_matrix(users_by_items: csr_array) -> np.ndarray:
+def gram_matrix(histories: Histories, items: int) -> np.ndarray:
     """The number of users with both of two items: int32[N + 1, N + 1]."""
+    users_by_items = FlatEvents.all(histories).binary_matrix(items)
     by_item = users_by_items.T.tocsr()
     gram = np.empty((by_item.shape[0],) * 2, np.int32)
     for start in range(0, len(gram), _ROWS):

@@ -10,8 +10,7 @@ from typing import Self, final
 import numpy as np
 
 from pixelrec.baselines.baseline import AbstractFeatureBaseline
-from pixelrec.baselines.ease import gram_matrix, inverse_of, too_many
-from pixelrec.baselines.events import FlatEvents
+from pixelrec.baselines.ease import gram_matrix, inverse_of, too_many, weighted
 from pixelrec.batch import Histories
 
 RIDGES = (50.0, 200.0, 500.0)
@@ -46,12 +45,12 @@ class L3AE(AbstractFeatureBaseline):
         pull: float = 200.0,
     ) -> Self:
         """Fitted to training events and features (float32[N + 1, W]) with these penalties."""
-        gram = gram_matrix(FlatEvents.all(histories).binary_matrix(items))
+        gram = gram_matrix(histories, items)
         return cls._solved(gram, feature_weights(vectors, feature_ridge), ridge, feature_ridge, pull)
 
     @classmethod
     def candidates(cls, histories: Histories, items: int, vectors: np.ndarray) -> Iterator[Self]:
-        gram = gram_matrix(FlatEvents.all(histories).binary_matrix(items))
+        gram = gram_matrix(histories, items)
         for feature_ridge in FEATURE_RIDGES:
             prior = feature_weights(vectors, feature_ridge)
             for ridge, pull in product(RIDGES, PULLS):
@@ -72,7 +71,7 @@ class L3AE(AbstractFeatureBaseline):
         return f"ridge {self.ridge:g}, pull {self.pull:g} towards features with ridge {self.feature_ridge:g}"
 
     def scores(self, histories: Histories, users: np.ndarray) -> np.ndarray:
-        return FlatEvents.of(histories, users).binary_matrix(len(self.weights) - 1) @ self.weights
+        return weighted(histories, users, self.weights)
 
 
 def feature_weights(vectors: np.ndarray, ridge: float) -> np.ndarray:
