@@ -559,7 +559,6 @@ import os, signal, sys
 from pathlib import Path
 import numpy as np
 from pixelrec.data.prepare import prepare
-moments = int(sys.argv[3])
 def mortal(act):
     def lived(*args, **options):
         global moments
@@ -568,17 +567,28 @@ def mortal(act):
             os.kill(os.getpid(), signal.SIGKILL)
         return act(*args, **options)
     return lived
-np.save, Path.rename, Path.write_text = mortal(np.save), mortal(Path.rename), mortal(Path.write_text)
-prepare(Path(sys.argv[1]), out=Path(sys.argv[2]), overwrite=True)
+source, *outs = map(Path, sys.argv[1:])
+for out in outs:
+    child = os.fork()
+    if not child:
+        moments = int(out.name)
+        np.save, Path.rename, Path.write_text = mortal(np.save), mortal(Path.rename), mortal(Path.write_text)
+        prepare(source, out=out, overwrite=True)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     before = arrays(prepare(source, out=out))
-    for moments in (3, 7, 8, 10):
-        run = [sys.executable, "-c", script, str(source), str(out), str(moments)]
-        killed = subprocess.run(run, check=False).returncode
-        assert killed == (0 if moments == 10 else -9)
-        if moments != 8:  # between the two renames; the next start undoes the first
-            assert arrays(Dataset.open(out)) == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "x.csv"]
+    places = [Path(shutil.copytree(out, tmp_path / str(moments))) for moments in (3, 7, 8, 10)]
+    command = [sys.executable, "-c", script, str(source), *map(str, places)]
+    statuses = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert statuses == [
+        "-9",
+        "-9",
+        "-9",
+        "0",
+    ]  # the third between two renames; the next start undoes the first
+    assert all(arrays(Dataset.open(place)) == before for place in places)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["10", "3", "7", "8", "out", "x.csv"]
 
 
 @pytest.mark.parametrize("name", ["hm_products", "ml_latest_small_posters"])

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
 import numpy as np
 import pytest
+from commands import FORKS, PATIENCE
 from PIL import Image
 
 from pixelrec.errors import ImageError
@@ -354,19 +356,18 @@ def test_two_processes_do_not_pack_one_store(covers: Path, out: Path):
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_store_is_read_while_another_process_packs(
-    covers: Path, out: Path, tmp_path: Path, overwrite: bool
-):
+def test_a_store_is_read_while_another_process_packs(covers: Path, out: Path, overwrite: bool):
     """It grows far beyond the map it was opened with; a replaced one goes on being read."""
     ids = draw(covers, 200)
     packed(covers, out, ids[:3], size=64)
     store = PictureStore.open(out)
     before = store.read(ids[:3])
     size = 48 if overwrite else 64
-    code = _PACK.format(before="", size=size)
-    if overwrite:
-        code = code.replace("threads=2", "threads=2, overwrite=True")
-    subprocess.run([sys.executable, "-c", code, tmp_path], check=True, capture_output=True)
+    options = {"size": size, "threads": 2, "overwrite": overwrite}
+    process = FORKS.Process(target=pack, args=(covers, out, ids), kwargs=options)
+    process.start()
+    process.join(PATIENCE)
+    assert process.exitcode == 0
     assert (store.read(ids[:3]) == before).all()
     assert len(store) == (3 if overwrite else 200)
     again = PictureStore.open(out)
@@ -455,9 +456,9 @@ print("done", flush=True)
 """
 
 
-def started(folder: Path, before: str = "", size: int = SIZE) -> subprocess.Popen:
+def started(folder: Path, before: str) -> subprocess.Popen:
     """A real packing in a process of its own, with small batches."""
-    code = _PACK.format(before=before.format(size=size), size=size)
+    code = _PACK.format(before=before.format(size=SIZE), size=SIZE)
     return subprocess.Popen(
         [sys.executable, "-c", code, folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -502,12 +503,12 @@ sys.exit()
 """
 
 
-def test_disk_full_is_one_line_and_what_is_packed_is_kept(covers: Path, out: Path, tmp_path: Path):
+def test_disk_full_is_one_line_and_what_is_packed_is_kept(covers: Path, out: Path, monkeypatch):
     ids = draw(covers, 200)
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"
-    _, error = started(tmp_path, limit, size=64).communicate(timeout=60)
-    assert "ImageError: cannot write the picture store" in error.splitlines()[-1]
-    assert "run the same command again" in error
+    with monkeypatch.context() as patch, files_of(1 << 20):
+        patch.setattr(writing, "_BATCH_BYTES", 5 * 64 * 64 * 3)
+        with pytest.raises(ImageError, match="cannot write the picture store .*run the same command again"):
+            packed(covers, out, ids, size=64)
     report = packed(covers, out, ids, size=64)
     assert report.resumed > 0 and report.packed > 0
     assert len(PictureStore.open(out)) == 200
@@ -517,7 +518,7 @@ def test_killed_within_a_batch_it_continues_to_the_same_store(covers: Path, out:
     ids = draw(covers, 400)
     packed(covers, tmp_path / "whole", ids)
     with started(tmp_path, KILLED) as process:
-        output, error = process.communicate(timeout=60)
+        output, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, error
     progress = [int(line) for line in output.splitlines()]
     assert progress == sorted({*progress}) and progress[0] > 0 and progress[-1] < 400
@@ -547,12 +548,12 @@ def test_ctrl_c_in_a_real_process(covers: Path, out: Path, tmp_path: Path):
     ids = draw(covers, 400)
     process = started(tmp_path, SLOW)
     process.stdout.readline()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not (out / "data.mdb").exists() or (out / "data.mdb").stat().st_size < 1 << 16:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=PATIENCE)
     assert error.splitlines()[-1].startswith("KeyboardInterrupt")
     assert packed(covers, out, ids).resumed > 0
     assert len(PictureStore.open(out)) == 400
@@ -596,19 +597,21 @@ def test_the_lock_file_has_its_room_before_it_is_mapped(covers: Path, out: Path)
     assert lock.st_blocks * 512 >= lock.st_size > 64 * 1024
 
 
-@pytest.mark.usefixtures("limited_files")
 def test_without_room_for_the_lock_file_nothing_is_left(out: Path) -> None:
-    with pytest.raises(ImageError, match="File too large; make room"):
+    with files_of(1_000), pytest.raises(ImageError, match="File too large; make room"):
         StoreWriter(out, Manifest(SIZE, "stretch", 1, False, "covers"))
     assert not out.exists()
 
 
-@pytest.fixture
-def limited_files() -> Iterator[None]:
+@contextmanager
+def files_of(largest: int) -> Iterator[None]:
+    """No file grows beyond so many bytes, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("entries", [0, 1])

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import PIL
@@ -34,7 +34,6 @@ except ImportError:
 Reason: TypeAlias = Literal[
     "missing", "not-a-file", "unreadable", "empty", "not-a-picture", "truncated", "too-large", "damaged"
 ]
-REASONS: tuple[Reason, ...] = get_args(Reason)
 MAX_PIXELS = 1 << 26  # 8,192 × 8,192: about 0.5 GB while one is decoded
 FORMATS = {  # Pillow's name → how a file of that format starts
     "JPEG": re.compile(rb"\xff\xd8\xff"),
