@@ -25,6 +25,7 @@ import torch
 import pixelrec
 from pixelrec.recipe.build import build_recommender
 from pixelrec.recipe.recipe import read_recipe
+from pixelrec.runs.new_run import create_run
 from pixelrec.runs.run import Run
 
 USERS, EVENTS = 10_000, 20
@@ -42,7 +43,7 @@ def make_run(folder: Path, items: int, width: int) -> Run:
     pl.DataFrame(rows).write_parquet(folder / "events.parquet")
     data = pixelrec.prepare(folder / "events.parquet", out=folder / "data")
     recipe = read_recipe("sasrec-id", {"items.width": width, "training.device": "cpu"})
-    run = Run.create(folder / "run", recipe, data)
+    run = create_run(folder / "run", recipe, data)
     build_recommender(recipe, pixelrec.DatasetSpec(data.users, data.items, recipe["length"])).save(
         run.folder / "best"
     )

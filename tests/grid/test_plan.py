@@ -21,7 +21,7 @@ from pixelrec.grid.plan import Grid, plan, slug
 from pixelrec.grid.progress import ProgressPrinter
 from pixelrec.grid.results import Results
 from pixelrec.recipe.recipe import read_recipe
-from pixelrec.runs.run import Run
+from pixelrec.runs.new_run import create_run
 
 from .conftest import Finish
 
@@ -143,7 +143,7 @@ def test_out_is_a_folder(dataset: Dataset, tmp_path: Path) -> None:
 def begun(dataset: Dataset, tmp_path: Path) -> Cell:
     """A cell whose run folder has been made."""
     cell = planned(dataset, tmp_path / "out").in_turn()[0]
-    Run.create(cell.folder, cell.recipe, dataset)
+    create_run(cell.folder, cell.recipe, dataset)
     return cell
 
 
@@ -169,7 +169,7 @@ def test_another_data_set_is_refused(begun: Cell, random_dataset: Dataset) -> No
 
 def test_a_cell_over_other_pictures_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     cell = planned(dataset, tmp_path / "out").in_turn()[0]
-    Run.create(cell.folder, cell.recipe, dataset, reads="of covers that were replaced since")
+    create_run(cell.folder, cell.recipe, dataset, reads="of covers that were replaced since")
     with pytest.raises(RunError, match=r"with other pictures than .* has now; .* or delete .*out$"):
         planned(dataset, tmp_path / "out")
 
@@ -178,7 +178,7 @@ def test_seeds_of_two_networks_are_refused(dataset: Dataset, tmp_path: Path) -> 
     """As when the weights under `items.source` are exchanged between two starts."""
     cells = planned(dataset, tmp_path / "out", seeds=3).cells[0]
     for cell, network in zip(cells, ("a1", "a1", "b2"), strict=True):
-        Run.create(cell.folder, cell.recipe, dataset)
+        create_run(cell.folder, cell.recipe, dataset)
         about = json.loads((cell.folder / "run.json").read_text(encoding="utf-8"))
         (cell.folder / "run.json").write_text(json.dumps({**about, "pretrained": {"items": network}}))
     planned(dataset, tmp_path / "out", seeds=2)

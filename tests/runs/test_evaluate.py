@@ -25,6 +25,7 @@ from pixelrec.recipe.build import build_recommender
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.runs import results
 from pixelrec.runs.evaluate import baselines, evaluate_run
+from pixelrec.runs.new_run import create_run
 from pixelrec.runs.report import write_run_report
 from pixelrec.runs.results import EvaluationResult
 from pixelrec.runs.run import Run
@@ -34,7 +35,7 @@ from pixelrec.runs.saved_ranks import SavedRanks
 def untrained(folder: Path, name: str, dataset: Dataset) -> Run:
     """A run whose best checkpoint is random."""
     recipe = read_recipe("mf-id", {"items.width": 8, "length": 5})
-    run = Run.create(folder, replace(recipe, name=name), dataset)
+    run = create_run(folder, replace(recipe, name=name), dataset)
     build_recommender(recipe, dataset.spec(5, training_events(dataset))).save(folder / "best")
     return run
 

@@ -24,6 +24,7 @@ from pixelrec.files import checkpoint
 from pixelrec.files.checkpoint import WEIGHTS, read_hashed_weights, read_weights
 from pixelrec.recipe.recipe import read_recipe
 from pixelrec.recommender import Recommender
+from pixelrec.runs.new_run import create_run
 from pixelrec.runs.run import Run
 
 
@@ -44,7 +45,7 @@ def run(data: Path, tmp_path: Path) -> Run:
     """A run that looks at pictures, as far as `run.json` tells."""
     opened = Dataset.open(data)
     reads = opened.pictures_fingerprint
-    return Run.create(tmp_path / "run", read_recipe("sasrec-id"), opened, reads=reads)
+    return create_run(tmp_path / "run", read_recipe("sasrec-id"), opened, reads=reads)
 
 
 def replaced(covers: Path) -> None:
@@ -90,14 +91,14 @@ def test_a_run_over_pixels_records_its_pictures(data: Path, covers: Path, tmp_pa
 
 
 def test_other_pictures_do_not_matter_to_a_run_over_ids(data: Path, covers: Path, tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", read_recipe("sasrec-id"), Dataset.open(data))
+    run = create_run(tmp_path / "run", read_recipe("sasrec-id"), Dataset.open(data))
     replaced(covers)
     api.pack_images(covers, data=data, size=32)
     assert run.dataset().folder == data
 
 
 def test_the_recipe_of_a_run_keeps_its_name(data: Path, tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", read_recipe("published/sasrec-id"), Dataset.open(data))
+    run = create_run(tmp_path / "run", read_recipe("published/sasrec-id"), Dataset.open(data))
     again = read_recipe(run.folder / "recipe.yaml")
     assert again == run.recipe and again.name == "published/sasrec-id"
 
@@ -107,7 +108,7 @@ def test_a_moved_project_needs_no_data_path(data: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     shutil.move(data, project / "data")
-    Run.create(project / "runs" / "one", read_recipe("sasrec-id"), Dataset.open(project / "data"))
+    create_run(project / "runs" / "one", read_recipe("sasrec-id"), Dataset.open(project / "data"))
     moved = tmp_path / "elsewhere"
     shutil.move(project, moved)
     run = Run.open(moved / "runs" / "one")
@@ -124,7 +125,7 @@ def test_another_data_set_at_the_old_place_does_not_matter(
     project, moved = tmp_path / "project", tmp_path / "moved"
     project.mkdir()
     shutil.move(data, project / "data")
-    Run.create(project / "run", read_recipe("sasrec-id"), Dataset.open(project / "data"))
+    create_run(project / "run", read_recipe("sasrec-id"), Dataset.open(project / "data"))
     shutil.move(project, moved)
     shutil.copytree(random_dataset.folder, project / "data")
     assert Run.open(moved / "run").dataset().folder.resolve() == moved / "data"
@@ -146,9 +147,9 @@ def test_a_run_is_repeated_from_its_recipe(data: Path, tmp_path: Path) -> None:
 
 def test_pretrained_networks_are_recorded(data: Path, tmp_path: Path) -> None:
     network = {"network": {}, "provenance": {"source": "hub/name", "revision": "abc"}, "fit": "stretch"}
-    created = Run.create(tmp_path / "one", read_recipe("sasrec-id"), Dataset.open(data), described=network)
+    created = create_run(tmp_path / "one", read_recipe("sasrec-id"), Dataset.open(data), described=network)
     joined = {"ids": {}, "pictures": network}
-    other = Run.create(tmp_path / "two", read_recipe("sasrec-id"), Dataset.open(data), described=joined)
+    other = create_run(tmp_path / "two", read_recipe("sasrec-id"), Dataset.open(data), described=joined)
     assert Run.open(created.folder).about["pretrained"] == {"items": network["provenance"]}
     assert Run.open(other.folder).about["pretrained"] == {"items.parts.pictures": network["provenance"]}
     over_pixels = RESNET | {"training.epochs": 1, "items.cache": "never"}
@@ -191,7 +192,7 @@ def test_run_json_without_an_entry_is_one_line(run: Run) -> None:
 def test_a_folder_of_something_else_at_the_old_place_does_not_matter(data: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     shutil.move(data, project / "data")
-    Run.create(project / "run", read_recipe("sasrec-id"), Dataset.open(project / "data"))
+    create_run(project / "run", read_recipe("sasrec-id"), Dataset.open(project / "data"))
     project.rename(tmp_path / "moved")
     (project / "data").mkdir(parents=True)
     assert Run.open(tmp_path / "moved" / "run").dataset().folder == tmp_path / "moved" / "data"

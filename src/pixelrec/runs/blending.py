@@ -24,8 +24,9 @@ from pixelrec.evaluation.weights import Contest, choose_weights
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.runs.blend import Blend, Part, standardised
 from pixelrec.runs.evaluate import cases_of, feature_table
+from pixelrec.runs.new_run import about_now, write_run
 from pixelrec.runs.place import claimed
-from pixelrec.runs.run import BLEND, Run, about_now
+from pixelrec.runs.run import BLEND, Run
 
 NAMES: Mapping[Baseline, str] = {
     "random": "random",
@@ -90,7 +91,7 @@ def blend_models(
         choices = {part.name: part.choice for part in parts}
         found[0].write(folder)
         about = {**about_now(folder, BLEND, "auto", dataset), BLEND: weights}
-        run = Run.write(folder, about, dataset)
+        run = write_run(folder, about, dataset)
     return BlendResult(run, weights, found[1], choices, len(cases))
 
 

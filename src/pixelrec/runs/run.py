@@ -16,16 +16,10 @@ report.html         of test; report-validation.html
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,16 +34,15 @@ from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RunError, command, first_line
 from pixelrec.evaluation.trained_ranker import TrainedRanker
 from pixelrec.features.feature_file import RUN
-from pixelrec.files.atomic import new_file, whole, write_text
+from pixelrec.files.atomic import whole
 from pixelrec.files.checkpoint import read_description
 from pixelrec.files.digests import ids_digest
 from pixelrec.files.table_file import read_table
 from pixelrec.numerics.precision import device_of
 from pixelrec.recommender import Catalogue, Recommender
-from pixelrec.runs.about import FORMAT, read_about
+from pixelrec.runs.about import read_about
 from pixelrec.runs.item_vectors import kept_vectors
-from pixelrec.runs.machine import processor
-from pixelrec.runs.place import ITEMS, RECIPE, demand_new
+from pixelrec.runs.place import ITEMS
 
 if TYPE_CHECKING:
     from pixelrec.recipe.recipe import Recipe
@@ -106,49 +99,6 @@ class Run:
     def names(self) -> tuple[str, str, str]:
         """Names beside other runs, the shortest first: several recipes may have the same name."""
         return (self.name, f"{self.name} ({self.folder.name})", f"{self.name} ({self.folder})")
-
-    @classmethod
-    def create(
-        cls,
-        folder: Path,
-        recipe: Recipe,
-        dataset: Dataset,
-        *,
-        reads: str = "",
-        described: Mapping[str, Any] | None = None,
-        start: Mapping[str, str] | None = None,
-    ) -> Self:
-        """Makes the folder of a new run.
-
-        reads: fingerprint of the pictures that its item encoder reads, if any. described: description of the
-        item encoder, whose pretrained networks are recorded. start: the run whose weights it starts from, and
-        their hash. Raises `RunError` if the folder is not empty.
-        """
-        from pixelrec.recipe.registry import foreign_classes
-
-        written = recipe.dump(named=True)
-        about = about_now(folder, recipe.name, recipe.training.device, dataset)
-        about["recipe_sha256"] = sha256(written.encode()).hexdigest()
-        if foreign := foreign_classes(recipe.config):
-            about["classes"] = foreign
-        if reads:
-            about["pictures_fingerprint"] = reads
-        if found := _provenance(described or {}, "items"):
-            about["pretrained"] = found
-        if start is not None:
-            about["warm_start"] = dict(start)
-        demand_new(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / RECIPE, written, RunError)
-        return cls.write(folder, about, dataset)
-
-    @classmethod
-    def write(cls, folder: Path, about: Mapping[str, Any], dataset: Dataset) -> Self:
-        """Writes the vocabulary, and at last the description."""
-        with new_file(folder / ITEMS, RunError) as draft:
-            shutil.copyfile(dataset.folder / "items.parquet", draft)
-        write_text(folder / "run.json", json.dumps(about, indent=2) + "\n", RunError)
-        return cls(folder, about)
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
@@ -262,36 +212,3 @@ class Run:
     def origin(self) -> dict[str, str]:
         """As the origin of feature files of its item vectors."""
         return {"kind": RUN, "run": str(self.folder.resolve()), "recipe": self.name}
-
-
-def about_now(folder: Path, recipe: str, device: str, dataset: Dataset) -> dict[str, Any]:
-    """The description of a run that is made in `folder` now."""
-    data = dataset.folder.resolve()
-    return {
-        "format": FORMAT,
-        "recipe": recipe,
-        "device": device,
-        "data": str(data),
-        "data_from_here": os.path.relpath(data, folder.resolve()),
-        "data_fingerprint": dataset.fingerprint,
-        "item_ids": ids_digest(dataset.item_ids),
-        "created": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "pixelrec": version("pixelrec"),
-        "torch": torch.__version__,
-        "machine": f"{processor()}, {os.cpu_count()} cores",
-    }
-
-
-def _provenance(described: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """Source and revision of each pretrained network, by its place in the recipe."""
-    if "provenance" in described:
-        return {place: described["provenance"]}
-    parts = ((name, part) for name, part in described.items() if isinstance(part, Mapping))
-    return {k: v for name, part in parts for k, v in _provenance(part, f"{place}.parts.{name}").items()}
-
-
-def new_folder(recipe: Recipe, runs: Path = Path("runs")) -> Path:
-    """`runs/<date>-<time>-<recipe>`, with a number if that exists."""
-    name = f"{datetime.now():%Y-%m-%d-%H%M%S}-" + re.sub(r"[^\w.-]+", "-", recipe.name)
-    taken = (f"{name}-{n}" if n > 1 else name for n in range(1, 10**6))
-    return next(runs / name for name in taken if not (runs / name).exists())

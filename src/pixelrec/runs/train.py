@@ -26,8 +26,9 @@ from pixelrec.recipe.build import build_batcher, build_loss, build_recommender, 
 from pixelrec.recipe.recipe import Recipe
 from pixelrec.runs.evaluate import cases_of
 from pixelrec.runs.fitted import FIT, ROWS, SETTLE, fit_items, over_stored_vectors, rows_of, store_vectors
+from pixelrec.runs.new_run import create_run, new_folder
 from pixelrec.runs.place import claimed, training_lock
-from pixelrec.runs.run import Run, new_folder
+from pixelrec.runs.run import Run
 from pixelrec.runs.stage import run_stage
 from pixelrec.runs.validate import validate
 from pixelrec.runs.warm_start import WarmStart, start_from
@@ -58,7 +59,7 @@ def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Co
         _prepare(parts, console, start, dataset)
         items, origin = parts.recommender.items, start.origin if start else None
         run = processes.from_leader(
-            lambda: Run.create(
+            lambda: create_run(
                 folder, recipe, dataset, reads=items.reads, described=items.describe(), start=origin
             )
         )
