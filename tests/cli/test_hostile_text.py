@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -126,3 +127,38 @@ def test_nothing_of_the_data_is_obeyed(said: Said, tmp_path: Path) -> None:
     said("recommend", made / "b", "--all-users", "--out", made / "all.csv")
     names = demand_harmless(made)
     assert {"covers.lmdb.unusable.csv", "report.html", "some.csv", "all.csv"} <= names
+
+
+def test_nothing_of_features_is_obeyed(said: Said, tmp_path: Path) -> None:
+    attacks, made = (*ATTACKS, "../../up", "/etc/x"), tmp_path / "deep" / "made"
+    items = [f"{attack}i" for attack in attacks]
+    rows = [(items[(u + n) % len(items)], f"u{u}", 100 * n + u) for u in range(12) for n in range(6)]
+    log = write_log(tmp_path / "log.csv", "item_id user_id timestamp", rows)
+    titles = [(item, f"{attack}t") for item, attack in zip(items, attacks, strict=True)]
+    data = made / "data\x1b[2J"
+    said("prepare", log, "--items", write_log(tmp_path / "i.csv", "item_id title", titles), "--out", data)
+    vectors = np.random.default_rng(0).normal(size=(len(items), 4)).astype("f4")
+    given, other = tmp_path / "v\x1b[2J<script>alert(1)<.parquet", tmp_path / "w.parquet"
+    pl.DataFrame({"item_id": items, "vector": vectors}).write_parquet(given)
+    pl.DataFrame({"item_id": [*items, "\x1b[2J"], "vector": [[0.0]] * 15}).write_parquet(other)
+    said("features", "import", other, "--data", data, status=2)
+    said("features", "import", given, "--data", data)
+    (features,) = (data / "features").iterdir()
+    said("features", "inspect", features, "--data", data, "--page", made / "inspect.html")
+    said("features", "inspect", features, "--data", data, "--json")
+    said("features", "export", features, "--out", made / "v.parquet")
+    asked = [f"--item={item}" for item in items]
+    shown = said("similar", features, *asked, "-k", 3, "--data", data, "--sheet", made / "sheet.html")
+    assert "[red]x[/red]i" in shown and "[red]x[/red]t" in shown and "../../upi" in shown
+    for form in ("csv", "json"):
+        said("similar", features, *asked, "-k", 3, "--data", data, "--form", form)
+    said("similar", features, *asked, "-k", 3, "--data", data, "--out", made / "similar.csv")
+    said("similar", features, "--item=\x1b[2J\u202e", status=2)
+    said("similar", features, asked[0], "--treatment=\x1b[2J", status=2)
+    said("codes", "fit", features, "--out", made / "codes\x1b[2J", "--levels", 2, "--size", 4)
+    said("codes", "fit", features, "--out", made / "codes\x1b[2J", "--levels", 2, "--size", 4, status=2)
+    said("similar", made / "codes\x1b[2J", asked[0], status=2)
+    names = demand_harmless(made)
+    assert {"inspect.html", "sheet.html", "similar.csv"} <= names
+    assert {path.name for path in tmp_path.iterdir()} == {"log.csv", "i.csv", given.name, "w.parquet", "deep"}
+    assert list((tmp_path / "deep").iterdir()) == [made]
