@@ -68,7 +68,19 @@ def test_l3ae_without_pull_is_ease() -> None:
 
 def test_l3ae_follows_features_where_the_pull_is_strong() -> None:
     found = L3AE.fit(HISTORIES, ITEMS, VECTORS, ridge=1.0, feature_ridge=2.0, pull=1e9)
-    assert np.allclose(found.weights, feature_weights(VECTORS, 2.0), atol=1e-6)
+    left, right = feature_weights(VECTORS, 2.0)
+    expected = left @ right
+    np.fill_diagonal(expected, 0.0)
+    assert np.allclose(found.weights, expected, atol=1e-6)
+
+
+def test_l3ae_candidates_are_those_that_are_fitted_alone() -> None:
+    found = list(L3AE.candidates(HISTORIES, ITEMS, VECTORS))
+    assert len({each.choice for each in found}) == len(found) == 18
+    for each in found:
+        words = {"ridge": each.ridge, "feature_ridge": each.feature_ridge, "pull": each.pull}
+        alone = L3AE.fit(HISTORIES, ITEMS, VECTORS, **words)
+        assert each.choice == alone.choice and np.array_equal(each.weights, alone.weights)
 
 
 def test_l3ae_is_the_least_squares_solution() -> None:

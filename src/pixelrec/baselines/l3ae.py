@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 from typing import Self, final
 
 import numpy as np
@@ -16,6 +16,7 @@ from pixelrec.batch import Histories
 RIDGES = (50.0, 200.0, 500.0)
 FEATURE_RIDGES = (1.0, 10.0)
 PULLS = (50.0, 200.0, 500.0)
+_ROWS = 512  # of the weights at a time
 
 
 @final
@@ -46,21 +47,18 @@ class L3AE(AbstractFeatureBaseline):
     ) -> Self:
         """Fitted to training events and features (float32[N + 1, W]) with these penalties."""
         gram = gram_matrix(histories, items)
-        return cls._solved(gram, feature_weights(vectors, feature_ridge), ridge, feature_ridge, pull)
+        prior = feature_weights(vectors, feature_ridge)
+        return cls(_pulled(inverse_of(gram, ridge + pull), *prior, pull), ridge, feature_ridge, pull)
 
     @classmethod
     def candidates(cls, histories: Histories, items: int, vectors: np.ndarray) -> Iterator[Self]:
         gram = gram_matrix(histories, items)
-        for feature_ridge in FEATURE_RIDGES:
-            prior = feature_weights(vectors, feature_ridge)
-            for ridge, pull in product(RIDGES, PULLS):
-                yield cls._solved(gram, prior, ridge, feature_ridge, pull)
-
-    @classmethod
-    def _solved(
-        cls, gram: np.ndarray, prior: np.ndarray, ridge: float, feature_ridge: float, pull: float
-    ) -> Self:
-        return cls(_pulled(gram, prior, ridge, pull), ridge, feature_ridge, pull)
+        priors = {ridge: feature_weights(vectors, ridge) for ridge in FEATURE_RIDGES}
+        pairs = sorted(product(RIDGES, PULLS), key=sum)
+        for both, some in groupby(pairs, key=sum):  # which alone the inverse depends on
+            inverse = inverse_of(gram, both)
+            for (ridge, pull), feature_ridge in product(list(some), FEATURE_RIDGES):
+                yield cls(_pulled(inverse, *priors[feature_ridge], pull), ridge, feature_ridge, pull)
 
     @classmethod
     def obstacle(cls, items: int) -> str | None:
@@ -74,10 +72,11 @@ class L3AE(AbstractFeatureBaseline):
         return weighted(histories, users, self.weights)
 
 
-def feature_weights(vectors: np.ndarray, ridge: float) -> np.ndarray:
-    """S, float64[N + 1, N + 1], of vectors (N + 1, W), centred and scaled to length 1.
+def feature_weights(vectors: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+    """S of vectors (N + 1, W), centred and scaled to length 1, but for its diagonal, as two factors.
 
-    S_ij = −P_ij / P_jj with P = (FᵀF + ridge · I)⁻¹, which takes an inverse of W × W numbers only.
+    They are float64[N + 1, W] and [W, N + 1]. S_ij = −P_ij / P_jj with P = (FᵀF + ridge · I)⁻¹, which takes
+    an inverse of W × W numbers only.
     """
     known = vectors.any(1)
     features = np.zeros(vectors.shape)
@@ -85,19 +84,19 @@ def feature_weights(vectors: np.ndarray, ridge: float) -> np.ndarray:
     features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     inner = features.T @ features
     inner[np.diag_indices_from(inner)] += ridge
-    weights = features @ np.linalg.solve(inner, features.T)  # I − ridge · P
-    diagonal = 1 - np.diag(weights).copy()
-    weights /= diagonal
+    right = np.linalg.solve(inner, features.T)  # features @ right is I − ridge · P
+    right /= 1 - np.einsum("ij,ji->i", features, right)
+    return features, right
+
+
+def _pulled(inverse: np.ndarray, left: np.ndarray, right: np.ndarray, pull: float) -> np.ndarray:
+    """B of the docstring, with the inverse of XᵀX + (ridge + pull) · I.
+
+    Lagrange multipliers make its diagonal zero; they also take up any diagonal of S, which is not needed.
+    """
+    weights: np.ndarray = (inverse @ left) @ (pull * right)
+    scale = (np.diag(weights) + 1) / np.diag(inverse)
+    for start in range(0, len(weights), _ROWS):
+        weights[start : start + _ROWS] -= inverse[start : start + _ROWS] * scale
     np.fill_diagonal(weights, 0.0)
     return weights
-
-
-def _pulled(gram: np.ndarray, prior: np.ndarray, ridge: float, pull: float) -> np.ndarray:
-    """B of the docstring, by Lagrange multipliers for its diagonal."""
-    inverse = inverse_of(gram, ridge + pull)
-    free = pull * (inverse @ prior)
-    free -= (ridge + pull) * inverse
-    free[np.diag_indices_from(free)] += 1
-    free -= inverse * (np.diag(free) / np.diag(inverse))
-    np.fill_diagonal(free, 0.0)
-    return free
