@@ -5,7 +5,8 @@
 
 The network's own forward pass, and the building of the activation cache of its rows (`items.depths: all`:
 pooling, checks, checksums and writing included) take turns over the same random pictures, which are in memory
-for both. Processor seconds of the fastest of several turns count. Quality is the step `deep` of `depth.py`.
+for both. Processor seconds of the fastest of several turns count. The rung `deep` of `pixelrec ladder` shows
+the quality.
 """
 
 from __future__ import annotations

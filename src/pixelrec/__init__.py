@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pixelrec.api import fit_codes as fit_codes
     from pixelrec.api import import_features as import_features
     from pixelrec.api import inspect_features as inspect_features
+    from pixelrec.api import ladder as ladder
     from pixelrec.api import load as load
     from pixelrec.api import pack_images as pack_images
     from pixelrec.api import prepare as prepare

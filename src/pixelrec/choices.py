@@ -19,6 +19,8 @@ from pixelrec.errors import RequestError, nearest
 Baseline: TypeAlias = Literal[
     "random", "popularity", "recent-popularity", "item-knn", "ease", "vis-rank", "l3ae"
 ]
+Rung: TypeAlias = Literal["ids", "frozen", "whitened", "deep", "fitted", "top", "all", "joined", "blend"]
+"""A way to use a picture network for recommendation; of the others, the best are blended."""
 Split: TypeAlias = Literal["validation", "test"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fast"]
 Fit: TypeAlias = Literal["stretch", "crop", "pad"]
@@ -44,6 +46,7 @@ Form: TypeAlias = Literal["table", "csv", "json", "parquet"]
 Overrides: TypeAlias = Mapping[str, Any]
 """Dotted key → value, such as `{"users.layers": 3}`."""
 CONTROLS: tuple[Control, ...] = get_args(Control)
+RUNGS: tuple[Rung, ...] = get_args(Rung)
 
 
 def as_word(value: str, name: str, known: Sequence[str]) -> str:

@@ -58,6 +58,7 @@ def test_the_commands_of_the_readme(shop: Path, capsys: pytest.CaptureFixture[st
         quick = quick.replace(
             "sasrec-mobilenet", "sasrec-mobilenet --items.source mobilenet --training.epochs 1"
         )
+        quick = quick.replace("path/to/mobilenet", "mobilenet")
         words = quick.replace("--covers covers/", "--covers covers/ --size 64").split()[1:]
         assert main(words) == 0, (line, capsys.readouterr().err)
     assert (shop / "runs" / "first" / "report.html").exists()

@@ -10,7 +10,7 @@ from pixelrec.api.evaluation import compare, evaluate, report
 from pixelrec.api.features import export_features, extract_features, import_features
 from pixelrec.api.recommendations import load, recommend, recommend_all
 from pixelrec.api.similarity import inspect_features, similar
-from pixelrec.api.training import bench, blend, demo, resume, train
+from pixelrec.api.training import bench, blend, demo, ladder, resume, train
 
 __all__ = [
     "assign_codes",
@@ -26,6 +26,7 @@ __all__ = [
     "fit_codes",
     "import_features",
     "inspect_features",
+    "ladder",
     "load",
     "pack_images",
     "prepare",

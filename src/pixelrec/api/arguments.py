@@ -224,6 +224,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "str | Path | Recipe": as_recipe,
     "Sequence[str | Path | Recipe]": _each(as_recipe),
     "Sequence[Baseline]": _each(partial(as_word, known=get_args(choices.Baseline))),
+    "Sequence[Rung]": _each(partial(as_word, known=get_args(choices.Rung))),
     **{
         name: partial(as_word, known=get_args(words))
         for name, words in vars(choices).items()

@@ -16,7 +16,7 @@ from pixelrec.api.arguments import (
     checked,
     folder_of,
 )
-from pixelrec.choices import Baseline, Overrides, Split
+from pixelrec.choices import RUNGS, Baseline, Overrides, Rung, Split
 from pixelrec.console.numbers import plural
 from pixelrec.console.progress import activity, shown_on
 from pixelrec.errors import RequestError
@@ -147,6 +147,67 @@ def bench(
 
     grid = plan(dataset, chosen, seeds=seeds, split=split, out=place, overrides=overrides or {}, audit=audit)
     with shown_on(console) as screen:
+        return run_grid(grid, jobs, screen)
+
+
+@checked
+def ladder(
+    data: Dataset | Place,
+    network: str,
+    *,
+    rungs: Sequence[Rung] = (),
+    size: int | None = None,
+    seeds: Repetitions = 3,
+    split: Split = "test",
+    out: Place = Path("ladder"),
+    jobs: Repetitions = 1,
+    estimate: bool = False,
+    overrides: Overrides | None = None,
+    console: Console | None = None,
+) -> Outcome | None:
+    """Compare all uses of a picture network: quality and cost.
+
+    A bench of recipes made for the network: ids, the frozen network, its last layer whitened, every depth,
+    top blocks fitted to rows, top blocks and all blocks end to end, ids and pictures, and a blend of the best
+    three on validation. The same command continues. First it estimates the passes of pictures.
+
+    Args:
+        data: data set folder, with packed covers.
+        network: folder of a checkpoint, or name on the Hugging Face hub.
+        rungs: the ways to compare; by default all.
+        size: side of a picture in pixels; by default that of pretraining.
+        seeds: runs of each, with the seeds 0, 1, …
+        split: events that models are compared on.
+        out: folder of the runs and tables, as of `bench`, and of the features that are whitened.
+        jobs: runs at the same time; they share the cores.
+        estimate: only estimate, and train nothing.
+        overrides: an option of all recipes, such as --training.epochs 50.
+        console: for the estimate and a line per run; without one, nothing is printed.
+
+    Returns:
+        As `bench`; None with `estimate`.
+
+    Raises:
+        RecipeError, DataError, RunError, RequestError: before anything starts.
+        StoppedError: by a signal, whose number it carries; the same call continues.
+    """
+    place = Path(out)
+    if place.exists() and not place.is_dir():
+        raise RequestError(f"{place} is a file; give a folder as --out")
+    dataset, rungs = as_dataset(data), rungs or RUNGS
+    from pixelrec.console.terminal import say
+    from pixelrec.grid.estimate import lines
+    from pixelrec.grid.ladder import Ladder, plan_ladder
+    from pixelrec.grid.outcome import run_grid
+
+    with shown_on(console) as screen:
+        chosen = Ladder.of(network, size, dataset, place)
+        grid = plan_ladder(chosen, rungs, seeds=seeds, split=split, overrides=overrides or {})
+        say("estimate   " + "\n           ".join(lines(chosen, rungs)), screen)
+        if estimate:
+            return None
+        if "whitened" in rungs:
+            chosen.extract()
         return run_grid(grid, jobs, screen)
 
 

@@ -229,6 +229,12 @@ def grid(found: Outcome, console: Console) -> None:
         raise GridError(f"{count} failed; the same command tries again: {found.reasons}")
 
 
+def ladder(found: Outcome | None, console: Console) -> None:
+    """The table of all rungs, unless only the cost was estimated."""
+    if found is not None:
+        grid(found, console)
+
+
 def recommendations(found: pl.DataFrame, console: Console, run: Path, k: int, covers: Sequence[Path]) -> None:
     """What is not among the rows."""
     listed = set(found["item_id"])

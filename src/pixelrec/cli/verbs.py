@@ -94,6 +94,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb(api.evaluate, show.evaluation),
     "compare": Verb(api.compare, show.comparison, prints=True),
     "bench": Verb(api.bench, show.grid),
+    "ladder": Verb(api.ladder, show.ladder),
     "blend": Verb(api.blend, show.blend, {"runs": "run"}),
     "recommend": Verb(
         api.recommend,

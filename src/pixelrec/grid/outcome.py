@@ -13,6 +13,7 @@ from pixelrec.console.numbers import duration, plural
 from pixelrec.errors import RequestError, RunError, StoppedError
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.files.atomic import write_text
+from pixelrec.grid.blended import make_blends
 from pixelrec.grid.page import page
 from pixelrec.grid.plan import Grid
 from pixelrec.grid.progress import ProgressPrinter
@@ -57,7 +58,7 @@ class Outcome:
         """The first run of the best recipe; none while no run is done."""
         done = [
             (row.overall.value(METRIC), cells[0].folder.with_name(f"seed-{row.seeds[0].seed}"))
-            for row, cells in zip(self.results.recipes, self.grid.cells, strict=True)
+            for row, cells in zip(self.results.recipes, self.grid.rows, strict=True)
             if row.seeds and not cells[0].recipe.is_control
         ]
         return max(done)[1] if done else None
@@ -73,8 +74,8 @@ class Outcome:
     @property
     def progress(self) -> str:
         """As in "2 of 6 runs done"."""
-        done = sum(len(row.costs) for row in self.results.recipes)
-        return f"{done} of {len(self.grid.in_turn())} runs done"
+        cells = self.grid.in_turn()
+        return f"{sum(cell.state(self.grid.split) == 'done' for cell in cells)} of {len(cells)} runs done"
 
     def write(self) -> None:
         """Writes all three tables; raises `RunError` if they cannot be written."""
@@ -99,7 +100,7 @@ def run_grid(grid: Grid, jobs: int, console: Console) -> Outcome:
     progress = ProgressPrinter(grid, console)
     started = perf_counter()
     try:
-        ranked = baselines(grid.dataset, grid.split, progress.show_baseline)
+        ranked = baselines(grid.dataset, grid.split, lambda name: progress.show(f"baseline {name}"))
     finally:
         progress.clear()
     users, took = plural(len(grid.cases()), "user"), duration(perf_counter() - started)
@@ -117,6 +118,11 @@ def run_grid(grid: Grid, jobs: int, console: Console) -> Outcome:
     update()  # with the results of earlier starts
     progress.begin(jobs)
     signal = Runner(grid, jobs, progress, update).run()
+    if signal is None and grid.blends:
+        try:
+            make_blends(grid, progress.show)
+        finally:
+            progress.clear()
     outcome = update()
     if signal is not None:
         raise StoppedError(signal, f"{outcome.progress}; the same command continues")

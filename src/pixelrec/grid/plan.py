@@ -32,7 +32,13 @@ class Grid:
     cells: Sequence[Sequence[Cell]]  # by recipe, in the order given, then by seed
     overrides: Mapping[str, Any] = field(default_factory=dict)  # options set for the recipes that have them
     without: Mapping[str, Sequence[str]] = field(default_factory=dict)  # option → recipes that lack it
+    blends: Sequence[Cell] = ()  # of the best recipes, by seed
     unaudited: Sequence[str] = ()  # recipes without item content, in an audit
+
+    @property
+    def rows(self) -> list[Sequence[Cell]]:
+        """The cells of each recipe, and the blends."""
+        return [*self.cells, *([self.blends] if self.blends else [])]
 
     def in_turn(self) -> list[Cell]:
         """The order of work: the first seed of every recipe, then the second, and so on.
@@ -54,7 +60,7 @@ class Grid:
     @property
     def other_recipes(self) -> list[str]:
         """Folders in `out` with runs of recipes outside this grid."""
-        own = {cells[0].folder.parent for cells in self.cells}
+        own = {cells[0].folder.parent for cells in self.rows}
         there = {path.parent.parent for path in self.out.glob("*/seed-*/cell.json")}
         return sorted(folder.name for folder in there - own)
 
@@ -114,7 +120,7 @@ def plan(
         ]
         for one in chosen
     ]
-    grid = Grid(dataset, split, out, chosen, cells, overrides, without, unaudited)
+    grid = Grid(dataset, split, out, chosen, cells, overrides, without, unaudited=unaudited)
     if len(grid.cases()) < 2:
         raise DataError(
             f"{dataset.folder}: only one user can be evaluated (has 3 events, the last of a new item); "

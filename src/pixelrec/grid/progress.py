@@ -76,8 +76,9 @@ class ProgressPrinter:
             lines = [f"{self._done()} of {len(self.grid.in_turn())} done", *map(self._under_way, cells)]
             self._draw("\n  ".join(lines))
 
-    def show_baseline(self, name: str) -> None:
-        self._draw(f"baseline {name}")
+    def show(self, what: str) -> None:
+        """What is done beside the cells, until `clear`."""
+        self._draw(what)
 
     def clear(self) -> None:
         if self._status is not None:

@@ -183,7 +183,7 @@ class Collector:
             long_tail=int(LONG_TAIL.holds(self._expected.counts).sum()),
             long_tail_best=long_tail.best if long_tail else "",
             long_tail_compares=long_tail is not None and long_tail.compares,
-            rows=[*rows, *map(self._recipe, grid.cells)],
+            rows=[*rows, *map(self._recipe, grid.rows)],
             notes=self.notes,
             made=f"{datetime.now():%Y-%m-%d}, pixelrec {version('pixelrec')}",
             overrides=grid.shown_overrides,
