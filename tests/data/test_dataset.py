@@ -14,7 +14,8 @@ import pytest
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.manifest import is_dataset
-from pixelrec.data.prepare import Sequences, drop_items, hold_out, prepare
+from pixelrec.data.prepare import drop_items, prepare
+from pixelrec.data.sequences import Sequences, hold_out
 from pixelrec.data.split import all_events
 from pixelrec.errors import DataError, RequestError
 

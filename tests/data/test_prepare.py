@@ -19,7 +19,8 @@ import pytest
 
 from pixelrec.data import csv_file, parquet_file
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.prepare import drop_items, prepare, without_repeats
+from pixelrec.data.prepare import drop_items, prepare
+from pixelrec.data.sequences import without_repeats
 from pixelrec.errors import DataError, RequestError
 from pixelrec.files.atomic import new_folder
 

@@ -20,10 +20,8 @@ which no run depends on, is of the file.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, final
@@ -33,16 +31,17 @@ import polars as pl
 
 from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.data.manifest import ARRAYS, ENTRIES, MEND, counts_of, read_manifest
-from pixelrec.errors import DataError, RequestError
+from pixelrec.data.numbering import numbers_of
+from pixelrec.errors import DataError
 from pixelrec.features.feature_file import feature_folders
 from pixelrec.files.array_file import map_array
 from pixelrec.files.atomic import recover
-from pixelrec.files.digests import ids_digest
+from pixelrec.files.digests import array_digest, ids_digest
+from pixelrec.files.json_object import digest_of
 from pixelrec.files.table_file import read_table
 from pixelrec.images.store import PictureStore
 
 COVERS = "covers.lmdb"  # the picture store
-_NAMED = 5  # unknown ids that a message names
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,7 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """One digest of the ids of users and items and of all events, the held-out ones included."""
-        return hashlib.sha256(json.dumps(self.manifest["digests"], sort_keys=True).encode()).hexdigest()
+        return digest_of(self.manifest["digests"])
 
     def verify(self) -> None:
         """Compares ids and events, except the held-out ones, with the digests that `prepare` wrote, once.
@@ -222,11 +221,11 @@ class Dataset:
 
     def user_numbers(self, ids: Sequence[str]) -> np.ndarray:
         """int64: the number of each user; a `RequestError` names the unknown ones."""
-        return _numbers("user", self.user_ids, ids)
+        return numbers_of("user", self.user_ids, ids)
 
     def item_numbers(self, ids: Sequence[str]) -> np.ndarray:
         """int64: the number of each item; a `RequestError` names the unknown ones."""
-        return _numbers("item", self.item_ids, ids)
+        return numbers_of("item", self.item_ids, ids)
 
 
 def _array(path: Path, kind: type[np.generic], length: int) -> np.ndarray:
@@ -250,43 +249,6 @@ def _file(path: Path) -> Path:
 
 def _changed(path: Path) -> DataError:
     return DataError(f"{path}: was changed or replaced since the data set was prepared; {MEND}")
-
-
-def _numbers(noun: str, known: pl.Series, ids: Sequence[str]) -> np.ndarray:
-    numbers = look_up(ids, known)
-    if not numbers.all():
-        unknown = list(dict.fromkeys(ids[place] for place in np.flatnonzero(numbers == 0).tolist()))
-        named, plural = ", ".join(map(repr, unknown[:_NAMED])), "s" if len(unknown) > 1 else ""
-        if len(unknown) > _NAMED:
-            more = f"and {len(unknown) - _NAMED:,} more; ids look like {known[0]!r}"
-            raise RequestError(f"unknown {noun}s {named} {more}")
-        raise RequestError(f"unknown {noun}{plural} {named}; {_hint(unknown[0], known)}")
-    return numbers
-
-
-def look_up(ids: Sequence[str], known: pl.Series) -> np.ndarray:
-    """int64: the number of each id, which is r + 1 for `known[r]`; 0 if it is unknown.
-
-    For few ids among millions: a scan of `known`, no index of it.
-    """
-    places = known.is_in(pl.Series(ids, dtype=pl.String).implode()).arg_true()
-    numbers = dict(zip(known.gather(places), (places + 1).to_list(), strict=True))
-    return np.array([numbers.get(each, 0) for each in ids], np.int64)
-
-
-def _hint(word: str, known: pl.Series) -> str:
-    """The nearest id among some that begin alike: there may be millions in all."""
-    for shared in range(min(len(word), 40), 0, -1):
-        alike = known.filter(known.str.starts_with(word[:shared])).head(1_000)
-        if close := get_close_matches(word, alike.to_list(), n=1):
-            return f"did you mean {close[0]!r}?"
-    return f"ids look like {known[0]!r}"
-
-
-def array_digest(values: np.ndarray) -> str:
-    """SHA-256 of the values of an array, as little-endian numbers."""
-    plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    return hashlib.sha256(plain.data).hexdigest()
 
 
 def file_digest(path: Path) -> str:

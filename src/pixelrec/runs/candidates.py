@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pixelrec.choices import as_ids, as_list
-from pixelrec.data.dataset import look_up
+from pixelrec.data.numbering import look_up
 from pixelrec.errors import RequestError
 from pixelrec.evaluation.ranker import AbstractRanker
 from pixelrec.runs.histories import Requests, unknown_line

@@ -13,7 +13,8 @@ import polars as pl
 
 from pixelrec.batch import Histories
 from pixelrec.choices import as_ids, as_list
-from pixelrec.data.dataset import Dataset, HeldOut, look_up
+from pixelrec.data.dataset import Dataset, HeldOut
+from pixelrec.data.numbering import look_up
 from pixelrec.data.split import events_of
 from pixelrec.errors import RequestError, some_of
 from pixelrec.runs.run import Run

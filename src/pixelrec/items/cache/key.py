@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 import torch
 
+from pixelrec.files.json_object import digest_of
 from pixelrec.files.tensors import bytes_of
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.picture_input import Colour
@@ -46,7 +46,7 @@ class ActivationKey:
     @property
     def digest(self) -> str:
         """Hexadecimal digest of the whole key."""
-        return _sha256_of_json(asdict(self))
+        return digest_of(asdict(self))
 
     @property
     def state_bytes(self) -> int:
@@ -71,7 +71,7 @@ def key_of(
     ignored = [*_NEVER_MATTERS.split(), *(_MATTERS_ABOVE if boundary < len(backbone.parts) else ())]
     return ActivationKey(
         weights=weights.hexdigest(),
-        architecture=_sha256_of_json(_without(backbone.describe(), ignored)),
+        architecture=digest_of(_without(backbone.describe(), ignored)),
         boundary=boundary,
         size=backbone.input.size,
         mean=backbone.input.mean,
@@ -89,7 +89,3 @@ def _without(value: Any, words: Sequence[str]) -> Any:
     if isinstance(value, Mapping):
         return {word: _without(v, words) for word, v in value.items() if word not in words}
     return value
-
-
-def _sha256_of_json(value: Any) -> str:
-    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
