@@ -13,7 +13,7 @@ from pixelrec.features.feature_file import RUN, FeatureFile
 from pixelrec.features.feature_writer import writing
 from pixelrec.images.store import PictureStore
 from pixelrec.items.extraction import Extraction, vectors_of
-from pixelrec.runs.recommend import vectors_of_pictures
+from pixelrec.runs.new_items import vectors_of_pictures
 from pixelrec.runs.run import Run
 
 

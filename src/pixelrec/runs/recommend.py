@@ -18,13 +18,13 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.views import seen_items
 from pixelrec.errors import RequestError, RunError
 from pixelrec.evaluation.ranker import USERS, AbstractRanker
-from pixelrec.evaluation.trained_ranker import TrainedRanker, rank_targets
+from pixelrec.evaluation.trained_ranker import TrainedRanker
 from pixelrec.files.checkpoint import read_description
-from pixelrec.images.covers import read_loose
 from pixelrec.recommender import Recommender
 from pixelrec.runs.candidates import Candidates
 from pixelrec.runs.histories import Requests, UserEvents, given_histories
 from pixelrec.runs.item_vectors import read_vectors
+from pixelrec.runs.new_items import extended, ranked_new_items, vectors_of_pictures
 from pixelrec.runs.recommendations import Recommendations
 from pixelrec.runs.run import EVENTS, Run
 
@@ -77,7 +77,7 @@ class RecommendationService:
         """
         own, events = _data_sets(run, data)
         items = run.vocabulary.select(pl.col("item_id"), pl.col("^title$").cast(pl.String))
-        added, found, trained = _extended(items, covers) if covers else items, None, None
+        added, found, trained = extended(items, covers) if covers else items, None, None
         if run.is_blend:
             if covers:
                 raise RequestError(_NO_PICTURES.format(run.folder))
@@ -105,7 +105,7 @@ class RecommendationService:
         encoder = self.run.recommender(self.own)
         if encoder.digests != self.trained.recommender.digests:
             raise RunError(f"{self.run.folder} has other weights since it was loaded; load it again")
-        unseen, items = vectors_of_pictures(paths, encoder), _extended(self.items, paths)
+        unseen, items = vectors_of_pictures(paths, encoder), extended(self.items, paths)
         known = self.trained.catalogue.encoded
         ranker = replace(
             self.trained, catalogue=self.trained.recommender.catalogue(encoded=known, unseen=unseen)
@@ -207,7 +207,8 @@ class RecommendationService:
                 past = seen_items(requests.histories, rows + 1)
                 hidden = torch.cat([hidden[0], past[0]]), torch.cat([hidden[1], past[1]])
             if alone:
-                parts.append(self._new_items(requests, rows, *hidden))
+                assert self.trained is not None, "only a trained recommender has added items"
+                parts.append(ranked_new_items(self.trained, requests, rows, *hidden))
             else:
                 parts.append(self._best(requests, rows, *hidden, k, candidates))
         scores, items, ranks = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -228,29 +229,6 @@ class RecommendationService:
         scores, places = among.ranker.best(*asked, among.rows(hidden), owners, k)
         items = among.numbers(places)
         return scores, items, np.broadcast_to(np.arange(1, items.shape[1] + 1), items.shape)
-
-    def _new_items(
-        self, requests: Requests, rows: np.ndarray, seen: Tensor, owners: Tensor
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Scores, item numbers and ranks of the added items, best first: each B, n.
-
-        The rank of each is exact: its place among the unseen items of the catalogue.
-        """
-        assert self.trained is not None, "only a trained recommender has added items"
-        recommender, catalogue = self.trained.recommender, self.trained.catalogue
-        candidates = catalogue.candidates
-        known = recommender.spec.items + 1
-        vectors = self.trained.vectors(requests.histories, rows + 1, requests.users[rows])
-        scores = recommender.scores(replace(catalogue, candidates=candidates[known:]), vectors)
-        targets = torch.full((len(vectors),), known, device=vectors.device)
-        places, old = [], seen < known
-        for new in candidates[known:].split(1):
-            beside = replace(catalogue, candidates=torch.cat([candidates[:known], new]))
-            places.append(rank_targets(recommender, beside, vectors, targets, seen[old], owners[old]))
-        found = np.stack([place.cpu().numpy() for place in places], axis=1)
-        order = np.lexsort((-scores.cpu().numpy(), found), axis=1)
-        ordered = (np.take_along_axis(x, order, axis=1) for x in (scores.cpu().numpy(), found))
-        return next(ordered), order + known, next(ordered)
 
 
 def _data_sets(run: Run, given: Dataset | None) -> tuple[Dataset | None, Dataset | None]:
@@ -287,26 +265,3 @@ def _without_encoder(run: Run, own: Dataset | None) -> tuple[Recommender, Tensor
     if vectors is None or recommender.digests["items"] == digest:
         return recommender, None if vectors is None else vectors.to(recommender.device)
     return run.recommender(own), None  # training has replaced the checkpoint meanwhile
-
-
-def vectors_of_pictures(covers: Sequence[Path], recommender: Recommender) -> Tensor:
-    """Vectors (n, D) of pictures in files."""
-    form = recommender.items.picture_form()
-    return recommender.unseen(torch.from_numpy(read_loose(covers, size=form.size, fit=form.fit)))
-
-
-def _extended(items: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
-    """With a row for each picture, whose id is the name of its file."""
-    names = [path.name for path in covers]
-    # Undecodable bytes of a file's name are lone surrogates in Python.
-    if odd := next((name for name in names if any("\ud800" <= c <= "\udfff" for c in name)), None):
-        raise RequestError(
-            f"the picture {odd!r} has a name that is not UTF-8, which an item needs; rename it"
-        )
-    taken = set(items["item_id"]) & set(names) or {name for name in names if names.count(name) > 1}
-    if taken:
-        raise RequestError(
-            f"two items would have the id {min(taken)!r}: new items have the names of their files as ids; "
-            "rename the file"
-        )
-    return pl.concat([items, pl.DataFrame({"item_id": names})], how="diagonal")

@@ -1,0 +1,64 @@
+"""New items that have pictures and no events: ranked among the catalogue of a trained recommender."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from pixelrec.errors import RequestError
+from pixelrec.evaluation.trained_ranker import TrainedRanker, rank_targets
+from pixelrec.images.covers import read_loose
+from pixelrec.recommender import Recommender
+from pixelrec.runs.histories import Requests
+
+
+def vectors_of_pictures(covers: Sequence[Path], recommender: Recommender) -> Tensor:
+    """Vectors (n, D) of pictures in files."""
+    form = recommender.items.picture_form()
+    return recommender.unseen(torch.from_numpy(read_loose(covers, size=form.size, fit=form.fit)))
+
+
+def extended(items: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:
+    """With a row for each picture, whose id is the name of its file."""
+    names = [path.name for path in covers]
+    # Undecodable bytes of a file's name are lone surrogates in Python.
+    if odd := next((name for name in names if any("\ud800" <= c <= "\udfff" for c in name)), None):
+        raise RequestError(
+            f"the picture {odd!r} has a name that is not UTF-8, which an item needs; rename it"
+        )
+    taken = set(items["item_id"]) & set(names) or {name for name in names if names.count(name) > 1}
+    if taken:
+        raise RequestError(
+            f"two items would have the id {min(taken)!r}: new items have the names of their files as ids; "
+            "rename the file"
+        )
+    return pl.concat([items, pl.DataFrame({"item_id": names})], how="diagonal")
+
+
+def ranked_new_items(
+    trained: TrainedRanker, requests: Requests, rows: np.ndarray, seen: Tensor, owners: Tensor
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores, item numbers and ranks of the added items, best first: each B, n.
+
+    The rank of each is exact: its place among the unseen items of the catalogue.
+    """
+    recommender, catalogue = trained.recommender, trained.catalogue
+    candidates = catalogue.candidates
+    known = recommender.spec.items + 1
+    vectors = trained.vectors(requests.histories, rows + 1, requests.users[rows])
+    scores = recommender.scores(replace(catalogue, candidates=candidates[known:]), vectors)
+    targets = torch.full((len(vectors),), known, device=vectors.device)
+    places, old = [], seen < known
+    for new in candidates[known:].split(1):
+        beside = replace(catalogue, candidates=torch.cat([candidates[:known], new]))
+        places.append(rank_targets(recommender, beside, vectors, targets, seen[old], owners[old]))
+    found = np.stack([place.cpu().numpy() for place in places], axis=1)
+    order = np.lexsort((-scores.cpu().numpy(), found), axis=1)
+    ordered = (np.take_along_axis(x, order, axis=1) for x in (scores.cpu().numpy(), found))
+    return next(ordered), order + known, next(ordered)
