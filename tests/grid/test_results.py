@@ -367,3 +367,23 @@ def test_a_name_is_no_mark_and_no_markup_in_markdown(grid: Grid) -> None:
     ranks = {"popularity": np.arange(1, len(grid.cases()) + 1)}
     table = markdown_table(collect_results(replace(grid, cells=cells), ranks))
     assert r"| a\|b&lt;script&gt;\*x\*\[y\](z)\x1b (0 of 3 seeds) |" in table
+
+
+def test_recipes_are_compared_with_a_reference_and_on_new_items(
+    grid: Grid, finish: Finish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = np.resize([0, 1, 9], len(grid.cases()))
+    monkeypatch.setattr("pixelrec.grid.results.target_counts", lambda *_: counts)
+    for cells, skill in zip(grid.cells, (0.2, 0.8), strict=True):
+        for cell in cells[:2]:
+            finish(cell, skill=skill)
+    found = collect_results(replace(grid, reference="mf-id"), {"weak": np.full(len(counts), 50)})
+    first, second = found.recipes
+    assert not first.versus and found.new == int((counts == 0).sum())
+    for word, subset in (("NDCG@10", "overall"), ("long-tail", "long_tail"), ("new", "new")):
+        ours, theirs = getattr(second, subset).value("NDCG@10"), getattr(first, subset).value("NDCG@10")
+        assert second.versus[word].interval.difference == pytest.approx(ours - theirs)
+    head = markdown_table(found).splitlines()[0]
+    for title in ("new NDCG@10", "NDCG@10 vs mf-id", "long-tail vs mf-id", "new vs mf-id"):
+        assert f"| {title} |" in head
+    assert "vs mf-id" not in markdown_table(collect_results(grid, {"weak": np.full(len(counts), 50)}))

@@ -14,7 +14,7 @@ from pixelrec.console.numbers import DASH, percent, plural, short, signed, with_
 from pixelrec.evaluation.comparison import METRIC, few_deciding
 from pixelrec.evaluation.significance import Interval, Verdict
 from pixelrec.grid.cell import Costs
-from pixelrec.grid.results import Results, Row, SubsetResult
+from pixelrec.grid.results import LONG_TAIL_WORD, NEW_WORD, Results, Row, SubsetResult
 
 SIGNS = {"ahead": "▲", "level": "≈", "behind": "▼"}
 METRICS = ("Recall@5", "Recall@10", "NDCG@5", "NDCG@10", "MRR@5", "MRR@10")
@@ -69,6 +69,12 @@ def all_columns(results: Results) -> list[Column]:
         columns += [_metric(name, lambda row: row.long_tail, "long-tail ") for name in METRICS]
     if results.long_tail_compares:
         columns.append(_difference("long-tail", results.long_tail_best, lambda row: row.long_tail))
+    if any(row.new.metrics for row in results.rows):
+        columns.append(_metric(METRIC, lambda row: row.new, "new ", keep=3))
+    compared = {word for row in results.rows for word in row.versus}
+    columns += [
+        _versus(word, results.reference) for word in (METRIC, LONG_TAIL_WORD, NEW_WORD) if word in compared
+    ]
     on_device = any(cost.device_memory is not None for row in results.rows for cost in row.costs)
     columns += [column for column in _TRAINING if on_device or column.title != "device memory"]
     if any(row.published for row in results.rows):
@@ -77,7 +83,7 @@ def all_columns(results: Results) -> list[Column]:
     return columns
 
 
-def _metric(name: str, subset: Callable[[Row], SubsetResult], prefix: str = "") -> Column:
+def _metric(name: str, subset: Callable[[Row], SubsetResult], prefix: str = "", *, keep: int = 7) -> Column:
     def estimate(row: Row) -> Estimate:
         found = subset(row)
         if name not in found.metrics:
@@ -96,8 +102,8 @@ def _metric(name: str, subset: Callable[[Row], SubsetResult], prefix: str = "") 
         _with_interval,
         "in %, ± half the width of its 95 % interval over users",
         brief=with_sign if prefix else None if name == METRIC else lambda found: percent(found.value),
-        brief_title="long-tail" if prefix else "",
-        keep=({METRIC: 7} if prefix else {METRIC: 8, "Recall@10": 6}).get(name, int(shown)),
+        brief_title=prefix.strip(),
+        keep=({METRIC: keep} if prefix else {METRIC: 8, "Recall@10": 6}).get(name, int(shown)),
         markdown=shown,
         html=shown or name == "MRR@10" and not prefix,
         best=True,
@@ -174,6 +180,21 @@ def _audit(control: Control) -> Column:
         brief=_brief_difference,
         brief_title=f"vs {control}",
         keep=7,
+    )
+
+
+def _versus(word: str, reference: str) -> Column:
+    def estimate(row: Row) -> Estimate:
+        return _of_interval(row.versus[word].interval) if word in row.versus else Estimate()
+
+    return Column(
+        f"{word} vs {reference}",
+        estimate,
+        _signed_interval,
+        f"{METRIC} minus that of {reference} on the same users, in points, with its 95 % interval",
+        brief=_brief_difference,
+        brief_title=f"vs {reference}",
+        keep=7 if word == METRIC else 0,
     )
 
 

@@ -30,7 +30,7 @@ class Estimate:
 
     rung: Rung
     once: float = 0.0  # pictures through the network, forward
-    trained: float = 0.0  # forward and backward: in all, or in an epoch
+    trained: float = 0.0  # forward and backward, a part as its share: in all, or in an epoch
     cpu_seconds: float = 0.0
     by_epoch: bool = False
 
@@ -51,13 +51,16 @@ class Speed:
     forward: float
     top: float
     whole: float
+    share: float  # of the operations of a forward pass, in the top blocks
 
     @classmethod
     def of(cls, ladder: Ladder) -> Speed:
         network = ladder.network
-        found = cls(_seconds(network, "none"), _seconds(network, str(ladder.top)), _seconds(network, "all"))
+        forward, whole = _seconds(network, "none"), _seconds(network, "all")
+        top = _seconds(network, str(ladder.top))
+        share = 1 - network.frozen_fraction(network.boundary)
         network.freeze("none")
-        return found
+        return cls(forward, top, whole, share)
 
 
 def _seconds(network: AbstractBackbone, trainable: str) -> float:
@@ -91,8 +94,8 @@ def estimates(ladder: Ladder, rungs: Sequence[Rung]) -> Iterator[Estimate]:
         "frozen": Estimate("frozen", items, 0, forward),
         "whitened": Estimate("whitened", items, 0, forward),
         "deep": Estimate("deep", items, 0, forward),
-        "fitted": Estimate("fitted", items, fit, forward + fit * speed.top),
-        "top": Estimate("top", items, epoch, epoch * speed.top, by_epoch=True),
+        "fitted": Estimate("fitted", items, fit * speed.share, forward + fit * speed.top),
+        "top": Estimate("top", items, epoch * speed.share, epoch * speed.top, by_epoch=True),
         "all": Estimate("all", items, epoch, epoch * speed.whole, by_epoch=True),
         "joined": Estimate("joined", items, 0, forward),
     }

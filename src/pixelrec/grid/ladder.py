@@ -15,7 +15,7 @@ have them. What differs:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
@@ -147,4 +147,5 @@ def plan_ladder(
     others = {key: value for key, value in overrides.items() if key not in fit}
     chosen = [resolve(one.name, one.values, fit) if one.fit.passes else one for one in recipes]
     grid = plan(ladder.dataset, chosen, seeds=seeds, split=split, out=ladder.out, overrides=others)
+    grid = replace(grid, reference=recipes[0].name)
     return with_blend(grid) if "blend" in rungs else grid

@@ -32,6 +32,7 @@ class Grid:
     cells: Sequence[Sequence[Cell]]  # by recipe, in the order given, then by seed
     overrides: Mapping[str, Any] = field(default_factory=dict)  # options set for the recipes that have them
     without: Mapping[str, Sequence[str]] = field(default_factory=dict)  # option → recipes that lack it
+    reference: str = ""  # the recipe that others are also compared with
     blends: Sequence[Cell] = ()  # of the best recipes, by seed
     unaudited: Sequence[str] = ()  # recipes without item content, in an audit
 

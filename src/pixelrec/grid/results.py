@@ -23,7 +23,7 @@ from pixelrec.errors import RunError, command
 from pixelrec.evaluation.baselines import reads_features
 from pixelrec.evaluation.comparison import METRIC, Comparison, Difference, seed_values
 from pixelrec.evaluation.significance import Mean, mean
-from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, NEW
 from pixelrec.grid.audit import Audit
 from pixelrec.grid.cell import Cell, Costs, check_same_networks
 from pixelrec.grid.plan import Grid
@@ -33,6 +33,7 @@ from pixelrec.runs.report import report_file
 from pixelrec.runs.results import is_evaluated
 from pixelrec.runs.saved_ranks import SavedRanks, ranks_file
 
+LONG_TAIL_WORD, NEW_WORD = "long-tail", "new"
 MIN_USERS = 2  # for a mean with an interval
 Role = Literal["baseline", "recipe"]
 
@@ -91,12 +92,14 @@ class Row:
     role: Role
     overall: SubsetResult
     long_tail: SubsetResult  # on users whose item has few training events; empty if there are fewer than two
+    new: SubsetResult  # on those whose item has none
     seed: int | None = None
     seeds: Sequence[Row] = ()  # finished ones
     costs: Sequence[Costs] = ()  # of each finished seed
     planned: int = 0  # seeds in all
     failures: Mapping[int, str] = field(default_factory=dict)  # the last reason by seed
     published: Mapping[str, Any] = field(default_factory=dict)  # figures of a paper
+    versus: Mapping[str, Difference] = field(default_factory=dict)  # the reference, by METRIC, long-tail, new
     audit: Audit | None = None  # none unless its controls are in the grid
     is_control: bool = False
     report: str = ""  # of a seed: address of the report of its run, from the grid's folder; empty without one
@@ -131,10 +134,12 @@ class Results:
     long_tail: int  # users whose item has few training events
     long_tail_best: str  # the best baseline on those; empty if they are too few for a mean
     long_tail_compares: bool  # whether they are enough to compare models on
+    new: int  # users whose item has no training event
     rows: Sequence[Row]
     notes: Mapping[str, str]  # by baseline, its hyperparameters, or why it is left out
     made: str
     overrides: Mapping[str, Any] = field(default_factory=dict)  # options set for the recipes that have them
+    reference: str = ""  # the recipe of `Row.versus`
 
     @property
     def recipes(self) -> list[Row]:
@@ -157,6 +162,7 @@ class Collector:
         assert overall is not None, "`plan` refuses data sets without two users"
         self.grid, self.baselines, self.notes, self.overall = grid, baselines, notes or {}, overall
         self.long_tail = SubsetComparison.of(baselines, LONG_TAIL.holds(counts), MIN_CASES)
+        self.new = SubsetComparison.of(baselines, NEW.holds(counts), MIN_CASES)
         self._repeats = cases.repeats
         self._expected = SavedRanks.of_cases(grid.dataset, cases, np.ones(len(cases), np.int64), counts)
         self._seeds: dict[Path, tuple[Row, np.ndarray]] = {}  # by the folder of the cell, with its ranks
@@ -183,17 +189,33 @@ class Collector:
             long_tail=int(LONG_TAIL.holds(self._expected.counts).sum()),
             long_tail_best=long_tail.best if long_tail else "",
             long_tail_compares=long_tail is not None and long_tail.compares,
+            new=int(NEW.holds(self._expected.counts).sum()),
             rows=[*rows, *map(self._recipe, grid.rows)],
             notes=self.notes,
             made=f"{datetime.now():%Y-%m-%d}, pixelrec {version('pixelrec')}",
             overrides=grid.shown_overrides,
+            reference=grid.reference,
         )
 
     def _on_subsets(
         self, seeds: Sequence[np.ndarray], *, compare: bool = True
-    ) -> tuple[SubsetResult, SubsetResult]:
+    ) -> tuple[SubsetResult, SubsetResult, SubsetResult]:
         tail = self.long_tail.result(seeds, compare=compare) if self.long_tail else SubsetResult()
-        return self.overall.result(seeds, compare=compare), tail
+        new = self.new.result(seeds, compare=compare) if self.new else SubsetResult()
+        return self.overall.result(seeds, compare=compare), tail, new
+
+    def _versus(self, name: str, seeds: Sequence[np.ndarray]) -> dict[str, Difference]:
+        """A recipe minus the reference. seeds: ranks of each, int64[Q]."""
+        others = [ranks for _, ranks in self._done(self._by_recipe.get(self.grid.reference, ()))]
+        if name == self.grid.reference or not seeds or not others:
+            return {}
+        ours, theirs = np.stack(seeds), np.stack(others)
+        parts = {METRIC: self.overall, LONG_TAIL_WORD: self.long_tail, NEW_WORD: self.new}
+        return {
+            word: Difference.of(ours[:, part.inside], theirs[:, part.inside])
+            for word, part in parts.items()
+            if part is not None and part.compares
+        }
 
     def _recipe(self, cells: Sequence[Cell]) -> Row:
         check_same_networks(cells)
@@ -208,6 +230,7 @@ class Collector:
             planned=len(cells),
             failures={cell.seed: cell.failure or "" for cell in cells if states[cell.seed] == "failed"},
             published=recipe.published,
+            versus=self._versus(recipe.name, [ranks for _, ranks in done]),
             audit=self._audit(recipe, [ranks for _, ranks in done]),
             is_control=recipe.is_control,
         )

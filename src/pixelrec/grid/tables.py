@@ -8,8 +8,8 @@ from html import escape
 
 from pixelrec.console.numbers import plural
 from pixelrec.console.terminal import printable
-from pixelrec.evaluation.comparison import repeats_note
-from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES
+from pixelrec.evaluation.comparison import METRIC, repeats_note
+from pixelrec.evaluation.slices import LONG_TAIL, MIN_CASES, NEW
 from pixelrec.files.csv_text import csv_text
 from pixelrec.grid.columns import all_columns
 from pixelrec.grid.results import Results
@@ -77,6 +77,12 @@ def table_notes(results: Results) -> list[str]:
         one_seed_note(results),
         *audit_sentences(results),
         _long_tail(results),
+        f"New items: {results.new:,} {results.split} events are of items with {NEW.events}."
+        if any(row.new.metrics for row in results.rows)
+        else "",
+        f"vs {results.reference}: {METRIC} minus that of {results.reference} on the same users, as above."
+        if results.reference
+        else "",
         "Validation also chose the epochs and the baselines' hyperparameters, which flatters these numbers."
         if results.split == "validation"
         else "",
