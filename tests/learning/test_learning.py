@@ -52,7 +52,7 @@ BLIND_TO_ORDER = {
     "lightgcn-id": 1.1,
     "mf-id": 1.1,
     "curatornet-id": 1.1,
-    "curatornet-features": 1.1,
+    "curatornet-features": 0.9,  # of popularity, and twice chance: a pooled history says little here
     "vbpr-features": 1.1,
     "din-id": 1.3,
     "dssm-id": 1.3,
