@@ -33,7 +33,6 @@ RUNS: dict[str, dict[str, Any]] = {
         "items.trainable": 1,
         "items.depths": "all",
         "items.adapters": 3,
-        "items.unit": True,
     },
     "clip": {
         **USERS,

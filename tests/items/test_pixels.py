@@ -305,7 +305,7 @@ def test_losses_and_gradients_are_the_same_from_the_cache(
     assert_near(*everything, 1e-4 if dtype != "bf16" else 0.1)
 
 
-DEEP: dict[str, Any] = {"depths": "all", "trainable": "none", "unit": True}
+DEEP: dict[str, Any] = {"depths": "all", "trainable": "none"}
 
 
 def deep(spec: DatasetSpec, network: str = "resnet", **config: Any) -> PixelEncoder:
@@ -327,14 +327,13 @@ def test_rows_of_all_depths_are_the_same_whatever_the_way(
     ids = list(range(1, spec.items + 1))
     with torch.no_grad():
         expected = cached(items_of(cached, [0, *ids]))
-        assert torch.allclose(expected[1:].norm(dim=1), torch.ones(len(ids)))
         for size in (1, 7, 64):
             batches = [ids[start : start + size] for start in range(0, len(ids), size)]
             for encoder in (cached, fresh):
                 found = torch.cat([encoder(items_of(encoder, some)) for some in batches])
-                torch.testing.assert_close(found, expected[1:], rtol=0, atol=2e-6)
+                torch.testing.assert_close(found, expected[1:], rtol=1e-4, atol=1e-5)
         pictures = fresh.pictures.read(np.array(ids[:9]))
-        torch.testing.assert_close(fresh.unseen(pictures), expected[1:10], rtol=0, atol=2e-6)
+        torch.testing.assert_close(fresh.unseen(pictures), expected[1:10], rtol=1e-4, atol=1e-5)
 
 
 def test_rows_are_standardised_over_items_with_training_events(spec: DatasetSpec) -> None:

@@ -84,7 +84,6 @@ class PixelEncoder(AbstractItemEncoder):
         activation: activation after the projection.
         init: initial weights of the projection: small (vectors start as those of an id table do) or
             xavier_normal.
-        unit: divide each item vector by its length.
         chunk: pictures that pass through the network together; by default as many as suit the network and
             the device, but 128 if batch norms normalise by the batch.
         keep_activations: pictures of a batch whose activations are kept for the backward pass; those of the
@@ -123,7 +122,6 @@ class PixelEncoder(AbstractItemEncoder):
         norm: Norm = "items",
         activation: Activation = "none",
         init: ProjectionInit = "small",
-        unit: bool = False,
         chunk: Annotated[int, Interval(ge=1, le=1_000_000)] | None = None,
         keep_activations: Annotated[int, Interval(ge=0, le=1_000_000_000)] | None = None,
         recompute: bool = False,
@@ -163,7 +161,7 @@ class PixelEncoder(AbstractItemEncoder):
         if adapters and depths is None:
             raise RecipeError(f"items.adapters is {adapters}, and is for items.depths; set that to all")
         side = Adapters(network.widths, width, adapters) if adapters else None
-        self.project = Projection(network.width, width, activation, norm, init, side, unit)
+        self.project = Projection(network.width, width, activation, norm, init, side)
         self._deep = depths is not None
         self.width, self.precision = width, precision
         self._pinned = revision is not None

@@ -57,7 +57,7 @@ class Projection(nn.Module):
     The norm comes before the linear layer: none; layer norm; or items: see `Standardised`. Biases start at 0,
     weights at N(0, 0.02 / √W), so that normalised features give vectors of the size of an id table's, or
     Xavier normal. The published benchmark (arXiv 2309.06789) has no norm, Xavier normal and a ReLU. Adapters
-    correct the result from the normalised features; `unit` then divides it by its length.
+    correct the result from the normalised features.
     """
 
     def __init__(
@@ -68,12 +68,11 @@ class Projection(nn.Module):
         norm: Norm = "items",
         init: ProjectionInit = "small",
         adapters: Adapters | None = None,
-        unit: bool = False,
     ) -> None:
         super().__init__()
         self.norm: nn.Module = {"layer": nn.LayerNorm, "items": Standardised}.get(norm, nn.Identity)(inner)
         self.linear = nn.Linear(inner, width)
-        self.activation, self.adapters, self.unit = activation, adapters, unit
+        self.activation, self.adapters = activation, adapters
         if init == "xavier_normal":
             nn.init.xavier_normal_(self.linear.weight)
         else:
@@ -94,4 +93,4 @@ class Projection(nn.Module):
         x = x.mean(1) if x.dim() == 3 else x
         if self.adapters is not None:
             x = self.adapters(normalised, x)
-        return F.normalize(x, dim=-1) if self.unit else x
+        return x
