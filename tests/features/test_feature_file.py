@@ -52,6 +52,8 @@ def test_an_interrupted_file_goes_on_where_it_stopped(tmp_path: Path) -> None:
         writer.append(ROWS[:4])
         raise KeyboardInterrupt
     assert not out.exists()
+    with pytest.raises(FeatureError):
+        FeatureFile.open(out)  # keeps what is there so far
     with writing(out, IDS_OF, (5,), origin, resumable=True) as writer:
         assert writer.done == 4
         writer.append(ROWS[4:])

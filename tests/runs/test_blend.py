@@ -148,6 +148,12 @@ def test_features_join(data: Path, tmp_path: Path) -> None:
         baselines=["vis-rank", "l3ae"], features=tmp_path / "f", data=data, out=tmp_path / "mix"
     )
     assert set(found.weights) == {"VisRank", "L3AE"}
+    inside = shutil.copytree(data, tmp_path / "data") / "features"
+    shutil.copytree(tmp_path / "f", inside / "sound")
+    (inside / "damaged").mkdir(parents=True)
+    (inside / "damaged" / "features.json").write_text("{")
+    beside = pixelrec.blend(baselines=["vis-rank", "popularity"], data=tmp_path / "data", out=tmp_path / "b")
+    assert "VisRank" in beside.weights  # over the sound one
     shutil.rmtree(tmp_path / "f")  # fitted baselines need no features
     ranks = Blend.open(found.run, dataset).rank(validation_cases(dataset))
     assert metrics(ranks) == found.metrics["blend"]

@@ -112,7 +112,7 @@ class FeatureFile:
         """
         folder = Path(folder)
         if not folder.exists():
-            recover(folder, ENTRIES)
+            recover(folder, ENTRIES, resumable=True)
         about = _about(folder)
         try:
             shape = tuple(int(each) for each in about["shape"])

@@ -115,11 +115,14 @@ def in_place(out: Path, error: type[PixelrecError]) -> Iterator[Path]:
             yield out
 
 
-def recover(out: Path, ours: frozenset[str] | None) -> None:
-    """Undoes or finishes a replacement of `out` that was cut short, unless it is still under way."""
+def recover(out: Path, ours: frozenset[str] | None, *, resumable: bool = False) -> None:
+    """Undoes or finishes a replacement of `out` that was cut short, unless it is still under way.
+
+    A `resumable` one may go on: what it has filled is kept.
+    """
     out = out.resolve()
     if _work(out).is_dir():
-        with suppress(OSError, RunError), _workplace(out, RunError) as work:
+        with suppress(OSError, RunError), _workplace(out, RunError, resumable) as work:
             _restore(work, out, ours)
 
 

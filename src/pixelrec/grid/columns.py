@@ -51,7 +51,6 @@ class Column:
     markdown: bool = True
     html: bool = True
     training: bool = False  # costs: a table of their own in HTML, without the baselines
-    versus: bool = False  # differences from the reference: a table of their own in HTML
     best: bool = False  # whether the largest value is marked
     extra: bool = False  # whether a narrow page leaves it out
 
@@ -196,7 +195,6 @@ def _versus(word: str, reference: str) -> Column:
         brief=_brief_difference,
         brief_title=f"vs {reference}",
         keep=7 if word == METRIC else 0,
-        versus=True,
     )
 
 

@@ -85,8 +85,7 @@ def page(results: Results) -> str:
     text = made.get_template("grid.html").render(
         results=results,
         metric=METRIC,
-        quality=[column for column in columns if not (column.training or column.versus)],
-        versus=[column for column in columns if column.versus],
+        quality=[column for column in columns if not column.training],
         training=[column for column in columns if column.training],
         plots=forest_plots(results),
         pareto=pareto_plots(results),

@@ -14,7 +14,6 @@ from pixelrec.evaluation.slices import LONG_TAIL
 from pixelrec.grid.results import Results, Row, SubsetResult
 
 LEFT, RIGHT, TOP, BOTTOM = 58, 460, 18, 252  # the frame, in user units
-_LABEL = 44  # between two ticks
 _ROOM = 1.25  # factor between the extreme costs and the ends of the axis
 
 
@@ -94,14 +93,4 @@ def _plot(
         at, ends = y(100 * mean.mean), (y(100 * max(mean.low, 0.0)), y(100 * mean.high))
         points.append(ParetoPoint(number, row.model, seconds, mean.mean, x(seconds), at, *ends, ahead))
     ticks = [Tick(y(step), f"{step:.6g}") for step in up]
-    across = _apart(x.ticks(logarithmic_steps(low, high)))
-    return ParetoPlot(title, points, baseline, y(100 * line), across, ticks)
-
-
-def _apart(ticks: Sequence[Tick]) -> list[Tick]:
-    """Those whose labels do not touch the one before."""
-    kept: list[Tick] = []
-    for tick in ticks:
-        if not kept or tick.at - kept[-1].at >= _LABEL:
-            kept.append(tick)
-    return kept
+    return ParetoPlot(title, points, baseline, y(100 * line), x.ticks(logarithmic_steps(low, high)), ticks)

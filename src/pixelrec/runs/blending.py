@@ -15,13 +15,13 @@ from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import EvaluationCases, training_events
 from pixelrec.data.views import seen_items
-from pixelrec.errors import RequestError
+from pixelrec.errors import FeatureError, RequestError
 from pixelrec.evaluation.baselines import Contender, best_candidate, over_events, over_features, sample
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.evaluation.ranker import users_at_once
 from pixelrec.evaluation.weights import Contest, choose_weights
-from pixelrec.features.feature_file import FeatureFile
+from pixelrec.features.feature_file import FeatureFile, opened_features
 from pixelrec.runs.blend import Blend, Part, standardised
 from pixelrec.runs.evaluate import cases_of, feature_table
 from pixelrec.runs.new_run import about_now, write_run
@@ -96,8 +96,11 @@ def blend_models(
 
 
 def _only_features(dataset: Dataset) -> FeatureFile:
-    """Raises `RequestError` unless the data set has one file of vectors."""
-    files = [found for path in dataset.features.values() if not (found := FeatureFile.open(path)).is_codes]
+    """Raises a `PixelrecError` unless the data set has one sound file of vectors."""
+    opened, damaged = opened_features(dataset.folder)
+    files = [found for found in opened.values() if not found.is_codes]
+    if damaged and not files:
+        raise FeatureError(next(iter(damaged.values())))
     if len(files) != 1:
         raise RequestError(
             f"{dataset.folder} has {len(files)} feature files of vectors; choose one for vis-rank and l3ae: "
