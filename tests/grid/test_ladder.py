@@ -13,7 +13,7 @@ from pixelrec import api
 from pixelrec.choices import RUNGS
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
-from pixelrec.errors import RecipeError, RequestError
+from pixelrec.errors import RecipeError, RequestError, RunError
 from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.estimate import estimates
 from pixelrec.grid.ladder import Ladder, plan_ladder
@@ -39,7 +39,7 @@ def test_rungs_differ_in_how_pictures_are_used_alone(ladder: Ladder) -> None:
     config = [dict(flatten(recipe.config)) for recipe in made]
     differing = {key for each in config for key in each if any(each[key] != one.get(key) for one in config)}
     rates = {"items_learning_rate", "items_weight_decay", "backbone_learning_rate", "backbone_weight_decay"}
-    allowed = {"about", "scoring.unit_items", "negatives.bank", "negatives.reencoded", "training.epochs"}
+    allowed = {"about", "negatives.bank", "negatives.reencoded", "training.epochs"}
     allowed |= {f"optimiser.{name}" for name in rates}
     assert {key for key in differing if not key.startswith(("items.", "fit."))} <= allowed
     assert {recipe.name for recipe in made if recipe.training.epochs != 200} == {"fitted"}
@@ -69,6 +69,14 @@ def test_what_is_no_network_or_no_rung_is_refused_at_once(dataset: Dataset, tmp_
         api.ladder(dataset.folder, str(tmp_path), out=tmp_path / "out")
     with pytest.raises(RequestError, match="rungs is 'frosen'; did you mean 'frozen'"):
         api.ladder(dataset.folder, str(tmp_path), rungs=["frosen"], out=tmp_path / "out")  # type: ignore[list-item]
+
+
+def test_features_of_another_network_are_not_taken(ladder: Ladder, tmp_path: Path) -> None:
+    other = checkpoint(tmp_path / "other", "resnet", embedding_size=4)
+    ladder.extract()
+    ladder.extract()
+    with pytest.raises(RunError, match="another network.*choose another --out"):
+        Ladder.of(str(other), 32, ladder.dataset, ladder.out).extract()
 
 
 def test_rungs_are_added_and_the_best_are_blended(

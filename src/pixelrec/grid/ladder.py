@@ -22,7 +22,7 @@ from typing import Any, TypeAlias, final
 from pixelrec.choices import Rung, Split
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
-from pixelrec.errors import RequestError
+from pixelrec.errors import FeatureError, RequestError, RunError
 from pixelrec.grid.blended import with_blend
 from pixelrec.grid.plan import Grid, plan
 from pixelrec.items.backbones.backbone import AbstractBackbone
@@ -42,7 +42,7 @@ COMMON: Mapping[str, Any] = {
     "length": 50,
     "users": {"name": "sasrec", "layers": 2, "heads": 2, "expansion": 2.0, "dropout": 0.2,
               "attention_dropout": 0.1},
-    "scoring": {"name": "cosine", "temperature": 0.15, "learn": False},
+    "scoring": {"name": "cosine", "temperature": 0.15, "learn": False, "unit_items": True},
     "windowing": {"overlap": 0.5},
     "negatives": {"name": "shared", "drawn": 512, "interacted_only": True, "in_batch": True,
                   "logit_adjustment": 0.5},
@@ -92,7 +92,6 @@ class Ladder:
         whitened = {"name": "features", "file": str(self.features), "width": WIDTH, **half}
         both = {"name": "joined", "width": WIDTH, "parts": {"ids": {"name": "id_table"}, "deep": self._deep}}
         fitted: Sections = {
-            "scoring": {"unit_items": True},
             "optimiser": IDS,
             "fit": FIT,
             "training": {"epochs": 4},
@@ -116,12 +115,22 @@ class Ladder:
 
     @property
     def _deep(self) -> dict[str, Any]:
-        return {**self._pixels("none"), "depths": "all", "unit": True, "cache_dtype": "fp32"}
+        return {**self._pixels("none"), "depths": "all", "cache_dtype": "fp32"}
 
     def extract(self) -> None:
-        """The feature file of `whitened`, unless it is there; an interrupted extraction continues."""
-        layer = Layer(self.network.eval().to(device_of("auto")))
-        extract(layer, Pictures(self.dataset.spec(1, training_events(self.dataset))), self.features)
+        """The feature file of `whitened`, unless it is there; an interrupted extraction continues.
+
+        Raises `RunError` if there is one of another network.
+        """
+        layer, there = Layer(self.network.eval().to(device_of("auto"))), self.features.exists()
+        try:
+            extract(layer, Pictures(self.dataset.spec(1, training_events(self.dataset))), self.features)
+        except FeatureError as error:
+            if not there:
+                raise
+            raise RunError(
+                f"{self.features} is of another network, or damaged; choose another --out, or delete it"
+            ) from error
 
 
 _NONE: Sections = {}
