@@ -19,7 +19,6 @@ which no run depends on, is of the file.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,7 +35,7 @@ from pixelrec.errors import DataError
 from pixelrec.features.feature_file import feature_folders
 from pixelrec.files.array_file import map_array
 from pixelrec.files.atomic import recover
-from pixelrec.files.digests import array_digest, ids_digest
+from pixelrec.files.digests import array_digest, file_digest, ids_digest
 from pixelrec.files.json_object import digest_of
 from pixelrec.files.table_file import read_table
 from pixelrec.images.store import PictureStore
@@ -199,8 +198,12 @@ class Dataset:
     @cached_property
     def information(self) -> pl.DataFrame:
         """A row for each item: `item_id` and the columns of the item file, null where there is nothing."""
-        path = self.folder / "items.parquet"
-        if file_digest(path) != self.manifest["information"]:
+        path = _file(self.folder / "items.parquet")
+        try:
+            found = file_digest(path)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        if found != self.manifest["information"]:
             raise _changed(path)
         return self._table("item", None, self.items)
 
@@ -249,12 +252,3 @@ def _file(path: Path) -> Path:
 
 def _changed(path: Path) -> DataError:
     return DataError(f"{path}: was changed or replaced since the data set was prepared; {MEND}")
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of the bytes of a file; a `DataError` if it cannot be read."""
-    try:
-        with _file(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error

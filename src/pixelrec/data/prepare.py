@@ -18,7 +18,7 @@ import polars as pl
 
 from pixelrec.choices import Repeats, TimeUnit
 from pixelrec.data.columns import Columns
-from pixelrec.data.dataset import COVERS, Dataset, file_digest
+from pixelrec.data.dataset import COVERS, Dataset
 from pixelrec.data.information import demand_file, described, read_information
 from pixelrec.data.interactions import Interactions, read_interactions
 from pixelrec.data.manifest import ENTRIES, FORMAT, VERSION, demand_place
@@ -28,7 +28,7 @@ from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
 from pixelrec.errors import DataError, demand_address_space, some_of
 from pixelrec.files.atomic import new_folder
-from pixelrec.files.digests import array_digest, ids_digest
+from pixelrec.files.digests import array_digest, file_digest, ids_digest
 from pixelrec.files.table_file import write_table
 from pixelrec.images.covers import list_path
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from pixelrec.errors import FeatureError, nearest, some_of
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.features.feature_writer import writing
 from pixelrec.files.array_file import map_array
+from pixelrec.files.digests import file_digest
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.table_file import read_table
 
@@ -87,7 +87,9 @@ def import_vectors(
     if missing == "drop":
         wanted, rows = wanted.filter(pl.Series(rows >= 0)), rows[rows >= 0]
     mean = _mean(given) if (rows < 0).any() else None
-    origin: dict[str, Any] = {"kind": "imported", "file": given.path.name, **_file_hash(given.path)}
+    origin: dict[str, Any] = {"kind": "imported", "file": given.path.name}
+    if not given.path.is_dir():
+        origin["sha256"] = file_digest(given.path)
     if mean is not None:
         origin["mean_for"] = int((rows < 0).sum())
     with writing(out, wanted, given.shape[1:], origin, dtype=dtype, overwrite=overwrite) as writer:
@@ -286,13 +288,6 @@ def _mean(given: GivenVectors) -> np.ndarray:
     for start in range(0, given.shape[0], _ROWS):
         total += given.read(np.arange(start, min(start + _ROWS, given.shape[0]))).sum(0, np.float64)
     return total / given.shape[0]
-
-
-def _file_hash(path: Path) -> dict[str, str]:
-    if path.is_dir():
-        return {}
-    with path.open("rb") as file:
-        return {"sha256": file_digest(file, "sha256").hexdigest()}
 
 
 def _first_line(error: Exception) -> str:

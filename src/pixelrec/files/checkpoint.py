@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from safetensors.torch import load, load_file
 from torch import Tensor
 
 from pixelrec.errors import RunError
+from pixelrec.files.digests import file_digest
 from pixelrec.files.json_object import digest_of, read_object
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.tensors import bytes_of, write_tensors
@@ -71,8 +72,8 @@ def read_hashed_weights(folder: Path) -> tuple[dict[str, Tensor], str]:
 
 def weights_sha256(folder: Path) -> str:
     """The SHA-256 of the weights file of a checkpoint; a `RunError` if it is missing."""
-    with _explained(folder / WEIGHTS), (folder / WEIGHTS).open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+    with _explained(folder / WEIGHTS):
+        return file_digest(folder / WEIGHTS)
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -1,11 +1,22 @@
-"""Digests of values: another version of a library may write the same values as other bytes."""
+"""SHA-256 of files, and of values: another version of a library may write the same values as other bytes."""
 
 from __future__ import annotations
 
+import hashlib
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import polars as pl
+
+from pixelrec.files.regular import demand_regular
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of the bytes of a file; an `OSError` if there is none, or it cannot be read."""
+    demand_regular(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def ids_digest(ids: pl.Series) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from hashlib import file_digest
 from pathlib import Path
 
 import torch
@@ -14,8 +13,8 @@ from torch import Tensor
 from pixelrec.errors import RunError, command
 from pixelrec.files.atomic import new_folder, whole
 from pixelrec.files.checkpoint import WEIGHTS, read_tensors, read_weights
+from pixelrec.files.digests import file_digest
 from pixelrec.files.json_object import digest_of, read_object
-from pixelrec.files.regular import demand_regular
 from pixelrec.files.tensors import write_tensors
 from pixelrec.items.work import Work
 from pixelrec.recommender import Recommender
@@ -180,8 +179,6 @@ def _read(folder: Path) -> tuple[Progress, int, dict[str, str]]:
 def _digest(path: Path) -> str:
     """SHA-256 of a file; "" if it is missing or cannot be read."""
     try:
-        demand_regular(path)
-        with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+        return file_digest(path)
     except OSError:
         return ""

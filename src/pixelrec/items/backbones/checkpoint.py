@@ -6,11 +6,11 @@ is first downloaded into the hub's own cache.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from pixelrec.errors import RecipeError, some_of
+from pixelrec.files.digests import file_digest
 from pixelrec.files.regular import demand_regular
 from pixelrec.items.backbones.backbone import AbstractBackbone
 from pixelrec.items.backbones.picture_input import Preprocessing
@@ -80,10 +81,9 @@ class Checkpoint:
         """The commit on the hub, or a hash of the weights."""
         if self.commit:
             return self.commit
-        content = hashlib.sha256()
+        content = sha256()
         for path in self.weights():
-            with path.open("rb") as file:
-                content.update(hashlib.file_digest(file, "sha256").digest())
+            content.update(bytes.fromhex(file_digest(path)))
         return f"sha256:{content.hexdigest()}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pixelrec.errors import RecipeError, some_of
+from pixelrec.files.digests import file_digest
 from pixelrec.items.backbones.backbone import Provenance
 from pixelrec.items.backbones.clip_resnet import (
     DEFAULT,
@@ -51,9 +51,7 @@ def load_clip_resnet(path: Path, config: CLIPResNetConfig = DEFAULT) -> CLIPResN
     tensors[POSITIONS] = fitted_positions(tensors[POSITIONS], network.size // STRIDE)
     counters = {name: torch.tensor(0) for name in network.state_dict() if name.endswith(COUNTER)}
     network.to_empty(device="cpu").load_state_dict(counters | tensors)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return CLIPResNet(network, config, Provenance(str(path), f"sha256:{digest}")).eval()
+    return CLIPResNet(network, config, Provenance(str(path), f"sha256:{file_digest(path)}")).eval()
 
 
 def read_visual(path: Path) -> Tensors:
