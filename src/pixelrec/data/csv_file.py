@@ -21,7 +21,7 @@ from pixelrec.data.csv_faults import first_fault
 from pixelrec.data.file_kinds import HEAD, recognised
 from pixelrec.data.parts import Part
 from pixelrec.data.timestamps import is_date, seconds_and_fraction, seconds_of_dates
-from pixelrec.errors import DataError
+from pixelrec.errors import DataError, first_line
 
 BLOCK = 64 * 2**20  # bytes parsed at a time
 BLOCK_COLUMNS = ("seconds", "fraction", "item", "user")  # of the frames that are read; fraction perhaps
@@ -215,7 +215,7 @@ def _parse(layout: _Layout, block: _Block) -> pl.DataFrame | None:
                 seconds_of_dates(times) if layout.unit is None else seconds_and_fraction(times, layout.unit)
             )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        last, reason = block.line + block.body.count(b"\n") - 1, str(error).strip().partition("\n")[0]
+        last, reason = block.line + block.body.count(b"\n") - 1, first_line(error)
         why = f"lines {block.line} to {last}: not readable as CSV ({reason})"
         raise _fault(layout, block) or DataError(f"{layout.path}, {why}") from error
     if not _suspect(layout, table.select(needed), table[str(len(layout.header) - 1)], body, quoted):

@@ -31,7 +31,7 @@ import polars as pl
 from pixelrec.batch import DatasetSpec, Histories
 from pixelrec.data.manifest import ARRAYS, ENTRIES, MEND, counts_of, read_manifest
 from pixelrec.data.numbering import numbers_of
-from pixelrec.errors import DataError
+from pixelrec.errors import DataError, first_line
 from pixelrec.features.feature_file import feature_folders
 from pixelrec.files.array_file import map_array
 from pixelrec.files.atomic import recover
@@ -213,8 +213,7 @@ class Dataset:
             table = read_table(_file(path), columns)
             ids = table[f"{noun}_id"].cast(pl.String)
         except (pl.exceptions.PolarsError, OSError) as error:
-            first_line = str(error).strip().split("\n")[0]
-            raise DataError(f"{path}: missing or damaged ({first_line}); {MEND}") from error
+            raise DataError(f"{path}: missing or damaged ({first_line(error)}); {MEND}") from error
         if table.height != rows:
             raise DataError(f"{path}: holds {table.height} rows, expected {rows}; {MEND}")
         if ids.null_count():

@@ -13,7 +13,7 @@ from pixelrec.data.columns import Columns
 from pixelrec.data.file_kinds import head_of, recognised
 from pixelrec.data.parts import Part
 from pixelrec.data.timestamps import is_date, seconds_and_fraction, seconds_of_text, wrong_time
-from pixelrec.errors import DataError
+from pixelrec.errors import DataError, first_line
 
 ROWS = 4_000_000  # rows decoded at a time
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
@@ -58,9 +58,8 @@ def damage_named(path: Path) -> Iterator[None]:
         head = head_of(path)
         if not head.startswith(b"PAR1") and (kind := recognised(head)):
             raise DataError(f"{path}: is {kind}") from error
-        first_line = str(error).strip().split("\n")[0]
         raise DataError(
-            f"{path}: not a readable Parquet file ({first_line}); write or download it again"
+            f"{path}: not a readable Parquet file ({first_line(error)}); write or download it again"
         ) from error
 
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pixelrec.errors import FeatureError
+from pixelrec.errors import FeatureError, first_line
 from pixelrec.features.feature_file import CODES, QUANTISER, FeatureFile, pooled
 from pixelrec.features.feature_writer import writing
 from pixelrec.features.quantisers import QUANTISERS, AbstractQuantiser
@@ -116,7 +116,7 @@ def read_quantiser(codes: FeatureFile) -> AbstractQuantiser:
         demand_regular(path)
         return KINDS[str(codes.origin["quantiser"])].restored(load_file(path))
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-        raise FeatureError(f"{path}: damaged ({str(error).splitlines()[0]}); fit the codes again") from error
+        raise FeatureError(f"{path}: damaged ({first_line(error)}); fit the codes again") from error
 
 
 def _sharing(codes: Tensor) -> Tensor:

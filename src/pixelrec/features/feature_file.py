@@ -22,7 +22,7 @@ from typing import Any, Literal, Self, TypeAlias, final
 import numpy as np
 import polars as pl
 
-from pixelrec.errors import FeatureError, some_of
+from pixelrec.errors import FeatureError, first_line, some_of
 from pixelrec.files.atomic import recover
 from pixelrec.files.digests import ids_digest
 from pixelrec.files.regular import demand_regular
@@ -251,9 +251,7 @@ def _read_ids(path: Path, rows: int) -> pl.DataFrame:
     try:
         table = read_table(path, ["item_id", "picture"])
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise FeatureError(
-            f"{path}: missing or damaged ({str(error).strip().splitlines()[0]}); {_MEND}"
-        ) from error
+        raise FeatureError(f"{path}: missing or damaged ({first_line(error)}); {_MEND}") from error
     if table.height != rows or table.dtypes != [pl.String, pl.String]:
         raise FeatureError(f"{path}: holds {table.height} rows of {table.dtypes}, expected {rows}; {_MEND}")
     return table

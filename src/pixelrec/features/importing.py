@@ -20,7 +20,7 @@ import polars as pl
 from safetensors import SafetensorError, safe_open
 
 from pixelrec.choices import MissingRows, UnknownIds
-from pixelrec.errors import FeatureError, nearest, some_of
+from pixelrec.errors import FeatureError, first_line, nearest, some_of
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.features.feature_writer import writing
 from pixelrec.files.array_file import map_array
@@ -174,7 +174,7 @@ def read_ids(path: Path, item_column: str = "item_id") -> pl.Series:
         else:
             ids = pl.Series(path.read_text("utf-8").splitlines(), dtype=pl.String)
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise FeatureError(f"{path}: ids cannot be read ({_first_line(error)})") from error
+        raise FeatureError(f"{path}: ids cannot be read ({first_line(error)})") from error
     if ids.null_count() or (ids == "").any():
         raise FeatureError(f"{path}: an id is empty; give one for each row")
     return ids.rename("item_id")
@@ -188,7 +188,7 @@ def _npy(path: Path) -> GivenVectors:
     try:
         array = map_array(path)
     except (OSError, ValueError) as error:
-        raise FeatureError(f"{path}: not a readable array of numbers ({_first_line(error)})") from error
+        raise FeatureError(f"{path}: not a readable array of numbers ({first_line(error)})") from error
     return _of_array(path, array)
 
 
@@ -203,7 +203,7 @@ def _safetensors(path: Path) -> GivenVectors:
                 )
             array = file.get_tensor("vectors" if "vectors" in names else names[0])
     except (OSError, SafetensorError, TypeError) as error:
-        raise FeatureError(f"{path}: not a readable safetensors file ({_first_line(error)})") from error
+        raise FeatureError(f"{path}: not a readable safetensors file ({first_line(error)})") from error
     return _of_array(path, array)
 
 
@@ -222,7 +222,7 @@ def _parquet(path: Path, item_column: str, vector_column: str) -> GivenVectors:
     try:
         table = read_table(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise FeatureError(f"{path}: not a readable Parquet file ({_first_line(error)})") from error
+        raise FeatureError(f"{path}: not a readable Parquet file ({first_line(error)})") from error
     for column, word in ((item_column, "item-column"), (vector_column, "vector-column")):
         if column not in table.columns:
             raise FeatureError(
@@ -270,7 +270,7 @@ def _single(path: Path) -> np.ndarray:
     try:
         array = map_array(path)
     except (OSError, ValueError) as error:
-        raise FeatureError(f"{path}: not a readable array of numbers ({_first_line(error)})") from error
+        raise FeatureError(f"{path}: not a readable array of numbers ({first_line(error)})") from error
     if array.ndim not in {1, 2} or not array.size or not _is_real(array.dtype):
         raise FeatureError(f"{path}: holds {array.dtype}{list(array.shape)}; expected a vector of numbers")
     return array.astype(np.float32)
@@ -288,7 +288,3 @@ def _mean(given: GivenVectors) -> np.ndarray:
     for start in range(0, given.shape[0], _ROWS):
         total += given.read(np.arange(start, min(start + _ROWS, given.shape[0]))).sum(0, np.float64)
     return total / given.shape[0]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

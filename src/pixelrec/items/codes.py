@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Literal, Self, final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -78,7 +78,3 @@ class CodeEncoder(AbstractItemEncoder):
 
     def describe(self) -> dict[str, Any]:
         return self.source.described
-
-    @classmethod
-    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
-        return cls(spec, described, **config)

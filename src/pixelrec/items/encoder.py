@@ -95,9 +95,12 @@ class AbstractItemEncoder(nn.Module, ABC):
         return {}
 
     @classmethod
-    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:  # noqa: ARG003
-        """The encoder that `describe` described; its weights are loaded later."""
-        return cls(spec, **config)
+    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
+        """The encoder that `describe` described; its weights are loaded later.
+
+        A description that is not empty is the second argument of the constructor.
+        """
+        return cls(spec, *([described] if described else []), **config)
 
 
 ITEM_ENCODERS: Registry[AbstractItemEncoder] = Registry(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from time import process_time
-from typing import Annotated, Any, Literal, Self, final
+from typing import Annotated, Any, Literal, final
 
 import numpy as np
 import torch
@@ -169,7 +169,3 @@ class FeatureEncoder(AbstractItemEncoder):
 
     def describe(self) -> dict[str, Any]:
         return self.source.described
-
-    @classmethod
-    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
-        return cls(spec, described, **config)

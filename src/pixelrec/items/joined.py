@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
 from operator import add
-from typing import Annotated, Any, Literal, Self, cast, final
+from typing import Annotated, Any, Literal, cast, final
 
 import numpy as np
 import torch
@@ -187,10 +187,6 @@ class Joined(AbstractItemEncoder):
 
     def describe(self) -> dict[str, Any]:
         return {name: part.describe() for name, part in self.encoders.items()}
-
-    @classmethod
-    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
-        return cls(spec, described, **config)
 
 
 def _encoder(part: str, config: Mapping[str, Any]) -> type[AbstractItemEncoder]:

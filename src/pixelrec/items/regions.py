@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self, final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -75,7 +75,3 @@ class RegionEncoder(AbstractItemEncoder):
 
     def describe(self) -> dict[str, Any]:
         return self.source.described
-
-    @classmethod
-    def rebuild(cls, spec: DatasetSpec, described: Mapping[str, Any], config: Mapping[str, Any]) -> Self:
-        return cls(spec, described, **config)

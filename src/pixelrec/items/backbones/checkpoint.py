@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from pixelrec.errors import RecipeError, some_of
+from pixelrec.errors import RecipeError, first_line, some_of
 from pixelrec.files.digests import file_digest
 from pixelrec.files.regular import demand_regular
 from pixelrec.items.backbones.backbone import AbstractBackbone
@@ -191,7 +191,7 @@ def read_weights(model_class: Any, config: Any, checkpoint: Checkpoint) -> tuple
                 output_loading_info=True,
             )
     except Exception as error:  # a broken file makes its reader raise almost anything
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        reason = first_line(error)
         if "weights_only" in str(error):  # torch would advise to load with less safety
             reason = "they are no tensors alone, but a pickle that names other types"
         raise RecipeError(
