@@ -16,7 +16,7 @@ from commands import Command
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 
-WORDS = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--training.batch_size", "16"]
+WORDS = ["--length", "6", "--items.width", "16", "--users.heads", "2", "--training.batch_size", "32"]
 # Nothing moves at this learning rate, so one process and two validate the same weights.
 STILL = ["--training.epochs", "1", "--optimiser.learning_rate", "0"]
 MOVING = ["--training.epochs", "2", "--training.accumulate", "2"]
@@ -50,7 +50,7 @@ def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(folder / "train.py"),
         json.dumps([words(dataset, folder / "still", *STILL), *runs]),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("epoch   1") == done.stdout.count("pixelrec evaluate") == 3, "one of them speaks"
     return folder
