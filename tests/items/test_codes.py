@@ -20,7 +20,11 @@ CODES = np.array([[0, 2], [1, 2], [0, 2]], np.int16)  # of a, b, c
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     with writing(
-        tmp_path / "c", ["a", "b", "c"], (2,), {"kind": "codes", "size": 4}, dtype="int16"
+        tmp_path / "c",
+        ["a", "b", "c"],
+        (2,),
+        {"kind": "codes", "size": 4, "features_origin": {}},
+        dtype="int16",
     ) as writer:
         writer.append(CODES)
     return tmp_path / "c"
