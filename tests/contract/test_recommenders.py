@@ -15,7 +15,8 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import training_events
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder
-from pixelrec.testing import CONTRACT, Case, check_item_encoder, check_user_model
+from pixelrec.testing import check_item_encoder, check_user_model
+from pixelrec.testing.contract import CONTRACT, Case
 from pixelrec.users import USER_MODELS
 from pixelrec.users.user_model import AbstractUserModel
 
