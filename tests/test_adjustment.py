@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import Batch, DatasetSpec
-from pixelrec.data.batcher import Batcher
+from pixelrec.data.batcher import Batcher, Batching
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import Shared, item_counts
 from pixelrec.data.split import training_events
@@ -40,7 +40,7 @@ def a_batch(recommender: Recommender, logit_adjustment: float) -> Batch:
     assert held is not None
     reader = Reader.over(VIEWS["next_item"], held, LENGTH, Windowing())
     sampler = Shared(reader, items, drawn=60, in_batch=True, logit_adjustment=logit_adjustment)
-    return next(Batcher(reader, sampler, recommender.items.load, items, batch_size=5).epoch(0))
+    return next(Batcher(reader, sampler, recommender.items.load, items, Batching(5)).epoch(0))
 
 
 def shares(spec: DatasetSpec) -> Tensor:

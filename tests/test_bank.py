@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pixelrec.batch import Batch, DatasetSpec
 from pixelrec.blocks.scoring import SCORINGS
-from pixelrec.data.batcher import Batcher
+from pixelrec.data.batcher import Batcher, Batching
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import Shared
 from pixelrec.data.split import training_events
@@ -56,7 +56,7 @@ def a_batch(recommender: Recommender, *, correct: bool = False, reencoded: int =
     view = VIEWS[recommender.users.view]
     reader = Reader.over(view, held, LENGTH, Windowing())
     sampler = Shared(reader, items, drawn=60, in_batch=True, correct=correct, bank=True, reencoded=reencoded)
-    batch = next(Batcher(reader, sampler, recommender.items.load, items, batch_size=3).epoch(0))
+    batch = next(Batcher(reader, sampler, recommender.items.load, items, Batching(3)).epoch(0))
     assert batch.items.banked is not None and len(batch.items.banked) > 10
     return batch
 

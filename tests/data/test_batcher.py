@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pixelrec.batch import Batch
-from pixelrec.data.batcher import Batcher
+from pixelrec.data.batcher import Batcher, Batching
 from pixelrec.data.sampling import FullCatalogue, PerTarget, Shared
 from pixelrec.data.views import VIEWS, Reader, Windowing
 
@@ -29,7 +29,7 @@ def batcher(negatives: str = "per_target", view: str = "next_item", **config: in
         sampler,
         lambda ids: {"doubled": torch.from_numpy(2 * ids)},
         40,
-        **{"batch_size": 16, **config},
+        Batching(**{"batch_size": 16, **config}),
     )
 
 
@@ -57,7 +57,7 @@ def test_rows_of_the_table_are_the_items(view: str, negatives: str) -> None:
 
 def test_batches_and_shuffling_use_different_random_numbers() -> None:
     made = batcher("shared")
-    shuffle = np.random.default_rng((made.seed, 3)).integers(1 << 62, size=4)
+    shuffle = np.random.default_rng((made.batching.seed, 3)).integers(1 << 62, size=4)
     drawn = [made._generator(3, number).integers(1 << 62, size=4) for number in range(3)]
     assert len({tuple(some.tolist()) for some in (shuffle, *drawn)}) == 4
 
@@ -109,7 +109,7 @@ def test_an_epoch_is_every_row_once() -> None:
 def test_no_batch_is_a_single_row(size: int, sizes: list[int]) -> None:
     seven = histories(*[[1, 2]] * 7)
     reader = Reader.over(VIEWS["next_item"], seven, 3, Windowing())
-    made = Batcher(reader, Shared(reader, 2), lambda _ids: {}, 2, batch_size=size)
+    made = Batcher(reader, Shared(reader, 2), lambda _ids: {}, 2, Batching(size))
     assert [len(batch.target) for batch in made.epoch(0)] == sizes
     assert len(made) == len(sizes)
 

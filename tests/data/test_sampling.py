@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pixelrec.data.batcher import Batcher
+from pixelrec.data.batcher import Batcher, Batching
 from pixelrec.data.sampling import PerTarget, PopularitySampler, Shared, item_counts
 from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.errors import RecipeError
@@ -106,7 +106,7 @@ def test_targets_of_batches_come_as_often_as_expected(view: str, windowing: Wind
     epochs = 60 if view == "cloze" else 1
     came, expected = np.zeros(21), np.zeros(21)
     for epoch in range(epochs):
-        for batch in Batcher(reader, sampler, lambda _: {}, 20, batch_size=7, threads=0).epoch(epoch):
+        for batch in Batcher(reader, sampler, lambda _: {}, 20, Batching(7, threads=0)).epoch(epoch):
             items = batch.items.ids.numpy()
             targets = items[batch.target[batch.events.target_mask].numpy()]
             times = np.bincount(targets, minlength=21)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pixelrec.batch import Batch
-from pixelrec.data.batcher import Batcher
+from pixelrec.data.batcher import Batcher, Batching
 from pixelrec.data.sampling import AbstractNegatives, FullCatalogue, Negatives, Shared
 from pixelrec.data.views import VIEWS, Reader, Rows, Windowing
 
@@ -32,7 +32,7 @@ def batches(bank: bool, view: str = "next_item", *, threads: int = 0, **config: 
 
 def batches_of(sampler: AbstractNegatives, view: str = "next_item", *, threads: int = 0) -> list[Batch]:
     LOADED.clear()
-    made = Batcher(reader_of(view), sampler, load, ITEMS, batch_size=4, threads=threads)
+    made = Batcher(reader_of(view), sampler, load, ITEMS, Batching(4, threads=threads))
     return list(islice(made.epoch(3), 3))
 
 
@@ -127,7 +127,7 @@ def test_reencoded_negatives_are_weighted_to_stand_for_all(view: str, reencoded:
 
 def test_reencoded_negatives_are_drawn_uniformly() -> None:
     sampler = Shared(reader_of(), ITEMS, drawn=30, bank=True, reencoded=5)
-    made = Batcher(reader_of(), sampler, load, ITEMS, batch_size=4)
+    made = Batcher(reader_of(), sampler, load, ITEMS, Batching(4))
     one = np.array([1, 2])
     drawn = np.arange(1, 23)  # twenty others
     counts = np.zeros(ITEMS + 1)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pixelrec.batch import Batch, DatasetSpec
-from pixelrec.data.batcher import Batcher
+from pixelrec.data.batcher import Batcher, Batching
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import Shared
 from pixelrec.data.split import training_events
@@ -123,7 +123,7 @@ def a_batch(recommender: Recommender) -> Batch:
     assert held is not None
     reader = Reader.over(VIEWS["next_item"], held, 8, Windowing())
     sampler = Shared(reader, items, drawn=20, correct=False)
-    return next(Batcher(reader, sampler, recommender.items.load, items, batch_size=4).epoch(0))
+    return next(Batcher(reader, sampler, recommender.items.load, items, Batching(4)).epoch(0))
 
 
 def recommender_of(spec: DatasetSpec, **config: Any) -> Recommender:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pixelrec.batch import Items
+from pixelrec.data.batcher import Batching
 from pixelrec.data.item_batcher import ItemBatch, ItemBatcher
 from pixelrec.errors import DataError
 from pixelrec.items.stored_vectors import StoredVectors
@@ -52,9 +53,7 @@ def test_each_item_is_in_one_batch_of_a_pass_and_passes_differ() -> None:
         teacher.vectors,
         teacher.weights,
         lambda ids: {"number": torch.from_numpy(ids)},
-        batch_size=3,
-        seed=0,
-        threads=1,
+        Batching(3),
     )
     first, second = (list(made.epoch(number)) for number in (0, 1))
     assert len(first) == len(made)

@@ -10,7 +10,7 @@ import torch
 
 from pixelrec import recommender as module
 from pixelrec.batch import DatasetSpec, Events
-from pixelrec.data.batcher import Batcher
+from pixelrec.data.batcher import Batcher, Batching
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.split import training_events
@@ -73,7 +73,7 @@ def test_training_scores_and_gradients(
     held = training_events(dataset)
     reader = Reader.over(VIEWS["rest_of_window"], held, 8, Windowing())
     sampler = NEGATIVES[negatives](reader, dataset.items)  # type: ignore[call-arg]
-    batch = next(Batcher(reader, sampler, plain.items.load, dataset.items, batch_size=16).epoch(0))
+    batch = next(Batcher(reader, sampler, plain.items.load, dataset.items, Batching(16)).epoch(0))
     batch = replace(batch, log_q=None if batch.log_q is None else batch.log_q.double())
     ours, theirs = looking(batch), plain(batch)
     torch.testing.assert_close(ours.positive, theirs.positive)

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Generic, TypeVar, final
 
 import numpy as np
@@ -22,33 +23,25 @@ from pixelrec.data.views import Reader
 T = TypeVar("T", bound=Moves)
 
 
+@final
+@dataclass(frozen=True)
+class Batching:
+    """How the rows of an epoch are divided into batches, and how these are built."""
+
+    batch_size: int  # B, rows per batch and process
+    seed: int = 0
+    threads: int = 1  # batches built ahead; 0 builds each on demand
+    spare: int = 1  # finished batches that may wait besides, so that a slow one delays no step
+    pinned: bool = False  # whether batches lie in page-locked memory
+    process: int = 0  # this process takes every `processes`-th row
+    processes: int = 1
+
+
 class AbstractBatcher(ABC, Generic[T]):
-    """Batches of shuffled rows, the same for the same seed.
+    """Batches of the shuffled rows of an epoch, the same for the same seed."""
 
-    Args:
-        rows: number of rows of an epoch.
-        batch_size: B, rows per batch and process.
-        threads: number of batches built ahead; 0 builds each on demand.
-        spare: number of finished batches that may wait besides, so that a slow one delays no step.
-        pinned: whether batches lie in page-locked memory.
-        process, processes: this process takes every `processes`-th row.
-    """
-
-    def __init__(
-        self,
-        rows: int,
-        *,
-        batch_size: int,
-        seed: int = 0,
-        threads: int = 1,
-        spare: int = 1,
-        pinned: bool = False,
-        process: int = 0,
-        processes: int = 1,
-    ) -> None:
-        self.rows, self.batch_size, self.seed = rows, batch_size, seed
-        self.threads, self.spare, self.pinned = threads, spare, pinned
-        self.process, self.processes = process, processes
+    def __init__(self, rows: int, batching: Batching) -> None:
+        self.rows, self.batching = rows, batching
 
     @abstractmethod
     def build(self, epoch: int, number: int, index: np.ndarray) -> T:
@@ -59,23 +52,24 @@ class AbstractBatcher(ABC, Generic[T]):
 
         A batch of one has no variance, which batch norm needs.
         """
-        rows = -(-self.rows // self.processes)
-        return max(min(rows, 1), -(-(rows - 1) // self.batch_size))
+        rows = -(-self.rows // self.batching.processes)
+        return max(min(rows, 1), -(-(rows - 1) // self.batching.batch_size))
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[T]:
         """The batches of an epoch in order, from number `first` on."""
         order = self._order(epoch)
-        cuts = [k * self.batch_size for k in range(len(self))] + [len(order)]
+        threads, spare = self.batching.threads, self.batching.spare
+        cuts = [k * self.batching.batch_size for k in range(len(self))] + [len(order)]
         tasks = ((epoch, k, order[cuts[k] : cuts[k + 1]]) for k in range(first, len(self)))
-        if self.threads == 0:
+        if threads == 0:
             yield from (self.build(*task) for task in tasks)
             return
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="batcher") as pool:
+        with ThreadPoolExecutor(threads, thread_name_prefix="batcher") as pool:
             ahead: deque[Future[T]] = deque()
             try:
                 for task in tasks:
                     ahead.append(pool.submit(self.build, *task))
-                    if len(ahead) > self.threads + self.spare:
+                    if len(ahead) > threads + spare:
                         yield ahead.popleft().result()
                 while ahead:
                     yield ahead.popleft().result()
@@ -85,14 +79,15 @@ class AbstractBatcher(ABC, Generic[T]):
 
     def _order(self, epoch: int) -> np.ndarray:
         """The rows of this process. All get the same number: a remainder is filled up with repeated rows."""
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.rows)
-        even = -(-len(order) // self.processes) * self.processes
-        return np.resize(order, even)[self.process :: self.processes]
+        process, processes = self.batching.process, self.batching.processes
+        order = np.random.default_rng((self.batching.seed, epoch)).permutation(self.rows)
+        even = -(-len(order) // processes) * processes
+        return np.resize(order, even)[process::processes]
 
 
 @final
 class Batcher(AbstractBatcher[Batch]):
-    """Batches of training events; the last options are as in `AbstractBatcher`.
+    """Batches of training events.
 
     Args:
         load: of the item encoder: item numbers U → payload.
@@ -107,34 +102,19 @@ class Batcher(AbstractBatcher[Batch]):
         negatives: AbstractNegatives,
         load: Callable[[np.ndarray], Payload],
         items: int,
-        whole_catalogue: bool = False,
+        batching: Batching,
         *,
+        whole_catalogue: bool = False,
         load_regions: LoadRegions | None = None,
-        batch_size: int,
-        seed: int = 0,
-        threads: int = 1,
-        spare: int = 1,
-        pinned: bool = False,
-        process: int = 0,
-        processes: int = 1,
     ) -> None:
+        super().__init__(len(reader), batching)
         self.reader, self.negatives, self.load, self.items = reader, negatives, load, items
         self.load_regions = load_regions
         self.whole_catalogue = whole_catalogue or negatives.whole_catalogue
-        super().__init__(
-            len(reader),
-            batch_size=batch_size,
-            seed=seed,
-            threads=threads,
-            spare=spare,
-            pinned=pinned,
-            process=process,
-            processes=processes,
-        )
 
     def _generator(self, epoch: int, number: int) -> np.random.Generator:
         # From 1: (seed, epoch, 0, 0) would repeat the stream of (seed, epoch), which shuffles the rows.
-        return np.random.default_rng((self.seed, epoch, number + 1, self.process))
+        return np.random.default_rng((self.batching.seed, epoch, number + 1, self.batching.process))
 
     def build(self, epoch: int, number: int, index: np.ndarray) -> Batch:
         rng = self._generator(epoch, number)
@@ -163,7 +143,7 @@ class Batcher(AbstractBatcher[Batch]):
             log_q=None if drawn.log_q is None else torch.from_numpy(drawn.log_q),
             adjustment=None if drawn.adjustment is None else torch.from_numpy(drawn.adjustment),
         )
-        return batch.pinned() if self.pinned else batch
+        return batch.pinned() if self.batching.pinned else batch
 
     def _table(
         self, events: Sequence[np.ndarray], negatives: Sequence[np.ndarray], rng: np.random.Generator

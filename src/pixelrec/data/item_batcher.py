@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import Items, Moves, Payload
-from pixelrec.data.batcher import AbstractBatcher
+from pixelrec.data.batcher import AbstractBatcher, Batching
 
 
 @final
@@ -30,7 +30,7 @@ class ItemBatch(Moves):
 
 @final
 class ItemBatcher(AbstractBatcher[ItemBatch]):
-    """Each item once an epoch; the options are as in `AbstractBatcher`.
+    """Each item once an epoch.
 
     Args:
         numbers: int64[n]: the items.
@@ -44,23 +44,9 @@ class ItemBatcher(AbstractBatcher[ItemBatch]):
         vectors: Tensor,
         weights: Tensor,
         load: Callable[[np.ndarray], Payload],
-        *,
-        batch_size: int,
-        seed: int,
-        threads: int,
-        pinned: bool = False,
-        process: int = 0,
-        processes: int = 1,
+        batching: Batching,
     ) -> None:
-        super().__init__(
-            len(numbers),
-            batch_size=batch_size,
-            seed=seed,
-            threads=threads,
-            pinned=pinned,
-            process=process,
-            processes=processes,
-        )
+        super().__init__(len(numbers), batching)
         self.numbers, self.vectors, self.weights, self.load = numbers, vectors, weights, load
 
     def build(self, epoch: int, number: int, index: np.ndarray) -> ItemBatch:  # noqa: ARG002
@@ -68,4 +54,4 @@ class ItemBatcher(AbstractBatcher[ItemBatch]):
         ids, rows = np.append(0, chosen), torch.from_numpy(chosen)
         items = Items(torch.from_numpy(ids), self.load(ids))
         batch = ItemBatch(items, self.vectors[rows], self.weights[rows])
-        return batch.pinned() if self.pinned else batch
+        return batch.pinned() if self.batching.pinned else batch

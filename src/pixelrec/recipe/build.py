@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from pixelrec.batch import DatasetSpec, Histories
-from pixelrec.data.batcher import Batcher
+from pixelrec.data.batcher import Batcher, Batching
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing
 from pixelrec.errors import RecipeError
@@ -56,27 +56,30 @@ def build_batcher(
     spare: int = 1,
     pinned: bool = False,
 ) -> Batcher:
-    """Batches of training events in the view of the user model; the last four are as in `Batcher`."""
+    """Batches of training events in the view of the user model; the last four are as in `Batching`."""
     users, items = recommender.users, recommender.spec.items
     reader = Reader.over(VIEWS[users.view], histories, recipe["length"], Windowing(**recipe["windowing"]))
     name, config = recipe["negatives"]["name"], without_name(recipe["negatives"])
     if "correct" in config and recipe["loss"]["name"] != "softmax":
         config["correct"] = False  # log-Q correction belongs to softmax
     negatives = NEGATIVES[name](reader, items, **config)  # type: ignore[call-arg]
+    batching = Batching(
+        recipe.training.batch_size,
+        recipe["seed"],
+        threads=recipe.training.loader_threads,
+        spare=spare,
+        pinned=pinned,
+        process=process,
+        processes=processes,
+    )
     return Batcher(
         reader,
         negatives,
         recommender.items.load,
         items,
-        users.needs_catalogue,
+        batching,
+        whole_catalogue=users.needs_catalogue,
         load_regions=recommender.load_regions,
-        batch_size=recipe["training"]["batch_size"],
-        seed=recipe["seed"],
-        threads=recipe["training"]["loader_threads"],
-        spare=spare,
-        pinned=pinned,
-        process=process,
-        processes=processes,
     )
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pixelrec.batch import Batch, DatasetSpec, Events, Histories, Regions
-from pixelrec.data.batcher import Batcher
+from pixelrec.data.batcher import Batcher, Batching
 from pixelrec.data.sampling import NEGATIVES
 from pixelrec.data.views import VIEWS, Reader, Windowing, latest
 from pixelrec.recommender import Config, Recommender
@@ -70,14 +70,13 @@ class Case:
     def batch(self, made: Recommender, negatives: str = "per_target", rows: int = 32) -> Batch:
         reader = Reader.over(VIEWS[made.users.view], self.history, self.spec.length, Windowing())
         sampler = NEGATIVES[negatives](reader, self.spec.items)  # type: ignore[call-arg]
-        everything = made.users.needs_catalogue
         batcher = Batcher(
             reader,
             sampler,
             made.items.load,
             self.spec.items,
-            everything,
-            batch_size=rows,
+            Batching(rows),
+            whole_catalogue=made.users.needs_catalogue,
             load_regions=made.load_regions,
         )
         return next(batcher.epoch(0))

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelrec.data.batcher import Batching
 from pixelrec.data.item_batcher import ItemBatch, ItemBatcher
 from pixelrec.errors import DataError
 from pixelrec.items.encoder import AbstractItemEncoder
@@ -102,18 +103,15 @@ def fit_parts(
         weight_decay=config.weight_decay,
         rows="dense",
     )
-    batcher = ItemBatcher(
-        teacher.fitted,
-        teacher.vectors,
-        teacher.weights,
-        recommender.items.load,
-        batch_size=config.batch_size,
-        seed=seed,
+    batching = Batching(
+        config.batch_size,
+        seed,
         threads=parts.config.loader_threads,
         pinned=processes.device.type == "cuda",
         process=processes.index,
         processes=processes.count,
     )
+    batcher = ItemBatcher(teacher.fitted, teacher.vectors, teacher.weights, recommender.items.load, batching)
     return Parts(
         recommender,
         recommender,
