@@ -31,6 +31,7 @@ def small_network(recipe: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for place, config in _pixels(read_recipe(recipe)):
         own = {"family": "resnet", "sizes": NETWORK, **({} if config["source"] is None else UNTRAINED)}
+        own |= {"depths": "all"} if isinstance(config["depths"], list) else {}  # those of a larger network
         found |= {f"{place}.{word}": value for word, value in own.items()}
         found |= {} if config["source"] is None else FROZEN
     return found
