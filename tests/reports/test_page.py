@@ -342,6 +342,22 @@ def test_configuration_is_flattened_in_order() -> None:
     ]
 
 
+def test_the_cost_of_training_is_shown_beside_that_of_other_runs(report: Report) -> None:
+    assert tables.cost_table([Curves("a", report.epochs), Curves("b", [{"cpu_seconds": 1.0}])]) is not None
+    assert tables.cost_table([Curves("a", report.epochs)]) is None, "its journal has no CPU seconds"
+    epochs = [{**row, "cpu_seconds": 3.0, "trained_encodes": 500.0} for row in report.epochs]
+    other = Curves("other", [{"epoch": 0, "cpu_seconds": 30.0, "encodes": 10.0}])
+    blend = Curves("blend", [])
+    table = tables.cost_table([Curves("own", epochs), other, blend])
+    assert table is not None
+    shown = {line.model: [cell.text for cell in line.cells] for line in table.lines}
+    assert shown == {"own": ["15.0 s", "0", "2,500"], "other": ["30.0 s", "10", "0"]}
+    assert [line.role for line in table.lines] == ["model", "other"]
+    assert [line.cells[0].share for line in table.lines] == [0.5, 1.0]
+    assert "Cost of training" in render(replace(report, epochs=epochs))
+    assert "Cost of training" not in render(report)
+
+
 def test_curves_stay_in_their_frame_and_mark_the_best_epoch(report: Report) -> None:
     loss, metric = figures.learning_curves([Curves("a", report.epochs, 5)], "NDCG@10")
     assert loss.lines[0].mark == loss.lines[0].points[4]

@@ -266,9 +266,10 @@ def blend(
 
 @checked
 def demo(*, out: Place = Path("demo"), seed: Seed = 0, console: Console | None = None) -> Demonstration:
-    """Show it all in a generated shop, in about three minutes.
+    """Show it all in a generated shop, in about four minutes.
 
-    A recommender over ids and one over pictures are trained and tested, and a report is written.
+    A recommender over ids and two over pictures, trained end to end and fitted, are tested; a report
+    compares them.
 
     Args:
         out: folder for everything, new or empty.
@@ -276,7 +277,7 @@ def demo(*, out: Place = Path("demo"), seed: Seed = 0, console: Console | None =
         console: for what is done; without one, nothing is printed.
 
     Returns:
-        Both runs, and the best metrics that are possible, as the shop was generated.
+        The three runs, and the best metrics that are possible, as the shop was generated.
     """
     from pixelrec.files.atomic import demand_empty
 

@@ -1,4 +1,4 @@
-"""The demonstration: one user model over ids and over pixels, in a generated world whose law is known."""
+"""The demonstration: one user model over ids and, in two ways, over pixels, in a world whose law is known."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pixelrec.runs.evaluate import evaluate_run
 from pixelrec.runs.report import report_file, write_run_report
 from pixelrec.runs.run import Run
 from pixelrec.runs.train import train_recipe
-from pixelrec.training.journal import read_journal
+from pixelrec.training.journal import JOURNAL, cost_of, read_journal
 
 PICTURE_SIZE = 64  # large enough for the report, at half the cost of 96
 
@@ -45,39 +45,56 @@ class Contender:
 
 
 IDS = Contender(
-    "SASRec over ids",
-    "training   SASRec over ids: a vector for every item",
+    "ids",
+    "training   ids: SASRec over a vector for every item, without pictures",
     "sasrec-id",
     "run-ids",
     {"optimiser.learning_rate": 0.002, "training.epochs": 40},
 )
+_UNCACHED = {"items.cache": "never"}  # no layer is frozen, so there is nothing to cache
 PIXELS = Contender(
-    "SASRec over pixels",
-    "training   SASRec over pixels: the same, but a small network makes the vectors from the covers",
+    "end-to-end pixels",
+    "training   end-to-end pixels: a small network makes the vectors from the covers, trained with SASRec",
     "sasrec-scratch",
     "run-pixels",
-    {"training.epochs": 12, "items.cache": "never"},  # no layer is frozen, so there is nothing to cache
+    {"training.epochs": 12, **_UNCACHED},
 )
-CONTENDERS = (IDS.name, PIXELS.name)
+FITTED = Contender(
+    "fitted pixels",
+    "training   fitted pixels: the same network, fitted to vectors of ids that are learnt first",
+    "sasrec-fitted",
+    "run-fitted",
+    _UNCACHED,
+)
+CONTENDERS = (IDS, PIXELS, FITTED)
 
 
 @final
 @dataclass(frozen=True)
 class Demonstration:
-    """Two runs of one user model on one data set, both evaluated on test."""
+    """Three runs of one user model on one data set, all evaluated on test."""
 
     ids: Run
-    pixels: Run  # its `report.html` shows the other one beside it
+    pixels: Run  # end to end
+    fitted: Run  # its `report.html` shows the other two beside it
     ceiling: Mapping[str, float]  # the best possible test metrics, in fractions, by the law of the world
 
     @property
-    def report(self) -> Path:
-        return report_file(self.pixels.folder, "test")
+    def runs(self) -> dict[str, Run]:
+        """By the name of the contender."""
+        return {IDS.name: self.ids, PIXELS.name: self.pixels, FITTED.name: self.fitted}
 
     @property
-    def difference(self) -> RunDifference:
-        """Pixels minus ids, user by user."""
-        return RunDifference.read(self.pixels.folder, self.ids.folder, "test")
+    def report(self) -> Path:
+        return report_file(self.fitted.folder, "test")
+
+    @property
+    def differences(self) -> dict[str, RunDifference]:
+        """Fitted pixels minus each other run, user by user; by its name."""
+        others = {IDS.name: self.ids, PIXELS.name: self.pixels}
+        return {
+            name: RunDifference.read(self.fitted.folder, run.folder, "test") for name, run in others.items()
+        }
 
 
 def make_dataset(out: Path, seed: int, console: Console) -> tuple[World, Dataset]:
@@ -99,7 +116,7 @@ def make_dataset(out: Path, seed: int, console: Console) -> tuple[World, Dataset
 
 
 def demonstrate(out: Path, seed: int, console: Console) -> Demonstration:
-    """Generates the world, trains and evaluates both contenders, and writes the report.
+    """Generates the world, trains and evaluates all contenders, and writes the report.
 
     Raises:
         RequestError, DataError: as `make_dataset`.
@@ -109,9 +126,11 @@ def demonstrate(out: Path, seed: int, console: Console) -> Demonstration:
     with activity("training", console):
         ids = _train_and_test(IDS, dataset, out, seed, console, epochs=Console(quiet=True))
     pixels = _train_and_test(PIXELS, dataset, out, seed, console, epochs=console)
+    with activity("training", console):  # three stages, whose lines need the docs
+        fitted = _train_and_test(FITTED, dataset, out, seed, console, epochs=Console(quiet=True))
     ceiling = world.best_possible(5) | world.best_possible(10)
-    write_run_report(pixels, dataset, "test", ceiling, beside=[ids])
-    return Demonstration(ids, pixels, ceiling)
+    write_run_report(fitted, dataset, "test", ceiling, beside=[pixels, ids])
+    return Demonstration(ids, pixels, fitted, ceiling)
 
 
 def _train_and_test(
@@ -122,8 +141,8 @@ def _train_and_test(
     recipe = read_recipe(each.recipe, each.overrides(seed))
     run = train_recipe(recipe, dataset, out / each.folder, epochs)
     evaluate_run(run, dataset, "test")
-    rows = read_journal(run.folder / "metrics.jsonl", METRIC)
-    best, seconds = max(row[METRIC] for row in rows), sum(row["seconds"] for row in rows)
+    rows = read_journal(run.folder / JOURNAL, METRIC)
+    best, seconds = max(row[METRIC] for row in rows), cost_of(rows)["seconds"]
     found = f"{rows[-1]['epoch']} epochs in {seconds:.0f} s, best validation {METRIC} {100 * best:.2f} %"
     console.print(f"trained    {each.name} (recipe {each.recipe}): {found}", highlight=False)
     return run

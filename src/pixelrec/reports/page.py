@@ -24,14 +24,15 @@ HERE = Path(__file__).parent
 
 def render(report: Report) -> str:
     page = environment().get_template("page.html")
-    own = Curves(report.name, report.epochs, report.best_epoch)
+    runs = [Curves(report.name, report.epochs, report.best_epoch), *report.curves_beside]
     text = page.render(
         report=report,
         metrics=tables.metric_table(report.metrics),
         slices=tables.slice_table(report.slices),
         min_cases=MIN_CASES,
         pace=tables.pace(report.epochs),
-        curves=figures.learning_curves([own, *report.curves_beside], report.watched),
+        curves=figures.learning_curves(runs, report.watched),
+        costs=tables.cost_table(runs),
         ranks=figures.rank_bars(report.ranks, report.catalogue),
         gallery=thumbnails.gallery(thumbnails.covers_of(report.stories, report.spread)),
         settings=list(tables.flatten(report.configuration or {})),

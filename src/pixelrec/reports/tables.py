@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import final
 
-from pixelrec.console.numbers import DASH, percent, plural
+from pixelrec.console.numbers import DASH, duration, percent, plural
 from pixelrec.evaluation.comparison import METRIC
-from pixelrec.reports.view import MetricRow, Role, SlicePart
+from pixelrec.reports.view import Curves, MetricRow, Role, SlicePart
+from pixelrec.training.journal import cost_of
 
 
 @final
@@ -99,6 +100,26 @@ def _medians(rows: Sequence[MetricRow]) -> dict[str, MetricCell]:
         else MetricCell(f"{row.median_rank:,.0f}", 0.0, row.median_rank == min(known))
         for row in rows
     }
+
+
+def cost_table(runs: Sequence[Curves]) -> MetricTable | None:
+    """CPU time and passes of pictures of the reported run, the first, and of others; None if it has none.
+
+    Runs without epochs have no line.
+    """
+    costs = [(run.model, cost_of(run.epochs)) for run in runs if run.epochs]
+    if not runs or not runs[0].epochs or not any(cost["cpu_seconds"] for _, cost in costs):
+        return None
+    columns = {"CPU time": "cpu_seconds", "encodes": "encodes", "trained encodes": "trained_encodes"}
+    largest = {name: max(cost[name] for _, cost in costs) for name in columns.values()}
+    lines: list[MetricLine] = []
+    for model, cost in costs:
+        cells = []
+        for name in columns.values():
+            text = duration(cost[name]) if name == "cpu_seconds" else f"{cost[name]:,.0f}"
+            cells.append(MetricCell(text, cost[name] / max(largest[name], 1e-9), best=False))
+        lines.append(MetricLine(model, "other" if lines else "model", cells))
+    return MetricTable(list(columns), lines)
 
 
 def pace(epochs: Sequence[Mapping[str, float]]) -> str:
