@@ -16,6 +16,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from pixelrec.errors import RequestError, nearest
 
+OVER_IDS, OVER_PICTURES = "sasrec-id", "sasrec-mobilenet"
+"""Recipes to begin with, which messages recommend."""
 Baseline: TypeAlias = Literal[
     "random", "popularity", "recent-popularity", "item-knn", "ease", "vis-rank", "l3ae"
 ]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from pixelrec.batch import Batch, DatasetSpec, Events, Items, LoadRegions, Regions, Scores
 from pixelrec.blocks.packing import Packing
 from pixelrec.blocks.scoring import SCORINGS
+from pixelrec.choices import OVER_PICTURES
 from pixelrec.errors import RecipeError, RequestError, RunError
 from pixelrec.files.checkpoint import read_checkpoint, write_checkpoint
 from pixelrec.items import ITEM_ENCODERS
@@ -213,7 +214,7 @@ class Recommender(nn.Module):
         if self.users.needs_catalogue:
             raise RequestError(
                 f"{self.recipe['users']['name']} propagates over the items it was trained with and "
-                "cannot take a new one; train a recipe such as sasrec-mobilenet"
+                f"cannot take a new one; train a recipe such as {OVER_PICTURES}"
             )
 
     @torch.no_grad()

@@ -266,7 +266,7 @@ def blend(
 
 @checked
 def demo(*, out: Place = Path("demo"), seed: Seed = 0, console: Console | None = None) -> Demonstration:
-    """Show it all in a generated shop, in about four minutes.
+    """Show it all in a generated shop, in a few minutes.
 
     A recommender over ids and two over pictures, trained end to end and fitted, are tested; a report
     compares them.

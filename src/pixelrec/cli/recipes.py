@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from inspect import Parameter
 from typing import Any, Literal
 
+from pixelrec.choices import OVER_IDS, OVER_PICTURES
 from pixelrec.cli.arguments import entry
 
 VECTORS = {"features": "feature file", "regions": "feature file", "codes": "codes"}  # by item encoder
-START = {"sasrec-id": "over ids", "sasrec-mobilenet": "over pictures"}
+START = {OVER_IDS: "over ids", OVER_PICTURES: "over pictures"}
 # Parameters of the picture networks on the hub, in millions.
 PARAMETERS = {
     "google/mobilenet_v2_1.0_224": 2,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelrec.choices import Split
+from pixelrec.choices import OVER_IDS, OVER_PICTURES, Split
 from pixelrec.cli.outputs import exactly
 from pixelrec.errors import GridError, RunError, command
 
@@ -52,7 +52,7 @@ def prepared(dataset: Dataset, console: Console) -> None:
     print_statistics(statistics(dataset), console)
     for names in dataset.identical_sources:
         _say(console, f"note: {', '.join(names)} hold the same bytes; is that meant?")
-    recipe = "sasrec-mobilenet" if dataset.covers.exists() else "sasrec-id"
+    recipe = OVER_PICTURES if dataset.covers.exists() else OVER_IDS
     _say(console, "", f"data set   {dataset.folder}")
     _next(console, "train", recipe, "--data", dataset.folder)
 
@@ -70,7 +70,7 @@ def packed(found: PackedCovers, console: Console, data: Path) -> None:
     packing(found, console)
     if found.dropped_events:
         _say(console, "the data set has changed: runs trained on it before no longer fit; train again")
-    _next(console, "train", "sasrec-mobilenet", "--data", data)
+    _next(console, "train", OVER_PICTURES, "--data", data)
 
 
 def checked(found: CheckReport, console: Console, covers: Path, data: Path | None) -> None:

@@ -26,8 +26,9 @@ Metrics = Mapping[str, Mapping[str, float]]  # by row, in fractions
 def print_demonstration(found: Demonstration, console: Console) -> None:
     """One table, over all test events and over those of long-tail items, with cost, and the verdicts."""
     columns, costs = _columns(found), {name: _cost(run) for name, run in found.runs.items()}
-    choices = ((SHOWN, costs), ((METRIC,), costs), ((METRIC,), {}))
-    tables = [_table(columns, shown_costs, found.ceiling, shown) for shown, shown_costs in choices]
+    at_ten = (METRIC,)
+    tables = [_table(columns, costs, found.ceiling, shown) for shown in (SHOWN, at_ten)]
+    tables.append(_table(columns, {}, found.ceiling, at_ten))
     console.print()
     console.print(first_that_fits(tables, console))
     console.print()

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from pixelrec.batch import DatasetSpec, Items, Payload
-from pixelrec.choices import Fit
+from pixelrec.choices import OVER_PICTURES, Fit
 from pixelrec.errors import RequestError
 from pixelrec.items.work import Work
 from pixelrec.registry import Registry
@@ -67,7 +67,7 @@ class AbstractItemEncoder(nn.Module, ABC):
         """The form of the pictures for `unseen`; `RequestError` if the encoder does not use pictures."""
         raise RequestError(
             "this model's item vectors do not come from pictures, so it cannot encode a new one; train a "
-            "recipe over pixels, such as sasrec-mobilenet"
+            f"recipe over pixels, such as {OVER_PICTURES}"
         )
 
     def unseen(self, pictures: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from pixelrec.choices import OVER_PICTURES
 from pixelrec.console.numbers import plural
 from pixelrec.console.terminal import say
 from pixelrec.data.dataset import Dataset
@@ -119,7 +120,7 @@ def _warn(counts: np.ndarray, console: Console) -> None:
     if (mean := taken.mean()) < FEW_EVENTS:
         say(
             f"warning    {mean:.1f} training events per item: below {FEW_EVENTS}, fitting to rows has not "
-            "been seen to help; a frozen network, as of sasrec-mobilenet-deep, is the safer choice",
+            f"been seen to help; a frozen network, as of {OVER_PICTURES}, is the safer choice",
             console,
         )
 
