@@ -21,13 +21,14 @@ import numpy as np
 from rich.console import Console
 
 from pixelrec import api
+from pixelrec.choices import Baseline
 from pixelrec.evaluation.metrics import per_user
 from pixelrec.evaluation.significance import paired
 from pixelrec.evaluation.slices import LONG_TAIL_BELOW
 from pixelrec.recipe.recipe import Recipe, read_recipe
 from pixelrec.runs.saved_ranks import SavedRanks
 
-BASELINES = ("item-knn", "ease", "l3ae", "vis-rank")
+BASELINES: tuple[Baseline, ...] = ("item-knn", "ease", "l3ae", "vis-rank")
 COSINE = {"scoring": {"name": "cosine", "temperature": 0.15, "learn": False}}
 SHARED = {"negatives": {"name": "shared", "drawn": 2048, "interacted_only": True, "in_batch": True}}
 STRONG = {"users.dropout": 0.4, "users.attention_dropout": 0.2}
@@ -177,8 +178,8 @@ def _blends(data: Path, features: str, models: list[str], seeds: int, bench: Pat
         out = bench / "blend" / f"seed-{seed}"
         if not (out / "run.json").exists():
             runs = [bench / name / f"seed-{seed}" for name in models]
-            found = api.blend(runs, out=out, baselines=BASELINES, features=features, data=data)
-            weights = ", ".join(f"{name} {weight:.2f}" for name, weight in found.weights.items())
+            mixed = api.blend(runs, out=out, baselines=BASELINES, features=features, data=data)
+            weights = ", ".join(f"{name} {weight:.2f}" for name, weight in mixed.weights.items())
             print(f"blend seed {seed}: {weights}", flush=True)
         if not (out / "ranks-test.parquet").exists():
             api.evaluate(out)

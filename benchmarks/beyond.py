@@ -1,0 +1,220 @@
+"""Ids, end-to-end training, fitting to rows and every depth of a network, in the demo's shop.
+
+    OMP_NUM_THREADS=1 python benchmarks/beyond.py --out bench/beyond    # the trials, then three seeds
+    OMP_NUM_THREADS=1 python benchmarks/beyond.py --out bench/beyond --users gru4rec hstu
+    OMP_NUM_THREADS=1 python benchmarks/beyond.py --out bench/thin --customers 300 --source CHECKPOINT
+
+Every way has the same number of trials, of SASRec with seed 0; the best NDCG@10 on validation is then trained
+with every seed and user model, and test events are read once, at the end. Differences are from end-to-end
+training, paired over users, seeds averaged, with 95 % intervals. `few`: cases whose item has fewer than five
+training events. CPU seconds are those of training with its validations. Trained runs are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.prepare import prepare
+from pixelrec.demonstration.demonstrate import PICTURE_SIZE
+from pixelrec.demonstration.world import generate_world
+from pixelrec.evaluation.metrics import per_user
+from pixelrec.evaluation.significance import paired
+from pixelrec.evaluation.slices import LONG_TAIL_BELOW
+from pixelrec.images.pack import pack
+from pixelrec.recipe.recipe import read_recipe
+from pixelrec.runs.evaluate import evaluate_run
+from pixelrec.runs.run import Run
+from pixelrec.runs.saved_ranks import SavedRanks
+from pixelrec.runs.train import resume_run, train_recipe
+from pixelrec.training.journal import JOURNAL, cost_of, read_journal
+
+METRIC = "NDCG@10"
+RIVAL = "end-to-end"
+SETTINGS = {"length": 20, "training.patience": 5}
+UNREAD = {"items.cache": "never"}  # no layer is frozen, so there is nothing to cache
+USERS: Mapping[str, Mapping[str, Any]] = {
+    "sasrec": {},
+    **{name: {"users": read_recipe(f"{name}-id")["users"]} for name in ("gru4rec", "lightsans", "hstu")},
+}
+
+
+@dataclass(frozen=True)
+class Way:
+    recipe: str
+    options: Mapping[str, Any]
+    trials: tuple[Mapping[str, Any], ...]
+
+
+WAYS = {
+    "ids": Way(
+        "sasrec-id",
+        {"training.epochs": 40},
+        (
+            {"optimiser.learning_rate": 0.002},
+            {},
+            {"optimiser.learning_rate": 0.004},
+            {"optimiser.learning_rate": 0.002, "users.dropout": 0.4},
+            {"optimiser.learning_rate": 0.002, "negatives.logit_adjustment": 0.5},
+            {"optimiser.learning_rate": 0.002, "scoring.name": "cosine", "scoring.temperature": 0.15},
+            {"users.dropout": 0.4},
+            {"negatives.logit_adjustment": 0.25},
+        ),
+    ),
+    RIVAL: Way(
+        "sasrec-scratch",
+        {"training.epochs": 14, **UNREAD},
+        (
+            {},
+            {"optimiser.learning_rate": 0.004},
+            {"optimiser.learning_rate": 0.001, "training.epochs": 20},
+            {"negatives.logit_adjustment": 1.0},
+            {"scoring.unit_items": True},
+            {"items.depths": "all", "items.spread": True},
+            {"optimiser.learning_rate": 0.001, "training.epochs": 20, "negatives.logit_adjustment": 1.0},
+            {"optimiser.learning_rate": 0.001, "training.epochs": 20, "scoring.unit_items": True},
+        ),
+    ),
+    "end-to-end, adjusted": Way(  # the trial of end-to-end training with the best few-event items
+        "sasrec-scratch",
+        {"training.epochs": 20, **UNREAD},
+        ({"optimiser.learning_rate": 0.001, "negatives.logit_adjustment": 1.0},),
+    ),
+    "fitted": Way(
+        "sasrec-fitted",
+        {**UNREAD},
+        (
+            {},
+            {"fit.learning_rate": 0.002},
+            {"fit.passes": 30},
+            {"fit.rows": 15},
+            {"training.epochs": 8},
+            {"negatives.logit_adjustment": 1.0},
+            {"fit.rows": 15, "fit.passes": 30},
+            {"fit.rows": 15, "training.epochs": 8},
+        ),
+    ),
+}
+
+
+def ways(source: str | None) -> dict[str, Way]:
+    """Those from random weights, and with a checkpoint of MobileNetV2 those of a pretrained network."""
+    if source is None:
+        return WAYS
+    network = {"items.source": str(Path(source).resolve())}
+    top = {**network, "items.trainable": 3, "training.epochs": 10, "negatives.bank": True}
+    return {
+        **WAYS,
+        "frozen": Way("sasrec-mobilenet", network, ({},)),
+        "top 3": Way("sasrec-mobilenet", {**top, "negatives.logit_adjustment": 0.5}, ({},)),
+        "fitted top 3": Way("sasrec-mobilenet-fitted", network, ({},)),
+        "every depth": Way("sasrec-mobilenet-deep", {**network, "training.epochs": 40}, ({},)),
+    }
+
+
+@dataclass(frozen=True)
+class Found:
+    values: np.ndarray  # float64[Q]: of each user
+    few: np.ndarray  # bool[Q]
+    cost: Mapping[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("bench/beyond"))
+    parser.add_argument("--customers", type=int, default=2000)
+    parser.add_argument("--source", help="checkpoint of MobileNetV2")
+    parser.add_argument("--ways", nargs="*")
+    parser.add_argument("--users", nargs="*", default=["sasrec"], choices=list(USERS))
+    parser.add_argument("--trials", type=int, default=8, help="of each way; 0 takes the first of each")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    dataset = _dataset(given.out / "world", given.customers)
+    chosen = {name: way for name, way in ways(given.source).items() if not given.ways or name in given.ways}
+    best = {name: _best(name, way, dataset, given) for name, way in chosen.items()}
+    for users in given.users:
+        rows = {
+            name: [
+                _trained(users, name, chosen[name], {**options, "seed": seed}, dataset, given.out)
+                for seed in range(given.seeds)
+            ]
+            for name, options in best.items()
+        }
+        found = {name: [_found(run, dataset, "test") for run in runs] for name, runs in rows.items()}
+        print(f"\n{users}, {given.seeds} seeds, test\n{_table(found)}", flush=True)
+
+
+def _dataset(folder: Path, customers: int) -> Dataset:
+    if (folder / "data" / "manifest.json").exists():
+        return Dataset.open(folder / "data")
+    world = generate_world(folder / "files", users=customers)
+    dataset = prepare(world.interactions, out=folder / "data", items=world.items)
+    pack(world.covers, dataset.covers, list(dataset.item_ids), size=PICTURE_SIZE)
+    return dataset
+
+
+def _best(name: str, way: Way, dataset: Dataset, given: argparse.Namespace) -> Mapping[str, Any]:
+    """The options with the best metric on validation."""
+    found = []
+    for number, options in enumerate(way.trials[: given.trials]):
+        run = _trained("sasrec", name, way, {**options, "seed": 0}, dataset, given.out)
+        each = _found(run, dataset, "validation")
+        few = 100 * each.values[each.few].mean() if each.few.any() else np.nan
+        value = float(each.values.mean())
+        told = f"{100 * value:5.2f} / {few:5.2f}  {each.cost['cpu_seconds']:5.0f} CPU s"
+        print(f"{name:14} validation {told}  {dict(options)}", flush=True)
+        found.append((value, -number))
+    return way.trials[-max(found)[1]] if found else way.trials[0]
+
+
+def _trained(users: str, name: str, way: Way, options: Mapping[str, Any], dataset: Dataset, out: Path) -> Run:
+    """A run, trained or resumed unless it is finished."""
+    recipe = read_recipe(way.recipe, {**SETTINGS, **way.options, **USERS[users], **options})
+    told = "-".join(f"{key.rpartition('.')[2]}={value}" for key, value in options.items())
+    folder = out / f"{users}-{name.replace(', ', '-').replace(' ', '-')}-{told}"
+    console = Console(quiet=True)
+    if (folder / "run.json").exists():
+        return resume_run(Run.open(folder), dataset, console)
+    return train_recipe(recipe, dataset, folder, console)
+
+
+def _found(run: Run, dataset: Dataset, split: Any) -> Found:
+    evaluate_run(run, dataset, split)
+    kept = SavedRanks.read(run.folder, split)
+    cost = cost_of(read_journal(run.folder / JOURNAL, METRIC))
+    return Found(per_user(kept.ranks)[METRIC], kept.counts < LONG_TAIL_BELOW, cost)
+
+
+def _table(found: Mapping[str, list[Found]]) -> str:
+    lines = [
+        "| way | all | few | less end-to-end, all | few | encodes f+b | f only | CPU s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, seeds in found.items():
+        few = seeds[0].few
+        ours = np.stack([each.values for each in seeds])
+        cells = [name, f"{100 * ours.mean():.2f}", f"{100 * ours[:, few].mean():.2f}"]
+        theirs = np.stack([each.values for each in found[RIVAL]]) if RIVAL in found else ours
+        for inside in (np.ones_like(few), few):
+            gap = paired(ours[:, inside], theirs[:, inside])
+            cells.append(f"{100 * gap.difference:+.2f} [{100 * gap.low:+.2f}, {100 * gap.high:+.2f}]")
+        for key in ("trained_encodes", "encodes", "cpu_seconds"):
+            cells.append(f"{np.mean([each.cost[key] for each in seeds]):,.0f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
