@@ -109,7 +109,7 @@ def ways(source: str | None) -> dict[str, Way]:
     """Those from random weights, and with a checkpoint of MobileNetV2 those of a pretrained network."""
     if source is None:
         return WAYS
-    network = {"items.source": str(Path(source).resolve())}
+    network = {"items.source": str(Path(source).resolve()), "items.size": PICTURE_SIZE}
     top = {**network, "items.trainable": 3, "training.epochs": 10, "negatives.bank": True}
     return {
         **WAYS,
