@@ -186,7 +186,7 @@ def imported(features: FeatureFile, tmp_path_factory: pytest.TempPathFactory) ->
         ("similar F --picture nowhere.jpg", "nowhere.jpg: no such file or folder; give a picture"),
         ("similar F --item zzz -k 0", "k is 0; expected a whole number of at least 1"),
         ("similar nowhere --item a", "nowhere: no such file or folder"),
-        ("similar P --item a", "no such folder of features"),
+        ("similar P --item a", "or `import` from vectors of another program"),
         ("similar D --item a", "not a folder of features: it holds no features.json"),
         ("similar F --item a --data nowhere", "nowhere"),
         ("similar F --item a --out x.doc", "unknown form"),

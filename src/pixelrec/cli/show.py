@@ -103,7 +103,7 @@ def extracted(found: Extraction, console: Console, data: Path) -> None:
 def imported(found: ImportReport, console: Console, data: Path | None) -> None:
     from pixelrec.console.numbers import plural
 
-    done = {"mean": "get the mean of all vectors", "drop": "are left out"}
+    done = {"mean": "given the mean of all vectors", "drop": "left out"}
     if found.absent:
         _say(console, f"{plural(len(found.absent), 'item')} without a vector {done[found.missing]}")
     if found.unknown:

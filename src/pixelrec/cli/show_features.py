@@ -39,13 +39,13 @@ def print_inspection(found: Inspection, console: Console) -> None:
 
 def print_codes(found: CodeReport, console: Console) -> None:
     table = plain_table("level")
-    for title in ("entries used", "as many evenly used"):
+    for title in ("entries used", "perplexity"):
         table.add_column(title, justify="right", no_wrap=True)
     for level, (used, evenly) in enumerate(zip(found.used, found.perplexity, strict=True), 1):
         table.add_row(str(level), f"{used * found.size:,.0f} of {found.size:,}", f"{evenly:,.0f}")
     console.print(table, highlight=False)
     items = len(found.codes)
-    shared = f"{found.sharing:,} of {items:,} items share their code, at most {found.largest:,} one code"
+    shared = f"{found.sharing:,} of {items:,} items share their code, at most {found.largest:,} the same"
     say(f"{shared}{'; another level tells them apart' if found.separated else ''}", console)
     say(f"variance lost: {percent(found.error)} %", console)
     say(f"nearest neighbours kept: {percent(found.neighbours)} % of ten", console)

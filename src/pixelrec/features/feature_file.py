@@ -229,7 +229,10 @@ def digest_of(vectors: np.ndarray) -> str:
 
 def _about(folder: Path) -> Mapping[str, Any]:
     if not folder.is_dir():
-        raise FeatureError(f"{folder}: no such folder of features; make one with `pixelrec features extract`")
+        raise FeatureError(
+            f"{folder}: no such folder of features; make one with `pixelrec features "
+            "extract`, or `import` from vectors of another program"
+        )
     path = folder / ABOUT
     try:
         demand_regular(path)

@@ -153,7 +153,11 @@ def writing(
             f"items with several vectors: {some_of(map(repr, twice.unique()))}; give each once"
         )
     if out.exists() and not (overwrite and (out / ABOUT).is_file()):
-        hint = "replace it with --overwrite" if (out / ABOUT).is_file() else "choose another place"
+        hint = (
+            "replace it with --overwrite, or choose another --out"
+            if (out / ABOUT).is_file()
+            else "choose another place"
+        )
         raise FeatureError(f"{out} exists; {hint}")
     given = pl.Series("picture", pictures or [None] * len(ids), dtype=pl.String)
     with new_folder(out, FeatureError, ours=ENTRIES, resumable=resumable) as folder:

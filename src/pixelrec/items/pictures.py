@@ -90,7 +90,8 @@ class Pictures:
         if self.store.size != size:
             raise ImageError(
                 f"pictures in {self.store.path} have {self.store.size} pixels a side, and the network "
-                f"takes {size}: set items.size {self.store.size} if it can take that, or pack again: "
+                f"takes {size}: set the size to {self.store.size} (items.size of a recipe, --size of "
+                f"`features extract`) if it can take that, or pack again: "
                 f"`{command('images', 'pack', 'COVERS', '--data', folder)} --size {size} --overwrite`"
             )
 

@@ -103,8 +103,8 @@ def _only_features(dataset: Dataset) -> FeatureFile:
         raise FeatureError(next(iter(damaged.values())))
     if len(files) != 1:
         raise RequestError(
-            f"{dataset.folder} has {len(files)} feature files of vectors; choose one for vis-rank and l3ae: "
-            "--features PATH (features='PATH' in Python)"
+            f"{dataset.folder} has {len(files) or 'no'} feature files of vectors; choose one for "
+            "vis-rank and l3ae: --features PATH (features='PATH' in Python)"
         )
     return files[0]
 
