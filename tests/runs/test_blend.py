@@ -99,6 +99,7 @@ def test_it_is_a_run_like_any_other(
     assert main(["report", mix, "--beside", ids]) == 0
     assert main(["recommend", mix, "--all-users", "--out", str(data.parent / "all.csv")]) == 0
     page = (blended.run.folder / "report.html").read_text(encoding="utf-8")
+    assert "How it ranks" in page and "No epoch has finished" not in page
     assert "blend of" in page and "item-kNN" in page
 
 

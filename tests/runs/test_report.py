@@ -112,7 +112,7 @@ def test_another_run_is_shown_in_the_same_tables(run: Run, longer: Run, dataset:
     text = html.unescape(page.read_text(encoding="utf-8"))
     assert ("other", "sasrec-id (longer)") in rows(page) and ("model", "sasrec-id") in rows(page)
     assert len(rows(page)) == 2 + len(BASELINES)
-    assert text.count('<span class="tag">other run</span>') == 2, "over all, and on long-tail items"
+    assert text.count('<span class="tag">other run</span>') == 3, "over all, on long-tail items, and cost"
     difference = RunDifference.read(run.folder, longer.folder, "test")
     assert difference.long_tail is not None
     for pair in (difference.overall, difference.long_tail):

@@ -137,6 +137,7 @@ class Report:
     left_out: str = ""  # a sentence about users that no figure is about
     baselines: Sequence[tuple[str, str]] = ()  # name, and its hyperparameters or why it is left out
     summary: Sequence[tuple[str, str]] = ()  # label, value: beside the headline numbers
+    trained: bool = True  # a blend has no epochs
     epochs: Sequence[Mapping[str, float]] = ()  # of the journal: epoch, loss, seconds, and validation metrics
     best_epoch: int | None = None
     curves_beside: Sequence[Curves] = ()  # of other runs

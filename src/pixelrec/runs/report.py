@@ -81,6 +81,7 @@ def write_run_report(
         slices=[rows.on_slice(part) for part in result.slices],
         left_out=result.repeats_note,
         baselines=list(result.notes.items()),
+        trained=not run.is_blend,
         epochs=curves.epochs,
         best_epoch=curves.best_epoch,
         curves_beside=[_curves(other.run, other.name) for other in others],

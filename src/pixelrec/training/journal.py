@@ -97,7 +97,9 @@ def _row(line: str, needed: Sequence[str]) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     sound = isinstance(row, dict) and isinstance(row.get("epoch"), int) and row["epoch"] >= 0
-    return row if sound and all(isinstance(row.get(name), int | float) for name in needed) else None
+    if not sound or not all(isinstance(row.get(name), int | float) for name in needed):
+        return None
+    return row if all(isinstance(row.get(name, 0), int | float) for name in COST) else None
 
 
 @final
