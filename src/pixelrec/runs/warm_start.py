@@ -150,9 +150,9 @@ def start_from(start: WarmStart, recommender: Recommender, dataset: Dataset) -> 
             notes.append(f"id vectors of {len(here):,} of {dataset.items:,} items")
         else:
             own[name].copy_(start.tensors[name])
-    fitted = "items." if start.recipe.fit.passes else None  # the encoder learns from the rows instead
-    if other := [name for name in missing if fitted is None or not name.startswith(fitted)]:
-        notes.append(f"not copied: {_first_three(other)}")
+    fits_items = start.recipe.fit.passes > 0  # then the encoder learns from rows, and need not be copied
+    if unfilled := [name for name in missing if not (fits_items and name.startswith("items."))]:
+        notes.append(f"not copied: {_first_three(unfilled)}")
     reshaped = any(name in start.tensors and own[name].shape != start.tensors[name].shape for name in missing)
     if reshaped and start.differences:
         notes.append(start.differences)
