@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pixelrec.api import extract_features as extract_features
     from pixelrec.api import fit_codes as fit_codes
     from pixelrec.api import import_features as import_features
+    from pixelrec.api import import_recipe as import_recipe
     from pixelrec.api import inspect_features as inspect_features
     from pixelrec.api import ladder as ladder
     from pixelrec.api import load as load
@@ -67,8 +68,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "pixelrec.api": (
         "assign_codes bench blend cache check_images compare demo evaluate export_features extract_features "
-        "fit_codes import_features inspect_features load pack_images prepare recommend recommend_all report "
-        "resume similar train"
+        "fit_codes import_features import_recipe inspect_features load pack_images prepare recommend "
+        "recommend_all report resume similar train"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",

@@ -8,6 +8,7 @@ from pixelrec.api.codes import assign_codes, fit_codes
 from pixelrec.api.datasets import cache, check_images, pack_images, prepare
 from pixelrec.api.evaluation import compare, evaluate, report
 from pixelrec.api.features import export_features, extract_features, import_features
+from pixelrec.api.recipes import import_recipe
 from pixelrec.api.recommendations import load, recommend, recommend_all
 from pixelrec.api.similarity import inspect_features, similar
 from pixelrec.api.training import bench, blend, demo, ladder, resume, train
@@ -25,6 +26,7 @@ __all__ = [
     "extract_features",
     "fit_codes",
     "import_features",
+    "import_recipe",
     "inspect_features",
     "ladder",
     "load",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pixelrec.images.doctor import CheckReport
     from pixelrec.items.cache.entries import Entry
     from pixelrec.items.extraction import Extraction
+    from pixelrec.recipe.configuration import ImportedRecipe
     from pixelrec.runs.all_recommendations import AllRecommendations
     from pixelrec.runs.blending import BlendResult
     from pixelrec.runs.compare import RunComparison
@@ -251,6 +252,16 @@ def similar(_: pl.DataFrame, console: Console, sheet: Path | None) -> None:
 
 def nothing(_: object, __: Console) -> None:
     """The rows are all."""
+
+
+def imported_recipe(found: ImportedRecipe, console: Console, out: Path) -> None:
+    _say(console, f"recipe     {out}: {found.recipe['about']}")
+    if found.without_effect:
+        _say(console, f"no effect  {', '.join(found.without_effect)}")
+    _say(console, "")
+    if found.vectors is not None:
+        _next(console, "features", "import", found.vectors, "--by-number", "--data", "DATA")
+    _next(console, "train", out, "--data", "DATA")
 
 
 def all_recommendations(found: AllRecommendations, console: Console, run: Path) -> None:

@@ -89,6 +89,7 @@ VERBS: dict[str, Verb] = {
         prints=True,
     ),
     "recipes": Verb(recipes.read, show.text, prints=True),
+    "import-recipe": Verb(api.import_recipe, show.imported_recipe),
     "train": Verb(api.train, show.run, more=recipes.options),
     "train --resume": Verb(api.resume, show.run),
     "evaluate": Verb(api.evaluate, show.evaluation),

@@ -87,7 +87,7 @@ def read_values(source: str | Path) -> tuple[str, dict[str, Any]]:
     """The name of a recipe and its values as they are written: neither complete nor checked."""
     path, name = Path(source), str(source)
     if path.suffix in {".yaml", ".yml"}:
-        name, text = path.stem, _text(path)
+        name, text = path.stem, file_text(path)
     elif name.lower() in (known := list(_names())):
         name = name.lower()
         text = _shipped(name)
@@ -106,7 +106,8 @@ def read_values(source: str | Path) -> tuple[str, dict[str, Any]]:
     return name, values
 
 
-def _text(path: Path) -> str:
+def file_text(path: Path) -> str:
+    """The text of a recipe file; a `RecipeError` if it cannot be read."""
     if not path.exists():
         raise RecipeError(
             f"{path}: no such recipe file; give its path, or a name that `pixelrec recipes` lists"

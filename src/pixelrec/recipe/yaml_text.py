@@ -45,8 +45,11 @@ for _each in (_Loader, _Dumper):
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_whole)
 
 
-def read_yaml(text: str, source: str) -> Any:
-    """The value of a YAML text without keys that occur twice; `source` names it in messages."""
+def read_yaml(text: str, source: str, *, repeated: bool = False) -> Any:
+    """The value of a YAML text; `source` names it in messages.
+
+    repeated: of keys that occur twice, which are refused otherwise, the last counts.
+    """
     if len(text) > LARGEST:
         raise RecipeError(f"{source}: {len(text):,} characters; expected a recipe of at most {LARGEST:,}")
     try:
@@ -55,7 +58,7 @@ def read_yaml(text: str, source: str) -> Any:
             node = loader.get_single_node()
             if node is None:
                 return None
-            if _check(node, source, "", set(), {}) > LARGEST:
+            if _check(node, source, "", set(), {}, repeated) > LARGEST:
                 raise RecipeError(f"{source}: its aliases stand for over {LARGEST:,} values; write fewer")
             return loader.construct_document(node)
         finally:
@@ -91,10 +94,13 @@ def write_yaml(values: Any) -> str:
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
-def _check(node: yaml.Node, source: str, prefix: str, above: set[int], sizes: dict[int, int]) -> int:
+def _check(
+    node: yaml.Node, source: str, prefix: str, above: set[int], sizes: dict[int, int], repeated: bool
+) -> int:
     """The number of values below a node, each alias counted as what it stands for.
 
-    Refuses keys that occur twice and nodes below themselves. sizes: those of the nodes that were checked.
+    Refuses nodes below themselves and, unless `repeated`, keys that occur twice. sizes: those of the nodes
+    that were checked.
     """
     if id(node) in above:
         line = node.start_mark.line + 1
@@ -109,11 +115,11 @@ def _check(node: yaml.Node, source: str, prefix: str, above: set[int], sizes: di
         name = prefix
         if key is not None:
             name, line = f"{prefix}{key.value}", key.start_mark.line + 1
-            if name in lines:
+            if name in lines and not repeated:
                 first = lines[name]
                 where = f"in line {line}" if first == line else f"in lines {first} and {line}"
                 raise RecipeError(f"{source}: {name} occurs twice, {where}; remove one")
             lines[name] = line
-        size += _check(value, source, f"{name}.", inside, sizes)
+        size += _check(value, source, f"{name}.", inside, sizes, repeated)
     sizes[id(node)] = size
     return size
