@@ -32,6 +32,7 @@ from pixelrec.registry import address
 from pixelrec.users import USER_MODELS
 
 REGION_EVENTS = 512  # of histories whose regions are held together: 200 MB of 7 × 7 × 2,048 in fp32
+ALIKE = 0.01  # deviation of item vectors from their mean, relative to their length
 CANDIDATES = 256  # scored together by a model that looks at candidates: all pairs with users are held
 Config = Mapping[str, Any]
 
@@ -48,6 +49,20 @@ class Catalogue:
     def norms(self) -> Tensor:
         """Upper bounds of the lengths of the candidates, float64[N + 1]."""
         return norm_bounds(self.candidates, "vectors of items")
+
+    @property
+    def alike(self) -> str | None:
+        """A warning with the usual causes if the vectors of all items are almost the same; else none."""
+        vectors = self.candidates[1:].detach()
+        length = vectors.square().mean(0).sum().sqrt()
+        spread = float(vectors.std(0, correction=0).norm() / length.clamp(min=1e-30))
+        if len(vectors) < 2 or spread >= ALIKE:
+            return None
+        return (
+            f"warning    item vectors are almost identical (they differ by {100 * spread:.1g} % of their "
+            "length), so ranks are arbitrary: a frozen network with random weights, items.norm none and too "
+            "high a rate do that"
+        )
 
 
 @final

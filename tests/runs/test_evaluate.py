@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
@@ -11,6 +12,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from pixelrec.baselines import BASELINES
 from pixelrec.choices import Split
@@ -188,3 +190,26 @@ def test_the_folder_is_checked_before_anything_is_ranked(
     }
     (tmp_path / "file").touch()
     assert main(["evaluate", str(run.folder), "--out", str(tmp_path / "file")]) == 2
+
+
+def test_item_vectors_that_are_almost_identical_are_told(
+    run: Run, dataset: Dataset, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert evaluate_run(run, dataset, "test").warning is None
+    recommender = run.recommender(dataset)
+    with torch.no_grad():
+        rows = recommender.items.rows.weight
+        rows[1:] = torch.ones(rows.shape[1]) + 1e-4 * torch.randn_like(rows[1:])
+    shutil.rmtree(run.folder / "best")
+    recommender.save(run.folder / "best")
+    assert main(["evaluate", str(run.folder)]) == 0
+    assert "item vectors are almost identical (they differ by 0.01 % of" in words_of(capsys)
+    monkeypatch.setattr("pixelrec.recommender.ALIKE", 100)
+    options = ["--items.width", "8", "--length", "5", "--training.epochs", "3"]
+    start = ["train", "mf-id", "--data", str(dataset.folder), "--out", str(run.folder.with_name("other"))]
+    assert main([*start, *options]) == 0
+    assert words_of(capsys).count("so ranks are arbitrary") == 2, "after the first and the last epoch"
+
+
+def words_of(capsys: pytest.CaptureFixture[str]) -> str:
+    return " ".join(capsys.readouterr().out.split())

@@ -20,7 +20,7 @@ from pixelrec.training.journal import JOURNAL, cost_of, read_journal
 
 SHOWN = ("Recall@10", METRIC)
 BEST_POSSIBLE = "best possible"
-UNTUNED = "settings are those of the recipes; tuned, end-to-end training comes closer (docs/beyond.md)"
+SETTINGS = "settings are those of the recipes; trials of each way are in docs/beyond.md"
 Metrics = Mapping[str, Mapping[str, float]]  # by row, in fractions
 
 
@@ -37,7 +37,7 @@ def print_demonstration(found: Demonstration, console: Console) -> None:
         for pair in (difference.overall, difference.long_tail):
             if pair is not None:
                 say(pair.sentence(FITTED.name, name), console, f"bold {COLOURS[pair.verdict]}")
-    say(UNTUNED, console, "dim")
+    say(SETTINGS, console, "dim")
 
 
 def _cost(run: Run) -> tuple[str, str]:

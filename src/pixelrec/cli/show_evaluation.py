@@ -48,6 +48,8 @@ def print_evaluation(found: EvaluationResult, console: Console) -> None:
     console.print()
     if found.comparison is not None:
         _say_verdict(found.comparison, found.model, console)
+    if found.warning:
+        say(found.warning, console, "yellow")
     if found.repeats_note:
         say(found.repeats_note, console, "yellow")
     if found.notes:

@@ -57,7 +57,7 @@ PIXELS = Contender(
     "training   end-to-end pixels: a small network makes the vectors from the covers, trained with SASRec",
     "sasrec-scratch",
     "run-pixels",
-    {"training.epochs": 12, **_UNCACHED},
+    {"training.epochs": 20, **_UNCACHED},
 )
 FITTED = Contender(
     "fitted pixels",

@@ -25,6 +25,7 @@ class AbstractRanker(ABC):
 
     needs_known_user: str = ""  # the name of a user model with a vector for each user; empty if there is none
     at_once: int = USERS  # users
+    warning: str | None = None  # why ranks may be arbitrary
 
     @abstractmethod
     def ranks(self, histories: Histories, users: np.ndarray, targets: Tensor) -> Tensor:

@@ -36,6 +36,10 @@ class TrainedRanker(AbstractRanker):
         users = self.recommender.users.needs_known_user
         return str(self.recommender.recipe["users"]["name"]) if users else ""
 
+    @property
+    def warning(self) -> str | None:  # type: ignore[override]
+        return self.catalogue.alike
+
     @cached_property
     def at_once(self) -> int:  # type: ignore[override]
         return FEW_USERS if self.recommender.users.looks_at_candidates else USERS

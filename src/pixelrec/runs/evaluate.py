@@ -91,6 +91,7 @@ def evaluate_run(
         shown,
         weights,
         SavedRanks.of_cases(dataset, cases, ranks, counts).write(folder, split),
+        ranker.warning,
     )
     result.write(folder)
     return result

@@ -40,6 +40,7 @@ class EvaluationResult:
     exposure: Exposure | None = None  # of the trained model
     weights: str = ""  # SHA-256 of the evaluated checkpoint
     ranks: str = ""  # SHA-256 of the file of ranks
+    warning: str | None = None  # why the ranks of the trained model may be arbitrary
 
     def __repr__(self) -> str:
         own = self.own_metrics[METRIC]

@@ -29,7 +29,7 @@ def validate(
     ranks = np.empty(len(cases), np.int64)
     for part, found in enumerate(processes.gather_objects(mine)):
         ranks[part::count] = found
-    return Validation(metrics(ranks), perf_counter() - started, encoded - started)
+    return Validation(metrics(ranks), perf_counter() - started, encoded - started, catalogue.alike)
 
 
 def sharded_catalogue(recommender: Recommender, processes: Processes) -> Catalogue:

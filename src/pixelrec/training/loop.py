@@ -43,6 +43,7 @@ class Validation:
     metrics: Mapping[str, float]
     seconds: float
     encoding_seconds: float  # of them, for the items
+    warning: str | None = None  # said at the first and the last one
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,8 @@ def validate_start(
     spent: on them, in earlier stages, by the names of `cost_of`. least: of the metric that makes an epoch
     better in any case.
     """
-    metrics = parts.validate(parts.recommender).metrics
+    validation = parts.validate(parts.recommender)
+    metrics = validation.metrics
     monitor = parts.config.monitor
     progress.best, progress.best_epoch = max(metrics[monitor], least), 0
     progress.finished = parts.config.epochs == 0
@@ -264,6 +266,8 @@ def validate_start(
     save(parts, run, progress)
     if journal is not None:
         say(f"start      {monitor} {percent(metrics[monitor])} % before the first step", journal.console)
+        if validation.warning:
+            say(validation.warning, journal.console)
 
 
 def end_epoch(
@@ -298,6 +302,8 @@ def end_epoch(
     if journal is not None:  # what is said may be lost, so it comes last
         epochs = progress.epoch if progress.finished else config.epochs
         say(epoch_line(parts.words, journal.rows, config.monitor, epochs, better=better), journal.console)
+        if validation.warning and (progress.epoch == 1 or progress.finished):
+            say(validation.warning, journal.console)
         if progress.finished:
             encodes, best = parts.recommender.items.expensive, progress.best_epoch
             say(summary(parts.words, journal.rows, config.monitor, best, encodes=encodes), journal.console)
