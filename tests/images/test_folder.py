@@ -11,7 +11,7 @@ from PIL import Image, features
 
 from pixelrec.errors import ImageError
 from pixelrec.images.covers import read_loose
-from pixelrec.images.folder import Covers, demand_covers
+from pixelrec.images.folder import CoverFolder, demand_covers
 
 
 def bytes_in(form: str) -> bytes:
@@ -56,7 +56,7 @@ def test_the_file_of_an_item(tmp_path: Path, files: list[str], items: str, found
             (tmp_path / file).mkdir()
         else:
             covers(tmp_path, file)
-    names = Covers.listed(tmp_path, items.split()).names
+    names = CoverFolder(tmp_path, items.split()).items
     assert [names[item] for item in items.split() if item in names] == (files if found is None else found)
 
 
@@ -64,13 +64,13 @@ def test_files_of_no_picture_are_no_covers(tmp_path: Path):
     covers(tmp_path, "a.txt", "b", content=b"<html>")
     os.mkfifo(tmp_path / "c")
     covers(tmp_path, "d.png")
-    found = Covers.listed(tmp_path, "abcd")
-    assert found.names == {"d": "d.png"} and found.others == ("a.txt", "b", "c")
+    found = CoverFolder(tmp_path, "abcd")
+    assert found.items == {"d": "d.png"} and found.others == ("a.txt", "b", "c")
 
 
 def test_of_several_files_the_rule_is_told(tmp_path: Path):
     covers(tmp_path, "a/2.jpg", "a/10.jpg", "a/3.png", "b.jpg", "b.jpeg", "c.jpg")
-    found = Covers.listed(tmp_path, "abc")
+    found = CoverFolder(tmp_path, "abc")
     assert found.notes == (
         "item 'a' has 3 covers: a/2.jpg is used, the first by name",
         "item 'b' has two covers: b.jpg is used, b.jpeg is not",
@@ -81,14 +81,14 @@ def test_of_several_files_the_rule_is_told(tmp_path: Path):
 def test_without_items_every_picture_is_found_under_its_path(tmp_path: Path):
     covers(tmp_path, "a.jpg", "x/0.jpg", "y/0.jpg", "z")
     covers(tmp_path, "readme.txt", content=b"hello")
-    assert sorted(Covers.listed(tmp_path).names) == ["a", "x/0", "y/0", "z"]
+    assert sorted(CoverFolder(tmp_path).items) == ["a", "x/0", "y/0", "z"]
 
 
 def test_links_upwards_and_hidden_folders_are_not_followed(tmp_path: Path):
     covers(tmp_path, "x/a.jpg", ".thumbnails/a.jpg", "__MACOSX/a.jpg")
     (tmp_path / "x" / "up").symlink_to(tmp_path)
-    found = Covers.listed(tmp_path, ["a"])
-    assert found.names == {"a": "x/a.jpg"} and not found.notes
+    found = CoverFolder(tmp_path, ["a"])
+    assert found.items == {"a": "x/a.jpg"} and not found.notes
 
 
 @pytest.mark.parametrize("form", ["AVIF", "TIFF", "BMP", "WEBP", "GIF", "JPEG", "PNG"])

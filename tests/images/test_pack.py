@@ -24,7 +24,7 @@ from pixelrec.images import pack as packing
 from pixelrec.images import writer as writing
 from pixelrec.images.covers import list_path
 from pixelrec.images.environment import PICTURES, STAMPS
-from pixelrec.images.folder import Covers
+from pixelrec.images.folder import CoverFolder
 from pixelrec.images.manifest import Manifest
 from pixelrec.images.pack import pack
 from pixelrec.images.pool import in_threads
@@ -242,7 +242,7 @@ def test_of_two_covers_jpg_is_used_and_noted(covers: Path, out: Path):
     report = packed(covers, out, ["a"])
     assert report.notes == ("item 'a' has two covers: a.jpg is used, a.png is not",)
     assert (PictureStore.open(out).read(["a"]) == 255).all()
-    assert Covers.listed(covers, ["a"]).others == ("a.png",)
+    assert CoverFolder(covers, ["a"]).others == ("a.png",)
 
 
 @pytest.mark.parametrize("changed", [{"size": 8}, {"fit": "crop"}])
@@ -465,7 +465,7 @@ def started(folder: Path, before: str) -> subprocess.Popen:
 
 
 SLOW = """
-import time, pixelrec.images.pack as packing
+import time, pixelrec.images.folder as packing
 quick = packing.read_cover
 def slow(path):
     time.sleep(0.002)

@@ -52,7 +52,8 @@ def prepare(
         out: data set folder to write.
         items: CSV or Parquet with a row per item: title, tag, description, counters.
         items_id_column: column of item ids in ITEMS, if it is not that of --item-column.
-        covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders.
+        covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders; Parquet
+            with pictures; or an LMDB of the published benchmark code.
         size: width and height of a packed picture, in pixels; by default as packed before, at first 224.
         fit: stretch pictures to a square, crop the centre square, or pad to a square; by default as packed
             before, at first stretch.
@@ -112,7 +113,8 @@ def pack_images(
     Run again after an interruption, it continues.
 
     Args:
-        covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders.
+        covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders; Parquet
+            with pictures; or an LMDB of the published benchmark code.
         data: data set folder.
         size: width and height of a packed picture, in pixels; by default as packed before, at first 224.
         fit: stretch pictures to a square, crop the centre square, or pad to a square; by default as packed
@@ -178,7 +180,7 @@ def check_images(
     Nothing is written.
 
     Args:
-        covers: folder of pictures.
+        covers: folder of pictures, or Parquet or LMDB with pictures.
         data: data set whose items need covers; by default every picture of the folder is checked.
         duplicates: look for covers that look alike.
         threads: number of decoding threads; one per core by default.

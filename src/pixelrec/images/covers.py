@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import stat
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
 from pixelrec.files.atomic import write_text
 from pixelrec.files.csv_text import csv_text
-from pixelrec.images.decode import Reason, Refused, decode, ready
+from pixelrec.images.decode import Decoded, Reason, Refused, decode, ready
 
 MAX_BYTES = 1 << 28  # 256 MiB: files are read into memory whole
 _NAMED = 3  # items that a message names
@@ -42,6 +43,37 @@ class Stamp(NamedTuple):
         except OSError:
             return None
         return cls(found.st_size, found.st_mtime_ns)
+
+
+class AbstractCovers(ABC):
+    """Where covers come from: a folder of files, a table, or a database of another program."""
+
+    place: Path
+    items: Collection[str]  # the ids of items that have a cover
+    expected: str = "no cover"  # of an item without one; {} stands for its id
+    notes: tuple[str, ...] = ()  # for items with several covers: which one is used
+    others: tuple[str, ...] = ()  # what is there, but of no item
+
+    @abstractmethod
+    def stamp(self, item_id: str) -> Stamp | None:
+        """The stamp that `read` would give; None if it cannot be read."""
+
+    @abstractmethod
+    def read(self, item_id: str) -> tuple[bytes, Stamp]:
+        """The bytes of a cover, and their stamp; `Refused` if they cannot be read. May run in threads."""
+
+    def decode(self, item_id: str, data: bytes, *, size: int, fit: Fit) -> Decoded:  # noqa: ARG002
+        """The picture that `read` gave; `Refused` if it is none."""
+        return decode(data, size=size, fit=fit)
+
+    def in_order(self, item_ids: Iterable[str]) -> list[str]:
+        """Those that have a cover, in an order in which reading is quick."""
+        return [item_id for item_id in item_ids if item_id in self.items]
+
+    def missing(self, item_ids: Iterable[str]) -> list[Unusable]:
+        """The items that have no cover."""
+        absent = (item_id for item_id in item_ids if item_id not in self.items)
+        return [Unusable(item_id, "missing", self.expected.format(item_id)) for item_id in absent]
 
 
 def read_cover(path: Path) -> tuple[bytes, Stamp]:

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from pixelrec.console.progress import progress_line
-from pixelrec.images.covers import Unusable, frequencies, read_cover
-from pixelrec.images.decode import Refused, decode, ready
-from pixelrec.images.folder import Covers, demand_covers
+from pixelrec.images.covers import AbstractCovers, Unusable, frequencies
+from pixelrec.images.decode import Refused, ready
 from pixelrec.images.near_duplicates import field_colours, near_duplicates, perceptual_hash
 from pixelrec.images.pool import in_threads, thread_count
+from pixelrec.images.sources import demand_source, opened_covers
 
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 _SIDE = 32  # of the decoded covers, as the hash of near-duplicates needs them
@@ -89,11 +89,11 @@ def check(
         ImageError: the folder cannot be listed, or there is nothing to check; never for a bad cover.
     """
     started = time.perf_counter()
-    demand_covers(covers)
+    demand_source(covers)
     wanted = None if item_ids is None else list(dict.fromkeys(item_ids))
-    found = Covers.listed(covers, wanted)
-    items = sorted(found.names) if wanted is None else wanted
-    sound, broken = _examine_all(found, items, thread_count(threads))
+    with opened_covers(covers, wanted) as found:
+        items = sorted(found.items) if wanted is None else wanted
+        sound, broken = _examine_all(found, items, thread_count(threads))
     return CheckReport(
         covers=covers,
         checked=len(items),
@@ -108,8 +108,10 @@ def check(
     )
 
 
-def _examine_all(found: Covers, items: Iterable[str], threads: int) -> tuple[list[_Sound], list[Unusable]]:
-    present = [item_id for item_id in items if item_id in found.names]
+def _examine_all(
+    found: AbstractCovers, items: Iterable[str], threads: int
+) -> tuple[list[_Sound], list[Unusable]]:
+    present = found.in_order(items)
     results: list[_Sound | Unusable] = []
     with ready(), progress_line("checking covers", len(present)) as advance:
         for result in in_threads(partial(_examine, found), present, threads=threads):
@@ -119,10 +121,10 @@ def _examine_all(found: Covers, items: Iterable[str], threads: int) -> tuple[lis
     return [r for r in results if isinstance(r, _Sound)], broken
 
 
-def _examine(found: Covers, item_id: str) -> _Sound | Unusable:
+def _examine(found: AbstractCovers, item_id: str) -> _Sound | Unusable:
     try:
-        data, stamp = read_cover(found.folder / found.names[item_id])
-        picture = decode(data, size=_SIDE, fit="stretch")
+        data, stamp = found.read(item_id)
+        picture = found.decode(item_id, data, size=_SIDE, fit="stretch")
     except Refused as refused:
         return Unusable(item_id, refused.reason, refused.detail)
     look = perceptual_hash(picture.pixels), field_colours(picture.pixels)

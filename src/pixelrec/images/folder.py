@@ -2,8 +2,9 @@
 
 The cover of an item is a file of its name, in the folder or in folders below it: `<item_id>.jpg`,
 `010/<item_id>.jpg`, or, for ids with slashes, the path below the folder. Or it is a file in a folder of the
-item's name: `<item_id>/0.jpg`. Suffixes count in any case; files with another or none are covers if they
-start like a picture. Items are looked up in a listing; no path is built from an id, so none reaches outside.
+item's name: `<item_id>/0.jpg`. A table beside them may name the files instead. Suffixes count in any case;
+files with another or none are covers if they start like a picture. Items are looked up in a listing; no path
+is built from an id, so none reaches outside.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import final
 
 from pixelrec.errors import ImageError, some_of
-from pixelrec.images.covers import Unusable
+from pixelrec.images.covers import AbstractCovers, Stamp, read_cover
 from pixelrec.images.decode import START, format_of
+from pixelrec.images.metadata import listed_files
 
 SUFFIXES = (
     "jpg",
@@ -40,41 +41,55 @@ _Owned = dict[str, list[str]]  # item id → its files
 
 
 @final
-@dataclass(frozen=True)
-class Covers:
+class CoverFolder(AbstractCovers):
     """The files of a folder of covers."""
 
-    folder: Path
-    names: dict[str, str]  # item id → file, relative to the folder
-    notes: tuple[str, ...]  # for items with several files: which one is used
-    others: tuple[str, ...]  # files that are not used
+    expected = "no {}.jpg, .png or the like"
 
-    @classmethod
-    def listed(cls, folder: Path, item_ids: Iterable[str] | None = None) -> Covers:
+    def __init__(self, folder: Path, item_ids: Iterable[str] | None = None) -> None:
         """The covers of these items, or every picture under its path without the suffix.
 
         Raises:
             ImageError: the folder cannot be listed.
         """
+        self.place = folder
         files = list(_files(folder))
         wanted = None if item_ids is None else set(item_ids)
-        pictures, unclear = [f for f in files if _rank(f)], [f for f in files if not _rank(f)]
-        owned = _assigned(pictures, wanted)
-        for owner, some in _assigned(unclear, wanted).items():
-            if owner not in owned and (found := [f for f in some if _starts_like_a_picture(folder / f)]):
-                owned[owner] = found
-        names = {owner: min(some, key=_preference) for owner, some in owned.items()}
-        used = set(names.values())
-        notes = [
-            _note(owner, sorted(some, key=_preference)) for owner, some in owned.items() if len(some) > 1
-        ]
-        return cls(folder, names, tuple(sorted(notes)), tuple(sorted(f for f in files if f not in used)))
+        owned = _listed_by_metadata(folder, files, wanted) or _by_name(folder, files, wanted)
+        self.items: dict[str, str] = {  # item id → file, relative to the folder
+            owner: min(some, key=_preference) for owner, some in owned.items()
+        }
+        used = set(self.items.values())
+        several = [(owner, some) for owner, some in owned.items() if len(some) > 1]
+        self.notes = tuple(sorted(_note(owner, sorted(some, key=_preference)) for owner, some in several))
+        self.others = tuple(sorted(f for f in files if f not in used))
 
-    def missing(self, item_ids: Iterable[str]) -> list[Unusable]:
-        """The items that have no cover."""
-        return [
-            Unusable(i, "missing", f"no {i}.jpg, .png or the like") for i in item_ids if i not in self.names
-        ]
+    def stamp(self, item_id: str) -> Stamp | None:
+        return Stamp.of(self.place / self.items[item_id])
+
+    def read(self, item_id: str) -> tuple[bytes, Stamp]:
+        return read_cover(self.place / self.items[item_id])
+
+
+def _by_name(folder: Path, files: Sequence[str], wanted: set[str] | None) -> _Owned:
+    pictures, unclear = [f for f in files if _rank(f)], [f for f in files if not _rank(f)]
+    owned = _assigned(pictures, wanted)
+    for owner, some in _assigned(unclear, wanted).items():
+        if owner not in owned and (found := [f for f in some if _starts_like_a_picture(folder / f)]):
+            owned[owner] = found
+    return owned
+
+
+def _listed_by_metadata(folder: Path, files: Sequence[str], wanted: set[str] | None) -> _Owned:
+    """The files that a table in the folder names for each item; none without such a table."""
+    listed = listed_files(folder)
+    if listed is None:
+        return {}
+    present, owned = set(files), _Owned()
+    for item_id, file in listed:
+        if file in present and (wanted is None or item_id in wanted):
+            owned.setdefault(item_id, []).append(file)
+    return owned
 
 
 def demand_covers(folder: Path) -> None:

@@ -21,20 +21,21 @@ from pixelrec.console.progress import progress_line
 from pixelrec.errors import ImageError, nearest, option, some_of
 from pixelrec.files.atomic import in_place, new_folder
 from pixelrec.images.covers import (
+    AbstractCovers,
     Stamp,
     Unusable,
     frequencies,
     list_path,
-    read_cover,
     refusal,
     write_unusable,
 )
-from pixelrec.images.decode import Decoded, Refused, decode, decoder_versions, ready
+from pixelrec.images.decode import Decoded, Refused, decoder_versions, ready
 from pixelrec.images.environment import DATA, is_foreign
-from pixelrec.images.folder import Covers, demand_covers, held
+from pixelrec.images.folder import held
 from pixelrec.images.manifest import Manifest
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.records import key_of
+from pixelrec.images.sources import demand_source, opened_covers
 from pixelrec.images.square import grey_square
 from pixelrec.images.store import form_of, is_open
 from pixelrec.images.writer import StoreWriter, check_place, foreign
@@ -104,13 +105,16 @@ def pack(
     started = time.perf_counter()
     items = _distinct(item_ids)
     size, fit = _form(draft_of or out, size, fit, missing)
-    found = Covers.listed(covers, items)
-    absent = _absent(found, items)
     refused = list_path(out if draft_of is None else draft_of.parent)
     wanted = Manifest(size, fit, len(items), False, covers.name, decoders=decoder_versions())
-    with _place(out, overwrite) as place, _opened(place, wanted, spare=place != out.resolve()) as writer:
+    with (
+        opened_covers(covers, items) as found,
+        _place(out, overwrite) as place,
+        _opened(place, wanted, spare=place != out.resolve()) as writer,
+    ):
+        absent = _absent(found, items)
         tasks = _outstanding(found, items, writer)
-        broken = _pack_all(writer, tasks, thread_count(threads))
+        broken = _pack_all(writer, found, tasks, thread_count(threads))
         unusable = [*absent, *broken]
         if unusable and missing == "error":
             kept = "the others are packed and kept" if draft_of is None else "nothing is kept"
@@ -139,7 +143,7 @@ def demand_packable(covers: Path, out: Path, *, size: int | None, fit: Fit | Non
     """Raises the `ImageError` of `pack` on options, store or folder before the items are known."""
     _demand_closed(out)
     _form(out, size, fit, missing)
-    demand_covers(covers)
+    demand_source(covers)
 
 
 def _distinct(item_ids: Sequence[str]) -> list[str]:
@@ -169,26 +173,26 @@ def _form(out: Path, size: int | None, fit: Fit | None, missing: str) -> tuple[i
     return size, fit
 
 
-def _absent(found: Covers, items: Sequence[str]) -> list[Unusable]:
+def _absent(found: AbstractCovers, items: Sequence[str]) -> list[Unusable]:
     """The items without a file; if these are all, it is the wrong folder."""
     absent = found.missing(items)
     if len(absent) == len(items):
         first = items[0]
         raise ImageError(
-            f"none of the {len(items):,} items has a cover in {found.folder}: {held(found.others)}, the "
+            f"none of the {len(items):,} items has a cover in {found.place}: {held(found.others)}, the "
             f"items are {some_of(map(repr, items))}; expected files such as '{first}.jpg' or "
             f"'{first}/0.jpg': give the folder of covers that belongs to these items"
         )
     return absent
 
 
-def _pack_all(writer: StoreWriter, tasks: list[tuple[str, Path]], threads: int) -> list[Unusable]:
+def _pack_all(writer: StoreWriter, found: AbstractCovers, tasks: list[str], threads: int) -> list[Unusable]:
     """Decodes and stores every task; returns the unusable ones. If interrupted, keeps finished ones."""
     broken: list[Unusable] = []
     if not tasks:
         return broken
     writer.begin(len(tasks))
-    work = partial(_make, size=writer.manifest.size, fit=writer.manifest.fit)
+    work = partial(_make, found, size=writer.manifest.size, fit=writer.manifest.fit)
     line = progress_line("packing covers", len(tasks))
     with ready(), line as advance, closing(in_threads(work, tasks, threads=threads)) as results:
         try:
@@ -207,25 +211,23 @@ def _pack_all(writer: StoreWriter, tasks: list[tuple[str, Path]], threads: int) 
     return broken
 
 
-def _make(task: tuple[str, Path], *, size: int, fit: Fit) -> _Made | Unusable:
-    item_id, path = task
+def _make(found: AbstractCovers, item_id: str, *, size: int, fit: Fit) -> _Made | Unusable:
     try:
-        data, read = read_cover(path)
-        return _Made(item_id, decode(data, size=size, fit=fit), read, sha256(data).digest())
+        data, stamp = found.read(item_id)
+        picture = found.decode(item_id, data, size=size, fit=fit)
+        return _Made(item_id, picture, stamp, sha256(data).digest())
     except Refused as refused:
         return Unusable(item_id, refused.reason, refused.detail)
 
 
-def _outstanding(found: Covers, items: Iterable[str], writer: StoreWriter) -> list[tuple[str, Path]]:
-    """The items with a cover that is not in the store, or has changed since, and its path."""
-    stamps = writer.stamps()
-    tasks = []
-    for item_id in items:
-        if item_id in found.names:
-            path, known = found.folder / found.names[item_id], stamps.get(key_of(item_id))
-            if known is None or known != Stamp.of(path):
-                tasks.append((item_id, path))
-    return tasks
+def _outstanding(found: AbstractCovers, items: Iterable[str], writer: StoreWriter) -> list[str]:
+    """The items with a cover that is not in the store, or has changed since."""
+    known = writer.stamps()
+    return [
+        item_id
+        for item_id in found.in_order(items)
+        if (stamp := known.get(key_of(item_id))) is None or stamp != found.stamp(item_id)
+    ]
 
 
 def _settle(writer: StoreWriter, unusable: list[Unusable], items: Sequence[str], missing: Missing) -> None:

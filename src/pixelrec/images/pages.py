@@ -21,6 +21,7 @@ _HEADER, _NODE = 16, 8  # bytes of the headers of a page and of an entry
 _BRANCH, _LEAF = 1, 2  # flags of pages
 _OUTSIDE, _SUBTREE = 1, 2  # flags of entries: the value lies in pages of its own, or is a tree
 _INTEGER_KEYS = 8  # the only flag that a tree of a store has, namely its free list
+_ONE_FILE = 0x4000  # of the environment, beside the flags of the free list: the LMDB has no folder
 _NONE = (1 << 64) - 1  # root of an empty tree
 _DEEPEST = 32  # of LMDB's cursors
 _BLOCK = 2048  # pages checked together
@@ -82,7 +83,8 @@ def check_pages(file: Path, meta: Meta) -> None:
     pages = np.memmap(file, np.uint8, "r", shape=(whole, meta.page))
     expected = min(whole, meta.last + 1)
     try:
-        list(_subtrees(pages[:expected], meta.free, _INTEGER_KEYS))
+        free = meta.free._replace(flags=meta.free.flags & ~_ONE_FILE)
+        list(_subtrees(pages[:expected], free, _INTEGER_KEYS))
         for tree in _subtrees(pages[:expected], meta.main, 0):
             list(_subtrees(pages[:expected], tree, 0))
     except PageDamage:
