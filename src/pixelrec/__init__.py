@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pixelrec.api import resume as resume
     from pixelrec.api import similar as similar
     from pixelrec.api import train as train
+    from pixelrec.api import train_final as train_final
     from pixelrec.batch import Batch as Batch
     from pixelrec.batch import DatasetSpec as DatasetSpec
     from pixelrec.batch import Events as Events
@@ -69,7 +70,7 @@ _HOMES = {
     "pixelrec.api": (
         "assign_codes bench blend cache check_images compare demo evaluate export_features extract_features "
         "fit_codes import_features import_recipe inspect_features load pack_images prepare recommend "
-        "recommend_all report resume similar train"
+        "recommend_all report resume similar train train_final"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",

@@ -89,6 +89,15 @@ def test_the_journal_has_the_cost_of_all_stages(whole: Run) -> None:
     )
 
 
+def test_a_final_run_is_fitted_to_rows_of_every_event(whole: Run, tmp_path: Path) -> None:
+    last = api.train_final(whole, out=tmp_path / "run")
+    table = Run.open(last.folder / "rows")
+    assert table.is_final and rows(table.folder)[-1]["epoch"] == table.about["final"]["epochs"] > 0
+    before, after = (run.folder / "fit" / "best" / "model.safetensors" for run in (whole, last))
+    assert before.read_bytes() != after.read_bytes()
+    assert rows(last.folder)[-1]["epoch"] == last.about["final"]["epochs"]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_interrupted_in_any_stage_it_ends_the_same(
     stage: str, whole: Run, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

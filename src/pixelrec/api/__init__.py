@@ -11,7 +11,7 @@ from pixelrec.api.features import export_features, extract_features, import_feat
 from pixelrec.api.recipes import import_recipe
 from pixelrec.api.recommendations import load, recommend, recommend_all
 from pixelrec.api.similarity import inspect_features, similar
-from pixelrec.api.training import bench, blend, demo, ladder, resume, train
+from pixelrec.api.training import bench, blend, demo, ladder, resume, train, train_final
 
 __all__ = [
     "assign_codes",
@@ -38,4 +38,5 @@ __all__ = [
     "resume",
     "similar",
     "train",
+    "train_final",
 ]

@@ -53,6 +53,7 @@ def evaluate(
         set.
     """
     opened, folder = as_run(run), None if out is None else Path(out)
+    opened.demand_measured()
     from pixelrec.runs.evaluate import evaluate_run
 
     dataset = opened.dataset(folder_of(data))
@@ -104,6 +105,8 @@ def report(
     """
     runs, folder = [run, *beside], None if out is None else Path(out)
     opened, *others = map(as_run, runs)
+    for each in (opened, *others):
+        each.demand_measured()
     from pixelrec.console.terminal import warn
     from pixelrec.runs.report import write_run_report
     from pixelrec.runs.results import is_evaluated

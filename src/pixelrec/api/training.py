@@ -79,25 +79,79 @@ def train(
 
 
 @checked
-def resume(run: Run | Place, *, data: Dataset | Place | None = None, console: Console | None = None) -> Run:
-    """Continue an interrupted run.
+def resume(
+    run: Run | Place,
+    *,
+    data: Dataset | Place | None = None,
+    overrides: Overrides | None = None,
+    console: Console | None = None,
+) -> Run:
+    """Continue an interrupted run, or one that has ended.
 
-    The result is the same as without the interruption.
+    The result is the same as without the interruption. A run that has ended goes on with more epochs: with a
+    constant schedule, the result is that of a run which had them from its start.
 
     Args:
         run: run folder.
         data: data set folder, if it has moved since.
+        overrides: --training.epochs or --training.patience, larger than before.
         console: as in `train`.
 
     Raises:
-        RunError: its state is damaged, or its data set is another one.
+        RunError: its state is damaged, its data set is another one, or another option is given.
         StoppedError: by a signal, as in `train`.
     """
+    from pixelrec.training.config import CHANGEABLE
+
+    if other := [key for key in overrides or {} if key not in CHANGEABLE]:
+        raise RequestError(
+            f"a run goes on with other {' and '.join(CHANGEABLE)} only, not with another {other[0]}; train a "
+            f"new run: pixelrec train RUN/recipe.yaml --data DATA --{other[0]} VALUE"
+        )
     opened = as_run(run)
     from pixelrec.runs.train import resume_run
 
     with shown_on(console) as screen:
-        return resume_run(opened, opened.dataset(folder_of(data)), screen)
+        return resume_run(opened, opened.dataset(folder_of(data)), screen, overrides)
+
+
+@checked
+def train_final(
+    run: Run | Place,
+    *,
+    data: Dataset | Place | None = None,
+    out: Place | None = None,
+    console: Console | None = None,
+) -> Run:
+    """Train the recipe of a finished run on every event.
+
+    For production: the test events are trained on too, for as many epochs as the validation of the run chose,
+    with its learning rates. The new run has no metrics; it recommends and can be published. Ctrl-C and
+    `train --resume` work as for any run.
+
+    Args:
+        run: run folder of a finished training.
+        data: data set folder; by default that of the run. Another one, such as one with newer events, serves
+            too.
+        out: run folder to write, new or empty; runs/<date>-<time>-<recipe> by default.
+        console: as in `train`.
+
+    Raises:
+        RunError: the run has not finished, is final or a blend, or no epoch of it was better than its start.
+        StoppedError: by a signal, as in `train`.
+    """
+    opened, place = as_run(run), None if out is None else Path(out)
+    if place is not None:
+        from pixelrec.runs.place import demand_new
+
+        demand_new(place)
+    from pixelrec.runs.final import Final
+    from pixelrec.runs.train import train_recipe
+
+    final = Final.of(opened)
+    dataset = opened.dataset() if data is None else as_dataset(data)
+    with shown_on(console) as screen:
+        return train_recipe(opened.recipe, dataset, place, screen, final)
 
 
 @checked

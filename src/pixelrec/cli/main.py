@@ -14,7 +14,10 @@ from pixelrec.errors import PixelrecError, RequestError, StoppedError, memory_ex
 from pixelrec.training.interruption import interruptible
 
 GROUPS = {name.split()[0] for name in VERBS} - set(VERBS)  # such as images, of `images pack`
-MODES = {"train": "--resume", "recommend": "--all-users"}  # an option that makes another command of it
+MODES = {
+    "train": ("--resume", "--final"),
+    "recommend": ("--all-users",),
+}  # options that make another command of it
 INTERNAL = 70  # the exit status of what should not have happened, EX_SOFTWARE of sysexits.h
 STATUSES = """\
 Exit status: 0 done, 1 some runs of a bench failed, 2 a mistake or a place that
@@ -117,16 +120,22 @@ def _run_verb(name: str, words: list[str]) -> None:
 
 def _verb(words: list[str]) -> tuple[str, list[str]]:
     """The name of the verb, and the words after it."""
-    single = [part for word in words for part in word.split("=", 1 if word.startswith("--resume=") else 0)]
-    mode = MODES.get(words[0])
-    if mode in single:
-        single.remove(mode)
-        return f"{words[0]} {mode}", single[1:]
+    modes = MODES.get(words[0], ())
+    single = [part for word in words for part in _parted(word, modes)]
+    for mode in modes:
+        if mode in single:
+            single.remove(mode)
+            return f"{words[0]} {mode}", single[1:]
     for length in (2, 1):
         if " ".join(words[:length]) in VERBS:
             return " ".join(words[:length]), words[length:]
     given = " ".join(words[:2]) if words[0] in GROUPS else words[0]
     raise RequestError(f"there is no command {given!r}; {nearest(given, VERBS)}")
+
+
+def _parted(word: str, modes: Sequence[str]) -> list[str]:
+    """A mode and the value behind its `=`; another word as it is."""
+    return word.split("=", 1) if word.partition("=")[0] in modes else [word]
 
 
 def _usage(group: str) -> str:

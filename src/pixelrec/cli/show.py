@@ -159,7 +159,10 @@ def report(found: Path, console: Console, run: Path) -> None:
 
 def run(found: Run, console: Console) -> None:
     _say(console, "", f"run        {found.folder}")
-    _next(console, "evaluate", found.folder)
+    if found.is_final:
+        _next(console, "recommend", found.folder, "--user", "ID")
+    else:
+        _next(console, "evaluate", found.folder)
 
 
 def evaluation(

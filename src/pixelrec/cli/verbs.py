@@ -92,6 +92,7 @@ VERBS: dict[str, Verb] = {
     "import-recipe": Verb(api.import_recipe, show.imported_recipe),
     "train": Verb(api.train, show.run, more=recipes.options),
     "train --resume": Verb(api.resume, show.run),
+    "train --final": Verb(api.train_final, show.run),
     "evaluate": Verb(api.evaluate, show.evaluation),
     "compare": Verb(api.compare, show.comparison, prints=True),
     "bench": Verb(api.bench, show.grid),

@@ -122,6 +122,7 @@ class Cell:
             return
         try:
             run = Run.open(self.folder)
+            run.demand_measured()
             begun = run.recipe
         except PixelrecError as error:
             raise RunError(f"{self.folder} cannot be continued: {error}; {_remedy(self.folder)}") from None

@@ -45,8 +45,9 @@ class Part:
 
     @classmethod
     def trained(cls, run: Run, name: str, dataset: Dataset, on_progress: OnProgress = ignore) -> Self:
-        """Raises `RunError` if it is a blend itself, no epoch has ended, or it is of other data."""
+        """Raises `RunError` if it is a blend itself or final, no epoch has ended, or it is of other data."""
         run.demand_trained()
+        run.demand_measured()
         sha256 = weights_sha256(run.demand_best())
         return cls(name, run.trained_ranker(run.dataset(dataset.folder), on_progress), run, sha256)
 

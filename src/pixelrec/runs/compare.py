@@ -82,6 +82,8 @@ class RunComparison:
         Raises `RequestError` for an unknown split, and `RunError` if the best checkpoint of a run was not
         evaluated on it, they are of different users or items, or both are the same run.
         """
+        first.demand_measured()
+        second.demand_measured()
         folders = (first.folder, second.folder)
         if folders[0].resolve() == folders[1].resolve():
             raise RunError(f"{folders[0]} is compared with itself; give two runs")

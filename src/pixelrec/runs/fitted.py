@@ -12,7 +12,6 @@ from pixelrec.console.numbers import plural
 from pixelrec.console.terminal import say
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import item_counts
-from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RunError
 from pixelrec.files.atomic import recover
 from pixelrec.files.checkpoint import read_weights
@@ -29,7 +28,7 @@ from pixelrec.training.journal import JOURNAL, cost_of, read_journal
 from pixelrec.training.loop import Parts, demand_position
 from pixelrec.training.state import Progress, load_state
 
-ROWS, FIT = "rows", "fit"  # folders in that of the run
+FIT = "fit"  # folder in that of the run
 SETTLE = Words(
     "settling", "epoch", "window", "windows, parts of histories, over the fitted vectors", "validation"
 )
@@ -77,7 +76,7 @@ def fit_items(
     state = load_state(folder / "last")
     vectors = rows if state is None else state.bank
     assert vectors is not None, "the state of a fit holds the rows"
-    counts = item_counts(training_events(dataset), dataset.items)
+    counts = item_counts(run.training_events(dataset), dataset.items)
     teacher = Teacher.of(vectors, counts, config, seed)
     saved.bank = vectors.to(processes.device)  # `last` keeps it
     progress = Progress() if state is None else state.progress

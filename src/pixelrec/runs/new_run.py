@@ -24,7 +24,7 @@ from pixelrec.recipe.registry import foreign_classes
 from pixelrec.runs.about import FORMAT
 from pixelrec.runs.machine import processor
 from pixelrec.runs.place import ITEMS, RECIPE, demand_new
-from pixelrec.runs.run import Run
+from pixelrec.runs.run import FINAL, Run
 
 
 def create_run(
@@ -35,12 +35,13 @@ def create_run(
     reads: str = "",
     described: Mapping[str, Any] | None = None,
     start: Mapping[str, str] | None = None,
+    final: Mapping[str, Any] | None = None,
 ) -> Run:
     """Makes the folder of a new run.
 
     reads: fingerprint of the pictures that its item encoder reads, if any. described: description of the item
     encoder, whose pretrained networks are recorded. start: the run whose weights it starts from, and their
-    hash. Raises `RunError` if the folder is not empty.
+    hash. final: entry of a final run. Raises `RunError` if the folder is not empty.
     """
     written = recipe.dump(named=True)
     found = {
@@ -49,6 +50,7 @@ def create_run(
         "pictures_fingerprint": reads,
         "pretrained": _provenance(described or {}, "items"),
         "warm_start": dict(start or {}),
+        FINAL: dict(final or {}),
     }
     about = about_now(folder, recipe.name, recipe.training.device, dataset)
     demand_new(folder)

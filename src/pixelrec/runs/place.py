@@ -12,6 +12,7 @@ from pixelrec.files.atomic import is_draft
 from pixelrec.files.lock import exclusive
 
 ITEMS, RECIPE, LOCK = "items.parquet", "recipe.yaml", ".lock"
+ROWS = "rows"  # folder of the run of an id table, in that of a fitted item encoder
 
 
 @contextmanager

@@ -27,10 +27,11 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from pixelrec.batch import Histories
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.manifest import is_dataset
-from pixelrec.data.split import training_events
+from pixelrec.data.split import all_events, training_events
 from pixelrec.errors import RecipeError, RunError, command, first_line
 from pixelrec.evaluation.trained_ranker import TrainedRanker
 from pixelrec.features.feature_file import RUN
@@ -43,12 +44,15 @@ from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.runs.about import read_about
 from pixelrec.runs.item_vectors import kept_vectors
 from pixelrec.runs.place import ITEMS
+from pixelrec.training.config import EPOCH
 
 if TYPE_CHECKING:
     from pixelrec.recipe.recipe import Recipe
 
 EVENTS, PICTURES = "users, items or histories", "pictures"
 BLEND = "blend"  # entry of the description of a blend: its weights by part
+FORMER_RECIPE = "former_recipe_sha256"  # entry of the description: a recipe that may still be in place
+FINAL = "final"  # entry of the description of a run that was trained on every event
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,6 +80,28 @@ class Run:
                 f"{self.folder} is a blend of other models and was not trained; give a trained run"
             )
 
+    @property
+    def is_final(self) -> bool:
+        """Whether it was trained on every event, the test events included."""
+        return FINAL in self.about
+
+    def demand_measured(self) -> None:
+        """Raises `RunError` for a final run: its metrics would be of events that it was trained on."""
+        if self.is_final:
+            raise RunError(
+                f"{self.folder} is a final run: it was trained on every event, the test events included, so "
+                f"it has no metrics; give the run that chose its epochs, {self.about[FINAL]['run']}"
+            )
+
+    @property
+    def monitor(self) -> str:
+        """The metric in its journal that picks the best epoch."""
+        return EPOCH if self.is_final else self.recipe.training.monitor
+
+    def training_events(self, dataset: Dataset) -> Histories:
+        """The events of its data set that it was trained on."""
+        return all_events(dataset) if self.is_final else training_events(dataset)
+
     @cached_property
     def recipe(self) -> Recipe:
         """Raises `RunError` if the file is missing or damaged, or names a class that is not installed."""
@@ -89,7 +115,8 @@ class Run:
             foreign = self.about.get("classes")
             mend = f"; it was trained with {foreign}: install the package" if foreign else ""
             raise RunError(f"{path}: the recipe of the run cannot be used: {error}{mend}") from error
-        if sha256(path.read_bytes()).hexdigest() != self.about["recipe_sha256"]:
+        allowed = self.about["recipe_sha256"], self.about.get(FORMER_RECIPE)
+        if sha256(path.read_bytes()).hexdigest() not in allowed:
             raise RunError(
                 f"{path}: has changed since the training began; put the recipe of {self.name} back as it was"
             )
@@ -154,7 +181,7 @@ class Run:
         self.demand_trained()
         best = self.demand_best()
         length = read_description(best)["spec"]["length"]
-        spec = None if dataset is None else dataset.spec(length, training_events(dataset))
+        spec = None if dataset is None else dataset.spec(length, self.training_events(dataset))
         return Recommender.from_pretrained(best, data=spec, vectors=vectors).to(self.device)
 
     @property

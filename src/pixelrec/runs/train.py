@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from pixelrec.console.terminal import say
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.split import training_events
+from pixelrec.data.split import all_events, training_events
 from pixelrec.errors import DataError, RecipeError, StoppedError, memory_explained
 from pixelrec.evaluation.metrics import metrics
 from pixelrec.files.atomic import recover, whole
@@ -24,20 +25,23 @@ from pixelrec.items.stored_vectors import StoredVectors
 from pixelrec.numerics.precision import emulation_line
 from pixelrec.recipe.build import build_batcher, build_loss, build_recommender, rows_recipe
 from pixelrec.recipe.recipe import Recipe
+from pixelrec.recommender import Recommender
 from pixelrec.runs.evaluate import cases_of
-from pixelrec.runs.fitted import FIT, ROWS, SETTLE, fit_items, over_stored_vectors, rows_of, store_vectors
+from pixelrec.runs.final import Final, unvalidated
+from pixelrec.runs.fitted import FIT, SETTLE, fit_items, over_stored_vectors, rows_of, store_vectors
 from pixelrec.runs.new_run import create_run, new_folder
-from pixelrec.runs.place import claimed, training_lock
+from pixelrec.runs.place import ROWS, claimed, training_lock
+from pixelrec.runs.prolong import is_prolonged, prolonged
 from pixelrec.runs.run import Run
 from pixelrec.runs.stage import run_stage
 from pixelrec.runs.validate import validate
 from pixelrec.runs.warm_start import WarmStart, start_from
-from pixelrec.training.config import OptimiserConfig
+from pixelrec.training.config import EPOCH, OptimiserConfig
 from pixelrec.training.epoch_lines import TRAINING
 from pixelrec.training.first_loss import chance, far_from_chance
 from pixelrec.training.fitting import COSINE
 from pixelrec.training.journal import JOURNAL, cost_of, read_journal, rows_until
-from pixelrec.training.loop import Parts, demand_position
+from pixelrec.training.loop import Parts, Validation, demand_position
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
 from pixelrec.training.state import Progress, load_state
@@ -49,56 +53,72 @@ SMALLER = (
 
 
 @memory_explained(f"train with {SMALLER}")
-def train_recipe(recipe: Recipe, dataset: Dataset, out: Path | None, console: Console) -> Run:
-    """Trains a recipe in a new run folder; raises `StoppedError` after a signal: it can be resumed."""
+def train_recipe(
+    recipe: Recipe, dataset: Dataset, out: Path | None, console: Console, final: Final | None = None
+) -> Run:
+    """Trains a recipe in a new run folder; raises `StoppedError` after a signal: it can be resumed.
+
+    final: trains on every event, without validation.
+    """
     processes = Processes.launched(recipe.training.device)
     folder = out or new_folder(recipe)
     with claimed(folder) if processes.leads else nullcontext():  # before networks are loaded and caches made
         start = WarmStart.of(recipe)
-        parts = build_parts(recipe, dataset, processes, start.described if start else None)
+        if start and not final:
+            start.run.demand_measured()  # it knows the test events
+        parts = build_parts(recipe, dataset, processes, start.described if start else None, final)
         _prepare(parts, console, start, dataset)
         items, origin = parts.recommender.items, start.origin if start else None
         run = processes.from_leader(
             lambda: create_run(
-                folder, recipe, dataset, reads=items.reads, described=items.describe(), start=origin
+                folder,
+                recipe,
+                dataset,
+                reads=items.reads,
+                described=items.describe(),
+                start=origin,
+                final=final.entry if final else None,
             )
         )
         return _train(parts, run, Progress(), console, dataset, start)
 
 
 @memory_explained(f"start again with {SMALLER}; training.warm_start takes over what this run has learnt")
-def resume_run(run: Run, dataset: Dataset, console: Console) -> Run:
+def resume_run(run: Run, dataset: Dataset, console: Console, changes: Mapping[str, Any] | None = None) -> Run:
     """Continues a run to the same result as if it had not been interrupted.
 
-    Raises `StoppedError` after another signal, and `RunError` if its state is damaged, or was saved by
-    another number of processes.
+    changes: as in `prolonged`. Raises `StoppedError` after another signal, and `RunError` if its state is
+    damaged, or was saved by another number of processes.
     """
     processes = Processes.launched(run.recipe.training.device)
     with training_lock(run.folder) if processes.leads else nullcontext():
         for name in ("best", "last") if processes.leads else ():
             recover(run.folder / name, None)  # also where nothing is left to train, which would write them
         state = load_state(run.folder / "last")
+        if changes:
+            run = processes.from_leader(lambda: prolonged(run, state, changes, console))
         if state is None:  # it was killed before it saved any
             begun = whole(run.folder / FIT / "last")  # of the fit, if that has
             start = None if begun.exists() else WarmStart.of_run(run)
             described = start.described if start else None
             if begun.exists():
                 described = read_description(begun).get("described")
-            parts = build_parts(run.recipe, dataset, processes, described)
+            parts = build_parts(run.recipe, dataset, processes, described, Final.read(run.about))
             if begun.exists():
                 parts.saved.load_state_dict(read_weights(begun))
             _prepare(parts, console, start, dataset)
             if begun.exists():
                 parts.saved.items.take_work()  # counted already
             return _train(parts, run, Progress(), console, dataset, start)
-        if state.progress.finished:
+        if state.progress.finished and not is_prolonged(run, state):
             if processes.leads:
                 best = state.progress.best_epoch or "the start"
                 console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {best}")
             return run
-        rows_until(run.folder / JOURNAL, state.progress.validated, run.recipe.training.monitor)
+        state.progress.finished = False
+        rows_until(run.folder / JOURNAL, state.progress.validated, run.monitor)
         described = read_description(state.folder).get("described")
-        parts = build_parts(run.recipe, dataset, processes, described)
+        parts = build_parts(run.recipe, dataset, processes, described, Final.read(run.about))
         demand_position(parts, state)
         state.restore(parts.saved, parts.optimiser, processes.index, processes.count)
         _prepare(parts, console, None, dataset)
@@ -144,7 +164,7 @@ def _fit(
         rows = rows_of(start, parts.saved.items.width, dataset)
     fit_items(parts, run, rows, dataset, console, how)
     store_vectors(parts, run.recipe["seed"])
-    monitors = {ROWS: run.recipe.training.monitor, FIT: COSINE}
+    monitors = {ROWS: run.monitor, FIT: COSINE}
     journals = [read_journal(run.folder / name / JOURNAL, monitor) for name, monitor in monitors.items()]
     return cost_of([row for rows in journals for row in rows])
 
@@ -158,7 +178,9 @@ def _rows(parts: Parts, run: Run, dataset: Dataset, console: Console, how: str) 
     try:
         if begun:
             return resume_run(Run.open(folder), dataset, console)
-        return train_recipe(rows_recipe(run.recipe, parts.saved.items.width), dataset, folder, console)
+        final = Final.read(run.about)
+        recipe = rows_recipe(run.recipe, parts.saved.items.width)
+        return train_recipe(recipe, dataset, folder, console, final.of_rows if final else None)
     except StoppedError as stopped:
         raise StoppedError(stopped.signal, how) from None
 
@@ -168,13 +190,15 @@ def build_parts(
     dataset: Dataset,
     processes: Processes,
     described: Mapping[str, Any] | None = None,
+    final: Final | None = None,
 ) -> Parts:
     """Everything that takes part in training, made from the same seed in every process.
 
     described: the saved description of the item encoder; without it, the encoder reads its sources.
+    final: of a training on every event.
     """
     dataset.verify()
-    histories = training_events(dataset)
+    histories = all_events(dataset) if final else training_events(dataset)
     spec = dataset.spec(recipe["length"], histories)
     torch.manual_seed(recipe["seed"])
     saved = build_recommender(recipe, spec, described).to(processes.device)
@@ -194,12 +218,13 @@ def build_parts(
             f"{dataset.folder}: no user has enough events to train {recipe['users']['name']}: a target "
             "needs an event before it that neither validates nor tests; give longer histories"
         )
-    cases, bank = cases_of(dataset, "validation"), batcher.negatives.bank
-    known = metrics(np.ones(1, np.int64))
-    if (monitor := recipe.training.monitor) not in known:
-        raise RecipeError(f"training.monitor is {monitor!r}; expected one of {', '.join(known)}")
+    bank, training = batcher.negatives.bank, recipe.training
+    if final is None:
+        validation = _validation(recipe, dataset, processes, bank)
+    else:
+        validation = partial(unvalidated, processes=processes, bank=bank)
+        training = replace(training, monitor=EPOCH, patience=0)
     config = OptimiserConfig(**recipe["optimiser"])
-    training = recipe.training
     if not any(parameter.requires_grad for parameter in recommender.parameters()):
         training = replace(training, epochs=0)  # a mean of fitted vectors, for example
     optimiser = Optimiser(recommender, config, config.is_lazy(processes.device.type, processes.count))
@@ -212,13 +237,24 @@ def build_parts(
         batcher,
         loss,
         optimiser,
-        lambda trained: validate(trained, cases, processes, bank),
+        validation,
         processes,
         training,
         bank,
         lambda batch, first: far_from_chance(first, chance(loss, batch, spec.items), recommender),
         SETTLE if recipe.fit.passes else TRAINING,
+        stop=final.epochs if final else None,
     )
+
+
+def _validation(
+    recipe: Recipe, dataset: Dataset, processes: Processes, bank: bool
+) -> Callable[[Recommender], Validation]:
+    """The validation after an epoch; raises `RecipeError` if there is no such metric."""
+    cases, known = cases_of(dataset, "validation"), metrics(np.ones(1, np.int64))
+    if (monitor := recipe.training.monitor) not in known:
+        raise RecipeError(f"training.monitor is {monitor!r}; expected one of {', '.join(known)}")
+    return partial(validate, cases=cases, processes=processes, bank=bank)
 
 
 def _prepare(parts: Parts, console: Console, start: WarmStart | None, dataset: Dataset) -> None:

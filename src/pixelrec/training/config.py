@@ -13,6 +13,8 @@ from pixelrec.errors import RecipeError
 from pixelrec.hyperparameters import LearningRate, WeightDecay
 
 Schedule = Literal["constant", "cosine", "linear"]
+CHANGEABLE = ("training.epochs", "training.patience")  # in a run that goes on
+EPOCH = "epoch"  # monitor of a training without validation, whose last epoch is the best
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any, final
 
 from pixelrec.console.numbers import duration, percent, plural
-from pixelrec.training.config import TrainingConfig
+from pixelrec.training.config import EPOCH, TrainingConfig
 
 RECENT = 5  # epochs that the time left is estimated from
 
@@ -31,6 +31,11 @@ TRAINING = Words("training", "epoch", "window", "windows, parts of histories", "
 def announcement(words: Words, config: TrainingConfig, rows: int) -> str:
     """What is going to be trained, and what the lines of epochs show."""
     patience, monitor = config.patience, config.monitor
+    if monitor == EPOCH:
+        return (
+            f"{words.stage:<10} {plural(config.epochs, words.epoch)} of {rows:,} {words.rows}\n"
+            f"           each line: training loss, time, {words.row}s/s; without {words.cases}"
+        )
     stop = f"stops after {plural(patience, words.epoch)} without a better {monitor} on {words.cases}"
     lines = [
         f"{words.stage:<10} up to {plural(config.epochs, words.epoch)} of {rows:,} {words.rows}",
@@ -45,12 +50,13 @@ def epoch_line(
 ) -> str:
     """The last row of the journal, and the time that all `epochs` would take from there."""
     row = rows[-1]
-    line = f"{words.epoch:<5} {row['epoch']:>3}  loss {row['loss']:.4f}  {monitor} {percent(row[monitor])} %"
+    line = f"{words.epoch:<5} {row['epoch']:>3}  loss {row['loss']:.4f}"
+    line += "" if monitor == EPOCH else f"  {monitor} {percent(row[monitor])} %"
     line += f"  {row['seconds']:.1f} s  {row[f'{words.row}s_per_second']:,.0f}/s"
     if left := epochs - row["epoch"]:
         each = fmean(sum(_times(recent)) for recent in rows[-RECENT:] if recent["epoch"])
         line += f"  ≤ {duration(left * each)} left"
-    return f"{line}{'  best' if better else ''}"
+    return f"{line}{'  best' if better and monitor != EPOCH else ''}"
 
 
 def summary(
@@ -61,6 +67,8 @@ def summary(
     encodes: items are expensive to encode, which is a part of validation.
     """
     training, validation = (sum(times) for times in zip(*map(_times, rows), strict=True))
+    if monitor == EPOCH:
+        return f"time       {duration(training)}"
     values = {row["epoch"]: row[monitor] for row in rows}
     value = f": {monitor} {percent(values[best])} % on {words.cases}" if best in values else ""
     of_it = f" ({duration(sum(row.get('encoding_seconds', 0) for row in rows))} of it encoding items)"

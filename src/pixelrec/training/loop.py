@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic, perf_counter, process_time
 from typing import Any, final
@@ -21,7 +21,7 @@ from pixelrec.errors import DivergedError, RunError
 from pixelrec.files.atomic import new_folder
 from pixelrec.numerics.precision import is_bf16
 from pixelrec.recommender import Recommender
-from pixelrec.training.config import Schedule, TrainingConfig
+from pixelrec.training.config import EPOCH, Schedule, TrainingConfig
 from pixelrec.training.epoch_lines import TRAINING, Words, announcement, epoch_line, summary
 from pixelrec.training.interruption import Interruption
 from pixelrec.training.journal import EpochBar, Journal, cost_of
@@ -63,6 +63,12 @@ class Parts:
     first_loss: FirstLoss = lambda *_: None
     words: Words = TRAINING
     probe: int = 0  # epochs after which training ends unless one was better than the start; 0: goes on
+    stop: int | None = None  # epochs after which training ends, before its schedule does
+
+    @property
+    def epochs(self) -> int:
+        """The largest number of epochs."""
+        return self.config.epochs if self.stop is None else min(self.stop, self.config.epochs)
 
 
 @final
@@ -125,7 +131,8 @@ def fit(
     # Several processes validate together: one of them cannot leave.
     skippable = interruption.at_once if parts.processes.count == 1 else nullcontext
     if journal is not None and not progress.finished:
-        say(announcement(parts.words, parts.config, parts.batcher.rows), journal.console)
+        config = replace(parts.config, epochs=parts.epochs)
+        say(announcement(parts.words, config, parts.batcher.rows), journal.console)
     while not progress.finished:
         if not train_epoch(parts, run, journal, progress, watch):
             break
@@ -148,7 +155,7 @@ def train_epoch(parts: Parts, run: Path, journal: Journal | None, progress: Prog
     device, total = parts.processes.device, len(parts.batcher)
     started, cpu_started = perf_counter() - progress.seconds, process_time() - progress.cpu_seconds
     unread: list[tuple[int, Tensor]] = []
-    with EpochBar(journal and journal.console, parts.words, progress, parts.config.epochs, total) as bar:
+    with EpochBar(journal and journal.console, parts.words, progress, parts.epochs, total) as bar:
         for batch in parts.batcher.epoch(progress.epoch, progress.batch):
             batch = batch.to(device, non_blocking=True)
             loss = train_batch(parts, batch, progress.batch)
@@ -256,15 +263,15 @@ def validate_start(
     validation = parts.validate(parts.recommender)
     metrics = validation.metrics
     monitor = parts.config.monitor
-    progress.best, progress.best_epoch = max(metrics[monitor], least), 0
-    progress.finished = parts.config.epochs == 0
+    progress.best, progress.best_epoch = max(0.0 if monitor == EPOCH else metrics[monitor], least), 0
+    progress.finished = parts.epochs == 0
     progress.add(parts.saved.items.take_work())
     cost = cost_of([{"seconds": 0.0, **progress.take_cost()}, spent])
     if journal is not None:
         save_best(parts, run)
         journal.write({"epoch": 0, **cost, **metrics})
     save(parts, run, progress)
-    if journal is not None:
+    if journal is not None and monitor != EPOCH:
         say(f"start      {monitor} {percent(metrics[monitor])} % before the first step", journal.console)
         if validation.warning:
             say(validation.warning, journal.console)
@@ -274,12 +281,13 @@ def end_epoch(
     parts: Parts, run: Path, journal: Journal | None, progress: Progress, validation: Validation
 ) -> None:
     """Writes the journal, and saves: `best` if this epoch is, `last` always."""
-    config, value = parts.config, validation.metrics[parts.config.monitor]
+    monitor, epoch = parts.config.monitor, progress.epoch + 1
+    value = float(epoch) if monitor == EPOCH else validation.metrics[monitor]
     seconds = round(progress.seconds, 3)
     progress.add(parts.saved.items.take_work())
     windows = progress.windows * parts.processes.count
     row = {
-        "epoch": progress.epoch + 1,
+        "epoch": epoch,
         "loss": progress.mean_loss or 0.0,
         "lr_factor": lr_factor_at(parts, parts.optimiser.steps - 1),
         "seconds": seconds,
@@ -291,22 +299,26 @@ def end_epoch(
     }
     better = progress.best is None or value > progress.best
     progress.next_epoch(value, better)
-    out_of_patience = bool(config.patience) and progress.epoch - progress.best_epoch >= config.patience
     dead = 0 < parts.probe <= progress.epoch and progress.best_epoch == 0
-    progress.finished = progress.epoch >= config.epochs or out_of_patience or dead
+    progress.finished = has_ended(parts.epochs, parts.config.patience, progress) or dead
     if journal is not None:
         if better:
             save_best(parts, run)
         journal.write(row)
     save(parts, run, progress)
     if journal is not None:  # what is said may be lost, so it comes last
-        epochs = progress.epoch if progress.finished else config.epochs
-        say(epoch_line(parts.words, journal.rows, config.monitor, epochs, better=better), journal.console)
+        epochs = progress.epoch if progress.finished else parts.epochs
+        say(epoch_line(parts.words, journal.rows, monitor, epochs, better=better), journal.console)
         if validation.warning and (progress.epoch == 1 or progress.finished):
             say(validation.warning, journal.console)
         if progress.finished:
             encodes, best = parts.recommender.items.expensive, progress.best_epoch
-            say(summary(parts.words, journal.rows, config.monitor, best, encodes=encodes), journal.console)
+            say(summary(parts.words, journal.rows, monitor, best, encodes=encodes), journal.console)
+
+
+def has_ended(epochs: int, patience: int, progress: Progress) -> bool:
+    """Whether all epochs are done, or none has been better for too long."""
+    return progress.epoch >= epochs or 0 < patience <= progress.epoch - progress.best_epoch
 
 
 def save_best(parts: Parts, run: Path) -> None:
