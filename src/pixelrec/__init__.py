@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pixelrec.api import compare as compare
     from pixelrec.api import demo as demo
     from pixelrec.api import evaluate as evaluate
+    from pixelrec.api import export_data as export_data
     from pixelrec.api import export_features as export_features
+    from pixelrec.api import export_vectors as export_vectors
     from pixelrec.api import extract_features as extract_features
     from pixelrec.api import fit_codes as fit_codes
     from pixelrec.api import import_features as import_features
@@ -68,9 +70,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pixelrec.api": (
-        "assign_codes bench blend cache check_images compare demo evaluate export_features extract_features "
-        "fit_codes import_features import_recipe inspect_features load pack_images prepare recommend "
-        "recommend_all report resume similar train train_final"
+        "assign_codes bench blend cache check_images compare demo evaluate export_data export_features "
+        "export_vectors extract_features fit_codes import_features import_recipe inspect_features load "
+        "pack_images prepare recommend recommend_all report resume similar train train_final"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",

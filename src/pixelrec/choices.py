@@ -44,6 +44,10 @@ MissingRows: TypeAlias = Literal["error", "mean", "drop"]
 """How items without a feature vector are treated."""
 UnknownIds: TypeAlias = Literal["error", "drop"]
 """How feature vectors of unknown items are treated."""
+ExportFormat: TypeAlias = Literal["recbole", "mmrec"]
+"""A library whose files a data set is written as."""
+Tower: TypeAlias = Literal["items", "users"]
+"""Whose vectors are written."""
 Form: TypeAlias = Literal["table", "csv", "json", "parquet"]
 Overrides: TypeAlias = Mapping[str, Any]
 """Dotted key → value, such as `{"users.layers": 3}`."""

@@ -10,6 +10,7 @@ import resource
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from shlex import join
 from signal import SIGINT
@@ -111,6 +112,12 @@ def demand_address_space(least: int) -> None:
             f"the address space is limited to {limit / 1e9:.1f} GB, and this needs {least / 1e9:.1f} GB; "
             "raise the limit with `ulimit -v`"
         )
+
+
+def demand_library(name: str, *, need: str, extra: str, error: type[PixelrecError] = RequestError) -> None:
+    """Raises `error` where a library is not installed: what needs it, and the extra that brings it."""
+    if find_spec(name) is None:
+        raise error(f"{need} needs {name}, which is not installed; pip install 'pixelrec[{extra}]'")
 
 
 def option(name: str, value: object = True) -> str:

@@ -71,6 +71,17 @@ def test_export_and_import_are_inverse(tmp_path: Path, name: str) -> None:
     again = import_vectors(open_vectors(*files), tmp_path / "g").features
     assert np.array_equal(again.vectors, ROWS)
     assert again.ids.equals(made.ids)
+    with pytest.raises(FeatureError, match="is there already; replace it with --overwrite"):
+        export_vectors(made, tmp_path / name)
+    assert export_vectors(made, tmp_path / name, overwrite=True) == files
+
+
+def test_an_id_with_a_line_break_leaves_no_file(tmp_path: Path) -> None:
+    ids = pl.Series("item_id", ["a\nb", *IDS[1:]])
+    made = import_vectors(GivenVectors(tmp_path, ROWS.shape, ids, ROWS.__getitem__), tmp_path / "f").features
+    with pytest.raises(FeatureError, match="an id has a line break"):
+        export_vectors(made, tmp_path / "out.npy")
+    assert not (tmp_path / "out.npy").exists()
 
 
 def test_maps_of_regions(tmp_path: Path) -> None:

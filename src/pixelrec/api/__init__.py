@@ -7,6 +7,7 @@ can mend is raised as a `PixelrecError` with a message of one line.
 from pixelrec.api.codes import assign_codes, fit_codes
 from pixelrec.api.datasets import cache, check_images, pack_images, prepare
 from pixelrec.api.evaluation import compare, evaluate, report
+from pixelrec.api.exports import export_data, export_vectors
 from pixelrec.api.features import export_features, extract_features, import_features
 from pixelrec.api.recipes import import_recipe
 from pixelrec.api.recommendations import load, recommend, recommend_all
@@ -22,7 +23,9 @@ __all__ = [
     "compare",
     "demo",
     "evaluate",
+    "export_data",
     "export_features",
+    "export_vectors",
     "extract_features",
     "fit_codes",
     "import_features",

@@ -178,20 +178,21 @@ def import_features(
 
 
 @checked
-def export_features(features: FeatureFile | Place, *, out: Place) -> list[Path]:
+def export_features(features: FeatureFile | Place, *, out: Place, overwrite: bool = False) -> list[Path]:
     """Write a feature file as .npy or Parquet.
 
     Args:
         features: folder of a feature file.
         out: NAME.npy, with the ids beside it in NAME.ids.txt, or NAME.parquet with columns item_id and
             vector.
+        overwrite: replace files at OUT.
 
     Returns:
         The files that were written.
     """
     from pixelrec.features.exporting import export_vectors
 
-    return export_vectors(as_features(features), Path(out))
+    return export_vectors(as_features(features), Path(out), overwrite=overwrite)
 
 
 def _place(out: Place | None, data: Dataset | Place | None, name: str) -> Path:

@@ -120,7 +120,7 @@ class Transformer(nn.Module):
         for layer in lower:
             x = layer(x, mask, packing)
         vectors = cast(TransformerLayer, last).at_targets(x, mask, packing, target_mask)
-        return vectors if target_mask is not None else vectors * packing.pick(x.new_ones(len(x), 1), None)
+        return vectors if target_mask is not None else vectors * packing.pick(torch.ones_like(x[:, :1]), None)
 
 
 def normal_linear(module: nn.Module, std: float = 0.02) -> None:

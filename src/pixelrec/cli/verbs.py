@@ -106,5 +106,7 @@ VERBS: dict[str, Verb] = {
         prints=True,
     ),
     "recommend --all-users": Verb(api.recommend_all, show.all_recommendations),
+    "export data": Verb(api.export_data, show.files, address_space=_SMALL),
+    "export vectors": Verb(api.export_vectors, show.files),
     "report": Verb(api.report, show.report),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
 
@@ -15,7 +14,7 @@ from pixelrec.console.terminal import say
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
 from pixelrec.demonstration.world import World, generate_world
-from pixelrec.errors import RequestError
+from pixelrec.errors import demand_library
 from pixelrec.evaluation.comparison import METRIC
 from pixelrec.images.pack import pack
 from pixelrec.recipe.recipe import read_recipe
@@ -104,8 +103,8 @@ def make_dataset(out: Path, seed: int, console: Console) -> tuple[World, Dataset
         RequestError: picture networks are not installed.
         DataError: `out` holds a world already.
     """
-    if find_spec("transformers") is None:  # before a minute is spent on ids
-        raise RequestError("the demo needs picture networks; pip install 'pixelrec[pixels]'")
+    # Before a minute is spent on ids.
+    demand_library("transformers", need="the demo", extra="pixels")
     world = generate_world(out / "world", seed=seed)
     say(f"world      {world.folder}: interactions, item information and covers, drawn by code", console)
     dataset = prepare(world.interactions, out=out / "data", items=world.items)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self, final
 
@@ -19,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from pixelrec.choices import TreatmentName
-from pixelrec.errors import FeatureError, RequestError
+from pixelrec.errors import FeatureError, demand_library
 from pixelrec.features.feature_file import FeatureFile
 from pixelrec.features.treatment import Treatment
 from pixelrec.files.atomic import new_file
@@ -29,12 +28,6 @@ from pixelrec.files.tensors import write_tensors
 VERSION = "1"
 _LINKS = 32  # of an item in the graph (HNSW)
 _BREADTH = 128  # candidates that are kept while the graph is built and searched
-
-
-def demand_faiss() -> None:
-    """Raises `RequestError` where FAISS is not installed."""
-    if find_spec("faiss") is None:
-        raise RequestError("an index needs FAISS: pip install 'pixelrec[faiss]'; or leave out --index")
 
 
 @final
@@ -89,7 +82,7 @@ def stored_index(
     Raises `RequestError` where FAISS is not installed, and `FeatureError` if the file is damaged or of other
     vectors or another treatment.
     """
-    demand_faiss()
+    demand_library("faiss", need="an approximate search (--index)", extra="faiss")
     if path.exists() or path.is_symlink():
         index, quality = _read(path, key)
         on_note(f"index {path}: {quality}, when it was built")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from pixelrec.errors import PixelrecError, RunError
+from pixelrec.errors import PixelrecError, RunError, option
 from pixelrec.files.lock import Lock, flock, holder, is_at
 
 _REMEDY = "make room or choose another place"
@@ -137,6 +137,14 @@ def demand_empty(folder: Path, error: type[PixelrecError], remedy: str) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         state = "is not empty" if folder.is_dir() else "is no folder"
         raise error(f"{folder} {state}; {remedy}")
+
+
+def demand_free(file: Path, overwrite: bool, error: type[PixelrecError]) -> None:
+    """Raises `error` for a file that is there already, unless it is to be replaced."""
+    if file.exists() and not overwrite:
+        raise error(
+            f"{file} is there already; replace it with {option('overwrite')}, or choose another --out"
+        )
 
 
 @contextmanager

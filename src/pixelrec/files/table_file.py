@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pixelrec.files.regular import demand_regular
 
@@ -19,6 +19,20 @@ def write_table(table: DataFrame, path: Path) -> None:
     """Writes a table; an `OSError` if the disk is full."""
     with system_errors():
         table.write_parquet(path)
+
+
+def write_parts(parts: Iterator[DataFrame], path: Path) -> None:
+    """Writes tables of the same columns, at least one, below each other; errors as of `write_table`."""
+    from polars.io.plugins import register_io_source
+
+    first = next(parts)
+
+    def every(*_: Any) -> Iterator[DataFrame]:
+        yield first
+        yield from parts
+
+    with system_errors():
+        register_io_source(every, schema=first.schema).sink_parquet(path)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> DataFrame:

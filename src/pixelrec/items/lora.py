@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from torch import nn
 
-from pixelrec.errors import RecipeError
+from pixelrec.errors import RecipeError, demand_library
 from pixelrec.items.backbones.backbone import AbstractBackbone
 
 
 def add_lora(backbone: AbstractBackbone, rank: int) -> None:
     """Add a trained correction of this rank, initially zero, to every linear layer of the frozen blocks."""
-    if find_spec("peft") is None:
-        raise RecipeError("items.lora needs peft, which is not installed; pip install 'pixelrec[pixels]'")
+    demand_library("peft", need="items.lora", extra="pixels", error=RecipeError)
     from peft import LoraConfig, inject_adapter_in_model
 
     frozen = backbone.blocks[: max(0, backbone.boundary - 1)]

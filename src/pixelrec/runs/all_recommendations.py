@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import polars as pl
 
@@ -13,7 +13,7 @@ from pixelrec.console.progress import OnProgress
 from pixelrec.errors import RequestError
 from pixelrec.files.atomic import new_file
 from pixelrec.files.csv_text import csv_text
-from pixelrec.files.table_file import system_errors
+from pixelrec.files.table_file import write_parts
 from pixelrec.runs.recommendations import Recommendations
 
 
@@ -56,23 +56,10 @@ def write_all(
     out.parent.mkdir(parents=True, exist_ok=True)
     with new_file(out, RequestError) as draft:
         if out.suffix == ".parquet":
-            _write_parquet(frames(), draft)
+            write_parts(frames(), draft)
         else:
             _write_csv(frames(), draft, raw)
     return written
-
-
-def _write_parquet(frames: Iterator[pl.DataFrame], path: Path) -> None:
-    from polars.io.plugins import register_io_source
-
-    first = next(frames)
-
-    def parts(*_: Any) -> Iterator[pl.DataFrame]:
-        yield first
-        yield from frames
-
-    with system_errors():
-        register_io_source(parts, schema=first.schema).sink_parquet(path)
 
 
 def _write_csv(frames: Iterator[pl.DataFrame], path: Path, raw: bool) -> None:

@@ -154,7 +154,7 @@ class RecommendationService:
         """As `recommend` for every user of the data set, some at a time."""
         k = as_whole(k, "k")
         as_flag(seen, "seen")
-        events, candidates = self._user_events(), None
+        events, candidates = self.user_events(), None
         for start in range(0, events.dataset.users, USERS):
             numbers = np.arange(start, min(start + USERS, events.dataset.users)) + 1
             requests = events.requests(numbers, events.dataset.user_ids[numbers - 1].to_list())
@@ -169,7 +169,7 @@ class RecommendationService:
         if bool(ids) == bool(given):
             raise RequestError("give users, or histories of item ids: exactly one of the two")
         if ids:
-            events = self._user_events()
+            events = self.user_events()
             return events.requests(events.dataset.user_numbers(ids), ids)
         if self.ranker.needs_known_user:
             raise RequestError(
@@ -178,7 +178,8 @@ class RecommendationService:
             )
         return given_histories(given, self.items["item_id"], self.run)
 
-    def _user_events(self) -> UserEvents:
+    def user_events(self) -> UserEvents:
+        """Raises `RequestError` where there are none, or the model knows other users."""
         if self.events is None:
             raise RequestError(
                 f"the events of users are in a data set, and that of {self.run.folder} is no longer at "

@@ -60,6 +60,8 @@ class GRU4Rec(AbstractUserModel):
 
     def _read(self, x: Tensor, packing: Packing) -> Tensor:
         """The states (P, state) after every event."""
+        if torch.compiler.is_exporting():  # other programs have no packed sequences
+            return packing.pack(self.units(packing.unpack(x).transpose(0, 1))[0].transpose(0, 1))
         if not len(x):  # no events at all; nn.GRU refuses an empty input
             return x.new_zeros(0, self.units.hidden_size)
         order, sizes = by_step(packing)

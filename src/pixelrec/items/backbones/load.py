@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from typing import Any, Literal, TypeAlias, final
 
 import torch
 
 from pixelrec.console.numbers import with_prefix
-from pixelrec.errors import RecipeError, nearest
+from pixelrec.errors import RecipeError, demand_library, nearest
 from pixelrec.files.memory import memory_limit
 from pixelrec.items.backbones.backbone import AbstractBackbone, Provenance
 from pixelrec.items.backbones.checkpoint import (
@@ -141,10 +140,7 @@ def rebuild_backbone(description: Mapping[str, Any], *, attention: Attention = "
 
 
 def _demand_transformers() -> None:
-    if find_spec("transformers") is None:
-        raise RecipeError(
-            "picture networks need transformers, which is not installed; pip install 'pixelrec[pixels]'"
-        )
+    demand_library("transformers", need="a picture network", extra="pixels", error=RecipeError)
 
 
 def _demand_known(key: str, word: str, known: tuple[str, ...]) -> None:
