@@ -9,7 +9,8 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from errno import ENAMETOOLONG
-from numbers import Integral
+from math import isfinite
+from numbers import Integral, Real
 from os import PathLike, lstat
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -30,8 +31,13 @@ Fit: TypeAlias = Literal["stretch", "crop", "pad"]
 Missing: TypeAlias = Literal["error", "grey", "drop-item"]
 """How items without a usable cover are treated."""
 TimeUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
+Order: TypeAlias = Literal["time", "file"]
+"""What orders the events of a user."""
 Repeats: TypeAlias = Literal["drop", "keep"]
 """How rows of one user, item and time but the first are treated."""
+HeaderLine: TypeAlias = Literal["yes", "no"]
+QuoteMark: TypeAlias = Literal["double", "single", "none"]
+DecimalSign: TypeAlias = Literal["point", "comma"]
 Control: TypeAlias = Literal["none", "shuffled", "random"]
 """What an item encoder reads of each item: its own content, that of another item, or noise."""
 FeatureDtype: TypeAlias = Literal["float32", "float16"]
@@ -76,6 +82,13 @@ def as_whole(value: int, name: str, least: int = 1, most: int = 10**9) -> int:
     if value > most:
         raise RequestError(f"{name} is {shown(value)}; expected a whole number of at most {most:,}")
     return int(value)
+
+
+def as_number(value: float, name: str) -> float:
+    """A number of Python; raises `RequestError` for what is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
+        raise RequestError(f"{name} is {shown(value)}; expected a number")
+    return float(value)
 
 
 def as_path(value: str | PathLike[str], name: str) -> Path:

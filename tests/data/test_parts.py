@@ -217,7 +217,8 @@ def test_large_times_are_exact_and_too_large_ones_refused(tmp_path: Path, kind: 
     dataset = prepare(source, out=tmp_path / "out", time_column="t", time_unit="ns")
     assert (dataset.event_times.tolist(), dataset.held_out().times[1]) == ([second, second], second + 1)
     with pytest.raises(DataError, match=r"x.parquet, row 1: t 1700000000999999999 unix seconds lie outside"):
-        prepare(source, out=tmp_path / "two", time_column="t")
+        prepare(source, out=tmp_path / "two", time_column="t", time_unit="s")
+    assert prepare(source, out=tmp_path / "two", time_column="t").fingerprint == dataset.fingerprint
 
 
 DATES = ["2024-01-05", "2024-01-06 10:00:00", "2024-01-05T10:00:00.5+01:00"]

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pixelrec.data import csv_file, parquet_file
+from pixelrec.data import parquet_file, text_table
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import drop_items, prepare
 from pixelrec.data.sequences import without_repeats
@@ -96,7 +96,8 @@ def test_the_manifest_names_the_sources(tmp_path: Path) -> None:
     source = manifest["sources"][0]
     assert (source["name"], source["bytes"]) == ("shop.csv", len(HAND))
     assert len(source["sha256"]) == 64
-    assert manifest["options"]["time_unit"] == "s"
+    assert manifest["options"]["time_column"] == "timestamp"
+    assert manifest["id_types"] == {"user": "String", "item": "String"}
 
 
 @pytest.mark.parametrize(
@@ -211,13 +212,13 @@ def as_csv(rows: list[tuple[str, str, int]], line_end: str = "\n") -> str:
 def test_equals_a_plain_reimplementation_for_all_block_sizes(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_file, "BLOCK", 64 + 37 * seed)
+    monkeypatch.setattr(text_table, "BLOCK", 64 + 37 * seed)
     rows = random_rows(seed, 150)
     assert arrays(prepared(tmp_path, as_csv(rows))) == plainly(rows)
 
 
 def test_line_ends_inside_quotes_end_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_file, "BLOCK", 16)
+    monkeypatch.setattr(text_table, "BLOCK", 16)
     rows = [(f"two\nlines {n % 3}", f'"{n % 2}"\n\n', n) for n in range(20)]
     assert arrays(prepared(tmp_path, as_csv(rows))) == plainly(rows)
 
@@ -330,7 +331,7 @@ def test_fractions_order_events_and_are_stored_as_whole_seconds(tmp_path: Path) 
 
 
 def test_a_fraction_in_one_block_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_file, "BLOCK", 20)
+    monkeypatch.setattr(text_table, "BLOCK", 20)
     lines = [f"i{n},u,{10 + n % 2 + (0.5 if n == 17 else 0)}" for n in range(30)]
     dataset = prepared(tmp_path, "item_id,user_id,timestamp\n" + "\n".join(lines))
     order = [n for n in range(30) if n % 2 == 0] + [n for n in range(30) if n % 2 and n != 17] + [17]
@@ -361,7 +362,7 @@ DATES = {  # what stands in the file → unix seconds
 
 @pytest.mark.parametrize("block", [30, 2**20])
 def test_dates_in_csv(tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixelrec.data.csv_file.BLOCK", block)
+    monkeypatch.setattr("pixelrec.data.text_table.BLOCK", block)
     lines = [f"i{n},u,{written}" for n, written in enumerate(DATES)]
     dataset = prepared(tmp_path, "\n".join(["item_id,user_id,timestamp", "", *lines, ""]), time_unit="ms")
     seconds = sorted(DATES.values())

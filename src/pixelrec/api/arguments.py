@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args, get_origin
 
 from pixelrec import choices
-from pixelrec.choices import Overrides, as_flag, as_ids, as_list, as_path, as_text, as_whole, as_word, shown
+from pixelrec.choices import (
+    Overrides,
+    as_flag,
+    as_ids,
+    as_list,
+    as_number,
+    as_path,
+    as_text,
+    as_whole,
+    as_word,
+    shown,
+)
 from pixelrec.errors import FeatureError, ImageError, PixelrecError, RequestError
 
 if TYPE_CHECKING:
@@ -206,6 +217,7 @@ _OPENING = (check_run, check_dataset, check_features)  # come last, as they read
 _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "bool": as_flag,
     "int": as_whole,
+    "float": as_number,
     "Seed": partial(as_whole, least=0, most=2**63 - 1),
     "Days": partial(as_whole, least=0),
     "Repetitions": partial(as_whole, most=10_000),

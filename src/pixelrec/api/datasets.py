@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import Days, Place, Threads, as_dataset, as_input, checked
-from pixelrec.choices import Fit, Missing, Repeats, TimeUnit
-from pixelrec.console.progress import shown_on
+from pixelrec.choices import DecimalSign, Fit, HeaderLine, Missing, Order, QuoteMark, Repeats, TimeUnit
+from pixelrec.console.progress import ignore, shown_on
 from pixelrec.errors import DataError, ImageError, RequestError, option
 
 if TYPE_CHECKING:
@@ -37,20 +37,34 @@ def prepare(
     item_column: str = "item_id",
     user_column: str = "user_id",
     time_column: str = "timestamp",
-    time_unit: TimeUnit = "s",
+    time_unit: TimeUnit | None = None,
+    order: Order = "time",
+    separator: str | None = None,
+    header: HeaderLine | None = None,
+    encoding: str | None = None,
+    quote: QuoteMark | None = None,
+    decimal: DecimalSign | None = None,
+    rating_column: str = "rating",
+    min_rating: float | None = None,
+    min_user_events: int = 1,
+    min_item_events: int = 1,
     repeats: Repeats = "drop",
     overwrite: bool = False,
     on_packed: Callable[[PackedCovers], object] | None = None,
+    on_note: Callable[[str], object] | None = None,
     console: Console | None = None,
 ) -> Dataset:
     """Make a data set from interactions and covers.
 
-    If anything is wrong, nothing is written.
+    Tables in text are read as they are: separator, header, encoding, quotes and decimal sign are found by
+    looking at the first lines, and printed if they are not those of plain CSV. If anything is wrong, nothing
+    is written.
 
     Args:
-        interactions: files with a row per event, CSV, CSV.gz or Parquet, or folders of such files.
+        interactions: files with a row per event, tables in text (.csv, .tsv, .dat, .txt, …, perhaps with .gz)
+            or Parquet, or folders of such files.
         out: data set folder to write.
-        items: CSV or Parquet with a row per item: title, tag, description, counters.
+        items: table in text or Parquet with a row per item: title, tag, description, counters.
         items_id_column: column of item ids in ITEMS, if it is not that of --item-column.
         covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders; Parquet
             with pictures; or an LMDB of the published benchmark code.
@@ -59,13 +73,24 @@ def prepare(
             before, at first stretch.
         missing: items without a usable cover: stop with an error, use a grey picture, or drop the items with
             their events.
-        item_column: column of item ids.
+        item_column: column of item ids: its name, or its place, from 1.
         user_column: column of user ids.
         time_column: column of times: numbers or dates.
-        time_unit: unit of times that are numbers, since 1970.
+        time_unit: unit of times that are numbers, since 1970; by default by the size of the first one.
+        order: what orders the events of a user: time, or their place in the file, for logs without times.
+        separator: sign between the columns of a text, such as ; or ::, or tab, space.
+        header: whether the first line has the names of the columns.
+        encoding: of a text: utf-8, utf-16, latin-1, cp1252, …
+        quote: quotes around the fields of a text, within which a separator is a letter.
+        decimal: sign in the numbers of a text.
+        rating_column: column of ratings, for --min-rating.
+        min_rating: leave out events with a lower rating.
+        min_user_events: leave out users with fewer events; repeated with items until all have enough.
+        min_item_events: leave out items with fewer events; repeated with users until all have enough.
         repeats: drop rows that repeat user, item and time of an earlier row, or keep them as events.
         overwrite: replace the data set at OUT, and its pictures if covers are given.
         on_packed: called with a report when the covers are packed.
+        on_note: called with a line about what was found by looking.
         console: for a progress bar; without one, nothing is drawn.
     """
     place, sources = Path(out), [interactions] if isinstance(interactions, str | Path) else list(interactions)
@@ -75,8 +100,10 @@ def prepare(
     from pixelrec.data.manifest import demand_place
 
     demand_place(place, [], overwrite)
+    from pixelrec.data.dialect import DialectOptions
     from pixelrec.data.prepare import prepare as prepare_interactions
 
+    dialect = DialectOptions(separator, header, encoding, quote, decimal)
     packing = None
     if pictures is not None:
         packing = _packing_of_draft(pictures, place, size, fit, missing, on_packed)
@@ -90,8 +117,15 @@ def prepare(
             user_column=user_column,
             time_column=time_column,
             time_unit=time_unit,
+            order=order,
+            rating_column=rating_column,
+            min_rating=min_rating,
+            dialect=dialect,
+            min_user_events=min_user_events,
+            min_item_events=min_item_events,
             repeats=repeats,
             overwrite=overwrite,
+            on_note=on_note or ignore,
             pack_covers=packing,
         )
 

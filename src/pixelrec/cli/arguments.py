@@ -24,7 +24,7 @@ from pixelrec.recipe.unknown import TOP
 SUPPLIED = ("console", "on_packed", "on_note")  # parameters that are no words of the command line
 # Classes that a command line names by a path or a name, so that nothing heavy is imported for their sake.
 NAMED: Mapping[str, type] = {"Run": Path, "Dataset": Path, "FeatureFile": Path, "Recipe": str}
-_VALUES = {Path: "PATH", int: "NUMBER", str: "NAME"}
+_VALUES = {Path: "PATH", int: "NUMBER", float: "NUMBER", str: "NAME"}
 _INDENT = 26
 
 
@@ -35,7 +35,7 @@ class Parameter:
 
     name: str  # in the signature
     flag: str  # such as --time-unit; of a positional one, RUN
-    kind: type  # Path, int, str or bool; Mapping for every --section.word VALUE without an option of its own
+    kind: type  # Path, int, float, str or bool; Mapping for every other --section.word VALUE
     values: tuple[str, ...]  # all that are allowed; empty for any
     many: bool  # a list
     positional: bool
@@ -77,6 +77,8 @@ class Parameter:
             raise RequestError(f"{self.flag} is {word!r}; expected one of {', '.join(self.values)}")
         if self.kind is int and not re.fullmatch(r"[-+]?[0-9]{1,30}", word):
             raise RequestError(f"{self.flag} is {word!r}; expected a whole number")
+        if self.kind is float and not re.fullmatch(r"[-+]?([0-9]{1,30}\.?[0-9]*|\.[0-9]+)", word):
+            raise RequestError(f"{self.flag} is {word!r}; expected a number")
         return self.kind(word)
 
 

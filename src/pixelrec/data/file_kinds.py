@@ -1,15 +1,19 @@
-"""Kinds of files: the two that are read, by name or content, and others that are recognised for messages."""
+"""Kinds of files: those that are read, by name or content, and others that are recognised for messages."""
 
 from __future__ import annotations
 
 import re
+import zlib
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from pixelrec.data.columns import separator_of
 from pixelrec.errors import DataError
 
+Kind: TypeAlias = Literal["csv", "json", "parquet"]
 HEAD = 1024  # bytes that tell what a file is
+_TEXT = re.compile(r"\.(csv|tsv|tab|psv|dat|data|inter)(\.gz)?$")
+_JSON = re.compile(r"\.(jsonl|ndjson|json)(\.gz)?$")
 _PARQUET = re.compile(r"\.(parquet|parq|pq)(\.(gz|gzip|snappy|zstd|lz4|brotli))?$")
 _BEGINNINGS: dict[bytes, str] = {
     b"version https://git-lfs.github.com": "a Git LFS pointer; fetch the file itself with `git lfs pull`",
@@ -29,20 +33,14 @@ _BEGINNINGS: dict[bytes, str] = {
     b"Obj\x01": "an Avro file; convert it to Parquet",
     b"\x89HDF": "an HDF5 file; convert it to Parquet",
     b"\x93NUMPY": "a NumPy array; convert it to CSV or Parquet",
-    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
-    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
     b"<?xml": "an XML file; export the data as CSV",
-    b"{": "JSON; convert it to CSV or Parquet",
-    b"[": "JSON; convert it to CSV or Parquet",
-    b"sep=": "CSV for Excel, whose first line names the separator; remove that line",
-    b"#": "text that begins with a comment; remove the lines above the header",
-    b"%": "text that begins with a comment; remove the lines above the header",
-    b"//": "text that begins with a comment; remove the lines above the header",
+    b"{": "JSON; rename it to .jsonl",
+    b"[": "JSON; rename it to .jsonl",
 }
 _HTML = re.compile(rb"<(!doctype html|html|head|body)", re.IGNORECASE)
 
 
-def kind_of(path: Path) -> Literal["csv", "parquet"] | None:
+def kind_of(path: Path) -> Kind | None:
     """The kind of a file by its name or, where that tells nothing, by its first bytes; None for others.
 
     Raises:
@@ -53,23 +51,33 @@ def kind_of(path: Path) -> Literal["csv", "parquet"] | None:
     return "parquet" if head_of(path).startswith(b"PAR1") else None
 
 
-def kind_of_name(path: Path) -> Literal["csv", "parquet"] | None:
+def kind_of_text(path: Path) -> Kind | None:
+    """The kind of a file whose name tells nothing, such as `ratings.txt`: a table, JSON lines, or neither."""
+    head = head_of(path)
+    if head.startswith(b"\x1f\x8b"):
+        with suppress(zlib.error):  # whoever reads it says that it is damaged
+            head = zlib.decompressobj(31).decompress(head, HEAD)
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return "json"
+    binary = b"\0\0" in head  # UTF-16 has single zeros
+    return None if binary or not head.strip() or recognised(head) else "csv"
+
+
+def kind_of_name(path: Path) -> Kind | None:
     """The kind of a file by its name alone."""
     name = path.name.lower()
-    if name.endswith((".csv", ".csv.gz")):
+    if _TEXT.search(name):
         return "csv"
+    if _JSON.search(name):
+        return "json"
     return "parquet" if _PARQUET.search(name) else None
 
 
 def unknown_kind(path: Path, expected: str) -> DataError:
     """The error about a file that `kind_of` does not know."""
-    head = head_of(path)
-    if kind := recognised(head):
+    if kind := recognised(head_of(path)):
         return DataError(f"{path}: is {kind}")
-    line = head.partition(b"\n")[0].decode("utf-8", "replace")
-    separator = None if "," in line or "\0" in line else separator_of(line)
-    hint = separator and f"its columns seem to be separated by {separator}: save it with commas, as .csv; "
-    return DataError(f"{path}: unknown kind of file {path.suffix!r}; {hint or ''}{expected}")
+    return DataError(f"{path}: unknown kind of file {path.suffix!r}; {expected}")
 
 
 def head_of(path: Path) -> bytes:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.columns import find_columns, written
 from pixelrec.data.csv_file import read_csv_table
-from pixelrec.data.file_kinds import kind_of, unknown_kind
+from pixelrec.data.file_kinds import kind_of, kind_of_text, unknown_kind
+from pixelrec.data.json_file import read_json_table
 from pixelrec.data.parquet_file import damage_named, ids_of
 from pixelrec.errors import DataError
 from pixelrec.files.table_file import read_table
@@ -18,8 +20,8 @@ TEXTS = ("title", "tag", "description")  # never numbers, even where all titles 
 _WHOLE, _DECIMAL = r"^(0|-?[1-9][0-9]{0,17})$", r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
 
 
-def read_information(path: Path, id_column: str) -> pl.DataFrame:
-    """Reads a CSV, CSV.gz or Parquet file: a row per item, `item_id` (String) first.
+def read_information(path: Path, id_column: str, told: OnProgress = ignore) -> pl.DataFrame:
+    """Reads a table in text or Parquet: a row per item, `item_id` (String) first.
 
     The columns `title`, `tag` and `description` become text. Other columns of a CSV file become numbers where
     every value is one; codes with leading zeros or more digits than a number can hold stay text.
@@ -28,7 +30,7 @@ def read_information(path: Path, id_column: str) -> pl.DataFrame:
         DataError: unreadable, no column of ids, an id that is missing or occurs twice.
     """
     demand_file(path)
-    table, id_column = _read(path, id_column)
+    table, id_column = _read(path, id_column, told)
     if id_column != "item_id" and "item_id" in table.columns:
         raise DataError(f"{path}: has a column 'item_id' besides {id_column!r}; rename or remove one of them")
     _refuse_duplicates(path, table[id_column], id_column)
@@ -57,16 +59,18 @@ def described(item_ids: pl.Series, table: pl.DataFrame, path: Path) -> pl.DataFr
     return item_ids.to_frame("item_id").join(table, on="item_id", how="left", maintain_order="left")
 
 
-def _read(path: Path, id_column: str) -> tuple[pl.DataFrame, str]:
+def _read(path: Path, id_column: str, told: OnProgress) -> tuple[pl.DataFrame, str]:
     """The table, with its texts named and typed as such, and its column of ids as it is written there."""
-    kind = kind_of(path)
+    kind = kind_of(path) or kind_of_text(path)
     if kind == "parquet":
         with damage_named(path):
             table = read_table(path)
+    elif kind == "json":
+        table = read_json_table(path)
     elif kind == "csv":
-        table = read_csv_table(path, id_column)
+        table = read_csv_table(path, id_column, told=lambda note: told(f"{path.name}: {note}"))
     else:
-        raise unknown_kind(path, "expected .csv, .csv.gz or .parquet")
+        raise unknown_kind(path, "expected .csv, .tsv, .dat or .jsonl, perhaps with .gz, or .parquet")
     (id_column,) = find_columns(path, table.columns, {"items_id_column": id_column})
     texts = {
         found: name for name in TEXTS if (found := written(name, table.columns)) not in {None, id_column}
@@ -75,7 +79,7 @@ def _read(path: Path, id_column: str) -> tuple[pl.DataFrame, str]:
     typed = [_text_column(path, table[name]) for name in texts] + [
         _typed(each) for each in others if kind == "csv"
     ]
-    return table.with_columns(ids_of(path, table[id_column]), *typed).rename(texts), id_column
+    return table.with_columns(ids_of(path, table[id_column]).cast(pl.String), *typed).rename(texts), id_column
 
 
 def _text_column(path: Path, column: pl.Series) -> pl.Series:

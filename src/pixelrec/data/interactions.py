@@ -1,4 +1,4 @@
-"""Interactions from CSV, CSV.gz or Parquet files.
+"""Interactions from tables in text, JSON lines or Parquet files.
 
 Files are read block by block and ids are replaced by numbers at once, so that memory holds 16 bytes per event
 and the strings of one block.
@@ -6,16 +6,19 @@ and the strings of one block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.columns import Columns
 from pixelrec.data.csv_file import read_csv_blocks
+from pixelrec.data.dialect import BY_LOOKING, DialectOptions
+from pixelrec.data.json_file import read_json_blocks
 from pixelrec.data.parquet_file import read_parquet_blocks
 from pixelrec.data.parts import Part
-from pixelrec.errors import DataError
+from pixelrec.errors import DataError, some_of
 
 
 @dataclass(frozen=True)
@@ -29,26 +32,68 @@ class Interactions:
     events: pl.DataFrame
     user_ids: pl.Series
     item_ids: pl.Series
+    user_type: pl.DataType  # of the ids in the files
+    item_type: pl.DataType
 
 
-def read_interactions(parts: Sequence[Part], columns: Columns) -> Interactions:
+def read_interactions(
+    parts: Sequence[Part],
+    columns: Columns,
+    options: DialectOptions = BY_LOOKING,
+    told: OnProgress = ignore,
+) -> Interactions:
     """Reads all `parts` in turn and numbers users and items by first appearance.
+
+    Args:
+        parts: the files.
+        columns: what is wanted of them.
+        options: what is known of the dialect of texts.
+        told: called with a line about what was found by looking, once for all files that it is true of.
 
     Raises:
         DataError: naming file, line or row and column of the first value that cannot be used.
     """
     users, items = _Vocabulary(), _Vocabulary()
-    blocks = []
+    blocks, notes = [], dict[str, list[str]]()
     for part in parts:
-        for block in (read_csv_blocks if part.kind == "csv" else read_parquet_blocks)(part, columns):
-            numbered = {"user": users.encode(block["user"]), "item": items.encode(block["item"])}
-            blocks.append(block.drop("user", "item").with_columns(**numbered))
+
+        def noted(note: str, name: str = part.name) -> None:
+            notes.setdefault(note, []).append(name)
+
+        for block in _blocks(part, columns, options, noted):
+            given = _rated(block, columns)
+            numbered = {"user": users.encode(given["user"]), "item": items.encode(given["item"])}
+            blocks.append(given.drop("user", "item").with_columns(**numbered))
+    for note, names in notes.items():
+        told(f"{some_of(names)}: {note}")
     if not blocks:
         raise DataError(f"{parts[0].path}: no interactions: there is a header, but not a single row below it")
     events = pl.concat(blocks, how="diagonal")
+    if columns.order == "file":
+        events = events.with_columns(seconds=pl.int_range(pl.len(), dtype=pl.Int64))
+    if not events.height:
+        raise DataError(
+            f"{some_of(str(each.path) for each in parts)}: no rating is {columns.min_rating} or more"
+        )
     if "fraction" in events.columns:
         events = events.with_columns(pl.col("fraction").fill_null(0.0))
-    return Interactions(events, users.ids, items.ids)
+    return Interactions(events, users.ids, items.ids, users.type, items.type)
+
+
+def _blocks(
+    part: Part, columns: Columns, options: DialectOptions, told: OnProgress
+) -> Iterator[pl.DataFrame]:
+    if part.kind == "csv":
+        return read_csv_blocks(part, columns, options, told)
+    if part.kind == "json":
+        return read_json_blocks(part, columns, told)
+    return read_parquet_blocks(part, columns, told)
+
+
+def _rated(block: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    if columns.min_rating is None:
+        return block
+    return block.filter(pl.col("rating") >= columns.min_rating).drop("rating")
 
 
 class _Vocabulary:
@@ -56,9 +101,22 @@ class _Vocabulary:
 
     def __init__(self) -> None:
         self.ids = pl.Series("id", [], dtype=pl.String)
+        self._types: dict[pl.DataType, None] = {}
+
+    @property
+    def type(self) -> pl.DataType:
+        """Of the ids in the files: an integer that holds all, or else text."""
+        if not all(each.is_integer() for each in self._types):
+            return pl.String()
+        together = pl.concat(
+            [pl.Series([], dtype=each).to_frame("x") for each in self._types], how="vertical_relaxed"
+        )
+        return together["x"].dtype if together["x"].dtype.is_integer() else pl.String()
 
     def encode(self, ids: pl.Series) -> pl.Series:
-        """The Int32 number of each id; ids not seen before are appended."""
+        """The Int32 number of each id, text or integer; ids not seen before are appended."""
+        self._types.setdefault(ids.dtype)
+        ids = ids.cast(pl.String)
         numbers, known = _numbers_of(self.ids, ids), len(self.ids)
         if numbers.null_count() == 0:
             return numbers

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
 from pixelrec.choices import TimeUnit
+from pixelrec.console.progress import OnProgress
 from pixelrec.data.columns import Columns
+from pixelrec.data.csv_file import told_unit
 from pixelrec.data.file_kinds import head_of, recognised
 from pixelrec.data.parts import Part
 from pixelrec.data.timestamps import is_date, seconds_and_fraction, seconds_of_text, wrong_time
@@ -19,8 +21,8 @@ ROWS = 4_000_000  # rows decoded at a time
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 
-def read_parquet_blocks(part: Part, columns: Columns) -> Iterator[pl.DataFrame]:
-    """Frames with `user` and `item` (String), `seconds` and perhaps `fraction`.
+def read_parquet_blocks(part: Part, columns: Columns, told: OnProgress) -> Iterator[pl.DataFrame]:
+    """Frames with `user` and `item` (String or integers), `seconds`, perhaps `fraction` and `rating`.
 
     The first row decides whether times that are text are numbers or dates.
 
@@ -28,21 +30,45 @@ def read_parquet_blocks(part: Part, columns: Columns) -> Iterator[pl.DataFrame]:
         DataError: the file is damaged, lacks a column, or a value cannot be used; rows count from 1.
     """
     path = part.path
-    unit: TimeUnit | None = columns.time_unit
     with damage_named(path):
         table = pl.scan_parquet(path, glob=False, hive_partitioning=False)
         names, added = part.find(table.collect_schema().names(), columns)
         rows = table.select(pl.len()).collect().item()
-    ids, time = {"item": names[0], "user": names[1]}, names[2]
+    unit = columns.time_unit
     for start in range(0, rows, ROWS):
         with damage_named(path):
-            block = table.select(name for name in names if name is not None).slice(start, ROWS).collect()
-        found = [ids_of(path, block[name], start).alias(key) for key, name in ids.items() if name is not None]
-        if time is not None:
-            if start == 0 and _begins_with_date(block[time]):
-                unit = None
-            found += _seconds(path, block[time], unit, start).get_columns()
-        yield pl.DataFrame(found).with_columns(**added)
+            block = table.select(names.values()).slice(start, ROWS).collect()
+        given = {key: block[name] for key, name in names.items()}
+        if start == 0 and "time" in given:
+            unit = _unit(given["time"], columns, told)
+        yield _values(path, given, unit, start).with_columns(**added)
+
+
+def _values(path: Path, given: Mapping[str, pl.Series], unit: TimeUnit | None, start: int) -> pl.DataFrame:
+    found = [ids_of(path, given[key], start).alias(key) for key in ("item", "user") if key in given]
+    if "time" in given:
+        found += _seconds(path, given["time"], unit, start).get_columns()
+    if "rating" in given:
+        found.append(_ratings(path, given["rating"], start))
+    return pl.DataFrame(found)
+
+
+def _ratings(path: Path, column: pl.Series, start: int) -> pl.Series:
+    if not (column.dtype.is_numeric() or column.dtype in _TEXT):
+        raise DataError(f"{path}: column {column.name!r} holds {column.dtype}, expected numbers; cast it")
+    numbers = column.cast(pl.String).cast(pl.Float64, strict=False) if column.dtype in _TEXT else column
+    wrong = ~numbers.cast(pl.Float64).is_finite().fill_null(False)
+    _refuse(path, column, start, wrong, "is not a number; mend it or remove the row")
+    return numbers.cast(pl.Float64).rename("rating")
+
+
+def _unit(times: pl.Series, columns: Columns, told: OnProgress) -> TimeUnit | None:
+    """The unit of times, by the first; none where it is a date as text."""
+    if _begins_with_date(times):
+        return None
+    if times.dtype.is_temporal() or not len(times) or times[0] is None:
+        return columns.time_unit or "s"
+    return columns.time_unit or told_unit(str(times[0]), told)
 
 
 def _begins_with_date(times: pl.Series) -> bool:
@@ -64,7 +90,7 @@ def damage_named(path: Path) -> Iterator[None]:
 
 
 def ids_of(path: Path, column: pl.Series, start: int = 0) -> pl.Series:
-    """The ids in a column as text.
+    """The ids in a column, as text or integers.
 
     Raises:
         DataError: one is empty, or the column is of another type; `start` rows stand before them in the file.
@@ -73,8 +99,9 @@ def ids_of(path: Path, column: pl.Series, start: int = 0) -> pl.Series:
         raise DataError(
             f"{path}: column {column.name!r} holds {column.dtype}, expected text or integers; cast it"
         )
-    ids = column.cast(pl.String)
-    _refuse(path, column, start, ids.is_null() | (ids == ""), "is empty; fill it in or remove the row")
+    ids = column if column.dtype.is_integer() else column.cast(pl.String)
+    wrong = ids.is_null() if column.dtype.is_integer() else ids.is_null() | (ids == "")
+    _refuse(path, column, start, wrong, "is empty; fill it in or remove the row")
     return ids
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, final
+from typing import final
 from urllib.parse import unquote
 
 import polars as pl
 
 from pixelrec.data.columns import Columns, find_columns
-from pixelrec.data.file_kinds import kind_of, kind_of_name, unknown_kind
-from pixelrec.data.timestamps import is_date, seconds_of_text, wrong_time
+from pixelrec.data.file_kinds import Kind, kind_of, kind_of_name, kind_of_text, unknown_kind
+from pixelrec.data.timestamps import is_date, number_of, seconds_of_text, unit_of, wrong_time
 from pixelrec.errors import DataError
 
-_EXPECTED = "expected .csv, .csv.gz, .parquet or a folder of such files"
+_EXPECTED = (
+    "expected .csv, .tsv, .dat, .inter or .jsonl, perhaps with .gz, .parquet, or a folder of such files"
+)
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -25,36 +27,55 @@ class Part:
     """A file, and the columns that its folders add, such as `day` of `day=2024-01-05/`."""
 
     path: Path
-    kind: Literal["csv", "parquet"]
+    kind: Kind
     name: str  # its path in the folder that was given
     folders: Mapping[str, str] = field(default_factory=dict)  # column → value
 
-    def find(self, present: Sequence[str], columns: Columns) -> tuple[list[str | None], dict[str, pl.Expr]]:
-        """The columns of item, user and time that the file has, None where its folders have it, and those.
+    def find(
+        self, present: Sequence[str], columns: Columns, first: Sequence[str] = (), how: str = ""
+    ) -> tuple[dict[str, str], dict[str, pl.Expr]]:
+        """Key → column of those that the file has, and key → value of those that its folders have.
+
+        The keys are `item`, `user`, perhaps `time` (of values: `seconds`, perhaps `fraction`) and `rating`.
 
         Args:
             present: columns of the file, which precede those of folders.
+            columns: what is wanted.
+            first: the first row of a file without names of columns.
+            how: what was found about the file, for messages.
 
         Raises:
-            DataError: a column is missing, or the name of a folder is no id or time.
+            DataError: a column is missing, or the name of a folder is no id, time or rating.
         """
         added = [name for name in self.folders if name not in present]
-        names = find_columns(self.path, [*present, *added], columns.roles)
-        item, user, time = (self.folders.get(name) if name in added else None for name in names)
-        for name, value in zip(names, (item, user, time), strict=True):
-            if value in {"", _NULL}:
+        try:
+            names = find_columns(self.path, [*present, *added], columns.roles, first)
+        except DataError as error:
+            raise DataError(f"{error}; the file was read {how}") if how else error from None
+        found = {role.removesuffix("_column"): name for role, name in zip(columns.roles, names, strict=True)}
+        constants: dict[str, pl.Expr] = {}
+        for key in [key for key, name in found.items() if name in added]:
+            constants |= self._constants(key, found.pop(key), columns)
+        return found, constants
+
+    def _constants(self, key: str, name: str, columns: Columns) -> dict[str, pl.Expr]:
+        value = self.folders[name]
+        if value in {"", _NULL}:
+            raise DataError(
+                f"{self.path}: {name} is empty in the name of its folder; name it, or move the part"
+            )
+        if key == "time":
+            return self._times(name, value, columns)
+        if key == "rating":
+            if (rating := number_of(value)) is None:
                 raise DataError(
-                    f"{self.path}: {name} is empty in the name of its folder; name it, or move the part"
+                    f"{self.path}: {name} {value!r} in the name of its folder is no number; mend it"
                 )
-        constants = {
-            key: pl.lit(value) for key, value in (("item", item), ("user", user)) if value is not None
-        }
-        if time is not None:
-            constants |= self._times(names[2], time, columns)
-        return [None if name in added else name for name in names], constants
+            return {key: pl.lit(rating)}
+        return {key: pl.lit(value)}
 
     def _times(self, name: str, value: str, columns: Columns) -> dict[str, pl.Expr]:
-        unit = None if is_date(value) else columns.time_unit
+        unit = None if is_date(value) else columns.time_unit or unit_of(value)
         if wrong := wrong_time(name, value, unit):
             raise DataError(f"{self.path}: in the name of its folder, {wrong}")
         found = seconds_of_text(pl.Series([value]), unit)
@@ -86,13 +107,18 @@ def _parts(source: Path, apart: Path | None) -> list[Part]:
         return found
     if not source.is_file():
         raise DataError(f"{source}: {_absence(source)}; give a CSV file, a Parquet file or a folder of them")
-    return [_part(source, source.name, {})]
+    kind = kind_of(source) or kind_of_text(source)
+    if kind is None:
+        raise unknown_kind(source, _EXPECTED)
+    return [Part(source, kind, source.name, {})]
 
 
-def _part(path: Path, name: str, folders: Mapping[str, str], hint: str = "") -> Part:
+def _part(path: Path, name: str, folders: Mapping[str, str]) -> Part:
+    """A file in a folder, where a text of any name, such as a README, is no part."""
     kind = kind_of(path)
     if kind is None:
-        raise unknown_kind(path, f"{_EXPECTED}{hint}")
+        hint = "rename or convert it, or move it elsewhere"
+        raise unknown_kind(path, f"{_EXPECTED}; {hint}")
     return Part(path, kind, name, folders)
 
 
@@ -118,7 +144,7 @@ def _walk(
                 raise DataError(f"{entry}: a folder without parts; remove it, or put its parts there")
             yield from below
         elif entry.is_file():
-            yield _part(entry, str(entry.relative_to(root)), folders, "; convert it, or move it elsewhere")
+            yield _part(entry, str(entry.relative_to(root)), folders)
         else:
             raise DataError(f"{entry}: {_absence(entry)}; remove it from the folder, or mend it")
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event
@@ -16,9 +16,12 @@ from typing import Any, get_args
 import numpy as np
 import polars as pl
 
-from pixelrec.choices import Repeats, TimeUnit
+from pixelrec.choices import Order, Repeats, TimeUnit
+from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.columns import Columns
+from pixelrec.data.core import core_of, new_numbers
 from pixelrec.data.dataset import COVERS, Dataset
+from pixelrec.data.dialect import BY_LOOKING, DialectOptions
 from pixelrec.data.information import demand_file, described, read_information
 from pixelrec.data.interactions import Interactions, read_interactions
 from pixelrec.data.manifest import ENTRIES, FORMAT, VERSION, demand_place
@@ -32,7 +35,13 @@ from pixelrec.files.digests import array_digest, file_digest, ids_digest
 from pixelrec.files.table_file import write_table
 from pixelrec.images.covers import list_path
 
-_PROVENANCE = ("options", "exact_repeats", "sources")  # of a manifest: how the events came about
+_PROVENANCE = (
+    "options",
+    "exact_repeats",
+    "notes",
+    "id_types",
+    "sources",
+)  # of a manifest: how the events came about
 _BLOCK = 2**20  # bytes hashed at a time
 
 
@@ -45,9 +54,16 @@ def prepare(
     item_column: str = "item_id",
     user_column: str = "user_id",
     time_column: str = "timestamp",
-    time_unit: TimeUnit = "s",
+    time_unit: TimeUnit | None = None,
+    order: Order = "time",
+    rating_column: str = "rating",
+    min_rating: float | None = None,
+    dialect: DialectOptions = BY_LOOKING,
     repeats: Repeats = "drop",
+    min_user_events: int = 1,
+    min_item_events: int = 1,
     overwrite: bool = False,
+    on_note: OnProgress = ignore,
     pack_covers: Callable[[Dataset], object] | None = None,
 ) -> Dataset:
     """Writes the data set `out` and opens it.
@@ -56,24 +72,32 @@ def prepare(
     in the file; the last of every user with at least three is held out.
 
     Args:
-        interactions: a CSV, CSV.gz or Parquet file, a folder of them at any depth, which are read by name, or
+        interactions: a table in text or Parquet, a folder of them at any depth, which are read by name, or
             several files and folders, which are read in turn.
         out: the data set's folder.
-        items: item information, CSV or Parquet.
+        items: item information, in text or Parquet.
         items_id_column: column of item ids there; `item_column` by default.
         item_column, user_column: columns of ids, text or integers.
         time_column: column of times: numbers, datetimes, or ISO 8601 dates as text, UTC unless they
             say otherwise. Stored as whole unix seconds, rounded down; finer times order the events first.
-        time_unit: unit of the numbers in `time_column`.
+        time_unit: unit of the numbers in `time_column`; by default by the size of the first one of a file.
+        order: of the events of a user: by time, or as they stand in the files; then there is no column of
+            times, and rows count in their place.
+        rating_column: column of ratings, for `min_rating`.
+        min_rating: events with a lower rating are left out; by default there is no column of ratings.
+        dialect: what is known of tables in text; the rest is found by looking.
         repeats: drop or keep rows of a user, item and time that an earlier row has too.
+        min_user_events, min_item_events: users and items with fewer events are left out, again and again
+            until there are none.
         overwrite: replace `out` where it is a data set; files in it that are not the data set's own stay.
+        on_note: called with a line about what was found by looking.
         pack_covers: makes the picture store of the data set while that is a draft; if it raises, nothing is
             written. An existing store is replaced, too.
 
     Raises:
         DataError: the first fault, by file and line or row. Nothing is left behind.
     """
-    columns = Columns(item_column, user_column, time_column, time_unit)
+    columns = Columns(item_column, user_column, time_column, time_unit, order, rating_column, min_rating)
     if repeats not in get_args(Repeats):
         raise DataError(f"repeats is {repeats!r}; expected one of {', '.join(get_args(Repeats))}")
     sources = [interactions] if isinstance(interactions, Path | str) else interactions
@@ -88,17 +112,32 @@ def prepare(
     with new_folder(out, DataError, ours=ours) as folder:
         demand_place(out, inputs, overwrite)
         with _fingerprints(inputs) as prints:
+            notes: list[str] = []
             known = None
             if described_by is not None:
-                known = read_information(described_by, items_id_column or item_column)
-            read = read_interactions(parts, columns)
-            sequences, exact_repeats = _sequences(read, repeats, some_of(map(str, sources)))
+                known = read_information(described_by, items_id_column or item_column, notes.append)
+            read = read_interactions(parts, columns, dialect, notes.append)
+            for note in notes:
+                on_note(note)
+            events, exact_repeats = without_repeats(in_order(read.events), repeats)
+            read, left_out = _core(replace(read, events=events), min_user_events, min_item_events)
+            sequences = hold_out(read.events, len(read.user_ids))
+            dropped = exact_repeats if repeats == "drop" else 0
+            _check_evaluated(sequences, f"{some_of(map(str, sources))}{_without(dropped, left_out)}")
             information = read.item_ids.to_frame("item_id")
             if known is not None and described_by is not None:
                 information = described(read.item_ids, known, described_by)
             provenance = {
-                "options": {**asdict(columns), "repeats": repeats},
+                "options": {
+                    **asdict(columns),
+                    "dialect": asdict(dialect),
+                    "repeats": repeats,
+                    "min_user_events": min_user_events,
+                    "min_item_events": min_item_events,
+                },
                 "exact_repeats": exact_repeats,
+                "notes": notes,
+                "id_types": {"user": str(read.user_type), "item": str(read.item_type)},
                 "sources": [each.result() for each in prints],
             }
             _write(folder, sequences, read.user_ids, information, provenance)
@@ -136,13 +175,24 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
     return Dataset.open(place)
 
 
-def _sequences(read: Interactions, repeats: Repeats, source: str) -> tuple[Sequences, int]:
-    """The events split and in order, and the number of repeated rows; a `DataError` if nobody has enough."""
-    events, exact_repeats = without_repeats(in_order(read.events), repeats)
-    sequences = hold_out(events, len(read.user_ids))
-    dropped = f", without {exact_repeats:,} repeated rows" if repeats == "drop" and exact_repeats else ""
-    _check_evaluated(sequences, f"{source}{dropped}")
-    return sequences, exact_repeats
+def _core(read: Interactions, of_user: int, of_item: int) -> tuple[Interactions, int]:
+    """Without users and items of few events, and the number of events left out."""
+    if of_user <= 1 and of_item <= 1:
+        return read, 0
+    core = core_of(read.events, len(read.user_ids), len(read.item_ids), of_user=of_user, of_item=of_item)
+    users, items = (
+        ids.filter(pl.Series(kept[1:]))
+        for ids, kept in ((read.user_ids, core.users), (read.item_ids, core.items))
+    )
+    return replace(
+        read, events=core.events, user_ids=users, item_ids=items
+    ), read.events.height - core.events.height
+
+
+def _without(repeats: int, left_out: int) -> str:
+    texts = [f"{repeats:,} repeated rows"] if repeats else []
+    texts += [f"{left_out:,} events of users or items with too few"] if left_out else []
+    return f", without {' and '.join(texts)}" if texts else ""
 
 
 def _write(
@@ -190,16 +240,11 @@ def _kept(dataset: Dataset, items: np.ndarray) -> tuple[pl.DataFrame, np.ndarray
     kept = items[events.items]
     users = np.bincount(owners[kept], minlength=dataset.users + 1) > 0
     frame = {
-        "user": _new_numbers(users)[owners[kept]],
-        "item": _new_numbers(items)[events.items[kept]],
+        "user": new_numbers(users)[owners[kept]],
+        "item": new_numbers(items)[events.items[kept]],
         "seconds": events.times[kept],
     }
     return pl.DataFrame(frame), users[1:]
-
-
-def _new_numbers(kept: np.ndarray) -> np.ndarray:
-    """int32: the new number of each old one that is kept; number 0 stays 0."""
-    return np.cumsum(kept, dtype=np.int32) - np.int32(kept[0])
 
 
 def _address_space(files: Iterable[Path]) -> int:

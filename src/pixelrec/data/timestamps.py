@@ -43,6 +43,23 @@ def out_of_range(value: object, unit: TimeUnit) -> str:
     return f"{value} {expected(unit)} lie outside the years 1 to 9999; {hint}"
 
 
+def number_of(text: str) -> float | None:
+    """A finite number, with a decimal point; None for any other text."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    return number if math.isfinite(number := float(text)) else None
+
+
+def unit_of(time: str | float) -> TimeUnit:
+    """The coarsest unit in which a number lies within the years 1 to 9999; seconds for what is no number."""
+    try:
+        number = float(time)
+    except ValueError:
+        return "s"
+    units: tuple[TimeUnit, ...] = ("s", "ms", "us", "ns")
+    return next((unit for unit in units if FIRST <= number // PER_SECOND[unit] <= LAST), "s")
+
+
 def is_date(text: str) -> bool:
     """Whether `seconds_of_dates` can read it."""
     found = re.fullmatch(_DATE, text)
@@ -83,7 +100,7 @@ def wrong_time(name: str, value: str, unit: TimeUnit | None) -> str | None:
     if is_date(value):
         told = f"expected {expected(unit)}, as in the first row"
         return f"{name} {value!r} is not a number but a date, and the two do not mix; {told}"
-    if not _NUMBER.fullmatch(value) or not math.isfinite(float(value)):
+    if number_of(value) is None:
         return f"{name} {shown!r} is not a number; expected {expected(unit)}, or {A_DATE}"
     if not FIRST <= float(value) // PER_SECOND[unit] <= LAST:
         return f"{name} {out_of_range(shown, unit)}"
