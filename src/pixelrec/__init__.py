@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pixelrec.api import evaluate as evaluate
     from pixelrec.api import export_data as export_data
     from pixelrec.api import export_features as export_features
+    from pixelrec.api import export_onnx as export_onnx
     from pixelrec.api import export_vectors as export_vectors
     from pixelrec.api import extract_features as extract_features
     from pixelrec.api import fit_codes as fit_codes
@@ -71,8 +72,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "pixelrec.api": (
         "assign_codes bench blend cache check_images compare demo evaluate export_data export_features "
-        "export_vectors extract_features fit_codes import_features import_recipe inspect_features load "
-        "pack_images prepare recommend recommend_all report resume similar train train_final"
+        "export_onnx export_vectors extract_features fit_codes import_features import_recipe "
+        "inspect_features load pack_images prepare recommend recommend_all report resume similar train "
+        "train_final"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",

@@ -7,7 +7,7 @@ can mend is raised as a `PixelrecError` with a message of one line.
 from pixelrec.api.codes import assign_codes, fit_codes
 from pixelrec.api.datasets import cache, check_images, pack_images, prepare
 from pixelrec.api.evaluation import compare, evaluate, report
-from pixelrec.api.exports import export_data, export_vectors
+from pixelrec.api.exports import export_data, export_onnx, export_vectors
 from pixelrec.api.features import export_features, extract_features, import_features
 from pixelrec.api.recipes import import_recipe
 from pixelrec.api.recommendations import load, recommend, recommend_all
@@ -25,6 +25,7 @@ __all__ = [
     "evaluate",
     "export_data",
     "export_features",
+    "export_onnx",
     "export_vectors",
     "extract_features",
     "fit_codes",

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pixelrec.data.dataset import Dataset
-    from pixelrec.evaluation.trained_ranker import TrainedRanker
     from pixelrec.features.feature_file import FeatureFile
     from pixelrec.runs.recommend import RecommendationService
     from pixelrec.runs.run import Run
@@ -86,18 +85,46 @@ def export_vectors(
     from pixelrec.files.atomic import demand_free
 
     demand_free(place, overwrite, RequestError)
-    service, trained = _trained(run, data, console)
+    service = _service(run, data, console)
     from pixelrec.runs.vectors import export_vectors as write
 
-    write(service, trained, of, place)
+    write(service, of, place)
     return [place]
 
 
-def _trained(
+@checked
+def export_onnx(
+    run: Run | Place,
+    *,
+    out: Place,
+    data: Dataset | Place | None = None,
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> list[Path]:
+    """Write the towers of items and users as ONNX, for serving without PyTorch.
+
+    Both are compared with the run before the folder appears.
+
+    Args:
+        run: run folder.
+        out: folder to write: user.onnx, item.onnx for pictures or features, items.npy and serving.json.
+        data: data set folder of the training, where it is not at its place any more; needed only where
+            vectors of items come from pictures and are not cached.
+        overwrite: replace files in OUT of the same names.
+        console: for progress; without one, nothing is printed.
+
+    Returns:
+        The files that were written.
+    """
+    service = _service(run, data, console)
+    from pixelrec.runs.onnx_towers import export_onnx as write
+
+    return write(service, Path(out), overwrite=overwrite)
+
+
+def _service(
     run: Run | Place, data: Dataset | Place | None, console: Console | None
-) -> tuple[RecommendationService, TrainedRanker]:
+) -> RecommendationService:
     opened = as_run(run)
     opened.demand_trained()
-    service = load(opened, data=data, console=console)
-    assert service.trained is not None, "a trained run is served by its recommender"
-    return service, service.trained
+    return load(opened, data=data, console=console)

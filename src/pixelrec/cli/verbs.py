@@ -108,5 +108,6 @@ VERBS: dict[str, Verb] = {
     "recommend --all-users": Verb(api.recommend_all, show.all_recommendations),
     "export data": Verb(api.export_data, show.files, address_space=_SMALL),
     "export vectors": Verb(api.export_vectors, show.files),
+    "export onnx": Verb(api.export_onnx, show.files),
     "report": Verb(api.report, show.report),
 }

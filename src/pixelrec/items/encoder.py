@@ -76,6 +76,15 @@ class AbstractItemEncoder(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} takes {form} and does not encode {len(pictures)}")
 
     @property
+    def feature_width(self) -> int | None:
+        """W of the rows that `from_features` takes; none if items do not come from rows of features alone."""
+        return None
+
+    def from_features(self, features: Tensor) -> Tensor:
+        """Vectors (n, D) of new items from their rows (n, W), made as those of the feature file."""
+        raise NotImplementedError(f"{type(self).__name__} does not encode {len(features)} rows of features")
+
+    @property
     def rows_at_once(self) -> int:
         """Items of the catalogue that are loaded and encoded together."""
         return 8192

@@ -84,7 +84,7 @@ class FeatureEncoder(AbstractItemEncoder):
         init: ProjectionInit = "small",
     ) -> None:
         super().__init__()
-        self.spec, self.missing = spec, missing
+        self.spec, self.missing, self.control = spec, missing, control
         self.config = TreatmentConfig(scale, pca, whiten, shrinkage, smoothing, unit)
         self.source = FeatureSource(spec, described, file, "vectors", missing, ("mean", "zero"), control)
         inner = self.source.width
@@ -166,6 +166,21 @@ class FeatureEncoder(AbstractItemEncoder):
         vectors = self.project(items.payload["features"].to(self.mean.dtype))
         table = vectors.new_zeros(len(items.ids), self.width)
         return table.index_copy(0, items.payload["rows"], vectors)
+
+    @property
+    def feature_width(self) -> int | None:
+        return len(self.mean) if self.control == "none" else None
+
+    def from_features(self, features: Tensor) -> Tensor:
+        """As `Treatment.apply`, in PyTorch, and the projection."""
+        treated = (features - self.mean) * self.spread
+        if self.config.rotates:
+            treated = treated @ self.matrix
+        if self.config.unit:
+            length = treated.norm(dim=1, keepdim=True)
+            treated = treated / torch.where(length > 0, length, 1)
+        vectors: Tensor = self.project(treated)
+        return vectors
 
     def describe(self) -> dict[str, Any]:
         return self.source.described

@@ -351,7 +351,8 @@ class PixelEncoder(AbstractItemEncoder):
     def unseen(self, pictures: Tensor) -> Tensor:
         """Vectors (n, D) of pictures uint8 n, S, S, 3, of the form `picture_form`."""
         found = []
-        for some in pictures.split(self.chunk):
+        # An exported network takes any number of pictures at once.
+        for some in [pictures] if torch.compiler.is_exporting() else pictures.split(self.chunk):
             with self._autocast():  # without a feed: there may be no data set
                 states = lower_states(self.backbone, self.constant, some)
                 found.append(self.project(self.backbone.upper(states, self.constant)).to(self._dtype))

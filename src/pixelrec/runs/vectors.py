@@ -18,16 +18,19 @@ from pixelrec.files.table_file import write_parts
 from pixelrec.runs.recommend import RecommendationService
 
 
-def demand_dot_products(trained: TrainedRanker) -> None:
-    """Raises `RequestError` for a model whose scores are no dot products of two vectors."""
+def demand_dot_products(service: RecommendationService) -> TrainedRanker:
+    """The ranker of a trained run; a `RequestError` if its scores are no dot products of two vectors."""
+    trained = service.trained
+    assert trained is not None, "only a blend has none"
     if trained.recommender.users.looks_at_candidates:
         raise RequestError(
             f"{trained.recommender.recipe['users']['name']} looks at the events of a user together with each "
             "candidate, so no vector stands for the user; export a model such as sasrec-id"
         )
+    return trained
 
 
-def export_vectors(service: RecommendationService, trained: TrainedRanker, tower: Tower, out: Path) -> int:
+def export_vectors(service: RecommendationService, tower: Tower, out: Path) -> int:
     """Writes Parquet: `item_id` or `user_id`, and `vector`, float32 of fixed length.
 
     Returns:
@@ -36,8 +39,7 @@ def export_vectors(service: RecommendationService, trained: TrainedRanker, tower
     Raises:
         RequestError: the model compares no vectors, there are no users, or the file cannot be written.
     """
-    demand_dot_products(trained)
-    written = 0
+    trained, written = demand_dot_products(service), 0
 
     def counted() -> Iterator[pl.DataFrame]:
         nonlocal written
