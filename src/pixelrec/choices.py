@@ -31,6 +31,10 @@ Fit: TypeAlias = Literal["stretch", "crop", "pad"]
 Missing: TypeAlias = Literal["error", "grey", "drop-item"]
 """How items without a usable cover are treated."""
 TimeUnit: TypeAlias = Literal["s", "ms", "us", "ns"]
+FolderFormat: TypeAlias = Literal["pixelrec", "recbole", "mmrec", "movielens", "amazon", "microlens"]
+"""Folders of other programs and of published data sets."""
+SplitRule: TypeAlias = Literal["given", "leave-one-out"]
+"""Which events are held out: those that the files say, or the last two of each user."""
 Order: TypeAlias = Literal["time", "file"]
 """What orders the events of a user."""
 Repeats: TypeAlias = Literal["drop", "keep"]

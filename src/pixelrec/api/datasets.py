@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import Days, Place, Threads, as_dataset, as_input, checked
-from pixelrec.choices import DecimalSign, Fit, HeaderLine, Missing, Order, QuoteMark, Repeats, TimeUnit
+from pixelrec.choices import (
+    DecimalSign,
+    Fit,
+    FolderFormat,
+    HeaderLine,
+    Missing,
+    Order,
+    QuoteMark,
+    Repeats,
+    SplitRule,
+    TimeUnit,
+)
 from pixelrec.console.progress import ignore, shown_on
 from pixelrec.errors import DataError, ImageError, RequestError, option
 
@@ -16,6 +27,7 @@ if TYPE_CHECKING:
 
     from pixelrec.data.covers import PackedCovers
     from pixelrec.data.dataset import Dataset
+    from pixelrec.data.formats.given import GivenFolder
     from pixelrec.images.doctor import CheckReport
     from pixelrec.items.cache.entries import Entry
 
@@ -49,6 +61,8 @@ def prepare(
     min_user_events: int = 1,
     min_item_events: int = 1,
     repeats: Repeats = "drop",
+    format: FolderFormat | None = None,
+    split: SplitRule | None = None,
     overwrite: bool = False,
     on_packed: Callable[[PackedCovers], object] | None = None,
     on_note: Callable[[str], object] | None = None,
@@ -88,6 +102,9 @@ def prepare(
         min_user_events: leave out users with fewer events; repeated with items until all have enough.
         min_item_events: leave out items with fewer events; repeated with users until all have enough.
         repeats: drop rows that repeat user, item and time of an earlier row, or keep them as events.
+        format: what the folder INTERACTIONS is; by default it is found by looking, and printed.
+        split: hold out the events that the files say, or the last two of each user; by default those that the
+            files say, if they do.
         overwrite: replace the data set at OUT, and its pictures if covers are given.
         on_packed: called with a report when the covers are packed.
         on_note: called with a line about what was found by looking.
@@ -104,6 +121,17 @@ def prepare(
     from pixelrec.data.prepare import prepare as prepare_interactions
 
     dialect = DialectOptions(separator, header, encoding, quote, decimal)
+    columns = {
+        "item_column": item_column,
+        "user_column": user_column,
+        "time_column": time_column,
+        "rating_column": rating_column,
+    }
+    given = _given(tables, format, looking=items is None, split=split)
+    if given is not None:
+        columns = given.instead_of(columns)
+        described_by, items_id_column = described_by or given.items, items_id_column or given.items_id_column
+        pictures = pictures or given.covers
     packing = None
     if pictures is not None:
         packing = _packing_of_draft(pictures, place, size, fit, missing, on_packed)
@@ -113,21 +141,37 @@ def prepare(
             out=place,
             items=described_by,
             items_id_column=items_id_column,
-            item_column=item_column,
-            user_column=user_column,
-            time_column=time_column,
+            **columns,
             time_unit=time_unit,
             order=order,
-            rating_column=rating_column,
             min_rating=min_rating,
             dialect=dialect,
             min_user_events=min_user_events,
             min_item_events=min_item_events,
             repeats=repeats,
+            given=given,
+            split=split or ("given" if given and given.split_column else "leave-one-out"),
             overwrite=overwrite,
             on_note=on_note or ignore,
             pack_covers=packing,
         )
+
+
+def _given(
+    tables: Sequence[Path], format: FolderFormat | None, *, looking: bool, split: SplitRule | None
+) -> GivenFolder | None:
+    """What the only one of `tables`, a folder, is; raises `RequestError` for options of another one."""
+    folder = tables[0] if len(tables) == 1 and tables[0].is_dir() else None
+    if format is not None and folder is None:
+        raise RequestError(f"{option('format', format)} is of one folder; leave it out with files")
+    given = None
+    if folder is not None and (looking or format is not None):
+        from pixelrec.data.formats.recognise import recognise
+
+        given = recognise(folder, format)
+    if split == "given" and (given is None or given.split_column is None):
+        raise RequestError("split is 'given', but the files say none; leave it out, or name the --format")
+    return given
 
 
 @checked

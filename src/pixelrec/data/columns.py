@@ -40,6 +40,7 @@ class Columns:
     order: Order = "time"  # "file": there is no column of times
     rating_column: str = "rating"
     min_rating: float | None = None  # events with less are left out; none: there is no column of ratings
+    split_column: str | None = None  # 0 training, 1 validation, 2 test; none: there is no such column
 
     def __post_init__(self) -> None:
         names = self.roles.values()
@@ -55,6 +56,7 @@ class Columns:
         """Option → name of the column, of those that are read: item and user, perhaps time and rating."""
         read = ["item_column", "user_column", *(["time_column"] if self.order == "time" else [])]
         read += [] if self.min_rating is None else ["rating_column"]
+        read += [] if self.split_column is None else ["split_column"]
         return {name: getattr(self, name) for name in read}
 
     def is_name(self, field: str) -> bool:
@@ -118,7 +120,7 @@ def _absence(present: Sequence[str], missing: Mapping[str, str]) -> str:
     names = " and ".join(map(repr, missing.values()))
     shown = ", ".join(repr(name) for name in present[:_SHOWN]) + (", …" if len(present) > _SHOWN else "")
     found = f"no column{'s' if len(missing) > 1 else ''} {names}; the columns are {shown[:500]}"
-    guesses = {option: _guess(option, present) for option in missing}
+    guesses = {option: named_as(option, present) for option in missing}
     which = "perhaps" if all(guesses.values()) else "if they are there under other names,"
     return f"{found}; {which} {_options(guesses, 'NAME')}"
 
@@ -143,7 +145,7 @@ def _options(values: Mapping[str, str | None], unknown: str) -> str:
     return f"{' '.join(flags)} ({', '.join(words)} in Python)"
 
 
-def _guess(option: str, present: Sequence[str]) -> str | None:
+def named_as(option: str, present: Sequence[str]) -> str | None:
     """A column whose name other data sets use for this; RecBole adds a type, as in `item_id:token`."""
     plain = {_plain(_untyped(name)): name for name in reversed(present)}
     return next((plain[known] for known in _NAMES[option].split() if known in plain), None)

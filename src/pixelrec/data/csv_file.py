@@ -20,7 +20,7 @@ from pixelrec.data.text_table import LINE, Block, TextTable, opened_table
 from pixelrec.data.timestamps import is_date, seconds_and_fraction, seconds_of_dates, unit_of
 from pixelrec.errors import DataError, first_line, option
 
-BLOCK_COLUMNS = ("seconds", "fraction", "rating", "item", "user")  # of the frames that are read
+BLOCK_COLUMNS = ("seconds", "fraction", "rating", "split", "item", "user")  # of the frames that are read
 _BLANK_LINES = re.compile(rb"\n(?:\r?\n)+")
 
 
@@ -47,7 +47,7 @@ def read_csv_blocks(
             table.header, columns, () if table.dialect.header else table.first, how and f"as a table {how}"
         )
         places = {key: table.header.index(name) for key, name in names.items()}
-        ids = {key: places[key] for key in ("item", "user") if key in places}
+        ids = {key: places[key] for key in ("item", "user", "split") if key in places}
         layout = None
         for block in table.blocks:
             if layout is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -20,8 +21,12 @@ TEXTS = ("title", "tag", "description")  # never numbers, even where all titles 
 _WHOLE, _DECIMAL = r"^(0|-?[1-9][0-9]{0,17})$", r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
 
 
-def read_information(path: Path, id_column: str, told: OnProgress = ignore) -> pl.DataFrame:
+def read_information(
+    path: Path, id_column: str, told: OnProgress = ignore, names: Mapping[str, str] | None = None
+) -> pl.DataFrame:
     """Reads a table in text or Parquet: a row per item, `item_id` (String) first.
+
+    names: the columns that are taken, and how they are called then; by default all as they are.
 
     The columns `title`, `tag` and `description` become text. Other columns of a CSV file become numbers where
     every value is one; codes with leading zeros or more digits than a number can hold stay text.
@@ -30,7 +35,7 @@ def read_information(path: Path, id_column: str, told: OnProgress = ignore) -> p
         DataError: unreadable, no column of ids, an id that is missing or occurs twice.
     """
     demand_file(path)
-    table, id_column = _read(path, id_column, told)
+    table, id_column = _read(path, id_column, told, names)
     if id_column != "item_id" and "item_id" in table.columns:
         raise DataError(f"{path}: has a column 'item_id' besides {id_column!r}; rename or remove one of them")
     _refuse_duplicates(path, table[id_column], id_column)
@@ -59,7 +64,9 @@ def described(item_ids: pl.Series, table: pl.DataFrame, path: Path) -> pl.DataFr
     return item_ids.to_frame("item_id").join(table, on="item_id", how="left", maintain_order="left")
 
 
-def _read(path: Path, id_column: str, told: OnProgress) -> tuple[pl.DataFrame, str]:
+def _read(
+    path: Path, id_column: str, told: OnProgress, names: Mapping[str, str] | None
+) -> tuple[pl.DataFrame, str]:
     """The table, with its texts named and typed as such, and its column of ids as it is written there."""
     kind = kind_of(path) or kind_of_text(path)
     if kind == "parquet":
@@ -72,6 +79,11 @@ def _read(path: Path, id_column: str, told: OnProgress) -> tuple[pl.DataFrame, s
     else:
         raise unknown_kind(path, "expected .csv, .tsv, .dat or .jsonl, perhaps with .gz, or .parquet")
     (id_column,) = find_columns(path, table.columns, {"items_id_column": id_column})
+    if names is not None:
+        taken = {column: name for column, name in names.items() if column in table.columns}
+        table = table.select(
+            id_column, *(pl.col(each).alias(taken[each]) for each in taken if each != id_column)
+        )
     texts = {
         found: name for name in TEXTS if (found := written(name, table.columns)) not in {None, id_column}
     }

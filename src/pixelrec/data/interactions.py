@@ -25,8 +25,9 @@ from pixelrec.errors import DataError, some_of
 class Interactions:
     """Events in the order of the file, and the two vocabularies.
 
-    `events` has the columns `user` and `item` (Int32, from 1, by first appearance), `seconds` (Int64) and,
-    where times are finer than seconds, `fraction` (Float64, in [0, 1)).
+    `events` has the columns `user` and `item` (Int32, from 1, by first appearance), `seconds` (Int64), where
+    times are finer than seconds `fraction` (Float64, in [0, 1)), and where the files say it `split` (Int8:
+    0 training, 1 validation, 2 test).
     """
 
     events: pl.DataFrame
@@ -61,7 +62,7 @@ def read_interactions(
             notes.setdefault(note, []).append(name)
 
         for block in _blocks(part, columns, options, noted):
-            given = _rated(block, columns)
+            given = _split(part, _rated(block, columns))
             numbered = {"user": users.encode(given["user"]), "item": items.encode(given["item"])}
             blocks.append(given.drop("user", "item").with_columns(**numbered))
     for note, names in notes.items():
@@ -94,6 +95,18 @@ def _rated(block: pl.DataFrame, columns: Columns) -> pl.DataFrame:
     if columns.min_rating is None:
         return block
     return block.filter(pl.col("rating") >= columns.min_rating).drop("rating")
+
+
+def _split(part: Part, block: pl.DataFrame) -> pl.DataFrame:
+    if "split" not in block.columns:
+        return block
+    labels = block["split"].cast(pl.String)
+    if odd := labels.filter(~labels.is_in(["0", "1", "2"])).to_list():
+        raise DataError(
+            f"{part.path}: the split of an event is {odd[0]!r}; expected 0 (training), 1 (validation) or "
+            "2 (test)"
+        )
+    return block.with_columns(split=labels.cast(pl.Int8))
 
 
 class _Vocabulary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import Self, final
 from urllib.parse import unquote
 
 import polars as pl
@@ -30,6 +30,14 @@ class Part:
     kind: Kind
     name: str  # its path in the folder that was given
     folders: Mapping[str, str] = field(default_factory=dict)  # column → value
+
+    @classmethod
+    def of(cls, path: Path, name: str, folders: Mapping[str, str]) -> Self:
+        """A file whose kind is found by its name or content; a `DataError` for any other."""
+        kind = kind_of(path) or kind_of_text(path)
+        if kind is None:
+            raise unknown_kind(path, _EXPECTED)
+        return cls(path, kind, name, folders)
 
     def find(
         self, present: Sequence[str], columns: Columns, first: Sequence[str] = (), how: str = ""
@@ -107,10 +115,7 @@ def _parts(source: Path, apart: Path | None) -> list[Part]:
         return found
     if not source.is_file():
         raise DataError(f"{source}: {_absence(source)}; give a CSV file, a Parquet file or a folder of them")
-    kind = kind_of(source) or kind_of_text(source)
-    if kind is None:
-        raise unknown_kind(source, _EXPECTED)
-    return [Part(source, kind, source.name, {})]
+    return [Part.of(source, source.name, {})]
 
 
 def _part(path: Path, name: str, folders: Mapping[str, str]) -> Part:

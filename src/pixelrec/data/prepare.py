@@ -16,20 +16,22 @@ from typing import Any, get_args
 import numpy as np
 import polars as pl
 
-from pixelrec.choices import Order, Repeats, TimeUnit
+from pixelrec.choices import Order, Repeats, SplitRule, TimeUnit
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.columns import Columns
 from pixelrec.data.core import core_of, new_numbers
 from pixelrec.data.dataset import COVERS, Dataset
 from pixelrec.data.dialect import BY_LOOKING, DialectOptions
+from pixelrec.data.formats.given import GivenFolder
 from pixelrec.data.information import demand_file, described, read_information
 from pixelrec.data.interactions import Interactions, read_interactions
 from pixelrec.data.manifest import ENTRIES, FORMAT, VERSION, demand_place
 from pixelrec.data.parts import parts_of
-from pixelrec.data.sequences import SHORTEST, Sequences, hold_out, in_order, without_repeats
+from pixelrec.data.sequences import SHORTEST, Sequences, evaluated_by, hold_out, in_order, without_repeats
 from pixelrec.data.split import all_events
 from pixelrec.data.statistics import save_picture
 from pixelrec.errors import DataError, demand_address_space, some_of
+from pixelrec.features.importing import import_vectors
 from pixelrec.files.atomic import new_folder
 from pixelrec.files.digests import array_digest, file_digest, ids_digest
 from pixelrec.files.table_file import write_table
@@ -62,6 +64,8 @@ def prepare(
     repeats: Repeats = "drop",
     min_user_events: int = 1,
     min_item_events: int = 1,
+    given: GivenFolder | None = None,
+    split: SplitRule = "leave-one-out",
     overwrite: bool = False,
     on_note: OnProgress = ignore,
     pack_covers: Callable[[Dataset], object] | None = None,
@@ -89,6 +93,8 @@ def prepare(
         repeats: drop or keep rows of a user, item and time that an earlier row has too.
         min_user_events, min_item_events: users and items with fewer events are left out, again and again
             until there are none.
+        given: what `interactions`, a folder of another program, was recognised as.
+        split: the events that are held out: those that the files say, or the last of each user.
         overwrite: replace `out` where it is a data set; files in it that are not the data set's own stay.
         on_note: called with a line about what was found by looking.
         pack_covers: makes the picture store of the data set while that is a draft; if it raises, nothing is
@@ -97,14 +103,17 @@ def prepare(
     Raises:
         DataError: the first fault, by file and line or row. Nothing is left behind.
     """
-    columns = Columns(item_column, user_column, time_column, time_unit, order, rating_column, min_rating)
+    split_column = None if given is None or split != "given" else given.split_column
+    columns = Columns(
+        item_column, user_column, time_column, time_unit, order, rating_column, min_rating, split_column
+    )
     if repeats not in get_args(Repeats):
         raise DataError(f"repeats is {repeats!r}; expected one of {', '.join(get_args(Repeats))}")
     sources = [interactions] if isinstance(interactions, Path | str) else interactions
     out, described_by = Path(out), None if items is None else Path(items)
     if described_by is not None:
         demand_file(described_by)
-    parts = parts_of([Path(each) for each in sources], apart=described_by)
+    parts = given.parts if given else parts_of([Path(each) for each in sources], apart=described_by)
     inputs = {part.path: part.name for part in parts}
     inputs |= {} if described_by is None else {described_by: described_by.name}
     demand_address_space(_address_space(inputs))
@@ -115,13 +124,19 @@ def prepare(
             notes: list[str] = []
             known = None
             if described_by is not None:
-                known = read_information(described_by, items_id_column or item_column, notes.append)
+                taken = given.items_columns if given and described_by == given.items else None
+                known = read_information(described_by, items_id_column or item_column, notes.append, taken)
             read = read_interactions(parts, columns, dialect, notes.append)
+            if given is not None:
+                on_note(given.told(split))
+                read = given.named(read)
             for note in notes:
                 on_note(note)
             events, exact_repeats = without_repeats(in_order(read.events), repeats)
             read, left_out = _core(replace(read, events=events), min_user_events, min_item_events)
-            sequences = hold_out(read.events, len(read.user_ids))
+            users = len(read.user_ids)
+            chosen = evaluated_by(read.events, users) if "split" in read.events.columns else None
+            sequences = hold_out(read.events, users, chosen)
             dropped = exact_repeats if repeats == "drop" else 0
             _check_evaluated(sequences, f"{some_of(map(str, sources))}{_without(dropped, left_out)}")
             information = read.item_ids.to_frame("item_id")
@@ -132,6 +147,7 @@ def prepare(
                     **asdict(columns),
                     "dialect": asdict(dialect),
                     "repeats": repeats,
+                    "split": split,
                     "min_user_events": min_user_events,
                     "min_item_events": min_item_events,
                 },
@@ -141,6 +157,10 @@ def prepare(
                 "sources": [each.result() for each in prints],
             }
             _write(folder, sequences, read.user_ids, information, provenance)
+        for name, vectors in given.vectors().items() if given else ():
+            import_vectors(
+                vectors, folder / "features" / name, items=read.item_ids, unknown="drop", overwrite=True
+            )
         if pack_covers is not None:
             pack_covers(Dataset.open(folder))
         demand_place(out, inputs, overwrite)  # somebody may have made a data set there meanwhile
@@ -162,7 +182,7 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
     kept_items = np.ones(dataset.items + 1, bool)
     kept_items[dataset.item_numbers(item_ids)] = False
     events, kept_users = _kept(dataset, kept_items)
-    sequences = hold_out(events, int(kept_users.sum()))
+    sequences = hold_out(events, int(kept_users.sum()), _still_evaluated(dataset, kept_items, kept_users))
     _check_evaluated(sequences, f"without {int((~kept_items).sum()):,} items that are dropped")
     dropped = dataset.manifest.get("dropped_items", 0) + int((~kept_items).sum())
     provenance = {key: dataset.manifest[key] for key in _PROVENANCE if key in dataset.manifest}
@@ -173,6 +193,15 @@ def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | N
         information = dataset.information.filter(pl.Series(kept_items[1:]))
         _write(folder, sequences, user_ids, information, {**provenance, "dropped_items": dropped})
     return Dataset.open(place)
+
+
+def _still_evaluated(dataset: Dataset, items: np.ndarray, users: np.ndarray) -> np.ndarray | None:
+    """bool[kept users + 1]: whose given validation and test events are kept; None without a given split."""
+    if dataset.manifest["options"].get("split") != "given":
+        return None
+    last = dataset.event_items[dataset.offsets[1:] - 1]
+    kept = dataset.evaluated & items[last] & items[dataset.held_out().items]
+    return np.append(False, kept[1:][users])
 
 
 def _core(read: Interactions, of_user: int, of_item: int) -> tuple[Interactions, int]:

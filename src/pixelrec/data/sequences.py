@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from pixelrec.choices import Repeats
+from pixelrec.errors import DataError, option
 
 SHORTEST = 3  # events of an evaluated user: one to train on, one to validate, one to test
 
@@ -25,8 +26,11 @@ class Sequences:
 
 
 def in_order(events: pl.DataFrame) -> pl.DataFrame:
-    """`events` by user, then time, then place in the file: stable sorts, the least significant key first."""
-    for key in ("fraction", "seconds", "user"):
+    """`events` by user, perhaps `split`, then time, then place in the file.
+
+    Stable sorts, the least significant key first.
+    """
+    for key in ("fraction", "seconds", "split", "user"):
         if key in events.columns:
             events = events.sort(key, maintain_order=True)
     return events
@@ -53,15 +57,18 @@ def without_repeats(events: pl.DataFrame, repeats: Repeats) -> tuple[pl.DataFram
     return events, len(again)
 
 
-def hold_out(events: pl.DataFrame, users: int) -> Sequences:
+def hold_out(events: pl.DataFrame, users: int, chosen: np.ndarray | None = None) -> Sequences:
     """Separates the last event of every user with at least three from the others.
 
     Args:
         events: `user`, `item` and `seconds`, in order.
         users: n; numbers without events are allowed and are not evaluated.
+        chosen: bool[n + 1]: the users who may be evaluated; by default all.
     """
     counts = np.bincount(events["user"].to_numpy(), minlength=users + 1)
     evaluated = counts >= SHORTEST
+    if chosen is not None:
+        evaluated &= chosen
     last = np.cumsum(counts)[evaluated] - 1
     items, times = events["item"].to_numpy(), events["seconds"].to_numpy()
     held_items, held_times = np.zeros(users + 1, np.int32), np.zeros(users + 1, np.int64)
@@ -70,3 +77,24 @@ def hold_out(events: pl.DataFrame, users: int) -> Sequences:
     kept[last] = False
     offsets = np.concatenate([[0], np.cumsum(counts - evaluated)])
     return Sequences(offsets, items[kept], times[kept], evaluated, held_items, held_times)
+
+
+def evaluated_by(events: pl.DataFrame, users: int) -> np.ndarray:
+    """bool[users + 1]: those with a validation and a test event, by the `split` of the events: 0, 1 or 2.
+
+    Raises:
+        DataError: a user has others than one of each after at least one training event, or none of both.
+    """
+    owners, split = events["user"].to_numpy(), events["split"].to_numpy()
+    counts = np.stack([np.bincount(owners[split == part], minlength=users + 1) for part in range(3)])
+    evaluated = (counts[1] == 1) & (counts[2] == 1) & (counts[0] > 0)
+    odd = ~evaluated & (counts[1:].sum(0) > 0)
+    if odd.any():
+        train, valid, test = counts[:, np.argmax(odd)].tolist()
+        raise DataError(
+            f"the given split cannot be kept: {int(odd.sum()):,} of {users:,} users have other than one "
+            "validation and one test event after training events, the first of them "
+            f"{valid} and {test} after {train}; hold out the last two events of each user instead, with "
+            f"{option('split', 'leave-one-out')}"
+        )
+    return evaluated

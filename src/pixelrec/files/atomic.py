@@ -252,8 +252,14 @@ def _retire(old: Path, out: Path, ours: frozenset[str] | None) -> None:
     """Moves the entries of the old folder that were not replaced to the new one, and removes the rest."""
     if ours is not None:
         for entry in sorted(old.iterdir()):
-            if entry.name not in ours and not os.path.lexists(out / entry.name):
+            if entry.name in ours:
+                continue
+            if not os.path.lexists(out / entry.name):
                 entry.rename(out / entry.name)
+            elif entry.is_dir():  # the new folder has some of its own, such as features
+                for inner in sorted(entry.iterdir()):
+                    if not os.path.lexists(out / entry.name / inner.name):
+                        inner.rename(out / entry.name / inner.name)
     shutil.rmtree(old)
 
 
