@@ -20,8 +20,12 @@ def lengths(users: int, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(longer[group], up_to[group], endpoint=True)
 
 
-def items(events: int, rng: np.random.Generator) -> np.ndarray:
-    """The item, 0 … ITEMS − 1, of each of `events`; popularity has nothing to do with the number."""
+def items(events: int, rng: np.random.Generator, among: int = ITEMS) -> np.ndarray:
+    """The item, 0 … among − 1, of each of `events`; popularity has nothing to do with the number.
+
+    among: items; popularity falls over them as over all.
+    """
     ranks, counts = np.array(POPULARITY).T
-    weights = np.exp(np.interp(np.log(np.arange(1, ITEMS + 1)), np.log(ranks), np.log(counts)))
-    return rng.permutation(ITEMS)[np.searchsorted(np.cumsum(weights / weights.sum()), rng.random(events))]
+    of = 1 + (ITEMS - 1) * np.linspace(0, 1, among)
+    weights = np.exp(np.interp(np.log(of), np.log(ranks), np.log(counts)))
+    return rng.permutation(among)[np.searchsorted(np.cumsum(weights / weights.sum()), rng.random(events))]
