@@ -111,10 +111,10 @@ def trials(users: str, name: str) -> tuple[Mapping[str, Any], ...]:
     if users == "sasrec" or name not in (RIVAL, "fitted"):
         return WAYS[name].trials if name in WAYS else ({},)
     base: dict[str, Any] = {"optimiser.learning_rate": 0.001, "training.epochs": 20}
-    more: list[dict[str, Any]] = [{"optimiser.learning_rate": 0.002}, {"scoring.unit_items": True}]
+    last: list[dict[str, Any]] = [{"optimiser.learning_rate": 0.002}, {"scoring.unit_items": True}]
     if name == "fitted":
-        base, more = {"fit.rows": 15, "training.epochs": 8}, [{"fit.passes": 30}, {"fit.rows": 25}]
-    more += [{"users.dropout": DROPOUTS[users]}, {"negatives.logit_adjustment": 1.0}]
+        base, last = {"fit.rows": 15, "training.epochs": 8}, [{"fit.rows": 25}, {"fit.passes": 30}]
+    more = [{"users.dropout": DROPOUTS[users]}, {"negatives.logit_adjustment": 1.0}, *last]
     return base, *({**base, **each} for each in more)
 
 
