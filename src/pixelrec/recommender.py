@@ -102,7 +102,7 @@ class Recommender(nn.Module):
         """A recommender with another item encoder of the same width, and this user model and scoring."""
         made = type(self)(**self.recipe, spec=self.spec, encoder=encoder)
         made.users, made.scoring = self.users, self.scoring
-        return made
+        return made.train(self.training)
 
     def forward(self, batch: Batch) -> Scores:
         """Scores of the batch's real targets and of their negatives.

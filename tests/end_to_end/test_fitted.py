@@ -13,9 +13,12 @@ import pytest
 import torch
 from end_to_end.pixel_runs import RESNET
 from rich.console import Console
+from torch.nn import functional as F
 
 from pixelrec import api
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.sampling import item_counts
+from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RunError, StoppedError
 from pixelrec.recommender import Recommender
 from pixelrec.runs import fitted
@@ -214,3 +217,40 @@ def test_the_vectors_of_any_run_can_be_fitted(whole: Run, dataset: Dataset, tmp_
     run = train(dataset, tmp_path / "run", fit__passes=1, training__warm_start=str(whole.folder))
     start, *_ = rows(run.folder / "fit")
     assert start["cosine"] == pytest.approx(1, abs=1e-5)
+
+
+def test_a_bounded_delta_is_trained_over_the_fitted_vectors(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warm items are corrected while the user model settles, from their rows on; others stay as fitted."""
+    words = {key: value for key, value in TINY.items() if not key.startswith("items.")}
+    pixels = {key.removeprefix("items."): value for key, value in TINY.items() if key.startswith("items.")}
+    del pixels["width"]
+    parts = {"pixels": pixels, "ids": {"name": "id_table"}}
+    words["items"] = {"name": "joined", "combine": "delta", "bound": 0.3, "width": 16, "parts": parts}
+    started: list[torch.Tensor] = []
+    store_vectors = fitted.store_vectors
+
+    def noted(parts: loop.Parts, *rest: Any) -> None:
+        store_vectors(parts, *rest)
+        started.append(parts.recommender.items.parts.ids.rows.weight.detach().clone())
+
+    monkeypatch.setattr("pixelrec.runs.train.store_vectors", noted)
+    run = api.train("sasrec-fitted", data=dataset.folder, out=tmp_path / "run", overrides=words)
+    spec = run.recommender(dataset).spec
+    fit, best, last = (
+        Recommender.from_pretrained(run.folder / at, data=spec) for at in ("fit/best", "best", "last")
+    )
+    (start,) = started
+    assert not torch.equal(last.items.parts.ids.rows.weight, start), "the delta is trained"
+    content, found = best.over(best.items.content).encode_all(), best.encode_all()
+    assert torch.equal(content, fit.over(fit.items.content).encode_all()), "the content stays"
+    rows = Recommender.from_pretrained(run.folder / "rows" / "best").items.rows.weight
+    counts = torch.from_numpy(item_counts(training_events(dataset), dataset.items))
+    toward = F.normalize(rows, dim=1) * content.norm(dim=1, keepdim=True) - content
+    shrunk = toward * (counts / (counts + 10))[:, None]
+    torch.testing.assert_close(start[1:], shrunk[1:].float(), atol=1e-5, rtol=1e-4)
+    assert (counts[1:] == 0).any() and (found - content)[counts == 0].abs().max() == 0
+    moved = (found - content).norm(dim=1)[1:] / content.norm(dim=1)[1:]
+    assert 0 < moved.max() < 0.3001
+    assert json.loads((run.folder / "last" / "progress.json").read_text(encoding="utf-8"))["finished"]

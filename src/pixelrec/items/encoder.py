@@ -55,6 +55,21 @@ class AbstractItemEncoder(nn.Module, ABC):
     def forward(self, items: Items) -> Tensor:
         """The table: U, D. Rows with id 0, and so row 0, are zero."""
 
+    @property
+    def content(self) -> AbstractItemEncoder:
+        """The encoder that a fit trains: this one, or its part whose vectors come from content."""
+        return self
+
+    def over(self, stored: AbstractItemEncoder) -> AbstractItemEncoder:
+        """This encoder with known vectors of its content, which stay as they are."""
+        return stored
+
+    def correct(self, rows: Tensor, vectors: Tensor, weights: Tensor) -> None:  # noqa: B027
+        """Begins what is trained over the content at the way from its vectors to rows: both N + 1, D.
+
+        weights: N + 1, from 0 to 1: the part of that way.
+        """
+
     def load_regions(self, ids: np.ndarray) -> Tensor:
         """What `regions` needs of items (n), as `load`: n, R, C; zeros for padding."""
         raise NotImplementedError(f"{type(self).__name__} has no regions for {len(ids)} items")

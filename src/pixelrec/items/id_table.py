@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import final
 
+import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from pixelrec.batch import DatasetSpec, Items
 from pixelrec.blocks.embedding_table import EmbeddingTable, Init
@@ -28,6 +30,11 @@ class IdTable(AbstractItemEncoder):
         super().__init__()
         self.width = width
         self.rows = EmbeddingTable(spec.items, width, init=init)
+
+    @torch.no_grad()
+    def correct(self, rows: Tensor, vectors: Tensor, weights: Tensor) -> None:
+        known = F.normalize(rows, dim=1) * vectors.norm(dim=1, keepdim=True)  # by the direction of rows alone
+        self.rows.weight.copy_((known - vectors) * (weights * rows.any(1))[:, None])
 
     def forward(self, items: Items) -> Tensor:
         return self.rows(items.ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 from functools import reduce
 from operator import add
@@ -102,6 +103,23 @@ class Joined(AbstractItemEncoder):
     def encoders(self) -> Mapping[str, AbstractItemEncoder]:
         """The parts by name."""
         return cast("Mapping[str, AbstractItemEncoder]", self.parts)
+
+    @property
+    def content(self) -> AbstractItemEncoder:
+        return next(iter(self.encoders.values())) if self.combine == "delta" else self
+
+    def over(self, stored: AbstractItemEncoder) -> AbstractItemEncoder:
+        if self.combine != "delta":
+            return stored
+        (first, _), (second, delta) = self.encoders.items()
+        made = copy(self)
+        made._modules = {**self._modules, "parts": nn.ModuleDict({first: stored, second: delta})}
+        return made
+
+    def correct(self, rows: Tensor, vectors: Tensor, weights: Tensor) -> None:
+        if self.combine == "delta":
+            _, delta = self.encoders.values()
+            delta.correct(rows, vectors, weights)
 
     def prepare(self, log: Log) -> None:
         for name, part in self.encoders.items():

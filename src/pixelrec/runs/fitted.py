@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from rich.console import Console
@@ -37,7 +39,7 @@ _TABLE = "items.rows.weight"
 
 def over_stored_vectors(recommender: Recommender) -> Recommender:
     """The recommender that trains over vectors of items which do not change; they are put in later."""
-    if not recommender.items.has_content:
+    if not recommender.items.content.has_content:
         raise RecipeError(
             f"items.name is {recommender.recipe['items']['name']}, whose vectors do not come from content: "
             "there is nothing to fit; use pixels or features, or fit.passes 0"
@@ -45,7 +47,14 @@ def over_stored_vectors(recommender: Recommender) -> Recommender:
     if recommender.users.needs_regions:
         name = recommender.recipe["users"]["name"]
         raise RecipeError(f"{name} reads regions of items, which no row of an id table has; use fit.passes 0")
-    return recommender.over(StoredVectors(torch.zeros(1, recommender.items.width)).to(recommender.device))
+    none = StoredVectors(torch.zeros(1, recommender.items.width)).to(recommender.device)
+    return recommender.over(recommender.items.over(none))
+
+
+def over_content(recommender: Recommender) -> Recommender:
+    """The recommender without what corrects the content of items."""
+    content = recommender.items.content
+    return recommender if content is recommender.items else recommender.over(content)
 
 
 def rows_of(start: WarmStart, width: int, dataset: Dataset) -> Tensor:
@@ -69,7 +78,7 @@ def rows_of(start: WarmStart, width: int, dataset: Dataset) -> Tensor:
 
 def fit_items(
     parts: Parts, run: Run, rows: Tensor | None, dataset: Dataset, console: Console, how: str
-) -> None:
+) -> Teacher:
     """Fits the item encoder to `rows` (N + 1, D), or goes on with that after an interruption."""
     folder, config, seed = run.folder / FIT, run.recipe.fit, run.recipe["seed"]
     saved, processes = parts.saved, parts.processes
@@ -85,10 +94,11 @@ def fit_items(
         recover(folder / "best", None)
         if state is None:
             _warn(counts, console)
+    contents = replace(parts, recommender=over_content(saved))
     while True:
         torch.manual_seed(seed * processes.count + processes.index)
         rate = next_rate(progress.tried)
-        fitting = fit_parts(parts, teacher, config, seed, rate, probes=len(progress.tried) < RATES)
+        fitting = fit_parts(contents, teacher, config, seed, rate, probes=len(progress.tried) < RATES)
         if state is not None:
             demand_position(fitting, state)
             state.restore(saved, fitting.optimiser, processes.index, processes.count)
@@ -96,7 +106,7 @@ def fit_items(
         run_stage(fitting, folder, progress, console, how, from_start=True, least=least)
         saved.load_state_dict(read_weights(folder / "best"))
         if not fitting.probe or (progress.best is not None and progress.best > LEARNT):
-            return
+            return teacher
         passes = processes.from_leader(lambda: read_journal(folder / JOURNAL, COSINE))
         tried = [*progress.tried, [rate, max(row[COSINE] for row in passes)]]
         if processes.leads:
@@ -106,10 +116,12 @@ def fit_items(
         progress.add(Work(spent["encodes"], spent["trained_encodes"], spent["cpu_seconds"]))
 
 
-def store_vectors(parts: Parts, seed: int) -> None:
-    """Encodes the catalogue once; from then on, these are the vectors of items."""
+def store_vectors(parts: Parts, teacher: Teacher, seed: int) -> None:
+    """Encodes the catalogue once; from then on, these are the vectors of items, or of their content."""
     saved, processes = parts.saved, parts.processes
-    saved.bank = sharded_catalogue(saved, processes).encoded
+    saved.bank = sharded_catalogue(over_content(saved), processes).encoded
+    rows, weights = (tensor.to(saved.device) for tensor in (teacher.vectors, teacher.weights))
+    saved.items.correct(rows, saved.bank, weights)
     torch.manual_seed(seed * processes.count + processes.index)
 
 

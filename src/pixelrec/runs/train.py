@@ -141,7 +141,7 @@ def _train(
             if progress.best is None:
                 spent = _fit(parts, run, dataset, console, start, how)
             assert parts.saved.bank is not None, "of the fitted encoder, or restored"
-            parts.recommender.items = StoredVectors(parts.saved.bank)
+            parts.recommender.items = parts.saved.items.over(StoredVectors(parts.saved.bank))
         from_start = bool(fits or parts.config.warm_start or parts.config.epochs == 0)
         run_stage(parts, run.folder, progress, console, how, from_start=from_start, spent=spent)
     except KeyboardInterrupt as interrupt:
@@ -162,8 +162,8 @@ def _fit(
             if parts.processes.leads:
                 say(line, console)
         rows = rows_of(start, parts.saved.items.width, dataset)
-    fit_items(parts, run, rows, dataset, console, how)
-    store_vectors(parts, run.recipe["seed"])
+    teacher = fit_items(parts, run, rows, dataset, console, how)
+    store_vectors(parts, teacher, run.recipe["seed"])
     monitors = {ROWS: run.monitor, FIT: COSINE}
     journals = [read_journal(run.folder / name / JOURNAL, monitor) for name, monitor in monitors.items()]
     return cost_of([row for rows in journals for row in rows])

@@ -90,11 +90,11 @@ def misalignment(found: tuple[Tensor, Tensor]) -> Tensor:
 def fit_parts(
     parts: Parts, teacher: Teacher, config: FitConfig, seed: int, rate: float, *, probes: bool
 ) -> Parts:
-    """Those that fit the item encoder of `parts.saved`, at `rate` times the peak rates.
+    """Those that fit the item encoder of `parts.recommender`, at `rate` times the peak rates.
 
     probes: whether the fit ends after a tenth of the passes if nothing was learnt.
     """
-    processes, recommender = parts.processes, parts.saved
+    processes, recommender = parts.processes, parts.recommender
     module = ItemFit(recommender.items)
     backbone = config.backbone_learning_rate
     optimiser = OptimiserConfig(
@@ -114,7 +114,7 @@ def fit_parts(
     batcher = ItemBatcher(teacher.fitted, teacher.vectors, teacher.weights, recommender.items.load, batching)
     return Parts(
         recommender,
-        recommender,
+        parts.saved,
         processes.wrapped(module),
         batcher,
         misalignment,
