@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: $(STAMP)
 	$(BIN)/pixelrec demo
@@ -17,6 +17,10 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html, or serve the pages with search: $(BIN)/mkdocs serve"
+
 # All but torch is checked against the digests of requirements.txt; torch's wheels differ by accelerator.
 $(STAMP): pyproject.toml constraints.txt requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pixelrec needs Python >= 3.11, this is " + sys.version.split()[0] + "; choose another with make PYTHON=python3.12")'
@@ -26,4 +30,4 @@ $(STAMP): pyproject.toml constraints.txt requirements.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist src/*.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) demo build dist site src/*.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ import torch
 
 from pixelrec.cli.main import main
 
-PATIENCE = 120  # seconds that a busy machine may take
+PATIENCE = 300  # seconds that a busy machine may take
 # The first step of an optimiser imports torch._dynamo, which takes longer than PyTorch itself.
 PRELOADED = ["accelerate", "torch._dynamo", "torch.utils.tensorboard", "commands"]
 PRELOADED += [
@@ -38,12 +38,17 @@ class Ended(NamedTuple):
 
 @final
 class Command:
-    """`pixelrec WORDS`, running in a process group of its own."""
+    """`pixelrec WORDS`, or another program, running in a process group of its own."""
 
-    def __init__(self, *words: object, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *words: object,
+        environment: Mapping[str, str] | None = None,
+        program: Callable[[Sequence[str]], int] = main,
+    ) -> None:
         self._folder = TemporaryDirectory()
         streams = [Path(self._folder.name, name) for name in ("out", "err")]
-        given = ([str(word) for word in words], streams, dict(environment or {}))
+        given = (program, [str(word) for word in words], streams, dict(environment or {}))
         self._process = FORKS.Process(target=_work, args=given)
         self._process.start()
         self._streams = streams
@@ -80,11 +85,16 @@ def pixelrec(*words: object, status: int = 0) -> Ended:
     return ended
 
 
-def _work(words: list[str], streams: list[Path], environment: Mapping[str, str]) -> None:
+def _work(
+    program: Callable[[Sequence[str]], int],
+    words: list[str],
+    streams: list[Path],
+    environment: Mapping[str, str],
+) -> None:
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(environment)
     for number, path in enumerate(streams, start=1):
         os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY), number)
     torch.set_num_threads(1)
-    sys.exit(main(words))
+    sys.exit(program(words))
