@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pixelrec.api import export_vectors as export_vectors
     from pixelrec.api import extract_features as extract_features
     from pixelrec.api import fit_codes as fit_codes
+    from pixelrec.api import from_pretrained as from_pretrained
     from pixelrec.api import import_features as import_features
     from pixelrec.api import import_recipe as import_recipe
     from pixelrec.api import inspect_features as inspect_features
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pixelrec.api import load as load
     from pixelrec.api import pack_images as pack_images
     from pixelrec.api import prepare as prepare
+    from pixelrec.api import publish as publish
     from pixelrec.api import recommend as recommend
     from pixelrec.api import recommend_all as recommend_all
     from pixelrec.api import report as report
@@ -72,9 +74,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "pixelrec.api": (
         "assign_codes bench blend cache check_images compare demo evaluate export_data export_features "
-        "export_onnx export_vectors extract_features fit_codes import_features import_recipe "
-        "inspect_features load pack_images prepare recommend recommend_all report resume similar train "
-        "train_final"
+        "export_onnx export_vectors extract_features fit_codes from_pretrained import_features import_recipe "
+        "inspect_features load pack_images prepare publish recommend recommend_all report resume similar "
+        "train train_final"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",

@@ -20,6 +20,7 @@ from pixelrec.blocks.scoring import SCORINGS
 from pixelrec.choices import OVER_PICTURES
 from pixelrec.errors import RecipeError, RequestError, RunError
 from pixelrec.files.checkpoint import read_checkpoint, write_checkpoint
+from pixelrec.files.hub import local
 from pixelrec.items import ITEM_ENCODERS
 from pixelrec.items.encoder import AbstractItemEncoder
 from pixelrec.items.stored_vectors import StoredVectors
@@ -187,6 +188,7 @@ class Recommender(nn.Module):
                     ahead.append(pool.submit(self.load, parts[number + 1]))
                 yield at_least_fp32(self.items(items.to(self.device)))
 
+    @torch.no_grad()
     def encode_all(self, *, chunk: int | None = None) -> Tensor:
         """Vectors (N + 1, D) of the padding and of all items, fp32 at least."""
         return torch.cat(list(self.encode(torch.arange(self.spec.items + 1), chunk=chunk)))
@@ -305,7 +307,7 @@ class Recommender(nn.Module):
         """Loads what `save` wrote, in evaluation mode.
 
         Args:
-            folder: a checkpoint, such as `best` of a run.
+            folder: a checkpoint, such as `best` of a run; a published run, or its name on the hub.
             data: properties of the data set, for encoders that read its pictures.
             vectors: N + 1, D: the item vectors of this checkpoint, if they are known; its item encoder is
                 not loaded then, and new items cannot be encoded.
@@ -314,7 +316,7 @@ class Recommender(nn.Module):
             RunError: the folder is not a checkpoint, incomplete, changed, or of another format, or a class of
                 it is not registered.
         """
-        folder = Path(folder)
+        folder = local(folder)
         saved, weights = read_checkpoint(folder, without="" if vectors is None else "items")
         for section, known in (("items", ITEM_ENCODERS), ("users", USER_MODELS)):
             if (name := saved[section]["name"]) not in known:

@@ -48,7 +48,8 @@ def test_the_overview_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_every_function_of_the_api_is_a_verb() -> None:
-    assert {getattr(api, name) for name in api.__all__} - {api.load} <= {verb.call for verb in VERBS.values()}
+    functions = {getattr(api, name) for name in api.__all__}
+    assert functions - {api.load, api.from_pretrained} <= {verb.call for verb in VERBS.values()}
 
 
 def test_what_should_not_happen_is_a_line_of_its_own_status(

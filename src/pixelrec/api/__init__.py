@@ -9,8 +9,9 @@ from pixelrec.api.datasets import cache, check_images, pack_images, prepare
 from pixelrec.api.evaluation import compare, evaluate, report
 from pixelrec.api.exports import export_data, export_onnx, export_vectors
 from pixelrec.api.features import export_features, extract_features, import_features
+from pixelrec.api.publishing import publish
 from pixelrec.api.recipes import import_recipe
-from pixelrec.api.recommendations import load, recommend, recommend_all
+from pixelrec.api.recommendations import from_pretrained, load, recommend, recommend_all
 from pixelrec.api.similarity import inspect_features, similar
 from pixelrec.api.training import bench, blend, demo, ladder, resume, train, train_final
 
@@ -29,6 +30,7 @@ __all__ = [
     "export_vectors",
     "extract_features",
     "fit_codes",
+    "from_pretrained",
     "import_features",
     "import_recipe",
     "inspect_features",
@@ -36,6 +38,7 @@ __all__ = [
     "load",
     "pack_images",
     "prepare",
+    "publish",
     "recommend",
     "recommend_all",
     "report",

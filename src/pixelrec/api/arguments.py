@@ -29,6 +29,7 @@ from pixelrec.choices import (
     shown,
 )
 from pixelrec.errors import FeatureError, ImageError, PixelrecError, RequestError
+from pixelrec.files.hub import is_address, local
 
 if TYPE_CHECKING:
     from pixelrec.data.dataset import Dataset
@@ -127,7 +128,7 @@ def check_run(run: Run | Place, name: str) -> Run | Place:
     """Raises `RunError` for a path of no run."""
     from pixelrec.runs.about import read_about
 
-    if isinstance(run, str | PathLike):
+    if isinstance(run, str | PathLike) and not is_address(run):
         read_about(as_path(run, name))
     return run
 
@@ -165,7 +166,16 @@ def as_run(run: Run | Place) -> Run:
     with _uncollected():
         from pixelrec.runs.run import Run as RunClass
 
-    return run if isinstance(run, RunClass) else RunClass.open(as_path(run, "run"))
+    return run if isinstance(run, RunClass) else RunClass.open(_local(as_path(run, "run")))
+
+
+def _local(run: Path) -> Path:
+    """The folder of a run, downloaded if it is on the hub."""
+    if not is_address(run):
+        return run
+    from pixelrec.runs.publication import FILES
+
+    return local(run, FILES)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pixelrec.api.arguments import Place, as_dataset, as_run, checked, ids_or_fi
 from pixelrec.choices import as_list, as_path
 from pixelrec.console.progress import activity, ignore, shown_on
 from pixelrec.errors import RequestError, option
+from pixelrec.files.hub import local
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,6 +39,33 @@ def load(
         RequestError: item vectors come from pictures and are not cached, and the data set is not there.
     """
     return _loaded(run, data, [], console)
+
+
+@checked
+def from_pretrained(
+    name: str,
+    *,
+    revision: str | None = None,
+    data: Dataset | Place | None = None,
+    console: Console | None = None,
+) -> RecommendationService:
+    """Load a published run, from a folder or from the Hugging Face hub.
+
+    It recommends for histories of item ids, and takes covers of new items, with no data set at hand.
+
+    Args:
+        name: folder, or OWNER/NAME on the hub if there is no such folder.
+        revision: branch, tag or commit on the hub; by default the latest.
+        data: data set folder with the events of users, as in `load`.
+        console: for progress; without one, nothing is printed.
+
+    Raises:
+        RunError: it is missing, damaged, of another version, or cannot be downloaded.
+    """
+    from pixelrec.runs.publication import FILES
+
+    address = f"{name}@{revision}" if revision else name
+    return load(local(address, FILES), data=data, console=console)
 
 
 def _loaded(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pixelrec.runs.all_recommendations import AllRecommendations
     from pixelrec.runs.blending import BlendResult
     from pixelrec.runs.compare import RunComparison
+    from pixelrec.runs.publication import Published
     from pixelrec.runs.results import EvaluationResult
     from pixelrec.runs.run import Run
 
@@ -245,7 +246,16 @@ def recommendations(found: pl.DataFrame, console: Console, run: Path, k: int, co
     if absent := [path.name for path in covers if path.name not in listed]:
         _say(console, "", f"not among the best {k}: {', '.join(absent)}; see their ranks with --alone")
     _say(console, "")
-    _next(console, "report", run)
+    _report_next(console, run)
+
+
+def published(found: Published, console: Console) -> None:
+    """What was written, the largest first."""
+    for name, size in sorted(found.sizes.items(), key=lambda each: -each[1]):
+        _say(console, f"{name:<32} {size / 1e6:9,.2f} MB")
+    total = f"{sum(found.sizes.values()) / 1e6:,.2f} MB"
+    _say(console, "", f"published  {found.url or found.place}: {total}, nothing about users")
+    _next(console, "recommend", found.place, "--history", "ITEM_ID")
 
 
 def similar(_: pl.DataFrame, console: Console, sheet: Path | None) -> None:
@@ -270,7 +280,7 @@ def imported_recipe(found: ImportedRecipe, console: Console, out: Path) -> None:
 def all_recommendations(found: AllRecommendations, console: Console, run: Path) -> None:
     rows, users = f"{found.rows:,} recommended items", f"{found.users:,} users"
     _say(console, f"written    {found.out}: {rows} for {users}", "")
-    _next(console, "report", run)
+    _report_next(console, run)
 
 
 def note(line: str) -> None:
@@ -285,6 +295,15 @@ def _say(console: Console, *lines: str) -> None:
 
     for line in lines:
         say(line, console)
+
+
+def _report_next(console: Console, run: Path) -> None:
+    """A report is next, unless the run is one without metrics."""
+    from pixelrec.files.hub import is_address
+    from pixelrec.runs.about import FINAL, PUBLISHED, read_about
+
+    if not is_address(run) and not {FINAL, PUBLISHED} & read_about(run).keys():
+        _next(console, "report", run)
 
 
 def _next(console: Console, *words: str | Path) -> None:

@@ -109,5 +109,6 @@ VERBS: dict[str, Verb] = {
     "export data": Verb(api.export_data, show.files, address_space=_SMALL),
     "export vectors": Verb(api.export_vectors, show.files),
     "export onnx": Verb(api.export_onnx, show.files),
+    "publish": Verb(api.publish, show.published),
     "report": Verb(api.report, show.report),
 }

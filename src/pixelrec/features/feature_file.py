@@ -25,6 +25,7 @@ import polars as pl
 from pixelrec.errors import FeatureError, first_line, some_of
 from pixelrec.files.atomic import recover
 from pixelrec.files.digests import ids_digest
+from pixelrec.files.json_object import LARGEST
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.table_file import read_table
 
@@ -236,6 +237,8 @@ def _about(folder: Path) -> Mapping[str, Any]:
     path = folder / ABOUT
     try:
         demand_regular(path)
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"over {LARGEST >> 20} MB")
         about = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise FeatureError(f"{folder}: not a folder of features: it holds no {ABOUT}; {_MEND}") from None

@@ -11,6 +11,8 @@ from typing import Any
 from pixelrec.errors import RunError
 from pixelrec.files.regular import demand_regular
 
+LARGEST = 16 << 20  # bytes, hundreds of times the usual
+
 
 def read_object(path: Path, owner: str, absent: str) -> dict[str, Any]:
     """The object in a JSON file.
@@ -25,6 +27,8 @@ def read_object(path: Path, owner: str, absent: str) -> dict[str, Any]:
     """
     try:
         demand_regular(path)
+        if path.stat().st_size > LARGEST:
+            raise RunError(f"{path}: too large, over {LARGEST >> 20} MB; the {owner} is damaged")
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(absent) from None

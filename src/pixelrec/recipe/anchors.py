@@ -25,6 +25,15 @@ def is_place(source: Any) -> bool:
     return isinstance(source, str) and Path(source).is_absolute()
 
 
+def without_places(values: Any) -> Any:
+    """JSON with only the last part of each absolute path: it names no folder of this machine."""
+    if isinstance(values, Mapping):
+        return {key: without_places(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [without_places(value) for value in values]
+    return Path(values).name if is_place(values) else values
+
+
 def _absolute(written: str, place: str) -> str:
     try:
         return str(Path(written).absolute()) if Path(place).exists() else written

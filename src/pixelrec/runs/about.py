@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ KEYS = (
     "recipe_sha256",
     "created",
 )
+FINAL = "final"  # entry of the description of a run that was trained on every event
+PUBLISHED = "published"  # entry of the description of a published run, which belongs to no data set here
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -29,12 +32,19 @@ def read_about(folder: Path) -> dict[str, Any]:
     no_run = f"{folder} is no run: it has no run.json; give a folder that `pixelrec train` made"
     about = read_object(folder / "run.json", "run", no_run)
     if about.get("format") != FORMAT:
-        raise RunError(
-            f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; train again"
-        )
+        mend = "install the version that published it" if PUBLISHED in about else "train again"
+        raise RunError(f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; {mend}")
     if not isinstance(about.get("blend", {}), dict):
         raise RunError(f"{folder / 'run.json'}: blend holds no weights by part; the run is damaged")
-    ignored = {"recipe_sha256"} if "blend" in about else set()  # a blend has no recipe
-    if absent := [key for key in KEYS if key not in ignored and not isinstance(about.get(key), str)]:
+    if PUBLISHED in about and ("blend" in about or not isinstance(about[PUBLISHED], dict)):
+        raise RunError(f"{folder / 'run.json'}: is of no published run; the run is damaged")
+    if absent := [key for key in KEYS if key not in _ignored(about) and not isinstance(about.get(key), str)]:
         raise RunError(f"{folder / 'run.json'}: has no text as {', '.join(absent)}; the run is damaged")
     return about
+
+
+def _ignored(about: Mapping[str, Any]) -> set[str]:
+    """The entries that it does not have: a blend has no recipe, a published run no data set."""
+    if "blend" in about:
+        return {"recipe_sha256"}
+    return {"data", "data_from_here", "data_fingerprint"} if PUBLISHED in about else set()

@@ -10,8 +10,9 @@ from typing import Any, Self, final
 from pixelrec.errors import RunError, command
 from pixelrec.files.atomic import whole
 from pixelrec.recommender import Recommender
+from pixelrec.runs.about import FINAL
 from pixelrec.runs.place import ROWS
-from pixelrec.runs.run import FINAL, Run
+from pixelrec.runs.run import Run
 from pixelrec.runs.validate import sharded_catalogue
 from pixelrec.training.loop import Validation
 from pixelrec.training.processes import Processes

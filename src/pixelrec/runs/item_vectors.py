@@ -43,16 +43,21 @@ def kept_vectors(
     return found.to(recommender.device)
 
 
-def read_vectors(checkpoint: Path, weights: str, reads: str | None) -> Tensor | None:
-    """Those kept; none if they are missing, damaged, or of other weights or pictures.
+def read_vectors(
+    checkpoint: Path, weights: str, reads: str | None, ids: pl.Series | None = None
+) -> Tensor | None:
+    """Those kept; none if they are missing, damaged, or of other weights, pictures or items.
 
     weights: digest of section `items`. reads: fingerprint of the pictures; none: any, there are none here.
+    ids: of all items, if they are to be compared.
     """
     if not (checkpoint / FOLDER).exists():
         return None
     try:
         file = FeatureFile.open(checkpoint / FOLDER)
         if file.origin.get("weights") != weights or reads not in (None, file.origin.get("reads")):
+            return None
+        if ids is not None and not file.ids.equals(ids):
             return None
         file.verify()
     except FeatureError:

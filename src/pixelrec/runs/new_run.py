@@ -21,10 +21,10 @@ from pixelrec.files.atomic import new_file, write_text
 from pixelrec.files.digests import ids_digest
 from pixelrec.recipe.recipe import Recipe
 from pixelrec.recipe.registry import foreign_classes
-from pixelrec.runs.about import FORMAT
+from pixelrec.runs.about import FINAL, FORMAT
 from pixelrec.runs.machine import processor
 from pixelrec.runs.place import ITEMS, RECIPE, demand_new
-from pixelrec.runs.run import FINAL, Run
+from pixelrec.runs.run import Run
 
 
 def create_run(

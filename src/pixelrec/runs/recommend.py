@@ -180,6 +180,11 @@ class RecommendationService:
 
     def user_events(self) -> UserEvents:
         """Raises `RequestError` where there are none, or the model knows other users."""
+        if self.events is None and self.run.is_published:
+            raise RequestError(
+                f"{self.run.folder} is a published run, which holds nothing about users; give histories of "
+                "item ids, or a data set with --data (data in Python)"
+            )
         if self.events is None:
             raise RequestError(
                 f"the events of users are in a data set, and that of {self.run.folder} is no longer at "
@@ -259,6 +264,8 @@ def _trained(run: Run, own: Dataset | None, covers: Sequence[Path], on_progress:
 
 def _without_encoder(run: Run, own: Dataset | None) -> tuple[Recommender, Tensor | None]:
     """The recommender and its item vectors, if they are kept: its item encoder is not loaded then."""
+    if run.is_published:
+        return run.recommender(vectors=run.published_vectors), run.published_vectors.to(run.device)
     best = run.demand_best()
     digest = read_description(best)["weights"].get("items", "")
     vectors = read_vectors(best, digest, run.about.get("pictures_fingerprint", ""))

@@ -17,10 +17,11 @@ report.html         of test; report-validation.html
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
@@ -38,21 +39,23 @@ from pixelrec.features.feature_file import RUN
 from pixelrec.files.atomic import whole
 from pixelrec.files.checkpoint import read_description
 from pixelrec.files.digests import ids_digest
+from pixelrec.files.hub import PREFIX, upload
 from pixelrec.files.table_file import read_table
 from pixelrec.numerics.precision import device_of
 from pixelrec.recommender import Catalogue, Recommender
-from pixelrec.runs.about import read_about
-from pixelrec.runs.item_vectors import kept_vectors
+from pixelrec.runs.about import FINAL, PUBLISHED, read_about
+from pixelrec.runs.item_vectors import kept_vectors, read_vectors
 from pixelrec.runs.place import ITEMS
 from pixelrec.training.config import EPOCH
 
 if TYPE_CHECKING:
     from pixelrec.recipe.recipe import Recipe
+    from pixelrec.runs.publication import Published
 
 EVENTS, PICTURES = "users, items or histories", "pictures"
 BLEND = "blend"  # entry of the description of a blend: its weights by part
 FORMER_RECIPE = "former_recipe_sha256"  # entry of the description: a recipe that may still be in place
-FINAL = "final"  # entry of the description of a run that was trained on every event
+_AGAIN = "download it again, or publish the run again"
 
 
 @dataclass(frozen=True, repr=False)
@@ -92,6 +95,11 @@ class Run:
                 f"{self.folder} is a final run: it was trained on every event, the test events included, so "
                 f"it has no metrics; give the run that chose its epochs, {self.about[FINAL]['run']}"
             )
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it was published: it has item vectors, and neither a data set nor a state of training."""
+        return PUBLISHED in self.about
 
     @property
     def monitor(self) -> str:
@@ -140,6 +148,11 @@ class Run:
         """
         places = self.data_folders if data is None else [Path(data)]
         if not places:
+            if self.is_published:
+                raise RunError(
+                    f"{self.folder} is a published run, without data set and state of training; "
+                    "recommend for histories of item ids, or start a new run from it with training.warm_start"
+                )
             raise RunError(
                 f"the data set of {self.folder} is no longer at {self.about['data']}; give it with --data"
             )
@@ -159,6 +172,8 @@ class Run:
     @property
     def data_folders(self) -> list[Path]:
         """Data sets where its own may be: at the absolute path, and at the one relative to the run."""
+        if self.is_published:
+            return []
         places = Path(self.about["data"]), (self.folder / self.about["data_from_here"]).resolve()
         return [place for place in dict.fromkeys(places) if is_dataset(place)]
 
@@ -167,7 +182,7 @@ class Run:
 
         Pictures count only if the run reads them and they are there.
         """
-        if dataset.fingerprint != self.about["data_fingerprint"]:
+        if dataset.fingerprint != self.about.get("data_fingerprint"):
             return EVENTS
         then, now = self.about.get("pictures_fingerprint"), dataset.covers.exists()
         return PICTURES if then and now and then != dataset.pictures_fingerprint else None
@@ -180,6 +195,8 @@ class Run:
         """
         self.demand_trained()
         best = self.demand_best()
+        if vectors is None and self.is_published and not self.about[PUBLISHED].get("encoder"):
+            raise RunError(f"{self.folder} was published without its item encoder, so it takes no new covers")
         length = read_description(best)["spec"]["length"]
         spec = None if dataset is None else dataset.spec(length, self.training_events(dataset))
         return Recommender.from_pretrained(best, data=spec, vectors=vectors).to(self.device)
@@ -191,7 +208,7 @@ class Run:
 
     def demand_best(self) -> Path:
         """The checkpoint of the best epoch; raises `RunError` if no epoch has ended yet."""
-        best = whole(self.folder / "best")
+        best = self.folder if self.is_published else whole(self.folder / "best")
         if not best.exists():
             raise RunError(
                 f"{self.folder} has no best checkpoint yet: its first epoch has not ended; continue it with "
@@ -230,10 +247,91 @@ class Run:
 
     def encoded(self, recommender: Recommender, on_progress: OnProgress = ignore) -> Tensor:
         """Vectors (N + 1, D) of all items; where they are expensive, kept in the best checkpoint."""
+        if self.is_published:
+            return self.published_vectors.to(recommender.device)
         if not recommender.items.expensive:
             return recommender.encode_all()
         ids = self.vocabulary["item_id"]
-        return kept_vectors(recommender, whole(self.folder / "best"), ids, self.origin, on_progress)
+        return kept_vectors(recommender, self.demand_best(), ids, self.origin, on_progress)
+
+    @cached_property
+    def published_vectors(self) -> Tensor:
+        """Vectors (N + 1, D) of a published run; raises `RunError` if they are damaged or of other items."""
+        description, ids = read_description(self.folder), self.vocabulary["item_id"]
+        digest, pictures = description["weights"].get("items", ""), self.about.get("pictures_fingerprint", "")
+        vectors = read_vectors(self.folder, digest, pictures, ids)
+        if vectors is None or description["spec"]["items"] != len(ids):
+            raise RunError(
+                f"{self.folder}: its item vectors are missing, damaged or of other items; {_AGAIN}"
+            )
+        return vectors
+
+    def save_pretrained(
+        self,
+        folder: Path | str,
+        *,
+        licence: str | None = None,
+        data_licence: str | None = None,
+        encoder: bool = True,
+        overwrite: bool = False,
+        data: Dataset | None = None,
+        on_progress: OnProgress = ignore,
+    ) -> Published:
+        """Writes a folder for `pixelrec.from_pretrained`, which recommends with no data set at hand.
+
+        Args:
+            folder: new or empty.
+            licence: of the weights, for the model card: an id that the hub knows, or any name.
+            data_licence: the same of the data.
+            encoder: whether to include the weights of the item encoder, which new covers need.
+            overwrite: replace a published run.
+            data: its data set, if it has moved since.
+            on_progress: called with a line of text as items are encoded.
+
+        Raises:
+            RequestError: its user model needs more than the items of a history.
+            RunError: it is a blend, no epoch has ended, or the folder is not empty.
+        """
+        from pixelrec.runs.model_card import Licences  # with the results of evaluations, and SciPy for them
+        from pixelrec.runs.publication import Publication, demand_publishable
+
+        demand_publishable(self.recipe["users"]["name"])
+        best = self.demand_best()
+        own = data or next((Dataset.open(place) for place in self.data_folders[:1]), None)
+        own = None if own is None or self.difference(own) else own
+        digest = read_description(best)["weights"].get("items", "")
+        vectors = read_vectors(best, digest, self.about.get("pictures_fingerprint", ""))
+        if vectors is None:
+            vectors = self.encoded(self.recommender(own), on_progress)
+        licences = Licences(licence, data_licence)
+        items, recipe = self.vocabulary, self.recipe.values
+        made = Publication(self.about, recipe, items, best, vectors, licences, own, encoder)
+        return made.write(Path(folder), overwrite=overwrite)
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        private: bool = False,
+        licence: str | None = None,
+        data_licence: str | None = None,
+        encoder: bool = True,
+        data: Dataset | None = None,
+        on_progress: OnProgress = ignore,
+    ) -> Published:
+        """Publishes it on the Hugging Face hub as OWNER/NAME; arguments as of `save_pretrained`."""
+        with TemporaryDirectory() as place:
+            made = self.save_pretrained(
+                Path(place, "run"),
+                licence=licence,
+                data_licence=data_licence,
+                encoder=encoder,
+                data=data,
+                on_progress=on_progress,
+            )
+            on_progress(f"uploading {name}")
+            url = upload(Path(made.place), name, private=private)
+            return replace(made, place=f"{PREFIX}{name}", url=url)
 
     @property
     def origin(self) -> dict[str, str]:

@@ -123,7 +123,7 @@ def start_from(start: WarmStart, recommender: Recommender, dataset: Dataset) -> 
     tables = {f"{name}.weight" for name, m in recommender.named_modules() if isinstance(m, EmbeddingTable)}
     by_item = {name for name in tables if name.startswith("items.")}
     here, there = shared_items(dataset, start.run)
-    same_users = start.run.about["data_fingerprint"] == dataset.fingerprint
+    same_users = start.run.about.get("data_fingerprint") == dataset.fingerprint
 
     def fits(name: str) -> bool:
         if name not in start.tensors:
