@@ -406,3 +406,33 @@ def test_replacing_keeps_features_of_others(tmp_path: Path) -> None:
     )
     again = pixelrec.prepare(tmp_path / "set", out=tmp_path / "data", overwrite=True)
     assert sorted(again.features) == ["image_feat", "own", "text_feat"]
+
+
+def test_covers_may_be_left_for_later(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    pixelrec_download(tmp_path / "set")
+    assert not pixelrec.prepare(tmp_path / "set", out=tmp_path / "data", pack=False).covers.exists()
+
+
+def test_categories_of_amazon_are_read_together(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    amazon_2023(tmp_path / "set")
+    reviews = (
+        (tmp_path / "set" / "All_Beauty.jsonl")
+        .read_text("utf-8")
+        .replace('"parent_asin": "', '"parent_asin": "x')
+    )
+    (tmp_path / "set" / "Books.jsonl").write_text(reviews, "utf-8")
+    with pytest.raises(pixelrec.DataError, match="several files of reviews"):
+        pixelrec.prepare(tmp_path / "set", out=tmp_path / "data")
+    (tmp_path / "set" / "meta_All_Beauty.jsonl").unlink()
+    assert pixelrec.prepare(tmp_path / "set", out=tmp_path / "data").interactions == 2 * len(EVENTS)
+
+
+def test_many_parts_are_no_download(tmp_path: Path) -> None:
+    for number in range(30):
+        table(
+            tmp_path / "parts" / f"{number}.csv",
+            [("item_id", "user_id", "timestamp"), *((e.item, e.user, e.time + number) for e in EVENTS)],
+        )
+    assert pixelrec.prepare(tmp_path / "parts", out=tmp_path / "data").interactions == 30 * len(EVENTS)

@@ -63,6 +63,7 @@ def prepare(
     repeats: Repeats = "drop",
     format: FolderFormat | None = None,
     split: SplitRule | None = None,
+    pack: bool = True,
     overwrite: bool = False,
     on_packed: Callable[[PackedCovers], object] | None = None,
     on_note: Callable[[str], object] | None = None,
@@ -105,6 +106,7 @@ def prepare(
         format: what the folder INTERACTIONS is; by default it is found by looking, and printed.
         split: hold out the events that the files say, or the last two of each user; by default those that the
             files say, if they do.
+        pack: pack the covers of a folder that was recognised; else they are left to `images pack`.
         overwrite: replace the data set at OUT, and its pictures if covers are given.
         on_packed: called with a report when the covers are packed.
         on_note: called with a line about what was found by looking.
@@ -131,7 +133,7 @@ def prepare(
     if given is not None:
         columns = given.instead_of(columns)
         described_by, items_id_column = described_by or given.items, items_id_column or given.items_id_column
-        pictures = pictures or given.covers
+        pictures = pictures or (given.covers if pack else None)
     packing = None
     if pictures is not None:
         packing = _packing_of_draft(pictures, place, size, fit, missing, on_packed)

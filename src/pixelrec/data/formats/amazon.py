@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pixelrec.data.formats.given import GivenFolder
-from pixelrec.data.formats.listing import Listing, header_of
+from pixelrec.data.formats.listing import Listing
 
 NAME = "Amazon reviews"
 _JSON = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
@@ -18,22 +18,23 @@ _ADDRESSES = ("images", "imUrl", "imageURL", "imageURLHighRes")
 def recognise(listing: Listing) -> GivenFolder | None:
     tables, metas = [], []
     for path in listing.ending(*_JSON):
-        keys = header_of(path)
+        keys = listing.header(path)
         if path.name.lower().startswith("meta_"):
             metas.append(path)
         elif any(set(names) <= set(keys) for names in _KEYS):
             tables.append(path)
-    reviews = listing.one("reviews", tables)
-    if reviews is None:
+    if not tables:
         return None
-    user, item, time = next(names for names in _KEYS if set(names) <= set(header_of(reviews)))
+    if metas:
+        listing.one("reviews", tables)  # as products of several categories are in several files
+    user, item, time = next(names for names in _KEYS if set(names) <= set(listing.header(tables[0])))
     columns = {"user_column": user, "item_column": item, "time_column": time, "rating_column": "overall"}
     if time == "timestamp":
         columns["rating_column"] = "rating"
     items = listing.one("products", metas)
-    keys = [] if items is None else header_of(items)
+    keys = [] if items is None else listing.header(items)
     taken = {key: key for key in (item, *_TAKEN) if key in keys}
-    notes = listing.unread([reviews, items])
+    notes = listing.unread([*tables, items])
     if items is not None and not keys:
         notes = (f"{items.name} is not JSON, as that of 2014, and is not read", *notes)
         items = None
@@ -42,4 +43,6 @@ def recognise(listing: Listing) -> GivenFolder | None:
             "addresses of pictures are left alone: download them, and give the folder with --covers",
             *notes,
         )
-    return GivenFolder(NAME, listing.folder, {reviews: {}}, columns, None, items, item, taken, notes=notes)
+    return GivenFolder(
+        NAME, listing.folder, {table: {} for table in tables}, columns, None, items, item, taken, notes=notes
+    )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import final
 
 from pixelrec.data.columns import named_as
 from pixelrec.data.dialect import BY_LOOKING
 from pixelrec.data.file_kinds import kind_of_name
-from pixelrec.data.text_table import LINE, opened, opened_table
+from pixelrec.data.text_table import opened, opened_table
 from pixelrec.errors import DataError, some_of
 from pixelrec.images.folder import SUFFIXES
 
+_OBJECTS = 100  # whose keys are looked at
 _COVERS = ("images", "image", "covers", "cover", "pictures")  # names of folders of covers, or how they end
 
 
@@ -28,6 +29,7 @@ class Listing:
         except OSError as error:
             raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
         self.folder = folder
+        self._headers: dict[Path, list[str]] = {}
         self.files = {each.name: each for each in entries if each.is_file()}
         self.folders = {each.name: each for each in entries if each.is_dir()}
 
@@ -44,6 +46,18 @@ class Listing:
             )
         return paths[0] if paths else None
 
+    def header(self, path: Path) -> list[str]:
+        """The names of the columns of a table, or the keys of objects; none if there are no names.
+
+        A file that cannot be read has none either: whoever reads it says why.
+        """
+        if path not in self._headers:
+            try:
+                self._headers[path] = _header(path)
+            except (DataError, ValueError, TypeError, RecursionError):
+                self._headers[path] = []
+        return self._headers[path]
+
     def covers(self) -> Path | None:
         """The folder of covers, an LMDB of them, or none."""
         named = [p for name, p in self.folders.items() if name.lower().endswith(_COVERS) and _has_pictures(p)]
@@ -58,24 +72,11 @@ class Listing:
         return (f"not read: {some_of(others)}",) if others else ()
 
 
-def header_of(path: Path) -> list[str]:
-    """The names of the columns of a table, or the keys of its first object; none if there are no names.
-
-    A file that cannot be read has none either: whoever reads it says why.
-    """
-    with suppress(DataError):
-        return _header(path)
-    return []
-
-
 def _header(path: Path) -> list[str]:
     if kind_of_name(path) == "json":
         with opened(path) as stream:
-            try:
-                found = json.loads(stream.readline(LINE))
-            except (ValueError, RecursionError):
-                return []
-        return list(found) if isinstance(found, dict) else []
+            objects = [json.loads(line) for line in islice(stream, _OBJECTS) if line.strip()]
+        return list(dict.fromkeys(key for each in objects for key in each))
     with opened_table(path, BY_LOOKING) as table:
         return table.header if table.dialect.header else []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pixelrec.data.formats.given import GivenFolder
-from pixelrec.data.formats.listing import Listing, columns_of, header_of
+from pixelrec.data.formats.listing import Listing, columns_of
 from pixelrec.errors import DataError
 
 NAME = "MicroLens"
@@ -22,8 +22,8 @@ def recognise(listing: Listing) -> GivenFolder | None:
     titles = listing.ending("_titles.csv", "_title_en.csv")
     items = listing.one("titles", titles)
     covers = listing.covers()
-    columns = columns_of(header_of(table))
-    id_column = None if items is None else columns_of(header_of(items)).get("item_column")
+    columns = columns_of(listing.header(table))
+    id_column = None if items is None else columns_of(listing.header(items)).get("item_column")
     notes = listing.unread([table, items, covers])
     return GivenFolder(
         NAME, listing.folder, {table: {}}, columns, None, items, id_column, covers=covers, notes=notes

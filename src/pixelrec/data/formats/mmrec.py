@@ -13,7 +13,7 @@ import polars as pl
 
 from pixelrec.data.csv_file import read_csv_table
 from pixelrec.data.formats.given import GivenFolder
-from pixelrec.data.formats.listing import Listing, columns_of, header_of
+from pixelrec.data.formats.listing import Listing, columns_of
 from pixelrec.data.formats.recbole import is_typed
 from pixelrec.errors import DataError
 
@@ -24,8 +24,8 @@ _IDS: dict[Literal["item", "user"], str] = {"item": "i_id_mapping.csv", "user": 
 
 def recognise(listing: Listing) -> GivenFolder | None:
     arrays = {path.stem: path for path in listing.ending("_feat.npy")}
-    tables = [path for path in listing.ending(".inter") if not is_typed(header_of(path))]
-    labelled = [path for path in tables if _LABEL in header_of(path)]
+    tables = [path for path in listing.ending(".inter") if not is_typed(listing.header(path))]
+    labelled = [path for path in tables if _LABEL in listing.header(path)]
     if not labelled and not (arrays and tables):
         if arrays and not listing.ending(".inter"):
             names = ", ".join(path.name for path in arrays.values())
@@ -38,7 +38,7 @@ def recognise(listing: Listing) -> GivenFolder | None:
         NAME,
         listing.folder,
         {table: {}},
-        columns_of(header_of(table)),
+        columns_of(listing.header(table)),
         _LABEL if labelled else None,
         features=arrays,
         ids={noun: _ids(path, f"{noun}ID") for noun, path in of_ids.items()},

@@ -6,7 +6,7 @@ Only `.csv` has headers.
 from __future__ import annotations
 
 from pixelrec.data.formats.given import GivenFolder
-from pixelrec.data.formats.listing import Listing, columns_of, header_of
+from pixelrec.data.formats.listing import Listing, columns_of
 from pixelrec.errors import DataError
 
 NAME = "MovieLens"
@@ -26,7 +26,7 @@ def recognise(listing: Listing) -> GivenFolder | None:
         )
     table, items = listing.files[found[0]], listing.files.get(_SETS[found[0]])
     if found[0] == "ratings.csv":
-        columns, id_column, named = columns_of(header_of(table)), "movieId", None
+        columns, id_column, named = columns_of(listing.header(table)), "movieId", None
     else:
         columns, id_column, named = _PLACES, "1", _U_ITEM if found[0] == "u.data" else _MOVIES
     notes = listing.unread([table, items])
@@ -34,4 +34,4 @@ def recognise(listing: Listing) -> GivenFolder | None:
 
 
 def _is_movielens(listing: Listing) -> bool:
-    return "movies.csv" in listing.files or "movieId" in header_of(listing.files["ratings.csv"])
+    return "movies.csv" in listing.files or "movieId" in listing.header(listing.files["ratings.csv"])

@@ -5,15 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from pixelrec.data.formats.given import GivenFolder
-from pixelrec.data.formats.listing import Listing, header_of
+from pixelrec.data.formats.listing import Listing
 
 NAME = "PixelRec"
 _EVENTS = {"item_id", "user_id", "timestamp"}
+_MOST = 20
 _TEXTS = {"title", "tag", "description"}
 
 
 def recognise(listing: Listing) -> GivenFolder | None:
-    headers = {path: set(header_of(path)) for path in _tables(listing)}
+    tables = _tables(listing)
+    if len(tables) > _MOST:  # parts of one table
+        return None
+    headers = {path: set(listing.header(path)) for path in tables}
     events = [path for path, header in headers.items() if header == _EVENTS]
     about = [path for path, header in headers.items() if "item_id" in header and header & _TEXTS]
     if not events or not (about or listing.covers()):

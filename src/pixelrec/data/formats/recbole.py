@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from pixelrec.data.formats.given import GivenFolder
-from pixelrec.data.formats.listing import Listing, columns_of, header_of
+from pixelrec.data.formats.listing import Listing, columns_of
 from pixelrec.errors import DataError
 
 NAME = "RecBole"
@@ -17,7 +17,7 @@ _PARTS = {"train": "0", "valid": "1", "test": "2"}
 
 
 def recognise(listing: Listing) -> GivenFolder | None:
-    tables = [path for path in listing.ending(".inter") if is_typed(header_of(path))]
+    tables = [path for path in listing.ending(".inter") if is_typed(listing.header(path))]
     if not tables:
         return None
     divided = {word: [p for p in tables if p.name.lower().endswith(f".{word}.inter")] for word in _PARTS}
@@ -35,8 +35,8 @@ def recognise(listing: Listing) -> GivenFolder | None:
         table = listing.one("interactions", whole)
         files = {} if table is None else {table: {}}
     first = next(iter(files))
-    columns = columns_of(header_of(first))
-    lists = [name for name in header_of(first) if name.endswith("item_id_list:token_seq")]
+    columns = columns_of(listing.header(first))
+    lists = [name for name in listing.header(first) if name.endswith("item_id_list:token_seq")]
     if lists:
         raise DataError(f"{first}: has histories in lists ({lists[0]}); expected a row for each event")
     items = listing.one("items", listing.ending(".item"))
