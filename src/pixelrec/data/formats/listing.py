@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from pixelrec.data.text_table import opened, opened_table
 from pixelrec.errors import DataError, some_of
 from pixelrec.images.folder import SUFFIXES
 
+_HIDDEN = re.compile(r"^[._]|-lock$")  # of systems and Spark, or the lock of an LMDB
 _OBJECTS = 100  # whose keys are looked at
 _COVERS = ("images", "image", "covers", "cover", "pictures")  # names of folders of covers, or how they end
 
@@ -25,7 +27,7 @@ class Listing:
 
     def __init__(self, folder: Path) -> None:
         try:
-            entries = sorted(each for each in folder.iterdir() if not each.name.startswith((".", "_")))
+            entries = sorted(each for each in folder.iterdir() if not _HIDDEN.search(each.name))
         except OSError as error:
             raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
         self.folder = folder
