@@ -114,8 +114,10 @@ def as_list(values: Iterable[Any], name: str) -> list[Any]:
     if isinstance(values, str | PathLike):
         raise RequestError(f"{name} is {str(values)!r}; expected a list, such as [{str(values)!r}]")
     try:
+        if type(values).__module__.partition(".")[0] == "pyarrow":
+            return values.to_pylist()  # type: ignore[attr-defined]
         return list(values)
-    except TypeError:
+    except (TypeError, AttributeError):
         raise RequestError(f"{name} is {shown(values)}; expected a list") from None
 
 

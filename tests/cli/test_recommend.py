@@ -103,8 +103,8 @@ def test_what_is_no_id_is_said_in_a_line(run: Run, given: dict[str, Any], says: 
             "overrides is .*expected values",
         ),
         (
-            lambda _: api.prepare(pl.DataFrame({"a": [1]}), out="x"),
-            "interactions is a value of type DataFrame; expected a path or a list",
+            lambda _: api.prepare(pl.Series([1]), out="x"),
+            "interactions is a value of type Series; expected a path or a data frame",
         ),
         (lambda _: api.prepare("x.csv", out="x", size="3"), "size is '3'; expected a whole number"),
         (lambda run: api.bench(run.about["data"], [5]), "recipes is 5; expected a path"),

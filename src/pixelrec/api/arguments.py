@@ -32,12 +32,17 @@ from pixelrec.errors import FeatureError, ImageError, PixelrecError, RequestErro
 from pixelrec.files.hub import is_address, local
 
 if TYPE_CHECKING:
+    import polars as pl
+    from narwhals.typing import IntoFrame
+
     from pixelrec.data.dataset import Dataset
     from pixelrec.features.feature_file import FeatureFile
     from pixelrec.recipe.recipe import Recipe
     from pixelrec.runs.run import Run
 
 Place: TypeAlias = Path | str
+Ids: TypeAlias = Sequence[str | int]
+"""In a list, an array or a column of a data frame; the verb gets it as it is, for the kind of its result."""
 Seed: TypeAlias = int
 Threads: TypeAlias = int
 Days: TypeAlias = int
@@ -76,6 +81,26 @@ def as_paths(values: Place | Sequence[Place], name: str) -> list[Path]:
     if not found:
         raise RequestError(f"{name} is empty; expected at least one path")
     return found
+
+
+def as_sources(
+    values: Place | IntoFrame | Sequence[Place | IntoFrame], name: str
+) -> list[Path | pl.DataFrame]:
+    """Paths and data frames; raises `RequestError` for what is neither, or none at all."""
+    given = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+    found = [as_source(each, name if len(given) == 1 else f"one of {name}") for each in given]
+    if not found:
+        raise RequestError(f"{name} is empty; expected at least one path or data frame")
+    return found
+
+
+def as_source(value: Place | IntoFrame, name: str) -> Path | pl.DataFrame:
+    """A path, or a data frame of any library as one of Polars."""
+    if isinstance(value, str | PathLike):
+        return as_path(value, name)
+    from pixelrec.api.frames import as_polars
+
+    return as_polars(value, name, "a path or a data frame")
 
 
 def as_input(value: str | PathLike[str], name: str, error: type[PixelrecError], hint: str) -> Path:
@@ -219,6 +244,11 @@ def names_of(files: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else list(map(str, files))
 
 
+def _as_good_ids(value: Any, name: str) -> Any:
+    found = as_ids(value, name)
+    return found if isinstance(value, Iterator) else value
+
+
 def _as_it_is(value: Any, _: str) -> Any:
     return value
 
@@ -235,8 +265,11 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "str": as_text,
     "Place": as_path,
     "Place | Sequence[Place]": as_paths,
+    "Place | IntoFrame": as_source,
+    "Place | IntoFrame | Sequence[Place | IntoFrame]": as_sources,
     "Sequence[Place]": _each(partial(as_input, error=ImageError, hint="give a picture")),
     "Sequence[str | int]": as_ids,
+    "Ids": _as_good_ids,
     "Overrides": as_overrides,
     "Run | Place": check_run,
     "Sequence[Run | Place]": _each(check_run),
@@ -259,7 +292,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
             "Callable[[str], object]",
             "Callable[[PackedCovers], object]",
             "Sequence[str | int] | Path",
-            "Path | Mapping[str, Sequence[str | int]] | Iterable[Sequence[str | int]]",
+            "Path | IntoFrame | Mapping[str, Sequence[str | int]] | Iterable[Sequence[str | int]]",
         ),
         _as_it_is,
     ),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelrec.api.arguments import Days, Place, Threads, as_dataset, as_input, checked
+from pixelrec.api.arguments import Days, Place, Threads, as_dataset, as_input, as_source, as_sources, checked
 from pixelrec.choices import (
     DecimalSign,
     Fit,
@@ -23,6 +23,8 @@ from pixelrec.console.progress import ignore, shown_on
 from pixelrec.errors import DataError, ImageError, RequestError, option
 
 if TYPE_CHECKING:
+    import polars as pl
+    from narwhals.typing import IntoFrame
     from rich.console import Console
 
     from pixelrec.data.covers import PackedCovers
@@ -37,10 +39,10 @@ _COVERS = "give the folder of the covers, <item_id>.jpg"
 
 @checked
 def prepare(
-    interactions: Place | Sequence[Place],
+    interactions: Place | IntoFrame | Sequence[Place | IntoFrame],
     *,
     out: Place,
-    items: Place | None = None,
+    items: Place | IntoFrame | None = None,
     items_id_column: str | None = None,
     covers: Place | None = None,
     size: int | None = None,
@@ -77,7 +79,7 @@ def prepare(
 
     Args:
         interactions: files with a row per event, tables in text (.csv, .tsv, .dat, .txt, …, perhaps with .gz)
-            or Parquet, or folders of such files.
+            or Parquet, or folders of such files; in Python also data frames of any library.
         out: data set folder to write.
         items: table in text or Parquet with a row per item: title, tag, description, counters.
         items_id_column: column of item ids in ITEMS, if it is not that of --item-column.
@@ -112,9 +114,9 @@ def prepare(
         on_note: called with a line about what was found by looking.
         console: for a progress bar; without one, nothing is drawn.
     """
-    place, sources = Path(out), [interactions] if isinstance(interactions, str | Path) else list(interactions)
-    tables = [as_input(source, "interactions", DataError, _TABLES) for source in sources]
-    described_by = None if items is None else as_input(items, "items", DataError, _TABLES)
+    place = Path(out)
+    tables = [_table(each, "interactions") for each in as_sources(interactions, "interactions")]
+    described_by = None if items is None else _table(as_source(items, "items"), "items")
     pictures = None if covers is None else as_input(covers, "covers", ImageError, _COVERS)
     from pixelrec.data.manifest import demand_place
 
@@ -160,10 +162,15 @@ def prepare(
 
 
 def _given(
-    tables: Sequence[Path], format: FolderFormat | None, *, looking: bool, split: SplitRule | None
+    tables: Sequence[Path | pl.DataFrame],
+    format: FolderFormat | None,
+    *,
+    looking: bool,
+    split: SplitRule | None,
 ) -> GivenFolder | None:
     """What the only one of `tables`, a folder, is; raises `RequestError` for options of another one."""
-    folder = tables[0] if len(tables) == 1 and tables[0].is_dir() else None
+    only = tables[0] if len(tables) == 1 else None
+    folder = only if isinstance(only, Path) and only.is_dir() else None
     if format is not None and folder is None:
         raise RequestError(f"{option('format', format)} is of one folder; leave it out with files")
     given = None
@@ -221,6 +228,10 @@ def pack_images(
             threads=threads,
             overwrite=overwrite,
         )
+
+
+def _table(source: Path | pl.DataFrame, name: str) -> Path | pl.DataFrame:
+    return as_input(source, name, DataError, _TABLES) if isinstance(source, Path) else source
 
 
 def _packing_of_draft(

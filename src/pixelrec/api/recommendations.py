@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pixelrec.api.arguments import Place, as_dataset, as_run, checked, ids_or_file
-from pixelrec.choices import as_list, as_path
+from pixelrec.api.arguments import Ids, Place, as_dataset, as_run, checked, ids_or_file
+from pixelrec.api.frames import as_polars, in_kind_of, is_frame
+from pixelrec.choices import as_ids, as_list, as_path
 from pixelrec.console.progress import activity, ignore, shown_on
 from pixelrec.errors import RequestError, option
 from pixelrec.files.hub import local
 
 if TYPE_CHECKING:
     import polars as pl
+    from narwhals.typing import IntoFrame
     from rich.console import Console
 
     from pixelrec.data.dataset import Dataset
@@ -83,9 +85,9 @@ def _loaded(
 def recommend(
     run: Run | Place,
     *,
-    users: Sequence[str | int] = (),
-    history: Sequence[str | int] = (),
-    histories: Path | Mapping[str, Sequence[str | int]] | Iterable[Sequence[str | int]] = (),
+    users: Ids = (),
+    history: Ids = (),
+    histories: Path | IntoFrame | Mapping[str, Sequence[str | int]] | Iterable[Sequence[str | int]] = (),
     k: int = 10,
     among: Sequence[str | int] | Path | None = None,
     exclude: Sequence[str | int] | Path = (),
@@ -105,7 +107,8 @@ def recommend(
         run: run folder.
         users: ids of users of the data set.
         history: ids of items, oldest first, of a user who is not in the data set.
-        histories: CSV or Parquet file with columns user_id and item_id: the histories of many, oldest first.
+        histories: CSV or Parquet file with columns user_id and item_id: the histories of many, oldest first;
+            in Python also a data frame of any library, lists of ids, or lists by name.
         k: number of items.
         among: ids of the only items to recommend, such as those in stock; or a file: .txt with an id in each
             line, .csv or .parquet with a column item_id.
@@ -121,17 +124,17 @@ def recommend(
 
     Returns:
         Columns `user_id` (for users; `request` for histories without names), `rank` (1 is best), `item_id`,
-        `score`, and `title` if items have one.
+        `score`, and `title` if items have one: a Polars frame, or one of pandas or PyArrow if the users or
+        histories are. Ids have the type that they had in the files of the data set.
 
     Raises:
         RequestError: an id is unknown, not exactly one of users, history and histories is given, or the model
             does not take pictures.
         ImageError: a cover is not a usable picture.
     """
-    if not isinstance(histories, str | Path | Mapping):
-        histories = as_list(histories, "histories")
-    many = isinstance(histories, str | Path) or bool(histories)
-    if bool(users) + bool(history) + many != 1:
+    named, user_ids, past = _histories(histories), as_ids(users, "users"), as_ids(history, "history")
+    many = isinstance(named, Path) or bool(named)
+    if bool(user_ids) + bool(past) + many != 1:
         raise RequestError(
             "give users (--user), a history of item ids (--history), or many (--histories): exactly one of "
             "the three"
@@ -139,20 +142,36 @@ def recommend(
     if alone and not covers:
         raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
     opened = as_run(run)
-    from pixelrec.runs.request_files import read_histories
+    if isinstance(named, Path):
+        from pixelrec.runs.request_files import read_histories
 
-    if isinstance(histories, str | Path):
-        histories = read_histories(as_path(histories, "histories"))
+        named = read_histories(named)
     chosen = None if among is None else ids_or_file(among, "among")
     refused = ids_or_file(exclude, "exclude")
     service = _loaded(opened, data, list(map(Path, covers)), console)
-    asked = [history] if history else histories
+    asked = [past] if past else named
     found = service.recommend(
-        users=users, histories=asked, k=k, among=chosen, exclude=refused, seen=seen, alone=alone
+        users=user_ids, histories=asked, k=k, among=chosen, exclude=refused, seen=seen, alone=alone
     )
     for note in found.notes:
         (on_note or ignore)(note)
-    return found.frame().drop("request") if history else found.frame()
+    answer = found.frame().drop("request") if past else found.frame()
+    return in_kind_of(answer, histories, users, history)
+
+
+def _histories(
+    given: Path | IntoFrame | Mapping[str, Sequence[str | int]] | Iterable[Sequence[str | int]],
+) -> Path | Mapping[str, Sequence[str | int]] | list[Sequence[str | int]]:
+    if isinstance(given, str | Path):
+        return as_path(given, "histories")
+    if isinstance(given, Mapping | list | tuple):
+        return given if isinstance(given, Mapping) else list(given)
+    table: Any = given
+    if not is_frame(table):
+        return as_list(table, "histories")
+    from pixelrec.runs.request_files import histories_of
+
+    return histories_of(as_polars(table, "histories"), "histories")
 
 
 @checked

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import (
+    Ids,
     Place,
     Seed,
     as_dataset,
@@ -15,7 +16,8 @@ from pixelrec.api.arguments import (
     checked,
     names_of,
 )
-from pixelrec.choices import TreatmentName, as_ids
+from pixelrec.api.frames import in_kind_of
+from pixelrec.choices import TreatmentName, as_ids, as_list
 from pixelrec.console.progress import ignore
 from pixelrec.errors import RequestError
 
@@ -63,7 +65,7 @@ def inspect_features(
 def similar(
     features: FeatureFile | Place,
     *,
-    items: Sequence[str | int] = (),
+    items: Ids = (),
     pictures: Sequence[Place] = (),
     k: int = 20,
     treatment: TreatmentName = "centre",
@@ -90,7 +92,8 @@ def similar(
         on_note: called with a line about the index.
 
     Returns:
-        Columns `query`, `rank` (1 is the nearest), `item_id`, `cosine`, and `title` if items have one.
+        Columns `query`, `rank` (1 is the nearest), `item_id`, `cosine`, and `title` if items have one: a
+        Polars frame, or one of pandas or PyArrow if the items are a column of one.
 
     Raises:
         RequestError: an item has no vector, or neither items nor pictures are given.
@@ -130,4 +133,19 @@ def similar(
         from pixelrec.runs.feature_pages import write_sheet
 
         write_sheet(found, opened, dataset, dict(zip(names, files, strict=True)), page)
-    return found
+    return in_kind_of(_typed(found, dataset, [] if files else as_list(items, "items")), items)
+
+
+def _typed(found: pl.DataFrame, dataset: Dataset | None, queries: list[str | int]) -> pl.DataFrame:
+    """Ids of items with the type that they have in the data set or, without one, in the queries."""
+    import polars
+
+    from pixelrec.data.id_types import IdTypes
+
+    numbers = bool(queries) and not any(isinstance(each, str) for each in queries)
+    item = polars.Int64() if dataset is None and numbers else polars.String()
+    types = IdTypes(item=item) if dataset is None else dataset.id_types
+    typed = types.restored(found)
+    if queries and typed["item_id"].dtype.is_integer():
+        return typed.with_columns(query=typed["query"].cast(typed["item_id"].dtype))
+    return typed

@@ -23,7 +23,13 @@ from pixelrec.recipe.unknown import TOP
 
 SUPPLIED = ("console", "on_packed", "on_note")  # parameters that are no words of the command line
 # Classes that a command line names by a path or a name, so that nothing heavy is imported for their sake.
-NAMED: Mapping[str, type] = {"Run": Path, "Dataset": Path, "FeatureFile": Path, "Recipe": str}
+NAMED: Mapping[str, type] = {
+    "IntoFrame": object,
+    "Run": Path,
+    "Dataset": Path,
+    "FeatureFile": Path,
+    "Recipe": str,
+}
 _VALUES = {Path: "PATH", int: "NUMBER", float: "NUMBER", str: "NAME"}
 _INDENT = 26
 

@@ -29,6 +29,7 @@ import numpy as np
 import polars as pl
 
 from pixelrec.batch import DatasetSpec, Histories
+from pixelrec.data.id_types import IdTypes
 from pixelrec.data.manifest import ARRAYS, ENTRIES, MEND, counts_of, read_manifest
 from pixelrec.data.numbering import numbers_of
 from pixelrec.errors import DataError, first_line
@@ -87,6 +88,11 @@ class Dataset:
         for source in self.manifest["sources"]:
             names.setdefault(source["sha256"], []).append(source["name"])
         return [each for each in names.values() if len(each) > 1]
+
+    @property
+    def id_types(self) -> IdTypes:
+        """The types that ids had in the source."""
+        return IdTypes.of(self.manifest)
 
     @property
     def covers(self) -> Path:

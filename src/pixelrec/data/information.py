@@ -11,20 +11,24 @@ import polars as pl
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.columns import find_columns, written
 from pixelrec.data.csv_file import read_csv_table
-from pixelrec.data.file_kinds import kind_of, kind_of_text, unknown_kind
+from pixelrec.data.file_kinds import Kind, kind_of, kind_of_text, unknown_kind
 from pixelrec.data.json_file import read_json_table
 from pixelrec.data.parquet_file import damage_named, ids_of
 from pixelrec.errors import DataError
 from pixelrec.files.table_file import read_table
 
 TEXTS = ("title", "tag", "description")  # never numbers, even where all titles are years
+FRAME = Path("items")  # for messages about a frame
 _WHOLE, _DECIMAL = r"^(0|-?[1-9][0-9]{0,17})$", r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?$"
 
 
 def read_information(
-    path: Path, id_column: str, told: OnProgress = ignore, names: Mapping[str, str] | None = None
+    source: Path | pl.DataFrame,
+    id_column: str,
+    told: OnProgress = ignore,
+    names: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
-    """Reads a table in text or Parquet: a row per item, `item_id` (String) first.
+    """Reads a table in text or Parquet, or takes a frame: a row per item, `item_id` (String) first.
 
     names: the columns that are taken, and how they are called then; by default all as they are.
 
@@ -34,8 +38,13 @@ def read_information(
     Raises:
         DataError: unreadable, no column of ids, an id that is missing or occurs twice.
     """
-    demand_file(path)
-    table, id_column = _read(path, id_column, told, names)
+    path = source if isinstance(source, Path) else FRAME
+    if isinstance(source, Path):
+        demand_file(path)
+        table, kind = _read(path, id_column, told)
+    else:
+        table, kind = source, "parquet"
+    table, id_column = _typed_table(path, table, id_column, kind, names)
     if id_column != "item_id" and "item_id" in table.columns:
         raise DataError(f"{path}: has a column 'item_id' besides {id_column!r}; rename or remove one of them")
     _refuse_duplicates(path, table[id_column], id_column)
@@ -64,10 +73,7 @@ def described(item_ids: pl.Series, table: pl.DataFrame, path: Path) -> pl.DataFr
     return item_ids.to_frame("item_id").join(table, on="item_id", how="left", maintain_order="left")
 
 
-def _read(
-    path: Path, id_column: str, told: OnProgress, names: Mapping[str, str] | None
-) -> tuple[pl.DataFrame, str]:
-    """The table, with its texts named and typed as such, and its column of ids as it is written there."""
+def _read(path: Path, id_column: str, told: OnProgress) -> tuple[pl.DataFrame, Kind]:
     kind = kind_of(path) or kind_of_text(path)
     if kind == "parquet":
         with damage_named(path):
@@ -78,6 +84,13 @@ def _read(
         table = read_csv_table(path, id_column, told=lambda note: told(f"{path.name}: {note}"))
     else:
         raise unknown_kind(path, "expected .csv, .tsv, .dat or .jsonl, perhaps with .gz, or .parquet")
+    return table, kind
+
+
+def _typed_table(
+    path: Path, table: pl.DataFrame, id_column: str, kind: Kind, names: Mapping[str, str] | None
+) -> tuple[pl.DataFrame, str]:
+    """The table with its texts named and typed as such, and its column of ids as it is written there."""
     (id_column,) = find_columns(path, table.columns, {"items_id_column": id_column})
     if names is not None:
         taken = {column: name for column, name in names.items() if column in table.columns}

@@ -31,7 +31,7 @@ def read_parquet_blocks(part: Part, columns: Columns, told: OnProgress) -> Itera
     """
     path = part.path
     with damage_named(path):
-        table = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        table = _table(part)
         names, added = part.find(table.collect_schema().names(), columns)
         rows = table.select(pl.len()).collect().item()
     unit = columns.time_unit
@@ -42,6 +42,12 @@ def read_parquet_blocks(part: Part, columns: Columns, told: OnProgress) -> Itera
         if start == 0 and "time" in given:
             unit = _unit(given["time"], columns, told)
         yield _values(path, given, unit, start).with_columns(**added)
+
+
+def _table(part: Part) -> pl.LazyFrame:
+    if part.frame is not None:
+        return part.frame.lazy()
+    return pl.scan_parquet(part.path, glob=False, hive_partitioning=False)
 
 
 def _values(path: Path, given: Mapping[str, pl.Series], unit: TimeUnit | None, start: int) -> pl.DataFrame:

@@ -30,6 +30,7 @@ class Part:
     kind: Kind
     name: str  # its path in the folder that was given
     folders: Mapping[str, str] = field(default_factory=dict)  # column → value
+    frame: pl.DataFrame | None = None  # the table itself, where it is in no file
 
     @classmethod
     def of(cls, path: Path, name: str, folders: Mapping[str, str]) -> Self:
@@ -90,15 +91,15 @@ class Part:
         return {each.name: pl.lit(each[0], each.dtype) for each in found}
 
 
-def parts_of(sources: Sequence[Path], apart: Path | None = None) -> list[Part]:
-    """All files of `sources` in order, those of a folder by name; `apart` is no part of a folder.
+def parts_of(sources: Sequence[Path | pl.DataFrame], apart: Path | None = None) -> list[Part]:
+    """All files and frames of `sources` in order, those of a folder by name; `apart` is no part of a folder.
 
     Entries of folders that begin with `.` or `_` are left out, as Spark and Hadoop do.
 
     Raises:
         DataError: naming what is missing, given twice, or no part.
     """
-    found = [part for source in sources for part in _parts(source, apart)]
+    found = [part for place, source in enumerate(sources, 1) for part in _parts(source, apart, place)]
     seen: dict[Path, Path] = {}
     for part in found:
         if (before := seen.setdefault(part.path.resolve(), part.path)) is not part.path:
@@ -107,7 +108,10 @@ def parts_of(sources: Sequence[Path], apart: Path | None = None) -> list[Part]:
     return found
 
 
-def _parts(source: Path, apart: Path | None) -> list[Part]:
+def _parts(source: Path | pl.DataFrame, apart: Path | None, place: int) -> list[Part]:
+    if isinstance(source, pl.DataFrame):
+        name = f"data frame {place}"
+        return [Part(Path(name), "parquet", name, frame=source)]
     if source.is_dir():
         found = list(_walk(source, source, {}, (), None if apart is None else apart.resolve()))
         if not found:

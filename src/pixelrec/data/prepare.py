@@ -9,9 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from itertools import starmap
 from pathlib import Path
 from threading import Event
-from typing import Any, get_args
+from typing import Any, final, get_args
 
 import numpy as np
 import polars as pl
@@ -23,7 +24,8 @@ from pixelrec.data.core import core_of, new_numbers
 from pixelrec.data.dataset import COVERS, Dataset
 from pixelrec.data.dialect import BY_LOOKING, DialectOptions
 from pixelrec.data.formats.given import GivenFolder
-from pixelrec.data.information import demand_file, described, read_information
+from pixelrec.data.id_types import IdTypes
+from pixelrec.data.information import FRAME, demand_file, described, read_information
 from pixelrec.data.interactions import Interactions, read_interactions
 from pixelrec.data.manifest import ENTRIES, FORMAT, VERSION, demand_place
 from pixelrec.data.parts import parts_of
@@ -48,10 +50,10 @@ _BLOCK = 2**20  # bytes hashed at a time
 
 
 def prepare(
-    interactions: Path | str | Sequence[Path | str],
+    interactions: Path | str | pl.DataFrame | Sequence[Path | str | pl.DataFrame],
     *,
     out: Path | str,
-    items: Path | str | None = None,
+    items: Path | str | pl.DataFrame | None = None,
     items_id_column: str | None = None,
     item_column: str = "item_id",
     user_column: str = "user_id",
@@ -77,9 +79,9 @@ def prepare(
 
     Args:
         interactions: a table in text or Parquet, a folder of them at any depth, which are read by name, or
-            several files and folders, which are read in turn.
+            several files and folders, which are read in turn; or frames.
         out: the data set's folder.
-        items: item information, in text or Parquet.
+        items: item information, in text or Parquet, or a frame.
         items_id_column: column of item ids there; `item_column` by default.
         item_column, user_column: columns of ids, text or integers.
         time_column: column of times: numbers, datetimes, or ISO 8601 dates as text, UTC unless they
@@ -109,13 +111,16 @@ def prepare(
     )
     if repeats not in get_args(Repeats):
         raise DataError(f"repeats is {repeats!r}; expected one of {', '.join(get_args(Repeats))}")
-    sources = [interactions] if isinstance(interactions, Path | str) else interactions
-    out, described_by = Path(out), None if items is None else Path(items)
+    sources = [interactions] if isinstance(interactions, Path | str | pl.DataFrame) else interactions
+    paths = [each if isinstance(each, pl.DataFrame) else Path(each) for each in sources]
+    out, described_by = Path(out), Path(items) if isinstance(items, Path | str) else None
     if described_by is not None:
         demand_file(described_by)
-    parts = given.parts if given else parts_of([Path(each) for each in sources], apart=described_by)
-    inputs = {part.path: part.name for part in parts}
+    parts = given.parts if given else parts_of(paths, apart=described_by)
+    inputs = {part.path: part.name for part in parts if part.frame is None}
     inputs |= {} if described_by is None else {described_by: described_by.name}
+    frames = {part.name: part.frame for part in parts if part.frame is not None}
+    frames |= {"items": items} if isinstance(items, pl.DataFrame) else {}
     demand_address_space(_address_space(inputs))
     ours = ENTRIES if pack_covers is None else ENTRIES | {COVERS, list_path(Path(COVERS)).name}
     with new_folder(out, DataError, ours=ours) as folder:
@@ -123,9 +128,10 @@ def prepare(
         with _fingerprints(inputs) as prints:
             notes: list[str] = []
             known = None
-            if described_by is not None:
+            if items is not None:
+                about = items if isinstance(items, pl.DataFrame) else Path(items)
                 taken = given.items_columns if given and described_by == given.items else None
-                known = read_information(described_by, items_id_column or item_column, notes.append, taken)
+                known = read_information(about, items_id_column or item_column, notes.append, taken)
             read = read_interactions(parts, columns, dialect, notes.append)
             if given is not None:
                 on_note(given.told(split))
@@ -138,10 +144,11 @@ def prepare(
             chosen = evaluated_by(read.events, users) if "split" in read.events.columns else None
             sequences = hold_out(read.events, users, chosen)
             dropped = exact_repeats if repeats == "drop" else 0
-            _check_evaluated(sequences, f"{some_of(map(str, sources))}{_without(dropped, left_out)}")
+            names = [part.name if part.frame is not None else str(part.path) for part in parts]
+            _check_evaluated(sequences, f"{some_of(names)}{_without(dropped, left_out)}")
             information = read.item_ids.to_frame("item_id")
-            if known is not None and described_by is not None:
-                information = described(read.item_ids, known, described_by)
+            if known is not None:
+                information = described(read.item_ids, known, described_by or FRAME)
             provenance = {
                 "options": {
                     **asdict(columns),
@@ -153,8 +160,8 @@ def prepare(
                 },
                 "exact_repeats": exact_repeats,
                 "notes": notes,
-                "id_types": {"user": str(read.user_type), "item": str(read.item_type)},
-                "sources": [each.result() for each in prints],
+                "id_types": IdTypes(read.user_type, read.item_type).names,
+                "sources": [*(each.result() for each in prints), *starmap(_frame_print, frames.items())],
             }
             _write(folder, sequences, read.user_ids, information, provenance)
         for name, vectors in given.vectors().items() if given else ():
@@ -301,6 +308,29 @@ def _fingerprints(files: Mapping[Path, str]) -> Iterator[list[Future[dict[str, A
         finally:
             stopped.set()  # a refusal must not wait until a large file is read to its end
             thread.shutdown(wait=True, cancel_futures=True)
+
+
+def _frame_print(name: str, frame: pl.DataFrame) -> dict[str, Any]:
+    """The same of a frame, as Arrow streams it."""
+    sink = _Hashed()
+    frame.write_ipc_stream(sink)  # type: ignore[call-overload]
+    return {"name": name, "bytes": sink.size, "sha256": sink.digest.hexdigest()}
+
+
+@final
+class _Hashed:
+    """A file of which only the size and the hash are kept."""
+
+    def __init__(self) -> None:
+        self.digest, self.size = hashlib.sha256(), 0
+
+    def write(self, block: bytes) -> int:
+        self.digest.update(block)
+        self.size += len(block)
+        return len(block)
+
+    def flush(self) -> None:
+        pass
 
 
 def _fingerprint(file: Path, name: str, stopped: Event) -> dict[str, Any]:

@@ -78,6 +78,7 @@ def about_now(folder: Path, recipe: str, device: str, dataset: Dataset) -> dict[
         "data_from_here": os.path.relpath(data, folder.resolve()),
         "data_fingerprint": dataset.fingerprint,
         "item_ids": ids_digest(dataset.item_ids),
+        "id_types": dataset.id_types.names,
         "created": datetime.now().astimezone().isoformat(timespec="seconds"),
         "pixelrec": version("pixelrec"),
         "torch": torch.__version__,

@@ -15,6 +15,7 @@ from torch import Tensor
 from pixelrec.choices import as_flag, as_ids, as_list, as_path, as_whole
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.id_types import IdTypes
 from pixelrec.data.views import seen_items
 from pixelrec.errors import RequestError, RunError
 from pixelrec.evaluation.ranker import USERS, AbstractRanker
@@ -91,6 +92,12 @@ class RecommendationService:
             found = UserEvents(events) if events is own else UserEvents.foreign(events, items["item_id"])
         line = None if found is None else found.difference(run)
         return cls(run, ranker, trained, added, own, found, (line,) if line else ())
+
+    @property
+    def id_types(self) -> IdTypes:
+        """Of the run's items, and of the users of the data set."""
+        own = IdTypes.of(self.run.about)
+        return own if self.events is None else IdTypes(self.events.dataset.id_types.user, own.item)
 
     def add(self, covers: Sequence[Path | str]) -> Self:
         """A service that also ranks new items, from their pictures; their ids are the names of the files.
@@ -225,7 +232,8 @@ class RecommendationService:
                 f"{int(requests.empty.sum()):,} of {len(requests):,} histories hold no item that "
                 f"{self.run.folder} knows: nothing is recommended for them"
             )
-        return Recommendations(self.items, requests.names, scores, items, ranks, (*self.notes, *notes))
+        notes = [*self.notes, *notes]
+        return Recommendations(self.items, requests.names, scores, items, ranks, tuple(notes), self.id_types)
 
     def _best(
         self, requests: Requests, rows: np.ndarray, hidden: Tensor, owners: Tensor, k: int, among: Candidates

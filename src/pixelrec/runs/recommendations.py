@@ -9,9 +9,11 @@ from typing import NamedTuple, final, overload
 import numpy as np
 import polars as pl
 
+from pixelrec.data.id_types import IdTypes
+
 
 class Recommendation(NamedTuple):
-    item_id: str
+    item_id: str | int  # as in the files of the data set
     score: float
     title: str | None
     rank: int  # 1 is best
@@ -28,6 +30,7 @@ class Recommendations(Sequence["list[Recommendation]"]):
     items: np.ndarray  # B, k: item numbers; 0 where fewer than k are left
     ranks: np.ndarray  # B, k
     notes: tuple[str, ...] = ()  # lines about ids that are unknown to the model
+    types: IdTypes = IdTypes()  # of ids in tables and lists
 
     def __repr__(self) -> str:
         return f"Recommendations({len(self):,} requests: {np.count_nonzero(self.items):,} items)"
@@ -44,7 +47,7 @@ class Recommendations(Sequence["list[Recommendation]"]):
             return [self[row] for row in range(*request.indices(len(self)))]
         items = self.items[request]
         real = items > 0
-        chosen = self.catalogue[items[real] - 1]
+        chosen = self.types.restored(self.catalogue[items[real] - 1])
         titles = chosen["title"].to_list() if "title" in chosen.columns else [None] * len(chosen)
         columns = (chosen["item_id"], self.scores[request][real], titles, self.ranks[request][real])
         return [
@@ -67,4 +70,5 @@ class Recommendations(Sequence["list[Recommendation]"]):
         chosen = self.catalogue[self.items[row, column] - 1]
         ranked = {"rank": self.ranks[row, column], "item_id": chosen["item_id"]}
         table = pl.DataFrame({name.name: name, **ranked, "score": self.scores[row, column]})
-        return table.with_columns(chosen["title"]) if "title" in chosen.columns else table
+        table = table.with_columns(chosen["title"]) if "title" in chosen.columns else table
+        return self.types.restored(table)

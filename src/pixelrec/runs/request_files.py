@@ -27,7 +27,18 @@ def read_ids(path: Path) -> list[str]:
 
 def read_histories(path: Path) -> dict[str, list[str]]:
     """Item ids by user id, from a .csv or .parquet file: a row per event, oldest first within each user."""
-    events = _columns(path, ["user_id", "item_id"])
+    return _by_user(_columns(path, ["user_id", "item_id"]))
+
+
+def histories_of(table: pl.DataFrame, name: str) -> dict[str, list[str]]:
+    """The same of a data frame, which messages call `name`."""
+    if absent := [column for column in ("user_id", "item_id") if column not in table.columns]:
+        shown = ", ".join(map(repr, table.columns[:20]))
+        raise RequestError(f"{name} has no column {absent[0]!r}; the columns are {shown}; rename one")
+    return _by_user(_texts(table.select("user_id", "item_id"), name))
+
+
+def _by_user(events: pl.DataFrame) -> dict[str, list[str]]:
     return dict(events.group_by("user_id", maintain_order=True).agg("item_id").iter_rows())
 
 
@@ -43,6 +54,11 @@ def _columns(path: Path, names: list[str]) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = first_line(error)
         raise RequestError(f"{path}: cannot be read ({reason}); expected columns {columns}") from None
+    return _texts(table, str(path))
+
+
+def _texts(table: pl.DataFrame, where: str) -> pl.DataFrame:
+    names = table.columns
     if odd := [name for name in names if table[name].dtype.is_nested() or table[name].dtype.is_float()]:
-        raise RequestError(f"{path}: {odd[0]} is {table[odd[0]].dtype}; expected ids: text or whole numbers")
+        raise RequestError(f"{where}: {odd[0]} is {table[odd[0]].dtype}; expected ids: text or whole numbers")
     return table.cast(pl.String).drop_nulls()

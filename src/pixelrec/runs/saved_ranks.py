@@ -40,7 +40,7 @@ class SavedRanks:
             "history_length": histories.stops[cases.users] - histories.starts[cases.users],
             _COUNTS: counts,
         }
-        return cls(pl.DataFrame(columns))
+        return cls(dataset.id_types.restored(pl.DataFrame(columns)))
 
     @property
     def ranks(self) -> np.ndarray:
@@ -79,7 +79,8 @@ class SavedRanks:
         if len(self.table) != len(other.table):
             raise RunError(f"{files} have {len(self.table):,} and {len(other.table):,} users; {mend}")
         for column, what in _COMPARED.items():
-            if not self.table[column].equals(other.table[column]):
+            ours, theirs = (each.table[column].cast(pl.String) for each in (self, other))
+            if not ours.equals(theirs):
                 raise RunError(f"{files} are of different {what}; {mend}")
 
 
@@ -96,7 +97,7 @@ def _check(table: pl.DataFrame) -> None:
     """Raises `ValueError` for columns of another type, no row, an empty cell or a number out of range."""
     for column in table:
         least = _LEAST.get(column.name)
-        fits = column.dtype == pl.String if least is None else column.dtype.is_integer()
+        fits = column.dtype.is_integer() or (least is None and column.dtype == pl.String)
         if not fits or column.null_count() or not len(column):
             empty = f"{column.null_count():,} of {len(column):,} empty"
             raise ValueError(f"{column.name} is {column.dtype} with {empty}")

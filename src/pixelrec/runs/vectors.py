@@ -45,7 +45,7 @@ def export_vectors(service: RecommendationService, tower: Tower, out: Path) -> i
         nonlocal written
         for part in _items(service, trained) if tower == "items" else _users(service, trained):
             written += len(part)
-            yield part
+            yield service.id_types.restored(part)
 
     if tower == "users":
         service.user_events()
