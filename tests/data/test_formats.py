@@ -175,6 +175,13 @@ def hllm(folder: Path) -> None:
     )
 
 
+def published_code(folder: Path) -> None:
+    """The folder of the code, with its data in `dataset`."""
+    (folder / "dataset").mkdir()
+    pixelrec_download(folder / "dataset")
+    (folder / "code").mkdir()
+
+
 def microlens(folder: Path) -> None:
     table(
         folder / "MicroLens-50k_pairs.csv",
@@ -214,6 +221,7 @@ def content(dataset: Dataset) -> dict[str, list[tuple[str, int]]]:
         (amazon_2023, "Amazon reviews", ["addresses of pictures"]),
         (pixelrec_download, "PixelRec", []),
         (hllm, "PixelRec", []),
+        (published_code, "PixelRec", ["code"]),
         (microlens, "MicroLens", ["MicroLens-50k_pairs.tsv"]),
     ],
 )
@@ -234,7 +242,7 @@ def test_a_folder_gives_the_data_set_of_a_plain_table(
     if write not in (recbole_divided, mmrec):
         titles = dict(zip(found.item_ids, found.information["title"], strict=True))
         assert titles == {item: TITLES[item] for item in titles}
-    if write in (pixelrec_download, microlens):
+    if write in (pixelrec_download, published_code, microlens):
         assert found.covers.exists()
 
 
