@@ -22,7 +22,9 @@ OVER_IDS, OVER_PICTURES = "sasrec-id", "sasrec-mobilenet"
 Baseline: TypeAlias = Literal[
     "random", "popularity", "recent-popularity", "item-knn", "ease", "vis-rank", "l3ae"
 ]
-Rung: TypeAlias = Literal["ids", "frozen", "whitened", "deep", "fitted", "top", "all", "joined", "blend"]
+Rung: TypeAlias = Literal[
+    "ids", "frozen", "whitened", "aligned", "deep", "fitted", "top", "all", "joined", "blend"
+]
 """A way to use a picture network for recommendation; of the others, the best are blended."""
 Split: TypeAlias = Literal["validation", "test"]
 Precision: TypeAlias = Literal["fp32", "bf16", "fast"]

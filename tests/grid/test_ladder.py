@@ -18,7 +18,10 @@ from pixelrec.grid.cell import Cell, Costs
 from pixelrec.grid.estimate import estimates
 from pixelrec.grid.ladder import Ladder, plan_ladder
 from pixelrec.grid.pareto import pareto_plots
+from pixelrec.grid.trials import MOST, plan_trials
 from pixelrec.reports.tables import flatten
+from pixelrec.runs.results import EvaluationResult, result_file
+from pixelrec.runs.run import Run
 
 TINY = {"training.epochs": 1, "training.batch_size": 256, "users.layers": 1}
 
@@ -62,6 +65,39 @@ def test_a_blend_needs_two_others(ladder: Ladder, rungs: list[str]) -> None:
 def test_options_of_a_fit_are_of_the_fitted_rung_alone(ladder: Ladder) -> None:
     grid = plan_ladder(ladder, ["ids", "fitted"], seeds=1, split="test", overrides={"fit.passes": 2})
     assert [recipe.fit.passes for recipe in grid.recipes] == [0, 2]
+
+
+def test_rungs_have_as_many_trials_each_of_another_setting(ladder: Ladder) -> None:
+    grid = plan_trials(ladder, RUNGS, MOST, {"training.epochs": 3})
+    names = [f"{rung}-{number}" for rung in RUNGS if rung != "blend" for number in range(1, MOST + 1)]
+    assert [recipe.name for recipe in grid.recipes] == names and grid.split == "validation"
+    told = {json.dumps({**recipe.config, "name": None}, default=str) for recipe in grid.recipes}
+    assert len(told) == len(names) and {recipe.training.epochs for recipe in grid.recipes} == {3}
+    with pytest.raises(RequestError, match="trials is 5; each rung has 4 settings to try"):
+        plan_trials(ladder, RUNGS, 5, {})
+
+
+def test_the_best_trial_on_validation_gets_the_seeds(
+    network: Path, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, options = tmp_path / "out", [f"--{key}={value}" for key, value in TINY.items()]
+    command = ["ladder", str(dataset.folder), str(network), "--size=32", "--seeds=1", f"--out={out}"]
+    command += ["--rungs", "ids", "--trials", "2", *options]
+    assert main(command) == 0
+    measured = [
+        EvaluationResult.read(out / "trials" / f"ids-{number}" / "seed-0", "validation").own_metrics[
+            "NDCG@10"
+        ]
+        for number in (1, 2)
+    ]
+    expected = (0.5, 0.0)[measured.index(max(measured))]
+    run = Run.open(out / "ids" / "seed-0")
+    assert run.recipe["negatives"]["logit_adjustment"] == expected
+    assert result_file(run.folder, "test").exists() and not list(out.glob("trials/**/*-test.*"))
+    assert f"{100 * max(measured):.2f} % on validation of" in " ".join(capsys.readouterr().out.split())
+    made = {path: path.stat().st_mtime_ns for path in out.glob("**/cell.json")}
+    assert main(command) == 0
+    assert made == {path: path.stat().st_mtime_ns for path in out.glob("**/cell.json")} and len(made) == 3
 
 
 def test_what_is_no_network_or_no_rung_is_refused_at_once(dataset: Dataset, tmp_path: Path) -> None:

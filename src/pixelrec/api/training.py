@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pixelrec.api.arguments import (
     Place,
@@ -211,6 +211,7 @@ def ladder(
     *,
     rungs: Sequence[Rung] = (),
     size: int | None = None,
+    trials: Repetitions = 1,
     seeds: Repetitions = 3,
     split: Split = "test",
     out: Place = Path("ladder"),
@@ -230,6 +231,7 @@ def ladder(
         network: folder of a checkpoint, or name on the Hugging Face hub.
         rungs: the ways to compare; by default all.
         size: side of a picture in pixels; by default that of pretraining.
+        trials: settings of each way that are tried with seed 0, at most 4; the best on validation is taken.
         seeds: runs of each, with the seeds 0, 1, …
         split: events that models are compared on.
         out: folder of the runs and tables, as of `bench`, and of the features that are whitened.
@@ -253,15 +255,22 @@ def ladder(
     from pixelrec.grid.estimate import lines
     from pixelrec.grid.ladder import Ladder, plan_ladder
     from pixelrec.grid.outcome import run_grid
+    from pixelrec.grid.trials import best_settings, plan_trials
 
     with shown_on(console) as screen:
-        chosen = Ladder.of(network, size, dataset, place)
-        grid = plan_ladder(chosen, rungs, seeds=seeds, split=split, overrides=overrides or {})
+        chosen, options = Ladder.of(network, size, dataset, place), overrides or {}
+        settings: Mapping[str, Mapping[str, Any]] = {}
+        tried = plan_trials(chosen, rungs, trials, options) if trials > 1 else None
+        if tried is None or estimate:
+            plan_ladder(chosen, rungs, seeds=seeds, split=split, overrides=options)
         say("estimate   " + "\n           ".join(lines(chosen, rungs)), screen)
         if estimate:
             return None
-        if "whitened" in rungs:
+        if {"whitened", "aligned"} & set(rungs):
             chosen.extract()
+        if tried is not None:
+            settings = best_settings(tried, jobs, screen)
+        grid = plan_ladder(chosen, rungs, seeds=seeds, split=split, overrides=options, settings=settings)
         return run_grid(grid, jobs, screen)
 
 

@@ -93,6 +93,7 @@ def estimates(ladder: Ladder, rungs: Sequence[Rung]) -> Iterator[Estimate]:
         "ids": Estimate("ids"),
         "frozen": Estimate("frozen", items, 0, forward),
         "whitened": Estimate("whitened", items, 0, forward),
+        "aligned": Estimate("aligned", items, 0, forward),
         "deep": Estimate("deep", items, 0, forward),
         "fitted": Estimate("fitted", items, fit * speed.share, forward + fit * speed.top),
         "top": Estimate("top", items, epoch * speed.share, epoch * speed.top, by_epoch=True),

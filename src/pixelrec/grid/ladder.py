@@ -2,11 +2,11 @@
 
 The fair rule: all rungs have one user model, scoring, negatives, batches, rate and decay of what is not the
 network, and every epoch of every rung is chosen on validation, with one patience. Each rung has one setting,
-written below, and none was tuned on the data set at hand; options of the command line change all rungs that
-have them. What differs:
+written below, and none was tuned on the data set at hand, unless trials are asked for (`grid/trials.py`);
+options of the command line change all rungs that have them. What differs:
 
 - ids: a table, at the rate of the rows that `fitted` begins with
-- frozen, whitened, deep, joined: the network does not change, so it has no rate
+- frozen, whitened, aligned, deep, joined: the network does not change, so it has no rate
 - top, all: the rate of the network is 1/20 of that of the rest; vectors of negatives come from a bank
 - fitted: the stages and rates of the shipped recipes that are fitted to rows; its user model settles in a few
   epochs, where that of others has as many as it takes
@@ -51,6 +51,7 @@ COMMON: Mapping[str, Any] = {
     "training": {"epochs": 200, "batch_size": 128, "patience": 10},
 }  # fmt: skip
 BANK = {"bank": True, "reencoded": 128}
+_NONE: Sections = {}
 FIT = {"rows": 10, "passes": 20, "learning_rate": RATE, "backbone_learning_rate": 5e-4, "warmup": 30}
 
 
@@ -76,7 +77,7 @@ class Ladder:
 
     @property
     def features(self) -> Path:
-        """The feature file of `whitened`."""
+        """The feature file of `whitened` and `aligned`."""
         return (self.out / "features").resolve()
 
     @property
@@ -90,6 +91,8 @@ class Ladder:
         bank: Sections = {"negatives": BANK, "optimiser": NETWORK}
         ids, half = {"name": "id_table", "width": WIDTH}, {"whiten": 0.5, "shrinkage": 0.1}
         whitened = {"name": "features", "file": str(self.features), "width": WIDTH, **half}
+        inner = max(1, min(WIDTH, self.network.width - 1))
+        aligned = {**whitened, "pca": inner, "smoothing": 0.5}
         both = {"name": "joined", "width": WIDTH, "parts": {"ids": {"name": "id_table"}, "deep": self._deep}}
         fitted: Sections = {
             "optimiser": IDS,
@@ -100,6 +103,9 @@ class Ladder:
             "ids": _recipe("ids", "a table of ids", ids, {"optimiser": IDS}),
             "frozen": _recipe("frozen", "the last layer, frozen", self._pixels("none")),
             "whitened": _recipe("whitened", "the last layer, frozen and half whitened", whitened),
+            "aligned": _recipe(
+                "aligned", "the last layer, frozen, by what items bought together share", aligned
+            ),
             "deep": _recipe("deep", "every depth, frozen", self._deep),
             "fitted": _recipe("fitted", f"the top {self.top} blocks, fitted to rows", top, fitted),
             "top": _recipe("top", f"the top {self.top} blocks, end to end", top, bank),
@@ -118,7 +124,7 @@ class Ladder:
         return {**self._pixels("none"), "depths": "all", "cache_dtype": "fp32"}
 
     def extract(self) -> None:
-        """The feature file of `whitened`, unless it is there; an interrupted extraction continues.
+        """Make the feature file of `whitened` and `aligned`; an interrupted extraction continues.
 
         Raises `RunError` if there is one of another network.
         """
@@ -133,9 +139,6 @@ class Ladder:
             ) from error
 
 
-_NONE: Sections = {}
-
-
 def _recipe(name: str, about: str, items: Mapping[str, Any], sections: Sections = _NONE) -> Recipe:
     """COMMON with these items, and some values of sections replaced."""
     changed = {key: {**COMMON.get(key, {}), **values} for key, values in sections.items()}
@@ -143,18 +146,31 @@ def _recipe(name: str, about: str, items: Mapping[str, Any], sections: Sections 
 
 
 def plan_ladder(
-    ladder: Ladder, rungs: Sequence[Rung], *, seeds: int, split: Split, overrides: Mapping[str, Any]
+    ladder: Ladder,
+    rungs: Sequence[Rung],
+    *,
+    seeds: int,
+    split: Split,
+    overrides: Mapping[str, Any],
+    settings: Sections = _NONE,
 ) -> Grid:
-    """The grid of some rungs, in the order of the ladder."""
-    recipes = ladder.recipes(rungs)
+    """The grid of some rungs, in the order of the ladder; settings: options by rung."""
+    recipes = [resolve(one.name, one.values, settings.get(one.name, {})) for one in ladder.recipes(rungs)]
     if not recipes or ("blend" in rungs and len(recipes) < 2):
         raise RequestError(
             f"rungs are {', '.join(rungs) or 'none'}; give at least one, and two beside blend, such as "
             "--rungs ids frozen blend"
         )
+    grid = plan_recipes(ladder, recipes, seeds=seeds, split=split, overrides=overrides)
+    return with_blend(grid) if "blend" in rungs else grid
+
+
+def plan_recipes(
+    ladder: Ladder, recipes: Sequence[Recipe], *, seeds: int, split: Split, overrides: Mapping[str, Any]
+) -> Grid:
+    """A grid that compares with the first; options of `fit` are of the recipes with a fit."""
     fit = {key: value for key, value in overrides.items() if key.startswith("fit.")}  # all recipes have them
     others = {key: value for key, value in overrides.items() if key not in fit}
     chosen = [resolve(one.name, one.values, fit) if one.fit.passes else one for one in recipes]
     grid = plan(ladder.dataset, chosen, seeds=seeds, split=split, out=ladder.out, overrides=others)
-    grid = replace(grid, reference=recipes[0].name)
-    return with_blend(grid) if "blend" in rungs else grid
+    return replace(grid, reference=recipes[0].name)
