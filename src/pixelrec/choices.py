@@ -60,7 +60,7 @@ ExportFormat: TypeAlias = Literal["recbole", "mmrec"]
 """A library whose files a data set is written as."""
 Tower: TypeAlias = Literal["items", "users"]
 """Whose vectors are written."""
-Form: TypeAlias = Literal["table", "csv", "json", "parquet"]
+Form: TypeAlias = Literal["table", "csv", "json", "jsonl", "parquet"]
 Overrides: TypeAlias = Mapping[str, Any]
 """Dotted key → value, such as `{"users.layers": 3}`."""
 CONTROLS: tuple[Control, ...] = get_args(Control)

@@ -215,7 +215,7 @@ def test_a_model_of_known_users_takes_no_other_data(tmp_path: Path, run: Run) ->
         pixelrec.load(known, data=newer(tmp_path)).recommend(users=["u1"])
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
 def test_all_users_are_written_whole(
     run: Run, service: RecommendationService, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +223,8 @@ def test_all_users_are_written_whole(
     out = tmp_path / f"all.{suffix}"
     words = ["recommend", str(run.folder), "--all-users", "--out", str(out), "-k", "3", "--exclude", "i0"]
     assert main(words) == 0
-    found = pl.read_parquet(out) if suffix == "parquet" else pl.read_csv(out)
+    readers = {"parquet": pl.read_parquet, "csv": pl.read_csv, "jsonl": pl.read_ndjson}
+    found = readers[suffix](out)
     users = run.dataset().user_ids.to_list()
     expected = service.recommend(users=users, k=3, exclude=["i0"]).frame()
     assert found.drop("score").equals(expected.drop("score"))
@@ -262,6 +263,28 @@ def test_files_of_ids_and_of_histories(
     past.write_text("user,item_id\n7,i1\n", encoding="utf-8")
     assert main(words) == 2
     assert "past.csv: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["rows.jsonl", "lists.jsonl", "lists.parquet", "rows.parquet"])
+def test_histories_come_in_rows_or_lists(service: RecommendationService, tmp_path: Path, form: str) -> None:
+    past, stock = tmp_path / form, tmp_path / "stock.jsonl"
+    rows = pl.DataFrame({"user_id": [7, 8, 7], "item_id": ["i1", "i3", "i4"]})
+    lists = pl.DataFrame({"user_id": [7, 8], "item_ids": [["i1", "i4"], ["i3"]]})
+    table = rows if form.startswith("rows") else lists
+    (table.write_ndjson if past.suffix == ".jsonl" else table.write_parquet)(past)
+    stock.write_text('{"item_id": "i0"}\n{"item_id": "i2"}\n', encoding="utf-8")
+    expected = service.recommend(histories={"7": ["i1", "i4"], "8": ["i3"]}, among=["i0", "i2"])
+    found = service.recommend(histories=past, among=stock)
+    assert found.frame().equals(expected.frame())
+    (everyone,) = service.for_all_users(k=2, among=stock)
+    assert set(everyone.frame()["item_id"]) <= {"i0", "i2"}
+
+
+def test_a_user_with_an_empty_list_gets_nothing(service: RecommendationService, tmp_path: Path) -> None:
+    past = tmp_path / "past.jsonl"
+    past.write_text('{"user_id": "a", "item_ids": []}\n{"user_id": "b", "item_ids": ["i1"]}\n', "utf-8")
+    found = service.recommend(histories=past, k=2)
+    assert [len(each) for each in found] == [0, 2] and found.names == ["a", "b"]
 
 
 def test_a_missing_title_is_a_dash(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

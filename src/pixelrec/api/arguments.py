@@ -126,17 +126,6 @@ def as_overrides(values: Overrides, name: str) -> Overrides:
     return values
 
 
-def ids_or_file(values: Iterable[str | int] | Path, name: str) -> list[str]:
-    """Ids of items, or those in the file whose path is given, alone."""
-    from pixelrec.runs.request_files import SUFFIXES, read_ids
-
-    if isinstance(values, Path):
-        return read_ids(values)
-    ids = as_ids(values, name)
-    alone = Path(ids[0]) if len(ids) == 1 and "\0" not in ids[0] else None
-    return read_ids(alone) if alone and alone.suffix in SUFFIXES and alone.is_file() else ids
-
-
 def as_recipe(recipe: str | Path | Recipe, name: str) -> Path | Recipe:
     """A recipe, or the path of one that can be read; raises `RecipeError` at once for any other."""
     from pixelrec.recipe.recipe import Recipe as RecipeClass

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelrec.api.arguments import Ids, Place, as_dataset, as_run, checked, ids_or_file
+from pixelrec.api.arguments import Ids, Place, as_dataset, as_run, checked
 from pixelrec.api.frames import as_polars, in_kind_of, is_frame
 from pixelrec.choices import as_ids, as_list, as_path
 from pixelrec.console.progress import activity, ignore, shown_on
@@ -107,11 +107,12 @@ def recommend(
         run: run folder.
         users: ids of users of the data set.
         history: ids of items, oldest first, of a user who is not in the data set.
-        histories: CSV or Parquet file with columns user_id and item_id: the histories of many, oldest first;
-            in Python also a data frame of any library, lists of ids, or lists by name.
+        histories: file of the histories of many, .csv, .parquet or .jsonl: rows of user_id and item_id,
+            oldest first, or of user_id and item_ids, a list; in Python also a data frame of any library,
+            lists of ids, or lists by name.
         k: number of items.
         among: ids of the only items to recommend, such as those in stock; or a file: .txt with an id in each
-            line, .csv or .parquet with a column item_id.
+            line, .csv, .parquet or .jsonl with item_id.
         exclude: ids of items not to recommend, or a file of them.
         seen: recommend items of the history again, for repeat purchases.
         covers: pictures of new items, named as their files, to rank among the catalogue; for models over
@@ -142,9 +143,9 @@ def recommend(
     if alone and not covers:
         raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
     opened = as_run(run)
-    if isinstance(named, Path):
-        from pixelrec.runs.request_files import read_histories
+    from pixelrec.runs.request_files import ids_or_file, read_histories
 
+    if isinstance(named, Path):
         named = read_histories(named)
     chosen = None if among is None else ids_or_file(among, "among")
     refused = ids_or_file(exclude, "exclude")
@@ -194,10 +195,11 @@ def recommend_all(
 
     Args:
         run: run folder.
-        out: file to write, .parquet or .csv: user_id, rank, item_id, score, and title if items have one.
+        out: file to write, .parquet, .csv or .jsonl: user_id, rank, item_id, score, and title if there
+            are titles.
         k: number of items for each user.
         among: ids of the only items to recommend, such as those in stock; or a file: .txt with an id in each
-            line, .csv or .parquet with a column item_id.
+            line, .csv, .parquet or .jsonl with item_id.
         exclude: ids of items not to recommend, or a file of them.
         seen: recommend items of the history again, for repeat purchases.
         raw: leave ids and titles in CSV as they are, also those that a spreadsheet would take for a formula;
@@ -212,10 +214,11 @@ def recommend_all(
         RequestError: the data set is not there, or the file cannot be written.
     """
     place = Path(out)
-    if place.suffix not in (".parquet", ".csv"):
-        raise RequestError(f"out is {str(place)!r}; expected a name that ends in .parquet or .csv")
+    if place.suffix not in (".parquet", ".csv", ".jsonl"):
+        raise RequestError(f"out is {str(place)!r}; expected a name that ends in .parquet, .csv or .jsonl")
     opened = as_run(run)
     from pixelrec.runs.all_recommendations import write_all
+    from pixelrec.runs.request_files import ids_or_file
 
     chosen = None if among is None else ids_or_file(among, "among")
     refused = ids_or_file(exclude, "exclude")

@@ -42,7 +42,7 @@ def put_rows(
 
     Args:
         form: format of the output: table by default, and of a file the one that its name ends in.
-        out: file to write instead: .csv, .json, .parquet, or .txt for a table.
+        out: file to write instead: .csv, .json, .jsonl, .parquet, or .txt for a table.
         raw: for programs: leave ids and titles in CSV as they are, also those that a spreadsheet would take
             for a formula; without it, an apostrophe precedes them.
     """
@@ -55,7 +55,7 @@ def put_rows(
     elif chosen == "table":
         console.print(_drawn(found), highlight=False)
     else:
-        exactly(as_json(found.to_dicts()) if chosen == "json" else _csv(found, raw), console)
+        exactly(_text(found, chosen, raw), console)
         return False
     return True
 
@@ -84,7 +84,8 @@ def _form(out: Path | None, form: Form | None) -> Form:
         raise RequestError("--form parquet needs a file; give one with --out")
     if form is not None or out is None:
         return form or "table"
-    forms: dict[str, Form] = {".txt": "table", ".csv": "csv", ".json": "json", ".parquet": "parquet"}
+    forms: dict[str, Form] = {".txt": "table", ".csv": "csv", ".json": "json", ".jsonl": "jsonl"}
+    forms[".parquet"] = "parquet"
     if out.suffix not in forms:
         raise RequestError(f"{out}: unknown form; let its name end in {', '.join(forms)}, or give --form")
     return forms[out.suffix]
@@ -106,7 +107,7 @@ def _write(found: pl.DataFrame, form: Form, out: Path, raw: bool) -> None:
             paper.print(_drawn(found), highlight=False)
         write_text(out, "".join(f"{line.rstrip()}\n" for line in text.get().splitlines()), RequestError)
     else:
-        write_text(out, as_json(found.to_dicts()) if form == "json" else _csv(found, raw), RequestError)
+        write_text(out, _text(found, form, raw), RequestError)
 
 
 def _drawn(found: pl.DataFrame) -> Table:
@@ -136,7 +137,11 @@ def as_json(value: object) -> str:
     return dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def _csv(found: pl.DataFrame, raw: bool) -> str:
+def _text(found: pl.DataFrame, form: Form, raw: bool) -> str:
+    if form == "jsonl":
+        return found.write_ndjson()
+    if form == "json":
+        return as_json(found.to_dicts())
     from pixelrec.files.csv_text import csv_text
     from pixelrec.runs.all_recommendations import shortest_floats
 

@@ -35,7 +35,7 @@ def write_all(
     on_note: OnProgress,
     on_progress: OnProgress,
 ) -> AllRecommendations:
-    """Writes CSV or Parquet, as the name of `out` says.
+    """Writes CSV, JSON lines or Parquet, as the name of `out` says.
 
     raw: as in `csv_text`. on_note: called once with each note. on_progress: called with a line of text.
     """
@@ -57,6 +57,10 @@ def write_all(
     with new_file(out, RequestError) as draft:
         if out.suffix == ".parquet":
             write_parts(frames(), draft)
+        elif out.suffix == ".jsonl":
+            with draft.open("wb") as file:
+                for frame in frames():
+                    frame.write_ndjson(file)
         else:
             _write_csv(frames(), draft, raw)
     return written

@@ -27,6 +27,7 @@ from pixelrec.runs.histories import Requests, UserEvents, given_histories
 from pixelrec.runs.item_vectors import read_vectors
 from pixelrec.runs.new_items import extended, ranked_new_items, vectors_of_pictures
 from pixelrec.runs.recommendations import Recommendations
+from pixelrec.runs.request_files import read_histories, read_ids
 from pixelrec.runs.run import EVENTS, Run
 
 _NO_PICTURES = "{} is a blend, which does not take pictures of new items; add them to a part of it that does"
@@ -123,10 +124,10 @@ class RecommendationService:
         self,
         *,
         users: Ids = (),
-        histories: Iterable[Ids] | Mapping[str, Ids] = (),
+        histories: Iterable[Ids] | Mapping[str, Ids] | Path = (),
         k: int = 10,
-        among: Ids | None = None,
-        exclude: Ids | Iterable[Ids] = (),
+        among: Ids | Path | None = None,
+        exclude: Ids | Iterable[Ids] | Path = (),
         seen: bool = False,
         alone: bool = False,
     ) -> Recommendations:
@@ -134,10 +135,11 @@ class RecommendationService:
 
         Args:
             users: ids of users of the data set, whose events are all known.
-            histories: item ids, oldest first, of others: a list of lists, or lists by name.
+            histories: item ids, oldest first, of others: a list of lists, lists by name, or a file.
             k: number of items.
-            among: ids of the items that may be recommended, such as those in stock; by default all.
-            exclude: ids of items not to recommend: a list for all requests, or a list of lists, one for each.
+            among: ids of the only items to recommend, such as those in stock, or a file; by default all.
+            exclude: ids of items not to recommend: a list for all requests, a list of lists, one for each, or
+                a file.
             seen: recommend items of the history again, for repeat purchases.
             alone: only the added items, all of them, with the ranks they would have in the catalogue.
 
@@ -151,12 +153,13 @@ class RecommendationService:
         as_flag(alone, "alone")
         if alone and (not self._added or among is not None):
             raise RequestError("alone lists the items that were added, all of them: add some, without among")
-        requests = self._requests(users, histories)
-        candidates = Candidates.of(self.ranker, self.items["item_id"], self.run, among, exclude, requests)
+        given = read_histories(histories) if isinstance(histories, Path) else histories
+        requests = self._requests(users, given)
+        candidates = self._candidates(among, exclude, requests)
         return self._answer(requests, k, candidates, seen, alone)
 
     def for_all_users(
-        self, *, k: int = 10, among: Ids | None = None, exclude: Ids = (), seen: bool = False
+        self, *, k: int = 10, among: Ids | Path | None = None, exclude: Ids | Path = (), seen: bool = False
     ) -> Iterator[Recommendations]:
         """As `recommend` for every user of the data set, some at a time."""
         k = as_whole(k, "k")
@@ -165,10 +168,15 @@ class RecommendationService:
         for start in range(0, events.dataset.users, USERS):
             numbers = np.arange(start, min(start + USERS, events.dataset.users)) + 1
             requests = events.requests(numbers, events.dataset.user_ids[numbers - 1].to_list())
-            candidates = candidates or Candidates.of(
-                self.ranker, self.items["item_id"], self.run, among, exclude, requests
-            )
+            candidates = candidates or self._candidates(among, exclude, requests)
             yield self._answer(requests, k, candidates, seen, alone=False)
+
+    def _candidates(
+        self, among: Ids | Path | None, exclude: Ids | Iterable[Ids] | Path, requests: Requests
+    ) -> Candidates:
+        chosen = read_ids(among) if isinstance(among, Path) else among
+        refused = read_ids(exclude) if isinstance(exclude, Path) else exclude
+        return Candidates.of(self.ranker, self.items["item_id"], self.run, chosen, refused, requests)
 
     def _requests(self, users: Ids, histories: Iterable[Ids] | Mapping[str, Ids]) -> Requests:
         ids = as_ids(users, "users")
