@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 from PIL import Image
 
 from pixelrec import api
 from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
-from pixelrec.errors import DataError, ImageError
+from pixelrec.errors import DataError, ImageError, RequestError
 from pixelrec.images.store import PictureStore
 
 ITEMS = [f"i{n}" for n in range(8)]
@@ -150,4 +151,50 @@ def test_dropping_all_that_matters_is_refused(shop: SimpleNamespace) -> None:
         (shop.covers / f"{item}.png").unlink()
     with pytest.raises(DataError, match="^without 6 items that are dropped: no user is left"):
         api.prepare(shop.source, out=shop.out, covers=shop.covers, missing="drop-item")
+    assert not shop.out.exists()
+
+
+def named_files(shop: SimpleNamespace, names: list[object]) -> Path:
+    for n, item in enumerate(ITEMS):
+        (shop.covers / f"{item}.png").rename(shop.covers / f"{n + 100}.png")
+    table = pl.DataFrame({"item_id": ITEMS, "image_path": names})
+    items = shop.source.with_name("items.parquet")
+    table.write_parquet(items)
+    return items
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_column_of_the_items_names_their_covers(shop: SimpleNamespace, several: bool) -> None:
+    plain = api.prepare(shop.source, covers=shop.covers, out=shop.out.with_name("plain"), size=16)
+    names: list[object] = [f"images/{n + 100}.png" for n in range(8)]
+    if several:
+        names = [[name, "images/100.png"] for name in names]
+    items = named_files(shop, names)
+    column = "Image Path"
+    dataset = api.prepare(
+        shop.source, items=items, covers=shop.covers, cover_column=column, out=shop.out, size=16
+    )
+    assert dataset.pictures_fingerprint == plain.pictures_fingerprint
+    assert dataset.manifest["options"]["cover_column"] == column
+    packed = api.pack_images(shop.covers, data=dataset, cover_column="image_path")
+    assert (packed.report.packed, packed.report.resumed) == (0, 8)
+    assert api.check_images(shop.covers, data=dataset, cover_column="image_path").sound == 8
+    assert api.check_images(shop.covers, data=dataset).sound == 0
+
+
+def test_columns_that_name_no_covers(shop: SimpleNamespace) -> None:
+    items = named_files(shop, list(range(8)))
+    given = {"items": items, "covers": shop.covers, "out": shop.out, "size": 16}
+    with pytest.raises(
+        DataError, match="no column 'image' of names of covers; the columns are 'item_id', 'im"
+    ):
+        api.prepare(shop.source, cover_column="image", **given)
+    with pytest.raises(
+        DataError, match="column 'image_path' of the items holds Int64, expected names of pic"
+    ):
+        api.prepare(shop.source, cover_column="image_path", **given)
+    with pytest.raises(RequestError, match="--cover-column image .* by a column of --items: give both"):
+        api.prepare(shop.source, cover_column="image", covers=shop.covers, out=shop.out)
+    with pytest.raises(RequestError, match="is of the items of a data set: give --data"):
+        api.check_images(shop.covers, cover_column="image")
     assert not shop.out.exists()

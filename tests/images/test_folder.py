@@ -108,3 +108,33 @@ def test_a_folder_without_covers_says_its_content(tmp_path: Path, files: list[st
     covers(tmp_path, *files, content=b"1,2,3")
     with pytest.raises(ImageError, match=f"holds no covers: expected files such as <item_id>.jpg, .*{holds}"):
         demand_covers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "found"),
+    [
+        (["x/7.png", "a.png"], "x/7.png", "x/7.png"),
+        (["x/7.png"], "./x/7.png", "x/7.png"),
+        (["x/7.png"], "images\\x\\7.png", "x/7.png"),
+        (["7.png"], "https://shop.example/media/7.png?width=300#top", "7.png"),
+        (["x/7.png"], "7.png", "x/7.png"),
+        (["x/7.png", "y/7.png"], "7.png", None),
+        (["7.png"], "../../etc/passwd", None),
+        (["x?1.png"], "x?1.png", "x?1.png"),
+        (["7.data"], "7.data", "7.data"),
+        (["a.png"], "b.png", None),
+    ],
+)
+def test_the_file_that_an_item_names(tmp_path: Path, files: list[str], name: str, found: str | None) -> None:
+    folder = CoverFolder(covers(tmp_path, *files), ["a"], {"a": [name]})
+    assert folder.items.get("a") == found
+    if found is None:
+        assert folder.missing(["a"])[0].detail == "no file as the column of its cover says"
+
+
+def test_the_first_of_several_files_that_an_item_names_is_its_cover(tmp_path: Path) -> None:
+    folder = CoverFolder(
+        covers(tmp_path, "1.png", "2.png"), None, {"a": ["2.png", "no.png", "1.png", "2.png"]}
+    )
+    assert folder.all == {"a": ["2.png", "1.png"]}
+    assert folder.notes == ("item 'a' has two covers: 2.png is used, 1.png is not",)

@@ -45,6 +45,7 @@ def prepare(
     items: Place | IntoFrame | None = None,
     items_id_column: str | None = None,
     covers: Place | None = None,
+    cover_column: str | None = None,
     size: int | None = None,
     fit: Fit | None = None,
     missing: Missing = "error",
@@ -85,6 +86,7 @@ def prepare(
         items_id_column: column of item ids in ITEMS, if it is not that of --item-column.
         covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders; Parquet
             with pictures; or an LMDB of the published benchmark code.
+        cover_column: column of ITEMS that names the picture file of each, where ids do not tell.
         size: width and height of a packed picture, in pixels; by default as packed before, at first 224.
         fit: stretch pictures to a square, crop the centre square, or pad to a square; by default as packed
             before, at first stretch.
@@ -137,8 +139,12 @@ def prepare(
         described_by, items_id_column = described_by or given.items, items_id_column or given.items_id_column
         pictures = pictures or (given.covers if pack else None)
     packing = None
+    if cover_column is not None and (pictures is None or described_by is None):
+        raise RequestError(
+            f"{option('cover_column', cover_column)} names files of --covers by --items: give both"
+        )
     if pictures is not None:
-        packing = _packing_of_draft(pictures, place, size, fit, missing, on_packed)
+        packing = _packing_of_draft(pictures, place, size, fit, missing, cover_column, on_packed)
     with shown_on(console):
         return prepare_interactions(
             tables,
@@ -155,6 +161,7 @@ def prepare(
             repeats=repeats,
             given=given,
             split=split or ("given" if given and given.split_column else "leave-one-out"),
+            cover_column=cover_column,
             overwrite=overwrite,
             on_note=on_note or ignore,
             pack_covers=packing,
@@ -188,6 +195,7 @@ def pack_images(
     covers: Place,
     *,
     data: Dataset | Place,
+    cover_column: str | None = None,
     size: int | None = None,
     fit: Fit | None = None,
     missing: Missing = "error",
@@ -203,6 +211,7 @@ def pack_images(
         covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders; Parquet
             with pictures; or an LMDB of the published benchmark code.
         data: data set folder.
+        cover_column: column of the items that names the picture file of each, where ids do not tell.
         size: width and height of a packed picture, in pixels; by default as packed before, at first 224.
         fit: stretch pictures to a square, crop the centre square, or pad to a square; by default as packed
             before, at first stretch.
@@ -227,6 +236,7 @@ def pack_images(
             missing=missing,
             threads=threads,
             overwrite=overwrite,
+            column=cover_column,
         )
 
 
@@ -240,6 +250,7 @@ def _packing_of_draft(
     size: int | None,
     fit: Fit | None,
     missing: Missing,
+    column: str | None,
     on_packed: Callable[[PackedCovers], object] | None,
 ) -> Callable[[Dataset], None]:
     """Packs covers into a draft of the data set at `out`; refuses bad options at once."""
@@ -250,7 +261,7 @@ def _packing_of_draft(
     demand_packable(covers, out / COVERS, size=size, fit=fit, missing=missing)
 
     def packing(draft: Dataset) -> None:
-        packed = pack_covers(draft, covers, size=size, fit=fit, missing=missing, draft_of=out)
+        packed = pack_covers(draft, covers, size=size, fit=fit, missing=missing, draft_of=out, column=column)
         if on_packed is not None:
             on_packed(packed)
 
@@ -262,6 +273,7 @@ def check_images(
     covers: Place,
     *,
     data: Dataset | Place | None = None,
+    cover_column: str | None = None,
     duplicates: bool = True,
     threads: Threads | None = None,
     console: Console | None = None,
@@ -273,16 +285,27 @@ def check_images(
     Args:
         covers: folder of pictures, or Parquet or LMDB with pictures.
         data: data set whose items need covers; by default every picture of the folder is checked.
+        cover_column: column of the items that names the picture file of each, where ids do not tell.
         duplicates: look for covers that look alike.
         threads: number of decoding threads; one per core by default.
         console: for a progress bar; without one, nothing is drawn.
     """
     folder = as_input(covers, "covers", ImageError, _COVERS)
+    if cover_column is not None and data is None:
+        raise RequestError(
+            f"{option('cover_column', cover_column)} is of the items of a data set: give --data"
+        )
     from pixelrec.images.doctor import check
 
-    item_ids = None if data is None else list(as_dataset(data).item_ids)
+    item_ids = named = None
+    if data is not None:
+        from pixelrec.data.covers import cover_files
+
+        dataset = as_dataset(data)
+        item_ids = list(dataset.item_ids)
+        named = None if cover_column is None else cover_files(dataset.information, cover_column)
     with shown_on(console):
-        return check(folder, item_ids, threads=threads, duplicates=duplicates)
+        return check(folder, item_ids, threads=threads, duplicates=duplicates, named=named)
 
 
 @checked

@@ -68,6 +68,7 @@ def prepare(
     min_item_events: int = 1,
     given: GivenFolder | None = None,
     split: SplitRule = "leave-one-out",
+    cover_column: str | None = None,
     overwrite: bool = False,
     on_note: OnProgress = ignore,
     pack_covers: Callable[[Dataset], object] | None = None,
@@ -97,6 +98,7 @@ def prepare(
             until there are none.
         given: what `interactions`, a folder of another program, was recognised as.
         split: the events that are held out: those that the files say, or the last of each user.
+        cover_column: of `items`, for the record: `pack_covers` reads it.
         overwrite: replace `out` where it is a data set; files in it that are not the data set's own stay.
         on_note: called with a line about what was found by looking.
         pack_covers: makes the picture store of the data set while that is a draft; if it raises, nothing is
@@ -154,6 +156,7 @@ def prepare(
                     **asdict(columns),
                     "dialect": asdict(dialect),
                     "repeats": repeats,
+                    "cover_column": cover_column,
                     "split": split,
                     "min_user_events": min_user_events,
                     "min_item_events": min_item_events,

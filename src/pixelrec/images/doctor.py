@@ -17,6 +17,7 @@ import numpy as np
 from pixelrec.console.progress import progress_line
 from pixelrec.images.covers import AbstractCovers, Unusable, frequencies
 from pixelrec.images.decode import Refused, ready
+from pixelrec.images.folder import FileNames
 from pixelrec.images.near_duplicates import field_colours, near_duplicates, perceptual_hash
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.sources import demand_source, opened_covers
@@ -82,8 +83,9 @@ def check(
     *,
     threads: int | None = None,
     duplicates: bool = True,
+    named: FileNames | None = None,
 ) -> CheckReport:
-    """Checks the covers of `item_ids`, or every cover in the folder.
+    """Checks the covers of `item_ids`, whose files may be `named`, or every cover in the folder.
 
     Raises:
         ImageError: the folder cannot be listed, or there is nothing to check; never for a bad cover.
@@ -91,7 +93,7 @@ def check(
     started = time.perf_counter()
     demand_source(covers)
     wanted = None if item_ids is None else list(dict.fromkeys(item_ids))
-    with opened_covers(covers, wanted) as found:
+    with opened_covers(covers, wanted, named) as found:
         items = sorted(found.items) if wanted is None else wanted
         sound, broken = _examine_all(found, items, thread_count(threads))
     return CheckReport(

@@ -2,19 +2,19 @@
 
 The cover of an item is a file of its name, in the folder or in folders below it: `<item_id>.jpg`,
 `010/<item_id>.jpg`, or, for ids with slashes, the path below the folder. Or it is a file in a folder of the
-item's name: `<item_id>/0.jpg`. A table beside them may name the files instead. Suffixes count in any case;
-files with another or none are covers if they start like a picture. Items are looked up in a listing; no path
-is built from an id, so none reaches outside.
+item's name: `<item_id>/0.jpg`. A table beside them, or a column of the items, may name the files instead.
+Suffixes count in any case; files with another or none are covers if they start like a picture. Files are
+looked up in a listing; no path is built from an id or a name, so none reaches outside.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import final
+from typing import TypeAlias, final
 
 from pixelrec.errors import ImageError, some_of
 from pixelrec.images.covers import AbstractCovers, Stamp, read_cover
@@ -38,6 +38,7 @@ _DEPTH = 3  # of folders within the given one
 _SKIPPED = re.compile(r"\.|__MACOSX$")  # names of folders that programs keep for themselves
 _TRIED = 100  # files without a picture's suffix that are opened to see whether any is a picture
 _Owned = dict[str, list[str]]  # item id → its files
+FileNames: TypeAlias = Mapping[str, Sequence[str]]  # item id → names or paths of its files
 
 
 @final
@@ -46,8 +47,15 @@ class CoverFolder(AbstractCovers):
 
     expected = "no {}.jpg, .png or the like"
 
-    def __init__(self, folder: Path, item_ids: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, item_ids: Iterable[str] | None = None, named: FileNames | None = None
+    ) -> None:
         """The covers of these items, or every picture under its path without the suffix.
+
+        Args:
+            folder: of files, at any depth.
+            item_ids: whose covers are looked for.
+            named: the files of each item, the first of which is its cover, instead of those of its name.
 
         Raises:
             ImageError: the folder cannot be listed.
@@ -55,13 +63,15 @@ class CoverFolder(AbstractCovers):
         self.place = folder
         files = list(_files(folder))
         wanted = None if item_ids is None else set(item_ids)
-        owned = _listed_by_metadata(folder, files, wanted) or _by_name(folder, files, wanted)
-        self.items: dict[str, str] = {  # item id → file, relative to the folder
-            owner: min(some, key=_preference) for owner, some in owned.items()
-        }
+        if named is None:
+            owned = _listed_by_metadata(folder, files, wanted) or _by_name(folder, files, wanted)
+            owned = {owner: sorted(some, key=_preference) for owner, some in owned.items()}
+        else:
+            owned, self.expected = _named(files, named), "no file as the column of its cover says"
+        self.all = owned  # item id → all of its files, relative to the folder, the cover first
+        self.items: dict[str, str] = {owner: some[0] for owner, some in owned.items()}
         used = set(self.items.values())
-        several = [(owner, some) for owner, some in owned.items() if len(some) > 1]
-        self.notes = tuple(sorted(_note(owner, sorted(some, key=_preference)) for owner, some in several))
+        self.notes = tuple(sorted(_note(owner, some) for owner, some in owned.items() if len(some) > 1))
         self.others = tuple(sorted(f for f in files if f not in used))
 
     def stamp(self, item_id: str) -> Stamp | None:
@@ -90,6 +100,24 @@ def _listed_by_metadata(folder: Path, files: Sequence[str], wanted: set[str] | N
         if file in present and (wanted is None or item_id in wanted):
             owned.setdefault(item_id, []).append(file)
     return owned
+
+
+def _named(files: Sequence[str], named: FileNames) -> _Owned:
+    """The listed files that items name, by paths in the folder, from above it, or as in an address."""
+    present, by_name = set(files), dict[str, list[str]]()
+    for file in files:
+        by_name.setdefault(file.rpartition("/")[2], []).append(file)
+    owned: _Owned = {}
+    for item_id, names in named.items():
+        for name in names:
+            parts = re.sub(r"[?#].*", "", name).replace("\\", "/").split("/")
+            ends = ("/".join(parts[start:]) for start in range(len(parts)))
+            found = next((end for end in (name, *ends) if end in present), None)
+            if found is None and len(parts) == 1 and len(alone := by_name.get(name, [])) == 1:
+                found = alone[0]
+            if found is not None and found not in owned.setdefault(item_id, []):
+                owned[item_id].append(found)
+    return {item_id: some for item_id, some in owned.items() if some}
 
 
 def demand_covers(folder: Path) -> None:

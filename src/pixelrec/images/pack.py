@@ -31,7 +31,7 @@ from pixelrec.images.covers import (
 )
 from pixelrec.images.decode import Decoded, Refused, decoder_versions, ready
 from pixelrec.images.environment import DATA, is_foreign
-from pixelrec.images.folder import held
+from pixelrec.images.folder import FileNames, held
 from pixelrec.images.manifest import Manifest
 from pixelrec.images.pool import in_threads, thread_count
 from pixelrec.images.records import key_of
@@ -86,6 +86,7 @@ def pack(
     threads: int | None = None,
     overwrite: bool = False,
     draft_of: Path | None = None,
+    named: FileNames | None = None,
 ) -> PackReport:
     """Packs the covers of `item_ids` into a store of uint8[size, size, 3] pictures at `out`.
 
@@ -97,6 +98,7 @@ def pack(
             item in the store's manifest, "drop-item" leaves it out and reports it.
         overwrite: replace a store at `out` once the new one is complete.
         draft_of: the final place of the store, if `out` lies in a draft of the folder of that.
+        named: the files of each item in a folder of covers, where their names do not tell.
 
     Raises:
         ImageError: bad options; or, once all covers were examined, unusable ones. If there are many, a CSV
@@ -108,7 +110,7 @@ def pack(
     refused = list_path(out if draft_of is None else draft_of.parent)
     wanted = Manifest(size, fit, len(items), False, covers.name, decoders=decoder_versions())
     with (
-        opened_covers(covers, items) as found,
+        opened_covers(covers, items, named) as found,
         _place(out, overwrite) as place,
         _opened(place, wanted, spare=place != out.resolve()) as writer,
     ):

@@ -11,17 +11,26 @@ import polars as pl
 from pixelrec.images.cover_database import is_database, opened_database
 from pixelrec.images.cover_table import CoverTable, picture_column
 from pixelrec.images.covers import AbstractCovers
-from pixelrec.images.folder import CoverFolder, demand_covers
+from pixelrec.images.folder import CoverFolder, FileNames, demand_covers
 
 
 @contextmanager
-def opened_covers(place: Path, item_ids: Iterable[str] | None = None) -> Iterator[AbstractCovers]:
+def opened_covers(
+    place: Path, item_ids: Iterable[str] | None = None, named: FileNames | None = None
+) -> Iterator[AbstractCovers]:
     """The covers of these items, or all there are.
+
+    Args:
+        place: where they are.
+        item_ids: whose.
+        named: the files of each item in a folder, where their names do not tell.
 
     Raises:
         ImageError: there are none, or they cannot be read.
     """
-    if tables := _tables(place):
+    if named is not None:
+        yield CoverFolder(place, item_ids, named)
+    elif tables := _tables(place):
         yield CoverTable(place, tables, item_ids)
     elif is_database(place):
         with opened_database(place, item_ids) as found:
