@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,9 +66,9 @@ def labels(events: Sequence[Event]) -> list[int]:
     return found
 
 
-def pictures(folder: Path) -> None:
+def pictures(folder: Path, items: Iterable[str] = ITEMS) -> None:
     folder.mkdir()
-    for number, item in enumerate(ITEMS):
+    for number, item in enumerate(items):
         Image.new("RGB", (4, 4), (number * 10, 0, 0)).save(folder / f"{item}.png")
 
 
@@ -82,7 +82,7 @@ def plain(folder: Path) -> Path:
 def recbole(folder: Path) -> None:
     header = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
     table(folder / "shop.inter", [header, *((*e[:3], f"{e.time}.0") for e in EVENTS)], "\t")
-    table(folder / "shop.item", [("item_id:token", "title:token_seq"), *TITLES.items()], "\t")
+    table(folder / "shop.item", [("item_id:token", "movie_title:token_seq"), *TITLES.items()], "\t")
     table(folder / "shop.user", [("user_id:token", "age:token"), ("0", "7")], "\t")
 
 
@@ -159,6 +159,11 @@ def amazon_2023(folder: Path) -> None:
     lines(folder / "meta_All_Beauty.jsonl", about)
 
 
+def amazon_ratings(folder: Path) -> None:
+    table(folder / "ratings_Beauty.csv", EVENTS)
+    (folder / "meta_Beauty.json").write_text("{'asin': '0', 'title': 'Soap'}\n", encoding="utf-8")
+
+
 def pixelrec_download(folder: Path) -> None:
     plain(folder).rename(folder / "Pixel50K.csv")
     header = ("item_id", "view_number", "title", "tag", "description")
@@ -219,6 +224,7 @@ def content(dataset: Dataset) -> dict[str, list[tuple[str, int]]]:
         (movielens_100k, "MovieLens", ["u.user"]),
         (amazon_2018, "Amazon reviews", ["addresses of pictures"]),
         (amazon_2023, "Amazon reviews", ["addresses of pictures"]),
+        (amazon_ratings, "Amazon reviews", ["meta_Beauty.json is not JSON"]),
         (pixelrec_download, "PixelRec", []),
         (hllm, "PixelRec", []),
         (published_code, "PixelRec", ["code"]),
@@ -239,7 +245,7 @@ def test_a_folder_gives_the_data_set_of_a_plain_table(
         assert len(cases(found)) == len(cases(expected))
     told = next(note for note in notes if "read as" in note)
     assert f"read as {name}" in told and all(other in told for other in others)
-    if write not in (recbole_divided, mmrec):
+    if write not in (recbole_divided, mmrec, amazon_ratings):
         titles = dict(zip(found.item_ids, found.information["title"], strict=True))
         assert titles == {item: TITLES[item] for item in titles}
     if write in (pixelrec_download, published_code, microlens):
@@ -257,10 +263,12 @@ def test_arrays_of_mmrec_become_feature_files(tmp_path: Path) -> None:
 def test_ids_behind_the_numbers_of_mmrec_come_back(expected: Dataset, tmp_path: Path) -> None:
     mmrec(tmp_path)
     named = {number: f"B{int(number) * 7:03}" for number in ITEMS}
+    pictures(tmp_path / "covers", named.values())
     table(
         tmp_path / "i_id_mapping.csv", [("asin", "itemID"), *((named[i], i) for i in reversed(ITEMS))], "\t"
     )
-    found = pixelrec.prepare(tmp_path, out=tmp_path / "data")
+    found = pixelrec.prepare(tmp_path, out=tmp_path / "data", size=4)
+    assert found.covers.exists()
     assert found.item_ids.to_list() == [named[item] for item in expected.item_ids]
     vectors = FeatureFile.open(found.features["image_feat"])
     assert vectors.table(found.item_ids)[1:, 0].tolist() == [3 * int(i) for i in expected.item_ids]

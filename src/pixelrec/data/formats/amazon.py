@@ -1,48 +1,60 @@
-"""Amazon reviews of 2014, 2018 and 2023: JSON lines of reviews, and of products in `meta_NAME`."""
+"""Amazon reviews of 2014, 2018 and 2023: JSON lines of reviews, and of products in `meta_NAME`.
+
+Of 2014 there are also the ratings alone: `ratings_NAME.csv` without a header.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from pixelrec.data.formats.given import GivenFolder
 from pixelrec.data.formats.listing import Listing
 
 NAME = "Amazon reviews"
 _JSON = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
-_KEYS = (  # of reviews: user, item, time
-    ("reviewerID", "asin", "unixReviewTime"),  # 2014 and 2018
-    ("user_id", "parent_asin", "timestamp"),  # 2023
-)
+_ROLES = ("user_column", "item_column", "time_column", "rating_column")
+_2014 = ("reviewerID", "asin", "unixReviewTime", "overall")  # and 2018
+_2023 = ("user_id", "parent_asin", "timestamp", "rating")
+_PLACES = ("1", "2", "4", "3")  # of ratings_NAME.csv
 _TAKEN = ("title", "main_category", "main_cat", "brand", "store", "price", "average_rating", "rating_number")
 _ADDRESSES = ("images", "imUrl", "imageURL", "imageURLHighRes")
 
 
 def recognise(listing: Listing) -> GivenFolder | None:
-    tables, metas = [], []
-    for path in listing.ending(*_JSON):
-        keys = listing.header(path)
-        if path.name.lower().startswith("meta_"):
-            metas.append(path)
-        elif any(set(names) <= set(keys) for names in _KEYS):
-            tables.append(path)
-    if not tables:
+    metas = [path for path in listing.ending(*_JSON) if path.name.lower().startswith("meta_")]
+    found = {path: roles for path in listing.files.values() if (roles := _roles(listing, path)) is not None}
+    if not found:
         return None
-    if metas:
-        listing.one("reviews", tables)  # as products of several categories are in several files
-    user, item, time = next(names for names in _KEYS if set(names) <= set(listing.header(tables[0])))
-    columns = {"user_column": user, "item_column": item, "time_column": time, "rating_column": "overall"}
-    if time == "timestamp":
-        columns["rating_column"] = "rating"
+    if metas or len(set(found.values())) > 1:
+        listing.one("reviews", list(found))  # products of several categories are in several files
+    roles = next(iter(found.values()))
     items = listing.one("products", metas)
+    item = "asin" if roles is _PLACES else roles[1]
     keys = [] if items is None else listing.header(items)
-    taken = {key: key for key in (item, *_TAKEN) if key in keys}
-    notes = listing.unread([*tables, items])
-    if items is not None and not keys:
-        notes = (f"{items.name} is not JSON, as that of 2014, and is not read", *notes)
-        items = None
+    notes = listing.unread([*found, items])
+    if items is not None and item not in keys:
+        notes, items = (f"{items.name} is not JSON with {item}, as that of 2014, and not read", *notes), None
     if any(key in keys for key in _ADDRESSES):
-        notes = (
-            "addresses of pictures are left alone: download them, and give the folder with --covers",
-            *notes,
-        )
+        how = "download them, and give the folder with --covers"
+        notes = (f"addresses of pictures are left alone: {how}", *notes)
     return GivenFolder(
-        NAME, listing.folder, {table: {} for table in tables}, columns, None, items, item, taken, notes=notes
+        NAME,
+        listing.folder,
+        {path: dict[str, str]() for path in found},
+        dict(zip(_ROLES, roles, strict=True)),
+        items=items,
+        items_id_column=item,
+        items_columns={key: key for key in (item, *_TAKEN) if key in keys},
+        covers=listing.covers(),
+        notes=notes,
     )
+
+
+def _roles(listing: Listing, path: Path) -> tuple[str, ...] | None:
+    """The columns of reviews, or None if the file has none."""
+    name = path.name.lower()
+    if name.endswith(_JSON) and not name.startswith("meta_"):
+        keys = set(listing.header(path))
+        return next((roles for roles in (_2014, _2023) if set(roles[:3]) <= keys), None)
+    is_ratings = name.startswith("ratings_") and name.endswith((".csv", ".csv.gz"))
+    return _PLACES if is_ratings and not listing.header(path) else None

@@ -68,8 +68,8 @@ class Listing:
         return found[0] if found else None
 
     def unread(self, read: Iterable[Path | None]) -> tuple[str, ...]:
-        """A note on the other files, if there are any."""
-        taken = {path for path in read if path is not None}
+        """A note on the other files, if there are any but covers."""
+        taken = {path for path in (*read, self.covers()) if path is not None}
         others = [name for name, path in (self.files | self.folders).items() if path not in taken]
         return (f"not read: {some_of(others)}",) if others else ()
 

@@ -21,10 +21,16 @@ def recognise(listing: Listing) -> GivenFolder | None:
     assert table is not None
     titles = listing.ending("_titles.csv", "_title_en.csv")
     items = listing.one("titles", titles)
-    covers = listing.covers()
     columns = columns_of(listing.header(table))
     id_column = None if items is None else columns_of(listing.header(items)).get("item_column")
-    notes = listing.unread([table, items, covers])
+    notes = listing.unread([table, items])
     return GivenFolder(
-        NAME, listing.folder, {table: {}}, columns, None, items, id_column, covers=covers, notes=notes
+        NAME,
+        listing.folder,
+        {table: {}},
+        columns,
+        items=items,
+        items_id_column=id_column,
+        covers=listing.covers(),
+        notes=notes,
     )

@@ -40,6 +40,7 @@ def recognise(listing: Listing) -> GivenFolder | None:
         {table: {}},
         columns_of(listing.header(table)),
         _LABEL if labelled else None,
+        covers=listing.covers(),
         features=arrays,
         ids={noun: _ids(path, f"{noun}ID") for noun, path in of_ids.items()},
         notes=listing.unread([table, *arrays.values(), *of_ids.values()]),

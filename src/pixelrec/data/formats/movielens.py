@@ -30,7 +30,17 @@ def recognise(listing: Listing) -> GivenFolder | None:
     else:
         columns, id_column, named = _PLACES, "1", _U_ITEM if found[0] == "u.data" else _MOVIES
     notes = listing.unread([table, items])
-    return GivenFolder(NAME, listing.folder, {table: {}}, columns, None, items, id_column, named, notes=notes)
+    return GivenFolder(
+        NAME,
+        listing.folder,
+        {table: {}},
+        columns,
+        items=items,
+        items_id_column=id_column,
+        items_columns=named,
+        covers=listing.covers(),
+        notes=notes,
+    )
 
 
 def _is_movielens(listing: Listing) -> bool:

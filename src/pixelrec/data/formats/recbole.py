@@ -40,11 +40,29 @@ def recognise(listing: Listing) -> GivenFolder | None:
     if lists:
         raise DataError(f"{first}: has histories in lists ({lists[0]}); expected a row for each event")
     items = listing.one("items", listing.ending(".item"))
-    notes = listing.unread([*files, items])
-    item_column = columns.get("item_column")
-    split = "split" if len(files) > 1 else None
-    return GivenFolder(NAME, listing.folder, files, columns, split, items, item_column, notes=notes)
+    return GivenFolder(
+        NAME,
+        listing.folder,
+        files,
+        columns,
+        "split" if len(files) > 1 else None,
+        items,
+        columns.get("item_column"),
+        None if items is None else _names(listing.header(items)),
+        covers=listing.covers(),
+        notes=listing.unread([*files, items]),
+    )
 
 
 def is_typed(header: list[str]) -> bool:
     return bool(header) and all(_TYPED.fullmatch(name) for name in header)
+
+
+def _names(header: list[str]) -> dict[str, str]:
+    """The columns of items without their types; the likeliest one is the title."""
+    names = {column: column.partition(":")[0] for column in header}
+    for ending in ("title", "name"):
+        if "title" not in names.values():
+            titles = [column for column, name in names.items() if name.endswith(ending)]
+            names |= dict.fromkeys(titles[:1], "title")
+    return names
