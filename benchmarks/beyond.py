@@ -2,12 +2,16 @@
 
     OMP_NUM_THREADS=1 python benchmarks/beyond.py --out bench/beyond    # the trials, then three seeds
     OMP_NUM_THREADS=1 python benchmarks/beyond.py --out bench/beyond --users gru4rec hstu
+    OMP_NUM_THREADS=1 python benchmarks/beyond.py --out bench/beyond --dial     # popularity added to scores
     OMP_NUM_THREADS=1 python benchmarks/beyond.py --out bench/thin --customers 300 --source CHECKPOINT
 
 For each user model, every way has the same number of trials, with seed 0; the best NDCG@10 on validation is
 then trained with every seed, and test events are read once, at the end. Differences are from end-to-end
 training, paired over users, seeds averaged, with 95 % intervals. `few`: cases whose item has fewer than five
 training events. CPU seconds are those of training with its validations. Trained runs are kept.
+
+`--dial` reads no test events: to the scores of the chosen runs with seed 0 it adds a multiple of log(1 + n),
+n the training events of an item, which trades few-event items for others, and prints both on validation.
 """
 
 from __future__ import annotations
@@ -24,14 +28,18 @@ from rich.console import Console
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.prepare import prepare
+from pixelrec.data.sampling import item_counts
+from pixelrec.data.split import training_events
+from pixelrec.data.views import seen_items
 from pixelrec.demonstration.demonstrate import PICTURE_SIZE
 from pixelrec.demonstration.world import generate_world
 from pixelrec.evaluation.metrics import per_user
+from pixelrec.evaluation.ranks import count_dense_ranks
 from pixelrec.evaluation.significance import paired
 from pixelrec.evaluation.slices import LONG_TAIL_BELOW
 from pixelrec.images.pack import pack
 from pixelrec.recipe.recipe import read_recipe
-from pixelrec.runs.evaluate import evaluate_run
+from pixelrec.runs.evaluate import cases_of, evaluate_run
 from pixelrec.runs.run import Run
 from pixelrec.runs.saved_ranks import SavedRanks
 from pixelrec.runs.train import resume_run, train_recipe
@@ -39,6 +47,7 @@ from pixelrec.training.journal import JOURNAL, cost_of, read_journal
 
 METRIC = "NDCG@10"
 RIVAL = "end-to-end"
+DIAL = (-0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.5)
 SETTINGS = {"length": 20, "training.patience": 5}
 UNREAD = {"items.cache": "never"}  # no layer is frozen, so there is nothing to cache
 DROPOUTS = {"gru4rec": 0.2, "lightsans": 0.1, "hstu": 0.2}  # another than that of the shipped recipe
@@ -151,6 +160,7 @@ def main() -> None:
     parser.add_argument("--users", nargs="*", default=["sasrec"], choices=list(USERS))
     parser.add_argument("--trials", type=int, default=8, help="of each way; 0 takes the first of each")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--dial", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -158,6 +168,11 @@ def main() -> None:
     chosen = {name: way for name, way in ways(given.source).items() if not given.ways or name in given.ways}
     for users in given.users:
         best = {name: _best(users, name, way, dataset, given) for name, way in chosen.items()}
+        if given.dial:
+            for name, options in best.items():
+                run = _trained(users, name, chosen[name], {**options, "seed": 0}, dataset, given.out)
+                print(f"{users} {name:22} {_dialled(run, dataset)}", flush=True)
+            continue
         rows = {
             name: [
                 _trained(users, name, chosen[name], {**options, "seed": seed}, dataset, given.out)
@@ -208,6 +223,22 @@ def _found(run: Run, dataset: Dataset, split: Any) -> Found:
     kept = SavedRanks.read(run.folder, split)
     cost = cost_of(read_journal(run.folder / JOURNAL, METRIC))
     return Found(per_user(kept.ranks)[METRIC], kept.counts < LONG_TAIL_BELOW, cost)
+
+
+def _dialled(run: Run, dataset: Dataset) -> str:
+    """NDCG@10 on validation, all / few, for multiples of the log of popularity that are added to scores."""
+    cases, ranker = cases_of(dataset, "validation"), run.trained_ranker(dataset)
+    counts = item_counts(training_events(dataset), dataset.items)
+    few, cells = counts[cases.targets] < LONG_TAIL_BELOW, []
+    for share in DIAL:
+        added, ranks = share * np.log1p(counts), []
+        for some in np.array_split(np.arange(len(cases)), -(-len(cases) // 1024)):
+            users, targets = cases.users[some], torch.from_numpy(cases.targets[some])
+            scores = torch.from_numpy(ranker.scores(cases.histories, users, users) + added)
+            ranks.append(count_dense_ranks(scores, targets, *seen_items(cases.histories, users)).numpy())
+        values = 100 * per_user(np.concatenate(ranks))[METRIC]
+        cells.append(f"{share:+.2f}: {values.mean():5.2f} / {values[few].mean():5.2f}")
+    return "   ".join(cells)
 
 
 def _table(found: Mapping[str, list[Found]]) -> str:
