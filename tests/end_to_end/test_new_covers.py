@@ -328,3 +328,40 @@ def test_without_its_pictures_the_data_set_will_do(dataset: Dataset, copied: Any
 def test_alone_without_covers_is_an_error_in_python_too(train: Train) -> None:
     with pytest.raises(RequestError, match="lists new pictures only"):
         api.recommend(train(), users=["u1"], alone=True)
+
+
+def newer(world: World, dataset: Dataset, place: Path, size: int = 32) -> Dataset:
+    """The same events and one of a new item, which looks like another one."""
+    place.mkdir()
+    first = dataset.item_ids[0]
+    events = pl.read_csv(world.interactions)
+    late = events.tail(1).with_columns(
+        pl.lit("new").alias("item_id"), (pl.col("timestamp") + 10**6).alias("timestamp")
+    )
+    pl.concat([events, late]).write_csv(place / "events.csv")
+    covers = Path(shutil.copytree(world.covers, place / "covers"))
+    shutil.copy(cover_of(world, first), covers / f"new{cover_of(world, first).suffix}")
+    return api.prepare(place / "events.csv", out=place / "data", covers=covers, size=size)
+
+
+def test_new_items_of_newer_data_are_recommended_by_their_covers(
+    train: Train, world: World, dataset: Dataset, tmp_path: Path
+) -> None:
+    run, data = train(), newer(world, dataset, tmp_path / "newer")
+    service = api.load(run, data=data)
+    assert "0 of its" in service.notes[0] and service.notes[1].startswith("1 new items have vectors")
+    first, other = dataset.item_ids[0], dataset.item_ids[5]
+    scores = {each.item_id: each.score for each in service.recommend(histories=[[other]], k=200)[0]}
+    assert scores["new"] == pytest.approx(scores[first], abs=1e-5)
+    after = service.recommend(histories=[["new"], [first]], k=5)
+    assert after[0][0].score == pytest.approx(after[1][0].score, abs=1e-5)
+    user = data.user_ids[int(data.user_numbers([pl.read_csv(world.interactions)["user_id"][-1]])[0]) - 1]
+    assert "new" not in {each.item_id for each in service.recommend(users=[user], k=200)[0]}, "seen last"
+    assert "new" not in {each.item_id for each in api.load(run).recommend(histories=[[other]], k=200)[0]}
+
+
+def test_new_items_with_covers_of_another_size_are_named(
+    train: Train, world: World, dataset: Dataset, tmp_path: Path
+) -> None:
+    service = api.load(train(), data=newer(world, dataset, tmp_path / "newer", size=16))
+    assert "1 of its" in service.notes[0] and "of 16 pixels, stretch, and the run takes" in service.notes[1]

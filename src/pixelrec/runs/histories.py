@@ -72,10 +72,9 @@ class UserEvents:
             Histories.of_stops(items[known], events.times[known], stops), np.zeros_like(users), names
         )
 
-    def difference(self, run: Run) -> str | None:
-        """A line about the age of the run and the items that it does not know; none for its own data set."""
-        if self.numbers is None:
-            return None
+    def difference(self, run: Run) -> str:
+        """Of another data set than the run's: a line about its age and the items that it does not know."""
+        assert self.numbers is not None, "of another data set"
         unknown = np.flatnonzero(self.numbers[1:] == 0) + 1
         events = int(np.bincount(self.dataset.event_items, minlength=len(self.numbers))[unknown].sum())
         return (

@@ -11,17 +11,56 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from pixelrec.console.progress import OnProgress
+from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RequestError
 from pixelrec.evaluation.trained_ranker import TrainedRanker, rank_targets
 from pixelrec.images.covers import read_loose
+from pixelrec.images.store import PictureStore
 from pixelrec.recommender import Recommender
 from pixelrec.runs.histories import Requests
+
+_AT_ONCE = 512  # pictures that are read together
 
 
 def vectors_of_pictures(covers: Sequence[Path], recommender: Recommender) -> Tensor:
     """Vectors (n, D) of pictures in files."""
     form = recommender.items.picture_form()
     return recommender.unseen(torch.from_numpy(read_loose(covers, size=form.size, fit=form.fit)))
+
+
+def unknown_with_covers(dataset: Dataset, known: pl.Series) -> pl.DataFrame:
+    """`item_id` and perhaps `title` of the items of a data set that are not known and have a picture."""
+    items = dataset.information.select(pl.col("item_id"), pl.col("^title$").cast(pl.String))
+    items = items.filter(~pl.col("item_id").is_in(known.implode()))
+    if items.is_empty() or not dataset.covers.exists():
+        return items.clear()
+    store = PictureStore.open(dataset.covers)
+    without = [*store.missing(items["item_id"].to_list()), *store.grey]
+    return items.filter(~pl.col("item_id").is_in(without))
+
+
+def vectors_of_covers(
+    dataset: Dataset, ids: Sequence[str], recommender: Recommender, on_progress: OnProgress
+) -> Tensor | str:
+    """Vectors (n, D) of items of a data set, from their pictures; or why none: empty if that is plain."""
+    try:
+        form, store = recommender.items.picture_form(), PictureStore.open(dataset.covers)
+    except RequestError:
+        return ""
+    if recommender.users.needs_catalogue:
+        return ""
+    if (store.size, store.fit) != (form.size, form.fit):
+        return (
+            f"{len(ids):,} of them have covers in {store.path}, of {store.size} pixels, {store.fit}, and the "
+            f"run takes {form.size}, {form.fit}; pack them so, and they are recommended"
+        )
+    found = []
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        found.append(recommender.unseen(torch.from_numpy(store.read(some))))
+        on_progress(f"encoding new items: {start + len(some):,} of {len(ids):,}")
+    return torch.cat(found)
 
 
 def extended(items: pl.DataFrame, covers: Sequence[Path]) -> pl.DataFrame:

@@ -43,7 +43,7 @@ from pixelrec.users import USER_MODELS
 CARD, ABOUT = "README.md", "run.json"
 FILES = (CARD, ABOUT, RECIPE, ITEMS, DESCRIPTION, WEIGHTS, f"{VECTORS}/*")
 _KEPT = ("format", "recipe", "device", "item_ids", "created", "pixelrec", "torch", "classes", "pretrained")
-_KEPT_TOO = ("pictures_fingerprint", FINAL)
+_KEPT_TOO = ("pictures_fingerprint", "id_types", FINAL)
 
 
 @final

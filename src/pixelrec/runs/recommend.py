@@ -25,7 +25,13 @@ from pixelrec.recommender import Recommender
 from pixelrec.runs.candidates import Candidates
 from pixelrec.runs.histories import Requests, UserEvents, given_histories
 from pixelrec.runs.item_vectors import read_vectors
-from pixelrec.runs.new_items import extended, ranked_new_items, vectors_of_pictures
+from pixelrec.runs.new_items import (
+    extended,
+    ranked_new_items,
+    unknown_with_covers,
+    vectors_of_covers,
+    vectors_of_pictures,
+)
 from pixelrec.runs.recommendations import Recommendations
 from pixelrec.runs.request_files import read_histories, read_ids
 from pixelrec.runs.run import EVENTS, Run
@@ -79,7 +85,7 @@ class RecommendationService:
         """
         own, events = _data_sets(run, data)
         items = run.vocabulary.select(pl.col("item_id"), pl.col("^title$").cast(pl.String))
-        added, found, trained = extended(items, covers) if covers else items, None, None
+        added, trained = extended(items, covers) if covers else items, None
         if run.is_blend:
             if covers:
                 raise RequestError(_NO_PICTURES.format(run.folder))
@@ -88,11 +94,13 @@ class RecommendationService:
             ranker: AbstractRanker = Blend.open(run, own or run.dataset(), on_progress)
         else:
             ranker = trained = _trained(run, own, covers, on_progress)
-        if events is not None:
-            events.verify()
-            found = UserEvents(events) if events is own else UserEvents.foreign(events, items["item_id"])
-        line = None if found is None else found.difference(run)
-        return cls(run, ranker, trained, added, own, found, (line,) if line else ())
+        service = cls(run, ranker, trained, added, own, None)
+        if events is None:
+            return service
+        events.verify()
+        if events is own:
+            return replace(service, events=UserEvents(events))
+        return service._over(events, on_progress)
 
     @property
     def id_types(self) -> IdTypes:
@@ -113,12 +121,31 @@ class RecommendationService:
         encoder = self.run.recommender(self.own)
         if encoder.digests != self.trained.recommender.digests:
             raise RunError(f"{self.run.folder} has other weights since it was loaded; load it again")
-        unseen, items = vectors_of_pictures(paths, encoder), extended(self.items, paths)
+        return self._extended(vectors_of_pictures(paths, encoder), extended(self.items, paths))
+
+    def _extended(self, unseen: Tensor, items: pl.DataFrame) -> Self:
+        """With vectors (n, D) of the n last of `items`."""
+        assert self.trained is not None, "only a trained recommender has vectors"
         known = self.trained.catalogue.encoded
         ranker = replace(
             self.trained, catalogue=self.trained.recommender.catalogue(encoded=known, unseen=unseen)
         )
         return replace(self, ranker=ranker, trained=ranker, items=items)
+
+    def _over(self, dataset: Dataset, on_progress: OnProgress) -> Self:
+        """For users of another data set, whose new items get vectors of their covers, if the model can."""
+        service: Self = self
+        told, new = "", unknown_with_covers(dataset, self.items["item_id"])
+        if self.trained is not None and len(new) and self.run.has_encoder:
+            ids, encoder = new["item_id"].to_list(), self.run.recommender(self.own)
+            found = vectors_of_covers(dataset, ids, encoder, on_progress)
+            if isinstance(found, str):
+                told = found
+            else:
+                service = self._extended(found, pl.concat([self.items, new], how="diagonal"))
+                told = f"{len(ids):,} new items have vectors of their covers, and are recommended"
+        events = UserEvents.foreign(dataset, service.items["item_id"])
+        return replace(service, events=events, notes=tuple(filter(None, (events.difference(self.run), told))))
 
     def recommend(
         self,

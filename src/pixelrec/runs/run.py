@@ -102,6 +102,11 @@ class Run:
         return PUBLISHED in self.about
 
     @property
+    def has_encoder(self) -> bool:
+        """Whether the weights of its item encoder are there: it may have been published without them."""
+        return not self.is_published or bool(self.about[PUBLISHED].get("encoder"))
+
+    @property
     def monitor(self) -> str:
         """The metric in its journal that picks the best epoch."""
         return EPOCH if self.is_final else self.recipe.training.monitor
@@ -195,7 +200,7 @@ class Run:
         """
         self.demand_trained()
         best = self.demand_best()
-        if vectors is None and self.is_published and not self.about[PUBLISHED].get("encoder"):
+        if vectors is None and not self.has_encoder:
             raise RunError(f"{self.folder} was published without its item encoder, so it takes no new covers")
         length = read_description(best)["spec"]["length"]
         spec = None if dataset is None else dataset.spec(length, self.training_events(dataset))
