@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -326,6 +327,11 @@ def array(name: str, values: np.ndarray) -> Callable[[Path], None]:
     return lambda folder: np.save(folder / name, values)
 
 
+def cut(name: str) -> Callable[[Path], None]:
+    """Half of a file, as of a download that ended early."""
+    return lambda folder: os.truncate(folder / name, (folder / name).stat().st_size // 2)
+
+
 def without(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
@@ -354,6 +360,11 @@ REFUSED: dict[str, list[Callable[[Path], None]]] = {
     "has no vector for": [mmrec, array("image_feat.npy", np.zeros((3, 2)))],
     "finite": [mmrec, array("image_feat.npy", np.full((15, 2), np.nan))],
     "not a readable array": [mmrec, file("text_feat.npy", "no array")],
+    "text_feat.npy: not a readable array": [mmrec, cut("text_feat.npy")],
+    "shop.inter, line 2: 2 fields": [
+        recbole,
+        file("shop.inter", "user_id:token\titem_id:token\ttimestamp:float\n1\t2\n"),
+    ],
     "the given split cannot be kept: 12 of 12 users have other than one validation": [ratio_split],
     "has histories without times": [file("MicroLens-1M_pairs.tsv", "0\t1 2\n")],
 }

@@ -46,15 +46,16 @@ def demand_source(place: Path) -> None:
 
 
 def _tables(place: Path) -> list[Path]:
-    """The Parquet files with pictures; none of a folder that holds any other one."""
+    """The Parquet files with pictures, and damaged ones beside them, which whoever reads them names."""
     if place.is_file():
         return [place] if place.suffix.lower() == ".parquet" else []
-    files = sorted(place.rglob("*.parquet")) if place.is_dir() else []
-    return files if files and all(map(_has_pictures, files)) else []
+    files = {path: _has_pictures(path) for path in sorted(place.rglob("*.parquet"))} if place.is_dir() else {}
+    return [path for path, has in files.items() if has is not False] if True in files.values() else []
 
 
-def _has_pictures(file: Path) -> bool:
+def _has_pictures(file: Path) -> bool | None:
+    """Whether there is a column of pictures; None: the file is damaged."""
     try:
         return picture_column(pl.read_parquet_schema(file)) is not None  # type: ignore[arg-type]
     except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        return False
+        return None
