@@ -106,7 +106,6 @@ def build(words: Sequence[str]) -> int:
         path.rename(folder / path.name)
     (folder / "world").rmdir()
     shutil.copy(folder / "covers" / "i3.jpg", folder / "new.jpg")
-    _write_requests(folder)
     for place, family in NETWORKS.items():
         kind = FAMILIES[family].model_class()
         kind(kind.config_class(**TINY[family])).save_pretrained(folder / place)
@@ -117,6 +116,7 @@ def build(words: Sequence[str]) -> int:
         covers=folder / "covers",
         out=folder / "data/shop",
     )
+    _write_requests(folder, data.item_ids)
     api.extract_features(data, source=source, out=folder / "features/clip")
     for place, (name, options) in RUNS.items():
         own = {"items.file": str(folder / "features/clip")} if "items.file" in options else options
@@ -127,13 +127,13 @@ def build(words: Sequence[str]) -> int:
     return 0
 
 
-def _write_requests(folder: Path) -> None:
+def _write_requests(folder: Path, ids: Sequence[str]) -> None:
     (folder / "stock.txt").write_text("i1\ni2\ni3\ni5\n", encoding="utf-8")
     (folder / "baskets.csv").write_text("user_id,item_id\nme,i1\nme,i2\nyou,i3\n", encoding="utf-8")
     (folder / "mine.yaml").write_text("users: {name: sasrec}\n", encoding="utf-8")
-    ids = [f"i{number}" for number in range(40)]
     (folder / "ids.txt").write_text("\n".join(ids) + "\n", encoding="utf-8")
-    np.save(folder / "vectors.npy", np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32))
+    vectors = np.random.default_rng(0).normal(size=(len(ids), 6))
+    np.save(folder / "vectors.npy", vectors.astype(np.float32))
 
 
 def enter(shop: Path, folder: Path, page: str) -> None:
