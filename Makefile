@@ -18,7 +18,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 
 docs: $(STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # a warning is an error
 	@echo "open site/index.html, or serve the pages with search: $(BIN)/mkdocs serve"
 
 # All but torch is checked against the digests of requirements.txt; torch's wheels differ by accelerator.
