@@ -23,7 +23,7 @@ def test_prose_is_narrow(page: Path) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         file, _, heading = link.partition("#")
-        if file.startswith("http"):
+        if file.startswith(("http", "reference/")):  # pages made from code: the strict build looks for them
             continue
         target = page.parent / file if file else page
         assert target.exists(), link
