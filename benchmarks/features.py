@@ -97,10 +97,9 @@ def codes(items: int, width: int, levels: int = 4, size: int = 256) -> None:
 
     faiss.omp_set_num_threads(1)
     bits = int(np.log2(size))
-    greedy = faiss.ResidualQuantizer(width, levels, bits)
-    greedy.max_beam_size = 1
-    for name, theirs in {"residual": greedy, "product": faiss.ProductQuantizer(width, levels, bits)}.items():
+    for name, kind in {"residual": faiss.ResidualQuantizer, "product": faiss.ProductQuantizer}.items():
         begun = time.process_time()
+        theirs = kind(width, levels, bits)
         theirs.train(rotated)
         decoded = theirs.decode(theirs.compute_codes(rotated))
         lost = float(np.square(decoded - rotated).sum(1).mean()) / variance

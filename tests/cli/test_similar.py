@@ -83,6 +83,7 @@ def test_the_sheet_is_whole_and_shows_every_cover_undistorted(
     assert not page.faults
     assert "http" not in sheet.read_text("utf-8")
     assert page.classes()["tile"] == 8
+    assert "resnet, layer features, pictures of 32 pixels, treatment: centre" in page.words()
     assert all(f"{cosine:.3f}" in page.words() for cosine in found["cosine"])
     aspects = dict(
         zip(found["item_id"], PictureStore.open(dataset.covers).aspects(found["item_id"]), strict=True)
@@ -102,6 +103,17 @@ def test_the_inspection_as_a_page(features: FeatureFile, dataset: Dataset, tmp_p
     assert f"effective rank {found.effective_rank:.1f}" in page.words()
     assert found.spectrum.sum() == pytest.approx(1)
     assert (np.diff(found.spectrum) <= 0).all()
+
+
+def test_figures_in_the_terminal(
+    features: FeatureFile, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first line is a fact; codes of about as many entries as items come with a hint."""
+    _, text = said(capsys, "features", "inspect", features.folder, "--data", dataset.folder)
+    assert text.splitlines()[0].startswith("vectors")
+    words = ["codes", "fit", features.folder, "--levels", 2, "--size"]
+    assert "note: 41 entries per level for 120 items" in said(capsys, *words, 41, "--out", tmp_path / "a")[1]
+    assert "note" not in said(capsys, *words, 40, "--out", tmp_path / "b")[1]
 
 
 def test_codes_of_new_pictures_are_those_of_their_items(
@@ -205,7 +217,7 @@ def imported(features: FeatureFile, tmp_path_factory: pytest.TempPathFactory) ->
         ("features export nowhere --out y.npy", "nowhere: no such file or folder"),
         ("features exprot F", "did you mean 'features export'?"),
         ("codes fit nowhere --out y", "nowhere: no such file or folder"),
-        ("codes fit F --out F", "F exists; replace it with --overwrite"),
+        ("codes fit F --out F", "F exists, with vectors of 120 items (imported); replace it with"),
         ("codes fit F --out y --levels 0", "levels is 0"),
         ("codes fit F --out y --size 99999", "size is 99999; expected a whole number from 2 to 32767"),
         ("codes fit F --out y --quantiser pq", "expected one of"),

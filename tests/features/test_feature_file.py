@@ -84,7 +84,8 @@ def test_numbers_that_are_not_finite_are_refused_by_id(tmp_path: Path, bad: floa
 
 def test_a_file_is_replaced_only_when_told(tmp_path: Path) -> None:
     out = written(tmp_path / "f")
-    with pytest.raises(FeatureError, match="exists; replace it with --overwrite, or choose another --out"):
+    said = rf"exists, with vectors of {len(ROWS)} items \(imported\); replace it with --overwrite, or choose"
+    with pytest.raises(FeatureError, match=said):
         written(out)
     written(out, 2 * ROWS, overwrite=True)
     assert np.array_equal(FeatureFile.open(out).vectors, 2 * ROWS)

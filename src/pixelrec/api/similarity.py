@@ -132,7 +132,7 @@ def similar(
     if page is not None and dataset is not None:
         from pixelrec.runs.feature_pages import write_sheet
 
-        write_sheet(found, opened, dataset, dict(zip(names, files, strict=True)), page)
+        write_sheet(found, opened, treatment, dataset, dict(zip(names, files, strict=True)), page)
     return in_kind_of(_typed(found, dataset, [] if files else as_list(items, "items")), items)
 
 

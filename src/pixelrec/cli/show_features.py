@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def print_inspection(found: Inspection, console: Console) -> None:
     table = plain_table("", "")
+    table.show_header = False
     for fact in found.facts():
         table.add_row(*fact)
     console.print(table, highlight=False)
@@ -48,4 +49,10 @@ def print_codes(found: CodeReport, console: Console) -> None:
     shared = f"{found.sharing:,} of {items:,} items share their code, at most {found.largest:,} the same"
     say(f"{shared}{'; another level tells them apart' if found.separated else ''}", console)
     say(f"variance lost: {percent(found.error)} %", console)
+    if 3 * found.size > items:
+        say(
+            f"note: {found.size:,} entries per level for {items:,} items: most entries describe one item, so "
+            f"similar items share few; --size {max(2, items // 10):,} leaves ten items for each",
+            console,
+        )
     say(f"nearest neighbours kept: {percent(found.neighbours)} % of ten", console)

@@ -23,6 +23,7 @@ from pixelrec.features.feature_file import (
     IDS,
     VECTORS,
     VERSION,
+    FeatureFile,
     digest_of,
     mapped,
 )
@@ -153,12 +154,13 @@ def writing(
             f"items with several vectors: {some_of(map(repr, twice.unique()))}; give each once"
         )
     if out.exists() and not (overwrite and (out / ABOUT).is_file()):
-        hint = (
-            "replace it with --overwrite, or choose another --out"
-            if (out / ABOUT).is_file()
-            else "choose another place"
+        if not (out / ABOUT).is_file():
+            raise FeatureError(f"{out} exists; choose another place")
+        there = FeatureFile.open(out)
+        raise FeatureError(
+            f"{out} exists, with {there.kind} of {len(there):,} items ({there.described}); replace it with "
+            "--overwrite, or choose another --out"
         )
-        raise FeatureError(f"{out} exists; {hint}")
     given = pl.Series("picture", pictures or [None] * len(ids), dtype=pl.String)
     with new_folder(out, FeatureError, ours=ENTRIES, resumable=resumable) as folder:
         writer = FeatureWriter(folder, pl.DataFrame([ids, given]), shape, np.dtype(dtype), origin)

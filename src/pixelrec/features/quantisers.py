@@ -13,6 +13,8 @@ from pixelrec.errors import FeatureError
 from pixelrec.features.kmeans import assign, kmeans
 
 ROTATIONS = 10  # alternations between codes and rotation
+BEAM = 5  # partial residual codes of each vector
+_CHUNK = 4096  # vectors whose partial codes are extended together
 
 
 class AbstractQuantiser(ABC):
@@ -45,7 +47,10 @@ class AbstractQuantiser(ABC):
 
 @final
 class ResidualQuantiser(AbstractQuantiser):
-    """Each level is k-means of what the levels before it leave over (Chen et al. 2010)."""
+    """Each level is k-means of what the levels before it leave over (Chen et al. 2010).
+
+    The `BEAM` best partial codes of a vector are kept from level to level (Babenko and Lempitsky 2014).
+    """
 
     name = "residual"
 
@@ -61,11 +66,14 @@ class ResidualQuantiser(AbstractQuantiser):
         return cls(torch.stack(books))
 
     def encode(self, vectors: Tensor) -> Tensor:
-        rest, codes = vectors.clone(), []
+        return torch.cat([self._searched(some) for some in vectors.split(_CHUNK)])
+
+    def _searched(self, vectors: Tensor) -> Tensor:
+        rest, codes = vectors[:, None], torch.empty(len(vectors), 1, 0, dtype=torch.int64)
         for book in self.books:
-            codes.append(assign(rest, book)[0])
-            rest -= book[codes[-1]]
-        return torch.stack(codes, 1)
+            rest, before, entry = _extended(rest, book)
+            codes = torch.cat([codes.take_along_dim(before[:, :, None], 1), entry[:, :, None]], 2)
+        return codes[:, 0]
 
     def decode(self, codes: Tensor) -> Tensor:
         return torch.stack([book[code] for book, code in zip(self.books, codes.T, strict=True)]).sum(0)
@@ -143,6 +151,17 @@ class OptimisedProductQuantiser(AbstractQuantiser):
     @classmethod
     def restored(cls, state: Mapping[str, Tensor]) -> Self:
         return cls(state["rotation"], ProductQuantiser(state["books"]))
+
+
+def _extended(rest: Tensor, book: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The best partial codes (n, ≤ BEAM), best first, that go on from those which leave `rest` (n, b, W).
+
+    Returns what they leave over, the partial code that each goes on from, and the entry of `book` it adds.
+    """
+    errors = rest.square().sum(2, keepdim=True) + book.square().sum(1) - 2 * rest @ book.T  # n, b, size
+    found = errors.flatten(1).topk(min(BEAM, errors[0].numel()), largest=False).indices
+    before, entry = found // len(book), found % len(book)
+    return rest.take_along_dim(before[:, :, None], 1) - book[entry], before, entry
 
 
 def _balanced_rotation(vectors: Tensor, levels: int) -> Tensor:

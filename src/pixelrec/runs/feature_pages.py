@@ -29,7 +29,12 @@ TREATED: tuple[TreatmentName, ...] = ("none", "centre")  # as the neighbours are
 
 
 def write_sheet(
-    found: pl.DataFrame, features: FeatureFile, dataset: Dataset, pictures: Mapping[str, Path], path: Path
+    found: pl.DataFrame,
+    features: FeatureFile,
+    treatment: TreatmentName,
+    dataset: Dataset,
+    pictures: Mapping[str, Path],
+    path: Path,
 ) -> None:
     """The items of `nearest_items`, with their covers; `pictures` are queries that are no items."""
     covers = Covers.of(dataset)
@@ -38,7 +43,8 @@ def write_sheet(
         for (name,), some in found.group_by("query", maintain_order=True)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, render_vectors(_sheet(features, rows, covers)), RequestError)
+    origin = f"{features.described}, treatment: {treatment}"
+    write_text(path, render_vectors(_sheet(features, rows, covers, origin)), RequestError)
 
 
 def write_inspection(found: Inspection, features: FeatureFile, dataset: Dataset, path: Path) -> None:
@@ -61,14 +67,16 @@ def write_inspection(found: Inspection, features: FeatureFile, dataset: Dataset,
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(
         path,
-        render_vectors(_sheet(features, alike, covers), dataset.folder.resolve().name, found),
+        render_vectors(
+            _sheet(features, alike, covers, features.described), dataset.folder.resolve().name, found
+        ),
         FeatureError,
     )
 
 
-def _sheet(features: FeatureFile, rows: Sequence[Alike], covers: Covers) -> ContactSheet:
+def _sheet(features: FeatureFile, rows: Sequence[Alike], covers: Covers, origin: str) -> ContactSheet:
     when = f"{datetime.now():%Y-%m-%d %H:%M}"
-    return ContactSheet(features.folder.resolve().name, when, rows, features.described, covers.problem)
+    return ContactSheet(features.folder.resolve().name, when, rows, origin, covers.problem)
 
 
 def _query(covers: Covers, name: str, picture: Path | None) -> Cover:
