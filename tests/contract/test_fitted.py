@@ -19,6 +19,7 @@ WORDS: dict[str, Any] = {
     "items.width": 8,
     "length": 6,
     "fit.rows": 1,
+    "fit.epoch_steps": 1,
     "fit.passes": 2,
     "training.epochs": 1,
     "training.batch_size": 512,

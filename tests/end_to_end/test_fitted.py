@@ -20,9 +20,12 @@ from pixelrec.data.dataset import Dataset
 from pixelrec.data.sampling import item_counts
 from pixelrec.data.split import training_events
 from pixelrec.errors import RecipeError, RunError, StoppedError
+from pixelrec.recipe.build import rows_recipe
+from pixelrec.recipe.recipe import read_recipe
 from pixelrec.recommender import Recommender
 from pixelrec.runs import fitted
 from pixelrec.runs.run import Run
+from pixelrec.runs.train import train_recipe
 from pixelrec.training import fitting, loop
 
 TINY = {
@@ -31,10 +34,12 @@ TINY = {
     "training.batch_size": 256,
     "training.epochs": 2,
     "fit.rows": 2,
+    "fit.tables": 2,
+    "fit.epoch_steps": 1,
     "fit.passes": 3,
     "fit.warmup": 0,
 }
-STAGES = ("rows", "fit", "")
+STAGES = ("rows", "rows-1", "fit", "")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,7 @@ def test_the_result_is_an_ordinary_run_over_pictures(whole: Run, dataset: Datase
 
 def test_the_journal_has_the_cost_of_all_stages(whole: Run) -> None:
     start, *epochs = rows(whole.folder)
-    earlier = [row for stage in ("rows", "fit") for row in rows(whole.folder / stage)]
+    earlier = [row for stage in STAGES[:-1] for row in rows(whole.folder / stage)]
     assert start["epoch"] == 0
     for name in ("seconds", "cpu_seconds", "trained_encodes"):
         assert start[name] == pytest.approx(sum(row[name] for row in earlier), abs=0.01)
@@ -228,6 +233,7 @@ def test_a_bounded_delta_is_trained_over_the_fitted_vectors(
     del pixels["width"]
     parts = {"pixels": pixels, "ids": {"name": "id_table"}}
     words["items"] = {"name": "joined", "combine": "delta", "bound": 0.3, "width": 16, "parts": parts}
+    words["fit.tables"] = 1
     started: list[torch.Tensor] = []
     store_vectors = fitted.store_vectors
 
@@ -235,7 +241,7 @@ def test_a_bounded_delta_is_trained_over_the_fitted_vectors(
         store_vectors(parts, *rest)
         started.append(parts.recommender.items.parts.ids.rows.weight.detach().clone())
 
-    monkeypatch.setattr("pixelrec.runs.train.store_vectors", noted)
+    monkeypatch.setattr(fitted, "store_vectors", noted)
     run = api.train("sasrec-fitted", data=dataset.folder, out=tmp_path / "run", overrides=words)
     spec = run.recommender(dataset).spec
     fit, best, last = (
@@ -254,3 +260,37 @@ def test_a_bounded_delta_is_trained_over_the_fitted_vectors(
     moved = (found - content).norm(dim=1)[1:] / content.norm(dim=1)[1:]
     assert 0 < moved.max() < 0.3001
     assert json.loads((run.folder / "last" / "progress.json").read_text(encoding="utf-8"))["finished"]
+
+
+def test_rows_and_fit_know_training_events_only(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With other events to validate by, and none to test by, all vectors are the same.
+
+    One epoch and one pass, as validation chooses between several.
+    """
+    items = dataset.event_items.copy()
+    ends = dataset.offsets[1:][dataset.evaluated] - 1
+    items[ends] = items[ends] % dataset.items + 1
+    other = replace(dataset, event_items=items)
+    monkeypatch.setattr(Dataset, "verify", lambda _: None)
+    monkeypatch.setattr(Dataset, "held_out", None)
+    words = {**TINY, "fit.rows": 1, "fit.passes": 1, "training.epochs": 1}
+    recipe, folders = read_recipe("sasrec-fitted", words), [tmp_path / name for name in ("one", "other")]
+    for folder, data in zip(folders, (dataset, other), strict=True):
+        train_recipe(recipe, data, folder, Console(file=StringIO()))
+    for stage in STAGES[:-1]:
+        one, same = ((folder / stage / "best" / "model.safetensors").read_bytes() for folder in folders)
+        assert one == same, stage
+    measured = [rows(folder / "rows")[0]["NDCG@10"] for folder in folders]
+    assert measured[0] != measured[1], "events to validate by do differ"
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs", "patience"), [(24, 10, 5), (500, 10, 5), (23, 11, 6), (4, 60, 30)]
+)
+def test_a_table_has_as_many_steps_however_few_the_events_are(steps: int, epochs: int, patience: int) -> None:
+    recipe = read_recipe("sasrec-fitted", {"fit.rows": 10, "fit.epoch_steps": 24, "training.patience": 5})
+    first, second = (rows_recipe(recipe, 64, steps, number) for number in range(2))
+    assert (first.training.epochs, first.training.patience) == (epochs, patience)
+    assert first["seed"] == recipe["seed"] != second["seed"]

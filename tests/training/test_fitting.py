@@ -12,7 +12,7 @@ from pixelrec.data.item_batcher import ItemBatch, ItemBatcher
 from pixelrec.errors import DataError
 from pixelrec.items.stored_vectors import StoredVectors
 from pixelrec.training.config import FitConfig
-from pixelrec.training.fitting import ItemFit, Teacher, misalignment
+from pixelrec.training.fitting import ItemFit, Teacher, average_rows, event_weights, misalignment
 
 RANDOM = np.random.default_rng(3)
 COUNTS = np.array([0, 0, 1, 4, 90, 2, 7, 30, 5, 1, 12])
@@ -63,3 +63,32 @@ def test_each_item_is_in_one_batch_of_a_pass_and_passes_differ() -> None:
         assert torch.equal(batch.vectors, VECTORS[ids[1:]]) and batch.size == len(ids) - 1
     orders = [torch.cat([batch.items.ids[1:] for batch in batches]).tolist() for batches in (first, second)]
     assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1]) == teacher.fitted.tolist()
+
+
+def test_tables_that_differ_by_a_rotation_and_by_lengths_average_to_the_first() -> None:
+    turn, _ = np.linalg.qr(RANDOM.normal(size=(4, 4)))
+    lengths = torch.from_numpy(RANDOM.uniform(0.5, 2, size=(11, 1)))
+    turned = (VECTORS.double() @ torch.from_numpy(turn) * lengths).float()
+    found = average_rows([VECTORS, turned, VECTORS], event_weights(COUNTS, FitConfig()))
+    torch.testing.assert_close(found, torch.nn.functional.normalize(VECTORS, dim=1))
+
+
+def test_the_rotation_is_the_best_of_all_by_a_plain_reading() -> None:
+    """For two dimensions: every angle is tried, with and without a reflection."""
+    tables = RANDOM.normal(size=(2, 11, 2))
+    tables[:, 0] = tables[0, 1] = 0  # padding, and an item without a row in the first
+    one, other = tables / np.maximum(np.linalg.norm(tables, axis=2, keepdims=True), 1e-12)
+    weights = COUNTS / (COUNTS + 10)
+    expected, least = one, np.inf
+    for angle in np.linspace(0, 2 * np.pi, 20001):
+        cosine, sine = np.cos(angle), np.sin(angle)
+        for turn in (
+            np.array([[cosine, sine], [-sine, cosine]]),
+            np.array([[cosine, sine], [sine, -cosine]]),
+        ):
+            apart = float(weights @ ((other @ turn - one) ** 2).sum(1))
+            if apart < least:
+                expected, least = (one + other @ turn) / 2, apart
+    rows = [torch.from_numpy(table).float() for table in tables]
+    found = average_rows(rows, event_weights(COUNTS, FitConfig(weight=10)))
+    assert found.numpy() == pytest.approx(expected, abs=1e-3)

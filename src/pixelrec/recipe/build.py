@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -17,6 +18,8 @@ from pixelrec.recommender import Recommender, without_name
 from pixelrec.training.loop import Loss
 from pixelrec.training.losses import LOSSES
 
+_SEEDS = 1000  # between those of two tables, so that runs of seeds 0, 1, 2 share none
+
 
 def build_recommender(
     recipe: Recipe, spec: DatasetSpec, described: Mapping[str, Any] | None = None
@@ -25,16 +28,23 @@ def build_recommender(
     return Recommender(recipe["items"], recipe["users"], recipe["scoring"], spec, described)
 
 
-def rows_recipe(recipe: Recipe, width: int) -> Recipe:
-    """The recipe of the id table that the item encoder of `recipe`, of this width, is fitted to."""
+def rows_recipe(recipe: Recipe, width: int, steps: int, number: int) -> Recipe:
+    """The recipe of an id table that the item encoder of `recipe`, of this width, is fitted to.
+
+    steps: of one epoch. number: of the table, from 0; every table has a seed of its own.
+    """
     negatives = {word: value for word, value in recipe["negatives"].items() if word != "bank"}
+    factor = max(1, recipe.fit.epoch_steps / steps)
+    epochs, patience = recipe.fit.rows, recipe.training.patience
+    training = {"epochs": math.ceil(factor * epochs), "patience": math.ceil(factor * patience)}
     sections = {
         "items": {"name": "id_table", "width": width},
         "negatives": negatives,
         "fit": {**recipe["fit"], "passes": 0},
-        "training": {**recipe["training"], "epochs": recipe.fit.rows, "warm_start": None},
+        "training": {**recipe["training"], **training, "warm_start": None},
     }
-    return resolve(f"{recipe.name}, rows", {**recipe.config, **sections}, {})
+    seed = recipe["seed"] + number * _SEEDS
+    return resolve(f"{recipe.name}, rows", {**recipe.config, **sections, "seed": seed}, {})
 
 
 def try_user_model(recipe: Recipe) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,12 +22,23 @@ from pixelrec.files.checkpoint import read_weights
 from pixelrec.items.stored_vectors import StoredVectors
 from pixelrec.items.work import Work
 from pixelrec.recommender import Recommender
+from pixelrec.runs.place import ROWS
 from pixelrec.runs.run import Run
 from pixelrec.runs.stage import run_stage
 from pixelrec.runs.validate import sharded_catalogue
-from pixelrec.runs.warm_start import WarmStart, shared_items
+from pixelrec.runs.warm_start import WarmStart, shared_items, start_from
 from pixelrec.training.epoch_lines import Words
-from pixelrec.training.fitting import COSINE, FEW_EVENTS, LEARNT, RATES, Teacher, fit_parts, next_rate
+from pixelrec.training.fitting import (
+    COSINE,
+    FEW_EVENTS,
+    LEARNT,
+    RATES,
+    Teacher,
+    average_rows,
+    event_weights,
+    fit_parts,
+    next_rate,
+)
 from pixelrec.training.journal import JOURNAL, cost_of, read_journal
 from pixelrec.training.loop import Parts, demand_position
 from pixelrec.training.state import Progress, load_state
@@ -74,6 +87,49 @@ def rows_of(start: WarmStart, width: int, dataset: Dataset) -> Tensor:
     rows = torch.zeros(dataset.items + 1, width)
     rows[here] = table[there].float()
     return rows
+
+
+def table_folders(run: Run) -> list[Path]:
+    """Of its runs of id tables."""
+    return [run.folder / (f"{ROWS}-{number}" if number else ROWS) for number in range(run.recipe.fit.tables)]
+
+
+def fit_stages(
+    parts: Parts,
+    run: Run,
+    dataset: Dataset,
+    console: Console,
+    start: WarmStart | None,
+    how: str,
+    train_table: Callable[[int], Run],
+) -> dict[str, float]:
+    """Trains rows, unless `start` has some, and fits the item encoder to them; the cost of both."""
+    fitted = parts.processes.from_leader(lambda: (run.folder / FIT / "last").exists())
+    rows = None
+    if not fitted and start is not None:
+        rows = rows_of(start, parts.saved.items.width, dataset)
+    elif not fitted:
+        rows = _trained_rows(parts, run, dataset, console, train_table)
+    teacher = fit_items(parts, run, rows, dataset, console, how)
+    store_vectors(parts, teacher, run.recipe["seed"])
+    journals = [(folder, run.monitor) for folder in table_folders(run)] + [(run.folder / FIT, COSINE)]
+    return cost_of([row for folder, name in journals for row in read_journal(folder / JOURNAL, name)])
+
+
+def _trained_rows(
+    parts: Parts, run: Run, dataset: Dataset, console: Console, train_table: Callable[[int], Run]
+) -> Tensor:
+    """The rows of id tables (N + 1, D); the user model of the first one goes into `parts`."""
+    width, config, tables = parts.saved.items.width, run.recipe.fit, []
+    for number in range(config.tables):
+        start = WarmStart.of_rows(train_table(number), run.recipe)
+        if not number:
+            line = start_from(start, parts.saved, dataset)
+            if parts.processes.leads:
+                say(line, console)
+        tables.append(rows_of(start, width, dataset))
+    counts = item_counts(run.training_events(dataset), dataset.items)
+    return tables[0] if len(tables) == 1 else average_rows(tables, event_weights(counts, config))
 
 
 def fit_items(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -28,9 +29,9 @@ from pixelrec.recipe.recipe import Recipe
 from pixelrec.recommender import Recommender
 from pixelrec.runs.evaluate import cases_of
 from pixelrec.runs.final import Final, unvalidated
-from pixelrec.runs.fitted import FIT, SETTLE, fit_items, over_stored_vectors, rows_of, store_vectors
+from pixelrec.runs.fitted import FIT, SETTLE, fit_stages, over_stored_vectors, rows_of, table_folders
 from pixelrec.runs.new_run import create_run, new_folder
-from pixelrec.runs.place import ROWS, claimed, training_lock
+from pixelrec.runs.place import claimed, training_lock
 from pixelrec.runs.prolong import is_prolonged, prolonged
 from pixelrec.runs.run import Run
 from pixelrec.runs.stage import run_stage
@@ -39,8 +40,7 @@ from pixelrec.runs.warm_start import WarmStart, start_from
 from pixelrec.training.config import EPOCH, OptimiserConfig
 from pixelrec.training.epoch_lines import TRAINING
 from pixelrec.training.first_loss import chance, far_from_chance
-from pixelrec.training.fitting import COSINE
-from pixelrec.training.journal import JOURNAL, cost_of, read_journal, rows_until
+from pixelrec.training.journal import JOURNAL, rows_until
 from pixelrec.training.loop import Parts, Validation, demand_position
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
@@ -139,7 +139,8 @@ def _train(
     try:
         if fits:
             if progress.best is None:
-                spent = _fit(parts, run, dataset, console, start, how)
+                train_table = partial(_table, parts, run, dataset, console, how)
+                spent = fit_stages(parts, run, dataset, console, start, how, train_table)
             assert parts.saved.bank is not None, "of the fitted encoder, or restored"
             parts.recommender.items = parts.saved.items.over(StoredVectors(parts.saved.bank))
         from_start = bool(fits or parts.config.warm_start or parts.config.epochs == 0)
@@ -149,29 +150,9 @@ def _train(
     return run
 
 
-def _fit(
-    parts: Parts, run: Run, dataset: Dataset, console: Console, start: WarmStart | None, how: str
-) -> dict[str, float]:
-    """Trains rows, unless `start` has some, and fits the item encoder to them; the cost of both."""
-    fitted = parts.processes.from_leader(lambda: (run.folder / FIT / "last").exists())
-    rows = None
-    if not fitted:
-        if start is None:
-            start = WarmStart.of_rows(_rows(parts, run, dataset, console, how), run.recipe)
-            line = start_from(start, parts.saved, dataset)
-            if parts.processes.leads:
-                say(line, console)
-        rows = rows_of(start, parts.saved.items.width, dataset)
-    teacher = fit_items(parts, run, rows, dataset, console, how)
-    store_vectors(parts, teacher, run.recipe["seed"])
-    monitors = {ROWS: run.monitor, FIT: COSINE}
-    journals = [read_journal(run.folder / name / JOURNAL, monitor) for name, monitor in monitors.items()]
-    return cost_of([row for rows in journals for row in rows])
-
-
-def _rows(parts: Parts, run: Run, dataset: Dataset, console: Console, how: str) -> Run:
-    """The run of the id table, which is a run like any other, in a folder of this one."""
-    folder = run.folder / ROWS
+def _table(parts: Parts, run: Run, dataset: Dataset, console: Console, how: str, number: int) -> Run:
+    """The run of an id table, which is a run like any other, in a folder of this one."""
+    folder = table_folders(run)[number]
     begun = parts.processes.from_leader(lambda: (folder / "run.json").exists())
     if parts.processes.leads:
         say(f"rows       an id table first, in {folder}", console)
@@ -179,7 +160,8 @@ def _rows(parts: Parts, run: Run, dataset: Dataset, console: Console, how: str) 
         if begun:
             return resume_run(Run.open(folder), dataset, console)
         final = Final.read(run.about)
-        recipe = rows_recipe(run.recipe, parts.saved.items.width)
+        steps = math.ceil(len(parts.batcher) / parts.config.accumulate)
+        recipe = rows_recipe(run.recipe, parts.saved.items.width, steps, number)
         return train_recipe(recipe, dataset, folder, console, final.of_rows if final else None)
     except StoppedError as stopped:
         raise StoppedError(stopped.signal, how) from None

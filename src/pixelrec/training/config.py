@@ -65,6 +65,9 @@ class FitConfig:
         passes: passes of the fit over the items with training events; 0 trains the item encoder together with
             the user model instead.
         rows: epochs of the id table; a run at training.warm_start replaces its rows by its item vectors.
+        tables: number of id tables, trained from different seeds, whose rows are averaged.
+        epoch_steps: steps that such an epoch counts for at least. Where there are fewer, the epochs of the id
+            table and its patience grow in proportion: it needs steps, however few the events are.
         batch_size: items per step and process.
         held_out: fraction of the items that is left out, and whose cosine picks the best pass.
         weight: k of the weight n / (n + k) of an item with n training events.
@@ -77,6 +80,8 @@ class FitConfig:
 
     passes: Annotated[int, Interval(ge=0, le=1_000_000)] = 0
     rows: Annotated[int, Interval(ge=1, le=1_000_000)] = 10
+    tables: Annotated[int, Interval(ge=1, le=100)] = 1
+    epoch_steps: Annotated[int, Interval(ge=1, le=1_000_000)] = 24
     batch_size: Annotated[int, Interval(ge=2, le=100_000_000)] = 32
     held_out: Annotated[float, Interval(ge=0.001, le=0.9)] = 0.1
     weight: Annotated[float, Interval(ge=0, le=1e9)] = 10.0

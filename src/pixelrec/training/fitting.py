@@ -7,6 +7,7 @@ are held out: the encoder is compared with their vectors after every pass.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Self, final
@@ -63,8 +64,28 @@ class Teacher:
                 f"{len(known)} items have training events and a row to fit to; expected at least 3: train "
                 "without fit.passes"
             )
-        weights = torch.from_numpy(counts / np.maximum(counts + config.weight, 1)).float()
-        return cls(vectors, weights, np.sort(shuffled[held_out:]), np.sort(shuffled[:held_out]))
+        return cls(
+            vectors, event_weights(counts, config), np.sort(shuffled[held_out:]), np.sort(shuffled[:held_out])
+        )
+
+
+def average_rows(tables: Sequence[Tensor], weights: Tensor) -> Tensor:
+    """The mean of tables (N + 1, D), of rows at length 1, each table turned to fit the first one best.
+
+    Two trainings place their items alike up to a rotation, which no score depends on. weights: N + 1, of
+    items in the fit of the rotation (Schönemann 1966). Zeros where an item has no row.
+    """
+    first, *others = (F.normalize(table.double(), dim=1) for table in tables)
+    total = first.clone()
+    for table in others:
+        left, _, right = torch.linalg.svd((weights.double()[:, None] * table).T @ first)
+        total += table @ (left @ right)
+    return (total / len(tables)).float()
+
+
+def event_weights(counts: np.ndarray, config: FitConfig) -> Tensor:
+    """n / (n + k) of items with n training events, fp32."""
+    return torch.from_numpy(counts / np.maximum(counts + config.weight, 1)).float()
 
 
 @final
