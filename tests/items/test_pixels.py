@@ -364,6 +364,32 @@ def test_only_the_head_and_adapters_over_frozen_rows_are_trained(spec: DatasetSp
     assert found.keys() == own and all(gradient.any() for gradient in found.values())
 
 
+def test_queries_start_as_the_mean_of_tokens_and_weight_them(spec: DatasetSpec) -> None:
+    words: dict[str, Any] = {"pooling": "tokens", "trainable": "none", "width": 6}
+    with_queries, without = (made(spec, tiny("clip"), queries=q, **words).train() for q in (3, 0))
+    without.load_state_dict(with_queries.state_dict(), strict=False)
+    ids = list(range(1, 9))
+    items = items_of(without, ids)
+    torch.testing.assert_close(with_queries(items), without(items))
+    queries = with_queries.project.queries
+    assert queries is not None and gradients(with_queries, with_queries(items))["project.queries"].any()
+    torch.nn.init.normal_(queries)
+    tokens = with_queries.backbone(
+        with_queries.backbone.input.normalise(with_queries.pictures.read(np.array(ids)))
+    )
+    normalised = with_queries.project.norm(tokens)
+    values = with_queries.project.linear(normalised)
+    parts = []
+    for number, query in enumerate(queries):
+        weights = torch.softmax(normalised @ query, 1)
+        parts.append((weights[:, :, None] * values[:, :, 2 * number : 2 * number + 2]).sum(1))
+    torch.testing.assert_close(with_queries(items), torch.cat(parts, 1), rtol=1e-4, atol=1e-5)
+    for wrong, says in (({"width": 8}, "does not divide items.width, 8"), (DEEP, "have one vector each")):
+        network = tiny("clip") if "width" in wrong else Deep(tiny("clip"), "all")
+        with pytest.raises(RecipeError, match=says):
+            made(spec, network, **{**words, "queries": 3, **wrong})
+
+
 @pytest.mark.parametrize(
     ("network", "words", "trained"),
     [("resnet", {"trainable": 1}, ".blocks.4."), ("clip", {"trainable": "none", "lora": 2}, ".blocks.0.")],

@@ -43,7 +43,7 @@ from pixelrec.items.chunks import LEAST, MOST, bytes_to_keep, pictures_at_once
 from pixelrec.items.encoder import AbstractItemEncoder, Log, PictureForm
 from pixelrec.items.lora import add_lora
 from pixelrec.items.pictures import Pictures
-from pixelrec.items.projection import Activation, Norm, Projection, ProjectionInit
+from pixelrec.items.projection import Activation, Norm, Projection, ProjectionInit, demand_tokens
 from pixelrec.items.work import Work
 from pixelrec.numerics.precision import emulation_line, is_bf16
 
@@ -78,6 +78,7 @@ class PixelEncoder(AbstractItemEncoder):
             (the stem and each block), or a list of stem, numbers of blocks from 1, and last (its features).
         spread: with depths, also the standard deviations over positions.
         adapters: with depths, width of the trained bottleneck of each; 0 for none.
+        queries: with several tokens a picture, learnt weightings of them that replace their mean; 0 for none.
         width: D, the width of an item vector.
         norm: normalisation of the features before the projection: none, layer, or items (standardised over
             the catalogue).
@@ -118,6 +119,7 @@ class PixelEncoder(AbstractItemEncoder):
         depths: str | list[Any] | None = None,
         spread: bool = True,
         adapters: Annotated[int, Interval(ge=0, le=10_000)] = 0,
+        queries: Annotated[int, Interval(ge=0, le=10_000)] = 0,
         width: Width = 128,
         norm: Norm = "items",
         activation: Activation = "none",
@@ -160,8 +162,9 @@ class PixelEncoder(AbstractItemEncoder):
         network.recompute = recompute
         if adapters and depths is None:
             raise RecipeError(f"items.adapters is {adapters}, and is for items.depths; set that to all")
+        demand_tokens(network.measurement.shapes[-1], queries, width)
         side = Adapters(network.widths, width, adapters) if adapters else None
-        self.project = Projection(network.width, width, activation, norm, init, side)
+        self.project = Projection(network.width, width, activation, norm, init, side, queries)
         self._deep = depths is not None
         self.width, self.precision = width, precision
         self._pinned = revision is not None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pixelrec.errors import RecipeError
 from pixelrec.items.adapters import Adapters
 
 Activation = Literal["relu", "none"]
@@ -54,6 +56,9 @@ class Standardised(nn.Module):
 class Projection(nn.Module):
     """Linear → activation; with several tokens per picture, for each token, followed by their mean.
 
+    Queries replace that mean: each gives the tokens weights of its own, for its part of the D numbers. They
+    start at 0, where the weights are equal (after efficient probing, arXiv 2506.10178).
+
     The norm comes before the linear layer: none; layer norm; or items: see `Standardised`. Biases start at 0,
     weights at N(0, 0.02 / √W), so that normalised features give vectors of the size of an id table's, or
     Xavier normal. The published benchmark (arXiv 2309.06789) has no norm, Xavier normal and a ReLU. Adapters
@@ -68,11 +73,13 @@ class Projection(nn.Module):
         norm: Norm = "items",
         init: ProjectionInit = "small",
         adapters: Adapters | None = None,
+        queries: int = 0,
     ) -> None:
         super().__init__()
         self.norm: nn.Module = {"layer": nn.LayerNorm, "items": Standardised}.get(norm, nn.Identity)(inner)
         self.linear = nn.Linear(inner, width)
         self.activation, self.adapters = activation, adapters
+        self.queries = nn.Parameter(torch.zeros(queries, inner)) if queries else None
         if init == "xavier_normal":
             nn.init.xavier_normal_(self.linear.weight)
         else:
@@ -90,7 +97,22 @@ class Projection(nn.Module):
         x = self.linear(normalised)
         if self.activation == "relu":
             x = F.relu(x)
-        x = x.mean(1) if x.dim() == 3 else x
+        if self.queries is not None:
+            weights = (normalised @ self.queries.mT).softmax(1)  # B, T, Q
+            x = (x.unflatten(2, (len(self.queries), -1)) * weights[..., None]).sum(1).flatten(1)
+        elif x.dim() == 3:
+            x = x.mean(1)
         if self.adapters is not None:
             x = self.adapters(normalised, x)
         return x
+
+
+def demand_tokens(shape: Sequence[int], queries: int, width: int) -> None:
+    """Raises `RecipeError` unless features of this shape have tokens for the queries, which divide D."""
+    if queries and len(shape) != 2:
+        raise RecipeError(
+            f"items.queries is {queries}, and pictures have one vector each; set items.pooling to tokens, "
+            "without items.depths"
+        )
+    if queries and width % queries:
+        raise RecipeError(f"items.queries is {queries}, which does not divide items.width, {width}")
