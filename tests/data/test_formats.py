@@ -277,9 +277,15 @@ def test_ids_behind_the_numbers_of_mmrec_come_back(expected: Dataset, tmp_path: 
 
 @pytest.mark.parametrize("form", ["recbole", "mmrec"])
 def test_what_we_export_comes_back(form: Any, expected: Dataset, tmp_path: Path) -> None:
-    pixelrec.export_data(expected, out=tmp_path / "shop", format=form)
+    (tmp_path / "set").mkdir()
+    movielens_csv(tmp_path / "set")
+    own = pixelrec.prepare(tmp_path / "set", out=tmp_path / "own")
+    pixelrec.export_data(own, out=tmp_path / "shop", format=form)
     found = pixelrec.prepare(tmp_path / "shop", out=tmp_path / "data")
     assert content(found) == content(expected)
+    if form == "recbole":
+        titles = [dict(each.information.select("item_id", "title").rows()) for each in (found, own)]
+        assert titles[0] == titles[1]
 
 
 def swapped(folder: Path) -> None:
@@ -463,3 +469,30 @@ def test_many_parts_are_no_download(tmp_path: Path) -> None:
             [("item_id", "user_id", "timestamp"), *((e.item, e.user, e.time + number) for e in EVENTS)],
         )
     assert pixelrec.prepare(tmp_path / "parts", out=tmp_path / "data").interactions == 30 * len(EVENTS)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "a.inter a.item",
+        "a.train.inter a.valid.inter a.test.inter",
+        "a.inter image_feat.npy i_id_mapping.csv u_id_mapping.csv",
+        "ratings.dat movies.dat",
+        "ratings.csv movies.csv",
+        "u.data u.item",
+        "a.jsonl meta_a.jsonl",
+        "ratings_a.csv",
+        "a_pairs.csv a_titles.csv",
+        "Pixel50K.csv item_info.csv image.lmdb",
+    ],
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_no_content_of_any_file_is_a_traceback(names: str, seed: int, tmp_path: Path) -> None:
+    chance, signs = random.Random(seed), [b"\t", b",", b"::", b"\n", b"1", b"a", b'"', b"{", b"\0", b"\xff"]
+    (tmp_path / "set").mkdir()
+    for name in names.split():
+        noise = b"".join(chance.choices(signs, k=200)) if seed else b""
+        (tmp_path / "set" / name).write_bytes(noise)
+    with pytest.raises(pixelrec.PixelrecError) as raised:
+        pixelrec.prepare(tmp_path / "set", out=tmp_path / "data")
+    assert "\n" not in str(raised.value) and not (tmp_path / "data").exists()

@@ -146,7 +146,9 @@ def _files(folder: Path, within: str = "", above: tuple[tuple[int, int], ...] = 
     except FileNotFoundError:
         raise ImageError(f"no folder of covers at {folder}: expected one with <item_id>.jpg") from None
     except NotADirectoryError:
-        raise ImageError(f"{folder} is a file, expected a folder of covers <item_id>.jpg") from None
+        raise ImageError(
+            f"{folder} is a file, expected a folder of covers <item_id>.jpg, or Parquet or LMDB"
+        ) from None
     except OSError as error:
         raise ImageError(f"cannot list the covers in {folder / within}: {error.strerror}") from None
     for entry in entries:
