@@ -15,6 +15,7 @@ from pixelrec.data import text_table
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.dialect import BY_LOOKING, Dialect, DialectOptions, dialect_of
 from pixelrec.data.prepare import prepare
+from pixelrec.data.statistics import statistics
 from pixelrec.errors import DataError
 
 HEADER = ("item_id", "user_id", "timestamp", "title")
@@ -95,7 +96,7 @@ def same(dataset: Dataset, other: Dataset) -> bool:
     )
 
 
-@pytest.mark.parametrize(("block", "zipped"), [(40, False), (2**20, True)])
+@pytest.mark.parametrize(("block", "zipped"), [(400, False), (2**20, True)])
 @pytest.mark.parametrize(("content", "told", "options"), DIALECTS.values(), ids=DIALECTS)
 def test_every_dialect_gives_the_bytes_of_plain_csv(
     tmp_path: Path,
@@ -339,5 +340,38 @@ def test_without_times_events_have_the_order_of_the_file(tmp_path: Path) -> None
     assert events(dataset) == expected
     assert dataset.exact_repeats == 0
     assert dataset.manifest["options"]["order"] == "file"
+    assert statistics(dataset).first is None
     with pytest.raises(DataError, match="no column 'timestamp'"):
         prepare(tmp_path / "x.csv", out=tmp_path / "two")
+
+
+def test_days_as_numbers_are_told(tmp_path: Path) -> None:
+    text = "item_id,user_id,timestamp\n" + "".join(f"i{n},u,{20240101 + n}\n" for n in range(4))
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    notes: list[str] = []
+    prepare(tmp_path / "x.csv", out=tmp_path / "out", on_note=notes.append)
+    assert notes == [
+        "x.csv: times of 8 digits look like days, but are taken as seconds; write days as 2024-01-05"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoding", "expected"),
+    [
+        (written().encode("utf-8"), "utf-16", "line 1: not readable as utf-16"),
+        (written().encode("utf-8")[:-1] + b"\x81", "cp1252", "line 61: not readable as cp1252"),
+        (written().encode("utf-16")[:-1], None, "line 61: not readable as utf-16"),
+        (b"a,u,1\nb,u,2\n", None, "no header .* was read as a table without a header"),
+        (
+            b"name,who\nb,u\n",
+            None,
+            "a table with names in its first line; otherwise give --header no",
+        ),
+    ],
+)
+def test_what_another_dialect_would_mend(
+    tmp_path: Path, raw: bytes, encoding: str | None, expected: str
+) -> None:
+    (tmp_path / "x.csv").write_bytes(raw)
+    with pytest.raises(DataError, match=expected):
+        prepare(tmp_path / "x.csv", out=tmp_path / "out", dialect=DialectOptions(encoding=encoding))

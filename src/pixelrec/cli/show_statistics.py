@@ -26,8 +26,9 @@ def print_statistics(found: Statistics, console: Console) -> None:
     counts.add_row("users with fewer than 3 events, not evaluated", f"{found.not_evaluated:,}")
     if found.undescribed < found.items:  # there is a table of items
         counts.add_row("items without a row in the items table", f"{found.undescribed:,}")
-    counts.add_row("first event (UTC)", f"{found.first:%Y-%m-%d %H:%M}")
-    counts.add_row("last event (UTC)", f"{found.last:%Y-%m-%d %H:%M}")
+    if found.first and found.last:
+        counts.add_row("first event (UTC)", f"{found.first:%Y-%m-%d %H:%M}")
+        counts.add_row("last event (UTC)", f"{found.last:%Y-%m-%d %H:%M}")
     spreads = Table(box=None, pad_edge=False, header_style="dim")
     spreads.add_column("events", style="bold", no_wrap=True)
     for title in ("per user", "per item"):

@@ -44,7 +44,7 @@ def read_csv_blocks(
         if how := str(table):
             told(f"read as a table {how}")
         names, added = part.find(
-            table.header, columns, () if table.dialect.header else table.first, how and f"as a table {how}"
+            table.header, columns, () if table.dialect.header else table.first, _how(table, columns)
         )
         places = {key: table.header.index(name) for key, name in names.items()}
         ids = {key: places[key] for key in ("item", "user", "split") if key in places}
@@ -86,6 +86,14 @@ def read_csv_table(
     return found.rename(dict(zip(found.columns, header, strict=True)))
 
 
+def _how(table: TextTable, columns: Columns) -> str:
+    """How the table is read, for messages about columns; empty where it is plain CSV with known names."""
+    how = f"as a table {table}" if str(table) else ""
+    if table.dialect.header and not any(map(columns.is_name, table.header)):
+        how = f"{how or 'as a table'} with names in its first line; otherwise give {option('header', 'no')}"
+    return how
+
+
 def _unit(
     table: TextTable, block: Block, place: int | None, columns: Columns, told: OnProgress
 ) -> TimeUnit | None:
@@ -104,6 +112,8 @@ def _unit(
 def told_unit(first: str | float, told: OnProgress) -> TimeUnit:
     """The unit of times by the size of the first; anything but seconds is told."""
     unit = unit_of(first)
+    if re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", str(first)):
+        told("times of 8 digits look like days, but are taken as seconds; write days as 2024-01-05")
     if unit != "s":
         told(
             f"times are taken as {unit}, by the size of the first; otherwise give {option('time_unit', 's')}"

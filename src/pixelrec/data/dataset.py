@@ -90,6 +90,11 @@ class Dataset:
         return [each for each in names.values() if len(each) > 1]
 
     @property
+    def has_times(self) -> bool:
+        """Whether its times are of the source; else they are places of rows there."""
+        return bool(self.manifest["options"].get("order") != "file")
+
+    @property
     def id_types(self) -> IdTypes:
         """The types that ids had in the source."""
         return IdTypes.of(self.manifest)

@@ -47,8 +47,8 @@ class Statistics:
     repeats: float  # fraction of events with an item that the user has an earlier event with
     repeated_tests: float  # fraction of test events with such an item
     undescribed: int  # items with no information but their id
-    first: datetime
-    last: datetime
+    first: datetime | None  # none where the source had no times
+    last: datetime | None
 
 
 def user_lengths(dataset: Dataset) -> np.ndarray:
@@ -66,6 +66,7 @@ def statistics(dataset: Dataset) -> Statistics:
     """Describes a data set; opens the held-out events."""
     held = dataset.held_out().times[dataset.evaluated]
     times = (dataset.event_times.min(), dataset.event_times.max(), held.min(), held.max())
+    first, last = (datetime.fromtimestamp(int(each), UTC) for each in (min(times), max(times)))
     pairs, tests = _pairs(dataset), test_cases(dataset)
     return Statistics(
         users=dataset.users,
@@ -80,8 +81,8 @@ def statistics(dataset: Dataset) -> Statistics:
         repeats=1 - pairs / dataset.interactions,
         repeated_tests=tests.repeats / max(1, tests.repeats + len(tests)),
         undescribed=_undescribed(dataset),
-        first=datetime.fromtimestamp(int(min(times)), UTC),
-        last=datetime.fromtimestamp(int(max(times)), UTC),
+        first=first if dataset.has_times else None,
+        last=last if dataset.has_times else None,
     )
 
 

@@ -151,11 +151,14 @@ class _Recoded:
             data, self._head = self._head or self._stream.read(size), b""
             try:
                 text = self._decoder.decode(data, final=not data)
-            except UnicodeDecodeError as error:
-                line = self._lines + error.object[: error.start].decode(self._encoding).count("\n")
+            except UnicodeError as error:
+                reason, line = str(error), self._lines
+                if isinstance(error, UnicodeDecodeError):
+                    reason = error.reason
+                    line += error.object[: error.start].decode(self._encoding, "replace").count("\n")
                 raise DataError(
-                    f"{self._path}, line {line}: not readable as {self._encoding} ({error.reason}); mend it, "
-                    f"or name the encoding with {option('encoding', 'NAME')}"
+                    f"{self._path}, line {line}: not readable as {self._encoding} ({reason}); mend it, or "
+                    f"name the encoding with {option('encoding', 'NAME')}"
                 ) from error
             if not data:
                 break
