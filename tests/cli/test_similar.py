@@ -168,6 +168,17 @@ def test_features_of_all_depths(dataset: Dataset, checkpoint: Path, tmp_path: Pa
     np.testing.assert_allclose(vectors_of(files, found)[0], found.vectors[4], rtol=0, atol=1e-5)
 
 
+def test_features_of_several_pictures(
+    dataset: Dataset, features: FeatureFile, checkpoint: Path, tmp_path: Path
+) -> None:
+    """Here each item has one in the folder, so that the mean is its vector."""
+    covers = dataset.folder.parent / "world" / "covers"
+    words = ["features", "extract", dataset.folder, "--source", checkpoint, "--size", 32, "--covers", covers]
+    assert main(list(map(str, [*words, "--out", tmp_path / "mean"]))) == 0
+    found = FeatureFile.open(tmp_path / "mean")
+    np.testing.assert_allclose(found.vectors, features.vectors, rtol=0, atol=1e-5)
+
+
 def test_an_index_says_its_recall(features: FeatureFile, dataset: Dataset, tmp_path: Path) -> None:
     pytest.importorskip("faiss", reason="FAISS is not installed")
     notes: list[str] = []
@@ -207,6 +218,7 @@ def imported(features: FeatureFile, tmp_path_factory: pytest.TempPathFactory) ->
         ("features inspect nowhere --data D", "nowhere: no such file or folder"),
         ("features inspect F --data D --page D", "page is 'D'; expected a file whose name ends in .html"),
         ("features extract D", "vectors of what? Give a network (--source) or a trained run (--run)"),
+        ("features extract D --source S --cover-column c", "names files of --covers: give that, too"),
         ("features extract D --source S --depths all --layer stem", "instead of --layer and --regions"),
         ("features import F", "--out is missing, and there is no data set for the features"),
         ("features extract nowhere --source x --out y", "nowhere"),

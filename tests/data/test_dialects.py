@@ -39,7 +39,7 @@ def written(separator: str = ",", *, header: bool = True, quote: str = "", point
 PLACES = {"item_column": "1", "user_column": "2", "time_column": "3"}
 DIALECTS: dict[str, tuple[str | bytes, str, dict[str, object]]] = {
     "semicolons": (written(";"), "read as a table separated by semicolons", {}),
-    "semicolons and decimal commas": (written(";", point=","), "separated by semicolons, decimal commas", {}),
+    "semicolons and decimal commas": (written(";", point=","), "semicolons, with decimal commas", {}),
     "tabs": (written("\t"), "separated by tabs", {}),
     "tabs, Windows": (written("\t").replace("\n", "\r\n"), "separated by tabs", {}),
     "bars": (written("|"), "separated by bars", {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from pixelrec.items.backbones.load import BackboneOptions
 from pixelrec.items.backbones.networks import NetworkConfig, make_network
 from pixelrec.items.extraction import Layer, extract
 from pixelrec.items.pictures import Pictures
+from pixelrec.items.several_pictures import SeveralPictures
 
 IDS = [f"i{number}" for number in range(11)]
 RESNET = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 2], "layer_type": "basic"}
@@ -87,6 +89,42 @@ def test_tokens_are_those_of_patches(tmp_path: Path, pictures: Pictures, regions
     expected = tokens if regions else tokens.mean(1)
     assert tokens.shape[1] == 16
     assert np.allclose(found.vectors, expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("chunk", "regions"), [(1, False), (5, True)])
+def test_the_vector_of_several_pictures_is_their_mean(
+    tmp_path: Path, pictures: Pictures, chunk: int, regions: bool
+) -> None:
+    layer, folder = Layer(network(), "stage 2", regions), tmp_path / "covers"
+    single = extract(layer, pictures, tmp_path / "one").features.vectors
+    for number, item in enumerate(IDS):  # item n has the pictures of all items up to n
+        (tmp_path / "all" / item).mkdir(parents=True)
+        for other in IDS[: number + 1]:
+            shutil.copy(folder / f"{other}.png", tmp_path / "all" / item / f"{other[1:]}.png")
+    by_folder = SeveralPictures.of(tmp_path / "all", IDS, "stretch").extract(
+        layer, tmp_path / "f", chunk=chunk
+    )
+    named = {item: [f"{other}.png" for other in IDS[: number + 1]] for number, item in enumerate(IDS)}
+    by_name = SeveralPictures.of(folder, IDS, "stretch", named).extract(layer, tmp_path / "g", chunk=chunk)
+    assert by_folder.features.origin == by_name.features.origin
+    for found in (by_folder.features, by_name.features):
+        for number in range(11):
+            assert np.allclose(found.vectors[number], single[: number + 1].mean(0), atol=1e-5)
+
+
+def test_several_pictures_continue_where_they_were_interrupted(tmp_path: Path, pictures: Pictures) -> None:
+    layer, folder = Layer(network()), tmp_path / "covers"
+    several = SeveralPictures.of(folder, IDS, "stretch")
+    (folder / "i7.png").rename(folder / "hidden")
+    with pytest.raises(ImageError, match="i7.png"):
+        several.extract(layer, tmp_path / "f", chunk=2)
+    assert not (tmp_path / "f").exists()
+    (folder / "hidden").rename(folder / "i7.png")
+    again = several.extract(layer, tmp_path / "f", chunk=2)
+    assert (again.computed, again.reused) == (5, 6)
+    assert np.allclose(again.features.vectors, extract(layer, pictures, tmp_path / "g").features.vectors)
+    with pytest.raises(ImageError, match=r"has no picture of 1 of 12 items: 'none'"):
+        SeveralPictures.of(folder, [*IDS, "none"], "stretch")
 
 
 def test_only_new_and_changed_pictures_are_encoded(

@@ -16,7 +16,7 @@ from pixelrec.api.arguments import (
 )
 from pixelrec.choices import FeatureDtype, MissingRows, StoredDtype, UnknownIds
 from pixelrec.console.progress import shown_on
-from pixelrec.errors import FeatureError, RequestError
+from pixelrec.errors import FeatureError, ImageError, RequestError, option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pixelrec.features.feature_file import FeatureFile
     from pixelrec.features.importing import ImportReport
     from pixelrec.items.extraction import Extraction
+    from pixelrec.items.several_pictures import SeveralPictures
     from pixelrec.runs.run import Run
 
 
@@ -43,6 +44,8 @@ def extract_features(
     spread: bool = True,
     pooling: str | None = None,
     size: int | None = None,
+    covers: Place | None = None,
+    cover_column: str | None = None,
     dtype: FeatureDtype = "float32",
     chunk: int | None = None,
     overwrite: bool = False,
@@ -66,6 +69,9 @@ def extract_features(
         spread: with depths, also the standard deviations over positions.
         pooling: tokens, mean, cls or pooler; by default that of the family's paper.
         size: side of a picture in pixels; by default that of pretraining.
+        covers: folder with several pictures of items: the vector of an item is the mean of those of all of
+            them; by default that of its packed cover.
+        cover_column: column of the items that lists the files of each in COVERS, where ids do not tell.
         dtype: type of the stored numbers.
         chunk: pictures at a time; by default as many as suit the network and the device.
         overwrite: replace the features at OUT, if they are of another network or layer.
@@ -78,13 +84,21 @@ def extract_features(
     named = source if run is None else run if isinstance(run, str | Path) else run.folder
     place = _place(out, data, str(named))
     if run is not None:
-        given = {"family": family, "revision": revision, "pooling": pooling, "size": size, "chunk": chunk}
-        given |= {"depths": depths}
+        given: dict[str, object] = {
+            "family": family,
+            "revision": revision,
+            "pooling": pooling,
+            "size": size,
+            "chunk": chunk,
+        }
+        given |= {"depths": depths, "covers": covers}
         if unused := next((name for name, value in given.items() if value is not None), None):
             raise RequestError(f"--{unused} is of a network given by --source; leave it out with --run")
         return _extract_run(run, data, place, dtype, overwrite)
     if depths is not None and (layer != "features" or regions):
         raise RequestError("--depths are read instead of --layer and --regions; leave those out")
+    if cover_column is not None and covers is None:
+        raise RequestError(f"{option('cover_column', cover_column)} names files of --covers: give that, too")
     from pixelrec.batch import DatasetSpec
     from pixelrec.items.backbones.load import BackboneOptions
     from pixelrec.items.backbones.networks import NetworkConfig, make_network
@@ -93,25 +107,32 @@ def extract_features(
     from pixelrec.numerics.precision import device_of
 
     opened = as_dataset(data)
-    covers = opened.covers if opened.covers.exists() else None
+    several = None if covers is None else _several(opened, Path(covers), cover_column)
+    store = opened.covers if opened.covers.exists() else None
     ids = opened.item_ids.to_list()
-    pictures = Pictures(
-        DatasetSpec(opened.users, opened.items, 1, opened.folder, item_ids=ids, covers=covers)
-    )
-    pictures.demand_packed(size)  # before a network is downloaded
+    pictures = Pictures(DatasetSpec(opened.users, opened.items, 1, opened.folder, item_ids=ids, covers=store))
+    if several is None:
+        pictures.demand_packed(size)  # before a network is downloaded
     # The network checks the pooling.
     options = BackboneOptions(pooling, size)  # type: ignore[arg-type]
     config = NetworkConfig(source, family, True, revision, options=options, depths=depths, spread=spread)
     network = make_network(config).eval()
     with shown_on(console):
-        return extract(
-            Layer(network.to(device_of("auto")), layer, regions),
-            pictures,
-            place,
-            dtype=dtype,
-            chunk=chunk,
-            overwrite=overwrite,
-        )
+        read = Layer(network.to(device_of("auto")), layer, regions)
+        if several is not None:
+            return several.extract(read, place, dtype=dtype, chunk=chunk, overwrite=overwrite)
+        return extract(read, pictures, place, dtype=dtype, chunk=chunk, overwrite=overwrite)
+
+
+def _several(dataset: Dataset, covers: Path, column: str | None) -> SeveralPictures:
+    from pixelrec.data.covers import cover_files
+    from pixelrec.images.store import form_of
+    from pixelrec.items.several_pictures import SeveralPictures
+
+    folder = as_input(covers, "covers", ImageError, "give the folder of the pictures")
+    form = form_of(dataset.covers) if dataset.covers.exists() else None
+    named = None if column is None else cover_files(dataset.information, column)
+    return SeveralPictures.of(folder, dataset.item_ids.to_list(), form[1] if form else "stretch", named)
 
 
 def _extract_run(

@@ -107,13 +107,13 @@ class Dialect:
 
     def __str__(self) -> str:
         """What differs from plain CSV: "separated by tabs, without a header"; empty for plain CSV."""
-        quotes = {"'": "single quotes"}.get(self.quote, "without quoting")
+        quotes = {"'": "with single quotes"}.get(self.quote, "without quoting")
         signs = [
             (self.separator != ",", f"separated by {self.separators}"),
             (not self.header, "without a header"),
             (self.encoding != "utf-8", f"in {self.encoding}"),
             (self.quote != ('"' if self.separator not in _UNQUOTED else ""), quotes),
-            (self.decimal != ".", "decimal commas"),
+            (self.decimal != ".", "with decimal commas"),
         ]
         return ", ".join(text for differs, text in signs if differs)
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pixelrec.choices import Fit
 from pixelrec.console.progress import progress_line
 from pixelrec.errors import FeatureError, RecipeError
 from pixelrec.features.feature_file import ABOUT, NETWORK, FeatureFile
@@ -136,7 +137,7 @@ def extract(
     """
     pictures.demand_size(layer.network.input.size)
     pictures.demand_all()
-    origin = _origin(layer, pictures)
+    origin = origin_of(layer, pictures.store.fit)
     ids, digests = pictures.ids, pictures.digests
     before = _before(out, origin, np.dtype(dtype))
     known = _unchanged(before, ids, digests)
@@ -259,7 +260,8 @@ def _ahead(
             yield rows, found
 
 
-def _origin(layer: Layer, pictures: Pictures) -> dict[str, Any]:
+def origin_of(layer: Layer, fit: Fit) -> dict[str, Any]:
+    """Of a feature file of that layer, for pictures that were made square by `fit`."""
     network = layer.network
     return {
         "kind": NETWORK,
@@ -268,7 +270,7 @@ def _origin(layer: Layer, pictures: Pictures) -> dict[str, Any]:
         "layer": layer.name,
         "regions": layer.regions,
         "size": network.input.size,
-        "fit": pictures.store.fit,
+        "fit": fit,
     }
 
 
