@@ -69,9 +69,9 @@ def candidates(
             "sasrec-features",
             joined("delta"),
             [
+                {"items.bound": 0.1},
                 {**STRONG, "items.bound": 0.1},
                 {**STRONG, "items.bound": 0.2},
-                {"items.bound": 0.1},
                 {**pca, **STRONG},
             ],
         ),
