@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+import polars as pl
+import yaml
 from items.backbones.conftest import TINY
+from recipe.test_configuration import over_ids, over_pictures
 
+import pixelrec
 from pixelrec import api
+from pixelrec.api import training
 from pixelrec.demonstration import demonstrate, world
 from pixelrec.grid import child, ladder, plan, runner
 from pixelrec.grid.cell import Cell
@@ -40,6 +45,7 @@ RUNS = {  # folder → recipe and options
 COPIES = {
     "RUN": "runs/first",
     "runs/a": "runs/first",
+    "runs/shop": "runs/first",
     "runs/b": "runs/second",
     "runs/ids-0": "runs/first",
     "runs/ids-1": "runs/second",
@@ -48,7 +54,6 @@ COPIES = {
     "DATA": "data/shop",
     "F": "features/clip",
 }
-NAMES = {"in_stock": ["i1", "i2", "i3", "i5"]}  # of Python
 
 
 def shrink() -> None:
@@ -60,6 +65,7 @@ def shrink() -> None:
     recipe._merged = partial(_small_recipe, recipe._merged)  # type: ignore[assignment]
     plan.plan = partial(_one_seed, plan.plan)  # type: ignore[assignment]
     ladder.plan_ladder = partial(_one_seed, ladder.plan_ladder)  # type: ignore[assignment]
+    training.RUNGS = ("ids", "frozen", "blend")
     runner.CellProcess = _InThisProcess  # type: ignore[assignment, misc]
 
 
@@ -124,7 +130,38 @@ def build(words: Sequence[str]) -> int:
         api.train(name, data=data, out=folder / place, overrides=own)
     for place, original in COPIES.items():
         shutil.copytree(folder / original, folder / place)
+    _write_folders_of_others(folder)
     return 0
+
+
+def _write_folders_of_others(folder: Path) -> None:
+    api.export_data(folder / "data/shop", out=folder / "dataset/ml-100k", format="recbole")
+    features = folder / "features/clip"
+    api.export_data(folder / "data/shop", out=folder / "data/baby", format="mmrec", image_features=features)
+    published = folder / "PixelRec"
+    shutil.copytree(folder / "covers", published / "covers")
+    for name in ("interactions.csv", "items.csv"):
+        shutil.copy(folder / name, published)
+    ids, pictures = over_ids("SASRec"), over_pictures("SASRec", "vit", 1e-4, 0.1)
+    for place, values in {
+        "IDNet/sasrec.yaml": ids[0],
+        "overall/ID.yaml": ids[1],
+        "PixelNet/sasrec.yaml": pictures[0],
+        "overall/ViT.yaml": pictures[1],
+    }.items():
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+def names(folder: Path) -> dict[str, Any]:
+    """Of Python, that pages use without saying where they come from."""
+    return {
+        "pixelrec": pixelrec,
+        "in_stock": ["i1", "i2", "i3", "i5"],
+        "log_frame": pl.read_csv(folder / "interactions.csv"),
+        "items_frame": pl.read_csv(folder / "items.csv"),
+        "customers": pl.DataFrame({"user_id": ["u1", "u2"]}),
+    }
 
 
 def _write_requests(folder: Path, ids: Sequence[str]) -> None:

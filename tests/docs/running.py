@@ -21,7 +21,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from docs.blocks import COMMANDS, RUN, SHOWN, Block, blocks_of, commands
-from docs.little_shop import NAMES, shrink
+from docs.little_shop import names, shrink
 
 from pixelrec.cli.main import main
 
@@ -47,7 +47,7 @@ class Reader:
 
     def __init__(self, page: Path) -> None:
         self.text = page.read_text(encoding="utf-8")
-        self.names: dict[str, Any] = {"__name__": "__main__", **NAMES}
+        self.names: dict[str, Any] = {"__name__": "__main__", **names(Path.cwd())}
         self.said = ""
         self.port = _free_port()
 
@@ -162,8 +162,8 @@ def _check_recipe(text: str) -> None:
 def _check_extras(words: list[str]) -> None:
     """`pip install` needs the network; that the extras exist can be seen without."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for names in re.findall(r"\[([\w,-]+)\]", " ".join(words)):
-        assert set(names.split(",")) <= set(extras["optional-dependencies"])
+    for listed in re.findall(r"\[([\w,-]+)\]", " ".join(words)):
+        assert set(listed.split(",")) <= set(extras["optional-dependencies"])
 
 
 def _install(project: Any) -> None:

@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 from commands import Command
-from docs.blocks import SHOWN, Block, blocks_of, commands
+from docs.blocks import COMMANDS, SHOWN, Block, blocks_of, commands
 from docs.little_shop import build, enter
 from docs.running import run_page
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
-WITH_CODE = [page for page in PAGES if any(block.language not in SHOWN for block in blocks_of(page))]
+# Beside the run that its examples serve, whose export to ONNX takes seconds.
+ELSEWHERE = {"export.md": ROOT / "tests/runs/test_onnx_towers.py"}
+WITH_CODE = [
+    page
+    for page in PAGES
+    if page.name not in ELSEWHERE and any(block.language not in SHOWN for block in blocks_of(page))
+]
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +35,12 @@ def test_the_code_of_a_page_runs(page: Path, shop: Path, tmp_path: Path) -> None
     enter(shop, tmp_path, page.read_text(encoding="utf-8"))
     done = Command(page, tmp_path, program=run_page).end()
     assert done.status == 0, done.err
+
+
+@pytest.mark.parametrize("page", ELSEWHERE)
+def test_pages_that_other_tests_run(page: str) -> None:
+    assert page in ELSEWHERE[page].read_text(encoding="utf-8")
+    assert not [block for block in blocks_of(ROOT / "docs" / page) if block.language in COMMANDS]
 
 
 def test_a_command_is_left_out_only_with_a_reason() -> None:

@@ -72,7 +72,6 @@ class Publication:
     licences: Licences
     dataset: Dataset | None = None
     encoder: bool = True
-    address: str = "OWNER/NAME"  # on the hub, for the model card
 
     def write(self, folder: Path, *, overwrite: bool = False) -> Published:
         """Writes the folder, whole or not at all.
@@ -125,7 +124,6 @@ class Publication:
             final=bool(final),
             covers=self.encoder and self.about.get("pictures_fingerprint", "") != "",
             licences=self.licences,
-            address=self.address,
         )
 
 
