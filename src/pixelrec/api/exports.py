@@ -101,7 +101,9 @@ def export_onnx(
     overwrite: bool = False,
     console: Console | None = None,
 ) -> list[Path]:
-    """Write the towers of items and users as ONNX, for serving without PyTorch.
+    """Write the towers of items and users as ONNX.
+
+    They serve without PyTorch.
 
     Both are compared with the run before the folder appears.
 
