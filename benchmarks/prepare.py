@@ -2,8 +2,10 @@
 
     python benchmarks/prepare.py                # 4 M rows: 200 thousand users, 96 thousand items
     python benchmarks/prepare.py --rows 20M     # 20 M rows too, and how time and memory grow
+    python benchmarks/prepare.py --kind dat     # the same rows with '::' between columns, for example
 
-Each run is a process of its own; time is from its start to its end with all imports, memory its peak.
+Each run is a process of its own; time is from its start to its end with all imports, memory its peak. CPU
+seconds are those of all its threads.
 """
 
 from __future__ import annotations
@@ -20,12 +22,15 @@ import numpy as np
 from pixel200k import items, lengths
 
 BASE = 4_000_000
+OTHERS = {"tsv": ("\t", "utf-8"), "dat": ("::", "utf-8"), "data": (";", "utf-16"), "jsonl": ("", "")}
 RUN = """
 import resource, sys
 from pathlib import Path
 from pixelrec.data.prepare import prepare
 dataset = prepare(Path(sys.argv[1]), out=Path(sys.argv[2]))
-print(dataset.users, dataset.items, dataset.interactions, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_SELF)
+cpu = round(1000 * (used.ru_utime + used.ru_stime))
+print(dataset.users, dataset.items, dataset.interactions, cpu, used.ru_maxrss)
 """
 
 
@@ -44,7 +49,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=_count, default=BASE, help="for example 20M")
-    parser.add_argument("--kind", choices=["csv", "csv.gz", "parquet"], default="csv")
+    parser.add_argument("--kind", choices=["csv", "csv.gz", "parquet", *OTHERS], default="csv")
     parser.add_argument("--repeats", type=int, default=3, help="the median counts")
     return parser.parse_args()
 
@@ -59,20 +64,22 @@ def _measure(rows: int, folder: Path, kind: str, repeats: int) -> tuple[float, f
     runs = [_run(source, folder / f"{rows}-{each}") for each in range(repeats)]
     counts, seconds, memory = runs[0][0], median(run[1] for run in runs), median(run[2] for run in runs)
     users, items, interactions = counts
+    cpu = median(run[3] for run in runs)
     size = source.stat().st_size / 1e6
     print(f"{interactions:,} rows, {users:,} users, {items:,} items, {kind} of {size:,.0f} MB:", end=" ")
-    print(f"{seconds:.1f} s, peak {memory:,.0f} MB, {interactions / seconds / 1e6:.2f} M rows/s", flush=True)
+    print(f"{seconds:.1f} s, {cpu:.1f} CPU s, peak {memory:,.0f} MB,", end=" ")
+    print(f"{interactions / seconds / 1e6:.2f} M rows/s", flush=True)
     return interactions, seconds, memory
 
 
-def _run(source: Path, out: Path) -> tuple[list[int], float, float]:
+def _run(source: Path, out: Path) -> tuple[list[int], float, float, float]:
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(source), str(out)], check=True, capture_output=True, text=True
     )
     seconds = time.perf_counter() - start
-    *counts, memory = map(int, done.stdout.split())
-    return counts, seconds, memory * 1024 / 1e6
+    *counts, cpu, memory = map(int, done.stdout.split())
+    return counts, seconds, memory * 1024 / 1e6, cpu / 1000
 
 
 def _generate(rows: int, path: Path) -> Path:
@@ -89,6 +96,12 @@ def _generate(rows: int, path: Path) -> Path:
     )
     if path.suffix == ".parquet":
         table.write_parquet(path)
+    elif path.suffix == ".jsonl":
+        table.write_ndjson(path)
+    elif path.suffix[1:] in OTHERS:
+        separator, encoding = OTHERS[path.suffix[1:]]
+        text = table.write_csv(separator="\x1f").replace("\x1f", separator)
+        path.write_bytes(text.encode(encoding))
     else:
         plain = path.with_suffix("") if path.suffix == ".gz" else path
         table.write_csv(plain)

@@ -39,8 +39,8 @@ SplitRule: TypeAlias = Literal["given", "leave-one-out"]
 """Which events are held out: those that the files say, or the last two of each user."""
 Order: TypeAlias = Literal["time", "file"]
 """What orders the events of a user."""
-Repeats: TypeAlias = Literal["drop", "keep"]
-"""How rows of one user, item and time but the first are treated."""
+Repeats: TypeAlias = Literal["drop", "keep", "first", "last"]
+"""How rows of one user, item and time but the first are treated, or events of one user and item but one."""
 HeaderLine: TypeAlias = Literal["yes", "no"]
 QuoteMark: TypeAlias = Literal["double", "single", "none"]
 DecimalSign: TypeAlias = Literal["point", "comma"]

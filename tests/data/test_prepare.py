@@ -143,6 +143,15 @@ def test_items_of_one_moment_keep_their_order_without_the_repeats() -> None:
     assert count == 4
 
 
+@pytest.mark.parametrize(("policy", "left"), [("first", "badc"), ("last", "dcab")])
+def test_one_event_of_a_user_with_an_item_may_be_left(tmp_path: Path, policy: str, left: str) -> None:
+    lines = [f"{item},{user},{time}\n" for time, item in enumerate("badbacab") for user in ("u", "v")]
+    dataset = prepared(tmp_path, "item_id,user_id,timestamp\n" + "".join([*lines, lines[0]]), repeats=policy)
+    assert (dataset.interactions, dataset.exact_repeats, dataset.repeats_kept) == (8, 1, False)
+    numbers = [*dataset.event_items[:3].tolist(), int(dataset.held_out().items[1])]
+    assert "".join(dataset.item_ids[n - 1] for n in numbers) == left
+
+
 def test_without_the_repeated_rows_nobody_may_be_left(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="shop.csv, without 4 repeated rows: no user is left to evaluate"):
         prepared(tmp_path, "item_id,user_id,timestamp\n" + "a,u,1\nb,u,2\n" * 3)

@@ -106,7 +106,8 @@ def prepare(
         min_rating: leave out events with a lower rating.
         min_user_events: leave out users with fewer events; repeated with items until all have enough.
         min_item_events: leave out items with fewer events; repeated with users until all have enough.
-        repeats: drop rows that repeat user, item and time of an earlier row, or keep them as events.
+        repeats: drop rows that repeat user, item and time of an earlier row, or keep them as events; or keep
+            only the first or the last event of a user with an item.
         format: what the folder INTERACTIONS is; by default it is found by looking, and printed.
         split: hold out the events that the files say, or the last two of each user; by default those that the
             files say, if they do.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pixelrec.choices import Order, TimeUnit
 from pixelrec.data.timestamps import PER_SECOND, is_date
-from pixelrec.errors import DataError, nearest
+from pixelrec.errors import DataError, nearest, option
 
 _SHOWN = 20  # columns that a message lists
 # Names of published data sets and of shops' exports, for suggestions; letters and digits only.
@@ -122,7 +122,7 @@ def _absence(present: Sequence[str], missing: Mapping[str, str]) -> str:
     found = f"no column{'s' if len(missing) > 1 else ''} {names}; the columns are {shown[:500]}"
     guesses = {option: named_as(option, present) for option in missing}
     which = "perhaps" if all(guesses.values()) else "if they are there under other names,"
-    return f"{found}; {which} {_options(guesses, 'NAME')}"
+    return f"{found}; {which} {_options(guesses, 'NAME')}{_without_times(guesses)}"
 
 
 def _nameless(first: Sequence[str], missing: Mapping[str, str]) -> str:
@@ -135,8 +135,14 @@ def _nameless(first: Sequence[str], missing: Mapping[str, str]) -> str:
     absent = " and ".join(missing.values())
     return (
         f"no header with {absent}: the first line is {row}; give the places of the columns, from 1: "
-        f"{_options(places, 'NUMBER')}"
+        f"{_options(places, 'NUMBER')}{_without_times(places)}"
     )
+
+
+def _without_times(guesses: Mapping[str, str | None]) -> str:
+    """What to do where no column seems to hold the times that are missing."""
+    timeless = "time_column" in guesses and guesses["time_column"] is None
+    return f"; if there are no times, {option('order', 'file')}" if timeless else ""
 
 
 def _options(values: Mapping[str, str | None], unknown: str) -> str:

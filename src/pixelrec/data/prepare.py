@@ -93,7 +93,8 @@ def prepare(
         rating_column: column of ratings, for `min_rating`.
         min_rating: events with a lower rating are left out; by default there is no column of ratings.
         dialect: what is known of tables in text; the rest is found by looking.
-        repeats: drop or keep rows of a user, item and time that an earlier row has too.
+        repeats: drop or keep rows of a user, item and time that an earlier row has too; or keep only the
+            first or the last event of a user with an item.
         min_user_events, min_item_events: users and items with fewer events are left out, again and again
             until there are none.
         given: what `interactions`, a folder of another program, was recognised as.
@@ -145,7 +146,7 @@ def prepare(
             users = len(read.user_ids)
             chosen = evaluated_by(read.events, users) if "split" in read.events.columns else None
             sequences = hold_out(read.events, users, chosen)
-            dropped = exact_repeats if repeats == "drop" else 0
+            dropped = exact_repeats if repeats != "keep" else 0
             names = [part.name if part.frame is not None else str(part.path) for part in parts]
             _check_evaluated(sequences, f"{some_of(names)}{_without(dropped, left_out)}")
             information = read.item_ids.to_frame("item_id")

@@ -39,7 +39,8 @@ def in_order(events: pl.DataFrame) -> pl.DataFrame:
 def without_repeats(events: pl.DataFrame, repeats: Repeats) -> tuple[pl.DataFrame, int]:
     """`events`, which are in order, and the number of those with user, item and time of an earlier one.
 
-    Times are compared as they were given, with their `fraction`; "drop" leaves the repeats out.
+    Times are compared as they were given, with their `fraction`. "drop" leaves the repeats out, "first" and
+    "last" all events of a user with an item but one.
     """
     moment = [events[name].to_numpy() for name in ("user", "seconds", "fraction") if name in events.columns]
     items = events["item"].to_numpy()
@@ -50,7 +51,10 @@ def without_repeats(events: pl.DataFrame, repeats: Repeats) -> tuple[pl.DataFram
     moments = np.cumsum(~with_previous)[rows]
     pairs = pl.Series(moments * (int(items.max()) + 1) + items[rows])
     again = rows[~pairs.is_first_distinct().to_numpy()]
-    if repeats == "drop" and len(again):
+    if repeats in ("first", "last"):
+        pairs = pl.Series(events["user"].to_numpy().astype(np.int64) * (int(items.max()) + 1) + items)
+        events = events.filter(pairs.is_first_distinct() if repeats == "first" else pairs.is_last_distinct())
+    elif repeats == "drop" and len(again):
         kept = np.ones(len(items), bool)
         kept[again] = False
         events = events.filter(pl.Series(kept))
