@@ -52,7 +52,7 @@ def print_codes(found: CodeReport, console: Console) -> None:
     say(f"nearest neighbours kept: {percent(found.neighbours)} % of ten", console)
     if 3 * found.size > items:
         say(
-            f"note: {found.size:,} entries per level for {items:,} items: most entries describe one to three, so "
-            f"similar items share few; --size {max(2, items // 10):,} leaves ten items for each",
+            f"note: {found.size:,} entries per level for {items:,} items: most describe one to three, "
+            f"so similar items share few; --size {max(2, items // 10):,} leaves ten items for each",
             console,
         )
