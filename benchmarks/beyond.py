@@ -100,7 +100,7 @@ WAYS = {
     ),
     "fitted": Way(
         "sasrec-fitted",
-        {"training.epochs": 4, **UNREAD},
+        {**UNREAD},
         (
             {},
             {"fit.learning_rate": 0.002},

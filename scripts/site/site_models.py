@@ -12,7 +12,7 @@ from site_text import escaped
 
 from pixelrec.baselines import BASELINES, FEATURE_BASELINES
 from pixelrec.items import ITEM_ENCODERS
-from pixelrec.recipe.options import options_of
+from pixelrec.recipe.options import Option, options_of
 from pixelrec.recipe.recipe import shipped
 from pixelrec.users import USER_MODELS
 from pixelrec.users.user_model import AbstractUserModel
@@ -78,38 +78,31 @@ def _options(kind: str, chosen: type[Any]) -> str:
     options = options_of(chosen)
     if not options:
         return "## Options\n\nNone."
-    rows = [
-        f"| `{kind}.{each.key}` | {_cell(each.type)} | {_value(each.default)} | {_cell(each.help)} |"
-        for each in options
-    ]
-    return "\n".join(["## Options", "", "| option | type | default | meaning |", "|---|---|---|---|", *rows])
+    return "## Options\n\n" + "\n".join(_option(kind, each) for each in options)
 
 
-def _value(default: Any) -> str:
-    if default is inspect.Parameter.empty:
-        return "needed"
-    return f"`{json.dumps(default, ensure_ascii=False)}`"
+def _option(kind: str, each: Option) -> str:
+    """An entry of a definition list."""
+    text = escaped(each.help.rstrip("."))
+    needed = each.default is inspect.Parameter.empty
+    default = "It has no default" if needed else f"Default: `{json.dumps(each.default, ensure_ascii=False)}`"
+    return f"`{kind}.{each.key}`\n:   {text[:1].upper()}{text[1:]}. {default}; {escaped(each.type)}.\n"
 
 
 def _recipes(recipes: Mapping[str, Mapping[str, Any]]) -> str:
     if not recipes:
         return ""
     rows = [
-        f"| `{name}` | {_cell(values.get('about', ''))} | {_figures(values.get('published', {}))} |"
+        f"- `{name}`: {escaped(values.get('about', ''))}{_figures(values.get('published', {}))}"
         for name, values in recipes.items()
     ]
-    head = ["## Recipes", "", "| recipe | what it is | published, % |", "|---|---|---|"]
-    return "\n".join([*head, *rows])
+    return "## Recipes\n\n" + "\n".join(rows)
 
 
 def _figures(published: Mapping[str, Any]) -> str:
-    """What a paper reports: "Recall@10 2.5, NDCG@10 1.35 (Pixel200K)"."""
-    found = ", ".join(f"{name} {value}" for name, value in published.items() if name != "data")
-    return f"{found} ({published['data']})" if found else ""
-
-
-def _cell(text: str) -> str:
-    return escaped(" ".join(text.split())).replace("|", "\\|")
+    """What a paper reports: "; published: Recall@10 2.5 %, NDCG@10 1.35 % (Pixel200K)"."""
+    found = ", ".join(f"{name} {value} %" for name, value in published.items() if name != "data")
+    return f"; published: {found} ({published['data']})" if found else ""
 
 
 def _file(module: Any) -> str:
