@@ -5,13 +5,30 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check docs clean
+LOWEST := .venv-lowest
+BUT    ?= torch
+TESTS  ?= $(addprefix tests/,baselines blocks console data evaluation features files numerics training users)
+
+.PHONY: demo test test-lowest check dist docs clean
 
 demo: $(STAMP)
 	$(BIN)/pixelrec demo
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# The lowest versions that pyproject.toml allows, over those of $(VENV), from which torch comes; with BUT= it is
+# the lowest, too, which takes several GB on Linux.
+test-lowest: $(STAMP)
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $(LOWEST)/borrowed
+	cp $(LOWEST)/borrowed "$$($(LOWEST)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/borrowed.pth"
+	$(BIN)/python scripts/lowest.py --but $(BUT) > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(LOWEST)/lowest.txt
+	PYTHONPATH=src $(LOWEST)/bin/python -m pytest -p no:anyio $(TESTS)
+
+dist: $(STAMP)
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -30,4 +47,4 @@ $(STAMP): pyproject.toml constraints.txt requirements.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist site src/*.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(LOWEST) demo build dist site src/*.egg-info .pytest_cache .ruff_cache .mypy_cache

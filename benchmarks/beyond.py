@@ -100,7 +100,7 @@ WAYS = {
     ),
     "fitted": Way(
         "sasrec-fitted",
-        {**UNREAD},
+        {"training.epochs": 4, **UNREAD},
         (
             {},
             {"fit.learning_rate": 0.002},

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/thin.py --source CHECKPOINT --out bench/thin    # the shop
     OMP_NUM_THREADS=1 python benchmarks/thin.py --source CHECKPOINT --out bench/thin --marks --customers 2000
-    python benchmarks/thin.py --draw docs/thin.svg --out bench/thin    # the curve, of what is there
+    python benchmarks/thin.py --draw docs/thin.svg --out bench/thin    # the curve and tables of what is there
 
 The number of customers changes the events per item; every world has a seed of its own, which is the seed of
 its trainings. The law of these worlds is known, so a model is not measured by one event of each user but by
@@ -65,6 +65,7 @@ COLOURS = {
     "end-to-end": ORANGE,
     "fitted, 10 epochs of rows": "#9dbde0",
     "fitted": BLUE,
+    "fitted, three tables": INK,
 }
 
 
@@ -103,7 +104,9 @@ def main() -> None:
     parser.add_argument("--draw", type=Path, help="the SVG to write; nothing is trained")
     given = parser.parse_args()
     if given.draw:
-        given.draw.write_text(_drawn(_results(given.out)), encoding="utf-8")
+        given.draw.write_text(_drawn(_results(given.out, "shop")), encoding="utf-8")
+        for kind in ("shop", "marks"):
+            _print_table(_results(given.out, kind))
         return
     torch.set_num_threads(1)
     for customers in given.customers:
@@ -113,7 +116,7 @@ def main() -> None:
             for name, (recipe, options) in ways(given.source).items():
                 if given.ways and name not in given.ways:
                     continue
-                run = _trained(folder / name.replace(",", "").replace(" ", "-"), recipe, options, seed, world)
+                run = _trained(folder / _folder(name), recipe, options, seed, world)
                 print(f"{folder.name:14} {name:26} {_measured(run, *world)}", flush=True)
 
 
@@ -187,38 +190,52 @@ def _measured(run: Run, dataset: Dataset, chances: np.ndarray) -> dict[str, floa
     return {name: round(value, 2) for name, value in found.items()}
 
 
-def _results(out: Path) -> dict[str, list[tuple[float, float, float]]]:
-    """Events per item, `all` and `few` of each way, means over the worlds of as many customers."""
+def _results(out: Path, kind: str) -> dict[str, list[Mapping[str, float]]]:
+    """What was measured of each way: means over the worlds of as many customers, the fewest events first."""
     found: dict[str, dict[str, list[dict[str, float]]]] = {}
-    for path in sorted(out.glob("shop-*/*/expected.json")):
+    for path in sorted(out.glob(f"{kind}-*/*/expected.json")):
         customers = path.parent.parent.name.split("-")[1]
         each = json.loads(path.read_text(encoding="utf-8"))
         found.setdefault(path.parent.name, {}).setdefault(customers, []).append(each)
-    named = {name.replace(",", "").replace(" ", "-"): name for name in COLOURS}
-    return {
-        named[way]: sorted(
-            (fmean(each["events"] for each in some), *(fmean(e[key] for e in some) for key in ("all", "few")))
+    named = {_folder(name): name for name in COLOURS}
+    means = {
+        named[way]: [
+            {"worlds": len(some), **{key: fmean(each[key] for each in some) for key in some[0]}}
             for some in by_size.values()
-        )
+        ]
         for way, by_size in found.items()
         if way in named
     }
+    return {name: sorted(means[name], key=lambda each: each["events"]) for name in COLOURS if name in means}
 
 
-def _drawn(found: Mapping[str, Sequence[tuple[float, float, float]]]) -> str:
+def _folder(way: str) -> str:
+    return way.replace(",", "").replace(" ", "-")
+
+
+def _print_table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    heads = ("way", "events per item", "worlds", "all", "few", "trained encodes", "CPU s")
+    print(f"\n| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
+    for name, points in found.items():
+        for each in points:
+            numbers = f"{each['events']:.0f} | {each['worlds']:.0f} | {each['all']:.2f} | {each['few']:.2f}"
+            print(f"| {name} | {numbers} | {each['trained_encodes']:,.0f} | {each['cpu_seconds']:.0f} |")
+
+
+def _drawn(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     frames = (Frame(80, 430, 60, 330), Frame(540, 890, 60, 330))
     titles = ("All items", "Items with fewer than five events")
-    events = [point[0] for points in found.values() for point in points]
+    events = [point["events"] for points in found.values() for point in points]
     parts = []
-    for place, (frame, title) in enumerate(zip(frames, titles, strict=True), 1):
-        most = max(point[place] for points in found.values() for point in points)
+    for key, frame, title in zip(("all", "few"), frames, titles, strict=True):
+        most = max(point[key] for points in found.values() for point in points)
         steps = linear_steps(0, most, most=5)
         x = Scale(min(events), max(events), frame.left + 10, frame.right - 10, logarithmic=True)
         y = Scale(steps[0], steps[-1], frame.bottom, frame.top)
         across = [Tick(x(value), f"{value:.0f}") for value in sorted({round(each, 0) for each in events})]
         parts.append(axes(frame, title, ("events per item", across), ("NDCG@10, %", y.ticks(steps))))
         for name, points in found.items():
-            places = [(x(point[0]), y(point[place])) for point in points]
+            places = [(x(point["events"]), y(point[key])) for point in points]
             listed = " ".join(f"{left},{top}" for left, top in places)
             stroke: dict[str, str | float] = {"fill": "none", "stroke": COLOURS[name], "stroke-width": 2.5}
             parts.append(element("polyline", {"points": listed, **stroke}))
@@ -230,7 +247,8 @@ def _drawn(found: Mapping[str, Sequence[tuple[float, float, float]]]) -> str:
         parts.append(element("circle", {"cx": left, "cy": top, "r": 5, "fill": COLOURS[name]}))
         parts.append(text((left + 12, top + 5), name, {"fill": INK, "font-size": 14}))
     described = "; ".join(
-        f"{name}: " + ", ".join(f"{e:.0f} events {a:.1f} and {f:.1f} %" for e, a, f in points)
+        f"{name}: "
+        + ", ".join(f"{p['events']:.0f} events {p['all']:.1f} and {p['few']:.1f} %" for p in points)
         for name, points in found.items()
     )
     return document(940, 450, f"NDCG@10 over all and over few-event items: {described}", parts)

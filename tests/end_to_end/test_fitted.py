@@ -189,7 +189,7 @@ def test_rates_at_which_nothing_is_learnt_are_left(
     assert tried == rates
     assert all(torch.equal(starts[0], each) for each in starts), "each starts from the same weights"
     assert says in said(screen) and "not copied" not in said(screen)
-    assert "below 1000, fitting to rows has not been seen to help; a frozen network" in said(screen)
+    assert "below 1000, fitting to rows has not been seen to help on real data; a frozen" in said(screen)
     assert not (run.folder / "rows").exists(), "those of the other run are used"
 
 

@@ -16,7 +16,7 @@ import pytest
 from pixelrec import api
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.id_types import IdTypes
-from pixelrec.errors import DataError, RequestError
+from pixelrec.errors import DataError, FeatureError, RequestError
 from pixelrec.runs.run import Run
 
 TABLE = pl.DataFrame(
@@ -147,9 +147,13 @@ def test_similar_items_have_the_kind_and_the_ids_of_what_was_asked(
     plain: Dataset, kind: str, tmp_path: Path
 ) -> None:
     vectors = np.random.default_rng(0).normal(size=(31, 4)).astype(np.float32)
-    table = pl.DataFrame({"item_id": plain.item_ids, "vector": vectors})
-    table.write_parquet(tmp_path / "v.parquet")
-    features = api.import_features(tmp_path / "v.parquet", out=tmp_path / "f").features
+    given = KINDS[kind](pl.DataFrame({"item_id": plain.item_ids, "vector": vectors.tolist()}))
+    features = api.import_features(given, data=plain, out=tmp_path / "f").features
+    assert np.allclose(features.vectors, vectors)
+    with pytest.raises(RequestError, match="vectors in a data frame have no name: give the folder"):
+        api.import_features(given)
+    with pytest.raises(FeatureError, match="data frame: no column 'vector'; the columns are item_id"):
+        api.import_features(KINDS[kind](ITEMS), out=tmp_path / "g")
     for data in (plain, None):
         answer = api.similar(features, items=KINDS[kind](ITEMS[:2])["item_id"], k=3, data=data)
         assert as_kind(answer) == kind

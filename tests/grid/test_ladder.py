@@ -42,7 +42,7 @@ def test_rungs_differ_in_how_pictures_are_used_alone(ladder: Ladder) -> None:
     config = [dict(flatten(recipe.config)) for recipe in made]
     differing = {key for each in config for key in each if any(each[key] != one.get(key) for one in config)}
     rates = {"items_learning_rate", "items_weight_decay", "backbone_learning_rate", "backbone_weight_decay"}
-    allowed = {"about", "negatives.bank", "negatives.reencoded", "training.epochs"}
+    allowed = {"about", "negatives.bank", "negatives.reencoded", "training.epochs", "training.patience"}
     allowed |= {f"optimiser.{name}" for name in rates}
     assert {key for key in differing if not key.startswith(("items.", "fit."))} <= allowed
     assert {recipe.name for recipe in made if recipe.training.epochs != 200} == {"fitted"}

@@ -171,9 +171,11 @@ def test_to_the_hub_and_back(
 
 
 def test_without_a_network_it_is_a_line(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ids: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(PixelrecError, match="me/shop: the hub cannot be reached"):
+        ids.push_to_hub("me/shop")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     with pytest.raises(PixelrecError, match="me/shop: no such folder, and the hub cannot be reached"):
         pixelrec.from_pretrained("me/shop")

@@ -103,9 +103,7 @@ def export_onnx(
 ) -> list[Path]:
     """Write the towers of items and users as ONNX.
 
-    They serve without PyTorch.
-
-    Both are compared with the run before the folder appears.
+    They serve without PyTorch, and are compared with the run before the folder appears.
 
     Args:
         run: run folder.

@@ -11,6 +11,7 @@ from pixelrec.api.arguments import (
     as_features,
     as_input,
     as_run,
+    as_source,
     checked,
     folder_of,
 )
@@ -19,6 +20,7 @@ from pixelrec.console.progress import shown_on
 from pixelrec.errors import FeatureError, ImageError, RequestError, option
 
 if TYPE_CHECKING:
+    from narwhals.typing import IntoFrame
     from rich.console import Console
 
     from pixelrec.data.dataset import Dataset
@@ -146,7 +148,7 @@ def _extract_run(
 
 @checked
 def import_features(
-    vectors: Place,
+    vectors: Place | IntoFrame,
     *,
     out: Place | None = None,
     data: Dataset | Place | None = None,
@@ -163,7 +165,7 @@ def import_features(
 
     Args:
         vectors: .npy or .safetensors with a row per item, Parquet with ids and lists of numbers, or a folder
-            of <item_id>.npy.
+            of <item_id>.npy; in Python also a data frame with ids and lists of numbers.
         out: folder of the feature file to write; by default DATA/features/NAME, by the name of VECTORS.
         data: data set whose items the vectors are for; its ids are checked.
         ids: the id of each row: a text file with an id per line, or CSV or Parquet with a column of ids.
@@ -177,15 +179,22 @@ def import_features(
         dtype: type of the stored numbers; int16 for codes, such as semantic ids.
         overwrite: replace the features at OUT.
     """
-    source = as_input(vectors, "vectors", FeatureError, "give a file or a folder of vectors")
-    place = _place(out, data, source.stem)
+    source = as_source(vectors, "vectors")
+    if isinstance(source, Path):
+        source = as_input(source, "vectors", FeatureError, "give a file or a folder of vectors")
+    elif out is None:
+        raise RequestError("out is None; vectors in a data frame have no name: give the folder to write")
+    place = _place(out, data, source.stem if isinstance(source, Path) else "")
     if by_number and (data is None or ids is not None):
         raise RequestError("--by-number takes the ids from the data set: give --data, and leave out --ids")
     items = None if data is None else as_dataset(data).item_ids
     from pixelrec.features import importing
 
-    id_file = None if ids is None else Path(ids)
-    given = importing.open_vectors(source, id_file, item_column=item_column, vector_column=vector_column)
+    if isinstance(source, Path):
+        id_file = None if ids is None else Path(ids)
+        given = importing.open_vectors(source, id_file, item_column=item_column, vector_column=vector_column)
+    else:
+        given = importing.of_table(source, item_column=item_column, vector_column=vector_column)
     if by_number and items is not None:
         given = importing.by_number(given, items)
     if given.ids is None:

@@ -49,10 +49,10 @@ def print_codes(found: CodeReport, console: Console) -> None:
     shared = f"{found.sharing:,} of {items:,} items share their code, at most {found.largest:,} the same"
     say(f"{shared}{'; another level tells them apart' if found.separated else ''}", console)
     say(f"variance lost: {percent(found.error)} %", console)
+    say(f"nearest neighbours kept: {percent(found.neighbours)} % of ten", console)
     if 3 * found.size > items:
         say(
-            f"note: {found.size:,} entries per level for {items:,} items: most entries describe one item, so "
-            f"similar items share few; --size {max(2, items // 10):,} leaves ten items for each",
+            f"note: {found.size:,} entries per level for {items:,} items: most describe one to three, "
+            f"so similar items share few; --size {max(2, items // 10):,} leaves ten items for each",
             console,
         )
-    say(f"nearest neighbours kept: {percent(found.neighbours)} % of ten", console)

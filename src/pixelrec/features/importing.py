@@ -28,6 +28,7 @@ from pixelrec.files.digests import file_digest
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.table_file import read_table
 
+FRAME = Path("data frame")  # where vectors come from no file
 _ROWS = 4096  # written together
 
 
@@ -88,7 +89,7 @@ def import_vectors(
         wanted, rows = wanted.filter(pl.Series(rows >= 0)), rows[rows >= 0]
     mean = _mean(given) if (rows < 0).any() else None
     origin: dict[str, Any] = {"kind": "imported", "file": given.path.name}
-    if not given.path.is_dir():
+    if given.path.is_file() and given.path != FRAME:
         origin["sha256"] = file_digest(given.path)
     if mean is not None:
         origin["mean_for"] = int((rows < 0).sum())
@@ -223,6 +224,17 @@ def _parquet(path: Path, item_column: str, vector_column: str) -> GivenVectors:
         table = read_table(path)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise FeatureError(f"{path}: not a readable Parquet file ({first_line(error)})") from error
+    return of_table(table, path, item_column, vector_column)
+
+
+def of_table(
+    table: pl.DataFrame, path: Path = FRAME, item_column: str = "item_id", vector_column: str = "vector"
+) -> GivenVectors:
+    """The vectors in a table with an id and a list of numbers in each row; `path` is for messages.
+
+    Raises:
+        FeatureError: a column is missing or of another type, an id is missing, or vectors differ in length.
+    """
     for column, word in ((item_column, "item-column"), (vector_column, "vector-column")):
         if column not in table.columns:
             raise FeatureError(

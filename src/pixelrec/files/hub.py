@@ -38,7 +38,7 @@ def local(place: Path | str, files: Sequence[str] = ()) -> Path:
         if is_address(place):
             raise RunError(f"{place}: no address on the hub; expected {PREFIX}OWNER/NAME")
         return Path(place)
-    with _explained(found[2]):
+    with _explained(found[2], "no such folder, and "):
         from huggingface_hub import snapshot_download
 
         return Path(
@@ -83,8 +83,8 @@ def _cache() -> str | None:
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turns errors of the client, of the server and of the network into lines."""
+def _explained(name: str, before: str = "") -> Iterator[None]:
+    """Turns errors of the client, of the server and of the network into lines; `before` their reason."""
     demand_library("huggingface_hub", need="the hub", extra="hub")
     from huggingface_hub import errors
 
@@ -98,17 +98,17 @@ def _explained(name: str) -> Iterator[None]:
         ) from None
     except errors.RepositoryNotFoundError:
         raise RunError(
-            f"{name}: no such folder, and none of this name on the hub that you may read; check the name, or "
+            f"{name}: {before}none of this name on the hub that you may use; check the name, or "
             "`hf auth login` for a private one"
         ) from None
     except errors.RevisionNotFoundError:
         raise RunError(f"{name}: no such revision on the hub; leave it out for the latest") from None
     except errors.HfHubHTTPError as error:
-        raise RunError(f"{name}: the hub refuses: {_reason(error)}") from None
-    except (OSError, errors.HfHubHTTPError.__base__) as error:  # not there, and no network
+        raise RunError(f"{name}: the hub refuses: {_reason(error)}; have you done `hf auth login`?") from None
+    except (OSError, *errors.HfHubHTTPError.__bases__) as error:  # of the client: no network
         raise RunError(
-            f"{name}: no such folder, and the hub cannot be reached ({_reason(error)}); check the network, "
-            "or give a downloaded folder"
+            f"{name}: {before}the hub cannot be reached ({_reason(error)}); check the network, "
+            "or use a folder"
         ) from None
 
 

@@ -25,14 +25,23 @@ def write_parts(parts: Iterator[DataFrame], path: Path) -> None:
     """Writes tables of the same columns, at least one, below each other; errors as of `write_table`."""
     from polars.io.plugins import register_io_source
 
-    first = next(parts)
+    first, raised = next(parts), list[Exception]()
 
     def every(*_: Any) -> Iterator[DataFrame]:
         yield first
-        yield from parts
+        try:
+            yield from parts
+        except Exception as error:
+            raised.append(error)
+            raise
 
-    with system_errors():
-        register_io_source(every, schema=first.schema).sink_parquet(path)
+    try:
+        with system_errors():
+            register_io_source(every, schema=first.schema).sink_parquet(path)
+    except Exception:
+        if raised:  # which Polars before 1.44 wraps
+            raise raised[0] from None
+        raise
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> DataFrame:

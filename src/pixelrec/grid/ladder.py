@@ -8,7 +8,7 @@ options of the command line change all rungs that have them. What differs:
 - ids: a table, at the rate of the rows that `fitted` begins with
 - frozen, whitened, aligned, deep, joined: the network does not change, so it has no rate
 - top, all: the rate of the network is 1/20 of that of the rest; vectors of negatives come from a bank
-- fitted: the stages and rates of the shipped recipes that are fitted to rows; its user model settles in a few
+- fitted: the stages and rates of the shipped recipes that are fitted to rows; its user model settles in fewer
   epochs, where that of others has as many as it takes
 """
 
@@ -92,12 +92,12 @@ class Ladder:
         ids, half = {"name": "id_table", "width": WIDTH}, {"whiten": 0.5, "shrinkage": 0.1}
         whitened = {"name": "features", "file": str(self.features), "width": WIDTH, **half}
         inner = max(1, min(WIDTH, self.network.width - 1))
-        aligned = {**whitened, "pca": inner, "smoothing": 0.5}
+        aligned = {**whitened, "whiten": 0.0, "shrinkage": 0.0, "pca": inner, "smoothing": 0.5}
         both = {"name": "joined", "width": WIDTH, "parts": {"ids": {"name": "id_table"}, "deep": self._deep}}
         fitted: Sections = {
             "optimiser": IDS,
             "fit": FIT,
-            "training": {"epochs": 4},
+            "training": {"epochs": 30, "patience": 5},
         }
         made: dict[Rung, Recipe] = {
             "ids": _recipe("ids", "a table of ids", ids, {"optimiser": IDS}),

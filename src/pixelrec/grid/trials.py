@@ -23,7 +23,7 @@ Settings: TypeAlias = Mapping[str, Any]
 NATURAL = {"negatives.logit_adjustment": 0.0}
 STRONG = {"users.dropout": 0.4, "users.attention_dropout": 0.2}
 SLOW = {"optimiser.learning_rate": 0.001}
-LONG = {"fit.rows": 15, "training.epochs": 8}
+LONG = {"fit.rows": 15}
 FAST = {"optimiser.backbone_learning_rate": 5e-4}
 SETTINGS: Mapping[Rung, Sequence[Settings]] = {
     "fitted": ({}, NATURAL, LONG, {**STRONG, **LONG}),

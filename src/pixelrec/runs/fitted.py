@@ -187,7 +187,8 @@ def _warn(counts: np.ndarray, console: Console) -> None:
     if (mean := taken.mean()) < FEW_EVENTS:
         say(
             f"warning    {mean:.1f} training events per item: below {FEW_EVENTS}, fitting to rows has not "
-            f"been seen to help; a frozen network, as of {OVER_PICTURES}, is the safer choice",
+            f"been seen to help on real data; a frozen network, as of {OVER_PICTURES}, is the safer choice, "
+            "and fit.tables 3 makes rows more certain",
             console,
         )
 
