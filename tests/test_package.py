@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -165,6 +166,15 @@ def test_every_import_is_a_declared_dependency() -> None:
             for module in {name.split(".")[0] for name in modules} - {"pixelrec"}:
                 needed |= {canonicalize_name(name) for name in owners.get(module, [])}
     assert needed - {"pydantic-core"} <= declared  # comes with pydantic, which demands one version of it
+
+
+def test_messages_name_extras_that_there_are() -> None:
+    named = {
+        name
+        for path in SOURCE.rglob("*.py")
+        for name in re.findall(r"need=.*extra=\"([\w-]+)\"", path.read_text("utf-8"))
+    }
+    assert len(named) >= 4 and named <= PROJECT["optional-dependencies"].keys()
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import pixelrec
+from pixelrec.choices import ExportFormat
 from pixelrec.data import exporting
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.split import all_events
@@ -96,6 +97,17 @@ def test_mmrec(data: Dataset, tmp_path: Path) -> None:
     for number in range(8):  # of number + 1 events
         expected = ["0"] * (number + 1) if number < 2 else ["0"] * (number - 1) + ["1", "2"]
         assert labels[f'u"{number}'] == expected
+
+
+@pytest.mark.parametrize("form", ["recbole", "mmrec"])
+def test_an_export_is_prepared_as_the_same_events(data: Dataset, tmp_path: Path, form: ExportFormat) -> None:
+    pixelrec.export_data(data, out=tmp_path / "shop", format=form)
+    again = pixelrec.prepare(tmp_path / "shop", out=tmp_path / "again")
+    assert sorted(events(again)) == sorted(events(data))
+    assert np.array_equal(again.evaluated, data.evaluated)
+    if form == "recbole":
+        by_id = again.information.select(data.information.columns[:3]).sort("item_id")
+        assert by_id.rows() == data.information[:, :3].sort("item_id").rows()
 
 
 def test_nothing_is_replaced_or_left_half_done(data: Dataset, tmp_path: Path) -> None:
