@@ -364,6 +364,12 @@ def test_days_as_numbers_are_told(tmp_path: Path) -> None:
         (written().encode("utf-8"), "utf-16", "line 1: not readable as utf-16"),
         (written().encode("utf-8")[:-1] + b"\x81", "cp1252", "line 61: not readable as cp1252"),
         (written().encode("utf-16")[:-1], None, "line 61: not readable as utf-16"),
+        (
+            b"item_id;user_id;timestamp\na;u;1,5\nb;u;?\n",
+            None,
+            "'1,5' is not .*; for decimal commas, give --dec",
+        ),
+        (b"item_id::user_id::timestamp\na::u\n", None, "2 fields, .* remove them from fields that hold '::'"),
         (b"a,u,1\nb,u,2\n", None, "no header .* was read as a table without a header"),
         (
             b"name,who\nb,u\n",

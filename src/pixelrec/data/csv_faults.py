@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -73,7 +74,8 @@ def _wrong_record(fields: list[str], layout: Layout) -> str | None:
     header, dialect = layout.header, layout.dialect
     if len(fields) != len(header):
         has = "the header has" if dialect.header else "the first line has"
-        return f"{len(fields)} fields, but {has} {len(header)}; quote fields that hold {dialect.separators}"
+        mend = "quote fields that hold" if dialect.quote else "remove them from fields that hold"
+        return f"{len(fields)} fields, but {has} {len(header)}; {mend} {dialect.separators}"
     for place in (*layout.ids, layout.time, layout.rating):
         if place is not None and not fields[place]:
             return f"{_named(layout, place)} is empty; fill it in or remove the line"
@@ -81,7 +83,11 @@ def _wrong_record(fields: list[str], layout: Layout) -> str | None:
         return f"{_named(layout, layout.rating)} {fields[layout.rating][:40]!r} is not a number; mend it"
     if layout.time is None:
         return None
-    return wrong_time(_named(layout, layout.time), _plain(fields[layout.time], layout), layout.unit)
+    text = fields[layout.time]
+    wrong = wrong_time(_named(layout, layout.time), _plain(text, layout), layout.unit)
+    if wrong and layout.unit and re.fullmatch(r"\d+,\d+", text):
+        return f"{wrong}; for decimal commas, give {option('decimal', 'comma')}"
+    return wrong
 
 
 def _plain(number: str, layout: Layout) -> str:
