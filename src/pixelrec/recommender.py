@@ -36,6 +36,7 @@ REGION_EVENTS = 512  # of histories whose regions are held together: 200 MB of 7
 ALIKE = 0.01  # deviation of item vectors from their mean, relative to their length
 CANDIDATES = 256  # scored together by a model that looks at candidates: all pairs with users are held
 Config = Mapping[str, Any]
+_MISFITS = (TypeError, RuntimeError, LookupError, ValueError, AttributeError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -318,25 +319,30 @@ class Recommender(nn.Module):
         """
         folder = local(folder)
         saved, weights = read_checkpoint(folder, without="" if vectors is None else "items")
-        for section, known in (("items", ITEM_ENCODERS), ("users", USER_MODELS)):
-            if (name := saved[section]["name"]) not in known:
-                raise RunError(
-                    f"{folder}: its {known.kind} {name!r} is not registered; install the package of "
-                    f"{saved['classes'][section]}, or pixelrec.register that class as {name!r} first"
-                )
-        spec = data or DatasetSpec(**saved["spec"])
-        encoder = None if vectors is None else StoredVectors(vectors)
-        described = saved.get("described", {})
         try:
+            _demand_registered(folder, saved)
+            spec = data or DatasetSpec(**saved["spec"])
+            encoder = None if vectors is None else StoredVectors(vectors)
+            described = saved.get("described", {})
             recommender = cls(saved["items"], saved["users"], saved["scoring"], spec, described, encoder)
             recommender.load_state_dict(weights)
-        except (TypeError, RuntimeError) as error:  # an option or tensor that is missing, unexpected or odd
+        except _MISFITS as error:  # an option or tensor that is missing, unexpected or odd
+            classes = " and ".join(map(str, dict(saved.get("classes") or {}).values()))
             raise RunError(
-                f"{folder}: does not fit {' and '.join(saved['classes'].values())} as installed here: "
+                f"{folder}: does not fit {classes or 'the classes'} as installed here: "
                 f"{' '.join(str(error).split())[:200]}; install the version that it was trained with"
             ) from error
         recommender.digests = saved["weights"]
         return recommender.eval()
+
+
+def _demand_registered(folder: Path, saved: Config) -> None:
+    for section, known in (("items", ITEM_ENCODERS), ("users", USER_MODELS)):
+        if (name := saved[section]["name"]) not in known:
+            raise RunError(
+                f"{folder}: its {known.kind} {name!r} is not registered; install the package of "
+                f"{saved['classes'][section]}, or pixelrec.register that class as {name!r} first"
+            )
 
 
 def _item_encoder(items: Config, spec: DatasetSpec, saved: Config | None) -> AbstractItemEncoder:

@@ -150,7 +150,7 @@ def test_an_unknown_recipe_and_an_unknown_verb(dataset: Dataset, capsys: pytest.
         ("bench d --recipes a --sedes 3", "unknown option --sedes; did you mean '--seeds'?"),
         ("bench d --recipes --seeds 3", "--recipes has no value"),
         ("bench --recipes a d", "DATA is missing; give it first, as --recipes takes all words behind it"),
-        ("train --resume r --users.layers 3", "train --resume: unknown option --users.layers"),
+        ("train --resume r --users.layers 3", "only, not with another users.layers; train a new run"),
         ("train sasrec-id --resume r", "'r' is one word too many"),
         ("images chek", "did you mean 'images check'"),
     ],

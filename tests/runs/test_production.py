@@ -154,3 +154,11 @@ def test_only_a_finished_run_has_chosen(short: Run, tmp_path: Path) -> None:
     shutil.rmtree(copy / "last")
     with pytest.raises(PixelrecError, match="progress.json: no such file"):
         pixelrec.train_final(copy, out=tmp_path / "run")
+
+
+def test_vectors_of_a_final_run_are_no_features(dataset: Dataset, last: Run, tmp_path: Path) -> None:
+    extracted = pixelrec.extract_features(dataset, run=last, out=tmp_path / "vectors").features
+    with pytest.raises(PixelrecError, match="vectors of a final run, which was trained on the test events"):
+        trained(dataset, tmp_path / "run", "sasrec-features", items__file=str(extracted.folder))
+    assert extracted.knows_test_events
+    assert pixelrec.similar(extracted, items=[dataset.item_ids[0]], k=2).height == 2

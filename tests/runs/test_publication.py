@@ -20,6 +20,7 @@ from pixelrec.cli.main import main
 from pixelrec.data.dataset import Dataset
 from pixelrec.demonstration.world import World
 from pixelrec.errors import PixelrecError
+from pixelrec.files.json_object import digest_of
 from pixelrec.runs.run import Run
 
 TINY = {"length": 6, "items.width": 16, "users.heads": 2, "users.layers": 1, "training.epochs": 1}
@@ -151,7 +152,9 @@ def test_to_the_hub_and_back(
     made = ids.push_to_hub("me/shop", private=True, licence="mit", data_licence="CC BY-NC 4.0")
     assert made.url.endswith("/me/shop") and made.place == "hf://me/shop" and hub.private == {"me/shop": True}
     there = {path: data for path, data in hub.files["me/shop"].items() if path != ".gitattributes"}
-    assert there.keys() == made.sizes.keys() and there["README.md"] == (folder / "README.md").read_bytes()
+    assert there.keys() == made.sizes.keys()
+    card = (folder / "README.md").read_text(encoding="utf-8").replace("OWNER/NAME", "me/shop")
+    assert there["README.md"].decode() == card and "OWNER" not in card
     hub.files["me/shop"]["other.bin"] = b"not ours"
     asked = histories(dataset)
     service = pixelrec.from_pretrained("me/shop")
@@ -276,17 +279,47 @@ def test_a_hostile_folder_is_a_line(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_paths_in_a_description_are_not_opened(with_pictures: Path, tmp_path: Path, dataset: Dataset) -> None:
-    """A description that names files of this machine, with its digest in order."""
-    from pixelrec.files.json_object import digest_of
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": 3},
+        {"spec": {"items": 10**9, "users": 1, "length": 6}},
+        {"weights": None},
+        {"items": {}},
+        {"items": {"name": "../x"}},
+        {"users": {"name": "sasrec", "layers": "many"}},
+        {"scoring": None},
+        {"classes": 7},
+        {"described": []},
+    ],
+    ids=str,
+)
+def test_a_description_of_nonsense_is_a_line(change: dict[str, Any], folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    describe(copy, change)
+    if change == {"classes": 7} or change == {"described": []}:  # of no use here
+        assert pixelrec.from_pretrained(str(copy)).recommend(histories=[["i3"]], k=1)
+        return
+    with pytest.raises(PixelrecError):
+        pixelrec.from_pretrained(str(copy))
 
-    copy = Path(shutil.copytree(with_pictures, tmp_path / "copy"))
-    (copy / "item-vectors").rename(tmp_path / "taken")
-    path = copy / "recommender.json"
+
+def describe(folder: Path, changes: dict[str, Any]) -> None:
+    """Changes a description, and its digest with it."""
+    path = folder / "recommender.json"
     about = json.loads(path.read_text("utf-8"))
     del about["digest"]
-    about["items"] |= {"cache_folder": str(dataset.folder), "source": str(dataset.folder)}
+    about |= changes
     path.write_text(json.dumps({**about, "digest": digest_of(about)}), "utf-8")
+
+
+def test_paths_in_a_description_are_not_opened(with_pictures: Path, tmp_path: Path, dataset: Dataset) -> None:
+    """A description that names files of this machine, with its digest in order."""
+    copy = Path(shutil.copytree(with_pictures, tmp_path / "copy"))
+    (copy / "item-vectors").rename(tmp_path / "taken")
+    items = json.loads((copy / "recommender.json").read_text("utf-8"))["items"]
+    place = str(dataset.folder)
+    describe(copy, {"items": {**items, "cache_folder": place, "source": place}})
     json_edit(copy / "run.json", data=str(dataset.folder), data_from_here="x")
     with pytest.raises(PixelrecError, match="item vectors are missing"):
         pixelrec.from_pretrained(str(copy))

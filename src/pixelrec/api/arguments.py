@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 Place: TypeAlias = Path | str
 Ids: TypeAlias = Sequence[str | int]
 """In a list, an array or a column of a data frame; the verb gets it as it is, for the kind of its result."""
+Changes: TypeAlias = Overrides
 Seed: TypeAlias = int
 Threads: TypeAlias = int
 Days: TypeAlias = int
@@ -123,6 +124,18 @@ def as_overrides(values: Overrides, name: str) -> Overrides:
     """Raises `RequestError` for what is no mapping from text."""
     if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
         raise RequestError(f"{name} is {shown(values)}; expected values by keys such as 'users.layers'")
+    return values
+
+
+def as_changes(values: Overrides, name: str) -> Overrides:
+    """Raises `RequestError` for options with which a run cannot go on."""
+    from pixelrec.training.config import CHANGEABLE
+
+    if other := [key for key in as_overrides(values, name) if key not in CHANGEABLE]:
+        raise RequestError(
+            f"a run goes on with other {' and '.join(CHANGEABLE)} only, not with another {other[0]}; train a "
+            f"new run: pixelrec train RUN/recipe.yaml --data DATA --{other[0]} VALUE"
+        )
     return values
 
 
@@ -260,6 +273,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "Sequence[str | int]": as_ids,
     "Ids": _as_good_ids,
     "Overrides": as_overrides,
+    "Changes": as_changes,
     "Run | Place": check_run,
     "Sequence[Run | Place]": _each(check_run),
     "Run | Place | Sequence[Run | Place]": _one_or_each(check_run),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelrec.api.arguments import (
+    Changes,
     Place,
     Repetitions,
     Seed,
@@ -83,7 +84,7 @@ def resume(
     run: Run | Place,
     *,
     data: Dataset | Place | None = None,
-    overrides: Overrides | None = None,
+    overrides: Changes | None = None,
     console: Console | None = None,
 ) -> Run:
     """Continue an interrupted run, or one that has ended.
@@ -101,13 +102,6 @@ def resume(
         RunError: its state is damaged, its data set is another one, or another option is given.
         StoppedError: by a signal, as in `train`.
     """
-    from pixelrec.training.config import CHANGEABLE
-
-    if other := [key for key in overrides or {} if key not in CHANGEABLE]:
-        raise RequestError(
-            f"a run goes on with other {' and '.join(CHANGEABLE)} only, not with another {other[0]}; train a "
-            f"new run: pixelrec train RUN/recipe.yaml --data DATA --{other[0]} VALUE"
-        )
     opened = as_run(run)
     from pixelrec.runs.train import resume_run
 

@@ -31,6 +31,7 @@ from pixelrec.files.table_file import read_table
 
 Kind: TypeAlias = Literal["vectors", "regions", "codes"]
 NETWORK, RUN, CODES = "network", "run", "codes"  # kinds of origin, beside imported
+FINAL = "final"  # in the origin: whether vectors are of a run that was trained on the test events, too
 FORMAT, VERSION = "pixelrec features", 1
 VECTORS, IDS, ABOUT, QUANTISER = (
     "vectors.safetensors",
@@ -94,6 +95,11 @@ class FeatureFile:
     def network_origin(self) -> Mapping[str, Any]:
         """The origin; of codes, that of the features they were fitted to."""
         return self.origin["features_origin"] if self.origin.get("kind") == CODES else self.origin
+
+    @property
+    def knows_test_events(self) -> bool:
+        """Whether its vectors are of a final run: a model over them could not be measured."""
+        return bool(self.network_origin.get(FINAL))
 
     @property
     def described(self) -> str:

@@ -25,6 +25,7 @@ from pixelrec.files.tensors import bytes_of, write_tensors
 
 FORMAT = 3
 WEIGHTS, DESCRIPTION = "model.safetensors", "recommender.json"
+_SPEC = {"users", "items", "length"}
 _READS = 3  # at most: training may replace a checkpoint between the reads of its two files
 
 
@@ -90,6 +91,10 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder}: a checkpoint of format {found!r}, expected {FORMAT}; train again")
     if saved.pop("digest", None) != digest_of(saved):
         raise RunError(f"{path}: was changed since it was saved; put it back from a copy, or train again")
+    spec, weights = saved.get("spec", {}), saved.get("weights")
+    sound = isinstance(spec, dict) and all(isinstance(each, int) and each >= 0 for each in spec.values())
+    if not sound or not isinstance(weights, dict) or ("spec" in saved and not spec.keys() >= _SPEC):
+        raise RunError(f"{path}: has no sizes or no digests of weights; the checkpoint is damaged")
     return saved
 
 

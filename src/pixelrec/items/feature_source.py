@@ -42,9 +42,15 @@ class FeatureSource:
         control: Control = "none",
     ) -> None:
         self.spec, self.missing, self.others, self.control = spec, missing, others, control
-        self.described = dict(
-            _described(found_file(file, spec.folder, kind)) if described is None else described
-        )
+        if described is None:
+            found = found_file(file, spec.folder, kind)
+            if found.knows_test_events:
+                raise FeatureError(
+                    f"{found.folder}: vectors of a final run, which was trained on the test events; extract "
+                    "those of the run that chose its epochs"
+                )
+            described = _described(found)
+        self.described = dict(described)
 
     @property
     def width(self) -> int:

@@ -38,6 +38,8 @@ def read_about(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder / 'run.json'}: blend holds no weights by part; the run is damaged")
     if PUBLISHED in about and ("blend" in about or not isinstance(about[PUBLISHED], dict)):
         raise RunError(f"{folder / 'run.json'}: is of no published run; the run is damaged")
+    if not isinstance(about.get(FINAL, {"run": ""}), dict) or "run" not in about.get(FINAL, {"run": ""}):
+        raise RunError(f"{folder / 'run.json'}: final names no run; the run is damaged")
     if absent := [key for key in KEYS if key not in _ignored(about) and not isinstance(about.get(key), str)]:
         raise RunError(f"{folder / 'run.json'}: has no text as {', '.join(absent)}; the run is damaged")
     return about

@@ -9,7 +9,7 @@ import numpy as np
 
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import FeatureError
-from pixelrec.features.feature_file import RUN, FeatureFile
+from pixelrec.features.feature_file import FINAL, RUN, FeatureFile
 from pixelrec.features.feature_writer import writing
 from pixelrec.images.store import PictureStore
 from pixelrec.items.extraction import Extraction, vectors_of
@@ -25,7 +25,7 @@ def extract_run(run: Run, dataset: Dataset, out: Path, *, dtype: str, overwrite:
     ids = dataset.item_ids
     reads = recommender.items.reads and dataset.covers.exists()
     pictures = PictureStore.open(dataset.covers).digests(ids.to_list()) if reads else None
-    origin = {**run.origin, "weights": recommender.digests["items"]}
+    origin = {**run.origin, "weights": recommender.digests["items"], FINAL: run.is_final}
     with writing(
         out, ids, vectors.shape[1:], origin, pictures=pictures, dtype=dtype, overwrite=overwrite
     ) as writer:

@@ -111,7 +111,11 @@ def contenders_of(dataset: Dataset) -> dict[str, Contender]:
     """The baselines of a data set: over its events, and over each of its feature files."""
     files, damaged = opened_features(dataset.folder)
     tables = {name: FeatureTable("damaged", partial(_refuse, why)) for name, why in damaged.items()}
-    tables |= {name: feature_table(file, dataset) for name, file in files.items() if not file.is_codes}
+    tables |= {
+        name: feature_table(file, dataset)
+        for name, file in files.items()
+        if not file.is_codes and not file.knows_test_events
+    }
     found = over_events(dataset.items)
     for source, table in tables.items():
         over = over_features(dataset.items, table)

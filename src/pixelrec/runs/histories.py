@@ -77,10 +77,12 @@ class UserEvents:
         assert self.numbers is not None, "of another data set"
         unknown = np.flatnonzero(self.numbers[1:] == 0) + 1
         events = int(np.bincount(self.dataset.event_items, minlength=len(self.numbers))[unknown].sum())
+        other = f"{self.dataset.folder} is not the data set that {run.folder} was trained on"
+        if run.is_published:
+            other = f"{self.dataset.folder} may be another data set than that of {run.folder}"
         return (
-            f"{self.dataset.folder} is not the data set that {run.folder} was trained on "
-            f"({run.about['created'][:10]}): {len(unknown):,} of its {self.dataset.items:,} items are "
-            f"unknown to the run and never recommended, {events:,} events of them are skipped"
+            f"{other} ({run.about['created'][:10]}): {len(unknown):,} of its {self.dataset.items:,} items "
+            f"are unknown to the run and never recommended, {events:,} events of them are skipped"
         )
 
 

@@ -41,6 +41,7 @@ class Card:
     final: bool
     covers: bool  # whether it encodes new ones
     licences: Licences
+    address: str  # on the hub
 
     @property
     def title(self) -> str:
@@ -88,7 +89,7 @@ class Card:
         lines = [
             "import pixelrec",
             "",
-            'service = pixelrec.from_pretrained("OWNER/NAME")  # or a folder',
+            f'service = pixelrec.from_pretrained("{self.address}")  # or a folder',
             f"service.recommend(histories=[[{history}]], k=10)  # ids of items, oldest first",
         ]
         if self.covers:

@@ -72,6 +72,7 @@ class Publication:
     licences: Licences
     dataset: Dataset | None = None
     encoder: bool = True
+    address: str = "OWNER/NAME"  # on the hub, for the model card
 
     def write(self, folder: Path, *, overwrite: bool = False) -> Published:
         """Writes the folder, whole or not at all.
@@ -79,10 +80,7 @@ class Publication:
         Raises:
             RunError: the folder is not empty, or cannot be written.
         """
-        if not (overwrite and (folder / ABOUT).exists() and PUBLISHED in read_about(folder)):
-            demand_empty(
-                folder, RunError, "choose another folder, or replace a published run with --overwrite"
-            )
+        demand_place(folder, overwrite)
         with new_folder(folder, RunError) as new:
             self._write(new)
         files = (path for path in sorted(folder.rglob("*")) if path.is_file())
@@ -124,7 +122,14 @@ class Publication:
             final=bool(final),
             covers=self.encoder and self.about.get("pictures_fingerprint", "") != "",
             licences=self.licences,
+            address=self.address,
         )
+
+
+def demand_place(folder: Path, overwrite: bool) -> None:
+    """Raises `RunError` unless the folder is new or empty, or a published run that may be replaced."""
+    if not (overwrite and (folder / ABOUT).exists() and PUBLISHED in read_about(folder)):
+        demand_empty(folder, RunError, "choose another folder, or replace a published run with --overwrite")
 
 
 def demand_publishable(name: str) -> None:

@@ -50,7 +50,7 @@ from pixelrec.training.config import EPOCH
 
 if TYPE_CHECKING:
     from pixelrec.recipe.recipe import Recipe
-    from pixelrec.runs.publication import Published
+    from pixelrec.runs.publication import Publication, Published
 
 EVENTS, PICTURES = "users, items or histories", "pictures"
 BLEND = "blend"  # entry of the description of a blend: its weights by part
@@ -297,20 +297,10 @@ class Run:
             RequestError: its user model needs more than the items of a history.
             RunError: it is a blend, no epoch has ended, or the folder is not empty.
         """
-        from pixelrec.runs.model_card import Licences  # with the results of evaluations, and SciPy for them
-        from pixelrec.runs.publication import Publication, demand_publishable
+        from pixelrec.runs.publication import demand_place
 
-        demand_publishable(self.recipe["users"]["name"])
-        best = self.demand_best()
-        own = data or next((Dataset.open(place) for place in self.data_folders[:1]), None)
-        own = None if own is None or self.difference(own) else own
-        digest = read_description(best)["weights"].get("items", "")
-        vectors = read_vectors(best, digest, self.about.get("pictures_fingerprint", ""))
-        if vectors is None:
-            vectors = self.encoded(self.recommender(own), on_progress)
-        licences = Licences(licence, data_licence)
-        items, recipe = self.vocabulary, self.recipe.values
-        made = Publication(self.about, recipe, items, best, vectors, licences, own, encoder)
+        demand_place(Path(folder), overwrite)  # before items are encoded
+        made = self._publication(licence, data_licence, encoder, data, on_progress)
         return made.write(Path(folder), overwrite=overwrite)
 
     def push_to_hub(
@@ -326,17 +316,36 @@ class Run:
     ) -> Published:
         """Publishes it on the Hugging Face hub as OWNER/NAME; arguments as of `save_pretrained`."""
         with TemporaryDirectory() as place:
-            made = self.save_pretrained(
-                Path(place, "run"),
-                licence=licence,
-                data_licence=data_licence,
-                encoder=encoder,
-                data=data,
-                on_progress=on_progress,
-            )
+            made = self._publication(licence, data_licence, encoder, data, on_progress, name)
+            written = made.write(Path(place, "run"))
             on_progress(f"uploading {name}")
-            url = upload(Path(made.place), name, private=private)
-            return replace(made, place=f"{PREFIX}{name}", url=url)
+            url = upload(Path(written.place), name, private=private)
+            return replace(written, place=f"{PREFIX}{name}", url=url)
+
+    def _publication(
+        self,
+        licence: str | None,
+        data_licence: str | None,
+        encoder: bool,
+        data: Dataset | None,
+        on_progress: OnProgress,
+        address: str = "OWNER/NAME",
+    ) -> Publication:
+        from pixelrec.runs.model_card import Licences  # with the results of evaluations, and SciPy for them
+        from pixelrec.runs.publication import Publication, demand_publishable
+
+        demand_publishable(self.recipe["users"]["name"])
+        best = self.demand_best()
+        places = self.data_folders if data is None else [self.dataset(data.folder).folder]
+        own = next((each for each in map(Dataset.open, places) if self.difference(each) is None), None)
+        digest = read_description(best)["weights"].get("items", "")
+        vectors = read_vectors(best, digest, self.about.get("pictures_fingerprint", ""))
+        if vectors is None:
+            vectors = self.encoded(self.recommender(own), on_progress)
+        licences, recipe = Licences(licence, data_licence), self.recipe.values
+        return Publication(
+            self.about, recipe, self.vocabulary, best, vectors, licences, own, encoder, address
+        )
 
     @property
     def origin(self) -> dict[str, str]:
