@@ -251,7 +251,7 @@ def _drawn(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
         + ", ".join(f"{p['events']:.0f} events {p['all']:.1f} and {p['few']:.1f} %" for p in points)
         for name, points in found.items()
     )
-    return document(940, 450, f"NDCG@10 over all and over few-event items: {described}", parts)
+    return document(940, 480, f"NDCG@10 over all and over few-event items: {described}", parts)
 
 
 if __name__ == "__main__":
