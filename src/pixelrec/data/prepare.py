@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from itertools import starmap
 from pathlib import Path
-from threading import Event
-from typing import Any, final, get_args
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -23,6 +19,7 @@ from pixelrec.data.columns import Columns
 from pixelrec.data.core import core_of, new_numbers
 from pixelrec.data.dataset import COVERS, Dataset
 from pixelrec.data.dialect import BY_LOOKING, DialectOptions
+from pixelrec.data.fingerprints import fingerprints, frame_print
 from pixelrec.data.formats.given import GivenFolder
 from pixelrec.data.id_types import IdTypes
 from pixelrec.data.information import FRAME, demand_file, described, read_information
@@ -46,7 +43,6 @@ _PROVENANCE = (
     "id_types",
     "sources",
 )  # of a manifest: how the events came about
-_BLOCK = 2**20  # bytes hashed at a time
 
 
 def prepare(
@@ -128,7 +124,7 @@ def prepare(
     ours = ENTRIES if pack_covers is None else ENTRIES | {COVERS, list_path(Path(COVERS)).name}
     with new_folder(out, DataError, ours=ours) as folder:
         demand_place(out, inputs, overwrite)
-        with _fingerprints(inputs) as prints:
+        with fingerprints(inputs) as prints:
             notes: list[str] = []
             known = None
             if items is not None:
@@ -165,7 +161,7 @@ def prepare(
                 "exact_repeats": exact_repeats,
                 "notes": notes,
                 "id_types": IdTypes(read.user_type, read.item_type).names,
-                "sources": [*(each.result() for each in prints), *starmap(_frame_print, frames.items())],
+                "sources": [*(each.result() for each in prints), *starmap(frame_print, frames.items())],
             }
             _write(folder, sequences, read.user_ids, information, provenance)
         for name, vectors in given.vectors().items() if given else ():
@@ -300,50 +296,3 @@ def _check_evaluated(sequences: Sequences, source: str) -> None:
             f"{source}: no user is left to evaluate: the longest history has {longest} events, "
             f"and at least {SHORTEST} are needed (train, validate, test); give more interactions"
         )
-
-
-@contextmanager
-def _fingerprints(files: Mapping[Path, str]) -> Iterator[list[Future[dict[str, Any]]]]:
-    """Name, size and SHA-256 of the sources (path → name), computed on a thread beside the reading."""
-    stopped = Event()
-    with ThreadPoolExecutor(1) as thread:
-        try:
-            yield [thread.submit(_fingerprint, *each, stopped) for each in files.items()]
-        finally:
-            stopped.set()  # a refusal must not wait until a large file is read to its end
-            thread.shutdown(wait=True, cancel_futures=True)
-
-
-def _frame_print(name: str, frame: pl.DataFrame) -> dict[str, Any]:
-    """The same of a frame, as Arrow streams it."""
-    sink = _Hashed()
-    frame.write_ipc_stream(sink)  # type: ignore[call-overload]
-    return {"name": name, "bytes": sink.size, "sha256": sink.digest.hexdigest()}
-
-
-@final
-class _Hashed:
-    """A file of which only the size and the hash are kept."""
-
-    def __init__(self) -> None:
-        self.digest, self.size = hashlib.sha256(), 0
-
-    def write(self, block: bytes) -> int:
-        self.digest.update(block)
-        self.size += len(block)
-        return len(block)
-
-    def flush(self) -> None:
-        pass
-
-
-def _fingerprint(file: Path, name: str, stopped: Event) -> dict[str, Any]:
-    digest, size = hashlib.sha256(), 0
-    try:
-        with file.open("rb", buffering=0) as stream:
-            while not stopped.is_set() and (block := stream.read(_BLOCK)):
-                digest.update(block)
-                size += len(block)
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror or error}") from error
-    return {"name": name, "bytes": size, "sha256": digest.hexdigest()}
