@@ -17,7 +17,7 @@ from pathlib import Path
 from runpy import run_path
 from threading import Thread
 from typing import Any, final
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from docs.blocks import COMMANDS, RUN, SHOWN, Block, blocks_of, commands
@@ -147,6 +147,8 @@ def _get(url: str) -> str:
             with urlopen(url) as answer:
                 found: str = answer.read().decode()
                 return found
+        except HTTPError as error:
+            raise AssertionError(error.read().decode()) from error
         except URLError:
             assert time.monotonic() < until, "no answer"
             time.sleep(0.05)
