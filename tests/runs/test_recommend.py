@@ -260,9 +260,45 @@ def test_files_of_ids_and_of_histories(
         list(map(str, row)) for row in expected.select("user_id", "rank", "item_id").iter_rows()
     ]
     assert "1 of 3 items of among are unknown" in printed.err
-    past.write_text("user,item_id\n7,i1\n", encoding="utf-8")
-    assert main(words) == 2
-    assert "past.csv: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--histories", "none.txt"],
+            "none.txt: no such file; expected one with columns user_id and item_id",
+        ),
+        (
+            ["--histories", "x.csv"],
+            "x.csv: no column 'user_id'; the columns are 'user', 'item_ids'; expected",
+        ),
+        (["--histories", "x.parquet"], "x.parquet: no column 'user_id'; the columns are 'user', 'item_ids'"),
+        (["--histories", "x.jsonl"], "x.jsonl: no column 'user_id'; the columns are 'user', 'item_ids'"),
+        (["--histories", "."], ".: cannot be read (is a folder, not a file); expected columns user_id and"),
+        (["--history", "i1", "--among", "x.csv"], "x.csv: no column 'item_id'; the columns are 'user', "),
+        (
+            ["--history", "i1", "--among", "amung.txt"],
+            "amung.txt: no such file; among takes ids of items, or",
+        ),
+        (["--history", "i1", "--exclude", "i2", "gone.json"], "gone.json: no such file; exclude takes ids"),
+    ],
+    ids=lambda each: each[-1] if isinstance(each, list) else "",
+)
+def test_a_file_of_a_request_that_cannot_be_used(
+    run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    message: str,
+) -> None:
+    folder = run.folder.resolve()
+    monkeypatch.chdir(tmp_path)
+    table = pl.DataFrame({"user": [7], "item_ids": ["i1"]})
+    table.write_csv("x.csv"), table.write_parquet("x.parquet"), table.write_ndjson("x.jsonl")
+    assert main(["recommend", str(folder), *words]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["rows.jsonl", "lists.jsonl", "lists.parquet", "rows.parquet"])

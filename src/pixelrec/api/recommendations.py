@@ -147,8 +147,8 @@ def recommend(
 
     if isinstance(named, Path):
         named = read_histories(named)
-    chosen = None if among is None else ids_or_file(among, "among")
-    refused = ids_or_file(exclude, "exclude")
+    chosen = None if among is None else ids_or_file(among, "among", opened)
+    refused = ids_or_file(exclude, "exclude", opened)
     service = _loaded(opened, data, list(map(Path, covers)), console)
     asked = [past] if past else named
     found = service.recommend(
@@ -220,8 +220,8 @@ def recommend_all(
     from pixelrec.runs.all_recommendations import write_all
     from pixelrec.runs.request_files import ids_or_file
 
-    chosen = None if among is None else ids_or_file(among, "among")
-    refused = ids_or_file(exclude, "exclude")
+    chosen = None if among is None else ids_or_file(among, "among", opened)
+    refused = ids_or_file(exclude, "exclude", opened)
     service = load(opened, data=data, console=console)
     found = service.for_all_users(k=k, among=chosen, exclude=refused, seen=seen)
     with shown_on(console) as screen, activity("recommending", screen) as told:
