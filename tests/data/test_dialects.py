@@ -354,8 +354,28 @@ def test_days_as_numbers_are_told(tmp_path: Path) -> None:
     notes: list[str] = []
     prepare(tmp_path / "x.csv", out=tmp_path / "out", on_note=notes.append)
     assert notes == [
-        "x.csv: times of 8 digits look like days, but are taken as seconds; write days as 2024-01-05"
+        "x.csv: times of 8 digits look like days, but are taken as seconds; write days as 2024-01-05",
+        "x.csv: times are of 1970: is 'timestamp' the column of times, and --time-unit right?",
     ]
+
+
+def test_numbers_that_are_no_times_are_told(tmp_path: Path) -> None:
+    rows = "".join(f'i{n},u,{1_700_000_000 + n},"{n + 1},50"\n' for n in range(5))
+    (tmp_path / "x.csv").write_text(f"item_id,user_id,timestamp,Price\n{rows}", encoding="utf-8")
+    notes: list[str] = []
+    made = prepare(
+        tmp_path / "x.csv",
+        out=tmp_path / "out",
+        time_column="Price",
+        dialect=DialectOptions(decimal="comma"),
+        on_note=notes.append,
+    )
+    told = "x.csv: times are of 1970: is 'Price' the column of times, and --time-unit right?"
+    assert notes[-1] == told and made.manifest["notes"] == notes
+    for more in ({}, {"time_column": "Price", "order": "file"}):
+        notes.clear()
+        prepare(tmp_path / "x.csv", out=tmp_path / "out", overwrite=True, on_note=notes.append, **more)  # type: ignore[arg-type]
+        assert told not in notes and not any("1970" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from pixelrec.data.parquet_file import read_parquet_blocks
 from pixelrec.data.parts import Part
 from pixelrec.errors import DataError, some_of
 
+_YEAR = 365 * 86_400  # seconds of 1970
+
 
 @dataclass(frozen=True)
 class Interactions:
@@ -78,6 +80,12 @@ def read_interactions(
         )
     if "fraction" in events.columns:
         events = events.with_columns(pl.col("fraction").fill_null(0.0))
+    if columns.order == "time" and events["seconds"].is_between(0, _YEAR, closed="left").all():
+        where = some_of(part.name for part in parts)
+        told(
+            f"{where}: times are of 1970: is {columns.time_column!r} the column of times, "
+            "and --time-unit right?"
+        )
     return Interactions(events, users.ids, items.ids, users.type, items.type)
 
 
