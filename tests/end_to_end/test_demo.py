@@ -110,7 +110,7 @@ def test_the_report_has_all_runs_their_cost_and_the_best_possible(said: str, fou
 
 
 def test_without_picture_networks_it_says_so_at_once(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demonstration, "find_spec", lambda _: None)
+    monkeypatch.setattr("pixelrec.errors.find_spec", lambda _: None)
     with pytest.raises(RequestError, match=r"pixelrec\[pixels\]"):
         api.demo(out=out.parent / "other")
     assert not (out.parent / "other").exists()

@@ -41,18 +41,18 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from pixelrec import api
-from pixelrec.runs import train
+from pixelrec.runs import fitted
 from safetensors.torch import save_file
 
 data, out, overrides, notes = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), Path(sys.argv[4])
-store_vectors = train.store_vectors
+store_vectors = fitted.store_vectors
 
 def noted(parts, *rest):
     store_vectors(parts, *rest)
     tensors = {name: tensor.contiguous() for name, tensor in parts.saved.state_dict().items()}
     save_file({**tensors, "bank": parts.saved.bank}, notes / f"{parts.processes.index}.safetensors")
 
-train.store_vectors = noted
+fitted.store_vectors = noted
 api.train("sasrec-fitted", data=data, out=out, overrides=overrides)
 """
 

@@ -187,13 +187,13 @@ def test_a_file_that_is_no_clip_resnet(refused: Refuse, tmp_path: Path) -> None:
 
 def test_lora_without_peft(refused: Refuse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = str(checkpoint(tmp_path / "clip", "clip"))
-    monkeypatch.setattr("pixelrec.items.lora.find_spec", lambda _: None)
+    monkeypatch.setattr("pixelrec.errors.find_spec", lambda name: None if name == "peft" else name)
     message = refused(CLIP | {"items.source": source, "items.lora": 2})
     assert "items.lora needs peft" in message and "pip install 'pixelrec[pixels]'" in message
 
 
 def test_pixels_without_transformers(refused: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixelrec.items.backbones.load.find_spec", lambda _: None)
+    monkeypatch.setattr("pixelrec.errors.find_spec", lambda _: None)
     assert "pip install 'pixelrec[pixels]'" in refused(RESNET)
 
 

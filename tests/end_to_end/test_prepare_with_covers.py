@@ -193,7 +193,7 @@ def test_columns_that_name_no_covers(shop: SimpleNamespace) -> None:
         DataError, match="column 'image_path' of the items holds Int64, expected names of pic"
     ):
         api.prepare(shop.source, cover_column="image_path", **given)
-    with pytest.raises(RequestError, match="--cover-column image .* by a column of --items: give both"):
+    with pytest.raises(RequestError, match="--cover-column image .* names files of --covers by --items"):
         api.prepare(shop.source, cover_column="image", covers=shop.covers, out=shop.out)
     with pytest.raises(RequestError, match="is of the items of a data set: give --data"):
         api.check_images(shop.covers, cover_column="image")

@@ -13,4 +13,4 @@ from pixelrec.data.dataset import Dataset
 def test_a_model_over_codes_learns_less_from_those_of_others(dataset: Dataset, tmp_path: Path) -> None:
     words = {**FAST, **feature_files("sasrec-codes", dataset), "items.control": "shuffled"}
     found, popularity = outcome(dataset, tmp_path / "run", "sasrec-codes", words)
-    assert found < 1.3 * popularity, "which is below what the recipe itself must reach"
+    assert found < 1.5 * popularity, "which is what the recipe itself must reach"

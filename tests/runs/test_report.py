@@ -272,7 +272,7 @@ def test_ranks_of_other_users_are_refused(run: Run, dataset: Dataset, tmp_path: 
         "rank is Float64": ranks.with_columns(pl.col("rank").cast(pl.Float64) / 0),
         "rank goes down to 0": ranks.with_columns(rank=pl.lit(0)),
         "1 of 390 empty": ranks.with_columns(rank=pl.when(pl.col("rank").cum_count() > 1).then("rank")),
-        "user_id is Int64": ranks.with_columns(user_id=pl.lit(1, pl.Int64)),
+        "user_id is Float64": ranks.with_columns(user_id=pl.lit(1.0)),
         "goes down to -1": ranks.with_columns(item_training_events=pl.lit(-1)),
     }
     for what, table in damages.items():

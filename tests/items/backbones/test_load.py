@@ -394,7 +394,7 @@ def test_transformers_is_imported_only_where_it_is_used() -> None:
 
 
 def test_without_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixelrec.items.backbones.load.find_spec", lambda _: None)
+    monkeypatch.setattr("pixelrec.errors.find_spec", lambda _: None)
     assert "pip install 'pixelrec[pixels]'" in said(lambda: random_backbone("vit", sizes=TINY["vit"]))
 
 
