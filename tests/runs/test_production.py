@@ -131,7 +131,6 @@ def test_a_final_run_has_no_metrics(dataset: Dataset, short: Run, last: Run, tmp
             overrides={**TINY, "training.epochs": 2},
         ),
         "final": lambda: pixelrec.train_final(last, out=tmp_path / "again"),
-        "resume": lambda: pixelrec.resume(last, overrides={"training.epochs": 9}),
         "warm start": lambda: trained(dataset, tmp_path / "warm", training__warm_start=str(last.folder)),
     }
     for name, attempt in attempts.items():
@@ -147,6 +146,14 @@ def test_a_final_run_recommends_and_resumes(last: Run, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(last.folder, tmp_path / "run"))
     shutil.rmtree(copy / "last")
     assert weights(pixelrec.resume(copy)) == weights(last)
+
+
+def test_a_final_run_takes_no_more_epochs(short: Run, last: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--resume", str(last.folder)]) == 0
+    assert main(["train", "--resume", str(last.folder), "--training.epochs", "9"]) == 2
+    for said in capsys.readouterr():
+        words = " ".join(said.split())
+        assert "takes no more epochs" in words and f"--final {short.folder.resolve()}" in words
 
 
 def test_only_a_finished_run_has_chosen(short: Run, tmp_path: Path) -> None:

@@ -133,6 +133,20 @@ def test_a_final_run_carries_the_figures_of_the_run_that_chose(ids: Run, tmp_pat
         pixelrec.evaluate(tmp_path / "out")
 
 
+def test_figures_of_later_weights_of_the_run_that_chose_are_left_out(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chooser = pixelrec.train("sasrec-id", data=dataset, out=tmp_path / "run", overrides=TINY)
+    last = pixelrec.train_final(chooser, out=tmp_path / "last")
+    chooser = pixelrec.resume(chooser, overrides={"training.epochs": 4})
+    pixelrec.evaluate(chooser)
+    assert main(["publish", str(last.folder), str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "model-index" not in text and "NDCG@10" not in text
+    for said in (" ".join(capsys.readouterr().out.split()), text):
+        assert "does not have the weights that were recorded then" in said
+
+
 def test_without_its_encoder_it_is_small_and_takes_no_covers(
     dataset: Dataset, pixels: Run, world: World, with_pictures: Path, tmp_path: Path
 ) -> None:

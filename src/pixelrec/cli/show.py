@@ -253,6 +253,8 @@ def published(found: Published, console: Console) -> None:
     """What was written, the largest first."""
     for name, size in sorted(found.sizes.items(), key=lambda each: -each[1]):
         _say(console, f"{name:<32} {size / 1e6:9,.2f} MB")
+    for note in found.notes:
+        _say(console, "", note)
     total = f"{sum(found.sizes.values()) / 1e6:,.2f} MB"
     _say(console, "", f"published  {found.url or found.place}: {total}, nothing about users")
     _next(console, "recommend", found.place, "--history", "ITEM_ID")

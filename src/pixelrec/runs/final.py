@@ -9,6 +9,7 @@ from typing import Any, Self, final
 
 from pixelrec.errors import RunError, command
 from pixelrec.files.atomic import whole
+from pixelrec.files.checkpoint import weights_sha256
 from pixelrec.recommender import Recommender
 from pixelrec.runs.about import FINAL
 from pixelrec.runs.place import ROWS
@@ -27,6 +28,8 @@ class Final:
     run: str  # the folder of the run whose validation chose
     epochs: int
     rows_epochs: int = 0  # of its id table, if its item encoder is fitted to one
+    weights: str = ""  # SHA-256 of its best weights at that time, as it may be trained further
+    rows_weights: str = ""  # of its id table
 
     @classmethod
     def of(cls, run: Run) -> Self:
@@ -40,8 +43,14 @@ class Final:
                 f"start, {run.recipe.training.warm_start or 'untrained'}, or give it more training.epochs"
             )
         there = run.folder / ROWS
-        rows = _chosen(Run.open(there)) if fits and there.exists() else 0
-        return cls(str(run.folder.resolve()), chosen, rows)
+        table = Run.open(there) if fits and there.exists() else None
+        return cls(
+            str(run.folder.resolve()),
+            chosen,
+            _chosen(table) if table else 0,
+            weights_sha256(run.demand_best()),
+            weights_sha256(table.demand_best()) if table else "",
+        )
 
     @classmethod
     def read(cls, about: Mapping[str, Any]) -> Self | None:
@@ -55,7 +64,7 @@ class Final:
     @property
     def of_rows(self) -> Final:
         """The same for the id table."""
-        return Final(str(Path(self.run, ROWS)), self.rows_epochs)
+        return Final(str(Path(self.run, ROWS)), self.rows_epochs, weights=self.rows_weights)
 
 
 def _chosen(run: Run) -> int:

@@ -11,6 +11,10 @@ from pixelrec.console.numbers import percent
 from pixelrec.recipe.yaml_text import write_yaml
 from pixelrec.runs.results import EvaluationResult
 
+OUTDATED = (
+    "no figures: the run that chose the epochs of this final run does not have the weights that were "
+    "recorded then, as after further training"
+)
 NAMED = re.compile(r"[a-z0-9][a-z0-9.-]*")  # a licence as the hub knows them
 
 
@@ -39,6 +43,7 @@ class Card:
     data: str  # name of the data set
     result: EvaluationResult | None
     final: bool
+    outdated: bool  # whether the run that chose has other weights since
     covers: bool  # whether it encodes new ones
     licences: Licences
     address: str  # on the hub
@@ -97,6 +102,8 @@ class Card:
         return "## Use\n\n```python\n" + "\n".join(lines) + "\n```"
 
     def _figures(self) -> str:
+        if self.outdated:
+            return f"## Figures\n\n{OUTDATED[0].upper()}{OUTDATED[1:]}."
         if self.result is None:
             return "## Figures\n\nIt was published without an evaluation."
         result, bounds = self.result, self.result.overall.intervals[self.result.model]

@@ -10,9 +10,10 @@ from typing import Any
 from rich.console import Console
 
 from pixelrec.console.terminal import say
-from pixelrec.errors import RunError
+from pixelrec.errors import RunError, command
 from pixelrec.files.atomic import write_text
 from pixelrec.recipe.recipe import resolve
+from pixelrec.runs.about import FINAL
 from pixelrec.runs.place import RECIPE
 from pixelrec.runs.run import FORMER_RECIPE, Run
 from pixelrec.training.loop import has_ended
@@ -26,7 +27,8 @@ def prolonged(run: Run, state: State | None, changes: Mapping[str, Any], console
 
     Raises `RunError` for a final run, and for values with which the training has ended, too.
     """
-    run.demand_measured()
+    if run.is_final:
+        raise RunError(f"{run.folder} {no_more_epochs(run)}")
     recipe = resolve(run.recipe.name, run.recipe.values, changes)
     training = recipe.training
     if state is not None and has_ended(training.epochs, training.patience, state.progress):
@@ -50,6 +52,16 @@ def prolonged(run: Run, state: State | None, changes: Mapping[str, Any], console
     write_text(run.folder / "run.json", json.dumps(about, indent=2) + "\n", RunError)
     write_text(run.folder / RECIPE, written, RunError)
     return Run(run.folder, about)
+
+
+def no_more_epochs(run: Run) -> str:
+    """The way to more epochs of a final run."""
+    chooser = run.about[FINAL]["run"]
+    more = command("train", "--resume", chooser, "--training.epochs", "NUMBER")
+    return (
+        f"is a final run, which takes no more epochs than were chosen for it; train {chooser} further with "
+        f"`{more}`, then a new final run with `{command('train', '--final', chooser)}`"
+    )
 
 
 def is_prolonged(run: Run, state: State) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, final
@@ -28,14 +29,14 @@ from torch import Tensor
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RequestError, RunError
 from pixelrec.features.feature_writer import writing
-from pixelrec.files.atomic import demand_empty, new_folder
-from pixelrec.files.checkpoint import DESCRIPTION, WEIGHTS, read_checkpoint, write_checkpoint
+from pixelrec.files.atomic import demand_empty, new_folder, whole
+from pixelrec.files.checkpoint import DESCRIPTION, WEIGHTS, read_checkpoint, weights_sha256, write_checkpoint
 from pixelrec.files.table_file import write_table
 from pixelrec.recipe.anchors import without_places
 from pixelrec.recipe.yaml_text import write_yaml
 from pixelrec.runs.about import FINAL, PUBLISHED, read_about
 from pixelrec.runs.item_vectors import FOLDER as VECTORS
-from pixelrec.runs.model_card import Card, Licences
+from pixelrec.runs.model_card import OUTDATED, Card, Licences
 from pixelrec.runs.place import ITEMS, RECIPE
 from pixelrec.runs.results import EvaluationResult, is_evaluated
 from pixelrec.users import USER_MODELS
@@ -54,6 +55,7 @@ class Published:
     place: str  # the folder, or hf://OWNER/NAME: either loads
     sizes: Mapping[str, int]  # bytes by file
     url: str = ""  # of its page on the hub
+    notes: tuple[str, ...] = ()  # lines about what was left out
 
 
 @final
@@ -84,7 +86,8 @@ class Publication:
         with new_folder(folder, RunError) as new:
             self._write(new)
         files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-        return Published(str(folder), {str(path.relative_to(folder)): path.stat().st_size for path in files})
+        sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
+        return Published(str(folder), sizes, notes=(OUTDATED,) if self._outdated else ())
 
     def _write(self, folder: Path) -> None:
         saved, tensors = read_checkpoint(self.checkpoint, without="" if self.encoder else "items")
@@ -108,18 +111,30 @@ class Publication:
         }
         (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
+    @cached_property
+    def _outdated(self) -> bool:
+        """Whether the run that chose the epochs of a final run has other best weights now."""
+        if (final := self.about.get(FINAL)) is None:
+            return False
+        try:
+            return weights_sha256(whole(Path(final["run"], "best"))) != final.get("weights")
+        except RunError:
+            return False  # there are neither weights nor figures of them
+
     @property
     def card(self) -> Card:
         final = self.about.get(FINAL)
         measured = Path(final["run"]) if final else self.checkpoint.parent
+        evaluated = not self._outdated and is_evaluated(measured, "test")
         return Card(
             recipe=self.recipe,
             name=self.about["recipe"],
             items=self.items["item_id"].to_list(),
             counts=None if self.dataset is None else self.dataset.manifest["counts"],
             data=Path(self.about.get("data", "")).name or "unnamed",
-            result=EvaluationResult.read(measured, "test") if is_evaluated(measured, "test") else None,
+            result=EvaluationResult.read(measured, "test") if evaluated else None,
             final=bool(final),
+            outdated=self._outdated,
             covers=self.encoder and self.about.get("pictures_fingerprint", "") != "",
             licences=self.licences,
             address=self.address,

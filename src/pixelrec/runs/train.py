@@ -32,7 +32,7 @@ from pixelrec.runs.final import Final, unvalidated
 from pixelrec.runs.fitted import FIT, SETTLE, fit_stages, over_stored_vectors, rows_of, table_folders
 from pixelrec.runs.new_run import create_run, new_folder
 from pixelrec.runs.place import claimed, training_lock
-from pixelrec.runs.prolong import is_prolonged, prolonged
+from pixelrec.runs.prolong import is_prolonged, no_more_epochs, prolonged
 from pixelrec.runs.run import Run
 from pixelrec.runs.stage import run_stage
 from pixelrec.runs.validate import validate
@@ -112,8 +112,9 @@ def resume_run(run: Run, dataset: Dataset, console: Console, changes: Mapping[st
             return _train(parts, run, Progress(), console, dataset, start)
         if state.progress.finished and not is_prolonged(run, state):
             if processes.leads:
-                best = state.progress.best_epoch or "the start"
-                console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, best {best}")
+                best = f"best {state.progress.best_epoch or 'the start'}"
+                how_on = f"it {no_more_epochs(run)}" if run.is_final else best
+                console.print(f"{run.folder} has finished: {state.progress.epoch} epochs, {how_on}")
             return run
         state.progress.finished = False
         rows_until(run.folder / JOURNAL, state.progress.validated, run.monitor)
