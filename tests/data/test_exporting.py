@@ -131,3 +131,15 @@ def test_ids_that_recbole_would_lose_are_named(tmp_path: Path) -> None:
     data = pixelrec.prepare(tmp_path / "e.csv", out=tmp_path / "data")
     with pytest.raises(DataError, match="user ids 'NA': RecBole takes them for missing"):
         pixelrec.export_data(data, out=tmp_path / "out", format="recbole")
+
+
+def test_a_data_set_is_not_prepared_again(tmp_path: Path) -> None:
+    rows = "".join(f"i{n},u,{1_700_000_000 + n}\n" for n in range(4))
+    (tmp_path / "e.csv").write_text(f"item_id,user_id,timestamp\n{rows}", encoding="utf-8")
+    data = pixelrec.prepare(tmp_path / "e.csv", out=tmp_path / "my data").folder
+    told = f"{data}: a data set already; train on it with `pixelrec train sasrec-id --data '{data}'`, or give"
+    for out in (data, tmp_path / "out"):
+        with pytest.raises(DataError) as refused:
+            pixelrec.prepare(data, out=out)
+        assert str(refused.value).startswith(told)
+    assert not (tmp_path / "out").exists()

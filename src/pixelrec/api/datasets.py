@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import Days, Place, Threads, as_dataset, as_input, as_source, as_sources, checked
 from pixelrec.choices import (
+    OVER_IDS,
     DecimalSign,
     Fit,
     FolderFormat,
@@ -20,7 +21,7 @@ from pixelrec.choices import (
     TimeUnit,
 )
 from pixelrec.console.progress import ignore, shown_on
-from pixelrec.errors import DataError, ImageError, RequestError, option
+from pixelrec.errors import DataError, ImageError, RequestError, command, option
 
 if TYPE_CHECKING:
     import polars as pl
@@ -121,8 +122,13 @@ def prepare(
     tables = [_table(each, "interactions") for each in as_sources(interactions, "interactions")]
     described_by = None if items is None else _table(as_source(items, "items"), "items")
     pictures = None if covers is None else as_input(covers, "covers", ImageError, _COVERS)
-    from pixelrec.data.manifest import demand_place
+    from pixelrec.data.manifest import demand_place, is_dataset
 
+    if done := next((each for each in tables if isinstance(each, Path) and is_dataset(each)), None):
+        train = command("train", OVER_IDS, "--data", done)
+        raise DataError(
+            f"{done}: a data set already; train on it with `{train}`, or give the files it is to be made of"
+        )
     demand_place(place, [], overwrite)
     from pixelrec.data.dialect import DialectOptions
     from pixelrec.data.prepare import prepare as prepare_interactions
