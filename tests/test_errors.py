@@ -61,6 +61,7 @@ def test_a_limit_that_libraries_abort_at(
 
 def test_an_option_is_written_for_the_command_line_and_python() -> None:
     assert option("time_unit", "ms") == "--time-unit ms (time_unit='ms' in Python)"
+    assert option("format", "my own") == "--format 'my own' (format='my own' in Python)"
     assert option("overwrite") == "--overwrite (overwrite=True in Python)"
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from shlex import join
+from shlex import join, quote
 from signal import SIGINT
 from typing import Self
 
@@ -121,9 +121,9 @@ def demand_library(name: str, *, need: str, extra: str, error: type[PixelrecErro
 
 
 def option(name: str, value: object = True) -> str:
-    """An option for the command line and for Python: "--time-unit ms (time_unit='ms' in Python)"."""
+    """An option as it can be typed, and for Python: "--time-unit ms (time_unit='ms' in Python)"."""
     flag = f"--{name.replace('_', '-')}"
-    return f"{flag}{'' if value is True else f' {value}'} ({name}={value!r} in Python)"
+    return f"{flag}{'' if value is True else f' {quote(str(value))}'} ({name}={value!r} in Python)"
 
 
 def command(*words: str | Path) -> str:

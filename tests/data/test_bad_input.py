@@ -49,6 +49,10 @@ CSV = {
         "item,user_id,timestamp\na,u,1\n",
         "no column 'item_id'; the columns are 'item', .*; perhaps --item-column item \\(item_column='item'",
     ),
+    "a name that a shell needs quotes for": (
+        "Product Code,user_id,timestamp\na,u,1\n",
+        "perhaps --item-column 'Product Code' \\(item_column='Product Code' in Python",
+    ),
     "no header": (
         "a,u,1\nb,u,2\n",
         "no header with item_id and user_id and timestamp: the first line is 'a', 'u', '1'; give the places "

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from pixelrec.choices import Order, TimeUnit
 from pixelrec.data.timestamps import PER_SECOND, is_date
@@ -146,7 +147,7 @@ def _without_times(guesses: Mapping[str, str | None]) -> str:
 
 
 def _options(values: Mapping[str, str | None], unknown: str) -> str:
-    flags = [f"--{option.replace('_', '-')} {value or unknown}" for option, value in values.items()]
+    flags = [f"--{option.replace('_', '-')} {quote(value or unknown)}" for option, value in values.items()]
     words = [f"{option}={value or unknown!r}" for option, value in values.items()]
     return f"{' '.join(flags)} ({', '.join(words)} in Python)"
 
