@@ -57,7 +57,7 @@ def test_columns_are_found_as_people_write_them(tmp_path: Path, kind: str) -> No
     assert found.rows() == [("7", "1984", 1.5), ("8", "2001", 2.0)]
     assert found.columns == ["item_id", "title", "price"]
     with pytest.raises(
-        DataError, match=r"no column 'item_id'; .* perhaps --items-id-column ASIN  \(items_id_column="
+        DataError, match=r"no column 'item_id'; .* perhaps --items-id-column 'ASIN ' \(items_id_column="
     ):
         read_information(path, "item_id")
 
