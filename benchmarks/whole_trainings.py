@@ -159,7 +159,8 @@ def _stages(recipe: Recipe) -> list[tuple[int, Recipe]]:
     """Epochs of each stage with a user model."""
     if not recipe.fit.passes:
         return [(recipe.training.epochs, recipe)]
-    return [(recipe.fit.rows, rows_recipe(recipe, WIDTH)), (recipe.training.epochs, recipe)]
+    rows = rows_recipe(recipe, WIDTH, recipe.fit.epoch_steps, 0)  # epochs of many steps
+    return [(recipe.fit.rows, rows), (recipe.training.epochs, recipe)]
 
 
 def _step(recipe: Recipe, known: DatasetSpec, folder: Path, steps: int) -> float:
