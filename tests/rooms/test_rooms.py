@@ -27,7 +27,7 @@ ORDER = [
     {"training", "evaluation"},
     {"recipe", "reports"},
     {"runs", "testing"},
-    {"grid", "demonstration"},
+    {"grid", "demonstration", "insight"},
     {"api"},
     {"cli", "__init__"},
     {"__main__"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -32,6 +33,27 @@ class AbstractRanker(ABC):
         """The rank of each target among all items that its user has not seen: int64[B].
 
         users: at most `at_once`, int64[B]. targets: item numbers, int64[B].
+        """
+
+    @abstractmethod
+    def ranks_of(
+        self,
+        items: Sequence[int],
+        histories: Histories,
+        rows: np.ndarray,
+        users: np.ndarray,
+        hidden: Tensor,
+        owners: Tensor,
+        rivals: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ranks, int64[B, T], and scores, float64[B, T], of the same T items for some histories.
+
+        Each is ranked among the items that are not hidden, a tie against it, as in evaluation; a hidden one
+        has the last rank. Other arguments as of `best`.
+
+        Args:
+            items: item numbers.
+            rivals: each item is ranked beside items 1 … rivals only; by default beside all.
         """
 
     @abstractmethod
@@ -95,6 +117,21 @@ class AbstractDenseRanker(AbstractRanker):
     def ranks(self, histories: Histories, users: np.ndarray, targets: Tensor) -> Tensor:
         scores = torch.from_numpy(self.scores(histories, users, users))
         return count_dense_ranks(scores, targets, *seen_items(histories, users))
+
+    def ranks_of(
+        self,
+        items: Sequence[int],
+        histories: Histories,
+        rows: np.ndarray,
+        users: np.ndarray,
+        hidden: Tensor,
+        owners: Tensor,
+        rivals: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        scores = torch.from_numpy(self.scores(histories, rows, users))
+        assert rivals in (None, scores.shape[1] - 1), "only a trained recommender has added items"
+        found = [count_dense_ranks(scores, torch.full((len(rows),), n), hidden, owners) for n in items]
+        return torch.stack(found, 1).numpy(), scores[:, list(items)].numpy()
 
     def best(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ from pixelrec.batch import Events, Histories
 from pixelrec.data.views import latest, seen_items
 from pixelrec.evaluation.ranker import USERS, AbstractRanker
 from pixelrec.evaluation.ranks import count_dense_ranks, count_ranks, largest_scores
+from pixelrec.numerics.tiles import exact_dot
 from pixelrec.recommender import Catalogue, Recommender
 from pixelrec.users.user_model import AbstractUserModel
 
@@ -54,6 +56,45 @@ class TrainedRanker(AbstractRanker):
         vectors = self.vectors(histories, users, users)
         targets, seen = targets.to(vectors.device), seen_items(histories, users)
         return rank_targets(self.recommender, self.catalogue, vectors, targets, *seen, self._exact)
+
+    @torch.no_grad()
+    def ranks_of(
+        self,
+        items: Sequence[int],
+        histories: Histories,
+        rows: np.ndarray,
+        users: np.ndarray,
+        hidden: Tensor,
+        owners: Tensor,
+        rivals: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        vectors, last = self.vectors(histories, rows, users), rivals or len(self.catalogue.candidates) - 1
+        hidden, owners = hidden.to(vectors.device), owners.to(vectors.device)
+        ranks, scores = [], []
+        for item in items:
+            catalogue, place = self._beside(item, last), min(item, last + 1)
+            target = torch.full((len(vectors),), place, device=vectors.device)
+            mine = torch.where(hidden == item, place, torch.where(hidden > last, 0, hidden))
+            beside = catalogue, vectors, target, mine, owners, self._exact
+            ranks.append(rank_targets(self.recommender, *beside))
+            scores.append(self._scores_of(place, catalogue, vectors))
+        return torch.stack(ranks, 1).cpu().numpy(), torch.stack(scores, 1).cpu().numpy()
+
+    def _beside(self, item: int, last: int) -> Catalogue:
+        """Candidates 1 … last, and the item after them unless it is one of them."""
+        candidates = self.catalogue.candidates
+        if last == len(candidates) - 1:
+            return self.catalogue
+        parts = [candidates[: last + 1]] + ([candidates[item : item + 1]] if item > last else [])
+        return replace(self.catalogue, candidates=torch.cat(parts))
+
+    def _scores_of(self, place: int, catalogue: Catalogue, vectors: Tensor) -> Tensor:
+        """The score of one candidate for vectors B, …: float64[B]."""
+        candidate = catalogue.candidates[place : place + 1]
+        if self._exact is not None:
+            return self._exact.score(vectors.double(), candidate.double())[:, 0]
+        everyone = torch.arange(len(vectors), device=vectors.device)
+        return exact_dot(vectors, candidate, everyone, torch.zeros_like(everyone))
 
     def among(self, items: np.ndarray) -> Self:
         vectors = self.catalogue.candidates[torch.from_numpy(items).to(self.catalogue.candidates.device)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 from pixelrec.console.progress import OnProgress
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RequestError
-from pixelrec.evaluation.trained_ranker import TrainedRanker, rank_targets
+from pixelrec.evaluation.trained_ranker import TrainedRanker
 from pixelrec.images.covers import read_loose
 from pixelrec.images.store import PictureStore
 from pixelrec.recommender import Recommender
@@ -87,17 +86,11 @@ def ranked_new_items(
 
     The rank of each is exact: its place among the unseen items of the catalogue.
     """
-    recommender, catalogue = trained.recommender, trained.catalogue
-    candidates = catalogue.candidates
-    known = recommender.spec.items + 1
-    vectors = trained.vectors(requests.histories, rows + 1, requests.users[rows])
-    scores = recommender.scores(replace(catalogue, candidates=candidates[known:]), vectors)
-    targets = torch.full((len(vectors),), known, device=vectors.device)
-    places, old = [], seen < known
-    for new in candidates[known:].split(1):
-        beside = replace(catalogue, candidates=torch.cat([candidates[:known], new]))
-        places.append(rank_targets(recommender, beside, vectors, targets, seen[old], owners[old]))
-    found = np.stack([place.cpu().numpy() for place in places], axis=1)
-    order = np.lexsort((-scores.cpu().numpy(), found), axis=1)
-    ordered = (np.take_along_axis(x, order, axis=1) for x in (scores.cpu().numpy(), found))
-    return next(ordered), order + known, next(ordered)
+    known = trained.recommender.spec.items
+    added = range(known + 1, len(trained.catalogue.candidates))
+    asked = requests.histories, rows + 1, requests.users[rows]
+    old = seen <= known
+    ranks, scores = trained.ranks_of(added, *asked, seen[old], owners[old], rivals=known)
+    order = np.lexsort((-scores, ranks), axis=1)
+    ordered = (np.take_along_axis(x, order, axis=1) for x in (scores.astype(np.float32), ranks))
+    return next(ordered), order + known + 1, next(ordered)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self, TypeAlias, final
 
@@ -116,15 +117,25 @@ class RecommendationService:
             ImageError: a file is no usable picture.
         """
         paths = [as_path(cover, "covers") for cover in as_list(covers, "covers")]
+        return self.extended(vectors_of_pictures(paths, self.encoder), extended(self.items, paths))
+
+    @cached_property
+    def encoder(self) -> Recommender:
+        """The recommender with its item encoder, for pictures; loaded when it is first needed.
+
+        Raises:
+            RequestError: it is a blend.
+            RunError: it was published without its item encoder, or has other weights since it was loaded.
+        """
         if self.trained is None:
             raise RequestError(_NO_PICTURES.format(self.run.folder))
         encoder = self.run.recommender(self.own)
         if encoder.digests != self.trained.recommender.digests:
             raise RunError(f"{self.run.folder} has other weights since it was loaded; load it again")
-        return self._extended(vectors_of_pictures(paths, encoder), extended(self.items, paths))
+        return encoder
 
-    def _extended(self, unseen: Tensor, items: pl.DataFrame) -> Self:
-        """With vectors (n, D) of the n last of `items`."""
+    def extended(self, unseen: Tensor, items: pl.DataFrame) -> Self:
+        """With vectors (n, D), of `encoder.unseen`, of the n last of `items`: `item_id`, perhaps `title`."""
         assert self.trained is not None, "only a trained recommender has vectors"
         known = self.trained.catalogue.encoded
         ranker = replace(
@@ -142,7 +153,7 @@ class RecommendationService:
             if isinstance(found, str):
                 told = found
             else:
-                service = self._extended(found, pl.concat([self.items, new], how="diagonal"))
+                service = self.extended(found, pl.concat([self.items, new], how="diagonal"))
                 told = f"{len(ids):,} new items have vectors of their covers, and are recommended"
         events = UserEvents.foreign(dataset, service.items["item_id"])
         return replace(service, events=events, notes=tuple(filter(None, (events.difference(self.run), told))))

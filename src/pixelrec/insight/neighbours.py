@@ -1,0 +1,96 @@
+"""The items whose vectors are nearest to that of an item or a new cover: what the model takes it for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from pixelrec.data.numbering import numbers_of
+from pixelrec.data.sampling import item_counts
+from pixelrec.errors import RequestError
+from pixelrec.numerics.top_k import top_k
+from pixelrec.runs.recommend import RecommendationService
+
+
+def nearest_by_vector(
+    service: RecommendationService,
+    item_ids: Sequence[str],
+    k: int = 20,
+    *,
+    counts: np.ndarray | None = None,
+    least: int = 0,
+) -> pl.DataFrame:
+    """A row for each of the k nearest trained items of each item: `query`, `rank`, `item_id`, `cosine`, …
+
+    … `events`, the number of training events of the neighbour, if there are counts, and `title` if there are
+    titles. By the cosine of the vectors that users are compared with. The model was trained with the
+    neighbours, so these are the items that a new cover borrows its behaviour from.
+
+    Args:
+        service: of a trained run.
+        item_ids: items of the service, also added ones; none is its own neighbour.
+        k: neighbours of each.
+        counts: int64[N + 1], of `training_counts`.
+        least: only neighbours with at least this many training events.
+
+    Raises:
+        RequestError: an item is unknown, or the run is a blend, which has no item vectors.
+    """
+    table = unit_vectors(service)
+    numbers = torch.from_numpy(numbers_of("item", service.items["item_id"], item_ids))
+    asked, device = _unit(_demand_vectors(service)[numbers]), table.device
+    hidden, owners = _hidden(numbers, len(table), counts, least)
+    best = top_k(asked, table, min(k, len(table) - 1), hidden.to(device), owners.to(device))
+    cosines, found = (each.cpu() for each in best)
+    query, rank = (found > 0).nonzero(as_tuple=True)
+    chosen = found[query, rank].numpy()
+    columns = {
+        "query": pl.Series(item_ids, dtype=pl.String).gather(query.numpy()),
+        "rank": rank.numpy() + 1,
+        "item_id": service.items["item_id"].gather(chosen - 1),
+        "cosine": cosines[query, rank].numpy(),
+    }
+    if counts is not None:
+        columns["events"] = counts[chosen]
+    if "title" in service.items.columns:
+        columns["title"] = service.items["title"].gather(chosen - 1)
+    return pl.DataFrame(columns)
+
+
+def _hidden(numbers: Tensor, rows: int, counts: np.ndarray | None, least: int) -> tuple[Tensor, Tensor]:
+    """The items themselves, and those with fewer than `least` training events; and whose each is."""
+    few = np.zeros(0, np.int64) if counts is None else np.flatnonzero(counts[1:] < least) + 1
+    owners, rare = torch.arange(len(numbers)), torch.from_numpy(few)
+    hidden = torch.cat([torch.where(numbers < rows, numbers, 0), rare.repeat(len(numbers))])
+    return hidden, torch.cat([owners, owners.repeat_interleave(len(rare))])
+
+
+def unit_vectors(service: RecommendationService) -> Tensor:
+    """Vectors (N + 1, D) of length 1 of the items that the model was trained with; zeros for padding."""
+    vectors = _demand_vectors(service)
+    assert service.trained is not None, "it has vectors"
+    return _unit(vectors[: service.trained.recommender.spec.items + 1])
+
+
+def training_counts(service: RecommendationService) -> np.ndarray | None:
+    """int64[N + 1]: training events of the items that the model was trained with; none without its data."""
+    if service.own is None:
+        return None
+    return item_counts(service.run.training_events(service.own), service.own.items)
+
+
+def _demand_vectors(service: RecommendationService) -> Tensor:
+    if service.trained is None:
+        raise RequestError(
+            f"{service.run.folder} is a blend, which has no item vectors; ask one of its parts"
+        )
+    return service.trained.catalogue.candidates
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return normalize(vectors.float(), dim=1)
