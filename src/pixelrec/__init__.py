@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pixelrec.api import recommend_all as recommend_all
     from pixelrec.api import report as report
     from pixelrec.api import resume as resume
+    from pixelrec.api import serve as serve
     from pixelrec.api import similar as similar
     from pixelrec.api import train as train
     from pixelrec.api import train_final as train_final
@@ -75,8 +76,8 @@ _HOMES = {
     "pixelrec.api": (
         "assign_codes bench blend cache check_images compare demo evaluate export_data export_features "
         "export_onnx export_vectors extract_features fit_codes from_pretrained import_features import_recipe "
-        "inspect_features load pack_images prepare publish recommend recommend_all report resume similar "
-        "train train_final"
+        "inspect_features load pack_images prepare publish recommend recommend_all report resume serve "
+        "similar train train_final"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",

@@ -28,6 +28,7 @@ ORDER = [
     {"recipe", "reports"},
     {"runs", "testing"},
     {"grid", "demonstration", "insight"},
+    {"serving"},
     {"api"},
     {"cli", "__init__"},
     {"__main__"},

@@ -12,6 +12,7 @@ from pixelrec.api.features import export_features, extract_features, import_feat
 from pixelrec.api.publishing import publish
 from pixelrec.api.recipes import import_recipe
 from pixelrec.api.recommendations import from_pretrained, load, recommend, recommend_all
+from pixelrec.api.serving import serve
 from pixelrec.api.similarity import inspect_features, similar
 from pixelrec.api.training import bench, blend, demo, ladder, resume, train, train_final
 
@@ -43,6 +44,7 @@ __all__ = [
     "recommend_all",
     "report",
     "resume",
+    "serve",
     "similar",
     "train",
     "train_final",

@@ -106,6 +106,7 @@ VERBS: dict[str, Verb] = {
         prints=True,
     ),
     "recommend --all-users": Verb(api.recommend_all, show.all_recommendations),
+    "serve": Verb(api.serve, show.nothing, prints=True),
     "export data": Verb(api.export_data, show.files, address_space=_SMALL),
     "export vectors": Verb(api.export_vectors, show.files),
     "export onnx": Verb(api.export_onnx, show.files),

@@ -66,14 +66,19 @@ def covers_of(stories: Sequence[UserStory], spread: Sequence[Spread]) -> Iterato
     yield from (cover for each in spread for cover in each.most)
 
 
-def _thumbnail(name: str, cover: Cover) -> Thumbnail:
+def encoded(cover: Cover) -> tuple[str, bytes, tuple[int, int]]:
+    """The format, the bytes, and width and height of the thumbnail of a cover with a picture."""
     assert cover.picture is not None
     height, width, _ = cover.picture.shape
     area, aspect = min(AREA, width * height), cover.aspect or width / height
     size = max(1, round(math.sqrt(area * aspect))), max(1, round(math.sqrt(area / aspect)))
     small = Image.fromarray(cover.picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    format = "webp" if features.check("webp") else "jpeg"  # WebP is smaller; a few Pillows lack it
-    encoded = io.BytesIO()
-    small.save(encoded, format, quality=QUALITY)
-    text = base64.b64encode(encoded.getvalue()).decode("ascii")
-    return Thumbnail(name, *size, f"data:image/{format};base64,{text}")
+    kind = "webp" if features.check("webp") else "jpeg"  # WebP is smaller; a few Pillows lack it
+    buffer = io.BytesIO()
+    small.save(buffer, kind, quality=QUALITY)
+    return kind, buffer.getvalue(), size
+
+
+def _thumbnail(name: str, cover: Cover) -> Thumbnail:
+    kind, data, size = encoded(cover)
+    return Thumbnail(name, *size, f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}")

@@ -1,0 +1,62 @@
+"""Addresses of pages, so that templates know no scheme: those of the server, and of an exported folder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TypeAlias, final
+from urllib.parse import urlencode
+
+Query: TypeAlias = Mapping[str, str | int | None]
+
+
+class AbstractLinks(ABC):
+    """Ids may hold anything, so they are never part of a path of the server."""
+
+    @abstractmethod
+    def to(self, page: str, query: Query) -> str:
+        """The address of a page, such as `user`; `home` is the first."""
+
+    @abstractmethod
+    def cover(self, item: str) -> str:
+        """The thumbnail of an item."""
+
+    @abstractmethod
+    def static(self, name: str) -> str:
+        """A file of `static/`."""
+
+    @property
+    def home(self) -> str:
+        return self.to("home", {})
+
+    def user(self, user: str | int, run: str | None = None, beside: str | None = None) -> str:
+        return self.to("user", {"id": user, "run": run, "beside": beside})
+
+    def item(self, item: str | int, run: str | None = None) -> str:
+        return self.to("item", {"id": item, "run": run})
+
+    def new(self, run: str | None = None) -> str:
+        return self.to("new", {"run": run})
+
+    def atlas(self, run: str | None = None) -> str:
+        return self.to("atlas", {"run": run})
+
+    def why(self, user: str | int, item: str | int, run: str | None = None) -> str:
+        return self.to("why", {"user": user, "item": item, "run": run})
+
+    def what_if(self, item: str | int, run: str | None = None) -> str:
+        return self.to("what-if", {"item": item, "run": run})
+
+
+@final
+class ServerLinks(AbstractLinks):
+    def to(self, page: str, query: Query) -> str:
+        text = urlencode({key: value for key, value in query.items() if value is not None})
+        path = "/" if page == "home" else f"/{page}"
+        return f"{path}?{text}" if text else path
+
+    def cover(self, item: str) -> str:
+        return self.to("covers", {"item": item})
+
+    def static(self, name: str) -> str:
+        return f"/static/{name}"

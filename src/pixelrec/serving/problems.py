@@ -1,0 +1,48 @@
+"""Errors as answers, in the sentences of the command line: problem+json (RFC 9457) or a page."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from pixelrec.errors import ExhaustedError, ImageError, PixelrecError, RequestError
+from pixelrec.serving.pages.rendering import page
+
+API = "/v1"
+_STATUS: dict[type[PixelrecError], int] = {RequestError: 422, ImageError: 422, ExhaustedError: 503}
+_TITLES = {404: "Not found", 405: "Method not allowed", 422: "The request cannot be answered"}
+
+
+def install(app: FastAPI) -> None:
+    """Answers with a problem wherever a route raises."""
+    app.add_exception_handler(PixelrecError, _of_ours)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+
+
+def problem(request: Request, status: int, detail: str) -> Response:
+    """As the client expects it: JSON below `/v1`, else a page."""
+    title = _TITLES.get(status, "The server cannot answer")
+    if request.url.path.startswith(API):
+        body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        return JSONResponse(body, status, media_type="application/problem+json")
+    return page(request, "problem.html", {"title": title, "detail": detail}, status)
+
+
+async def _of_ours(request: Request, error: Exception) -> Response:
+    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+    return problem(request, status, str(error))
+
+
+async def _of_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
+    return problem(request, 422, f"{where}: {first['msg']}")
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(request, error.status_code, str(error.detail))

@@ -1,0 +1,93 @@
+"""A run in the server: the recommender in memory, its data set, covers and metrics."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Self, final, get_args
+
+import numpy as np
+
+from pixelrec.choices import Split
+from pixelrec.console.progress import OnProgress, ignore
+from pixelrec.data.dataset import Dataset
+from pixelrec.data.numbering import numbers_of
+from pixelrec.errors import RequestError, RunError
+from pixelrec.recommender import Recommender
+from pixelrec.runs.recommend import RecommendationService
+from pixelrec.runs.results import EvaluationResult
+from pixelrec.runs.run import Run
+from pixelrec.runs.saved_ranks import SavedRanks
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ServedRun:
+    """Immutable after `open`, apart from what is loaded when it is first needed; safe in many threads."""
+
+    name: str  # in addresses: that of its folder, different from those of all other served runs
+    service: RecommendationService
+    evaluations: dict[Split, EvaluationResult]  # of the present weights, those that there are
+    _loading: Lock = field(default_factory=Lock, repr=False)
+
+    @classmethod
+    def open(cls, name: str, run: Run, data: Dataset | None = None, on_progress: OnProgress = ignore) -> Self:
+        """Raises what `RecommendationService.open` does."""
+        return cls(name, RecommendationService.open(run, data, (), on_progress), _evaluations(run))
+
+    @property
+    def run(self) -> Run:
+        return self.service.run
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """Whose users are known: that of the training, or the one given to the server."""
+        return None if self.service.events is None else self.service.events.dataset
+
+    @cached_property
+    def ranks(self) -> dict[Split, SavedRanks]:
+        """The rank of each evaluated user's next item, by split."""
+        return {split: SavedRanks.read(self.run.folder, split) for split in self.evaluations}
+
+    def encoder(self) -> Recommender:
+        """The recommender with its item encoder, loaded once, for covers of new items.
+
+        Raises `RequestError` where the run takes no pictures.
+        """
+        with self._loading:
+            return self._encoder
+
+    @cached_property
+    def _encoder(self) -> Recommender:
+        trained = self.service.trained
+        if trained is None:
+            raise RequestError(f"{self.name} is a blend, which does not take pictures of new items")
+        found = self.run.recommender(self.service.own)
+        if found.digests != trained.recommender.digests:
+            raise RunError(f"{self.name} has other weights since the server started; start it again")
+        found.items.picture_form()
+        return found
+
+    def number(self, item: str) -> int:
+        """The number of an item in the tables of the run; raises `RequestError` if it is unknown."""
+        return int(numbers_of("item", self.service.items["item_id"], [item])[0])
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Training events of each item: int64[N + 1], by item number."""
+        own = self.service.own
+        if own is None:
+            return np.zeros(len(self.service.items) + 1, np.int64)
+        counts = np.bincount(self.run.training_events(own).items, minlength=len(self.service.items) + 1)
+        counts[0] = 0
+        return counts
+
+
+def _evaluations(run: Run) -> dict[Split, EvaluationResult]:
+    found: dict[Split, EvaluationResult] = {}
+    for split in get_args(Split):
+        with suppress(RunError):
+            found[split] = EvaluationResult.read(run.folder, split)
+    return found
