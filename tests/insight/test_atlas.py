@@ -1,0 +1,135 @@
+"""The map of a run: computed once for its weights, and coloured by what is known of its items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import pixelrec
+from pixelrec.batch import Histories
+from pixelrec.data.dataset import Dataset
+from pixelrec.errors import RequestError
+from pixelrec.insight import projection
+from pixelrec.insight.atlas import FILE, Atlas, vectors_of
+from pixelrec.insight.layers import NONE, TOP, age, error, layers_of, popularity
+from pixelrec.runs.run import Run
+from pixelrec.runs.saved_ranks import SavedRanks
+
+TINY = {"length": 4, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
+
+
+@pytest.fixture
+def run(dataset: Dataset, tmp_path: Path) -> Run:
+    return pixelrec.train("sasrec-id", data=dataset, out=tmp_path / "run", overrides=TINY)
+
+
+def fails(*_: object, **__: object) -> np.ndarray:
+    raise AssertionError("the map was computed")
+
+
+def change_weights(run: Run) -> None:
+    recommender = run.recommender()
+    with torch.no_grad():
+        for weight in recommender.items.parameters():
+            weight.add_(torch.randn(weight.shape))
+    recommender.save(run.folder / "best")
+
+
+def cut_off(run: Run) -> None:
+    path = run.folder / "best" / FILE
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+def put_all_in_one_cell(run: Run) -> None:
+    found = Atlas.of(pixelrec.load(run))
+    replace(found, cells=np.zeros_like(found.cells))._keep(run.folder / "best" / FILE)
+
+
+def test_a_map_is_kept_and_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    first = Atlas.of(pixelrec.load(run), lines.append)
+    assert any("of the steps" in line for line in lines)
+    assert len(first.cells) == 120 and (run.folder / "best" / FILE).exists()
+    monkeypatch.setattr(projection, "project", fails)
+    again = Atlas.of(pixelrec.load(run))
+    assert (again.cells == first.cells).all() and (again.clusters == first.clusters).all()
+
+
+@pytest.mark.parametrize("change", [change_weights, cut_off, put_all_in_one_cell])
+def test_a_map_that_is_damaged_or_of_other_weights_is_computed_again(
+    run: Run, change: Callable[[Run], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Atlas.of(pixelrec.load(run))
+    change(run)
+    again = Atlas.of(pixelrec.load(run))
+    same = (again.cells == first.cells).all()
+    assert not same if change is change_weights else same
+    monkeypatch.setattr(projection, "project", fails)
+    kept = Atlas.of(pixelrec.load(run))
+    assert (kept.cells == again.cells).all()
+
+
+def test_a_folder_that_cannot_be_written_keeps_no_map(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    service = pixelrec.load(run)
+    monkeypatch.setattr("pixelrec.files.atomic.os.open", refused)
+    assert len(Atlas.of(service).cells) == 120
+    assert not (run.folder / "best" / FILE).exists()
+
+
+def test_weights_that_were_replaced_meanwhile_are_not_given_an_old_map(run: Run) -> None:
+    service = pixelrec.load(run)
+    change_weights(run)
+    Atlas.of(service)
+    assert not (run.folder / "best" / FILE).exists()
+
+
+def test_a_blend_has_no_map(run: Run) -> None:
+    service = replace(pixelrec.load(run), trained=None)
+    with pytest.raises(RequestError, match="is a blend"):
+        vectors_of(service)
+
+
+def test_layers_of_a_run(run: Run) -> None:
+    service = pixelrec.load(run)
+    clusters = np.arange(120) % 7
+    found = {layer.name: layer for layer in layers_of(service, clusters, None)}
+    assert list(found) == ["popularity", "age", "cluster"]
+    assert found["cluster"].groups == 7 and (found["cluster"].values == clusters).all()
+    assert all(layer.values.dtype == np.uint8 and len(layer.values) == 120 for layer in found.values())
+    alone = layers_of(replace(service, own=None), clusters, None)
+    assert [layer.name for layer in alone] == ["cluster"]
+
+
+def test_popularity_is_on_a_logarithmic_scale() -> None:
+    layer = popularity(np.array([0, 9, 99]))
+    assert layer.values.tolist() == [0, TOP // 2, TOP] and (layer.low, layer.high) == ("0", "99")
+    assert popularity(np.zeros(2, int)).values.tolist() == [0, 0]
+
+
+def test_age_is_of_the_first_event(dataset: Dataset) -> None:
+    day = 86_400
+    items, times = np.array([1, 2, 1, 3, 3]), np.array([10, 11, 11, 13, 20]) * day
+    history = Histories.of_stops(items, times, np.array([0, 5]))
+    layer = age(history, dataset, 4)
+    assert layer.values.tolist() == [0, round(TOP / 3), TOP, NONE]
+    if dataset.has_times:
+        assert (layer.low, layer.high) == ("1970-01-11", "1970-01-14")
+
+
+def test_error_is_grey_where_an_item_was_never_a_target() -> None:
+    table = pl.DataFrame({"item_id": [7, 7, 8], "rank": [1, 3, 100]})
+    ids = pl.Series([str(n) for n in range(100)])
+    layer = error(SavedRanks(table), ids)
+    rank = 1 / ((1 + 1 / 3) / 2)
+    assert layer.values[7] == round(TOP * (1 - np.log(rank) / np.log(100)))
+    assert layer.values[8] == 0
+    assert (layer.values[[0, 1, 9, 99]] == NONE).all()
