@@ -7,6 +7,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Iterable, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from PIL import Image
 
 import pixelrec
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.json_file import read_line
 from pixelrec.data.split import all_events, validation_cases
 from pixelrec.data.split import test_cases as cases_of_test
 from pixelrec.features.feature_file import FeatureFile
@@ -162,7 +164,23 @@ def amazon_2023(folder: Path) -> None:
 
 def amazon_ratings(folder: Path) -> None:
     table(folder / "ratings_Beauty.csv", EVENTS)
-    (folder / "meta_Beauty.json").write_text("{'asin': '0', 'title': 'Soap'}\n", encoding="utf-8")
+    python_lines(folder / "meta_Beauty.json.gz")
+
+
+def python_lines(path: Path) -> None:
+    """Products as of 2014, with the entities of HTML in titles."""
+    titles = {
+        item: escape(escape(title)) if int(item) % 2 else escape(title) for item, title in TITLES.items()
+    }
+    about = [{"title": titles[i], "asin": i, "imUrl": "https://x/1.jpg", "also": {"a": ["1"]}} for i in ITEMS]
+    path.write_bytes(gzip.compress("".join(f"{each!r}\n" for each in about).encode()))
+
+
+def amazon_2014(folder: Path) -> None:
+    keys = ("reviewerID", "asin", "overall", "unixReviewTime")
+    reviews = [dict(zip(keys, event, strict=True)) | {"summary": "it's \\/"} for event in EVENTS]
+    (folder / "reviews_Beauty.json").write_text("".join(f"{each!r}\n" for each in reviews), "utf-8")
+    python_lines(folder / "meta_Beauty.json.gz")
 
 
 def pixelrec_download(folder: Path) -> None:
@@ -194,8 +212,16 @@ def microlens(folder: Path) -> None:
         [("user", "item", "timestamp"), *((e.user, e.item, e.time * 1000) for e in EVENTS)],
     )
     table(folder / "MicroLens-50k_titles.csv", [("item", "title"), *TITLES.items()])
-    table(folder / "MicroLens-50k_pairs.tsv", [("0", "1 2 3")], "\t")
+    microlens_histories(folder)
     pictures(folder / "MicroLens-50k_covers")
+
+
+def microlens_histories(folder: Path) -> None:
+    histories: dict[str, list[str]] = {event.user: [] for event in EVENTS}
+    for event in sorted(EVENTS, key=lambda each: each.time):
+        histories[event.user].append(event.item)
+    rows = [(user, " ".join(items)) for user, items in histories.items()]
+    table(folder / "MicroLens-50k_pairs.tsv", rows, "\t")
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +251,8 @@ def content(dataset: Dataset) -> dict[str, list[tuple[str, int]]]:
         (movielens_100k, "MovieLens", ["u.user"]),
         (amazon_2018, "Amazon reviews", ["addresses of pictures"]),
         (amazon_2023, "Amazon reviews", ["addresses of pictures"]),
-        (amazon_ratings, "Amazon reviews", ["meta_Beauty.json is not JSON"]),
+        (amazon_ratings, "Amazon reviews", ["addresses of pictures", "items of meta_Beauty.json.gz"]),
+        (amazon_2014, "Amazon reviews", ["addresses of pictures"]),
         (pixelrec_download, "PixelRec", []),
         (hllm, "PixelRec", []),
         (published_code, "PixelRec", ["code"]),
@@ -246,7 +273,7 @@ def test_a_folder_gives_the_data_set_of_a_plain_table(
         assert len(cases(found)) == len(cases(expected))
     told = next(note for note in notes if "read as" in note)
     assert f"read as {name}" in told and all(other in told for other in others)
-    if write not in (recbole_divided, mmrec, amazon_ratings):
+    if write not in (recbole_divided, mmrec):
         titles = dict(zip(found.item_ids, found.information["title"], strict=True))
         assert titles == {item: TITLES[item] for item in titles}
     if write in (pixelrec_download, published_code, microlens):
@@ -268,7 +295,9 @@ def test_ids_behind_the_numbers_of_mmrec_come_back(expected: Dataset, tmp_path: 
     table(
         tmp_path / "i_id_mapping.csv", [("asin", "itemID"), *((named[i], i) for i in reversed(ITEMS))], "\t"
     )
-    found = pixelrec.prepare(tmp_path, out=tmp_path / "data", size=4)
+    notes: list[str] = []
+    found = pixelrec.prepare(tmp_path, out=tmp_path / "data", size=4, on_note=notes.append)
+    assert "ids of i_id_mapping.csv, covers of covers, features image_feat and text_feat, split" in notes[0]
     assert found.covers.exists()
     assert found.item_ids.to_list() == [named[item] for item in expected.item_ids]
     vectors = FeatureFile.open(found.features["image_feat"])
@@ -286,6 +315,21 @@ def test_what_we_export_comes_back(form: Any, expected: Dataset, tmp_path: Path)
     if form == "recbole":
         titles = [dict(each.information.select("item_id", "title").rows()) for each in (found, own)]
         assert titles[0] == titles[1]
+
+
+def test_histories_without_times_keep_their_order(expected: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    microlens_histories(tmp_path / "set")
+    found = pixelrec.prepare(tmp_path / "set", out=tmp_path / "data")
+    items = {user: [item for item, _ in events] for user, events in content(found).items()}
+    assert items == {user: [item for item, _ in events] for user, events in content(expected).items()}
+    assert not found.has_times
+
+
+@pytest.mark.parametrize("sign", ["-", "(", "[", "{'a':", "not ", "1+", "x.a", "1 if 1 else "])
+def test_deep_python_is_refused(sign: str) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        read_line(b"{'a': " + sign.encode() * 10**5 + b"1}")
 
 
 def swapped(folder: Path) -> None:
@@ -342,6 +386,15 @@ def without(name: str) -> Callable[[Path], None]:
     return lambda folder: (folder / name).unlink()
 
 
+def inside(name: str, write: Callable[[Path], None]) -> Callable[[Path], None]:
+    def written(folder: Path) -> None:
+        if write is not pictures:
+            (folder / name).mkdir()
+        write(folder / name)
+
+    return written
+
+
 def ratio_split(folder: Path) -> None:
     mmrec(folder)
     text = (folder / "baby.inter").read_text("utf-8")
@@ -362,7 +415,10 @@ REFUSED: dict[str, list[Callable[[Path], None]]] = {
     "several sets of MovieLens: ratings.dat, ratings.csv": [movielens_dat, movielens_csv],
     "image_feat.npy, text_feat.npy as of MMRec, but no NAME.inter": [mmrec, without("baby.inter")],
     "the numbers from 0, each once": [mmrec, file("i_id_mapping.csv", "asin\titemID\na\t0\nb\t2\n")],
-    "has no id in the table of ids": [mmrec, file("i_id_mapping.csv", "asin\titemID\na\t0\nb\t1\n")],
+    "has no id of item '3', which has events": [
+        mmrec,
+        file("i_id_mapping.csv", "asin\titemID\na\t0\nb\t1\n"),
+    ],
     "has no vector for": [mmrec, array("image_feat.npy", np.zeros((3, 2)))],
     "finite": [mmrec, array("image_feat.npy", np.full((15, 2), np.nan))],
     "not a readable array": [mmrec, file("text_feat.npy", "no array")],
@@ -372,7 +428,18 @@ REFUSED: dict[str, list[Callable[[Path], None]]] = {
         file("shop.inter", "user_id:token\titem_id:token\ttimestamp:float\n1\t2\n"),
     ],
     "the given split cannot be kept: 12 of 12 users have other than one validation": [ratio_split],
-    "has histories without times": [file("MicroLens-1M_pairs.tsv", "0\t1 2\n")],
+    "_pairs.tsv, line 2: '1 2'; expected a user, a tab": [file("M_pairs.tsv", "0\t1 2 3\n1 2\n")],
+    "meta_Beauty.json: no JSON (no dictionary of Python": [
+        amazon_2018,
+        without("meta_Beauty.json.gz"),
+        file("meta_Beauty.json", "{'asin': __import__('os')}\n"),
+    ],
+    "shop.inter: the file is empty": [recbole, file("shop.inter", "")],
+    "a folder above those of data sets; it holds a (RecBole), b (RecBole): give that": [
+        inside("a", recbole),
+        inside("b", recbole_divided),
+        inside("c", pictures),
+    ],
 }
 
 

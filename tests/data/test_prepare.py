@@ -153,7 +153,7 @@ def test_one_event_of_a_user_with_an_item_may_be_left(tmp_path: Path, policy: st
 
 
 def test_without_the_repeated_rows_nobody_may_be_left(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="shop.csv, without 4 repeated rows: no user is left to evaluate"):
+    with pytest.raises(DataError, match="shop.csv, without 4 rows left out by --repeats: no user is left"):
         prepared(tmp_path, "item_id,user_id,timestamp\n" + "a,u,1\nb,u,2\n" * 3)
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 from rich.console import Console
 
@@ -43,9 +42,6 @@ def test_statistics_by_hand(dataset: Dataset) -> None:
     )
     assert (found.length.mean, found.length.median, found.length.largest) == (3, 3, 4)
     assert (found.popularity.mean, found.popularity.median, found.popularity.largest) == (3, 3, 5)
-    assert found.popularity.quantiles == pytest.approx(
-        np.quantile([5, 3, 1], (0.1, 0.25, 0.5, 0.75, 0.9, 0.99))
-    )
 
 
 @pytest.mark.parametrize("width", [80, 60, 40])
@@ -61,9 +57,7 @@ def test_the_table_is_complete_on_narrow_terminals(dataset: Dataset, width: int)
         "evaluated",
         "1970-01-02 01:00",
         "per item",
-        "3.00",
-        "99 %",
-        "largest",
+        "3.0 / 3 / 5",
     ):
         assert part in text
     assert "…" not in text

@@ -160,7 +160,7 @@ def prepare(
             items_id_column=items_id_column,
             **columns,
             time_unit=time_unit,
-            order=order,
+            order=given.order if given and order == "time" else order,
             min_rating=min_rating,
             dialect=dialect,
             min_user_events=min_user_events,

@@ -57,6 +57,9 @@ def prepared(dataset: Dataset, console: Console) -> None:
     recipe = OVER_PICTURES if dataset.covers.exists() else OVER_IDS
     _say(console, "", f"data set   {dataset.folder}")
     _next(console, "train", recipe, "--data", dataset.folder)
+    for place in dataset.features.values():
+        words = ("train", "sasrec-features", "--data", dataset.folder, "--items.file", place)
+        _say(console, f"           {command(*words)}")
 
 
 def packing(found: PackedCovers, console: Console) -> None:

@@ -49,7 +49,7 @@ def read_csv_blocks(
         places = {key: table.header.index(name) for key, name in names.items()}
         ids = {key: places[key] for key in ("item", "user", "split") if key in places}
         layout = None
-        for block in table.blocks:
+        for block in _told_end(table, told):
             if layout is None:
                 unit = _unit(table, block, places.get("time"), columns, told)
                 layout = Layout(
@@ -80,10 +80,20 @@ def read_csv_table(
         if double := next((name for name in header if header.count(name) > 1), None):
             raise DataError(f"{path}: the header names column {double!r} twice; rename or remove one")
         layout = Layout(path, table.dialect, header, (header.index(id_column),))
-        tables = [parsed for block in table.blocks if (parsed := _parse(layout, block)) is not None]
+        blocks = _told_end(table, told)
+        tables = [parsed for block in blocks if (parsed := _parse(layout, block)) is not None]
     empty = pl.DataFrame(schema=dict.fromkeys(map(str, range(len(header))), pl.String))
     found = pl.concat([empty, *tables])
     return found.rename(dict(zip(found.columns, header, strict=True)))
+
+
+def _told_end(table: TextTable, told: OnProgress) -> Iterator[Block]:
+    """The blocks of a table; a last line without an end is told, as that of a file that was cut off."""
+    for block in table.blocks:
+        if last := block.body.rpartition(b"\n")[2].strip():
+            text = last.decode("utf-8", "replace").replace(table.dialect.sign, table.dialect.separator)
+            told(f"the last line, {text[:80]!r}, has no line end; it is read, but was the file cut off?")
+        yield block
 
 
 def _how(table: TextTable, columns: Columns) -> str:

@@ -82,6 +82,12 @@ class Dataset:
         return bool(self.manifest["options"]["repeats"] == "keep")
 
     @property
+    def left_out(self) -> Mapping[str, int]:
+        """Names of options of `prepare`, separated by commas → rows of the source left out by them."""
+        found: Mapping[str, int] = self.manifest.get("left_out", {})
+        return found
+
+    @property
     def identical_sources(self) -> list[list[str]]:
         """Names of source files with the same bytes, as of a part that was downloaded twice."""
         names: dict[str, list[str]] = {}

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from pixelrec.errors import DataError
 
-Kind: TypeAlias = Literal["csv", "json", "parquet"]
+Kind: TypeAlias = Literal["csv", "json", "parquet", "histories"]
 HEAD = 1024  # bytes that tell what a file is
 _TEXT = re.compile(r"\.(csv|tsv|tab|psv|dat|data|inter)(\.gz)?$")
 _JSON = re.compile(r"\.(jsonl|ndjson|json)(\.gz)?$")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from html import unescape
 from pathlib import Path
 
 import polars as pl
@@ -27,10 +28,17 @@ def read_information(
     id_column: str,
     told: OnProgress = ignore,
     names: Mapping[str, str] | None = None,
+    *,
+    has_entities: bool = False,
 ) -> pl.DataFrame:
     """Reads a table in text or Parquet, or takes a frame: a row per item, `item_id` (String) first.
 
-    names: the columns that are taken, and how they are called then; by default all as they are.
+    Args:
+        source: the table.
+        id_column: its column of ids.
+        told: called with a line about what was found by looking.
+        names: the columns that are taken, and how they are called then; by default all as they are.
+        has_entities: texts are of HTML, and become plain: "Bath &amp; Body".
 
     The columns `title`, `tag` and `description` become text. Other columns of a CSV file become numbers where
     every value is one; codes with leading zeros or more digits than a number can hold stay text.
@@ -45,6 +53,9 @@ def read_information(
     else:
         table, kind = source, "parquet"
     table, id_column = _typed_table(path, table, id_column, kind, names)
+    if has_entities:
+        texts = [each for each in table.iter_columns() if each.dtype == pl.String and each.name != id_column]
+        table = table.with_columns(map(_without_entities, texts))
     if id_column != "item_id" and "item_id" in table.columns:
         raise DataError(f"{path}: has a column 'item_id' besides {id_column!r}; rename or remove one of them")
     _refuse_duplicates(path, table[id_column], id_column)
@@ -105,6 +116,13 @@ def _typed_table(
         _typed(each) for each in others if kind == "csv"
     ]
     return table.with_columns(ids_of(path, table[id_column]).cast(pl.String), *typed).rename(texts), id_column
+
+
+def _without_entities(texts: pl.Series) -> pl.Series:
+    """Plain text of HTML; some was encoded twice: "&amp;amp;"."""
+    odd = texts.str.contains(r"&#?\w+;").fill_null(False)
+    plain = [unescape(unescape(text)) for text in texts.filter(odd)]
+    return texts.scatter(odd.arg_true(), plain) if plain else texts
 
 
 def _text_column(path: Path, column: pl.Series) -> pl.Series:

@@ -15,6 +15,7 @@ from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.columns import Columns
 from pixelrec.data.csv_file import read_csv_blocks
 from pixelrec.data.dialect import BY_LOOKING, DialectOptions
+from pixelrec.data.history_file import read_history_blocks
 from pixelrec.data.json_file import read_json_blocks
 from pixelrec.data.parquet_file import read_parquet_blocks
 from pixelrec.data.parts import Part
@@ -37,6 +38,7 @@ class Interactions:
     item_ids: pl.Series
     user_type: pl.DataType  # of the ids in the files
     item_type: pl.DataType
+    lower_rated: int = 0  # events that were left out
 
 
 def read_interactions(
@@ -57,13 +59,14 @@ def read_interactions(
         DataError: naming file, line or row and column of the first value that cannot be used.
     """
     users, items = _Vocabulary(), _Vocabulary()
-    blocks, notes = [], dict[str, list[str]]()
+    blocks, notes, rows = [], dict[str, list[str]](), 0
     for part in parts:
 
         def noted(note: str, name: str = part.name) -> None:
             notes.setdefault(note, []).append(name)
 
         for block in _blocks(part, columns, options, noted):
+            rows += block.height
             given = _split(part, _rated(block, columns))
             numbered = {"user": users.encode(given["user"]), "item": items.encode(given["item"])}
             blocks.append(given.drop("user", "item").with_columns(**numbered))
@@ -86,7 +89,7 @@ def read_interactions(
             f"{where}: times are of 1970: is {columns.time_column!r} the column of times, "
             "and --time-unit right?"
         )
-    return Interactions(events, users.ids, items.ids, users.type, items.type)
+    return Interactions(events, users.ids, items.ids, users.type, items.type, rows - events.height)
 
 
 def _blocks(
@@ -96,6 +99,8 @@ def _blocks(
         return read_csv_blocks(part, columns, options, told)
     if part.kind == "json":
         return read_json_blocks(part, columns, told)
+    if part.kind == "histories":
+        return read_history_blocks(part)
     return read_parquet_blocks(part, columns, told)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from ast import literal_eval
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 import polars as pl
 
@@ -19,6 +21,7 @@ from pixelrec.data.timestamps import is_date, number_of, seconds_of_text, wrong_
 from pixelrec.errors import DataError, first_line
 
 _SAMPLE = 100  # objects whose keys are looked at
+_PYTHON = b"{'"  # begins no object of JSON
 
 
 def read_json_blocks(part: Part, columns: Columns, told: OnProgress) -> Iterator[pl.DataFrame]:
@@ -31,7 +34,7 @@ def read_json_blocks(part: Part, columns: Columns, told: OnProgress) -> Iterator
     """
     names: dict[str, str] | None = None
     with opened_lines(part.path) as blocks:
-        for block in _of_array(part.path, blocks):
+        for block in _of_objects(part.path, blocks):
             if not block.body.strip():
                 continue
             if names is None:
@@ -50,7 +53,7 @@ def read_json_table(path: Path) -> pl.DataFrame:
         DataError: naming the line of the first that is no object.
     """
     with opened_lines(path) as blocks:
-        bodies = [block for block in _of_array(path, blocks) if block.body.strip()]
+        bodies = [block for block in _of_objects(path, blocks) if block.body.strip()]
     try:
         tables = [pl.read_ndjson(block.body, infer_schema_length=None) for block in bodies]
         return pl.concat(tables, how="diagonal_relaxed") if tables else pl.DataFrame()
@@ -60,8 +63,36 @@ def read_json_table(path: Path) -> pl.DataFrame:
         raise DataError(f"{path}: not readable as JSON lines ({first_line(error)}); mend it") from error
 
 
-def _of_array(path: Path, blocks: Iterator[Block]) -> Iterator[Block]:
-    """The blocks, or one with the objects of an array, a line each."""
+def read_line(line: bytes) -> Any:
+    """The value in a line of JSON, or of Python, as the Amazon reviews of 2014 are.
+
+    Raises:
+        ValueError, RecursionError: it is neither.
+    """
+    if not line.lstrip().startswith(_PYTHON):
+        return json.loads(line)
+    try:
+        with catch_warnings(action="ignore"):  # about backslashes
+            return literal_eval(line.decode().strip())
+    except (SyntaxError, ValueError, MemoryError, TypeError) as error:  # of nested signs, too
+        raise ValueError("no dictionary of Python's texts and numbers") from error
+
+
+def _of_python(path: Path, block: Block) -> Block:
+    """The lines of a block as JSON."""
+    found = []
+    for number, line in enumerate(block.body.split(b"\n"), block.line):
+        try:
+            found.append(json.dumps(read_line(line), allow_nan=False).encode() if line.strip() else b"")
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DataError(
+                f"{path}, line {number}: not readable as a dictionary ({error}); mend it"
+            ) from error
+    return Block(b"\n".join(found), block.line)
+
+
+def _of_objects(path: Path, blocks: Iterator[Block]) -> Iterator[Block]:
+    """The blocks, those of Python as JSON; or one with the objects of an array, a line each."""
     for block in blocks:
         if block.line == 1 and block.body.lstrip().startswith(b"["):
             body = b"".join([block.body, *(each.body for each in blocks)])
@@ -71,7 +102,7 @@ def _of_array(path: Path, blocks: Iterator[Block]) -> Iterator[Block]:
                 raise DataError(f"{path}: not readable as JSON ({error}); mend it") from error
             yield Block("\n".join(map(json.dumps, objects)).encode(), 1)
         else:
-            yield block
+            yield _of_python(path, block) if block.body.lstrip().startswith(_PYTHON) else block
 
 
 def _keys(path: Path, block: Block) -> list[str]:

@@ -53,6 +53,7 @@ def counts_of(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, int, int,
     try:
         counts = [manifest["counts"][name] for name in names]
         found = [*counts, manifest["exact_repeats"], manifest.get("dropped_items", 0)]
+        found += manifest.get("left_out", {}).values()
         texts = [*(manifest["digests"][name] for name in _DIGESTED), manifest["information"]]
         texts += [manifest["options"]["repeats"]]
         texts += [source[key] for source in manifest["sources"] for key in ("name", "sha256")]
@@ -61,7 +62,7 @@ def counts_of(folder: Path, manifest: Mapping[str, Any]) -> tuple[int, int, int,
         )
         users, items, interactions, evaluated = counts
         wrong = wrong or not (1 <= evaluated <= users <= interactions < 2**62 and 1 <= items < 2**31)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         wrong = True
     if wrong:
         raise DataError(

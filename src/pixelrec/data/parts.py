@@ -33,9 +33,9 @@ class Part:
     frame: pl.DataFrame | None = None  # the table itself, where it is in no file
 
     @classmethod
-    def of(cls, path: Path, name: str, folders: Mapping[str, str]) -> Self:
-        """A file whose kind is found by its name or content; a `DataError` for any other."""
-        kind = kind_of(path) or kind_of_text(path)
+    def of(cls, path: Path, name: str, folders: Mapping[str, str], kind: Kind | None = None) -> Self:
+        """A file whose kind is given, or found by its name or content; a `DataError` for any other."""
+        kind = kind or kind_of(path) or kind_of_text(path)
         if kind is None:
             raise unknown_kind(path, _EXPECTED)
         return cls(path, kind, name, folders)

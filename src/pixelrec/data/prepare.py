@@ -26,9 +26,17 @@ from pixelrec.data.information import FRAME, demand_file, described, read_inform
 from pixelrec.data.interactions import Interactions, read_interactions
 from pixelrec.data.manifest import ENTRIES, FORMAT, VERSION, demand_place
 from pixelrec.data.parts import parts_of
-from pixelrec.data.sequences import SHORTEST, Sequences, evaluated_by, hold_out, in_order, without_repeats
+from pixelrec.data.sequences import (
+    SHORTEST,
+    Sequences,
+    evaluated_by,
+    hold_out,
+    in_order,
+    ties,
+    without_repeats,
+)
 from pixelrec.data.split import all_events
-from pixelrec.data.statistics import save_picture
+from pixelrec.data.statistics import flags, save_picture
 from pixelrec.errors import DataError, demand_address_space, some_of
 from pixelrec.features.importing import import_vectors
 from pixelrec.files.atomic import new_folder
@@ -36,13 +44,8 @@ from pixelrec.files.digests import array_digest, file_digest, ids_digest
 from pixelrec.files.table_file import write_table
 from pixelrec.images.covers import list_path
 
-_PROVENANCE = (
-    "options",
-    "exact_repeats",
-    "notes",
-    "id_types",
-    "sources",
-)  # of a manifest: how the events came about
+_MANY_TIES = 0.1  # of all events
+_PROVENANCE = ("options", "exact_repeats", "left_out", "notes", "id_types", "sources")  # of a manifest
 
 
 def prepare(
@@ -129,22 +132,33 @@ def prepare(
             known = None
             if items is not None:
                 about = items if isinstance(items, pl.DataFrame) else Path(items)
-                taken = given.items_columns if given and described_by == given.items else None
-                known = read_information(about, items_id_column or item_column, notes.append, taken)
+                known = read_information(
+                    about,
+                    items_id_column or item_column,
+                    notes.append,
+                    given.items_columns if given and described_by == given.items else None,
+                    has_entities=bool(given and given.has_entities),
+                )
             read = read_interactions(parts, columns, dialect, notes.append)
             if given is not None:
                 on_note(given.told(split))
                 read = given.named(read)
+            events, exact_repeats = without_repeats(in_order(read.events), repeats)
+            left_out = {"min_rating": read.lower_rated, "repeats": read.events.height - events.height}
+            read = replace(read, events=events)
+            least = {"min_user_events": min_user_events, "min_item_events": min_item_events}
+            if filters := [name for name, count in least.items() if count > 1]:
+                read = _core(read, **least)
+                left_out[", ".join(filters)] = events.height - read.events.height
+            if order == "time":
+                notes += _of_ties(read.events)
             for note in notes:
                 on_note(note)
-            events, exact_repeats = without_repeats(in_order(read.events), repeats)
-            read, left_out = _core(replace(read, events=events), min_user_events, min_item_events)
             users = len(read.user_ids)
             chosen = evaluated_by(read.events, users) if "split" in read.events.columns else None
             sequences = hold_out(read.events, users, chosen)
-            dropped = exact_repeats if repeats != "keep" else 0
             names = [part.name if part.frame is not None else str(part.path) for part in parts]
-            _check_evaluated(sequences, f"{some_of(names)}{_without(dropped, left_out)}")
+            _check_evaluated(sequences, f"{some_of(names)}{_without(left_out)}")
             information = read.item_ids.to_frame("item_id")
             if known is not None:
                 information = described(read.item_ids, known, described_by or FRAME)
@@ -155,10 +169,10 @@ def prepare(
                     "repeats": repeats,
                     "cover_column": cover_column,
                     "split": split,
-                    "min_user_events": min_user_events,
-                    "min_item_events": min_item_events,
+                    **least,
                 },
                 "exact_repeats": exact_repeats,
+                "left_out": left_out,
                 "notes": notes,
                 "id_types": IdTypes(read.user_type, read.item_type).names,
                 "sources": [*(each.result() for each in prints), *starmap(frame_print, frames.items())],
@@ -211,23 +225,30 @@ def _still_evaluated(dataset: Dataset, items: np.ndarray, users: np.ndarray) -> 
     return np.append(False, kept[1:][users])
 
 
-def _core(read: Interactions, of_user: int, of_item: int) -> tuple[Interactions, int]:
-    """Without users and items of few events, and the number of events left out."""
-    if of_user <= 1 and of_item <= 1:
-        return read, 0
-    core = core_of(read.events, len(read.user_ids), len(read.item_ids), of_user=of_user, of_item=of_item)
+def _core(read: Interactions, min_user_events: int, min_item_events: int) -> Interactions:
+    """Without users and items of few events."""
+    numbers = len(read.user_ids), len(read.item_ids)
+    core = core_of(read.events, *numbers, of_user=min_user_events, of_item=min_item_events)
     users, items = (
         ids.filter(pl.Series(kept[1:]))
         for ids, kept in ((read.user_ids, core.users), (read.item_ids, core.items))
     )
-    return replace(
-        read, events=core.events, user_ids=users, item_ids=items
-    ), read.events.height - core.events.height
+    return replace(read, events=core.events, user_ids=users, item_ids=items)
 
 
-def _without(repeats: int, left_out: int) -> str:
-    texts = [f"{repeats:,} repeated rows"] if repeats else []
-    texts += [f"{left_out:,} events of users or items with too few"] if left_out else []
+def _of_ties(events: pl.DataFrame) -> list[str]:
+    """A note where many events have no order in time."""
+    tied = ties(events)
+    if tied < _MANY_TIES * events.height:
+        return []
+    return [
+        f"{tied:,} of {events.height:,} events have the same time as another event of their user, and keep "
+        "the order of the file; an item twice at one time is a repeat (--repeats)"
+    ]
+
+
+def _without(left_out: Mapping[str, int]) -> str:
+    texts = [f"{rows:,} rows left out by {flags(names)}" for names, rows in left_out.items() if rows]
     return f", without {' and '.join(texts)}" if texts else ""
 
 

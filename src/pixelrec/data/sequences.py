@@ -42,12 +42,8 @@ def without_repeats(events: pl.DataFrame, repeats: Repeats) -> tuple[pl.DataFram
     Times are compared as they were given, with their `fraction`. "drop" leaves the repeats out, "first" and
     "last" all events of a user with an item but one.
     """
-    moment = [events[name].to_numpy() for name in ("user", "seconds", "fraction") if name in events.columns]
-    items = events["item"].to_numpy()
-    with_previous = np.zeros(len(items), bool)
-    with_previous[1:] = np.logical_and.reduce([values[1:] == values[:-1] for values in moment])
-    with_next = np.append(with_previous[1:], False)
-    rows = np.flatnonzero(with_previous | with_next)  # few: only they are looked at one by one
+    items, with_previous = events["item"].to_numpy(), _with_previous(events)
+    rows = np.flatnonzero(_tied(with_previous))  # few: only they are looked at one by one
     moments = np.cumsum(~with_previous)[rows]
     pairs = pl.Series(moments * (int(items.max()) + 1) + items[rows])
     again = rows[~pairs.is_first_distinct().to_numpy()]
@@ -59,6 +55,21 @@ def without_repeats(events: pl.DataFrame, repeats: Repeats) -> tuple[pl.DataFram
         kept[again] = False
         events = events.filter(pl.Series(kept))
     return events, len(again)
+
+
+def ties(events: pl.DataFrame) -> int:
+    """The number of `events`, which are in order, that have the time of another one of their user."""
+    return int(_tied(_with_previous(events)).sum())
+
+
+def _with_previous(events: pl.DataFrame) -> np.ndarray:
+    """bool[events]: of the user and time of the one before."""
+    moment = [events[name].to_numpy() for name in ("user", "seconds", "fraction") if name in events.columns]
+    return np.append(False, np.logical_and.reduce([values[1:] == values[:-1] for values in moment]))
+
+
+def _tied(with_previous: np.ndarray) -> np.ndarray:
+    return with_previous | np.append(with_previous[1:], False)
 
 
 def hold_out(events: pl.DataFrame, users: int, chosen: np.ndarray | None = None) -> Sequences:

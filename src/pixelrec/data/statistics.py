@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,20 +16,14 @@ from pixelrec.drawing import svg
 from pixelrec.drawing.scales import Scale, logarithmic_steps
 from pixelrec.drawing.svg import Frame
 
-QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
-
 
 @dataclass(frozen=True)
 class Spread:
     """The distribution of a count over users or items."""
 
     mean: float
-    quantiles: tuple[float, ...]  # at QUANTILES
+    median: float
     largest: int
-
-    @property
-    def median(self) -> float:
-        return self.quantiles[QUANTILES.index(0.5)]
 
 
 @dataclass(frozen=True)
@@ -44,6 +39,7 @@ class Statistics:
     not_evaluated: int  # users with fewer than 3 events
     exact_repeats: int  # rows of a user, item and time that an earlier row of the source had too
     repeats_kept: bool  # whether these are among the events
+    left_out: Mapping[str, int]  # options of `prepare` → rows that they left out; not those of exact repeats
     repeats: float  # fraction of events with an item that the user has an earlier event with
     repeated_tests: float  # fraction of test events with such an item
     undescribed: int  # items with no information but their id
@@ -78,6 +74,11 @@ def statistics(dataset: Dataset) -> Statistics:
         not_evaluated=dataset.users - int(dataset.evaluated.sum()),
         exact_repeats=dataset.exact_repeats,
         repeats_kept=dataset.repeats_kept,
+        left_out={
+            flags(names): rows
+            for names, rows in dataset.left_out.items()
+            if rows and (names, dataset.manifest["options"]["repeats"]) != ("repeats", "drop")
+        },
         repeats=1 - pairs / dataset.interactions,
         repeated_tests=tests.repeats / max(1, tests.repeats + len(tests)),
         undescribed=_undescribed(dataset),
@@ -101,8 +102,12 @@ def save_picture(dataset: Dataset, path: Path) -> None:
 
 
 def _spread(counts: np.ndarray) -> Spread:
-    quantiles = tuple(float(q) for q in np.quantile(counts, QUANTILES))
-    return Spread(float(counts.mean()), quantiles, int(counts.max()))
+    return Spread(float(counts.mean()), float(np.median(counts)), int(counts.max()))
+
+
+def flags(names: str) -> str:
+    """Options as they are typed: "--min-user-events, --min-item-events"."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in names.split(", "))
 
 
 def _pairs(dataset: Dataset) -> int:

@@ -1,5 +1,6 @@
 """Amazon reviews of 2014, 2018 and 2023: JSON lines of reviews, and of products in `meta_NAME`.
 
+Those of 2014 are lines of Python instead, which are read as JSON. Texts have the entities of HTML.
 Of 2014 there are also the ratings alone: `ratings_NAME.csv` without a header.
 """
 
@@ -31,22 +32,20 @@ def recognise(listing: Listing) -> GivenFolder | None:
     items = listing.one("products", metas)
     item = "asin" if roles is _PLACES else roles[1]
     keys = [] if items is None else listing.header(items)
-    notes = listing.unread([*found, items])
     if items is not None and item not in keys:
-        notes, items = (f"{items.name} is not JSON with {item}, as that of 2014, and not read", *notes), None
-    if any(key in keys for key in _ADDRESSES):
-        how = "download them, and give the folder with --covers"
-        notes = (f"addresses of pictures are left alone: {how}", *notes)
+        listing.demand_readable([items])
+        items = None
+    how = "addresses of pictures are left alone: download them, and give the folder with --covers"
     return GivenFolder(
         NAME,
-        listing.folder,
+        listing,
         {path: dict[str, str]() for path in found},
         dict(zip(_ROLES, roles, strict=True)),
         items=items,
         items_id_column=item,
         items_columns={key: key for key in (item, *_TAKEN) if key in keys},
-        covers=listing.covers(),
-        notes=notes,
+        has_entities=True,
+        notes=(how,) if any(key in keys for key in _ADDRESSES) else (),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -12,6 +11,7 @@ from typing import final
 from pixelrec.data.columns import named_as
 from pixelrec.data.dialect import BY_LOOKING
 from pixelrec.data.file_kinds import kind_of_name
+from pixelrec.data.json_file import read_line
 from pixelrec.data.text_table import opened, opened_table
 from pixelrec.errors import DataError, some_of
 from pixelrec.images.folder import SUFFIXES
@@ -32,6 +32,7 @@ class Listing:
             raise DataError(f"{folder}: cannot be read: {error.strerror or error}") from error
         self.folder = folder
         self._headers: dict[Path, list[str]] = {}
+        self._faults: dict[Path, Exception] = {}
         self.files = {each.name: each for each in entries if each.is_file()}
         self.folders = {each.name: each for each in entries if each.is_dir()}
 
@@ -51,14 +52,23 @@ class Listing:
     def header(self, path: Path) -> list[str]:
         """The names of the columns of a table, or the keys of objects; none if there are no names.
 
-        A file that cannot be read has none either: whoever reads it says why.
+        A file that cannot be read has none either: whoever reads it says why, or `demand_readable`.
         """
         if path not in self._headers:
             try:
                 self._headers[path] = _header(path)
-            except (DataError, ValueError, TypeError, RecursionError):
-                self._headers[path] = []
+            except (DataError, ValueError, TypeError, RecursionError) as error:
+                self._headers[path], self._faults[path] = [], error
         return self._headers[path]
+
+    def demand_readable(self, paths: Iterable[Path]) -> None:
+        """Raises a `DataError` about the first file whose header could not be read."""
+        for path in paths:
+            self.header(path)
+            if fault := self._faults.get(path):
+                raise DataError(
+                    str(fault) if isinstance(fault, DataError) else f"{path}: no JSON ({fault}); mend it"
+                )
 
     def covers(self) -> Path | None:
         """The folder of covers, an LMDB of them, or none."""
@@ -67,17 +77,16 @@ class Listing:
         found += [p for name, p in self.folders.items() if name.lower().endswith(".lmdb")]
         return found[0] if found else None
 
-    def unread(self, read: Iterable[Path | None]) -> tuple[str, ...]:
-        """A note on the other files, if there are any but covers."""
-        taken = {path for path in (*read, self.covers()) if path is not None}
-        others = [name for name, path in (self.files | self.folders).items() if path not in taken]
-        return (f"not read: {some_of(others)}",) if others else ()
+    def unread(self, read: Iterable[Path | None]) -> list[str]:
+        """The names of the other files, and of folders without a file that is read."""
+        taken = {each for path in read if path is not None for each in (path, *path.parents)}
+        return [name for name, path in (self.files | self.folders).items() if path not in taken]
 
 
 def _header(path: Path) -> list[str]:
     if kind_of_name(path) == "json":
         with opened(path) as stream:
-            objects = [json.loads(line) for line in islice(stream, _OBJECTS) if line.strip()]
+            objects = [read_line(line) for line in islice(stream, _OBJECTS) if line.strip()]
         return list(dict.fromkeys(key for each in objects for key in each))
     with opened_table(path, BY_LOOKING) as table:
         return table.header if table.dialect.header else []

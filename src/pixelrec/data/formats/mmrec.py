@@ -7,19 +7,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
 from pixelrec.data.csv_file import read_csv_table
-from pixelrec.data.formats.given import GivenFolder
+from pixelrec.data.formats.given import GivenFolder, IdTable, Noun
 from pixelrec.data.formats.listing import Listing, columns_of
 from pixelrec.data.formats.recbole import is_typed
 from pixelrec.errors import DataError
 
 NAME = "MMRec"
 _LABEL = "x_label"
-_IDS: dict[Literal["item", "user"], str] = {"item": "i_id_mapping.csv", "user": "u_id_mapping.csv"}
+_IDS: dict[Noun, str] = {"item": "i_id_mapping.csv", "user": "u_id_mapping.csv"}
 
 
 def recognise(listing: Listing) -> GivenFolder | None:
@@ -36,14 +35,12 @@ def recognise(listing: Listing) -> GivenFolder | None:
     of_ids = {noun: listing.files[name] for noun, name in _IDS.items() if name in listing.files}
     return GivenFolder(
         NAME,
-        listing.folder,
+        listing,
         {table: {}},
         columns_of(listing.header(table)),
-        _LABEL if labelled else None,
-        covers=listing.covers(),
+        split_column=_LABEL if labelled else None,
         features=arrays,
-        ids={noun: _ids(path, f"{noun}ID") for noun, path in of_ids.items()},
-        notes=listing.unread([table, *arrays.values(), *of_ids.values()]),
+        ids={noun: IdTable(path, _ids(path, f"{noun}ID")) for noun, path in of_ids.items()},
     )
 
 

@@ -29,17 +29,8 @@ def recognise(listing: Listing) -> GivenFolder | None:
         columns, id_column, named = columns_of(listing.header(table)), "movieId", None
     else:
         columns, id_column, named = _PLACES, "1", _U_ITEM if found[0] == "u.data" else _MOVIES
-    notes = listing.unread([table, items])
     return GivenFolder(
-        NAME,
-        listing.folder,
-        {table: {}},
-        columns,
-        items=items,
-        items_id_column=id_column,
-        items_columns=named,
-        covers=listing.covers(),
-        notes=notes,
+        NAME, listing, {table: {}}, columns, items=items, items_id_column=id_column, items_columns=named
     )
 
 

@@ -26,8 +26,7 @@ def recognise(listing: Listing) -> GivenFolder | None:
     items = next((path for path in about if path.stem == table.stem), None)
     if items is None:
         items = listing.one("item information", about)
-    notes = listing.unread([table, items, covers, *folders])
     columns = {"item_column": "item_id", "user_column": "user_id", "time_column": "timestamp"}
     return GivenFolder(
-        NAME, listing.folder, {table: {}}, columns, None, items, "item_id", covers=covers, notes=notes
+        NAME, listing, {table: {}}, columns, items=items, items_id_column="item_id", pictures=covers
     )

@@ -19,6 +19,7 @@ _PARTS = {"train": "0", "valid": "1", "test": "2"}
 def recognise(listing: Listing) -> GivenFolder | None:
     tables = [path for path in listing.ending(".inter") if is_typed(listing.header(path))]
     if not tables:
+        listing.demand_readable(listing.ending(".inter"))
         return None
     divided = {word: [p for p in tables if p.name.lower().endswith(f".{word}.inter")] for word in _PARTS}
     whole = [path for path in tables if not any(path in some for some in divided.values())]
@@ -42,15 +43,13 @@ def recognise(listing: Listing) -> GivenFolder | None:
     items = listing.one("items", listing.ending(".item"))
     return GivenFolder(
         NAME,
-        listing.folder,
+        listing,
         files,
         columns,
-        "split" if len(files) > 1 else None,
-        items,
-        columns.get("item_column"),
-        None if items is None else _names(listing.header(items)),
-        covers=listing.covers(),
-        notes=listing.unread([*files, items]),
+        split_column="split" if len(files) > 1 else None,
+        items=items,
+        items_id_column=columns.get("item_column"),
+        items_columns=None if items is None else _names(listing.header(items)),
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pixelrec.choices import FolderFormat
+from pixelrec.data.file_kinds import kind_of_name
 from pixelrec.data.formats import amazon, microlens, mmrec, movielens, pixelrec, recbole
 from pixelrec.data.formats.given import GivenFolder
 from pixelrec.data.formats.listing import Listing
 from pixelrec.errors import DataError, option, some_of
 
+_FOLDERS = 50  # that are looked into
 FORMATS: Mapping[FolderFormat, Callable[[Listing], GivenFolder | None]] = {
     "pixelrec": pixelrec.recognise,
     "recbole": recbole.recognise,
@@ -35,7 +38,7 @@ def recognise(folder: Path, wanted: FolderFormat | None = None) -> GivenFolder |
     if wanted is not None:
         if (found := FORMATS[wanted](listing)) is None:
             seen = some_of([*listing.files, *(f"{name}/" for name in listing.folders)]) or "nothing"
-            raise DataError(f"{folder}: not recognised as {wanted}; it holds {seen}")
+            raise DataError(f"{folder}: not recognised as {wanted}; it holds {seen}{_inside(listing)}")
         return found
     found_all = {name: found for name, look in FORMATS.items() if (found := look(listing)) is not None}
     if len(found_all) > 1:
@@ -43,4 +46,19 @@ def recognise(folder: Path, wanted: FolderFormat | None = None) -> GivenFolder |
         raise DataError(
             f"{folder}: may be of {names}; say which with {option('format', next(iter(found_all)))}"
         )
+    if not found_all and not any(map(kind_of_name, listing.files.values())) and (inside := _inside(listing)):
+        raise DataError(f"{folder}: a folder above those of data sets{inside}")
     return next(iter(found_all.values()), None)
+
+
+def _inside(listing: Listing) -> str:
+    """A hint at the folders inside that are of a format; empty if none is."""
+    found = []
+    for folder in list(listing.folders.values())[:_FOLDERS]:
+        with suppress(DataError):
+            below = Listing(folder)
+            found += [(folder, each.format) for look in FORMATS.values() if (each := look(below)) is not None]
+    if not found:
+        return ""
+    names = some_of(f"{folder.name} ({name})" for folder, name in found)
+    return f"; it holds {names}: give that folder, {found[0][0]}"
