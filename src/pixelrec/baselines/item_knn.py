@@ -16,6 +16,7 @@ from pixelrec.batch import Histories
 
 REACHES = (5.0, 20.0, inf)
 HALF_LIVES = (0.5, 1.0, 2.0, 4.0, 16.0)
+REACH = 20.0
 SHRINKAGE = 10.0
 FAINT = 1e-12  # weights below it are left out: no rank depends on them
 _KEPT = 50_000_000  # similarities: 600 MB
@@ -29,7 +30,7 @@ class ItemKNN(AbstractEventBaseline):
     """An item's score is the sum of its similarities to the history, decaying with age (Sarwar et al. 2001).
 
     Items are similar if the same users have them within about `reach` time steps, as defined in
-    `item_similarities`. Each item keeps as many neighbours as memory allows, in a small catalogue all.
+    `Similarities`. Each item keeps as many neighbours as memory allows, in a small catalogue all.
     An event of the history weighs 0.5 ** (age / half_life). Ages and distances count the user's time steps.
     """
 
@@ -44,7 +45,7 @@ class ItemKNN(AbstractEventBaseline):
         items: int,
         *,
         half_life: float = 1.0,
-        reach: float = 20.0,
+        reach: float = REACH,
         shrinkage: float = SHRINKAGE,
         neighbours: int | None = None,
     ) -> Self:
@@ -108,22 +109,44 @@ class _CooccurrenceEvents:
 def item_similarities(
     histories: Histories, items: int, reach: float, shrinkage: float, neighbours: int
 ) -> csr_array:
-    """In each row the `neighbours` largest similarities of an item to others: float64[N + 1, N + 1].
+    """In each row the `neighbours` largest similarities of an item to others: float64[N + 1, N + 1]."""
+    found = Similarities.of(histories, items, reach, shrinkage)
+    return vstack([_largest(found.rows(*some), neighbours) for some in found.ranges()], format="csr")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Similarities:
+    """Similarities of items to all others, computed for the items that are asked about.
 
     A shrunk cosine, c_ij / (√(c_i · c_j) + shrinkage): c_i sums the weights of the users with item i, c_ij
     those of the users with both, each times 0.5 ** (time steps between the two / reach).
     """
-    events = _CooccurrenceEvents.of(histories)
-    sizes = np.sqrt(np.bincount(events.items, events.weights, items + 1))
-    bounds = np.searchsorted(events.items, np.arange(items + 2))
-    parts = []
-    for start, stop in _ranges(events, bounds):
-        together = _together(events, bounds[start : stop + 1], items, reach)
+
+    events: _CooccurrenceEvents
+    bounds: np.ndarray  # int64[N + 2]: item i has the events [bounds[i]:bounds[i + 1]]
+    sizes: np.ndarray  # float64[N + 1]: √c_i
+    reach: float
+    shrinkage: float
+
+    @classmethod
+    def of(cls, histories: Histories, items: int, reach: float = REACH, shrinkage: float = SHRINKAGE) -> Self:
+        """From events of items 1 … `items`."""
+        events = _CooccurrenceEvents.of(histories)
+        sizes = np.sqrt(np.bincount(events.items, events.weights, items + 1))
+        return cls(events, np.searchsorted(events.items, np.arange(items + 2)), sizes, reach, shrinkage)
+
+    def rows(self, start: int, stop: int) -> csr_array:
+        """Of items start … stop − 1 to all items, 0 to themselves: float64[stop − start, N + 1]."""
+        together = _together(self.events, self.bounds[start : stop + 1], len(self.sizes) - 1, self.reach)
         rows = np.repeat(np.arange(start, stop), np.diff(together.indptr))
-        together.data /= sizes[rows] * sizes[together.indices] + shrinkage
+        together.data /= self.sizes[rows] * self.sizes[together.indices] + self.shrinkage
         together.data[rows == together.indices] = 0.0
-        parts.append(_largest(together, neighbours))
-    return vstack(parts, format="csr")
+        return together
+
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """Ranges of items whose rows fit in memory together."""
+        return _ranges(self.events, self.bounds)
 
 
 def _ranges(events: _CooccurrenceEvents, bounds: np.ndarray) -> Iterator[tuple[int, int]]:

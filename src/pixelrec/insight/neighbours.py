@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self, final
 
 import numpy as np
 import polars as pl
@@ -13,8 +15,24 @@ from torch.nn.functional import normalize
 from pixelrec.data.numbering import numbers_of
 from pixelrec.data.sampling import item_counts
 from pixelrec.errors import RequestError
+from pixelrec.numerics.tiles import norm_bounds
 from pixelrec.numerics.top_k import top_k
 from pixelrec.runs.recommend import RecommendationService
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class UnitVectors:
+    """Vectors of length 1 of the items that a model was trained with, for many questions by cosine."""
+
+    table: Tensor  # N + 1, D: zeros for padding
+    norms: Tensor  # float64[N + 1]: upper bounds of their lengths
+
+    @classmethod
+    def of(cls, service: RecommendationService) -> Self:
+        """Raises `RequestError` for a blend, which has none."""
+        table = unit_vectors(service)
+        return cls(table, norm_bounds(table, "vectors of items"))
 
 
 def nearest_by_vector(
@@ -24,6 +42,7 @@ def nearest_by_vector(
     *,
     counts: np.ndarray | None = None,
     least: int = 0,
+    among: UnitVectors | None = None,
 ) -> pl.DataFrame:
     """A row for each of the k nearest trained items of each item: `query`, `rank`, `item_id`, `cosine`, …
 
@@ -37,29 +56,37 @@ def nearest_by_vector(
         k: neighbours of each.
         counts: int64[N + 1], of `training_counts`.
         least: only neighbours with at least this many training events.
+        among: the unit vectors of the trained items, if they are known.
 
     Raises:
         RequestError: an item is unknown, or the run is a blend, which has no item vectors.
     """
-    table = unit_vectors(service)
+    vectors, known = _demand_vectors(service), among or UnitVectors.of(service)
     numbers = torch.from_numpy(numbers_of("item", service.items["item_id"], item_ids))
-    asked, device = _unit(_demand_vectors(service)[numbers]), table.device
-    hidden, owners = _hidden(numbers, len(table), counts, least)
-    best = top_k(asked, table, min(k, len(table) - 1), hidden.to(device), owners.to(device))
+    asked, table = _unit(vectors[numbers]), known.table
+    hidden, owners = (each.to(table.device) for each in _hidden(numbers, len(table), counts, least))
+    best = top_k(asked, table, min(k, len(table) - 1), hidden, owners, table_norms=known.norms)
     cosines, found = (each.cpu() for each in best)
     query, rank = (found > 0).nonzero(as_tuple=True)
-    chosen = found[query, rank].numpy()
-    columns = {
-        "query": pl.Series(item_ids, dtype=pl.String).gather(query.numpy()),
-        "rank": rank.numpy() + 1,
-        "item_id": service.items["item_id"].gather(chosen - 1),
-        "cosine": cosines[query, rank].numpy(),
-    }
+    return pl.DataFrame(
+        {
+            "query": pl.Series(item_ids, dtype=pl.String).gather(query.numpy()),
+            "rank": rank.numpy() + 1,
+            **about_items(service, found[query, rank].numpy(), counts, cosine=cosines[query, rank].numpy()),
+        }
+    )
+
+
+def about_items(
+    service: RecommendationService, numbers: np.ndarray, counts: np.ndarray | None, **closeness: np.ndarray
+) -> dict[str, pl.Series | np.ndarray]:
+    """Columns of neighbours: `item_id`, how close each is, and perhaps `events` and `title`."""
+    columns = {"item_id": service.items["item_id"].gather(numbers - 1), **closeness}
     if counts is not None:
-        columns["events"] = counts[chosen]
+        columns["events"] = counts[numbers]
     if "title" in service.items.columns:
-        columns["title"] = service.items["title"].gather(chosen - 1)
-    return pl.DataFrame(columns)
+        columns["title"] = service.items["title"].gather(numbers - 1)
+    return columns
 
 
 def _hidden(numbers: Tensor, rows: int, counts: np.ndarray | None, least: int) -> tuple[Tensor, Tensor]:
