@@ -81,7 +81,8 @@ def about_items(
     service: RecommendationService, numbers: np.ndarray, counts: np.ndarray | None, **closeness: np.ndarray
 ) -> dict[str, pl.Series | np.ndarray]:
     """Columns of neighbours: `item_id`, how close each is, and perhaps `events` and `title`."""
-    columns = {"item_id": service.items["item_id"].gather(numbers - 1), **closeness}
+    columns: dict[str, pl.Series | np.ndarray] = {"item_id": service.items["item_id"].gather(numbers - 1)}
+    columns.update(closeness)
     if counts is not None:
         columns["events"] = counts[numbers]
     if "title" in service.items.columns:
