@@ -67,4 +67,5 @@ def environment(folder: Path = HERE) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters["percent"] = percent
+    made.globals["hue"] = thumbnails.hue
     return made

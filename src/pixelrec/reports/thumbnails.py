@@ -31,7 +31,7 @@ class Thumbnail:
 
     def fit(self, aspect: float) -> str:
         """How it fills a tile: to the edges if little is cut off, else whole."""
-        return "slice" if abs(math.log(self.width / self.height / aspect)) < CUT else "meet"
+        return "slice" if fills(self.width / self.height, aspect) else "meet"
 
 
 @final
@@ -42,10 +42,6 @@ class Gallery:
     thumbnails: Mapping[str, Thumbnail]
     aspect: float
 
-    def hue(self, item_id: str) -> int:
-        """The hue, in degrees, of the tile of an item without a picture."""
-        return zlib.crc32(item_id.encode("utf-8", "replace")) % 360
-
 
 def gallery(covers: Iterable[Cover]) -> Gallery:
     """Encodes the first picture of every item."""
@@ -55,8 +51,23 @@ def gallery(covers: Iterable[Cover]) -> Gallery:
             first.setdefault(cover.item_id, cover)
     thumbnails = {item: _thumbnail(f"c{n}", cover) for n, (item, cover) in enumerate(first.items())}
     aspects = [thumbnail.width / thumbnail.height for thumbnail in thumbnails.values()]
-    aspect = statistics.median(aspects) if aspects else 1.0
-    return Gallery(thumbnails, round(min(max(aspect, TALLEST), WIDEST), 3))
+    return Gallery(thumbnails, common_aspect(aspects))
+
+
+def common_aspect(aspects: Sequence[float]) -> float:
+    """The ratio of width to height of all tiles, given those of their pictures."""
+    middle = statistics.median(aspects) if aspects else 1.0
+    return round(min(max(middle, TALLEST), WIDEST), 3)
+
+
+def fills(aspect: float, tile: float) -> bool:
+    """Whether a picture is cut to the edges of its tile, as little is cut off, or shown whole."""
+    return abs(math.log(aspect / tile)) < CUT
+
+
+def hue(item_id: str) -> int:
+    """The hue, in degrees, of the tile of an item without a picture."""
+    return zlib.crc32(item_id.encode("utf-8", "replace")) % 360
 
 
 def covers_of(stories: Sequence[UserStory], spread: Sequence[Spread]) -> Iterator[Cover]:

@@ -9,12 +9,12 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 
 from pixelrec.serving import problems
-from pixelrec.serving.pages import covers, home, style
+from pixelrec.serving.pages import covers, home, items, style
 from pixelrec.serving.shop import Shop
 from pixelrec.serving.v1 import runs
 
 STATIC = Path(__file__).parent / "static"
-PAGES: tuple[APIRouter, ...] = (home.router, covers.router, style.router)
+PAGES: tuple[APIRouter, ...] = (home.router, items.router, covers.router, style.router)
 API: tuple[APIRouter, ...] = (runs.router,)
 _HEADERS = {
     "Content-Security-Policy": (

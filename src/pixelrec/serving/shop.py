@@ -10,10 +10,13 @@ from typing import Self, final
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RequestError, nearest
+from pixelrec.reports.thumbnails import common_aspect
 from pixelrec.runs.run import Run
 from pixelrec.runs.stories import Covers
 from pixelrec.serving.limits import Limits
 from pixelrec.serving.served_run import ServedRun
+
+_MEASURED = 200  # covers
 
 
 @final
@@ -58,6 +61,15 @@ class Shop:
     @cached_property
     def covers(self) -> Covers | None:
         return None if self.dataset is None else Covers.of(self.dataset)
+
+    @cached_property
+    def aspect(self) -> float:
+        """Width / height of all tiles of the pages: that of most covers, as some of them have it."""
+        if self.covers is None or self.covers.store is None:
+            return 1.0
+        some, store = self.covers.information["item_id"].head(_MEASURED).to_list(), self.covers.store
+        absent = set(store.missing(some))
+        return common_aspect([float(each) for each in store.aspects([i for i in some if i not in absent])])
 
 
 def _names(runs: Sequence[Run]) -> list[str]:

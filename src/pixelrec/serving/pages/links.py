@@ -11,7 +11,10 @@ Query: TypeAlias = Mapping[str, str | int | None]
 
 
 class AbstractLinks(ABC):
-    """Ids may hold anything, so they are never part of a path of the server."""
+    """Ids may hold anything, so they are never part of a path of the server.
+
+    An address is empty where the page is not there, as in an exported folder: templates show its text only.
+    """
 
     @abstractmethod
     def to(self, page: str, query: Query) -> str:
@@ -28,6 +31,17 @@ class AbstractLinks(ABC):
     @property
     def home(self) -> str:
         return self.to("home", {})
+
+    @property
+    def find(self) -> str:
+        """Where the form that finds items and users is sent to."""
+        return self.to("items", {})
+
+    def items(self, run: str | None = None) -> str:
+        return self.to("items", {"run": run})
+
+    def users(self, run: str | None = None, beside: str | None = None) -> str:
+        return self.to("users", {"run": run, "beside": beside})
 
     def user(self, user: str | int, run: str | None = None, beside: str | None = None) -> str:
         return self.to("user", {"id": user, "run": run, "beside": beside})

@@ -25,11 +25,15 @@ def _environment() -> jinja2.Environment:
 
 
 def render(template: str, values: Mapping[str, Any], links: AbstractLinks, shop: Shop) -> str:
-    """A page as text; `links` and `shop` are there in every template."""
-    text = _environment().get_template(template).render(**values, links=links, shop=shop)
+    """A page as text; `links`, `shop` and `chosen`, the name of the run or none, are in every template."""
+    given = {"chosen": None, **values}
+    text = _environment().get_template(template).render(**given, links=links, shop=shop)
     return printable(text, lines=True)
 
 
 def page(request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
-    """A page as an answer."""
-    return HTMLResponse(render(template, values, ServerLinks(), request.app.state.shop), status)
+    """A page as an answer; the run of the request, if it names one, is that of all links in the frame."""
+    shop: Shop = request.app.state.shop
+    run = request.query_params.get("run")
+    chosen = run if run in shop.runs else None
+    return HTMLResponse(render(template, {"chosen": chosen, **values}, ServerLinks(), shop), status)
