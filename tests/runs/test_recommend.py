@@ -215,6 +215,22 @@ def test_a_model_of_known_users_takes_no_other_data(tmp_path: Path, run: Run) ->
         pixelrec.load(known, data=newer(tmp_path)).recommend(users=["u1"])
 
 
+def test_queries_of_any_kind_are_answered_at_once(service: RecommendationService) -> None:
+    forms: list[dict[str, Any]] = [
+        {"users": ["u3"], "k": 2},
+        {"histories": [["i1", "i7"], ["i3"]], "k": 5, "exclude": [["i2"], ["i5", "i9"]]},
+        {"users": ["u4"], "k": 3, "seen": True},
+        {"histories": [["i3", "nowhere"]], "k": 1},
+        {"users": ["u3"], "k": 2, "among": ["i1", "i2", "i11"]},
+        {"histories": {"a": ["i4"] * 6}, "k": 4, "exclude": [["i0"]]},
+    ]
+    found = service.answers([service.query(**form) for form in forms])
+    for form, lists in zip(forms, found, strict=True):
+        alone = service.recommend(**form)
+        assert [ids(each) for each in lists] == [ids(each) for each in alone]
+        assert (lists.notes, lists.names) == (alone.notes, alone.names)
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
 def test_all_users_are_written_whole(
     run: Run, service: RecommendationService, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -234,13 +250,11 @@ def test_all_users_are_written_whole(
         raise RequestError("stopped in the middle")
 
     parts = iter([broken])
-    answer = RecommendationService._answer
+    answer = RecommendationService.answer
     monkeypatch.setattr(
         RecommendationService,
-        "_answer",
-        lambda self, requests, *rest, **more: (
-            next(parts)() if requests.names[0] == users[14] else answer(self, requests, *rest, **more)
-        ),
+        "answer",
+        lambda self, query: next(parts)() if query.requests.names[0] == users[14] else answer(self, query),
     )
     assert main(words) == 2
     assert out.read_bytes() == before and list(tmp_path.iterdir()) == [out]

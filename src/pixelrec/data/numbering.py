@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import final
 
 import numpy as np
 import polars as pl
@@ -13,9 +14,38 @@ from pixelrec.errors import RequestError
 _NAMED = 5  # unknown ids that a message names
 
 
+@final
+class Numbering:
+    """The numbers of ids that stay in memory: from the second question on, by an index of them."""
+
+    def __init__(self, known: pl.Series) -> None:
+        self.known = known  # String[n]; the number of `known[r]` is r + 1
+        self._index: dict[str, int] | None = None
+        self._used = False
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+    def look_up(self, ids: Sequence[str]) -> np.ndarray:
+        """int64: the number of each id; 0 if it is unknown."""
+        if not self._used:
+            self._used = True
+            return look_up(ids, self.known)
+        if self._index is None:
+            self._index = dict(zip(self.known, range(1, len(self.known) + 1), strict=True))
+        return np.array([self._index.get(each, 0) for each in ids], np.int64)
+
+    def demand(self, noun: str, ids: Sequence[str]) -> np.ndarray:
+        """int64: the number of each id; a `RequestError` names the unknown ones."""
+        return _all_known(noun, self.known, ids, self.look_up(ids))
+
+
 def numbers_of(noun: str, known: pl.Series, ids: Sequence[str]) -> np.ndarray:
     """int64: the number of each id; a `RequestError` names the unknown ones."""
-    numbers = look_up(ids, known)
+    return _all_known(noun, known, ids, look_up(ids, known))
+
+
+def _all_known(noun: str, known: pl.Series, ids: Sequence[str], numbers: np.ndarray) -> np.ndarray:
     if not numbers.all():
         unknown = list(dict.fromkeys(ids[place] for place in np.flatnonzero(numbers == 0).tolist()))
         named, plural = ", ".join(map(repr, unknown[:_NAMED])), "s" if len(unknown) > 1 else ""

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Self, final
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
 
 from pixelrec.choices import as_ids, as_list
-from pixelrec.data.numbering import look_up
+from pixelrec.data.numbering import Numbering
 from pixelrec.errors import RequestError
 from pixelrec.evaluation.ranker import AbstractRanker
 from pixelrec.runs.histories import Requests, unknown_line
@@ -33,7 +32,7 @@ class Candidates:
     def of(
         cls,
         ranker: AbstractRanker,
-        item_ids: pl.Series,
+        items: Numbering,
         run: Run,
         among: Iterable[str | int] | None,
         exclude: Iterable[object],
@@ -46,7 +45,7 @@ class Candidates:
         """
 
         def numbers(ids: list[str], where: str) -> np.ndarray:
-            found = look_up(ids, item_ids)
+            found = items.look_up(ids)
             if not found.all():
                 requests.notes.append(unknown_line(where, ids, found > 0, run))
             return found[found > 0]
@@ -54,7 +53,7 @@ class Candidates:
         chosen = None if among is None else np.unique(numbers(as_ids(among, "among"), "among"))
         shared, own = _excluded(as_list(exclude, "exclude"), requests)
         if shared:
-            everything = np.arange(1, len(item_ids) + 1) if chosen is None else chosen
+            everything = np.arange(1, len(items) + 1) if chosen is None else chosen
             chosen = np.setdiff1d(everything, numbers(shared, "exclude"))
         if chosen is not None and not len(chosen):
             left = "among and exclude leave no item to recommend"

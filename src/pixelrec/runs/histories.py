@@ -14,7 +14,7 @@ import polars as pl
 from pixelrec.batch import Histories
 from pixelrec.choices import as_ids, as_list
 from pixelrec.data.dataset import Dataset, HeldOut
-from pixelrec.data.numbering import look_up
+from pixelrec.data.numbering import Numbering
 from pixelrec.data.split import events_of
 from pixelrec.errors import RequestError, some_of
 from pixelrec.runs.run import Run
@@ -57,6 +57,10 @@ class UserEvents:
         return cls(dataset, np.r_[0, numbers.to_numpy()].astype(np.int64))
 
     @cached_property
+    def users(self) -> Numbering:
+        return Numbering(self.dataset.user_ids)
+
+    @cached_property
     def held_out(self) -> HeldOut:
         return self.dataset.held_out()
 
@@ -87,7 +91,7 @@ class UserEvents:
 
 
 def given_histories(
-    given: Mapping[str, Iterable[str | int]] | Iterable[Iterable[str | int]], item_ids: pl.Series, run: Run
+    given: Mapping[str, Iterable[str | int]] | Iterable[Iterable[str | int]], known: Numbering, run: Run
 ) -> Requests:
     """Histories of item ids, oldest first, by name or in a list.
 
@@ -98,21 +102,21 @@ def given_histories(
     lists: list[Any] = as_list(given.values() if isinstance(given, Mapping) else given, "histories")
     ids = [as_ids(each, "a history") for each in lists]
     flat = list(chain.from_iterable(ids))
-    numbers, lengths = look_up(flat, item_ids), np.array([len(each) for each in ids], np.int64)
-    known = numbers > 0
-    stops = np.r_[0, np.cumsum(known)][np.cumsum(lengths)]
-    items = numbers[known]
+    numbers, lengths = known.look_up(flat), np.array([len(each) for each in ids], np.int64)
+    found = numbers > 0
+    stops = np.r_[0, np.cumsum(found)][np.cumsum(lengths)]
+    items = numbers[found]
     histories = Histories.of_stops(items, np.zeros_like(items), stops)
-    found = Requests(histories, np.zeros(len(ids), np.int64), names)
-    if not known.all():
-        found.notes.append(unknown_line("the histories", flat, known, run))
-    if not known.any():
+    requests = Requests(histories, np.zeros(len(ids), np.int64), names)
+    if not found.all():
+        requests.notes.append(unknown_line("the histories", flat, found, run))
+    if not found.any():
         raise RequestError(
-            f"{unknown_line('the histories', flat, known, run)}; the known ones are in items.parquet there"
+            f"{unknown_line('the histories', flat, found, run)}; the known ones are in items.parquet there"
             if flat
             else "the histories hold no item; give at least one item id"
         )
-    return found
+    return requests
 
 
 def unknown_line(where: str, ids: Sequence[str], known: np.ndarray, run: Run) -> str:

@@ -17,6 +17,7 @@ from pixelrec.choices import as_flag, as_ids, as_list, as_path, as_whole
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.id_types import IdTypes
+from pixelrec.data.numbering import Numbering
 from pixelrec.data.views import seen_items
 from pixelrec.errors import RequestError, RunError
 from pixelrec.evaluation.ranker import USERS, AbstractRanker
@@ -33,6 +34,7 @@ from pixelrec.runs.new_items import (
     vectors_of_covers,
     vectors_of_pictures,
 )
+from pixelrec.runs.queries import Query, Ranked, joined, of_one_kind, parted
 from pixelrec.runs.recommendations import Recommendations
 from pixelrec.runs.request_files import read_histories, read_ids
 from pixelrec.runs.run import EVENTS, Run
@@ -186,6 +188,19 @@ class RecommendationService:
                 given, or the model cannot recommend for them. Unknown items beside known ones are left out,
                 and counted in a line of `notes`.
         """
+        return self.answer(self.query(users, histories, k, among, exclude, seen, alone))
+
+    def query(
+        self,
+        users: Ids = (),
+        histories: Iterable[Ids] | Mapping[str, Ids] | Path = (),
+        k: int = 10,
+        among: Ids | Path | None = None,
+        exclude: Ids | Iterable[Ids] | Path = (),
+        seen: bool = False,
+        alone: bool = False,
+    ) -> Query:
+        """What `recommend` asks, checked and in item numbers; arguments and errors as there."""
         k = as_whole(k, "k")
         as_flag(seen, "seen")
         as_flag(alone, "alone")
@@ -193,8 +208,21 @@ class RecommendationService:
             raise RequestError("alone lists the items that were added, all of them: add some, without among")
         given = read_histories(histories) if isinstance(histories, Path) else histories
         requests = self._requests(users, given)
-        candidates = self._candidates(among, exclude, requests)
-        return self._answer(requests, k, candidates, seen, alone)
+        return Query(requests, self._candidates(among, exclude, requests), k, seen, alone)
+
+    def answer(self, query: Query) -> Recommendations:
+        return self.answers([query])[0]
+
+    def answers(self, queries: Sequence[Query]) -> list[Recommendations]:
+        """The lists of each query, as of `answer`; queries over the same candidates are ranked at once."""
+        found: dict[int, Recommendations] = {}
+        for places in of_one_kind(queries):
+            some = [queries[place] for place in places]
+            for place, query, part in zip(
+                places, some, parted(self._ranked(joined(some)), some), strict=True
+            ):
+                found[place] = self._recommended(query.requests, *part)
+        return [found[place] for place in range(len(queries))]
 
     def for_all_users(
         self, *, k: int = 10, among: Ids | Path | None = None, exclude: Ids | Path = (), seen: bool = False
@@ -207,14 +235,19 @@ class RecommendationService:
             numbers = np.arange(start, min(start + USERS, events.dataset.users)) + 1
             requests = events.requests(numbers, events.dataset.user_ids[numbers - 1].to_list())
             candidates = candidates or self._candidates(among, exclude, requests)
-            yield self._answer(requests, k, candidates, seen, alone=False)
+            yield self.answer(Query(requests, candidates, k, seen))
 
     def _candidates(
         self, among: Ids | Path | None, exclude: Ids | Iterable[Ids] | Path, requests: Requests
     ) -> Candidates:
         chosen = read_ids(among) if isinstance(among, Path) else among
         refused = read_ids(exclude) if isinstance(exclude, Path) else exclude
-        return Candidates.of(self.ranker, self.items["item_id"], self.run, chosen, refused, requests)
+        return Candidates.of(self.ranker, self.numbering, self.run, chosen, refused, requests)
+
+    @cached_property
+    def numbering(self) -> Numbering:
+        """Of the items."""
+        return Numbering(self.items["item_id"])
 
     def _requests(self, users: Ids, histories: Iterable[Ids] | Mapping[str, Ids]) -> Requests:
         ids = as_ids(users, "users")
@@ -223,13 +256,13 @@ class RecommendationService:
             raise RequestError("give users, or histories of item ids: exactly one of the two")
         if ids:
             events = self.user_events()
-            return events.requests(events.dataset.user_numbers(ids), ids)
+            return events.requests(events.users.demand("user", ids), ids)
         if self.ranker.needs_known_user:
             raise RequestError(
                 f"{self.ranker.needs_known_user} has a vector for each user that it was trained with and "
                 "cannot recommend for a history; give a user, or train a recipe such as sasrec-id"
             )
-        return given_histories(given, self.items["item_id"], self.run)
+        return given_histories(given, self.numbering, self.run)
 
     def user_events(self) -> UserEvents:
         """Raises `RequestError` where there are none, or the model knows other users."""
@@ -255,22 +288,25 @@ class RecommendationService:
     def _added(self) -> bool:
         return self.trained is not None and len(self.items) > self.trained.recommender.spec.items
 
-    def _answer(
-        self, requests: Requests, k: int, candidates: Candidates, seen: bool, alone: bool
-    ) -> Recommendations:
-        at_once, parts = self.ranker.at_once, []
-        for start in range(0, len(requests), at_once):
-            rows = np.arange(start, min(start + at_once, len(requests)))
+    def _ranked(self, query: Query) -> Ranked:
+        requests, candidates, parts = query.requests, query.candidates, []
+        for start in range(0, len(requests), self.ranker.at_once):
+            rows = np.arange(start, min(start + self.ranker.at_once, len(requests)))
             hidden = candidates.excluded_by(rows)
-            if not seen:
+            if not query.seen:
                 past = seen_items(requests.histories, rows + 1)
                 hidden = torch.cat([hidden[0], past[0]]), torch.cat([hidden[1], past[1]])
-            if alone:
+            if query.alone:
                 assert self.trained is not None, "only a trained recommender has added items"
                 parts.append(ranked_new_items(self.trained, requests, rows, *hidden))
             else:
-                parts.append(self._best(requests, rows, *hidden, k, candidates))
+                parts.append(self._best(requests, rows, *hidden, query.k, candidates))
         scores, items, ranks = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return scores, items, ranks
+
+    def _recommended(
+        self, requests: Requests, scores: np.ndarray, items: np.ndarray, ranks: np.ndarray
+    ) -> Recommendations:
         notes = list(dict.fromkeys(requests.notes))
         if not self.ranker.needs_known_user and requests.empty.any():
             items[requests.empty] = 0
@@ -283,8 +319,7 @@ class RecommendationService:
 
     def _best(
         self, requests: Requests, rows: np.ndarray, hidden: Tensor, owners: Tensor, k: int, among: Candidates
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Scores, item numbers and ranks of the best items, best first: each B, k."""
+    ) -> Ranked:
         asked = requests.histories, rows + 1, requests.users[rows]
         scores, places = among.ranker.best(*asked, among.rows(hidden), owners, k)
         items = among.numbers(places)

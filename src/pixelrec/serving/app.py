@@ -9,13 +9,22 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.base import RequestResponseEndpoint
 
 from pixelrec.serving import problems
+from pixelrec.serving.engine import Engine
 from pixelrec.serving.pages import covers, home, items, style
 from pixelrec.serving.shop import Shop
-from pixelrec.serving.v1 import runs
+from pixelrec.serving.v1 import recommend, runs
 
 STATIC = Path(__file__).parent / "static"
-PAGES: tuple[APIRouter, ...] = (home.router, items.router, covers.router, style.router)
-API: tuple[APIRouter, ...] = (runs.router,)
+PAGES: tuple[APIRouter, ...] = (
+    home.router,
+    items.router,
+    covers.router,
+    style.router,
+)
+API: tuple[APIRouter, ...] = (
+    runs.router,
+    recommend.router,
+)
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -33,7 +42,7 @@ def make_app(shop: Shop) -> FastAPI:
     app = FastAPI(
         title="pixelrec", version="1", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json"
     )
-    app.state.shop = shop
+    app.state.shop, app.state.engine = shop, Engine()
     app.middleware("http")(_with_headers)
     problems.install(app)
     for router in API:

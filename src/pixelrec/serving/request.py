@@ -1,4 +1,4 @@
-"""The shop of a request, as a parameter of routes."""
+"""What requests share, as parameters of routes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
+from pixelrec.serving.engine import Engine
 from pixelrec.serving.shop import Shop
 
 
-def _shop(request: Request) -> Shop:
+async def _shop(request: Request) -> Shop:
     found: Shop = request.app.state.shop
     return found
 
 
+async def _engine(request: Request) -> Engine:
+    found: Engine = request.app.state.engine
+    return found
+
+
+# Coroutines, as FastAPI would call plain functions in another thread.
 TheShop: TypeAlias = Annotated[Shop, Depends(_shop)]
+TheEngine: TypeAlias = Annotated[Engine, Depends(_engine)]
