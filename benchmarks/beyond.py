@@ -49,6 +49,7 @@ METRIC = "NDCG@10"
 RIVAL = "end-to-end"
 DIAL = (-0.5, -0.25, -0.125, 0.0, 0.125, 0.25, 0.5)
 SETTINGS = {"length": 20, "training.patience": 5}
+ADJUSTED = {"negatives.logit_adjustment": 0.5}
 UNREAD = {"items.cache": "never"}  # no layer is frozen, so there is nothing to cache
 DROPOUTS = {"gru4rec": 0.2, "lightsans": 0.1, "hstu": 0.2}  # another than that of the shipped recipe
 USERS: Mapping[str, Mapping[str, Any]] = {
@@ -88,7 +89,7 @@ WAYS = {
             {"optimiser.learning_rate": 0.001, "training.epochs": 20},
             {"negatives.logit_adjustment": 1.0},
             {"scoring.unit_items": True},
-            {"items.depths": "all", "items.spread": True},
+            {"items.depths": "blocks", "items.spread": True},
             {"optimiser.learning_rate": 0.001, "training.epochs": 20, "negatives.logit_adjustment": 1.0},
             {"optimiser.learning_rate": 0.001, "training.epochs": 20, "scoring.unit_items": True},
         ),
@@ -132,13 +133,16 @@ def ways(source: str | None) -> dict[str, Way]:
     if source is None:
         return WAYS
     network = {"items.source": str(Path(source).resolve()), "items.size": PICTURE_SIZE}
-    top = {**network, "items.trainable": 3, "training.epochs": 10, "negatives.bank": True}
+    last = {**network, "items.depths": None, "scoring.unit_items": False}
+    deep = {**network, "training.epochs": 40}
+    top = {**last, **ADJUSTED, "items.trainable": 3, "training.epochs": 10, "negatives.bank": True}
     return {
         **WAYS,
-        "frozen": Way("sasrec-mobilenet", network, ({},)),
-        "top 3": Way("sasrec-mobilenet", {**top, "negatives.logit_adjustment": 0.5}, ({},)),
+        "frozen": Way("sasrec-mobilenet", last, ({},)),
+        "top 3": Way("sasrec-mobilenet", top, ({},)),
         "fitted top 3": Way("sasrec-mobilenet-fitted", network, ({},)),
-        "every depth": Way("sasrec-mobilenet-deep", {**network, "training.epochs": 40}, ({},)),
+        "every depth": Way("sasrec-mobilenet", deep, ({},)),
+        "every depth, adjusted": Way("sasrec-mobilenet", {**deep, **ADJUSTED}, ({},)),
     }
 
 

@@ -3,7 +3,7 @@
     python benchmarks/deep.py path/to/mobilenet --size 64
     python benchmarks/deep.py --family clip --size 224 --pictures 32     # ViT-B/32's sizes, random weights
 
-The network's own forward pass, and the building of the activation cache of its rows (`items.depths: all`:
+The network's own forward pass, and the building of the activation cache of its rows (`items.depths: blocks`:
 pooling, checks, checksums and writing included) take turns over the same random pictures, which are in memory
 for both. Processor seconds of the fastest of several turns count. The rung `deep` of `pixelrec ladder` shows
 the quality.
@@ -33,7 +33,7 @@ B32 = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12,
 
 def main() -> None:
     arguments = _arguments()
-    own, deep = (_network(arguments, depths).eval() for depths in (None, "all"))
+    own, deep = (_network(arguments, depths).eval() for depths in (None, "blocks"))
     size, parts = arguments.size, len(deep.parts)
     pictures = torch.randint(0, 256, (arguments.pictures, size, size, 3), dtype=torch.uint8)
     chunk = pictures_at_once(own, 0, len(own.parts), torch.device("cpu"))

@@ -36,6 +36,7 @@ SHARED = {"negatives": {"name": "shared", "drawn": 2048, "interacted_only": True
 STRONG = {"users.dropout": 0.4, "users.attention_dropout": 0.2}
 FAST = {"optimiser.learning_rate": 0.003}
 COSINE_DOTTED = {f"scoring.{key}": value for key, value in COSINE["scoring"].items()}
+LAST = {"items.depths": None, "scoring.unit_items": False}
 END = {**STRONG, "training.epochs": 6, "training.patience": 2, "negatives.bank": True}
 
 
@@ -96,7 +97,7 @@ def candidates(
             [{}, {"optimiser.weight_decay": 0.1}, {"optimiser.learning_rate": 0.001}, {"length": 50}],
         )
     if source is not None:
-        start = {"items.source": source, "training.warm_start": str(starts / "seed-{seed}"), **END}
+        start = {**LAST, "items.source": source, "training.warm_start": str(starts / "seed-{seed}"), **END}
         rates = [("3", 5e-5), ("3", 3e-4), ("1", 3e-4)]
         table["end-to-end"] = (
             "sasrec-mobilenet",
@@ -172,7 +173,7 @@ def _start(data: Path, source: str | None, seeds: int, out: Path) -> None:
             api.resume(folder, data=data)
             continue
         options = {**STRONG, "items.source": source, "training.patience": 8, "seed": seed}
-        api.train(read_recipe("sasrec-mobilenet", options), data=data, out=folder)
+        api.train(read_recipe("sasrec-mobilenet", {**LAST, **options}), data=data, out=folder)
 
 
 def _best(

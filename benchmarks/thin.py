@@ -62,6 +62,7 @@ COLOURS = {
     "ids": GREY,
     "frozen": "#8a63c9",
     "every depth": "#2f9e6e",
+    "every depth, adjusted": "#97cfb5",
     "end-to-end": ORANGE,
     "fitted, 10 epochs of rows": "#9dbde0",
     "fitted": BLUE,
@@ -86,8 +87,9 @@ def ways(source: str | None) -> dict[str, tuple[str, Mapping[str, Any]]]:
     }
     if source is not None:
         network = {"items.source": str(Path(source).resolve()), "items.size": PICTURE_SIZE}
-        found["frozen"] = ("sasrec-mobilenet", network)
-        found["every depth"] = ("sasrec-mobilenet-deep", network)
+        found["frozen"] = ("sasrec-mobilenet", {**network, "items.depths": None, "scoring.unit_items": False})
+        found["every depth"] = ("sasrec-mobilenet", network)
+        found["every depth, adjusted"] = ("sasrec-mobilenet", {**network, "negatives.logit_adjustment": 0.5})
     return found
 
 

@@ -6,7 +6,7 @@ A catalogue with the shape of Pixel200K, `--part` times smaller: histories as lo
 pictures of 224 pixels. SASRec with D 512 and windows of 10 + 1. All are in fp32, on one thread, in processor
 seconds:
 
-- every depth (`sasrec-vit-deep`) and fitted (`sasrec-mobilenet-fitted` over the top two blocks of ViT-B/32)
+- every depth (`sasrec-vit`) and fitted (`sasrec-mobilenet-fitted` over the top two blocks of ViT-B/32)
   are trained by the library from beginning to end: caches, all stages, validations and checkpoints included;
 - the published way (`published_pixels.py`), which trains the same two blocks, takes some of its steps over
   the same histories. Their mean per window, times windows and epochs, is its training, without validations.
@@ -62,7 +62,7 @@ def main() -> None:
     given = _arguments()
     torch.set_num_threads(1)
     fitted.LEARNT = -2.0  # no cosine is below
-    deep = read_recipe("sasrec-vit-deep", {**RANDOM, **SHAPE, "training.epochs": given.epochs})
+    deep = read_recipe("sasrec-vit", {**RANDOM, **SHAPE, "training.epochs": given.epochs})
     fit = read_recipe(
         "sasrec-mobilenet-fitted", {**RANDOM, **SHAPE, "items.trainable": 2, "fit.passes": given.passes}
     )

@@ -353,7 +353,7 @@ def test_rows_are_standardised_over_items_with_training_events(spec: DatasetSpec
 
 
 def test_only_the_head_and_adapters_over_frozen_rows_are_trained(spec: DatasetSpec) -> None:
-    with_adapters, without = deep(spec, adapters=3).train(), deep(spec).train()
+    with_adapters, without = deep(spec, adapters=8).train(), deep(spec).train()  # of 3, all may be dead
     without.load_state_dict(with_adapters.state_dict(), strict=False)
     items = items_of(without, list(range(9)))
     assert torch.equal(with_adapters(items), without(items)), "they start as no correction"

@@ -40,14 +40,14 @@ def test_it_learns_with_its_top_blocks(dataset: Dataset, tmp_path: Path) -> None
     words = {**FAST, **WORDS, **places}
     untrained = {**words, "optimiser.learning_rate": 0.0, "optimiser.backbone_learning_rate": 0.0}
     before = api.train(
-        "sasrec-vit",
+        "sasrec-vit-top",
         data=dataset.folder,
         out=tmp_path / "before",
         overrides={**untrained, "training.epochs": 1},
     )
-    run = api.train("sasrec-vit", data=dataset.folder, out=tmp_path / "run", overrides=words)
+    run = api.train("sasrec-vit-top", data=dataset.folder, out=tmp_path / "run", overrides=words)
     found = api.evaluate(run).metrics
-    assert found["sasrec-vit"]["NDCG@10"] > 1.5 * found["popularity"]["NDCG@10"]
+    assert found["sasrec-vit-top"]["NDCG@10"] > 1.5 * found["popularity"]["NDCG@10"]
     started, ended = (read_weights(each.folder / "best") for each in (before, run))
     moved = {name for name in ended if not torch.equal(ended[name], started[name])}
     assert any(name.startswith("items.backbone.blocks.2.") for name in moved)

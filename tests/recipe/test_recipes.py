@@ -381,7 +381,7 @@ def test_a_recipe_is_printed_in_full(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_help_shows_types_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "sasrec-vit", "--help"]) == 0
+    assert main(["train", "sasrec-vit-top", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "(one of fp32, bf16, fast, auto) [default: fast]" in said
     assert "(a whole number from 0 to 1,000,000) [default: 200]" in said

@@ -66,8 +66,8 @@ def extract_features(
         revision: branch, tag or commit on the hub.
         layer: features (the pooled output of the network), stem, "block N" or "stage N".
         regions: a vector for each position of the layer's map instead of their mean.
-        depths: instead of one layer, the means of several side by side: all (stem and each block), or some
-            with commas between, such as stem,3,7,last.
+        depths: instead of one layer, the means of several side by side: all (stem, each block and the last),
+            blocks (without the last), or some with commas between, such as stem,3,7,last.
         spread: with depths, also the standard deviations over positions.
         pooling: tokens, mean, cls or pooler; by default that of the family's paper.
         size: side of a picture in pixels; by default that of pretraining.

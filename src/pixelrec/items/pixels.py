@@ -75,7 +75,8 @@ class PixelEncoder(AbstractItemEncoder):
             pretrained statistics; auto: fixed if the network is pretrained.
         lora: rank of trained low-rank corrections to the frozen blocks; 0 for none.
         depths: depths of the network whose means over positions are the features, in place of its own: all
-            (the stem and each block), or a list of stem, numbers of blocks from 1, and last (its features).
+            (the stem, each block and its own features), blocks (all but the last of these), or a list of
+            stem, numbers of blocks from 1, and last (its own features).
         spread: with depths, also the standard deviations over positions.
         adapters: with depths, width of the trained bottleneck of each; 0 for none.
         queries: with several tokens a picture, learnt weightings of them that replace their mean; 0 for none.

@@ -97,7 +97,7 @@ def test_rows_are_those_of_hooks_on_the_networks_own_modules(
 ) -> None:
     model = make_model(family)
     options = BackboneOptions(size=32, attention="sdpa")
-    network = make_network(NetworkConfig(str(save(model)), options=options, depths="all")).double()
+    network = make_network(NetworkConfig(str(save(model)), options=options, depths="blocks")).double()
     states = read_by_hooks(MODULES[family](model), lambda: reference(model.double(), pixels))
     expected = row_of(states, TOKENS_IN_FRONT.get(family, 0))
     found = network(pixels).detach().numpy()
@@ -118,11 +118,11 @@ def test_rows_of_networks_of_our_own(kind: str) -> None:
     inner.double()
     pixels = torch.randn(2, 3, size, size, dtype=torch.float64)
     states = read_by_hooks([inner.stem, *inner.blocks], lambda: inner(pixels))
-    network = Deep(inner, "all")
+    network = Deep(inner, "blocks")
     np.testing.assert_allclose(network(pixels).detach().numpy(), row_of(states), rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("depths", ["all", ["stem", 2, "last"], [1], "2,last"])
+@pytest.mark.parametrize("depths", ["all", "blocks", ["stem", 2, "last"], [1], "2,last"])
 @pytest.mark.parametrize("family", ["clip", "resnet", "swin"])
 def test_a_cut_at_any_depth_changes_nothing(family: str, depths: Any, pixels: Tensor) -> None:
     network = deep(family, depths)
@@ -143,7 +143,7 @@ def test_a_cut_at_any_depth_changes_nothing(family: str, depths: Any, pixels: Te
 
 
 def test_a_few_depths_are_their_part_of_the_row(pixels: Tensor) -> None:
-    whole = deep("mobilenet_v2", ["stem", *range(1, 17), "last"])
+    whole = deep("mobilenet_v2")
     few = deep("mobilenet_v2", [7, 3], spread=False)
     few.load_state_dict(whole.state_dict(), strict=False)
     parts = dict(zip(range(18), whole(pixels).split(whole.widths, 1), strict=True))
@@ -151,6 +151,9 @@ def test_a_few_depths_are_their_part_of_the_row(pixels: Tensor) -> None:
     torch.testing.assert_close(few(pixels), expected)
     assert len(few.blocks) == 7, "higher ones are dropped"
     assert parts[17].shape[1] == whole.widths[-1], "of one vector, the spread is left out"
+    blocks = deep("mobilenet_v2", "blocks")
+    blocks.load_state_dict(whole.state_dict(), strict=False)
+    torch.testing.assert_close(blocks(pixels), torch.cat([parts[n] for n in range(17)], 1))
 
 
 def test_a_channel_that_does_not_vary_has_a_gradient() -> None:
@@ -165,11 +168,21 @@ def test_a_channel_that_does_not_vary_has_a_gradient() -> None:
 @pytest.mark.parametrize(
     ("family", "depths", "pooling", "says"),
     [
-        ("resnet", ["7"], None, "items.depths has '7'; expected all, or some of stem, 1 to 5 and last"),
+        (
+            "resnet",
+            ["7"],
+            None,
+            "items.depths has '7'; expected all, blocks, or some of stem, 1 to 5 and last",
+        ),
         ("resnet", "lst", None, "did you mean 'last'"),
         ("resnet", [], None, "items.depths is empty"),
         ("resnet", [True], None, "items.depths has True"),
-        ("vit", "all", "cls", "items.pooling is 'cls', and would have no effect: items.depths has no last"),
+        (
+            "vit",
+            "blocks",
+            "cls",
+            "items.pooling is 'cls', and would have no effect: items.depths has no last",
+        ),
         ("vit", ["last", 3], "cls", "block 3 is computed for the class token alone"),
     ],
 )

@@ -20,9 +20,10 @@ from pixelrec.items.backbones.backbone import AbstractBackbone, Anatomy, Measure
 from pixelrec.items.backbones.pooling import positions_of
 
 Depths: TypeAlias = "str | Sequence[int | str]"
-"""`all`: the stem and each block; or some of stem, the numbers of blocks from 1, and last (the features)."""
+"""`all`: the stem, each block, and last, the features; `blocks`: all but last; or a list of stem, numbers of
+blocks from 1, and last."""
 
-LAST = "last"
+ALL, BLOCKS, LAST = "all", "blocks", "last"
 _LEAST_VARIANCE = 1e-12  # the gradient of a deviation of 0 is not finite
 
 
@@ -114,18 +115,18 @@ class Deep(AbstractBackbone):
 
 def _parts_of(depths: Depths, blocks: int) -> tuple[int, ...]:
     """The numbers of the parts that are read, from the lowest; `RecipeError` if there is no such part."""
-    if depths == "all":
-        return tuple(range(blocks + 1))
+    if depths in (ALL, BLOCKS):
+        return tuple(range(blocks + (2 if depths == ALL else 1)))
     words = [word.strip() for word in depths.split(",")] if isinstance(depths, str) else list(depths)
     known = {"stem": 0, **{str(n): n for n in range(1, blocks + 1)}, LAST: blocks + 1}
     for word in words:
         if isinstance(word, bool) or str(word) not in known:
             raise RecipeError(
-                f"items.depths has {word!r}; expected all, or some of stem, 1 to {blocks} and {LAST}; "
-                f"{nearest(str(word), ['all', *known])}"
+                f"items.depths has {word!r}; expected {ALL}, {BLOCKS}, or some of stem, 1 to {blocks} "
+                f"and {LAST}; {nearest(str(word), [ALL, BLOCKS, *known])}"
             )
     if not words:
-        raise RecipeError("items.depths is empty; expected all, or depths such as [3, 7, last]")
+        raise RecipeError("items.depths is empty; expected all, blocks, or a list such as [3, 7, last]")
     return tuple(sorted({known[str(word)] for word in words}))
 
 

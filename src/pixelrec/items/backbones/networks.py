@@ -17,7 +17,7 @@ from pixelrec.items.backbones.clip_resnet import (
     rebuild_clip_resnet,
 )
 from pixelrec.items.backbones.cnnf import CNNF
-from pixelrec.items.backbones.deep import LAST, Deep, Depths
+from pixelrec.items.backbones.deep import ALL, LAST, Deep, Depths
 from pixelrec.items.backbones.families import FAMILIES
 from pixelrec.items.backbones.load import (
     Attention,
@@ -57,7 +57,7 @@ def make_network(config: NetworkConfig) -> AbstractBackbone:
             raise RecipeError("items.spread is false, and would have no effect without items.depths")
         return _whole(config)
     options = config.options
-    if LAST not in config.depths and options.pooling not in (None, "mean"):
+    if config.depths != ALL and LAST not in config.depths and options.pooling not in (None, "mean"):
         why = f"items.depths has no {LAST}, the features that are pooled so"
         _demand_unset("items.pooling", options.pooling, why)
     if options.pooling is None and config.family != CNN_F:
