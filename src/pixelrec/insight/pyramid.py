@@ -66,8 +66,8 @@ class Pyramid:
         found = best[row * places : (row + 1) * places, column * places : (column + 1) * places]
         return np.append(self.order, -1)[found]
 
-    def within(self, left: int, top: int, right: int, bottom: int, limit: int) -> np.ndarray:
-        """int64[≤ limit]: rows of items in cells [left, right) × [top, bottom), the most popular first."""
+    def within(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """int64[≤ N]: rows of items in cells [left, right) × [top, bottom), the most popular first."""
         columns, rows = self.cells[self.order].T
         inside = (columns >= left) & (columns < right) & (rows >= top) & (rows < bottom)
-        return self.order[inside][:limit]
+        return self.order[inside]

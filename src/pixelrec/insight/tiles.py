@@ -5,7 +5,6 @@ from __future__ import annotations
 import colorsys
 import io
 import math
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from PIL import Image, features
 from pixelrec.errors import ImageError
 from pixelrec.images.store import PictureStore
 from pixelrec.insight.pyramid import Pyramid
+from pixelrec.reports.thumbnails import hue
 
 PIXELS = 256  # of a side of a tile
 BYTES = 64 << 20  # of tiles in memory
@@ -92,6 +92,5 @@ class LatestBytes:
 
 def colour_of(item: str) -> tuple[int, int, int]:
     """That of an item without a cover, as on pages and in reports."""
-    hue = zlib.crc32(item.encode("utf-8", "replace")) % 360
-    red, green, blue = colorsys.hls_to_rgb(hue / 360, 0.32, 0.44)
+    red, green, blue = colorsys.hls_to_rgb(hue(item) / 360, 0.3, 0.44)
     return math.floor(red * 255), math.floor(green * 255), math.floor(blue * 255)

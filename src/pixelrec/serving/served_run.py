@@ -20,6 +20,7 @@ from pixelrec.runs.recommend import RecommendationService
 from pixelrec.runs.results import EvaluationResult
 from pixelrec.runs.run import Run
 from pixelrec.runs.saved_ranks import SavedRanks
+from pixelrec.serving.served_atlas import Map, ServedAtlas
 
 
 @final
@@ -31,6 +32,7 @@ class ServedRun:
     service: RecommendationService
     evaluations: dict[Split, EvaluationResult]  # of the present weights, those that there are
     _loading: Lock = field(default_factory=Lock, repr=False)
+    _mapping: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
     def open(cls, name: str, run: Run, data: Dataset | None = None, on_progress: OnProgress = ignore) -> Self:
@@ -69,6 +71,20 @@ class ServedRun:
             raise RunError(f"{self.name} has other weights since the server started; start it again")
         found.items.picture_form()
         return found
+
+    @property
+    def atlas(self) -> ServedAtlas:
+        """The map of its items, which may still have to be made."""
+        with self._mapping:
+            return self._atlas
+
+    @cached_property
+    def _atlas(self) -> ServedAtlas:
+        return ServedAtlas(self._map)
+
+    def _map(self, on_progress: OnProgress) -> Map:
+        ranks = next((self.ranks[split] for split in ("test", "validation") if split in self.ranks), None)
+        return Map.of(self.service, self.counts, ranks, on_progress)
 
     def number(self, item: str) -> int:
         """The number of an item in the tables of the run; raises `RequestError` if it is unknown."""
