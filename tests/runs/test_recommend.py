@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -281,7 +282,7 @@ def test_files_of_ids_and_of_histories(
     [
         (
             ["--histories", "none.txt"],
-            "none.txt: no such file; expected one with columns user_id and item_id",
+            "none.txt: no such file; expected columns user_id and item_id",
         ),
         (
             ["--histories", "x.csv"],
@@ -296,6 +297,8 @@ def test_files_of_ids_and_of_histories(
             "amung.txt: no such file; among takes ids of items, or",
         ),
         (["--history", "i1", "--exclude", "i2", "gone.json"], "gone.json: no such file; exclude takes ids"),
+        (["--history", "i1", "--among", "x.txt"], "x.txt: is a NumPy array; convert it to CSV or Parquet"),
+        (["--histories", "cut.jsonl"], "cut.jsonl, line 2: not readable as JSON"),
     ],
     ids=lambda each: each[-1] if isinstance(each, list) else "",
 )
@@ -311,8 +314,31 @@ def test_a_file_of_a_request_that_cannot_be_used(
     monkeypatch.chdir(tmp_path)
     table = pl.DataFrame({"user": [7], "item_ids": ["i1"]})
     table.write_csv("x.csv"), table.write_parquet("x.parquet"), table.write_ndjson("x.jsonl")
+    Path("x.txt").write_bytes(b"\x93NUMPY")
+    Path("cut.jsonl").write_text('{"user_id": 7, "item_id": "i1"}\n{"user_id": 7, "it', encoding="utf-8")
     assert main(["recommend", str(folder), *words]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("separator", "header", "encoding", "told"),
+    [
+        (";", "User ID;item_id", "utf-16", "past.csv.gz: read as a table separated by semicolons, in utf-16"),
+        ("\t", "user_id:token\titem_id:token", "utf-8", "past.csv.gz: read as a table separated by tabs"),
+    ],
+)
+def test_files_of_a_request_are_read_in_every_dialect(
+    run: Run, tmp_path: Path, separator: str, header: str, encoding: str, told: str
+) -> None:
+    lines = [header, *(f"{user}{separator}{item}" for user, item in [("7", "i1"), ("8", "i3"), ("7", "i4")])]
+    past, stock = tmp_path / "past.csv.gz", tmp_path / "stock.txt"
+    past.write_bytes(gzip.compress("".join(f"{line}\r\n" for line in lines).encode(encoding)))
+    stock.write_text("i0\ni2\n", encoding=encoding)
+    notes: list[str] = []
+    found = pixelrec.recommend(run, histories=past, among=stock, on_note=notes.append)
+    expected = pixelrec.recommend(run, histories={"7": ["i1", "i4"], "8": ["i3"]}, among=["i0", "i2"])
+    assert found.equals(expected)
+    assert notes == [told]
 
 
 @pytest.mark.parametrize("form", ["rows.jsonl", "lists.jsonl", "lists.parquet", "rows.parquet"])

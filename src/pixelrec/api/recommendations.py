@@ -107,12 +107,12 @@ def recommend(
         run: run folder.
         users: ids of users of the data set.
         history: ids of items, oldest first, of a user who is not in the data set.
-        histories: file of the histories of many, .csv, .parquet or .jsonl: rows of user_id and item_id,
-            oldest first, or of user_id and item_ids, a list; in Python also a data frame of any library,
-            lists of ids, or lists by name.
+        histories: file of the histories of many, of a kind that `prepare` reads: rows of user_id and item_id,
+            oldest first, or in JSON lines and Parquet of user_id and item_ids, a list; in Python also a data
+            frame of any library, lists of ids, or lists by name.
         k: number of items.
         among: ids of the only items to recommend, such as those in stock; or a file: .txt with an id in each
-            line, .csv, .parquet or .jsonl with item_id.
+            line, or .csv, .tsv, .jsonl or .parquet with item_id.
         exclude: ids of items not to recommend, or a file of them.
         seen: recommend items of the history again, for repeat purchases.
         covers: pictures of new items, named as their files, to rank among the catalogue; for models over
@@ -142,20 +142,20 @@ def recommend(
         )
     if alone and not covers:
         raise RequestError(f"{option('alone')} lists new pictures only; give some (--with-cover, covers)")
-    opened = as_run(run)
+    opened, note = as_run(run), on_note or ignore
     from pixelrec.runs.request_files import ids_or_file, read_histories
 
     if isinstance(named, Path):
-        named = read_histories(named)
-    chosen = None if among is None else ids_or_file(among, "among", opened)
-    refused = ids_or_file(exclude, "exclude", opened)
+        named = read_histories(named, note)
+    chosen = None if among is None else ids_or_file(among, "among", opened, note)
+    refused = ids_or_file(exclude, "exclude", opened, note)
     service = _loaded(opened, data, list(map(Path, covers)), console)
     asked = [past] if past else named
     found = service.recommend(
         users=user_ids, histories=asked, k=k, among=chosen, exclude=refused, seen=seen, alone=alone
     )
-    for note in found.notes:
-        (on_note or ignore)(note)
+    for line in found.notes:
+        note(line)
     answer = found.frame().drop("request") if past else found.frame()
     return in_kind_of(answer, histories, users, history)
 
@@ -199,7 +199,7 @@ def recommend_all(
             are titles.
         k: number of items for each user.
         among: ids of the only items to recommend, such as those in stock; or a file: .txt with an id in each
-            line, .csv, .parquet or .jsonl with item_id.
+            line, or .csv, .tsv, .jsonl or .parquet with item_id.
         exclude: ids of items not to recommend, or a file of them.
         seen: recommend items of the history again, for repeat purchases.
         raw: leave ids and titles in CSV as they are, also those that a spreadsheet would take for a formula;
@@ -216,13 +216,13 @@ def recommend_all(
     place = Path(out)
     if place.suffix not in (".parquet", ".csv", ".jsonl"):
         raise RequestError(f"out is {str(place)!r}; expected a name that ends in .parquet, .csv or .jsonl")
-    opened = as_run(run)
+    opened, note = as_run(run), on_note or ignore
     from pixelrec.runs.all_recommendations import write_all
     from pixelrec.runs.request_files import ids_or_file
 
-    chosen = None if among is None else ids_or_file(among, "among", opened)
-    refused = ids_or_file(exclude, "exclude", opened)
+    chosen = None if among is None else ids_or_file(among, "among", opened, note)
+    refused = ids_or_file(exclude, "exclude", opened, note)
     service = load(opened, data=data, console=console)
     found = service.for_all_users(k=k, among=chosen, exclude=refused, seen=seen)
     with shown_on(console) as screen, activity("recommending", screen) as told:
-        return write_all(found, place, raw=raw, on_note=on_note or ignore, on_progress=told)
+        return write_all(found, place, raw=raw, on_note=note, on_progress=told)

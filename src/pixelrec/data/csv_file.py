@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -70,16 +70,41 @@ def read_csv_blocks(
 def read_csv_table(
     path: Path, id_column: str, options: DialectOptions = BY_LOOKING, told: OnProgress = ignore
 ) -> pl.DataFrame:
-    """All columns of a file as text; a `DataError` names the line of the first fault."""
-    wanted = {"items_id_column": id_column}
-    with opened_table(path, options, Columns(item_column=id_column).is_name) as table:
+    """All columns of a file with a column of ids as text; a `DataError` names the line of the first fault."""
+
+    def find(table: TextTable) -> list[str]:
+        first = () if table.dialect.header else table.first
+        return find_columns(path, table.header, {"items_id_column": id_column}, first)
+
+    return read_texts(path, Columns(item_column=id_column), find, options, told)
+
+
+def read_texts(
+    path: Path,
+    columns: Columns,
+    find: Callable[[TextTable], Sequence[str]],
+    options: DialectOptions = BY_LOOKING,
+    told: OnProgress = ignore,
+) -> pl.DataFrame:
+    """All columns of a file as text.
+
+    Args:
+        path: the file.
+        columns: names that a header may have.
+        find: the columns that must not be empty; it raises the error about those that are missing.
+        options: what is known of its dialect.
+        told: called with a line about what was found by looking.
+
+    Raises:
+        DataError: naming the line of the first fault.
+    """
+    with opened_table(path, options, columns.is_name) as table:
         if how := str(table):
             told(f"read as a table {how}")
-        header = table.header
-        (id_column,) = find_columns(path, header, wanted, () if table.dialect.header else table.first)
+        header, needed = table.header, find(table)
         if double := next((name for name in header if header.count(name) > 1), None):
             raise DataError(f"{path}: the header names column {double!r} twice; rename or remove one")
-        layout = Layout(path, table.dialect, header, (header.index(id_column),))
+        layout = Layout(path, table.dialect, header, tuple(map(header.index, needed)))
         blocks = _told_end(table, told)
         tables = [parsed for block in blocks if (parsed := _parse(layout, block)) is not None]
     empty = pl.DataFrame(schema=dict.fromkeys(map(str, range(len(header))), pl.String))
