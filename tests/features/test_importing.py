@@ -136,6 +136,15 @@ def test_other_arrays_are_refused(tmp_path: Path, content: np.ndarray, message: 
         open_vectors(tmp_path / "v.npy")
 
 
+@pytest.mark.parametrize(("left", "why"), [(-30, "it is cut off"), (20, "it is cut off"), (0, "it is empty")])
+def test_how_to_mend_a_damaged_array_is_told(tmp_path: Path, left: int, why: str) -> None:
+    np.save(tmp_path / "v.npy", ROWS)
+    (tmp_path / "v.npy").write_bytes((tmp_path / "v.npy").read_bytes()[:left])
+    with pytest.raises(FeatureError) as raised:
+        open_vectors(tmp_path / "v.npy")
+    assert f"numbers ({why}); write it with numpy.save, as floats, or download it again" in str(raised.value)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, bad: float) -> None:
     rows = ROWS.copy()

@@ -232,7 +232,8 @@ def test_keys_without_effect_are_named(tmp_path: Path) -> None:
     [
         ({"model": "SASRecs"}, "model is 'SASRecs'; did you mean 'SASRec'?"),
         ({"model": "DIN"}, "model is 'DIN'"),
-        ({"model": None}, "model is 'None'"),
+        ({"model": None}, "no key 'model'; give all files of the run: that of the model, such as IDNet/sas"),
+        ({"model": None, "modle": "SASRec"}, "no key 'model'; did you mean 'modle'?"),
         ({"n_layer": 3}, "unknown key 'n_layer'; did you mean 'n_layers'?"),
         ({"loss": "nce"}, "unknown key 'loss'"),
         ({"hidden_act": "relu"}, "hidden_act is 'relu'; recipes have 'gelu' only"),
@@ -289,8 +290,15 @@ def test_half_a_pair_names_what_is_missing(tmp_path: Path) -> None:
         RecipeError, match="no MAX_ITEM_LIST_LENGTH, epochs, train_batch_size, optim_args; give"
     ):
         imported(tmp_path, over_ids("SASRec")[0])
-    with pytest.raises(RecipeError, match="model is 'None'"):
+    with pytest.raises(RecipeError, match="no key 'model'; give all files of the run"):
         imported(tmp_path, over_ids("SASRec")[1])
+
+
+def test_a_misspelt_key_is_named_before_the_one_that_is_missing(tmp_path: Path) -> None:
+    model, overall = over_ids("SASRec")
+    model["n_layer"] = model.pop("n_layers")
+    with pytest.raises(RecipeError, match="unknown key 'n_layer'; did you mean 'n_layers'"):
+        imported(tmp_path, model, overall)
 
 
 def test_an_existing_recipe_stays(tmp_path: Path) -> None:

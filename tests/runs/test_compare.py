@@ -120,7 +120,7 @@ def test_too_few_events_of_long_tail_items_are_shown_and_not_compared(
     found = RunComparison.read(pair[0], pair[1], "test")
     assert len(found.verdicts) == 1 and found.parts[1].differences == {}
     text = printed(found, 80)
-    assert "(n = 7): models are compared on 30 test events or more" in text
+    assert "(n = 7): models are not compared, as fewer than 30 test events are of such items" in text
     assert re.search(r"NDCG@10 +\d+\.\d\d +\d+\.\d\d +– +–\n", text)
 
 

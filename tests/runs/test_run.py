@@ -160,7 +160,11 @@ def test_pretrained_networks_are_recorded(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("run.json", b"[]", "run.json: expected an object; the run is damaged"),
+        (
+            "run.json",
+            b"[]",
+            "run.json: expected an object; the run is damaged: put it back from a copy",
+        ),
         ("run.json", b"\xff", "run.json: not JSON .* the run is damaged"),
         ("run.json", b"[" * 100_000, "run.json: not JSON .* the run is damaged"),
         ("recipe.yaml", b"about: caf\xe9\n", "recipe.yaml: cannot be read: .* expected YAML in UTF-8"),

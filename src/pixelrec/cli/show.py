@@ -254,11 +254,13 @@ def recommendations(found: pl.DataFrame, console: Console, run: Path, k: int, co
 
 def published(found: Published, console: Console) -> None:
     """What was written, the largest first."""
+    from pixelrec.console.numbers import with_prefix
+
     for name, size in sorted(found.sizes.items(), key=lambda each: -each[1]):
-        _say(console, f"{name:<32} {size / 1e6:9,.2f} MB")
+        _say(console, f"{name:<32} {with_prefix(size):>9}")
     for note in found.notes:
         _say(console, "", note)
-    total = f"{sum(found.sizes.values()) / 1e6:,.2f} MB"
+    total = with_prefix(sum(found.sizes.values()))
     _say(console, "", f"published  {found.url or found.place}: {total}, nothing about users")
     _next(console, "recommend", found.place, "--history", "ITEM_ID")
 

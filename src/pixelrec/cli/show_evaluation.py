@@ -43,7 +43,6 @@ def print_evaluation(found: EvaluationResult, console: Console) -> None:
         ]
         rows = {model: _metrics(overall, model, shown, bounds) for model in found.ordered()}
         tables.append(_table(found, heads, rows))
-    console.print()
     console.print(first_that_fits(tables, console))
     console.print()
     if found.comparison is not None:
@@ -66,7 +65,7 @@ def print_evaluation(found: EvaluationResult, console: Console) -> None:
 
 
 def too_few_cases(where: str, split: str) -> str:
-    return f"{where}: models are compared on {MIN_CASES} {split} events or more"
+    return f"{where}: models are not compared, as fewer than {MIN_CASES} {split} events are of such items"
 
 
 def metric_table(corner: str, heads: Sequence[str]) -> Table:

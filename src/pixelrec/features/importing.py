@@ -29,6 +29,7 @@ from pixelrec.files.regular import demand_regular
 from pixelrec.files.table_file import read_table
 
 FRAME = Path("data frame")  # where vectors come from no file
+_AGAIN = "write or download it again"
 _ROWS = 4096  # written together
 
 
@@ -141,7 +142,7 @@ def open_vectors(
 def with_ids(given: GivenVectors, ids: pl.Series, owner: str) -> GivenVectors:
     """The vectors with an id for each row; `owner` begins the message where the counts differ."""
     if len(ids) != given.shape[0]:
-        hint = ""
+        hint = "; give a row for each id, in their order"
         if len(ids) + 1 == given.shape[0]:
             hint = "; if its row 0 is padding and row r belongs to item number r, give --by-number"
         raise FeatureError(f"{given.path} has {given.shape[0]:,} rows, and {owner} {len(ids):,} ids{hint}")
@@ -153,7 +154,7 @@ def by_number(given: GivenVectors, items: pl.Series) -> GivenVectors:
     if given.shape[0] != len(items) + 1:
         raise FeatureError(
             f"{given.path} has {given.shape[0]:,} rows; expected {len(items) + 1:,}: padding in row 0, and "
-            "one for each of the data set's items in the order of their first event"
+            "one for each of the data set's items in the order of their first event; otherwise give --ids"
         )
     shape = (given.shape[0] - 1, *given.shape[1:])
     return GivenVectors(given.path, shape, items, lambda rows: given.read(rows + 1))
@@ -175,7 +176,8 @@ def read_ids(path: Path, item_column: str = "item_id") -> pl.Series:
         else:
             ids = pl.Series(path.read_text("utf-8").splitlines(), dtype=pl.String)
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise FeatureError(f"{path}: ids cannot be read ({first_line(error)})") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
+        raise FeatureError(f"{path}: ids cannot be read ({reason}); expected an id in each line") from error
     if ids.null_count() or (ids == "").any():
         raise FeatureError(f"{path}: an id is empty; give one for each row")
     return ids.rename("item_id")
@@ -186,11 +188,17 @@ def _csv(path: Path) -> pl.DataFrame:
 
 
 def _npy(path: Path) -> GivenVectors:
+    return _of_array(path, _array(path))
+
+
+def _array(path: Path) -> np.ndarray:
     try:
-        array = map_array(path)
+        return map_array(path)
     except (OSError, ValueError) as error:
-        raise FeatureError(f"{path}: not a readable array of numbers ({first_line(error)})") from error
-    return _of_array(path, array)
+        mend = "write it with numpy.save, as floats, or download it again"
+        raise FeatureError(
+            f"{path}: not a readable array of numbers ({first_line(error)}); {mend}"
+        ) from error
 
 
 def _safetensors(path: Path) -> GivenVectors:
@@ -204,7 +212,9 @@ def _safetensors(path: Path) -> GivenVectors:
                 )
             array = file.get_tensor("vectors" if "vectors" in names else names[0])
     except (OSError, SafetensorError, TypeError) as error:
-        raise FeatureError(f"{path}: not a readable safetensors file ({first_line(error)})") from error
+        raise FeatureError(
+            f"{path}: not a readable safetensors file ({first_line(error)}); {_AGAIN}"
+        ) from error
     return _of_array(path, array)
 
 
@@ -223,7 +233,7 @@ def _parquet(path: Path, item_column: str, vector_column: str) -> GivenVectors:
     try:
         table = read_table(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise FeatureError(f"{path}: not a readable Parquet file ({first_line(error)})") from error
+        raise FeatureError(f"{path}: not a readable Parquet file ({first_line(error)}); {_AGAIN}") from error
     return of_table(table, path, item_column, vector_column)
 
 
@@ -279,10 +289,7 @@ def _folder(path: Path) -> GivenVectors:
 
 
 def _single(path: Path) -> np.ndarray:
-    try:
-        array = map_array(path)
-    except (OSError, ValueError) as error:
-        raise FeatureError(f"{path}: not a readable array of numbers ({first_line(error)})") from error
+    array = _array(path)
     if array.ndim not in {1, 2} or not array.size or not _is_real(array.dtype):
         raise FeatureError(f"{path}: holds {array.dtype}{list(array.shape)}; expected a vector of numbers")
     return array.astype(np.float32)

@@ -7,6 +7,14 @@ from tokenize import TokenError
 
 import numpy as np
 
+_REASONS = {  # texts of NumPy's errors → in words
+    "mmap length": "it is cut off",
+    "EOF": "it is cut off",
+    "No data left": "it is empty",
+    "Python objects in dtype": "it holds Python objects",
+    "pickled": "it is no .npy file",
+}
+
 
 def map_array(path: Path) -> np.ndarray:
     """A memory-mapped, read-only array.
@@ -20,6 +28,7 @@ def map_array(path: Path) -> np.ndarray:
     try:
         found: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (
+        ValueError,
         SyntaxError,
         TokenError,
         TypeError,
@@ -28,5 +37,6 @@ def map_array(path: Path) -> np.ndarray:
         MemoryError,
         RecursionError,
     ) as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        text = " ".join(str(error).split())
+        raise ValueError(next((why for sign, why in _REASONS.items() if sign in text), text)) from error
     return found

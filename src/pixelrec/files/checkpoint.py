@@ -19,7 +19,7 @@ from torch import Tensor
 
 from pixelrec.errors import RunError
 from pixelrec.files.digests import file_digest
-from pixelrec.files.json_object import digest_of, read_object
+from pixelrec.files.json_object import MEND, digest_of, read_object
 from pixelrec.files.regular import demand_regular
 from pixelrec.files.tensors import bytes_of, write_tensors
 
@@ -90,11 +90,11 @@ def read_description(folder: Path) -> dict[str, Any]:
         found = saved.get("format")
         raise RunError(f"{folder}: a checkpoint of format {found!r}, expected {FORMAT}; train again")
     if saved.pop("digest", None) != digest_of(saved):
-        raise RunError(f"{path}: was changed since it was saved; put it back from a copy, or train again")
+        raise RunError(f"{path}: was changed since it was saved; {MEND}")
     spec, weights = saved.get("spec", {}), saved.get("weights")
     sound = isinstance(spec, dict) and all(isinstance(each, int) and each >= 0 for each in spec.values())
     if not sound or not isinstance(weights, dict) or ("spec" in saved and not spec.keys() >= _SPEC):
-        raise RunError(f"{path}: has no sizes or no digests of weights; the checkpoint is damaged")
+        raise RunError(f"{path}: has no sizes or no digests of weights; the checkpoint is damaged: {MEND}")
     return saved
 
 
@@ -134,10 +134,10 @@ def _explained(path: Path) -> Iterator[None]:
         demand_regular(path)
         yield
     except FileNotFoundError:
-        raise RunError(f"{path}: no such file; the checkpoint is incomplete") from None
+        raise RunError(f"{path}: no such file; the checkpoint is incomplete: {MEND}") from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
     except SafetensorError as error:
         raise RunError(
-            f"{path}: not a readable safetensors file ({error}); the checkpoint is damaged"
+            f"{path}: not a readable safetensors file ({error}); the checkpoint is damaged: {MEND}"
         ) from None

@@ -11,6 +11,7 @@ from typing import Any
 from pixelrec.errors import RunError
 from pixelrec.files.regular import demand_regular
 
+MEND = "put it back from a copy, or train again"
 LARGEST = 16 << 20  # bytes, hundreds of times the usual
 
 
@@ -28,17 +29,21 @@ def read_object(path: Path, owner: str, absent: str) -> dict[str, Any]:
     try:
         demand_regular(path)
         if path.stat().st_size > LARGEST:
-            raise RunError(f"{path}: too large, over {LARGEST >> 20} MB; the {owner} is damaged")
+            raise RunError(f"{path}: too large, over {LARGEST >> 20} MB; {_damaged(owner)}")
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(absent) from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # of JSON, of UTF-8, or of nesting
-        raise RunError(f"{path}: not JSON ({error}); the {owner} is damaged") from None
+        raise RunError(f"{path}: not JSON ({error}); {_damaged(owner)}") from None
     if not isinstance(found, dict):
-        raise RunError(f"{path}: expected an object; the {owner} is damaged")
+        raise RunError(f"{path}: expected an object; {_damaged(owner)}")
     return found
+
+
+def _damaged(owner: str) -> str:
+    return f"the {owner} is damaged: {MEND}"
 
 
 def digest_of(values: Mapping[str, Any]) -> str:

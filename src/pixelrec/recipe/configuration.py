@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from pixelrec.errors import RecipeError, nearest
+from pixelrec.errors import RecipeError, nearest, similar
 from pixelrec.recipe.configuration_keys import (
     ENCODER_KEYS,
     ENCODERS,
@@ -32,6 +32,8 @@ from pixelrec.recipe.configuration_keys import (
 from pixelrec.recipe.overrides import overridden
 from pixelrec.recipe.recipe import Recipe, file_text, read_values, resolve
 from pixelrec.recipe.yaml_text import read_yaml
+
+_WHOLE = "give all files of the run: that of the model, such as IDNet/sasrec.yaml, and the one in overall/"
 
 
 @final
@@ -88,10 +90,10 @@ class _Reader:
         encoder = self._encoder() if kind == "pictures" else None
         keys = {**TRAINING, **model.keys}
         missing = [key for key in (*keys, "optim_args") if key not in self._config]
-        if missing:
-            raise self._error(f"no {', '.join(missing)}; give all files of the run, also the one in overall/")
         keys |= {key: option for key, option in OPTIONAL.items() if key in self._config}
-        self._demand_known({*keys, *(ENCODER_KEYS if encoder else ())}, kind)
+        self._demand_known({*keys, *(ENCODER_KEYS if encoder else ())}, kind)  # which names misspelt ones
+        if missing:
+            raise self._error(f"no {', '.join(missing)}; {_WHOLE}")
         base = self._base(model, encoder)
         changes = {option: self._config[key] for key, option in keys.items() if option}
         if "parts" in base["items"]:  # whose widths differ
@@ -106,7 +108,9 @@ class _Reader:
         return RecipeError(f"{self._source}: {what}")
 
     def _model(self) -> tuple[Model, Kind]:
-        name = str(self._config.get("model"))
+        if (name := self._config.get("model")) is None:
+            meant = similar("model", self._config.keys() - {"model"})
+            raise self._error(f"no key 'model'; {meant or _WHOLE}")
         kinds: dict[Kind, Mapping[str, Model]] = {
             "ids": OVER_IDS,
             "pictures": OVER_PICTURES,
@@ -116,7 +120,7 @@ class _Reader:
             if name in models:
                 return models[name], kind
         known = [each for models in kinds.values() for each in models]
-        raise self._error(f"model is {name!r}; {nearest(name, known)}")
+        raise self._error(f"model is {name!r}; {nearest(str(name), known)}")
 
     def _base(self, model: Model, encoder: Encoder | None) -> dict[str, Any]:
         """The values of the shipped recipe with this structure."""

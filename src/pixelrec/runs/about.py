@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelrec.errors import RunError
-from pixelrec.files.json_object import read_object
+from pixelrec.files.json_object import MEND, read_object
 
 FORMAT = 4
 # Entries without which it is of no use; all are text.
@@ -35,13 +35,15 @@ def read_about(folder: Path) -> dict[str, Any]:
         mend = "install the version that published it" if PUBLISHED in about else "train again"
         raise RunError(f"{folder}: run format {about.get('format')!r}, this version reads {FORMAT}; {mend}")
     if not isinstance(about.get("blend", {}), dict):
-        raise RunError(f"{folder / 'run.json'}: blend holds no weights by part; the run is damaged")
+        raise RunError(f"{folder / 'run.json'}: blend holds no weights by part; the run is damaged: {MEND}")
     if PUBLISHED in about and ("blend" in about or not isinstance(about[PUBLISHED], dict)):
-        raise RunError(f"{folder / 'run.json'}: is of no published run; the run is damaged")
+        raise RunError(f"{folder / 'run.json'}: is of no published run; the run is damaged: {MEND}")
     if not isinstance(about.get(FINAL, {"run": ""}), dict) or "run" not in about.get(FINAL, {"run": ""}):
-        raise RunError(f"{folder / 'run.json'}: final names no run; the run is damaged")
+        raise RunError(f"{folder / 'run.json'}: final names no run; the run is damaged: {MEND}")
     if absent := [key for key in KEYS if key not in _ignored(about) and not isinstance(about.get(key), str)]:
-        raise RunError(f"{folder / 'run.json'}: has no text as {', '.join(absent)}; the run is damaged")
+        raise RunError(
+            f"{folder / 'run.json'}: has no text as {', '.join(absent)}; the run is damaged: {MEND}"
+        )
     return about
 
 

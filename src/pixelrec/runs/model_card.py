@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ class Card:
         )
 
     def _use(self) -> str:
-        history = ", ".join(repr(item) for item in self.items[:3])
+        history = ", ".join(json.dumps(item, ensure_ascii=False) for item in self.items[:3])
         lines = [
             "import pixelrec",
             "",

@@ -14,7 +14,7 @@ from pixelrec.errors import RunError, command
 from pixelrec.files.atomic import new_folder, whole
 from pixelrec.files.checkpoint import WEIGHTS, read_tensors, read_weights
 from pixelrec.files.digests import file_digest
-from pixelrec.files.json_object import digest_of, read_object
+from pixelrec.files.json_object import MEND, digest_of, read_object
 from pixelrec.files.tensors import write_tensors
 from pixelrec.items.work import Work
 from pixelrec.recommender import Recommender
@@ -22,7 +22,6 @@ from pixelrec.training.optimiser import Optimiser
 
 PROGRESS = "progress.json"  # written last, with digests of the others and of itself
 OPTIMISER = "optimiser.safetensors"
-_MEND = "put it back from a copy, or train again"
 BANK = "bank.safetensors"  # cached vectors of the catalogue that negatives are taken from
 
 
@@ -154,7 +153,7 @@ def load_state(folder: Path) -> State | None:
     progress, steps, files = _read(folder)
     changed = {folder / name for name, digest in files.items() if _digest(folder / name) != digest}
     if changed:
-        raise RunError(f"{min(changed)}: was changed since it was saved; {_MEND}")
+        raise RunError(f"{min(changed)}: was changed since it was saved; {MEND}")
     tensors = read_tensors(folder / OPTIMISER)
     moments = {name: t for name, t in tensors.items() if not name.startswith("random.")}
     random = {name.removeprefix("random."): t for name, t in tensors.items() if name.startswith("random.")}
@@ -169,9 +168,9 @@ def read_progress(folder: Path) -> Progress:
 def _read(folder: Path) -> tuple[Progress, int, dict[str, str]]:
     """The position, the steps, and the digests of the other files but the weights, which have their own."""
     path = folder / PROGRESS
-    values = read_object(path, "checkpoint", f"{path}: no such file; the checkpoint is incomplete")
+    values = read_object(path, "checkpoint", f"{path}: no such file; the checkpoint is incomplete: {MEND}")
     if values.pop("digest", None) != digest_of(values):
-        raise RunError(f"{path}: was changed since it was saved; {_MEND}")
+        raise RunError(f"{path}: was changed since it was saved; {MEND}")
     steps, files = values.pop("steps"), values.pop("files")
     return Progress(**values), steps, files
 
