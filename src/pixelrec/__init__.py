@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pixelrec.api import compare as compare
     from pixelrec.api import demo as demo
     from pixelrec.api import evaluate as evaluate
+    from pixelrec.api import explain as explain
     from pixelrec.api import export_data as export_data
     from pixelrec.api import export_features as export_features
     from pixelrec.api import export_onnx as export_onnx
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pixelrec.api import similar as similar
     from pixelrec.api import train as train
     from pixelrec.api import train_final as train_final
+    from pixelrec.api import what_if as what_if
     from pixelrec.batch import Batch as Batch
     from pixelrec.batch import DatasetSpec as DatasetSpec
     from pixelrec.batch import Events as Events
@@ -74,10 +76,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "pixelrec.api": (
-        "assign_codes bench blend cache check_images compare demo evaluate export_data export_features "
-        "export_onnx export_vectors extract_features fit_codes from_pretrained import_features import_recipe "
-        "inspect_features load pack_images prepare publish recommend recommend_all report resume serve "
-        "similar train train_final"
+        "assign_codes bench blend cache check_images compare demo evaluate explain export_data "
+        "export_features export_onnx export_vectors extract_features fit_codes from_pretrained "
+        "import_features import_recipe inspect_features ladder load pack_images prepare publish recommend "
+        "recommend_all report resume serve similar train train_final what_if"
     ),
     "pixelrec.batch": "Batch DatasetSpec Events Histories Items Scores",
     "pixelrec.data.dataset": "Dataset",

@@ -228,6 +228,24 @@ class Recommender(nn.Module):
         with self._evaluating():
             return at_least_fp32(self.items.unseen(pictures.to(self.device)))
 
+    @torch.no_grad()
+    def pictured(self, item: int, pictures: Tensor) -> Tensor:
+        """Vectors (n, D) of an item of the catalogue, if its picture were each of uint8 n, S, S, 3.
+
+        Other content of the item stays as it is, such as its row of an id table. Errors as of `unseen`.
+        """
+        self._demand_open()
+        ids = torch.full((len(pictures),), item, device=self.device)
+        with self._evaluating():
+            return at_least_fp32(self.items.pictured(ids, pictures.to(self.device)))
+
+    @torch.no_grad()
+    def candidates(self, encoded: Tensor) -> Tensor:
+        """Item vectors (n, D) in the form that user vectors are compared with; errors as of `unseen`."""
+        self._demand_open()
+        padded = torch.cat([torch.zeros_like(encoded[:1]), encoded])
+        return self.catalogue(encoded=padded).candidates[1:]
+
     def _demand_open(self) -> None:
         if self.users.needs_catalogue:
             raise RequestError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from learning.small_networks import small_network
 
 import pixelrec
 from pixelrec.data.dataset import Dataset
@@ -10,6 +11,15 @@ from pixelrec.runs.recommend import RecommendationService
 from pixelrec.runs.run import Run
 
 TINY = {"length": 6, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
+LEARNING = {
+    **small_network("sasrec-scratch"),
+    "length": 12,
+    "items.width": 32,
+    "windowing.overlap": 1,
+    "training.batch_size": 64,
+    "optimiser.learning_rate": 0.003,
+    "training.epochs": 6,
+}
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +53,15 @@ def known_users(mf_run: Run) -> RecommendationService:
 @pytest.fixture(scope="session")
 def blend(blended: Run) -> RecommendationService:
     return pixelrec.load(blended)
+
+
+@pytest.fixture(scope="session")
+def pixels_run(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Trained until it has learnt the looks."""
+    out = tmp_path_factory.mktemp("insight") / "pixels"
+    return pixelrec.train("sasrec-scratch", data=dataset, out=out, overrides=LEARNING)
+
+
+@pytest.fixture(scope="session")
+def pixels(pixels_run: Run) -> RecommendationService:
+    return pixelrec.load(pixels_run)

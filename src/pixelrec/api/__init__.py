@@ -9,6 +9,7 @@ from pixelrec.api.datasets import cache, check_images, pack_images, prepare
 from pixelrec.api.evaluation import compare, evaluate, report
 from pixelrec.api.exports import export_data, export_onnx, export_vectors
 from pixelrec.api.features import export_features, extract_features, import_features
+from pixelrec.api.insights import explain, what_if
 from pixelrec.api.publishing import publish
 from pixelrec.api.recipes import import_recipe
 from pixelrec.api.recommendations import from_pretrained, load, recommend, recommend_all
@@ -25,6 +26,7 @@ __all__ = [
     "compare",
     "demo",
     "evaluate",
+    "explain",
     "export_data",
     "export_features",
     "export_onnx",
@@ -48,4 +50,5 @@ __all__ = [
     "similar",
     "train",
     "train_final",
+    "what_if",
 ]

@@ -118,7 +118,10 @@ def _drawn(found: pl.DataFrame) -> Table:
     for name in found.columns:
         drawn.add_column(name, overflow="fold")  # an id that is cut is of no use
     for row in found.iter_rows():
-        cells = (f"{value:.4f}" if isinstance(value, float) else str(value or "–") for value in row)
+        cells = (
+            f"{value:.4f}" if isinstance(value, float) else ("–" if value in (None, "") else str(value))
+            for value in row
+        )
         drawn.add_row(*map(printable, cells))
     return drawn
 

@@ -270,6 +270,10 @@ def similar(_: pl.DataFrame, console: Console, sheet: Path | None) -> None:
         _say(console, "", f"sheet      {sheet}")
 
 
+def explanations(_: pl.DataFrame, console: Console) -> None:
+    _say(console, "", "score_change: positive where the event speaks for the item")
+
+
 def nothing(_: object, __: Console) -> None:
     """The rows are all."""
 

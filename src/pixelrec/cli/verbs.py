@@ -107,6 +107,8 @@ VERBS: dict[str, Verb] = {
     ),
     "recommend --all-users": Verb(api.recommend_all, show.all_recommendations),
     "serve": Verb(api.serve, show.nothing, prints=True),
+    "explain": Verb(api.explain, show.explanations, {"items": "item"}, output=ROWS, prints=True),
+    "what-if": Verb(api.what_if, show.nothing, {"covers": "cover"}, output=ROWS, prints=True),
     "export data": Verb(api.export_data, show.files, address_space=_SMALL),
     "export vectors": Verb(api.export_vectors, show.files),
     "export onnx": Verb(api.export_onnx, show.files),

@@ -77,7 +77,7 @@ class TrainedRanker(AbstractRanker):
             mine = torch.where(hidden == item, place, torch.where(hidden > last, 0, hidden))
             beside = catalogue, vectors, target, mine, owners, self._exact
             ranks.append(rank_targets(self.recommender, *beside))
-            scores.append(self._scores_of(place, catalogue, vectors))
+            scores.append(self.compared(vectors, catalogue.candidates[place : place + 1])[:, 0])
         return torch.stack(ranks, 1).cpu().numpy(), torch.stack(scores, 1).cpu().numpy()
 
     def _beside(self, item: int, last: int) -> Catalogue:
@@ -88,13 +88,13 @@ class TrainedRanker(AbstractRanker):
         parts = [candidates[: last + 1]] + ([candidates[item : item + 1]] if item > last else [])
         return replace(self.catalogue, candidates=torch.cat(parts))
 
-    def _scores_of(self, place: int, catalogue: Catalogue, vectors: Tensor) -> Tensor:
-        """The score of one candidate for vectors B, …: float64[B]."""
-        candidate = catalogue.candidates[place : place + 1]
+    @torch.no_grad()
+    def compared(self, vectors: Tensor, candidates: Tensor) -> Tensor:
+        """Exact scores of vectors (B, …) with a few candidates (n, D): float64[B, n]."""
         if self._exact is not None:
-            return self._exact.score(vectors.double(), candidate.double())[:, 0]
-        everyone = torch.arange(len(vectors), device=vectors.device)
-        return exact_dot(vectors, candidate, everyone, torch.zeros_like(everyone))
+            return self._exact.score(vectors.double(), candidates.double())
+        pairs = torch.cartesian_prod(*(torch.arange(len(x), device=x.device) for x in (vectors, candidates)))
+        return exact_dot(vectors, candidates, *pairs.unbind(1)).view(len(vectors), len(candidates))
 
     def among(self, items: np.ndarray) -> Self:
         vectors = self.catalogue.candidates[torch.from_numpy(items).to(self.catalogue.candidates.device)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self, final
 
@@ -39,6 +39,12 @@ class Block:
         found = np.zeros(len(self.users), bool)
         found[self.owners[self.hidden == item].numpy()] = True
         return found
+
+    def without(self, items: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """What is hidden, and further items for everybody; and the owners."""
+        count, more = len(self.users), torch.tensor(list(items), dtype=torch.int64)
+        owners = torch.arange(count).repeat_interleave(len(more))
+        return torch.cat([self.hidden, more.repeat(count)]), torch.cat([self.owners, owners])
 
 
 @final
@@ -84,9 +90,3 @@ class Audience:
             if len(users):
                 seen = seen_items(requests.histories, np.arange(1, len(users) + 1))
                 yield Block(users, requests, *seen)
-
-
-def nobody() -> tuple[Tensor, Tensor]:
-    """Hidden items and their owners, where none are hidden."""
-    none = torch.zeros(0, dtype=torch.int64)
-    return none, none

@@ -86,15 +86,21 @@ def place_of(audience: Audience, item_ids: Sequence[str], *, rivals: int | None 
 
 
 def places(
-    audience: Audience, items: Sequence[int] | np.ndarray, *, rivals: int | None = None
+    audience: Audience,
+    items: Sequence[int] | np.ndarray,
+    *,
+    rivals: int | None = None,
+    without: Sequence[int] = (),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """User numbers int64[U], and of T items: ranks int64[U, T], scores, and bool: they have it already."""
+    """User numbers int64[U], and of T items: ranks int64[U, T], scores, and bool: they have it already.
+
+    without: item numbers beside which none is ranked.
+    """
     items = [int(item) for item in items]
     parts: list[tuple[np.ndarray, ...]] = [_no_users(len(items))]
     for block in audience.blocks():
-        found = audience.service.ranker.ranks_of(
-            items, *block.asked, block.hidden, block.owners, rivals=rivals
-        )
+        hidden, owners = block.without(without)
+        found = audience.service.ranker.ranks_of(items, *block.asked, hidden, owners, rivals=rivals)
         have = np.stack([block.have(item) for item in items], axis=1)
         parts.append((block.users, *found, have))
     users, ranks, scores, have = (np.concatenate(each) for each in zip(*parts, strict=True))

@@ -90,6 +90,10 @@ class AbstractItemEncoder(nn.Module, ABC):
         form = self.picture_form()
         raise NotImplementedError(f"{type(self).__name__} takes {form} and does not encode {len(pictures)}")
 
+    def pictured(self, ids: Tensor, pictures: Tensor) -> Tensor:  # noqa: ARG002
+        """Vectors (n, D) of items `ids` as they would be with other pictures; else as `unseen`."""
+        return self.unseen(pictures)
+
     @property
     def feature_width(self) -> int | None:
         """W of the rows that `from_features` takes; none if items do not come from rows of features alone."""

@@ -183,6 +183,17 @@ class Joined(AbstractItemEncoder):
             ]
         )
 
+    def pictured(self, ids: Tensor, pictures: Tensor) -> Tensor:
+        """As of an encoder. Parts without pictures contribute what they know of the items."""
+        self.picture_form()
+        forms, tables = self._forms(), []
+        for name, part in self.encoders.items():
+            items = Items(ids, {} if name in forms else part.load(ids.cpu().numpy())).to(ids.device)
+            tables.append(part.pictured(ids, pictures) if name in forms else part(items))
+        if self.combine == "delta":
+            tables[1] = tables[1] * self.corrected[ids][:, None]
+        return self._combined(tables)
+
     def _forms(self) -> dict[str, PictureForm]:
         """The form of pictures of each part that uses pictures."""
         forms = {}
