@@ -9,7 +9,6 @@ from typing import Any, final
 import numpy as np
 import polars as pl
 
-from pixelrec.data.numbering import numbers_of
 from pixelrec.insight.audience import Audience
 
 CUTOFFS = (10, 50)
@@ -67,7 +66,7 @@ def place_of(audience: Audience, item_ids: Sequence[str], *, rivals: int | None 
         RequestError: an item is unknown.
     """
     service = audience.service
-    numbers = numbers_of("item", service.items["item_id"], item_ids)
+    numbers = service.numbering.demand("item", item_ids)
     users, ranks, scores, have = places(audience, numbers, rivals=rivals)
     ids, found = service.user_events().dataset.user_ids, []
     for column, item_id in enumerate(item_ids):

@@ -11,7 +11,6 @@ import polars as pl
 import torch
 
 from pixelrec.batch import Histories
-from pixelrec.data.numbering import numbers_of
 from pixelrec.data.views import seen_items
 from pixelrec.errors import RequestError
 from pixelrec.runs.histories import Requests, given_histories
@@ -68,7 +67,7 @@ def leave_one_out(
             history, or the model has a vector for each user and looks at no history.
     """
     requests = request_of(service, user, history)
-    numbers = numbers_of("item", service.items["item_id"], items)
+    numbers = service.numbering.demand("item", items)
     past = requests.histories.items[requests.histories.starts[1] :].astype(np.int64)
     if known := [item for item, number in zip(items, numbers, strict=True) if number in past]:
         raise RequestError(f"{known[0]!r} is in the history, and items of the history are not recommended")
@@ -99,7 +98,7 @@ def request_of(
     if (user is None) == (not given):
         raise RequestError("give a user, or a history of item ids: exactly one of the two")
     if user is None:
-        return given_histories([given], service.items["item_id"], service.run)
+        return given_histories([given], service.numbering, service.run)
     events = service.user_events()
     found = events.requests(events.dataset.user_numbers([user]), [user])
     if found.empty[0] and not name:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from pixelrec.data.numbering import numbers_of
 from pixelrec.data.sampling import item_counts
 from pixelrec.errors import RequestError
 from pixelrec.numerics.tiles import norm_bounds
@@ -62,7 +61,7 @@ def nearest_by_vector(
         RequestError: an item is unknown, or the run is a blend, which has no item vectors.
     """
     vectors, known = _demand_vectors(service), among or UnitVectors.of(service)
-    numbers = torch.from_numpy(numbers_of("item", service.items["item_id"], item_ids))
+    numbers = torch.from_numpy(service.numbering.demand("item", item_ids))
     asked, table = _unit(vectors[numbers]), known.table
     hidden, owners = (each.to(table.device) for each in _hidden(numbers, len(table), counts, least))
     best = top_k(asked, table, min(k, len(table) - 1), hidden, owners, table_norms=known.norms)

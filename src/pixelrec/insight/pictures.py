@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelrec.data.numbering import numbers_of
 from pixelrec.errors import RequestError
 from pixelrec.images.store import PictureStore
 from pixelrec.runs.recommend import RecommendationService
@@ -16,7 +15,7 @@ _SAMPLE = 256  # pictures whose mean colour is that of the catalogue
 
 def number_of(service: RecommendationService, item_id: str) -> int:
     """The number of an item; a `RequestError` names the nearest if it is unknown."""
-    return int(numbers_of("item", service.items["item_id"], [item_id])[0])
+    return int(service.numbering.demand("item", [item_id])[0])
 
 
 def picture_of(service: RecommendationService, item_id: str) -> np.ndarray:

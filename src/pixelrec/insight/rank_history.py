@@ -10,7 +10,6 @@ import polars as pl
 
 from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.numbering import numbers_of
 from pixelrec.data.views import places_of, seen_items
 from pixelrec.runs.recommend import RecommendationService
 
@@ -70,7 +69,7 @@ def ranks_over_time(
         seed: of the draw.
     """
     events = service.user_events()
-    item = int(numbers_of("item", service.items["item_id"], [item_id])[0])
+    item = int(service.numbering.demand("item", [item_id])[0])
     users = _users_with(events.dataset, item_id, most, seed)
     requests = events.requests(users, ())
     owners, places = _first_choices(requests.histories, item, len(users))

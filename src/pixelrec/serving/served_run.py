@@ -14,6 +14,7 @@ from pixelrec.choices import Split
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.numbering import numbers_of
+from pixelrec.data.sampling import item_counts
 from pixelrec.errors import RequestError, RunError
 from pixelrec.recommender import Recommender
 from pixelrec.runs.recommend import RecommendationService
@@ -96,7 +97,7 @@ class ServedRun:
         own = self.service.own
         if own is None:
             return np.zeros(len(self.service.items) + 1, np.int64)
-        counts = np.bincount(self.run.training_events(own).items, minlength=len(self.service.items) + 1)
+        counts = item_counts(self.run.training_events(own), len(self.service.items))
         counts[0] = 0
         return counts
 
