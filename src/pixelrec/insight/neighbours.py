@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self, final
+from typing import Literal, Self, TypeAlias, final
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,8 @@ from pixelrec.errors import RequestError
 from pixelrec.numerics.tiles import norm_bounds
 from pixelrec.numerics.top_k import top_k
 from pixelrec.runs.recommend import RecommendationService
+
+Source: TypeAlias = Literal["pictures", "features", "ids", "blend"]
 
 
 @final
@@ -102,6 +104,15 @@ def unit_vectors(service: RecommendationService) -> Tensor:
     vectors = _demand_vectors(service)
     assert service.trained is not None, "it has vectors"
     return _unit(vectors[: service.trained.recommender.spec.items + 1])
+
+
+def source_of_vectors(service: RecommendationService) -> Source:
+    """The information that item vectors come from; joined ones count by their content, if they have any."""
+    if service.trained is None:
+        return "blend"
+    if service.run.about.get("pictures_fingerprint"):
+        return "pictures"
+    return "ids" if service.trained.recommender.recipe["items"]["name"] == "id_table" else "features"
 
 
 def training_counts(service: RecommendationService) -> np.ndarray | None:

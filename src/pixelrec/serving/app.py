@@ -10,7 +10,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from pixelrec.serving import problems
 from pixelrec.serving.engine import Engine
-from pixelrec.serving.pages import atlas, covers, home, items, style
+from pixelrec.serving.pages import atlas, covers, home, item, items, style
 from pixelrec.serving.shop import Shop
 from pixelrec.serving.v1 import recommend, runs
 
@@ -18,6 +18,7 @@ STATIC = Path(__file__).parent / "static"
 PAGES: tuple[APIRouter, ...] = (
     home.router,
     items.router,
+    item.router,
     atlas.router,
     covers.router,
     style.router,

@@ -21,6 +21,7 @@ from pixelrec.runs.recommend import RecommendationService
 from pixelrec.runs.results import EvaluationResult
 from pixelrec.runs.run import Run
 from pixelrec.runs.saved_ranks import SavedRanks
+from pixelrec.serving.indices import Indices
 from pixelrec.serving.served_atlas import Map, ServedAtlas
 
 
@@ -86,6 +87,11 @@ class ServedRun:
     def _map(self, on_progress: OnProgress) -> Map:
         ranks = next((self.ranks[split] for split in ("test", "validation") if split in self.ranks), None)
         return Map.of(self.service, self.counts, ranks, on_progress)
+
+    @cached_property
+    def indices(self) -> Indices:
+        """Of its items."""
+        return Indices(self.service)
 
     def number(self, item: str) -> int:
         """The number of an item in the tables of the run; raises `RequestError` if it is unknown."""

@@ -1,0 +1,98 @@
+"""One item: its cover and information, what is near it, how it fared over time, and who would get it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import polars as pl
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+
+from pixelrec.errors import RequestError
+from pixelrec.serving.item_facts import (
+    LARGEST,
+    RANKED,
+    ItemFacts,
+    LikelyUser,
+    Missing,
+    likely_users,
+)
+from pixelrec.serving.pages.figures import Figure, events_figure, ranks_figure
+from pixelrec.serving.pages.items import counted
+from pixelrec.serving.pages.rendering import page
+from pixelrec.serving.pages.tiles import Tile
+from pixelrec.serving.request import TheShop
+from pixelrec.serving.shop import Shop
+
+router = APIRouter()
+Id = Annotated[str, Query(max_length=2000)]
+
+
+@router.get("/item")
+def item(
+    request: Request,
+    shop: TheShop,
+    id: Id,  # noqa: A002 - a word of the address
+    run: str | None = None,
+    users: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
+) -> Response:
+    served = shop.run(run)
+    try:
+        facts = ItemFacts.of(shop, served, id, users)
+    except RequestError as error:
+        raise HTTPException(404, str(error)) from None
+    return page(request, "item.html", values_of(facts))
+
+
+def values_of(facts: ItemFacts) -> dict[str, Any]:
+    """For the template."""
+    shop, dataset = facts.shop, facts.run.dataset
+    place = facts.place
+    return {
+        "facts": facts,
+        "served": facts.run,
+        "shown": Tile.of(shop, facts.item_id, facts.title),
+        "note": counted(facts.events),
+        "near": tiles(shop, facts.near, "cosine"),
+        "together": tiles(shop, facts.together, "similarity"),
+        "figures": figures(facts),
+        "place": place,
+        "likely": [] if isinstance(place, str) else readers(shop, likely_users(facts.run, place)),
+        "users": 0 if dataset is None else dataset.users,
+        "more": sizes(facts),
+        "ranked": RANKED,
+    }
+
+
+def tiles(shop: Shop, found: pl.DataFrame | Missing, closeness: str) -> list[Tile] | Missing:
+    """Neighbours with their rank, closeness and training events."""
+    if isinstance(found, str):
+        return found
+    shown = []
+    for row in found.iter_rows(named=True):
+        words = [f"{closeness} {row[closeness]:.2f}", counted(row.get("events"))]
+        note = " · ".join(filter(None, words))
+        shown.append(Tile.of(shop, row["item_id"], row.get("title"), note=note, mark=row["rank"]))
+    return shown
+
+
+def readers(shop: Shop, found: list[LikelyUser]) -> list[tuple[LikelyUser, list[Tile]]]:
+    """Users, with the covers of their latest items."""
+    return [(user, [Tile.of(shop, *each) for each in user.recent]) for user in found]
+
+
+def figures(facts: ItemFacts) -> list[Figure]:
+    """What there is to draw over time."""
+    over, ranks, dataset = facts.over_time, facts.ranks, facts.run.dataset
+    if over is None or dataset is None:
+        return []
+    found = [events_figure(over, dataset.has_times)]
+    if not isinstance(ranks, str) and len(ranks):
+        span = int(over["start"][0]), int(over["stop"][-1])
+        found.append(ranks_figure(ranks, span, len(facts.run.service.items), dataset.has_times))
+    return found
+
+
+def sizes(facts: ItemFacts) -> list[int]:
+    """Larger numbers of users whose lists may be looked at."""
+    all_users = 0 if facts.run.dataset is None else min(LARGEST, facts.run.dataset.users)
+    return sorted({size for size in (2000, all_users) if facts.users < size <= all_users})
