@@ -10,9 +10,9 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from pixelrec.serving import problems
 from pixelrec.serving.engine import Engine
-from pixelrec.serving.pages import atlas, covers, home, item, items, style
+from pixelrec.serving.pages import atlas, covers, home, item, items, style, what_if, why
 from pixelrec.serving.shop import Shop
-from pixelrec.serving.v1 import recommend, runs
+from pixelrec.serving.v1 import insights, recommend, runs
 
 STATIC = Path(__file__).parent / "static"
 PAGES: tuple[APIRouter, ...] = (
@@ -20,12 +20,15 @@ PAGES: tuple[APIRouter, ...] = (
     items.router,
     item.router,
     atlas.router,
+    why.router,
+    what_if.router,
     covers.router,
     style.router,
 )
 API: tuple[APIRouter, ...] = (
     runs.router,
     recommend.router,
+    insights.router,
 )
 _HEADERS = {
     "Content-Security-Policy": (

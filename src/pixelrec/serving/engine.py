@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 from pixelrec.errors import PixelrecError
 from pixelrec.runs.queries import Query
@@ -13,6 +13,7 @@ from pixelrec.runs.recommendations import Recommendations
 from pixelrec.serving.batcher import Batcher
 from pixelrec.serving.served_run import ServedRun
 
+_T = TypeVar("_T")
 _CALLS = 64  # in one computation
 
 
@@ -36,10 +37,19 @@ class Engine:
         # Calls with many requests have a thread of their own, so that single ones do not wait for them.
         self._bulk = Batcher(_recommended, most=1, waiting=64, on_batch=lambda calls: on_batch("bulk", calls))
 
+        self._looks: Batcher[Callable[[], Any], Any] = Batcher(
+            _called, most=1, waiting=16, on_batch=lambda calls: on_batch("insight", calls)
+        )
+
     @property
     def waiting(self) -> dict[str, int]:
         """Calls that wait, by kind."""
-        return {"recommend": len(self._singles), "bulk": len(self._bulk)}
+        return {"recommend": len(self._singles), "bulk": len(self._bulk), "insight": len(self._looks)}
+
+    async def compute(self, call: Callable[[], _T]) -> _T:
+        """The result of a longer computation, such as a reason; they are done one after the other."""
+        found: _T = await self._looks.ask(call)
+        return found
 
     async def recommend(self, run: ServedRun, **form: Any) -> Recommendations:
         """As the service of the run does for one request; arguments as of its `query`."""
@@ -47,6 +57,10 @@ class Engine:
 
     async def recommend_many(self, run: ServedRun, **form: Any) -> Recommendations:
         return await self._bulk.ask(Asked(run, form))
+
+
+def _called(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    return [call() for call in calls]
 
 
 def _recommended(asked: Sequence[Asked]) -> list[Recommendations | Exception]:

@@ -15,7 +15,7 @@ from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.numbering import numbers_of
 from pixelrec.data.sampling import item_counts
-from pixelrec.errors import RequestError, RunError
+from pixelrec.errors import RunError
 from pixelrec.recommender import Recommender
 from pixelrec.runs.recommend import RecommendationService
 from pixelrec.runs.results import EvaluationResult
@@ -65,12 +65,7 @@ class ServedRun:
 
     @cached_property
     def _encoder(self) -> Recommender:
-        trained = self.service.trained
-        if trained is None:
-            raise RequestError(f"{self.name} is a blend, which does not take pictures of new items")
-        found = self.run.recommender(self.service.own)
-        if found.digests != trained.recommender.digests:
-            raise RunError(f"{self.name} has other weights since the server started; start it again")
+        found = self.service.encoder
         found.items.picture_form()
         return found
 
