@@ -45,6 +45,7 @@ HeaderLine: TypeAlias = Literal["yes", "no"]
 QuoteMark: TypeAlias = Literal["double", "single", "none"]
 DecimalSign: TypeAlias = Literal["point", "comma"]
 Control: TypeAlias = Literal["none", "shuffled", "random"]
+LogForm: TypeAlias = Literal["off", "text", "json"]
 """What an item encoder reads of each item: its own content, that of another item, or noise."""
 FeatureDtype: TypeAlias = Literal["float32", "float16"]
 StoredDtype: TypeAlias = Literal["float32", "float16", "int16"]

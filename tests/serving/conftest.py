@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from end_to_end.pixel_runs import RESNET, USERS
@@ -14,7 +18,11 @@ pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 
 from fastapi.testclient import TestClient  # noqa: E402
 
+from pixelrec.serving.access import Access  # noqa: E402
 from pixelrec.serving.app import make_app  # noqa: E402
+from pixelrec.serving.limits import Limits  # noqa: E402
+from pixelrec.serving.log import Log  # noqa: E402
+from pixelrec.serving.server import Server, listening  # noqa: E402
 from pixelrec.serving.shop import Shop  # noqa: E402
 
 SHORT = {"training.epochs": 1}
@@ -38,3 +46,24 @@ def shop(run_folders: list[Path]) -> Shop:
 @pytest.fixture
 def client(shop: Shop) -> TestClient:
     return TestClient(make_app(shop))
+
+
+@pytest.fixture(scope="session")
+def live(shop: Shop) -> Iterator[str]:
+    """The address of a server of these runs that listens on loopback, impatient with slow clients."""
+    hasty = replace(shop, limits=Limits(seconds=3, patience=0.5, connections=200))
+    with serving(hasty) as address:
+        yield address
+
+
+@contextmanager
+def serving(shop: Shop, token: str | None = None) -> Iterator[str]:
+    at = listening("127.0.0.1", 0)
+    server = Server(shop, at, Access.of("127.0.0.1", token), Log())
+    address, thread = server.address, Thread(target=server.answer)
+    thread.start()
+    try:
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -48,6 +48,7 @@ Seed: TypeAlias = int
 Threads: TypeAlias = int
 Days: TypeAlias = int
 Repetitions: TypeAlias = int
+Port: TypeAlias = int
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -263,6 +264,7 @@ _CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
     "Seed": partial(as_whole, least=0, most=2**63 - 1),
     "Days": partial(as_whole, least=0),
     "Repetitions": partial(as_whole, most=10_000),
+    "Port": partial(as_whole, least=0, most=65_535),
     "Threads": partial(as_whole, most=4096),
     "str": as_text,
     "Place": as_path,

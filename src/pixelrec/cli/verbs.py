@@ -106,7 +106,7 @@ VERBS: dict[str, Verb] = {
         prints=True,
     ),
     "recommend --all-users": Verb(api.recommend_all, show.all_recommendations),
-    "serve": Verb(api.serve, show.nothing, prints=True),
+    "serve": Verb(api.serve, show.nothing, {"names": "name"}, prints=True),
     "explain": Verb(api.explain, show.explanations, {"items": "item"}, output=ROWS, prints=True),
     "what-if": Verb(api.what_if, show.nothing, {"covers": "cover"}, output=ROWS, prints=True),
     "export data": Verb(api.export_data, show.files, address_space=_SMALL),

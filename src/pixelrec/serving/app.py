@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.base import RequestResponseEndpoint
 
-from pixelrec.serving import problems
+from pixelrec.serving import health, problems
+from pixelrec.serving.access import Access
 from pixelrec.serving.engine import Engine
-from pixelrec.serving.pages import atlas, covers, home, item, items, style, what_if, why
+from pixelrec.serving.gate import Gate
+from pixelrec.serving.log import Log
+from pixelrec.serving.metrics import Metrics
+from pixelrec.serving.pages import atlas, covers, home, item, items, login, style, what_if, why
 from pixelrec.serving.shop import Shop
 from pixelrec.serving.v1 import insights, recommend, runs
 
@@ -24,31 +27,25 @@ PAGES: tuple[APIRouter, ...] = (
     what_if.router,
     covers.router,
     style.router,
+    login.router,
+    health.router,
 )
 API: tuple[APIRouter, ...] = (
     runs.router,
     recommend.router,
     insights.router,
 )
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
-def make_app(shop: Shop) -> FastAPI:
-    """The application of a server; `app.state.shop` is the shop."""
+def make_app(shop: Shop, access: Access | None = None, log: Log | None = None) -> FastAPI:
+    """The application of a server; `app.state.shop` is the shop. Without `access`, anybody may ask."""
     app = FastAPI(
         title="pixelrec", version="1", docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json"
     )
-    app.state.shop, app.state.engine = shop, Engine()
-    app.middleware("http")(_with_headers)
+    metrics = Metrics()
+    app.state.shop, app.state.access, app.state.metrics = shop, access, metrics
+    app.state.engine = Engine(metrics.batch)
+    app.add_middleware(Gate, limits=shop.limits, access=access, metrics=metrics, log=log or Log())
     problems.install(app)
     for router in API:
         app.include_router(router, prefix=problems.API)
@@ -56,10 +53,3 @@ def make_app(shop: Shop) -> FastAPI:
         app.include_router(router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
-
-
-async def _with_headers(request: Request, answer: RequestResponseEndpoint) -> Response:
-    response = await answer(request)
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response

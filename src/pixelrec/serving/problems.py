@@ -12,7 +12,17 @@ from pixelrec.serving.pages.rendering import page
 
 API = "/v1"
 _STATUS: dict[type[PixelrecError], int] = {RequestError: 422, ImageError: 422, ExhaustedError: 503}
-_TITLES = {404: "Not found", 405: "Method not allowed", 422: "The request cannot be answered"}
+_TITLES = {
+    401: "A token is missing",
+    403: "Refused",
+    404: "Not found",
+    405: "Method not allowed",
+    408: "Too slow",
+    413: "Too large",
+    421: "Another server",
+    422: "The request cannot be answered",
+    503: "The server is busy",
+}
 
 
 def install(app: FastAPI) -> None:
