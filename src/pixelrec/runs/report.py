@@ -136,13 +136,14 @@ def _summary(run: Run, dataset: Dataset, split: Split, cases: int, covers: Cover
         "split": split,
         "users evaluated": f"{cases:,}",
         "catalogue": f"{dataset.items:,} items",
-        **_model(run),
+        **model_facts(run),
         **({"pictures": covers.problem} if covers.problem else {}),
     }
     return list(summary.items())
 
 
-def _model(run: Run) -> dict[str, str]:
+def model_facts(run: Run) -> dict[str, str]:
+    """What a run is made of, by label."""
     if run.is_blend:
         return {"blend of": ", ".join(run.about[BLEND])}
     recipe = run.recipe

@@ -13,13 +13,29 @@ from pixelrec.serving.engine import Engine
 from pixelrec.serving.gate import Gate
 from pixelrec.serving.log import Log
 from pixelrec.serving.metrics import Metrics
-from pixelrec.serving.pages import atlas, covers, home, item, items, login, style, what_if, why
+from pixelrec.serving.pages import (
+    atlas,
+    covers,
+    history,
+    home,
+    item,
+    items,
+    login,
+    style,
+    user,
+    users,
+    what_if,
+    why,
+)
 from pixelrec.serving.shop import Shop
 from pixelrec.serving.v1 import insights, recommend, runs
 
 STATIC = Path(__file__).parent / "static"
 PAGES: tuple[APIRouter, ...] = (
     home.router,
+    users.router,
+    user.router,
+    history.router,
     items.router,
     item.router,
     atlas.router,

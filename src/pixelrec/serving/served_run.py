@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
-from typing import Self, final, get_args
+from typing import Self, final
 
 import numpy as np
 
@@ -15,14 +14,17 @@ from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.dataset import Dataset
 from pixelrec.data.numbering import numbers_of
 from pixelrec.data.sampling import item_counts
-from pixelrec.errors import RunError
+from pixelrec.data.split import EvaluationCases
 from pixelrec.recommender import Recommender
+from pixelrec.runs.evaluate import cases_of
 from pixelrec.runs.recommend import RecommendationService
-from pixelrec.runs.results import EvaluationResult
+from pixelrec.runs.results import EvaluationResult, is_evaluated
 from pixelrec.runs.run import Run
 from pixelrec.runs.saved_ranks import SavedRanks
 from pixelrec.serving.indices import Indices
 from pixelrec.serving.served_atlas import Map, ServedAtlas
+
+SPLITS: tuple[Split, ...] = ("test", "validation")  # the first that there is, is shown
 
 
 @final
@@ -54,6 +56,17 @@ class ServedRun:
     def ranks(self) -> dict[Split, SavedRanks]:
         """The rank of each evaluated user's next item, by split."""
         return {split: SavedRanks.read(self.run.folder, split) for split in self.evaluations}
+
+    @property
+    def split(self) -> Split | None:
+        """The one whose figures and users are shown: test, unless only validation was evaluated."""
+        return next((split for split in SPLITS if split in self.evaluations), None)
+
+    @cached_property
+    def cases(self) -> dict[Split, EvaluationCases]:
+        """The evaluated users of its own data set by split, in the order of `ranks`; empty without it."""
+        own = self.service.own
+        return {} if own is None else {split: cases_of(own, split) for split in self.evaluations}
 
     def encoder(self) -> Recommender:
         """The recommender with its item encoder, loaded once, for covers of new items.
@@ -105,7 +118,7 @@ class ServedRun:
 
 def _evaluations(run: Run) -> dict[Split, EvaluationResult]:
     found: dict[Split, EvaluationResult] = {}
-    for split in get_args(Split):
-        with suppress(RunError):
+    for split in SPLITS:
+        if is_evaluated(run.folder, split):
             found[split] = EvaluationResult.read(run.folder, split)
     return found

@@ -13,6 +13,7 @@ from pixelrec.errors import RequestError, nearest
 from pixelrec.reports.thumbnails import common_aspect
 from pixelrec.runs.run import Run
 from pixelrec.runs.stories import Covers
+from pixelrec.serving.compared_runs import ComparedRuns, compared_runs
 from pixelrec.serving.limits import Limits
 from pixelrec.serving.served_run import ServedRun
 
@@ -61,6 +62,22 @@ class Shop:
     @cached_property
     def covers(self) -> Covers | None:
         return None if self.dataset is None else Covers.of(self.dataset)
+
+    @cached_property
+    def compared(self) -> list[ComparedRuns]:
+        """Runs that were evaluated on the same users, and their figures; a run may be alone."""
+        return compared_runs(list(self.runs.values()))
+
+    def others(self, run: ServedRun) -> list[ServedRun]:
+        """The other runs that know the same users, whose lists can stand beside those of a run."""
+        mine = run.dataset
+        return [
+            other
+            for other in self.runs.values()
+            if other is not run
+            and (None if other.dataset is None else other.dataset.fingerprint)
+            == (None if mine is None else mine.fingerprint)
+        ]
 
     @cached_property
     def aspect(self) -> float:

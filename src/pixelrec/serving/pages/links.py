@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TypeAlias, final
+from typing import ClassVar, TypeAlias, final
 from urllib.parse import urlencode
 
 Query: TypeAlias = Mapping[str, str | int | None]
@@ -15,6 +15,8 @@ class AbstractLinks(ABC):
 
     An address is empty where the page is not there, as in an exported folder: templates show its text only.
     """
+
+    live: ClassVar[bool]  # whether pages of further choices are made when they are asked for
 
     @abstractmethod
     def to(self, page: str, query: Query) -> str:
@@ -43,6 +45,9 @@ class AbstractLinks(ABC):
     def users(self, run: str | None = None, beside: str | None = None) -> str:
         return self.to("users", {"run": run, "beside": beside})
 
+    def history(self, run: str | None = None) -> str:
+        return self.to("history", {"run": run})
+
     def user(self, user: str | int, run: str | None = None, beside: str | None = None) -> str:
         return self.to("user", {"id": user, "run": run, "beside": beside})
 
@@ -64,6 +69,8 @@ class AbstractLinks(ABC):
 
 @final
 class ServerLinks(AbstractLinks):
+    live = True
+
     def to(self, page: str, query: Query) -> str:
         text = urlencode({key: value for key, value in query.items() if value is not None})
         path = "/" if page == "home" else f"/{page}"

@@ -1,0 +1,92 @@
+"""The list of users: those that a run was evaluated on, or all that it knows, or why it knows none."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from pixelrec.serving.evaluated_users import EvaluatedUsers, Order, Shown
+from pixelrec.serving.pages.home import missing_users
+from pixelrec.serving.pages.links import AbstractLinks, ServerLinks
+from pixelrec.serving.pages.paging import Page, Part
+from pixelrec.serving.pages.rendering import page as answer
+from pixelrec.serving.pages.tiles import Tile
+from pixelrec.serving.pages.user_selection import Selection, TheSelection
+from pixelrec.serving.request import TheShop
+from pixelrec.serving.served_run import ServedRun
+from pixelrec.serving.shop import Shop
+from pixelrec.serving.titles import titles_of
+
+router = APIRouter()
+AT_ONCE = 50
+ORDER_NAMES: dict[Order, str] = {
+    "data": "as in the data",
+    "best": "best rank",
+    "worst": "worst rank",
+    "gain": "largest win",
+    "loss": "largest loss",
+    "history": "longest history",
+}
+
+
+@router.get("/users")
+def users(request: Request, shop: TheShop, selection: TheSelection, page: Page = 1) -> HTMLResponse:
+    return answer(request, "users.html", users_values(shop, selection, page, ServerLinks()))
+
+
+def users_values(shop: Shop, selection: Selection, page: int, links: AbstractLinks) -> dict[str, object]:
+    """What the template shows."""
+    run, _ = selection.runs(shop)
+    common = {"selection": selection, "served": run, "chosen": run.name, "missing": missing_users(run)}
+    found = selection.users(shop)
+    if found is None:
+        return {**common, "found": None, **_all_users(run, page)}
+    table = found.sorted(selection.show, selection.order)
+    part = Part(len(table), AT_ONCE, page)
+    rows = list(table.slice(part.start, AT_ONCE).iter_rows(named=True))
+    targets = [row["item_id"] for row in rows]
+    titles = titles_of(run, targets)
+    tiles = {item: Tile.of(shop, item, titles.get(item)) for item in targets}
+    return {
+        **common,
+        "found": found,
+        "part": part,
+        "rows": rows,
+        "tiles": tiles,
+        "filters": [
+            (filter_name(found, name), selection.users_page(links, show=name), name == selection.show)
+            for name in found.filters
+        ],
+        "orders": [
+            (ORDER_NAMES[name], selection.users_page(links, sort=name), name == selection.order)
+            for name in found.orders
+        ],
+    }
+
+
+def filter_name(found: EvaluatedUsers, name: Shown) -> str:
+    """As in "wins of ids (52)"."""
+    run, other = found.run.name, "" if found.beside is None else found.beside.name
+    names: dict[Shown, str] = {
+        "all": "all",
+        "wins": f"{run} better",
+        "losses": f"{other} better",
+        "hits": "hits in the top 10",
+        "misses": "misses",
+        "new": "next item is new",
+        "rare": "next item is rare",
+        "long": "long histories",
+    }
+    return f"{names[name]} ({int(found.mask(name).sum()):,})"
+
+
+def _all_users(run: ServedRun, page: int) -> dict[str, object]:
+    if run.dataset is None:
+        return {"part": None, "rows": []}
+    part = Part(run.dataset.users, AT_ONCE, page)
+    ids = run.dataset.user_ids.slice(part.start, AT_ONCE).to_list()
+    offsets = run.dataset.offsets
+    evaluated = run.dataset.evaluated
+    numbers = range(part.start + 1, part.start + 1 + len(ids))
+    events = [int(offsets[n + 1] - offsets[n] + evaluated[n]) for n in numbers]
+    return {"part": part, "rows": list(zip(ids, events, strict=True))}
