@@ -9,11 +9,12 @@ from fastapi import Depends
 
 from pixelrec.errors import RequestError
 from pixelrec.serving.evaluated_users import EvaluatedUsers, Order, Shown, common_split
-from pixelrec.serving.pages.links import AbstractLinks
+from pixelrec.serving.pages.links import AbstractLinks, Query
 from pixelrec.serving.served_run import ServedRun
 from pixelrec.serving.shop import Shop
 
 ALONE = ""  # beside no other run
+NOTHING: Query = {}
 
 
 @final
@@ -51,17 +52,17 @@ class Selection:
         run, other = self.runs(shop)
         return EvaluatedUsers.of(run, other) or EvaluatedUsers.of(run)
 
-    def query(self, **changes: str | int | None) -> dict[str, str | int | None]:
+    def query(self, changes: Query = NOTHING) -> dict[str, str | int | None]:
         """For addresses, with changes; what is as by default is left out."""
         own = {"run": self.run, "beside": self.beside, "show": self.show, "sort": self.sort}
         found = {**own, **changes}
         return {key: None if (key, value) == ("show", "all") else value for key, value in found.items()}
 
-    def users_page(self, links: AbstractLinks, **changes: str | int | None) -> str:
-        return links.to("users", self.query(**changes))
+    def users_page(self, links: AbstractLinks, changes: Query = NOTHING) -> str:
+        return links.to("users", self.query(changes))
 
-    def user_page(self, links: AbstractLinks, user: str, **changes: str | int | None) -> str:
-        return links.to("user", {"id": user, **self.query(**changes)})
+    def user_page(self, links: AbstractLinks, user: str, changes: Query = NOTHING) -> str:
+        return links.to("user", {"id": user, **self.query(changes)})
 
     def beside_options(self, shop: Shop) -> list[tuple[str, str, bool]]:
         """Name, value of `beside`, and whether it is chosen."""

@@ -54,11 +54,11 @@ def users_values(shop: Shop, selection: Selection, page: int, links: AbstractLin
         "rows": rows,
         "tiles": tiles,
         "filters": [
-            (filter_name(found, name), selection.users_page(links, show=name), name == selection.show)
+            (filter_name(found, name), selection.users_page(links, {"show": name}), name == selection.show)
             for name in found.filters
         ],
         "orders": [
-            (ORDER_NAMES[name], selection.users_page(links, sort=name), name == selection.order)
+            (ORDER_NAMES[name], selection.users_page(links, {"sort": name}), name == selection.order)
             for name in found.orders
         ],
     }
