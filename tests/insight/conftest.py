@@ -41,6 +41,14 @@ def blended(ids_run: Run, dataset: Dataset, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
+def candidates(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> RecommendationService:
+    """Of a model that looks at every candidate."""
+    out = tmp_path_factory.mktemp("insight") / "din"
+    overrides = {"length": 6, "items.width": 8, "training.epochs": 1}
+    return pixelrec.load(pixelrec.train("din-id", data=dataset, out=out, overrides=overrides))
+
+
+@pytest.fixture(scope="session")
 def ids(ids_run: Run) -> RecommendationService:
     return pixelrec.load(ids_run)
 

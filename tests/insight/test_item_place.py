@@ -15,7 +15,7 @@ from pixelrec.insight.rank_history import EventsOverTime, ranks_over_time
 from pixelrec.runs.recommend import RecommendationService
 
 
-@pytest.fixture(params=["ids", "known_users", "blend"])
+@pytest.fixture(params=["ids", "known_users", "blend", "candidates"])
 def service(request: pytest.FixtureRequest) -> RecommendationService:
     return request.getfixturevalue(request.param)
 

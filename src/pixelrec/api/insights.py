@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import Ids, Place, Seed, checked
+from pixelrec.api.frames import in_kind_of
 from pixelrec.api.recommendations import load
 from pixelrec.choices import as_ids
 from pixelrec.console.progress import ignore
@@ -44,8 +45,8 @@ def explain(
         history: ids of items, oldest first, of a user who is not in the data set.
         items: ids of items to explain; by default the best k.
         k: number of recommended items to explain.
-        latest: number of latest events that are left out in turn; by default as many as the model sees, of a
-            blend one hundred.
+        latest: number of latest events that are left out in turn, at most and by default as many as the model
+            sees; of a blend, one hundred.
         data: data set folder with the events of users; by default the one of training.
         on_note: called with a line about ids that the run does not know.
         console: for progress; without one, nothing is printed.
@@ -53,7 +54,8 @@ def explain(
     Returns:
         A row per item and event, the events that speak most for the item first: `item_id` and its `rank`,
         `event` (1 is the latest), the `event_item` and its `title` if there are titles, `score_change`
-        (positive: the event speaks for the item), and `rank_without`, the rank without the event.
+        (positive: the event speaks for the item), and `rank_without`, the rank without the event. A Polars
+        frame, or one of pandas or PyArrow if the history or the items are.
 
     Raises:
         RequestError: an id is unknown, not exactly one of user and history is given, an item is in the
@@ -70,7 +72,8 @@ def explain(
     found = explanations(service, chosen, user=user, history=past, latest=latest, k=k)
     for note in found[0].notes if found else ():
         (on_note or ignore)(note)
-    return rows_of(found)
+    answer: pl.DataFrame = in_kind_of(rows_of(found, service.id_types), history, items)
+    return answer
 
 
 @checked
@@ -134,4 +137,4 @@ def what_if(
 
     found = compute(service, item, edits=edits, covers=files, users=users, seed=seed)
     (on_note or ignore)(found.note)
-    return found.by_user() if by_user else found.frame
+    return service.id_types.restored(found.by_user()) if by_user else found.frame

@@ -11,10 +11,13 @@ import polars as pl
 import torch
 
 from pixelrec.batch import Histories
+from pixelrec.data.id_types import IdTypes
 from pixelrec.data.views import seen_items
 from pixelrec.errors import RequestError
 from pixelrec.runs.histories import Requests, given_histories
 from pixelrec.runs.recommend import Ids, RecommendationService
+
+BLEND, MOST = 100, 1000  # events of a history that are left out for a blend: by default, and at most
 
 
 @final
@@ -59,8 +62,8 @@ def leave_one_out(
         items: ids of items.
         user: id of a user of the data set.
         history: ids of items, oldest first.
-        latest: only that many of the latest events are left out in turn; by default those that the model
-            sees, and one hundred of a blend.
+        latest: only that many of the latest events are left out in turn, at most those that the model sees;
+            by default all of these, and one hundred of a blend.
 
     Raises:
         RequestError: an id is unknown, not exactly one of user and history is given, an item is in the
@@ -71,8 +74,7 @@ def leave_one_out(
     past = requests.histories.items[requests.histories.starts[1] :].astype(np.int64)
     if known := [item for item, number in zip(items, numbers, strict=True) if number in past]:
         raise RequestError(f"{known[0]!r} is in the history, and items of the history are not recommended")
-    most = latest or _window(service)
-    left_out = _without_each(requests.histories, min(most, len(past)))
+    left_out = _without_each(requests.histories, min(_window(service, latest), len(past)))
     ranks, scores = _ranks(service, numbers, left_out, int(requests.users[0]))
     unseen = len(service.items) - len(np.unique(past))
     return [
@@ -106,8 +108,12 @@ def request_of(
     return found
 
 
-def _window(service: RecommendationService) -> int:
-    return service.trained.recommender.spec.length if service.trained else 100
+def _window(service: RecommendationService, latest: int | None) -> int:
+    """Events that are left out in turn."""
+    if service.trained is None:
+        return min(latest or BLEND, MOST)
+    seen = service.trained.recommender.spec.length
+    return min(latest or seen, seen)
 
 
 def _without_each(histories: Histories, count: int) -> Histories:
@@ -190,14 +196,13 @@ def explanations(
     return leave_one_out(service, items, user=user, history=history, latest=latest)
 
 
-def rows_of(found: Sequence[Explanation]) -> pl.DataFrame:
-    """All explanations in one table, the events that speak most for an item first."""
+def rows_of(found: Sequence[Explanation], types: IdTypes) -> pl.DataFrame:
+    """All explanations in one table, the events that speak most for an item first; types: of ids."""
     tables = []
     for each in found:
         about = [pl.lit(each.item_id).alias("item_id"), pl.lit(each.rank).alias("rank")]
-        new = {"item_id": "event_item", "rank": "rank_without"}
-        events = each.frame.drop("score", "rank_change").rename(new)
-        tables.append(
-            events.sort("score_change", descending=True, maintain_order=True).select(*about, pl.all())
-        )
-    return pl.concat(tables) if tables else pl.DataFrame()
+        events = types.restored(each.frame.drop("score", "rank_change"))
+        events = events.rename({"item_id": "event_item", "rank": "rank_without"})
+        ordered = events.sort("score_change", descending=True, maintain_order=True)
+        tables.append(types.restored(ordered.select(*about, pl.all())))
+    return pl.concat(tables)
