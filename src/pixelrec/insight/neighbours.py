@@ -78,6 +78,12 @@ def nearest_by_vector(
     )
 
 
+def item_vectors(service: RecommendationService, item_ids: Sequence[str]) -> Tensor:
+    """The vectors (n, D) of items that those of users are compared with; errors as above."""
+    vectors = _demand_vectors(service)
+    return vectors[torch.from_numpy(service.numbering.demand("item", item_ids)).to(vectors.device)]
+
+
 def about_items(
     service: RecommendationService, numbers: np.ndarray, counts: np.ndarray | None, **closeness: np.ndarray
 ) -> dict[str, pl.Series | np.ndarray]:

@@ -28,7 +28,7 @@ from pixelrec.serving.pages import (
     why,
 )
 from pixelrec.serving.shop import Shop
-from pixelrec.serving.v1 import insights, recommend, runs
+from pixelrec.serving.v1 import insights, look_up, recommend, runs, similar
 
 STATIC = Path(__file__).parent / "static"
 PAGES: tuple[APIRouter, ...] = (
@@ -49,6 +49,8 @@ PAGES: tuple[APIRouter, ...] = (
 API: tuple[APIRouter, ...] = (
     runs.router,
     recommend.router,
+    similar.router,
+    look_up.router,
     insights.router,
 )
 
