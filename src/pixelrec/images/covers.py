@@ -5,7 +5,8 @@ from __future__ import annotations
 import stat
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from pixelrec.choices import Fit
 from pixelrec.errors import ImageError
 from pixelrec.files.atomic import write_text
 from pixelrec.files.csv_text import csv_text
-from pixelrec.images.decode import Decoded, Reason, Refused, decode, ready
+from pixelrec.images.decode import MAX_PIXELS, Decoded, Reason, Refused, decode, ready
 
 MAX_BYTES = 1 << 28  # 256 MiB: files are read into memory whole
 _NAMED = 3  # items that a message names
@@ -104,14 +105,29 @@ def read_loose(paths: Sequence[Path], *, size: int, fit: Fit) -> np.ndarray:
     pictures = []
     with ready():
         for path in paths:
-            try:
-                data, _ = read_cover(path)
-                pictures.append(decode(data, size=size, fit=fit).pixels)
-            except Refused as refused:
-                raise ImageError(
-                    f"{path}: {refused.reason}: {refused.detail}; expected a picture, such as a JPEG"
-                ) from None
+            with _named(str(path)):
+                pictures.append(decode(read_cover(path)[0], size=size, fit=fit).pixels)
     return np.stack(pictures)
+
+
+def decode_named(name: str, data: bytes, *, size: int, fit: Fit, most: int = MAX_PIXELS) -> Decoded:
+    """A picture of at most `most` pixels that is not in a file; errors as of `read_loose`."""
+    with ready(), _named(name):
+        if len(data) > MAX_BYTES:
+            raise Refused("too-large", f"{len(data):,} bytes, at most {MAX_BYTES:,} are read")
+        if not data:
+            raise Refused("empty", "0 bytes")
+        return decode(data, size=size, fit=fit, most=most)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Refused as refused:
+        raise ImageError(
+            f"{name}: {refused.reason}: {refused.detail}; expected a picture, such as a JPEG"
+        ) from None
 
 
 def frequencies(values: Iterable[str]) -> dict[str, int]:

@@ -81,12 +81,15 @@ class _Raster:
     orientation: int
 
 
-def decode(data: bytes, *, size: int, fit: Fit) -> Decoded:
-    """Decodes to uint8[size, size, 3], or raises `Refused`; may run in threads, inside `ready()`."""
+def decode(data: bytes, *, size: int, fit: Fit, most: int = MAX_PIXELS) -> Decoded:
+    """Decodes to uint8[size, size, 3], or raises `Refused`; may run in threads, inside `ready()`.
+
+    most: pixels of the file.
+    """
     name, decoder = "JPEG", "simplejpeg"
-    raster = _quick(data, size, fit) if format_of(data) == "JPEG" else None
+    raster = _quick(data, size, fit, most) if format_of(data) == "JPEG" else None
     if raster is None:
-        (name, raster), decoder = _thorough(data, size, fit), "pillow"
+        (name, raster), decoder = _thorough(data, size, fit, most), "pillow"
     width, height = raster.width, raster.height
     if raster.orientation >= 5:  # rows and columns are swapped
         width, height = height, width
@@ -118,7 +121,7 @@ def decoder_versions() -> dict[str, str]:
     return {"pillow": PIL.__version__} | ({"simplejpeg": simplejpeg.__version__} if simplejpeg else {})
 
 
-def _quick(data: bytes, size: int, fit: Fit) -> _Raster | None:
+def _quick(data: bytes, size: int, fit: Fit, most: int) -> _Raster | None:
     """A JPEG by simplejpeg; None if it is left to Pillow."""
     if simplejpeg is None:
         return None
@@ -126,7 +129,7 @@ def _quick(data: bytes, size: int, fit: Fit) -> _Raster | None:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
         if colours not in _QUICK_COLOURS:
             return None
-        _check_pixels(width, height)
+        _check_pixels(width, height, most)
         f = _reduction(width, height, size, fit)
         pixels = simplejpeg.decode_jpeg(data, min_height=-(-height // f), min_width=-(-width // f))
     except ValueError:  # of damage, and of harmless oddities
@@ -134,11 +137,11 @@ def _quick(data: bytes, size: int, fit: Fit) -> _Raster | None:
     return _Raster(pixels, width, height, _MODES.get(colours, colours), _jpeg_orientation(data))
 
 
-def _thorough(data: bytes, size: int, fit: Fit) -> tuple[str, _Raster]:
+def _thorough(data: bytes, size: int, fit: Fit, most: int) -> tuple[str, _Raster]:
     """Any picture by Pillow, with the name of its format."""
     try:
         with Image.open(BytesIO(data), formats=[name for name in FORMATS if name in Image.OPEN]) as image:
-            _check_pixels(*image.size)
+            _check_pixels(*image.size, most)
             width, height = image.size
             f = _reduction(width, height, size, fit)
             image.draft("RGB", (max(1, width // f), max(1, height // f)))
@@ -178,9 +181,9 @@ def _reduction(width: int, height: int, size: int, fit: Fit) -> int:
     return next((f for f in (8, 4, 2) if side >= 2 * size * f), 1)
 
 
-def _check_pixels(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise Refused("too-large", f"{width} × {height} pixels, at most {MAX_PIXELS:,} are read")
+def _check_pixels(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise Refused("too-large", f"{width} × {height} pixels, at most {most:,} are read")
 
 
 def _unidentified(data: bytes) -> Refused:

@@ -16,6 +16,7 @@ class Limits:
 
     body: int = 8 << 20  # bytes
     pixels: int = 50_000_000  # of a picture, width by height
+    pictures: int = 8  # in the form for new covers
     k: int = 1000  # recommended items
     requests: int = 1000  # users, histories, items or pictures in one batch
     listed: int = 100_000  # items in all lists of one batch

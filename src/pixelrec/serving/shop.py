@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self, final
 
@@ -16,6 +16,7 @@ from pixelrec.runs.stories import Covers
 from pixelrec.serving.compared_runs import ComparedRuns, compared_runs
 from pixelrec.serving.limits import Limits
 from pixelrec.serving.served_run import ServedRun
+from pixelrec.serving.shelf import Shelf
 
 _MEASURED = 200  # covers
 
@@ -25,6 +26,7 @@ _MEASURED = 200  # covers
 class Shop:
     runs: Mapping[str, ServedRun]  # by name, in the order given; at least one
     limits: Limits = Limits()
+    shelf: Shelf = field(default_factory=Shelf, repr=False)  # pictures of new covers
 
     @classmethod
     def open(

@@ -56,7 +56,7 @@ def values_of(facts: ItemFacts) -> dict[str, Any]:
         "together": tiles(shop, facts.together, "similarity"),
         "figures": figures(facts),
         "place": place,
-        "likely": [] if isinstance(place, str) else readers(shop, likely_users(facts.run, place)),
+        "likely_users": [] if isinstance(place, str) else readers(shop, likely_users(facts.run, place)),
         "users": 0 if dataset is None else dataset.users,
         "more": sizes(facts),
         "ranked": RANKED,
