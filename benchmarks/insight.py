@@ -24,6 +24,7 @@ from pixelrec.insight.audience import Audience
 from pixelrec.insight.item_place import place_of
 from pixelrec.insight.leave_one_out import leave_one_out
 from pixelrec.insight.neighbours import nearest_by_vector
+from pixelrec.insight.past import past_of
 from pixelrec.insight.rank_history import ranks_over_time
 
 USERS, EVENTS = 2000, 50
@@ -56,7 +57,7 @@ def main() -> None:
         bare = processor_seconds(lambda: vectors @ table.T)
         rows = {
             f"one item without each of {EVENTS} events": lambda: leave_one_out(
-                service, [str(ids[99])], history=history
+                service, past_of(service, history=history), [str(ids[99])]
             ),
             f"place of one item in {USERS:,} lists": lambda: place_of(audience, [str(ids[99])]),
             "the twenty nearest items of one": lambda: nearest_by_vector(service, [str(ids[99])]),

@@ -12,6 +12,7 @@ import pixelrec
 from pixelrec.cli.main import main
 from pixelrec.errors import RequestError
 from pixelrec.insight.leave_one_out import leave_one_out
+from pixelrec.insight.past import past_of
 from pixelrec.insight.what_if import AS_IS
 from pixelrec.runs.recommend import RecommendationService
 from pixelrec.runs.run import Run
@@ -23,7 +24,7 @@ def test_explain_is_leave_one_out(
     found = pixelrec.explain(ids_run, user="u5", k=2)
     best = [str(each.item_id) for each in ids.recommend(users=["u5"], k=2)[0]]
     assert found["item_id"].unique(maintain_order=True).to_list() == best
-    for item, one in zip(best, leave_one_out(ids, best, user="u5"), strict=True):
+    for item, one in zip(best, leave_one_out(ids, past_of(ids, user="u5"), best), strict=True):
         mine = found.filter(item_id=item)
         assert mine["score_change"].is_sorted(descending=True)
         plain = one.frame.select("event", "item_id", "title", "score_change", "rank")

@@ -18,6 +18,7 @@ from pixelrec.errors import RequestError
 from pixelrec.images.edits import edits_of
 from pixelrec.insight.leave_one_out import leave_one_out
 from pixelrec.insight.occlusion import occlusion_map
+from pixelrec.insight.past import past_of
 from pixelrec.insight.pictures import mean_colour, picture_of, vectors_with
 from pixelrec.insight.what_if import AS_IS, what_if
 from pixelrec.runs.recommend import RecommendationService
@@ -103,7 +104,7 @@ def test_other_content_of_an_item_stays(dataset: Dataset, tmp_path: Path) -> Non
 
 
 def test_occlusion_is_one_covered_picture_at_a_time(pixels: RecommendationService) -> None:
-    found = occlusion_map(pixels, ITEM, history=HISTORY, cells=3)
+    found = occlusion_map(pixels, past_of(pixels, history=HISTORY), ITEM, cells=3)
     listed = pixels.recommend(histories=[HISTORY], k=1000)[0]
     assert found.score == pytest.approx(next(e.score for e in listed if e.item_id == ITEM), abs=1e-4)
     colour, trained = mean_colour(pixels), pixels.trained
@@ -125,7 +126,7 @@ def test_the_shape_in_the_middle_counts_most(pixels: RecommendationService) -> N
     middle, corners = [], []
     for user in ("u3", "u5", "u8", "u11", "u20", "u21"):
         item = str(pixels.recommend(users=[user], k=1)[0][0].item_id)
-        changes = np.abs(occlusion_map(pixels, item, user=user).changes)
+        changes = np.abs(occlusion_map(pixels, past_of(pixels, user=user), item).changes)
         middle.append(changes[2:5, 2:5].mean())
         corners.append(changes[::6, ::6].mean())
     assert np.mean(middle) > 2 * np.mean(corners)
@@ -136,7 +137,7 @@ def test_the_event_that_the_law_names_carries_the_item(pixels: RecommendationSer
     changes, alike = [], []
     for user in (f"u{number}" for number in range(3, 60) if world.walks.lengths[number] >= 6):
         best = str(pixels.recommend(users=[user], k=1)[0][0].item_id)
-        found = leave_one_out(pixels, [best], user=user)[0].frame
+        found = leave_one_out(pixels, past_of(pixels, user=user), [best])[0].frame
         last = world.looks[int(found["item_id"][0][1:])]
         changes.append(found["score_change"].to_numpy())
         alike.append((world.looks[int(best[1:])][0] - last[0]) % HUES <= 2)
@@ -149,7 +150,7 @@ def test_the_event_that_the_law_names_carries_the_item(pixels: RecommendationSer
 def test_models_without_pictures_say_so(ids: RecommendationService, blend: RecommendationService) -> None:
     for service, said in ((ids, "do not come from pictures"), (blend, "a blend")):
         with pytest.raises(RequestError, match=said):
-            occlusion_map(service, ITEM, history=HISTORY)
+            occlusion_map(service, past_of(service, history=HISTORY), ITEM)
         with pytest.raises(RequestError, match=said):
             what_if(service, ITEM, edits=edits_of(grey=True))
 

@@ -13,6 +13,7 @@ from PIL import Image
 from pixelrec.images.edits import edits_of
 from pixelrec.insight.leave_one_out import leave_one_out
 from pixelrec.insight.occlusion import occlusion_map
+from pixelrec.insight.past import past_of
 from pixelrec.insight.pictures import picture_of
 from pixelrec.insight.what_if import what_if
 from pixelrec.serving.pages.why import levels_of
@@ -22,7 +23,7 @@ from pixelrec.serving.shop import Shop
 def test_a_reason_is_exact(client: TestClient, shop: Shop) -> None:
     service = shop.runs["ids"].service
     best = str(service.recommend(users=["u5"], k=1)[0][0].item_id)
-    (found,) = leave_one_out(service, [best], user="u5")
+    (found,) = leave_one_out(service, past_of(service, user="u5"), [best])
     said = client.post("/v1/explain", json={"user": "u5", "k": 1}).json()
     assert said["run"] == "ids" and said["explanations"] == [found.to_dict()]
     page = client.get("/why?user=u5").text
@@ -30,6 +31,16 @@ def test_a_reason_is_exact(client: TestClient, shop: Shop) -> None:
     told = re.findall(r'<td class="ranks">([\d,]+)</td>', page)
     ordered = found.frame.sort("score_change", descending=True, maintain_order=True)
     assert [int(each.replace(",", "")) for each in told] == ordered["rank"].to_list()
+
+
+def test_lists_before_the_evaluated_event_lead_to_their_reasons(client: TestClient, shop: Shop) -> None:
+    page = client.get("/user?id=u5").text
+    address = re.findall(r'<a class="why" href="([^"]*)"', page)[0].replace("&amp;", "&")
+    assert "before=test" in address
+    assert client.get(address).text.count("before the test event, as it was evaluated") == 1
+    case = next(row for row in shop.first.ranks["test"].table.to_dicts() if row["user_id"] == "u5")
+    asked = {"user": "u5", "items": [case["item_id"]], "before": "test"}
+    assert client.post("/v1/explain", json=asked).json()["explanations"][0]["rank"] == case["rank"]
 
 
 def test_a_history_and_an_item_of_choice(client: TestClient) -> None:
@@ -45,7 +56,7 @@ def test_a_history_and_an_item_of_choice(client: TestClient) -> None:
 def test_where_is_an_estimate_of_models_over_pictures(client: TestClient, shop: Shop) -> None:
     service = shop.runs["pixels"].service
     item = str(service.recommend(users=["u5"], k=1)[0][0].item_id)
-    found = occlusion_map(service, item, user="u5")
+    found = occlusion_map(service, past_of(service, user="u5"), item)
     said = client.post("/v1/explain/picture", json={"run": "pixels", "user": "u5", "item": item}).json()
     assert said["estimate"] is True
     np.testing.assert_allclose(said["score_changes"], found.changes, atol=1e-6)

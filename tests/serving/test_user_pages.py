@@ -81,7 +81,7 @@ def test_both_lists_show_the_next_item_at_the_rank_that_was_saved(client: TestCl
         assert items.index(target) + 1 == min(rank, 11)
         assert f"next item: rank {rank:,} of" in page
     assert page.count("✓ chosen next") == 3, "in both lists, and after the history"
-    assert f'href="/why?user={user}&amp;item={target}&amp;run=ids"' in page
+    assert f'href="/why?user={user}&amp;item={target}&amp;run=ids&amp;before=test"' in page
 
 
 def test_from_now_on_the_next_item_is_in_the_history(client: TestClient, shop: Shop) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pixelrec.api.arguments import Ids, Place, Seed, checked
 from pixelrec.api.frames import in_kind_of
 from pixelrec.api.recommendations import load
-from pixelrec.choices import as_ids
+from pixelrec.choices import Split, as_ids
 from pixelrec.console.progress import ignore
 from pixelrec.errors import RequestError
 
@@ -28,6 +28,7 @@ def explain(
     user: str | None = None,
     history: Ids = (),
     items: Ids = (),
+    before: Split | None = None,
     k: int = 3,
     latest: int | None = None,
     data: Dataset | Place | None = None,
@@ -44,6 +45,8 @@ def explain(
         user: id of a user of the data set.
         history: ids of items, oldest first, of a user who is not in the data set.
         items: ids of items to explain; by default the best k.
+        before: explain what was recommended to the user before this held-out event; by default all events are
+            known.
         k: number of recommended items to explain.
         latest: number of latest events that are left out in turn, at most and by default as many as the model
             sees; of a blend, one hundred.
@@ -68,9 +71,11 @@ def explain(
         )
     service = load(run, data=data, console=console)
     from pixelrec.insight.leave_one_out import explanations, rows_of
+    from pixelrec.insight.past import past_of
 
-    found = explanations(service, chosen, user=user, history=past, latest=latest, k=k)
-    for note in found[0].notes if found else ():
+    whose = past_of(service, user=user, history=past, before=before)
+    found = explanations(service, whose, chosen, k=k, latest=latest)
+    for note in found[0].notes:
         (on_note or ignore)(note)
     answer: pl.DataFrame = in_kind_of(rows_of(found, service.id_types), history, items)
     return answer

@@ -14,8 +14,8 @@ from pixelrec.batch import Histories
 from pixelrec.data.id_types import IdTypes
 from pixelrec.data.views import seen_items
 from pixelrec.errors import RequestError
-from pixelrec.runs.histories import Requests, given_histories
-from pixelrec.runs.recommend import Ids, RecommendationService
+from pixelrec.runs.histories import Requests
+from pixelrec.runs.recommend import RecommendationService
 
 BLEND, MOST = 100, 1000  # events of a history that are left out for a blend: by default, and at most
 
@@ -42,14 +42,9 @@ class Explanation:
 
 
 def leave_one_out(
-    service: RecommendationService,
-    items: Sequence[str],
-    *,
-    user: str | None = None,
-    history: Ids = (),
-    latest: int | None = None,
+    service: RecommendationService, past: Requests, items: Sequence[str], *, latest: int | None = None
 ) -> list[Explanation]:
-    """Why items are recommended to a user, or after a history, one `Explanation` for each.
+    """Why items are recommended after a history, one `Explanation` for each.
 
     The frame of each has the columns `event` (1 is the latest), `item_id`, `title` if there are titles,
     `score` and `rank` without the event, `score_change` (positive: the event speaks for the item) and
@@ -59,53 +54,29 @@ def leave_one_out(
 
     Args:
         service: of any run whose model looks at histories.
+        past: one history, of `past_of`.
         items: ids of items.
-        user: id of a user of the data set.
-        history: ids of items, oldest first.
         latest: only that many of the latest events are left out in turn, at most those that the model sees;
             by default all of these, and one hundred of a blend.
 
     Raises:
-        RequestError: an id is unknown, not exactly one of user and history is given, an item is in the
-            history, or the model has a vector for each user and looks at no history.
+        RequestError: an item is unknown or in the history, or the model has a vector for each user and looks
+            at no history.
     """
-    requests = request_of(service, user, history)
-    numbers = service.numbering.demand("item", items)
-    past = requests.histories.items[requests.histories.starts[1] :].astype(np.int64)
-    if known := [item for item, number in zip(items, numbers, strict=True) if number in past]:
+    if name := service.ranker.needs_known_user:
+        raise RequestError(
+            f"{name} has one vector for each user and looks at no history: no event of it can be left out; "
+            "take a model of histories, such as sasrec-id"
+        )
+    numbers, events = service.numbering.demand("item", items), past.histories.items.astype(np.int64)
+    if known := [item for item, number in zip(items, numbers, strict=True) if number in events]:
         raise RequestError(f"{known[0]!r} is in the history, and items of the history are not recommended")
-    left_out = _without_each(requests.histories, min(_window(service, latest), len(past)))
-    ranks, scores = _ranks(service, numbers, left_out, int(requests.users[0]))
-    unseen = len(service.items) - len(np.unique(past))
+    left_out = _without_each(past.histories, min(_window(service, latest), len(events)))
+    ranks, scores = _ranks(service, numbers, left_out, int(past.users[0]))
     return [
-        _explanation(service, requests, int(number), past, ranks[:, column], scores[:, column], unseen)
+        _explanation(service, past, int(number), ranks[:, column], scores[:, column])
         for column, number in enumerate(numbers)
     ]
-
-
-def request_of(
-    service: RecommendationService, user: str | None, history: Ids, *, looks: bool = True
-) -> Requests:
-    """The events of a user of the data set, or a given history.
-
-    looks: whether the model must look at histories.
-    """
-    name, given = service.ranker.needs_known_user, list(history)
-    if name and (looks or user is None):
-        raise RequestError(
-            f"{name} has one vector for each user and looks at no history: "
-            + ("no event of it can be left out; " if looks else "give a user; ")
-            + "or take a model of histories, such as sasrec-id"
-        )
-    if (user is None) == (not given):
-        raise RequestError("give a user, or a history of item ids: exactly one of the two")
-    if user is None:
-        return given_histories([given], service.numbering, service.run)
-    events = service.user_events()
-    found = events.requests(events.dataset.user_numbers([user]), [user])
-    if found.empty[0] and not name:
-        raise RequestError(f"user {user!r} has no event of an item that {service.run.folder} knows")
-    return found
 
 
 def _window(service: RecommendationService, latest: int | None) -> int:
@@ -145,16 +116,12 @@ def _blocks(count: int, size: int) -> Iterator[np.ndarray]:
 
 
 def _explanation(
-    service: RecommendationService,
-    requests: Requests,
-    number: int,
-    past: np.ndarray,
-    ranks: np.ndarray,
-    scores: np.ndarray,
-    unseen: int,
+    service: RecommendationService, past: Requests, number: int, ranks: np.ndarray, scores: np.ndarray
 ) -> Explanation:
     """ranks, scores: of the item after the whole history, and without each event."""
-    (item_id, title), events = _named(service, [number])[0], _named(service, past[::-1][: len(ranks) - 1])
+    items = past.histories.items
+    (item_id, title), events = _named(service, [number])[0], _named(service, items[::-1][: len(ranks) - 1])
+    unseen = len(service.items) - len(np.unique(items))
     columns = {
         "event": np.arange(1, len(events) + 1),
         "item_id": [event for event, _ in events],
@@ -166,7 +133,7 @@ def _explanation(
     }
     if "title" not in service.items.columns:
         del columns["title"]
-    notes = (*service.notes, *requests.notes)
+    notes = (*service.notes, *past.notes)
     return Explanation(item_id, title, int(ranks[0]), float(scores[0]), unseen, pl.DataFrame(columns), notes)
 
 
@@ -181,19 +148,22 @@ def _named(
 
 def explanations(
     service: RecommendationService,
+    past: Requests,
     items: Sequence[str] = (),
     *,
-    user: str | None = None,
-    history: Ids = (),
-    latest: int | None = None,
     k: int = 3,
+    latest: int | None = None,
 ) -> list[Explanation]:
     """As `leave_one_out`, of the k recommended items where none are named."""
-    if not items:
-        request_of(service, user, history)
-        best = service.recommend(users=[user], k=k) if user else service.recommend(histories=[history], k=k)
-        items = [str(each.item_id) for each in best[0]]
-    return leave_one_out(service, items, user=user, history=history, latest=latest)
+    return leave_one_out(service, past, items or best_of(service, past, k), latest=latest)
+
+
+def best_of(service: RecommendationService, past: Requests, k: int) -> list[str]:
+    """Ids of the k recommended items after a history, best first."""
+    row = np.array([1])
+    asked = past.histories, row, past.users, *seen_items(past.histories, row), k
+    numbers = service.ranker.best(*asked)[1][0]
+    return service.items["item_id"].gather(numbers[numbers > 0] - 1).to_list()
 
 
 def rows_of(found: Sequence[Explanation], types: IdTypes) -> pl.DataFrame:

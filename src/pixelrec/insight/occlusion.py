@@ -14,9 +14,9 @@ import numpy as np
 
 from pixelrec.errors import RequestError
 from pixelrec.images.edits import blurred
-from pixelrec.insight.leave_one_out import request_of
 from pixelrec.insight.pictures import mean_colour, picture_of, vectors_with
-from pixelrec.runs.recommend import Ids, RecommendationService
+from pixelrec.runs.histories import Requests
+from pixelrec.runs.recommend import RecommendationService
 
 CELLS = 7
 _BLUR = 12.0  # percent of a side
@@ -43,24 +43,22 @@ class OcclusionMap:
 
 def occlusion_map(
     service: RecommendationService,
+    past: Requests,
     item_id: str | None = None,
     *,
     picture: np.ndarray | None = None,
-    user: str | None = None,
-    history: Ids = (),
     cells: int = CELLS,
     fill: Fill = "mean",
 ) -> OcclusionMap:
-    """An estimate for the cover of an item, or for a new picture, after the history of a user or a given one.
+    """An estimate for the cover of an item, or for a new picture, after a history.
 
     All parts pass through the item encoder together, in batches of its own size.
 
     Args:
         service: of a run whose item vectors come from pictures.
+        past: one history, of `past_of`.
         item_id: an item of the catalogue; none for a new one.
         picture: uint8[S, S, 3], in the form that the model takes: instead of the item's cover.
-        user: id of a user of the data set.
-        history: ids of items, oldest first.
         cells: C, parts along each side: 1 to 32.
         fill: what covers a part.
 
@@ -69,7 +67,6 @@ def occlusion_map(
     """
     if not 1 <= cells <= 32:
         raise RequestError(f"cells is {cells}; expected 1 to 32")
-    requests = request_of(service, user, history, looks=False)
     service.encoder.items.picture_form()
     if picture is None:
         if item_id is None:
@@ -80,7 +77,7 @@ def occlusion_map(
     cover = _cover(service, picture, fill)
     pictures = np.stack([picture, *(_covered(picture, cover, part) for part in parts)])
     candidates = service.encoder.candidates(vectors_with(service, item_id, pictures))
-    vector = service.trained.vectors(requests.histories, np.array([1]), requests.users)
+    vector = service.trained.vectors(past.histories, np.array([1]), past.users)
     scores = service.trained.compared(vector, candidates.to(vector.device))[0].cpu().numpy()
     changes = (scores[0] - scores[1:]).reshape(cells, cells)
     side = parts[0][0].stop - parts[0][0].start

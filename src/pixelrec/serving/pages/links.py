@@ -60,8 +60,9 @@ class AbstractLinks(ABC):
     def atlas(self, run: str | None = None) -> str:
         return self.to("atlas", {"run": run})
 
-    def why(self, user: str | int, item: str | int, run: str | None = None) -> str:
-        return self.to("why", {"user": user, "item": item, "run": run})
+    def why(self, user: str | int, item: str | int, run: str | None = None, before: str | None = None) -> str:
+        """before: the split of the evaluated event; none: with all events."""
+        return self.to("why", {"user": user, "item": item, "run": run, "before": before})
 
     def what_if(self, item: str | int, run: str | None = None) -> str:
         return self.to("what-if", {"item": item, "run": run})

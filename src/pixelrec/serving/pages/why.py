@@ -9,16 +9,19 @@ from typing import Annotated, Any, final
 
 from fastapi import APIRouter, Query, Request, Response
 
+from pixelrec.choices import Split
 from pixelrec.errors import RequestError
-from pixelrec.insight.leave_one_out import Explanation, explanations
+from pixelrec.insight.leave_one_out import Explanation, best_of, leave_one_out
 from pixelrec.insight.occlusion import OcclusionMap, occlusion_map
-from pixelrec.runs.recommendations import Recommendation
+from pixelrec.insight.past import past_of
+from pixelrec.runs.histories import Requests
 from pixelrec.serving.pages.rendering import page
 from pixelrec.serving.pages.style import SHARES
 from pixelrec.serving.pages.tiles import Tile
 from pixelrec.serving.request import TheEngine, TheShop
 from pixelrec.serving.served_run import ServedRun
 from pixelrec.serving.shop import Shop
+from pixelrec.serving.titles import titles_of
 
 router = APIRouter()
 OTHERS = 10  # recommended items to choose from
@@ -31,7 +34,7 @@ Id = Annotated[str, Query(max_length=1000)]
 class Reasons:
     """What the page shows."""
 
-    best: Sequence[Recommendation]
+    best: list[tuple[str, str | None]]  # ids and titles
     found: Explanation
     where: OcclusionMap | str | None  # or why there is none; none: it was not asked for
 
@@ -56,6 +59,7 @@ async def why(
     user: Id | None = None,
     item: Id | None = None,
     history: Annotated[list[Id], Query()] = [],  # noqa: B006
+    before: Split | None = None,
     run: str | None = None,
     where: bool = False,
 ) -> Response:
@@ -63,30 +67,36 @@ async def why(
     served = shop.run(run)
     shop.limits.check(ids=[history])
     user, past = user or None, [each for each in history if each]
-    values = {"served": served, "user": user, "history": past}
+    values = {"served": served, "user": user, "history": past, "before": before}
     if user is None and not past:
         return page(request, "why.html", {**values, "found": None})
-    reasons = await engine.compute(partial(reasons_of, served, user, past, item or None, where))
+    reasons = await engine.compute(partial(reasons_of, served, user, past, before, item, where))
     return page(request, "why.html", {**values, **values_of(shop, reasons)})
 
 
 def reasons_of(
-    run: ServedRun, user: str | None, history: Sequence[str], item: str | None, where: bool
+    run: ServedRun,
+    user: str | None,
+    history: Sequence[str],
+    before: Split | None,
+    item: str | None,
+    where: bool,
 ) -> Reasons:
-    service = run.service
-    given: dict[str, Any] = {"users": [user]} if user else {"histories": [history]}
-    best = service.recommend(**given, k=OTHERS)[0]
+    past = past_of(run.service, user=user, history=history, before=before)
+    best = best_of(run.service, past, OTHERS)
     if not best:
         raise RequestError("nothing is left to recommend: the history holds every item")
-    chosen = item or str(best[0].item_id)
-    (found,) = explanations(service, [chosen], user=user, history=history)
-    return Reasons(best, found, _where(run, chosen, user, history) if where else None)
+    chosen, titles = item or best[0], titles_of(run, best)
+    (found,) = leave_one_out(run.service, past, [chosen])
+    return Reasons(
+        [(each, titles.get(each)) for each in best], found, _where(run, past, chosen) if where else None
+    )
 
 
-def _where(run: ServedRun, item: str, user: str | None, history: Sequence[str]) -> OcclusionMap | str:
+def _where(run: ServedRun, past: Requests, item: str) -> OcclusionMap | str:
     try:
         run.encoder()
-        return occlusion_map(run.service, item, user=user, history=history)
+        return occlusion_map(run.service, past, item)
     except RequestError as error:
         return str(error)
 

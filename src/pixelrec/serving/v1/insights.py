@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from pixelrec.choices import Split
 from pixelrec.images.edits import Edit, edits_of
-from pixelrec.insight.leave_one_out import explanations
+from pixelrec.insight.leave_one_out import Explanation, explanations
 from pixelrec.insight.occlusion import Fill, OcclusionMap, occlusion_map
+from pixelrec.insight.past import past_of
 from pixelrec.insight.what_if import CHANGES, WhatIf, what_if
+from pixelrec.runs.histories import Requests
 from pixelrec.serving.request import TheEngine, TheShop
 from pixelrec.serving.served_run import ServedRun
 from pixelrec.serving.v1.forms import PROBLEMS, Form, Id, RunName, answer
@@ -26,13 +29,13 @@ class _OfSomebody(Form):
     run: RunName = None
     user: Id | None = Field(default=None, description="Id of a user of the data set.", examples=["u17"])
     history: list[Id] = Field(default=[], description="Item ids, oldest first.")
+    before: Split | None = Field(
+        default=None, description="Only the events of the user before the test or validation event."
+    )
 
-    @property
-    def somebody(self) -> dict[str, Any]:
-        return {
-            "user": None if self.user is None else str(self.user),
-            "history": [str(i) for i in self.history],
-        }
+    def past(self, run: ServedRun) -> Requests:
+        user, history = None if self.user is None else str(self.user), list(map(str, self.history))
+        return past_of(run.service, user=user, history=history, before=self.before)
 
 
 class ToExplain(_OfSomebody):
@@ -78,10 +81,13 @@ async def explain(wanted: ToExplain, shop: TheShop, engine: TheEngine) -> Respon
     """The score and the rank of items without each event of a history: exact."""
     shop.limits.check(ids=[wanted.history])
     run, items = shop.run(wanted.run), [str(item) for item in wanted.items]
-    compute = partial(explanations, run.service, items, **wanted.somebody, latest=wanted.latest, k=wanted.k)
+
+    def compute() -> list[Explanation]:
+        return explanations(run.service, wanted.past(run), items, k=wanted.k, latest=wanted.latest)
+
     found = await engine.compute(compute)
-    notes = found[0].notes if found else ()
-    return answer({"run": run.name, "explanations": [each.to_dict() for each in found], "notes": notes})
+    listed = [each.to_dict() for each in found]
+    return answer({"run": run.name, "explanations": listed, "notes": found[0].notes})
 
 
 class ToMap(_OfSomebody):
@@ -112,9 +118,8 @@ async def explain_picture(wanted: ToMap, shop: TheShop, engine: TheEngine) -> Re
 
 def _mapped(run: ServedRun, wanted: ToMap) -> OcclusionMap:
     run.encoder()
-    return occlusion_map(
-        run.service, str(wanted.item), **wanted.somebody, cells=wanted.cells, fill=wanted.fill
-    )
+    past = wanted.past(run)
+    return occlusion_map(run.service, past, str(wanted.item), cells=wanted.cells, fill=wanted.fill)
 
 
 class ToChange(Form):
