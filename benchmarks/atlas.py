@@ -149,6 +149,7 @@ def measure_paint(run: Run) -> None:
 
 def first_paint(browser: Browser, address: str) -> float:
     page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.goto(address)  # the home page: as people come, and without the start of a browser
     page.goto(f"{address}/atlas")
     page.wait_for_selector("canvas[data-painted]", timeout=120_000)
     painted = float(page.evaluate("document.querySelector('canvas').dataset.painted"))
