@@ -23,7 +23,7 @@ LONG = HEADER + "".join(f"i{n},u{n % 7},{n}\n" for n in range(5_000))
 
 @pytest.fixture(autouse=True)
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixelrec.data.prepare.save_picture", lambda _, path: path.touch())
+    monkeypatch.setattr("pixelrec.data.writer.save_picture", lambda _, path: path.touch())
 
 
 def refusal(tmp_path: Path, source: Path, **options: object) -> str:

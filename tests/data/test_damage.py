@@ -98,7 +98,7 @@ SOURCES: dict[str, Callable[[pl.DataFrame, Path], object]] = {
 def test_damaged_sources_are_read_as_python_reads_them_or_named(
     tmp_path: Path, name: str, role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pixelrec.data.prepare.save_picture", lambda _, path: path.touch())
+    monkeypatch.setattr("pixelrec.data.writer.save_picture", lambda _, path: path.touch())
     events = pl.DataFrame(
         {"item_id": [f"i{n % 7}" for n in range(30)], "user_id": [f"ü{n % 4}" for n in range(30)],
          "timestamp": range(1_600_000_000, 1_600_000_030)}

@@ -13,8 +13,9 @@ import polars as pl
 import pytest
 
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.dropping import drop_items
 from pixelrec.data.manifest import is_dataset
-from pixelrec.data.prepare import drop_items, prepare
+from pixelrec.data.prepare import prepare
 from pixelrec.data.sequences import Sequences, hold_out
 from pixelrec.data.split import all_events
 from pixelrec.errors import DataError, RequestError

@@ -24,7 +24,7 @@ ROWS = [(f"i{n * 7 % 11}", f"ü{n * 5 % 13}", 1_700_000_000 + n * 3 % 20, f"the 
 
 @pytest.fixture(autouse=True)
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixelrec.data.prepare.save_picture", lambda _, path: path.touch())
+    monkeypatch.setattr("pixelrec.data.writer.save_picture", lambda _, path: path.touch())
 
 
 def written(separator: str = ",", *, header: bool = True, quote: str = "", point: str = "") -> str:

@@ -17,6 +17,7 @@ from PIL import Image
 
 import pixelrec
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.dropping import drop_items
 from pixelrec.data.json_file import read_line
 from pixelrec.data.split import all_events, validation_cases
 from pixelrec.data.split import test_cases as cases_of_test
@@ -364,7 +365,7 @@ def test_users_without_held_out_events_are_trained_on(tmp_path: Path) -> None:
     table(tmp_path / "set" / "a.inter", [("userID", "itemID", "rating", "timestamp", "x_label"), *rows], "\t")
     found = pixelrec.prepare(tmp_path / "set", out=tmp_path / "data")
     assert found.manifest["counts"]["evaluated_users"] == found.users - 1
-    without = pixelrec.data.prepare.drop_items(found, [content(found)["0"][-1][0]])
+    without = drop_items(found, [content(found)["0"][-1][0]])
     users = without.user_ids.to_list()
     assert not without.evaluated[users.index("0") + 1] and not without.evaluated[users.index("3") + 1]
 

@@ -19,7 +19,8 @@ import pytest
 
 from pixelrec.data import parquet_file, text_table
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.prepare import drop_items, prepare
+from pixelrec.data.dropping import drop_items
+from pixelrec.data.prepare import prepare
 from pixelrec.data.sequences import without_repeats
 from pixelrec.errors import DataError, RequestError
 from pixelrec.files.atomic import new_folder
@@ -41,7 +42,7 @@ d,u5,4
 @pytest.fixture(autouse=True)
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes longer than all the rest; `test_statistics` tests it."""
-    monkeypatch.setattr("pixelrec.data.prepare.save_picture", lambda _, path: path.touch())
+    monkeypatch.setattr("pixelrec.data.writer.save_picture", lambda _, path: path.touch())
 
 
 def prepared(tmp_path: Path, text: str = HAND, name: str = "shop.csv", **options: object) -> Dataset:

@@ -23,7 +23,7 @@ ITEMS = [f"i{n}" for n in range(8)]
 
 @pytest.fixture(autouse=True)
 def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixelrec.data.prepare.save_picture", lambda _, path: path.touch())
+    monkeypatch.setattr("pixelrec.data.writer.save_picture", lambda _, path: path.touch())
 
 
 @pytest.fixture

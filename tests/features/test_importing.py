@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 from pixelrec.errors import FeatureError
 from pixelrec.features.exporting import export_vectors
 from pixelrec.features.feature_file import FeatureFile
-from pixelrec.features.importing import GivenVectors, by_number, import_vectors, open_vectors, read_ids
+from pixelrec.features.given import GivenVectors, by_number, open_vectors, read_ids
+from pixelrec.features.importing import import_vectors
 
 IDS = pl.Series("item_id", [f"i{number}" for number in range(6)])
 ROWS = np.random.default_rng(0).normal(size=(6, 4)).astype("f4")

@@ -15,7 +15,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.prepare import drop_items, prepare
+from pixelrec.data.dropping import drop_items
+from pixelrec.data.prepare import prepare
 from pixelrec.data.split import test_cases
 from pixelrec.demonstration.world import World
 from pixelrec.errors import DataError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -14,8 +14,8 @@ import pixelrec
 from pixelrec.data.dataset import Dataset
 from pixelrec.numerics.precision import device_of
 from pixelrec.training.interruption import Interruption
-from pixelrec.training.loop import GO_ON, SAVE, STOP, Parts, Watch
 from pixelrec.training.processes import Processes
+from pixelrec.training.watch import GO_ON, SAVE, STOP, Watch
 
 SMALL = {"length": 5, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
 
@@ -74,9 +74,8 @@ def _accelerator() -> Any:
 
 
 def watch(minutes: float, processes: Any, now: list[float], monkeypatch: pytest.MonkeyPatch) -> Watch:
-    monkeypatch.setattr("pixelrec.training.loop.monotonic", lambda: now[0])
-    parts = SimpleNamespace(processes=processes, config=SimpleNamespace(save_minutes=minutes))
-    return Watch(cast(Parts, parts), Interruption())
+    monkeypatch.setattr("pixelrec.training.watch.monotonic", lambda: now[0])
+    return Watch(processes, minutes, Interruption())
 
 
 def test_one_process_saves_by_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,17 +5,19 @@ can mend is raised as a `PixelrecError` with a message of one line.
 """
 
 from pixelrec.api.codes import assign_codes, fit_codes
-from pixelrec.api.datasets import cache, check_images, pack_images, prepare
+from pixelrec.api.datasets import prepare
 from pixelrec.api.evaluation import compare, evaluate, report
 from pixelrec.api.exports import export_data, export_onnx, export_vectors
 from pixelrec.api.features import export_features, extract_features, import_features
+from pixelrec.api.grids import bench, ladder
+from pixelrec.api.images import cache, check_images, pack_images
 from pixelrec.api.insights import explain, what_if
 from pixelrec.api.publishing import publish
 from pixelrec.api.recipes import import_recipe
 from pixelrec.api.recommendations import from_pretrained, load, recommend, recommend_all
 from pixelrec.api.serving import serve
 from pixelrec.api.similarity import inspect_features, similar
-from pixelrec.api.training import bench, blend, demo, ladder, resume, train, train_final
+from pixelrec.api.training import blend, demo, resume, train, train_final
 
 __all__ = [
     "assign_codes",

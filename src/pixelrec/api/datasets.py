@@ -1,4 +1,4 @@
-"""Verbs over data sets and their pictures."""
+"""The verb that makes a data set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelrec.api.arguments import Days, Place, Threads, as_dataset, as_input, as_source, as_sources, checked
+from pixelrec.api.arguments import Place, as_input, as_source, as_sources, checked
+from pixelrec.api.images import as_covers
 from pixelrec.choices import (
     OVER_IDS,
     DecimalSign,
@@ -21,7 +22,7 @@ from pixelrec.choices import (
     TimeUnit,
 )
 from pixelrec.console.progress import ignore, shown_on
-from pixelrec.errors import DataError, ImageError, RequestError, command, option
+from pixelrec.errors import DataError, RequestError, command, option
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,11 +32,8 @@ if TYPE_CHECKING:
     from pixelrec.data.covers import PackedCovers
     from pixelrec.data.dataset import Dataset
     from pixelrec.data.formats.given import GivenFolder
-    from pixelrec.images.doctor import CheckReport
-    from pixelrec.items.cache.entries import Entry
 
 _TABLES = "give a CSV file, a Parquet file or a folder"
-_COVERS = "give the folder of the covers, <item_id>.jpg"
 
 
 @checked
@@ -121,7 +119,7 @@ def prepare(
     place = Path(out)
     tables = [_table(each, "interactions") for each in as_sources(interactions, "interactions")]
     described_by = None if items is None else _table(as_source(items, "items"), "items")
-    pictures = None if covers is None else as_input(covers, "covers", ImageError, _COVERS)
+    pictures = None if covers is None else as_covers(covers)
     from pixelrec.data.manifest import demand_place, is_dataset
 
     if done := next((each for each in tables if isinstance(each, Path) and is_dataset(each)), None):
@@ -197,56 +195,6 @@ def _given(
     return given
 
 
-@checked
-def pack_images(
-    covers: Place,
-    *,
-    data: Dataset | Place,
-    cover_column: str | None = None,
-    size: int | None = None,
-    fit: Fit | None = None,
-    missing: Missing = "error",
-    threads: Threads | None = None,
-    overwrite: bool = False,
-    console: Console | None = None,
-) -> PackedCovers:
-    """Pack the covers of a data set's items for training.
-
-    Run again after an interruption, it continues.
-
-    Args:
-        covers: folder of pictures <item_id>.jpg or <item_id>/0.jpg (or .png, …), also in subfolders; Parquet
-            with pictures; or an LMDB of the published benchmark code.
-        data: data set folder.
-        cover_column: column of the items that names the picture file of each, where ids do not tell.
-        size: width and height of a packed picture, in pixels; by default as packed before, at first 224.
-        fit: stretch pictures to a square, crop the centre square, or pad to a square; by default as packed
-            before, at first stretch.
-        missing: items without a usable cover: stop with an error, use a grey picture, or drop the items with
-            their events, for good.
-        threads: number of decoding threads; one per core by default.
-        overwrite: replace the pictures that are packed already, as for another size or fit.
-        console: for a progress bar; without one, nothing is drawn.
-
-    Returns:
-        The data set, without the items that were dropped, and a report.
-    """
-    pictures = as_input(covers, "covers", ImageError, _COVERS)
-    from pixelrec.data.covers import pack_covers
-
-    with shown_on(console):
-        return pack_covers(
-            as_dataset(data),
-            pictures,
-            size=size,
-            fit=fit,
-            missing=missing,
-            threads=threads,
-            overwrite=overwrite,
-            column=cover_column,
-        )
-
-
 def _table(source: Path | pl.DataFrame, name: str) -> Path | pl.DataFrame:
     return as_input(source, name, DataError, _TABLES) if isinstance(source, Path) else source
 
@@ -273,72 +221,3 @@ def _packing_of_draft(
             on_packed(packed)
 
     return packing
-
-
-@checked
-def check_images(
-    covers: Place,
-    *,
-    data: Dataset | Place | None = None,
-    cover_column: str | None = None,
-    duplicates: bool = True,
-    threads: Threads | None = None,
-    console: Console | None = None,
-) -> CheckReport:
-    """Check covers: unusable files, sizes, near-duplicates.
-
-    Nothing is written.
-
-    Args:
-        covers: folder of pictures, or Parquet or LMDB with pictures.
-        data: data set whose items need covers; by default every picture of the folder is checked.
-        cover_column: column of the items that names the picture file of each, where ids do not tell.
-        duplicates: look for covers that look alike.
-        threads: number of decoding threads; one per core by default.
-        console: for a progress bar; without one, nothing is drawn.
-    """
-    folder = as_input(covers, "covers", ImageError, _COVERS)
-    if cover_column is not None and data is None:
-        raise RequestError(
-            f"{option('cover_column', cover_column)} is of the items of a data set: give --data"
-        )
-    from pixelrec.images.doctor import check
-
-    item_ids = named = None
-    if data is not None:
-        from pixelrec.data.covers import cover_files
-
-        dataset = as_dataset(data)
-        item_ids = list(dataset.item_ids)
-        named = None if cover_column is None else cover_files(dataset.information, cover_column)
-    with shown_on(console):
-        return check(folder, item_ids, threads=threads, duplicates=duplicates, named=named)
-
-
-@checked
-def cache(data: Dataset | Place, *, clear: bool = False, unused_days: Days = 0) -> list[Entry]:
-    """List or delete the cached activations of a data set.
-
-    Activations are the outputs of frozen picture networks: training computes them once, in the data set, and
-    computes them again where they were deleted. They can take much of a disk.
-
-    Args:
-        data: data set folder.
-        clear: delete all entries that no process uses.
-        unused_days: with --clear, keep entries that were used within this number of days.
-
-    Returns:
-        The entries, the least recently used first; with `clear`, those that were deleted.
-    """
-    if unused_days and not clear:
-        raise RequestError(f"{option('unused_days', unused_days)} is of use with {option('clear')} only")
-    from datetime import datetime, timedelta
-
-    from pixelrec.items.cache.entries import delete_activations, list_activations
-
-    folder = as_dataset(data).folder / "activations"
-    if not clear:
-        return list_activations(folder)
-    now = datetime.now().astimezone()
-    since = now - timedelta(days=min(unused_days, 365 * 50)) if unused_days else None
-    return delete_activations(folder, unused_since=since)

@@ -188,21 +188,22 @@ def import_features(
     if by_number and (data is None or ids is not None):
         raise RequestError("--by-number takes the ids from the data set: give --data, and leave out --ids")
     items = None if data is None else as_dataset(data).item_ids
-    from pixelrec.features import importing
+    from pixelrec.features import given as vectors_of
+    from pixelrec.features.importing import import_vectors
 
     if isinstance(source, Path):
         id_file = None if ids is None else Path(ids)
-        given = importing.open_vectors(source, id_file, item_column=item_column, vector_column=vector_column)
+        given = vectors_of.open_vectors(source, id_file, item_column=item_column, vector_column=vector_column)
     else:
-        given = importing.of_table(source, item_column=item_column, vector_column=vector_column)
+        given = vectors_of.of_table(source, item_column=item_column, vector_column=vector_column)
     if by_number and items is not None:
-        given = importing.by_number(given, items)
+        given = vectors_of.by_number(given, items)
     if given.ids is None:
         raise FeatureError(
             f"{source} does not say which item each row belongs to; give a file of ids with --ids, or "
             "--by-number where row r is of item number r"
         )
-    return importing.import_vectors(
+    return import_vectors(
         given, place, items=items, missing=missing, unknown=unknown, dtype=dtype, overwrite=overwrite
     )
 

@@ -11,7 +11,7 @@ import polars as pl
 from pixelrec.choices import Fit, Missing
 from pixelrec.data.columns import written
 from pixelrec.data.dataset import Dataset
-from pixelrec.data.prepare import drop_items
+from pixelrec.data.dropping import drop_items
 from pixelrec.errors import DataError
 from pixelrec.images.pack import PackReport, pack
 

@@ -1,22 +1,19 @@
-"""Making a data set of interactions, and dropping items from one."""
+"""Making a data set of interactions."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from itertools import starmap
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-import numpy as np
 import polars as pl
 
 from pixelrec.choices import Order, Repeats, SplitRule, TimeUnit
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.columns import Columns
-from pixelrec.data.core import core_of, new_numbers
+from pixelrec.data.core import core_of
 from pixelrec.data.dataset import COVERS, Dataset
 from pixelrec.data.dialect import BY_LOOKING, DialectOptions
 from pixelrec.data.fingerprints import fingerprints, frame_print
@@ -24,28 +21,17 @@ from pixelrec.data.formats.given import GivenFolder
 from pixelrec.data.id_types import IdTypes
 from pixelrec.data.information import FRAME, demand_file, described, read_information
 from pixelrec.data.interactions import Interactions, read_interactions
-from pixelrec.data.manifest import ENTRIES, FORMAT, VERSION, demand_place
+from pixelrec.data.manifest import ENTRIES, demand_place
 from pixelrec.data.parts import parts_of
-from pixelrec.data.sequences import (
-    SHORTEST,
-    Sequences,
-    evaluated_by,
-    hold_out,
-    in_order,
-    ties,
-    without_repeats,
-)
-from pixelrec.data.split import all_events
-from pixelrec.data.statistics import flags, save_picture
+from pixelrec.data.sequences import evaluated_by, hold_out, in_order, ties, without_repeats
+from pixelrec.data.statistics import flags
+from pixelrec.data.writer import demand_evaluated, write_dataset
 from pixelrec.errors import DataError, demand_address_space, some_of
 from pixelrec.features.importing import import_vectors
 from pixelrec.files.atomic import new_folder
-from pixelrec.files.digests import array_digest, file_digest, ids_digest
-from pixelrec.files.table_file import write_table
 from pixelrec.images.covers import list_path
 
 _MANY_TIES = 0.1  # of all events
-_PROVENANCE = ("options", "exact_repeats", "left_out", "notes", "id_types", "sources")  # of a manifest
 
 
 def prepare(
@@ -158,7 +144,7 @@ def prepare(
             chosen = evaluated_by(read.events, users) if "split" in read.events.columns else None
             sequences = hold_out(read.events, users, chosen)
             names = [part.name if part.frame is not None else str(part.path) for part in parts]
-            _check_evaluated(sequences, f"{some_of(names)}{_without(left_out)}")
+            demand_evaluated(sequences, f"{some_of(names)}{_without(left_out)}")
             information = read.item_ids.to_frame("item_id")
             if known is not None:
                 information = described(read.item_ids, known, described_by or FRAME)
@@ -177,7 +163,7 @@ def prepare(
                 "id_types": IdTypes(read.user_type, read.item_type).names,
                 "sources": [*(each.result() for each in prints), *starmap(frame_print, frames.items())],
             }
-            _write(folder, sequences, read.user_ids, information, provenance)
+            write_dataset(folder, sequences, read.user_ids, information, provenance)
         for name, vectors in given.vectors().items() if given else ():
             import_vectors(
                 vectors, folder / "features" / name, items=read.item_ids, unknown="drop", overwrite=True
@@ -186,43 +172,6 @@ def prepare(
             pack_covers(Dataset.open(folder))
         demand_place(out, inputs, overwrite)  # somebody may have made a data set there meanwhile
     return Dataset.open(out)
-
-
-def drop_items(dataset: Dataset, item_ids: Sequence[str], *, out: Path | str | None = None) -> Dataset:
-    """Rebuilds a data set without some items and all their events, as for items that lack a cover.
-
-    The others keep their order and get new numbers, as do the users who have events left; the last of their
-    events is held out again. `out` defaults to the data set's own folder, which is replaced as a whole; files
-    in it that are not the data set's own stay.
-
-    Raises:
-        RequestError: an id is unknown.
-        DataError: no user with at least three events is left, or `out` exists.
-    """
-    place = dataset.folder if out is None else Path(out)
-    kept_items = np.ones(dataset.items + 1, bool)
-    kept_items[dataset.item_numbers(item_ids)] = False
-    events, kept_users = _kept(dataset, kept_items)
-    sequences = hold_out(events, int(kept_users.sum()), _still_evaluated(dataset, kept_items, kept_users))
-    _check_evaluated(sequences, f"without {int((~kept_items).sum()):,} items that are dropped")
-    dropped = dataset.manifest.get("dropped_items", 0) + int((~kept_items).sum())
-    provenance = {key: dataset.manifest[key] for key in _PROVENANCE if key in dataset.manifest}
-    with new_folder(place, DataError, ours=ENTRIES) as folder:
-        if out is not None:
-            demand_place(place, [], overwrite=False)
-        user_ids = dataset.user_ids.filter(pl.Series(kept_users))
-        information = dataset.information.filter(pl.Series(kept_items[1:]))
-        _write(folder, sequences, user_ids, information, {**provenance, "dropped_items": dropped})
-    return Dataset.open(place)
-
-
-def _still_evaluated(dataset: Dataset, items: np.ndarray, users: np.ndarray) -> np.ndarray | None:
-    """bool[kept users + 1]: whose given validation and test events are kept; None without a given split."""
-    if dataset.manifest["options"].get("split") != "given":
-        return None
-    last = dataset.event_items[dataset.offsets[1:] - 1]
-    kept = dataset.evaluated & items[last] & items[dataset.held_out().items]
-    return np.append(False, kept[1:][users])
 
 
 def _core(read: Interactions, min_user_events: int, min_item_events: int) -> Interactions:
@@ -252,68 +201,7 @@ def _without(left_out: Mapping[str, int]) -> str:
     return f", without {' and '.join(texts)}" if texts else ""
 
 
-def _write(
-    folder: Path,
-    sequences: Sequences,
-    user_ids: pl.Series,
-    information: pl.DataFrame,
-    provenance: Mapping[str, Any],
-) -> None:
-    """Writes all files into the empty `folder`."""
-    digests = {"user_ids": ids_digest(user_ids), "item_ids": ids_digest(information["item_id"])}
-    for name, values in {
-        "events/offsets": sequences.offsets,
-        "events/items": sequences.items,
-        "events/times": sequences.times,
-        "events/evaluated": sequences.evaluated,
-        "held_out/items": sequences.held_items,
-        "held_out/times": sequences.held_times,
-    }.items():
-        digests[name] = array_digest(values)
-        path = folder / f"{name}.npy"
-        path.parent.mkdir(exist_ok=True)
-        np.save(path, values, allow_pickle=False)
-    write_table(user_ids.to_frame("user_id"), folder / "users.parquet")
-    write_table(information, folder / "items.parquet")
-    users, evaluated = len(sequences.evaluated) - 1, int(sequences.evaluated.sum())
-    counts = {
-        "users": users,
-        "items": information.height,
-        "interactions": len(sequences.items) + evaluated,
-        "evaluated_users": evaluated,
-        "users_with_fewer_than_3_events": users - evaluated,
-    }
-    manifest = {"format": FORMAT, "version": VERSION, "pixelrec": version("pixelrec"), "counts": counts}
-    manifest |= {"digests": digests, "information": file_digest(folder / "items.parquet"), **provenance}
-    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
-    save_picture(Dataset.open(folder), folder / "stats.svg")
-
-
-def _kept(dataset: Dataset, items: np.ndarray) -> tuple[pl.DataFrame, np.ndarray]:
-    """The events of the kept `items` (bool[items + 1]) in new numbers, and bool[users]: who has any left."""
-    events = all_events(dataset)
-    owners = np.repeat(np.arange(dataset.users + 1), events.stops - events.starts)
-    kept = items[events.items]
-    users = np.bincount(owners[kept], minlength=dataset.users + 1) > 0
-    frame = {
-        "user": new_numbers(users)[owners[kept]],
-        "item": new_numbers(items)[events.items[kept]],
-        "seconds": events.times[kept],
-    }
-    return pl.DataFrame(frame), users[1:]
-
-
 def _address_space(files: Iterable[Path]) -> int:
     """Bytes, as measured: the more the larger the files, which are compressed unless they are CSV."""
     size = sum(file.stat().st_size * (1 if file.suffix.lower() == ".csv" else 4) for file in files)
     return 1_400_000_000 + 9 * min(size, 2 * 10**8) + 4 * max(size - 2 * 10**8, 0)
-
-
-def _check_evaluated(sequences: Sequences, source: str) -> None:
-    if not sequences.evaluated.any():
-        longest = int(np.diff(sequences.offsets).max(initial=0))
-        raise DataError(
-            f"{source}: no user is left to evaluate: the longest history has {longest} events, "
-            f"and at least {SHORTEST} are needed (train, validate, test); give more interactions"
-        )

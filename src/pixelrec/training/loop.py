@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic, perf_counter, process_time
-from typing import Any, final
+from time import perf_counter, process_time
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,14 +28,13 @@ from pixelrec.training.journal import EpochBar, Journal, cost_of
 from pixelrec.training.optimiser import Optimiser
 from pixelrec.training.processes import Processes
 from pixelrec.training.state import Progress, State, random_state, resumable, save_state
+from pixelrec.training.watch import GO_ON, STOP, Watch
 
 Loss = Callable[[Any], Tensor]
 """Of the scores of a batch, or what else the trained module returns."""
 FirstLoss = Callable[[Any, float], "str | None"]
 """A batch and its loss → a warning, if that is far from chance."""
 READ_EVERY = 16  # losses left on an accelerator before they are read, because each reading waits for it
-AGREE_EVERY = 16  # steps between two agreements of several processes, at most
-GO_ON, SAVE, STOP = range(3)
 
 
 @dataclass(frozen=True)
@@ -71,44 +70,6 @@ class Parts:
         return self.config.epochs if self.stop is None else min(self.stop, self.config.epochs)
 
 
-@final
-class Watch:
-    """Decides after which step training saves or stops, the same in every process.
-
-    Several processes agree once in `AGREE_EVERY` steps, or about every second if steps are slow: on the
-    leader's clock for saving, on a signal to any of them for stopping.
-    """
-
-    def __init__(self, parts: Parts, interruption: Interruption) -> None:
-        self.processes, self.interruption = parts.processes, interruption
-        self.seconds = 60 * parts.config.save_minutes or math.inf
-        self.agreed, self.steps, self.interval = monotonic(), 0, 1
-        self.saved()
-
-    def saved(self) -> None:
-        """The state has been saved: the time to the next save starts now."""
-        self.due = monotonic() + self.seconds
-
-    def after_step(self) -> int:
-        """`GO_ON`, `SAVE`, or `STOP`, which includes saving."""
-        self.steps += 1
-        return self.now() if self.steps >= self.interval else GO_ON
-
-    def now(self) -> int:
-        """The same, agreed upon at once; every process calls it after the same step."""
-        action = STOP if self.interruption.requested else GO_ON
-        if self.processes.count == 1:
-            return SAVE if action == GO_ON and monotonic() >= self.due else action
-        interval = 0
-        if self.processes.leads:
-            action = max(action, SAVE if monotonic() >= self.due else GO_ON)
-            rate = max(self.steps, 1) / max(monotonic() - self.agreed, 1e-9)
-            interval = min(max(int(rate), 1), AGREE_EVERY)
-        action, self.interval = self.processes.maxima([action, interval])
-        self.agreed, self.steps = monotonic(), 0
-        return action
-
-
 def demand_position(parts: Parts, state: State) -> None:
     """Raises `RunError` if a saved position is none of this training."""
     progress, batches, size = state.progress, len(parts.batcher), parts.config.accumulate
@@ -127,7 +88,7 @@ def fit(
 
     A loss that is not finite raises `DivergedError`; `best` is kept as it was.
     """
-    watch = Watch(parts, interruption)
+    watch = Watch(parts.processes, parts.config.save_minutes, interruption)
     # Several processes validate together: one of them cannot leave.
     skippable = interruption.at_once if parts.processes.count == 1 else nullcontext
     if journal is not None and not progress.finished:

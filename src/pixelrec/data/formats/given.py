@@ -16,7 +16,7 @@ from pixelrec.data.formats.listing import Listing
 from pixelrec.data.interactions import Interactions
 from pixelrec.data.parts import Part
 from pixelrec.errors import DataError, some_of
-from pixelrec.features.importing import GivenVectors, open_vectors, with_ids
+from pixelrec.features.given import GivenVectors, open_vectors, with_ids
 
 Noun: TypeAlias = Literal["user", "item"]
 
