@@ -26,7 +26,7 @@ Missing: TypeAlias = str
 """Why something cannot be told."""
 NEAR, LIKELY, RECENT = 12, 8, 6  # neighbours, users, and items of each of their histories that are shown
 RANKED = 100  # users whose ranks of the item over time are computed
-PAIRS = 25_000_000  # of a user and an item, compared for one answer: a fraction of a second
+PAIRS = 20_000_000  # of a user and an item, compared for one answer: a fraction of a second
 FEWEST, MOST, LARGEST = 200, 2000, 20_000  # users whose lists are looked at
 _T = TypeVar("_T")
 

@@ -20,7 +20,7 @@ from pixelrec.serving.pages.figures import Figure, events_figure, ranks_figure
 from pixelrec.serving.pages.items import counted
 from pixelrec.serving.pages.rendering import page
 from pixelrec.serving.pages.tiles import Tile
-from pixelrec.serving.request import TheShop
+from pixelrec.serving.request import TheEngine, TheShop
 from pixelrec.serving.shop import Shop
 
 router = APIRouter()
@@ -28,9 +28,10 @@ Id = Annotated[str, Query(max_length=2000)]
 
 
 @router.get("/item")
-def item(
+async def item(
     request: Request,
     shop: TheShop,
+    engine: TheEngine,
     id: Id,  # noqa: A002 - a word of the address
     run: str | None = None,
     users: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
@@ -40,7 +41,7 @@ def item(
         facts = ItemFacts.of(shop, served, id, users)
     except RequestError as error:
         raise HTTPException(404, str(error)) from None
-    return page(request, "item.html", values_of(facts))
+    return await engine.compute(lambda: page(request, "item.html", values_of(facts)))
 
 
 def values_of(facts: ItemFacts) -> dict[str, Any]:

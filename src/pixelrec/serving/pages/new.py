@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -20,7 +20,7 @@ from pixelrec.serving.pages.item import readers, tiles
 from pixelrec.serving.pages.links import ServerLinks
 from pixelrec.serving.pages.rendering import page
 from pixelrec.serving.pages.tiles import Tile
-from pixelrec.serving.request import TheShop
+from pixelrec.serving.request import TheEngine, TheShop
 from pixelrec.serving.served_run import ServedRun
 from pixelrec.serving.shelf import Picture
 from pixelrec.serving.shop import Shop
@@ -32,58 +32,56 @@ _FIELDS = ("run", "user", "history")
 
 
 @router.get("/new")
-def new(
+async def new(
     request: Request,
     shop: TheShop,
+    engine: TheEngine,
     run: str | None = None,
     pictures: Text = "",
     user: Text = "",
     history: Text = "",
 ) -> Response:
     """pictures: names on the shelf, with dots between them."""
-    served, names = shop.run(run), pictures.split(".") if pictures else []
-    fields = {"run": served.name, "user": user, "history": history}
-    found = shop.shelf.get(names)
+    fields = {"run": shop.run(run).name, "user": user.strip(), "history": history, "pictures": pictures}
+    return await engine.compute(partial(_shown, request, shop, fields))
+
+
+def _shown(request: Request, shop: Shop, fields: Mapping[str, str]) -> Response:
+    run, names = shop.runs[fields["run"]], fields["pictures"].split(".") if fields["pictures"] else []
+    found, without = shop.shelf.get(names), {**fields, "pictures": ""}
     if found is None:
         minutes = round(shop.shelf.seconds / 60)
         gone = f"the pictures are gone: they are kept for {minutes} minutes at most; choose them again"
-        return _form(request, shop, served, fields, problem=gone, status=410)
+        return _form(request, shop, run, without, problem=gone, status=410)
     if not found:
-        return _form(request, shop, served, fields)
+        return _form(request, shop, run, without)
     try:
-        covers = NewCovers.of(served, found, shop.limits.pixels)
+        covers = NewCovers.of(run, found, shop.limits.pixels)
     except PixelrecError as error:
-        return _form(request, shop, served, fields, problem=str(error), status=422)
-    return _form(
-        request,
-        shop,
-        served,
-        {**fields, "pictures": pictures},
-        covers=values_of(shop, covers, found, names),
-        listed=list_of(shop, covers, names, user.strip(), history),
-    )
+        return _form(request, shop, run, without, problem=str(error), status=422)
+    listed = list_of(shop, covers, names, fields["user"], fields["history"])
+    return _form(request, shop, run, fields, covers=values_of(shop, covers, found, names), listed=listed)
 
 
 @router.post("/new")
-async def send(request: Request, shop: TheShop) -> Response:
+async def send(request: Request, shop: TheShop, engine: TheEngine) -> Response:
     """Keeps the pictures of a form, and leads to what a run makes of them."""
-    form, fields = FormData(), dict[str, str]()
+    form, fields = FormData(), dict.fromkeys(_FIELDS, "")
     try:
         form = await _in_memory(request, shop.limits)
-        fields = {name: str(form[name]) for name in _FIELDS if isinstance(form.get(name), str)}
-        served = shop.run(fields.get("run"))
+        fields |= {name: str(form[name]) for name in _FIELDS if isinstance(form.get(name), str)}
+        run = shop.run(fields["run"] or None)
         sent = [each for each in form.getlist("pictures") if isinstance(each, UploadFile) and each.filename]
         files = [(str(each.filename), await each.read()) for each in sent]
-        pictures = await run_in_threadpool(_decoded, shop, served, files)
+        # One after the other, as a picture may take hundreds of megabytes while it is decoded.
+        pictures = await engine.compute(partial(_decoded, shop, run, files))
     except (RequestError, ImageError) as error:
-        run = shop.runs.get(fields.get("run", ""), shop.first)
-        return await run_in_threadpool(_form, request, shop, run, fields, str(error), 422)
+        run, problem = shop.runs.get(fields["run"], shop.first), str(error)
+        return await engine.compute(partial(_form, request, shop, run, fields, problem=problem, status=422))
     finally:
         await form.close()
-    kept = {**fields, "run": served.name, "pictures": ".".join(shop.shelf.keep(pictures))}
-    return RedirectResponse(
-        ServerLinks().to("new", {key: value for key, value in kept.items() if value}), 303
-    )
+    kept = {**fields, "run": run.name, "pictures": ".".join(shop.shelf.keep(pictures))}
+    return RedirectResponse(ServerLinks().to("new", {key: value or None for key, value in kept.items()}), 303)
 
 
 @router.get("/new/picture")
@@ -149,7 +147,7 @@ def _form(
     request: Request,
     shop: Shop,
     run: ServedRun,
-    fields: dict[str, str],
+    fields: Mapping[str, str],
     problem: str | None = None,
     status: int = 200,
     covers: Sequence[dict[str, Any]] = (),
@@ -159,7 +157,7 @@ def _form(
     values = {
         "served": run,
         "chosen": run.name,
-        "fields": {"pictures": "", "user": "", "history": "", **fields},
+        "fields": {"pictures": "", **fields},
         "problem": problem,
         "refusal": refusal(run),
         "covers": covers,
