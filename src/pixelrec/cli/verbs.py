@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, final
 
 from pixelrec import api
-from pixelrec.cli import recipes, show
+from pixelrec.cli import recipes, show, show_data
 from pixelrec.cli.arguments import SUPPLIED, Parameter, help_text, parameters, parse, summary
 from pixelrec.cli.outputs import PEOPLE, REPORT, ROWS, Output
 from pixelrec.errors import demand_address_space
@@ -50,7 +50,7 @@ class Verb:
         demand_address_space(self.address_space)
         supplied = {
             "console": console,
-            "on_packed": partial(show.packing, console=console),
+            "on_packed": partial(show_data.packing, console=console),
             "on_note": show.note,
         }
         takes = inspect.signature(self.call).parameters
@@ -71,15 +71,17 @@ _SMALL = 1_500_000_000  # bytes that suffice without PyTorch
 
 VERBS: dict[str, Verb] = {
     "demo": Verb(api.demo, show.demo),
-    "prepare": Verb(api.prepare, show.prepared, address_space=_SMALL),
-    "images pack": Verb(api.pack_images, show.packed, address_space=_SMALL),
-    "images check": Verb(api.check_images, show.checked, address_space=_SMALL, output=REPORT, prints=True),
-    "cache": Verb(api.cache, show.cache, address_space=_SMALL, prints=True),
-    "features extract": Verb(api.extract_features, show.extracted),
-    "features import": Verb(api.import_features, show.imported),
+    "prepare": Verb(api.prepare, show_data.prepared, address_space=_SMALL),
+    "images pack": Verb(api.pack_images, show_data.packed, address_space=_SMALL),
+    "images check": Verb(
+        api.check_images, show_data.checked, address_space=_SMALL, output=REPORT, prints=True
+    ),
+    "cache": Verb(api.cache, show_data.cache, address_space=_SMALL, prints=True),
+    "features extract": Verb(api.extract_features, show_data.extracted),
+    "features import": Verb(api.import_features, show_data.imported),
     "features export": Verb(api.export_features, show.files),
-    "features inspect": Verb(api.inspect_features, show.inspected, output=REPORT, prints=True),
-    "codes fit": Verb(api.fit_codes, show.codes, output=REPORT),
+    "features inspect": Verb(api.inspect_features, show_data.inspected, output=REPORT, prints=True),
+    "codes fit": Verb(api.fit_codes, show_data.codes, output=REPORT),
     "codes assign": Verb(api.assign_codes, show.nothing, {"pictures": "picture"}, output=ROWS, prints=True),
     "similar": Verb(
         api.similar,
