@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +17,23 @@ from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
 from pixelrec.errors import RequestError
 from pixelrec.insight import projection
-from pixelrec.insight.atlas import FILE, Atlas, vectors_of
+from pixelrec.insight.atlas import FILE, Atlas
 from pixelrec.insight.layers import NONE, TOP, age, error, layers_of, popularity
+from pixelrec.runs.recommend import RecommendationService
 from pixelrec.runs.run import Run
 from pixelrec.runs.saved_ranks import SavedRanks
 
-TINY = {"length": 4, "items.width": 8, "users.heads": 1, "users.layers": 1, "training.epochs": 1}
+
+@pytest.fixture
+def run(ids_run: Run, tmp_path: Path) -> Run:
+    """A copy, with its own folder to write to."""
+    return Run.open(shutil.copytree(ids_run.folder, tmp_path / "run"))
 
 
 @pytest.fixture
-def run(dataset: Dataset, tmp_path: Path) -> Run:
-    return pixelrec.train("sasrec-id", data=dataset, out=tmp_path / "run", overrides=TINY)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two components are the map."""
+    monkeypatch.setattr(projection, "project", lambda points, **_: points[:, :2].numpy())
 
 
 def fails(*_: object, **__: object) -> np.ndarray:
@@ -61,6 +68,7 @@ def test_a_map_is_kept_and_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     assert (again.cells == first.cells).all() and (again.clusters == first.clusters).all()
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("change", [change_weights, cut_off, put_all_in_one_cell])
 def test_a_map_that_is_damaged_or_of_other_weights_is_computed_again(
     run: Run, change: Callable[[Run], None], monkeypatch: pytest.MonkeyPatch
@@ -75,6 +83,7 @@ def test_a_map_that_is_damaged_or_of_other_weights_is_computed_again(
     assert (kept.cells == again.cells).all()
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_folder_that_cannot_be_written_keeps_no_map(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object, **__: object) -> int:
         raise PermissionError(13, "Permission denied")
@@ -85,6 +94,7 @@ def test_a_folder_that_cannot_be_written_keeps_no_map(run: Run, monkeypatch: pyt
     assert not (run.folder / "best" / FILE).exists()
 
 
+@pytest.mark.usefixtures("quick")
 def test_weights_that_were_replaced_meanwhile_are_not_given_an_old_map(run: Run) -> None:
     service = pixelrec.load(run)
     change_weights(run)
@@ -92,10 +102,21 @@ def test_weights_that_were_replaced_meanwhile_are_not_given_an_old_map(run: Run)
     assert not (run.folder / "best" / FILE).exists()
 
 
-def test_a_blend_has_no_map(run: Run) -> None:
-    service = replace(pixelrec.load(run), trained=None)
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("encoder", [True, False])
+def test_a_published_run_has_the_map_of_the_run(run: Run, tmp_path: Path, encoder: bool) -> None:
+    run.save_pretrained(tmp_path / "published", encoder=encoder)
+    published = pixelrec.load(tmp_path / "published")
+    found = Atlas.of(published)
+    assert (found.cells == Atlas.of(pixelrec.load(run)).cells).all()
+    assert (tmp_path / "published" / FILE).exists()
+    assert [layer.name for layer in layers_of(published, found.clusters, None)] == ["cluster"]
+    assert pixelrec.load(tmp_path / "published").items.equals(published.items)
+
+
+def test_a_blend_has_no_map(blend: RecommendationService) -> None:
     with pytest.raises(RequestError, match="is a blend"):
-        vectors_of(service)
+        Atlas.of(blend)
 
 
 def test_layers_of_a_run(run: Run) -> None:
