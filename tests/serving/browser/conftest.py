@@ -66,3 +66,15 @@ def addresses(shop: Shop) -> dict[str, str]:
                 asked.add(key)
                 waiting.append(link)
     return found
+
+
+@pytest.fixture
+def page(browser: playwright.Browser, site: str) -> Iterator[playwright.Page]:
+    """A page whose faults are collected in `page.faults`."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, base_url=site)
+    page.faults = faults = []
+    page.on("console", lambda said: said.type in ("error", "warning") and faults.append(said.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda asked: asked.url.startswith((site, "data:")) or faults.append(asked.url))
+    yield page
+    page.close()

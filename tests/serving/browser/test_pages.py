@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,18 +23,6 @@ WIDE = """() => {
   const beyond = all.filter(each => each.getBoundingClientRect().right > width + 1);
   return [document.title, ...beyond.slice(0, 5).map(each => each.outerHTML.slice(0, 120))];
 }"""
-
-
-@pytest.fixture
-def page(browser: playwright.Browser, site: str) -> Iterator[playwright.Page]:
-    """A page whose faults are collected in `page.faults`."""
-    page = browser.new_page(viewport={"width": WIDTHS[0], "height": 900}, base_url=site)
-    page.faults = faults = []
-    page.on("console", lambda said: said.type in ("error", "warning") and faults.append(said.text))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda asked: asked.url.startswith((site, "data:")) or faults.append(asked.url))
-    yield page
-    page.close()
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -57,8 +57,9 @@ class AbstractLinks(ABC):
     def new(self, run: str | None = None) -> str:
         return self.to("new", {"run": run})
 
-    def atlas(self, run: str | None = None) -> str:
-        return self.to("atlas", {"run": run})
+    def atlas(self, run: str | None = None, text: str | None = None) -> str:
+        """text: marks the items whose id or title holds it."""
+        return self.to("atlas", {"run": run, "text": text})
 
     def why(self, user: str | int, item: str | int, run: str | None = None, before: str | None = None) -> str:
         """before: the split of the evaluated event; none: with all events."""

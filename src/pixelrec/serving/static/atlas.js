@@ -341,7 +341,8 @@ async function find() {
   const answer = await fetch(`${atlas.find}&text=${encodeURIComponent($("text").value)}`);
   if (!answer.ok) return;
   const found = await answer.json();
-  marks = found.items;
+  const exact = found.items.filter((item) => item.id === $("text").value.trim());
+  marks = exact.length ? exact : found.items;
   show({ ...found, count: found.items.length }, "Found");
   if (marks.length) Object.assign(view, { x: marks[0].x + 0.5, y: marks[0].y + 0.5, scale: Math.max(view.scale, 48) });
   draw();
