@@ -62,7 +62,7 @@ def explain(
 
     Raises:
         RequestError: an id is unknown, not exactly one of user and history is given, an item is in the
-            history, or the model has a vector for each user and looks at no history.
+            history, or the model looks at no history.
     """
     past, chosen = as_ids(history, "history"), as_ids(items, "items")
     if (user is None) == (not past):

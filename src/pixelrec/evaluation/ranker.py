@@ -25,6 +25,7 @@ class AbstractRanker(ABC):
     """Ranks candidates, at first all items, by the histories of users."""
 
     needs_known_user: str = ""  # the name of a user model with a vector for each user; empty if there is none
+    looks_at_histories: bool = True  # else scores depend on the user's vector only
     at_once: int = USERS  # users
     warning: str | None = None  # why ranks may be arbitrary
 

@@ -39,6 +39,10 @@ class TrainedRanker(AbstractRanker):
         return str(self.recommender.recipe["users"]["name"]) if users else ""
 
     @property
+    def looks_at_histories(self) -> bool:  # type: ignore[override]
+        return self.recommender.users.view != "pairs"
+
+    @property
     def warning(self) -> str | None:  # type: ignore[override]
         return self.catalogue.alike
 

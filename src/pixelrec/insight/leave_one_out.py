@@ -60,13 +60,12 @@ def leave_one_out(
             by default all of these, and one hundred of a blend.
 
     Raises:
-        RequestError: an item is unknown or in the history, or the model has a vector for each user and looks
-            at no history.
+        RequestError: an item is unknown or in the history, or the model looks at no history.
     """
-    if name := service.ranker.needs_known_user:
+    if not service.ranker.looks_at_histories:
         raise RequestError(
-            f"{name} has one vector for each user and looks at no history: no event of it can be left out; "
-            "take a model of histories, such as sasrec-id"
+            f"{service.ranker.needs_known_user} has one vector for each user and looks at no history: there is "
+            "no event to leave out; take a model of histories, such as sasrec-id"
         )
     numbers, events = service.numbering.demand("item", items), past.histories.items.astype(np.int64)
     if known := [item for item, number in zip(items, numbers, strict=True) if number in events]:

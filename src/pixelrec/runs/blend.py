@@ -97,6 +97,10 @@ class Blend(AbstractDenseRanker):
     def needs_known_user(self) -> str:  # type: ignore[override]
         return next((name for part in self.used if (name := part.ranker.needs_known_user)), "")
 
+    @property
+    def looks_at_histories(self) -> bool:  # type: ignore[override]
+        return any(part.ranker.looks_at_histories for part in self.used)
+
     @cached_property
     def at_once(self) -> int:  # type: ignore[override]
         return min([users_at_once(self.items, 2), *(part.ranker.at_once for part in self.used)])
