@@ -84,6 +84,25 @@ def test_what_if_is_exact(client: TestClient, shop: Shop) -> None:
     assert (shown == edits_of(grey=True)[0].apply(picture_of(service, "i7"))).all()
 
 
+def test_a_cover_of_ones_own_is_compared(client: TestClient, shop: Shop) -> None:
+    service = shop.runs["pixels"].service
+    file = BytesIO()
+    Image.fromarray(edits_of(grey=True)[0].apply(picture_of(service, "i7"))).save(file, "PNG")
+    form = {"run": "pixels", "item": "i7"}
+    page = client.post("/what-if", data=form, files={"pictures": ("other.png", file.getvalue())})
+    assert page.status_code == 200 and "/what-if?item=i7&run=pixels&pictures=" in str(page.url)
+    (_, row) = what_if(service, "i7", edits=edits_of(grey=True), users=500).frame.iter_rows(named=True)
+    assert f"other.png</th><td>{row['median']:,.0f}</td>" in page.text
+    (address,) = re.findall(r'src="(/new/picture[^"]*)"', page.text)
+    assert client.get(address).headers["content-type"].startswith("image/")
+    both = client.get(str(page.url) + "&crop=0.5&grey=1").text
+    assert len(re.findall(r'src="/what-if/picture', both)) == 2 and "other.png" in both
+    assert "gone" in client.get("/what-if?item=i7&run=pixels&pictures=abc").text
+    bad = client.post("/what-if", data=form, files={"pictures": ("bad.png", b"no picture")})
+    assert bad.status_code == 422 and "bad.png" in bad.text
+    assert client.post("/what-if", data=form).status_code == 422
+
+
 @pytest.mark.parametrize(
     ("address", "status", "said"),
     [

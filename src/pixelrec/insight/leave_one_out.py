@@ -64,8 +64,8 @@ def leave_one_out(
     """
     if not service.ranker.looks_at_histories:
         raise RequestError(
-            f"{service.ranker.needs_known_user} has one vector for each user and looks at no history: there is "
-            "no event to leave out; take a model of histories, such as sasrec-id"
+            f"{service.ranker.needs_known_user} has one vector for each user and looks at no history: there "
+            "is no event to leave out; take a model of histories, such as sasrec-id"
         )
     numbers, events = service.numbering.demand("item", items), past.histories.items.astype(np.int64)
     if known := [item for item, number in zip(items, numbers, strict=True) if number in events]:

@@ -68,13 +68,13 @@ async def send(request: Request, shop: TheShop, engine: TheEngine) -> Response:
     """Keeps the pictures of a form, and leads to what a run makes of them."""
     form, fields = FormData(), dict.fromkeys(_FIELDS, "")
     try:
-        form = await _in_memory(request, shop.limits)
+        form = await in_memory(request, shop.limits)
         fields |= {name: str(form[name]) for name in _FIELDS if isinstance(form.get(name), str)}
         run = shop.run(fields["run"] or None)
         sent = [each for each in form.getlist("pictures") if isinstance(each, UploadFile) and each.filename]
         files = [(str(each.filename), await each.read()) for each in sent]
         # One after the other, as a picture may take hundreds of megabytes while it is decoded.
-        pictures = await engine.compute(partial(_decoded, shop, run, files))
+        pictures = await engine.compute(partial(decoded, shop, run, files))
     except (RequestError, ImageError) as error:
         run, problem = shop.runs.get(fields["run"], shop.first), str(error)
         return await engine.compute(partial(_form, request, shop, run, fields, problem=problem, status=422))
@@ -174,7 +174,7 @@ class _InMemory(MultiPartParser):
     spool_max_size = 1 << 30  # never in a file: the body is bounded
 
 
-async def _in_memory(request: Request, limits: Limits) -> FormData:
+async def in_memory(request: Request, limits: Limits) -> FormData:
     """Raises `RequestError` for what is no form, or has too many files."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise RequestError("pictures are sent as a form (multipart/form-data)")
@@ -188,7 +188,7 @@ async def _in_memory(request: Request, limits: Limits) -> FormData:
         raise RequestError(f"the form cannot be read: {error.message}") from None
 
 
-def _decoded(shop: Shop, run: ServedRun, files: Sequence[tuple[str, bytes]]) -> list[Picture]:
+def decoded(shop: Shop, run: ServedRun, files: Sequence[tuple[str, bytes]]) -> list[Picture]:
     """Raises `RequestError` where the run takes no pictures or none came, and `ImageError` for a bad one."""
     if why := refusal(run):
         raise RequestError(why)

@@ -9,16 +9,23 @@ from math import isfinite
 from typing import Annotated, Any, final
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 from PIL import Image
+from starlette.datastructures import UploadFile
 
 from pixelrec.errors import RequestError
+from pixelrec.images.covers import decode_named
 from pixelrec.images.edits import Edit, edits_of
 from pixelrec.insight.pictures import picture_of
 from pixelrec.insight.what_if import AS_IS, WhatIf, what_if
+from pixelrec.serving.new_covers import item_names
+from pixelrec.serving.pages.links import ServerLinks
+from pixelrec.serving.pages.new import decoded, in_memory
 from pixelrec.serving.pages.rendering import page
 from pixelrec.serving.pages.tiles import Tile
 from pixelrec.serving.request import TheEngine, TheShop
 from pixelrec.serving.served_run import ServedRun
+from pixelrec.serving.shop import Shop
 
 router = APIRouter()
 USERS, MOVERS = 500, 5
@@ -36,6 +43,11 @@ class Form:
     jpeg_quality: str = ""
     text: str = ""
     grey: bool = False
+    pictures: str = ""  # names on the shelf, with dots between them
+
+    @property
+    def names(self) -> list[str]:
+        return self.pictures.split(".") if self.pictures else []
 
     @property
     def edits(self) -> list[Edit]:
@@ -63,29 +75,59 @@ async def what_if_page(
     jpeg_quality: Words = "",
     text: Words = "",
     grey: bool = False,
+    pictures: Annotated[str, Query(max_length=1000)] = "",
     run: str | None = None,
 ) -> Response:
-    """Without a change, a form."""
-    served, form = shop.run(run), Form(crop, blur, jpeg_quality, text, grey)
+    """Without a change, forms."""
+    served, form = shop.run(run), Form(crop, blur, jpeg_quality, text, grey, pictures)
     values: dict[str, Any] = {"served": served, "item": item, "found": None, "obstacle": ""}
-    edits = form.edits
+    edits = form.edits  # checked before anything is computed
     if item:
         number = served.number(item)
         title = served.service.items.to_dict().get("title")
         values["shown"] = Tile.of(shop, item, None if title is None else title[number - 1])
         try:
-            found = await engine.compute(partial(_computed, served, item, edits))
+            found = await engine.compute(partial(_computed, shop, served, item, form))
             values |= values_of(found, form) if found else {}
         except RequestError as error:
             values["obstacle"] = str(error)
-    return page(request, "what_if.html", {**values, "form": form if edits else EXAMPLE})
+    return page(request, "what_if.html", {**values, "form": form if edits or pictures else EXAMPLE})
 
 
-def _computed(run: ServedRun, item: str, edits: list[Edit]) -> WhatIf | None:
+@router.post("/what-if")
+async def send(request: Request, shop: TheShop, engine: TheEngine) -> Response:
+    """Keeps the pictures of a form, and leads to what they would change."""
+    form = await in_memory(request, shop.limits)
+    try:
+        fields = {name: str(form[name]) for name in ("run", "item") if isinstance(form.get(name), str)}
+        run = shop.run(fields.get("run"))
+        sent = [each for each in form.getlist("pictures") if isinstance(each, UploadFile) and each.filename]
+        files = [(str(each.filename), await each.read()) for each in sent]
+        pictures = await engine.compute(partial(decoded, shop, run, files))
+    finally:
+        await form.close()
+    kept = ".".join(shop.shelf.keep(pictures))
+    query = {"item": fields.get("item"), "run": run.name, "pictures": kept}
+    return RedirectResponse(ServerLinks().to("what-if", query), 303)
+
+
+def _computed(shop: Shop, run: ServedRun, item: str, form: Form) -> WhatIf | None:
     """None without a change, if the run takes any; else it raises `RequestError`."""
-    run.encoder()
+    square = run.encoder().items.picture_form()
     picture_of(run.service, item)
-    return what_if(run.service, item, edits=edits, users=USERS) if edits else None
+    sent = shop.shelf.get(form.names)
+    if sent is None:
+        raise RequestError("the pictures are kept for some minutes only, and are gone; choose them again")
+    names = item_names([each.name for each in sent], run.service.items["item_id"])
+    pictures = {
+        name: decode_named(
+            each.name, each.data, size=square.size, fit=square.fit, most=shop.limits.pixels
+        ).pixels
+        for name, each in zip(names, sent, strict=True)
+    }
+    if not form.edits and not pictures:
+        return None
+    return what_if(run.service, item, edits=form.edits, pictures=pictures, users=USERS)
 
 
 def values_of(found: WhatIf, form: Form) -> dict[str, Any]:
@@ -94,7 +136,8 @@ def values_of(found: WhatIf, form: Form) -> dict[str, Any]:
     lines = [
         {
             **row,
-            "edit": number,
+            "edit": number - len(form.names),
+            "picture": form.names[number] if number < len(form.names) else None,
             "movers": found.movers(row["change"], MOVERS),
             "moved": _moved(found, row["change"]),
         }
