@@ -39,6 +39,12 @@ class IdTypes:
             _restored(table[name], kind) for name, kind in kinds.items() if name in table.columns
         )
 
+    def restored_items(self, ids: list[str]) -> list[str | int]:
+        """Ids of items as they came."""
+        if self.item == pl.String:
+            return list(ids)
+        return _restored(pl.Series(ids, dtype=pl.String), self.item).to_list()
+
 
 def _restored(ids: pl.Series, kind: pl.DataType) -> pl.Series:
     if kind == pl.String or ids.dtype != pl.String:

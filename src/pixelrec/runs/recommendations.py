@@ -47,13 +47,14 @@ class Recommendations(Sequence["list[Recommendation]"]):
             return [self[row] for row in range(*request.indices(len(self)))]
         items = self.items[request]
         real = items > 0
-        chosen = self.types.restored(self.catalogue[items[real] - 1])
-        titles = chosen["title"].to_list() if "title" in chosen.columns else [None] * len(chosen)
-        columns = (chosen["item_id"], self.scores[request][real], titles, self.ranks[request][real])
-        return [
-            Recommendation(item, float(score), title, int(rank))
-            for item, score, title, rank in zip(*columns, strict=True)
-        ]
+        rows = (items[real] - 1).tolist()
+        # One by one: Polars would share few rows among its threads.
+        found = self.types.restored_items([self.catalogue["item_id"][row] for row in rows])
+        titles: list[str | None] = [None] * len(rows)
+        if "title" in self.catalogue.columns:
+            titles = [self.catalogue["title"][row] for row in rows]
+        scores, ranks = self.scores[request][real].tolist(), self.ranks[request][real].tolist()
+        return list(map(Recommendation, found, scores, titles, ranks))
 
     def __iter__(self) -> Iterator[list[Recommendation]]:
         return (self[request] for request in range(len(self)))
