@@ -52,6 +52,17 @@ class Catalogue:
         """Upper bounds of the lengths of the candidates, float64[N + 1]."""
         return norm_bounds(self.candidates, "vectors of items")
 
+    def extended(self, more: Catalogue) -> Catalogue:
+        """With the items of another one behind these; its first row is padding, too."""
+        encoded = torch.cat([self.encoded, more.encoded[1:]])
+        table, candidates = (
+            encoded if mine.data_ptr() == self.encoded.data_ptr() else torch.cat([mine, others[1:]])
+            for mine, others in ((self.table, more.table), (self.candidates, more.candidates))
+        )
+        found = Catalogue(encoded, table, candidates)
+        vars(found)["norms"] = torch.cat([self.norms, more.norms[1:]])  # not computed again
+        return found
+
     @property
     def alike(self) -> str | None:
         """A warning with the usual causes if the vectors of all items are almost the same; else none."""

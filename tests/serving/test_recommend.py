@@ -55,7 +55,7 @@ def test_many_lists_are_those_of_the_service(client: TestClient, shop: Shop) -> 
 def test_requests_at_once_get_their_own_lists_and_errors(shop: Shop) -> None:
     app = make_app(shop)
     sizes: list[int] = []
-    app.state.engine._singles._on_batch = sizes.append
+    app.state.engine._batchers["recommend"]._on_batch = sizes.append
     items = shop.first.service.items["item_id"].to_list()[:24]
     bodies = [{"history": [item, *(["nowhere"] * (place % 3))]} for place, item in enumerate(items)]
     bodies[5] = {"history": ["nowhere"]}

@@ -139,10 +139,9 @@ class RecommendationService:
     def extended(self, unseen: Tensor, items: pl.DataFrame) -> Self:
         """With vectors (n, D), of `encoder.unseen`, of the n last of `items`: `item_id`, perhaps `title`."""
         assert self.trained is not None, "only a trained recommender has vectors"
-        known = self.trained.catalogue.encoded
-        ranker = replace(
-            self.trained, catalogue=self.trained.recommender.catalogue(encoded=known, unseen=unseen)
-        )
+        known = self.trained.catalogue
+        more = self.trained.recommender.catalogue(encoded=known.encoded[:1], unseen=unseen)
+        ranker = replace(self.trained, catalogue=known.extended(more))
         return replace(self, ranker=ranker, trained=ranker, items=items)
 
     def _over(self, dataset: Dataset, on_progress: OnProgress) -> Self:

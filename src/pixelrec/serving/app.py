@@ -29,6 +29,7 @@ from pixelrec.serving.pages import (
     why,
 )
 from pixelrec.serving.shop import Shop
+from pixelrec.serving.v1 import covers as v1_covers
 from pixelrec.serving.v1 import insights, look_up, recommend, runs, similar
 
 STATIC = Path(__file__).parent / "static"
@@ -52,6 +53,7 @@ API: tuple[APIRouter, ...] = (
     runs.router,
     recommend.router,
     similar.router,
+    v1_covers.router,
     look_up.router,
     insights.router,
 )

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, final
+from functools import partial
+from typing import Any, TypeAlias, TypeVar, final
+
+import torch
+from torch import Tensor
 
 from pixelrec.errors import PixelrecError
 from pixelrec.runs.queries import Query
 from pixelrec.runs.recommendations import Recommendations
 from pixelrec.serving.batcher import Batcher
+from pixelrec.serving.new_covers import NewCovers, squares_of
 from pixelrec.serving.served_run import ServedRun
 
 _T = TypeVar("_T")
-_CALLS = 64  # in one computation
+Compute: TypeAlias = Callable[[Sequence[Any]], Sequence[Any]]
 
 
 @final
@@ -31,32 +36,63 @@ class Engine:
     """on_batch: called with the kind of the computation and the number of calls in it."""
 
     def __init__(self, on_batch: Callable[[str, int], object] = lambda _kind, _calls: None) -> None:
-        self._singles = Batcher(
-            _recommended, most=_CALLS, on_batch=lambda calls: on_batch("recommend", calls)
-        )
-        # Calls with many requests have a thread of their own, so that single ones do not wait for them.
-        self._bulk = Batcher(_recommended, most=1, waiting=64, on_batch=lambda calls: on_batch("bulk", calls))
-
-        self._looks: Batcher[Callable[[], Any], Any] = Batcher(
-            _called, most=1, waiting=16, on_batch=lambda calls: on_batch("insight", calls)
-        )
+        forms: dict[str, tuple[Compute, int, int]] = {
+            "recommend": (_recommended, 64, 1024),
+            # Calls with many requests have a thread of their own, so that single ones do not wait for them.
+            "bulk": (_recommended, 1, 64),
+            # A picture may take hundreds of megabytes while it is decoded.
+            "decode": (_called, 1, 256),
+            "encode": (_encoded, 32, 256),
+            # A catalogue with new covers is a copy: there is one at a time.
+            "covers": (_called, 1, 256),
+            "insight": (_called, 1, 16),
+        }
+        self._batchers: dict[str, Batcher[Any, Any]] = {
+            kind: Batcher(compute, most=most, waiting=waiting, on_batch=partial(on_batch, kind))
+            for kind, (compute, most, waiting) in forms.items()
+        }
 
     @property
     def waiting(self) -> dict[str, int]:
         """Calls that wait, by kind."""
-        return {"recommend": len(self._singles), "bulk": len(self._bulk), "insight": len(self._looks)}
+        return {kind: len(batcher) for kind, batcher in self._batchers.items()}
 
     async def compute(self, call: Callable[[], _T]) -> _T:
         """The result of a longer computation, such as a reason; they are done one after the other."""
-        found: _T = await self._looks.ask(call)
+        found: _T = await self._batchers["insight"].ask(call)
         return found
 
     async def recommend(self, run: ServedRun, **form: Any) -> Recommendations:
         """As the service of the run does for one request; arguments as of its `query`."""
-        return await self._singles.ask(Asked(run, form))
+        found: Recommendations = await self._batchers["recommend"].ask(Asked(run, form))
+        return found
 
     async def recommend_many(self, run: ServedRun, **form: Any) -> Recommendations:
-        return await self._bulk.ask(Asked(run, form))
+        found: Recommendations = await self._batchers["bulk"].ask(Asked(run, form))
+        return found
+
+    async def covers(self, run: ServedRun, files: Sequence[tuple[str, bytes]], most: int) -> NewCovers:
+        """Named pictures in a run, encoded together with those of other requests; errors of `squares_of`."""
+        squares = await self._batchers["decode"].ask(partial(squares_of, run, files, most))
+        names = [name for name, _ in files]
+        vectors = await self._batchers["encode"].ask((run, squares))
+        return await self.with_covers(partial(NewCovers.with_vectors, run, names, vectors))
+
+    async def with_covers(self, call: Callable[[], _T]) -> _T:
+        """The result of a computation with new covers; they are done one after the other."""
+        found: _T = await self._batchers["covers"].ask(call)
+        return found
+
+
+def _encoded(asked: Sequence[tuple[ServedRun, Tensor]]) -> list[Tensor]:
+    """Vectors of the pictures of each call; those of one run pass through its network together."""
+    found: dict[int, Tensor] = {}
+    for run in {run for run, _ in asked}:
+        places = [place for place, (each, _) in enumerate(asked) if each is run]
+        squares = [asked[place][1] for place in places]
+        vectors = run.encoder().unseen(torch.cat(squares))
+        found |= zip(places, vectors.split([len(each) for each in squares]), strict=True)
+    return [found[place] for place in range(len(asked))]
 
 
 def _called(calls: Sequence[Callable[[], Any]]) -> list[Any]:

@@ -62,6 +62,15 @@ def vectors_of(run: ServedRun, pictures: Sequence[Picture], most: int) -> Tensor
     return torch.stack([each.vectors[run.name] for each in pictures])
 
 
+def squares_of(run: ServedRun, files: Sequence[tuple[str, bytes]], most: int) -> Tensor:
+    """Named pictures as the encoder of a run takes them, uint8[n, S, S, 3]; errors as above."""
+    if why := refusal(run):
+        raise RequestError(why)
+    form = run.encoder().items.picture_form()
+    squares = [decode_named(*file, size=form.size, fit=form.fit, most=most).pixels for file in files]
+    return torch.from_numpy(np.stack(squares))
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class NewCovers:
@@ -72,8 +81,13 @@ class NewCovers:
     @classmethod
     def of(cls, run: ServedRun, pictures: Sequence[Picture], most: int) -> Self:
         """Errors as of `vectors_of`."""
-        vectors, items = vectors_of(run, pictures, most), run.service.items
-        names = item_names([each.name for each in pictures], items["item_id"])
+        return cls.with_vectors(run, [each.name for each in pictures], vectors_of(run, pictures, most))
+
+    @classmethod
+    def with_vectors(cls, run: ServedRun, files: Sequence[str], vectors: Tensor) -> Self:
+        """Of pictures that are encoded already: the names of their files, and n, D."""
+        items = run.service.items
+        names = item_names(files, items["item_id"])
         more = pl.concat([items, pl.DataFrame({"item_id": names})], how="diagonal")
         return cls(run, names, run.service.extended(vectors, more))
 

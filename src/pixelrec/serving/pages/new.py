@@ -10,11 +10,9 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from pixelrec.errors import ImageError, PixelrecError, RequestError
 from pixelrec.serving.item_facts import likely_users
-from pixelrec.serving.limits import Limits
 from pixelrec.serving.new_covers import ESTABLISHED, NewCovers, refusal
 from pixelrec.serving.pages.item import readers, tiles
 from pixelrec.serving.pages.links import ServerLinks
@@ -24,6 +22,7 @@ from pixelrec.serving.request import TheEngine, TheShop
 from pixelrec.serving.served_run import ServedRun
 from pixelrec.serving.shelf import Picture
 from pixelrec.serving.shop import Shop
+from pixelrec.serving.uploads import form_of
 
 router = APIRouter()
 NEAR, LISTED = 10, 10  # neighbours, and items of a list
@@ -68,7 +67,7 @@ async def send(request: Request, shop: TheShop, engine: TheEngine) -> Response:
     """Keeps the pictures of a form, and leads to what a run makes of them."""
     form, fields = FormData(), dict.fromkeys(_FIELDS, "")
     try:
-        form = await in_memory(request, shop.limits)
+        form = await form_of(request, shop.limits, fields=len(_FIELDS) + 5)
         fields |= {name: str(form[name]) for name in _FIELDS if isinstance(form.get(name), str)}
         run = shop.run(fields["run"] or None)
         sent = [each for each in form.getlist("pictures") if isinstance(each, UploadFile) and each.filename]
@@ -168,24 +167,6 @@ def _form(
         "established": ESTABLISHED,
     }
     return page(request, "new.html", values, status)
-
-
-class _InMemory(MultiPartParser):
-    spool_max_size = 1 << 30  # never in a file: the body is bounded
-
-
-async def in_memory(request: Request, limits: Limits) -> FormData:
-    """Raises `RequestError` for what is no form, or has too many files."""
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise RequestError("pictures are sent as a form (multipart/form-data)")
-    try:
-        return await _InMemory(
-            request.headers, request.stream(), max_files=limits.pictures, max_fields=len(_FIELDS) + 5
-        ).parse()
-    except MultiPartException as error:
-        if "files" in error.message:
-            raise RequestError(f"send at most {limits.pictures} pictures at once") from None
-        raise RequestError(f"the form cannot be read: {error.message}") from None
 
 
 def decoded(shop: Shop, run: ServedRun, files: Sequence[tuple[str, bytes]]) -> list[Picture]:

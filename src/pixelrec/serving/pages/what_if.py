@@ -20,12 +20,13 @@ from pixelrec.insight.pictures import picture_of
 from pixelrec.insight.what_if import AS_IS, WhatIf, what_if
 from pixelrec.serving.new_covers import item_names
 from pixelrec.serving.pages.links import ServerLinks
-from pixelrec.serving.pages.new import decoded, in_memory
+from pixelrec.serving.pages.new import decoded
 from pixelrec.serving.pages.rendering import page
 from pixelrec.serving.pages.tiles import Tile
 from pixelrec.serving.request import TheEngine, TheShop
 from pixelrec.serving.served_run import ServedRun
 from pixelrec.serving.shop import Shop
+from pixelrec.serving.uploads import form_of
 
 router = APIRouter()
 USERS, MOVERS = 500, 5
@@ -97,7 +98,7 @@ async def what_if_page(
 @router.post("/what-if")
 async def send(request: Request, shop: TheShop, engine: TheEngine) -> Response:
     """Keeps the pictures of a form, and leads to what they would change."""
-    form = await in_memory(request, shop.limits)
+    form = await form_of(request, shop.limits, fields=8)
     try:
         fields = {name: str(form[name]) for name in ("run", "item") if isinstance(form.get(name), str)}
         run = shop.run(fields.get("run"))
