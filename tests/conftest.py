@@ -45,6 +45,17 @@ def dataset(world: World) -> Dataset:
     return found
 
 
+@pytest.fixture
+def own_data(dataset: Dataset, tmp_path: Path) -> Path:
+    """The folder of `dataset` by links, with room for activations and covers of its own."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for path in dataset.folder.iterdir():
+        if path.name != "activations":
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def random_dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """A world in which nothing can be learnt."""

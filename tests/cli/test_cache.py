@@ -10,24 +10,18 @@ import pytest
 
 import pixelrec
 from pixelrec.cli.main import main
-from pixelrec.data.dataset import Dataset
 
 
 @pytest.fixture
-def data(dataset: Dataset, tmp_path: Path) -> Path:
+def data(own_data: Path) -> Path:
     """A data set with two entries, one of them a week old."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for path in dataset.folder.iterdir():
-        if path.name != "activations":
-            (folder / path.name).symlink_to(path)
     for name, days in (("0" * 16, 7), ("1" * 16, 0)):
-        entry = folder / "activations" / name
+        entry = own_data / "activations" / name
         entry.mkdir(parents=True)
         states = entry / "states.bin"
         states.write_bytes(bytes(100_000))
         os.utime(states, (time.time() - 86_400 * days,) * 2)
-    return folder
+    return own_data
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: object) -> str:

@@ -28,29 +28,18 @@ Refuse = Callable[..., str]
 
 
 @pytest.fixture
-def data(dataset: Dataset, tmp_path: Path) -> Path:
-    """The data set, with a folder of its own for caches and covers."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for path in dataset.folder.iterdir():
-        if path.name != "activations":
-            (folder / path.name).symlink_to(path)
-    return folder
-
-
-@pytest.fixture
-def refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Refuse:
+def refused(own_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Refuse:
     """What the command line says of a recipe that it will not train."""
 
     def said(overrides: dict[str, Any]) -> str:
-        before = {path for path in data.rglob("*") if "lmdb" not in str(path)}
+        before = {path for path in own_data.rglob("*") if "lmdb" not in str(path)}
         capsys.readouterr()
-        command = ["train", "sasrec-id", "--data", str(data), "--out", str(tmp_path / "run")]
+        command = ["train", "sasrec-id", "--data", str(own_data), "--out", str(tmp_path / "run")]
         assert main([*command, *words(overrides | {"training.epochs": 1})]) == 2
         err = capsys.readouterr().err
         assert len(err.strip().splitlines()) == 1, err
         assert not (tmp_path / "run").exists() and not list(tmp_path.glob(".*"))
-        assert {path for path in data.rglob("*") if "lmdb" not in str(path)} == before
+        assert {path for path in own_data.rglob("*") if "lmdb" not in str(path)} == before
         return err
 
     return said
@@ -101,66 +90,66 @@ def test_pictures_of_another_size_are_noticed_before_a_network_is_fetched(
     assert "have 32 pixels a side, and the network takes 224" in message
 
 
-def test_no_covers(refused: Refuse, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (data / "covers.lmdb").unlink()
-    assert f"{data} has no pictures: pack the covers" in refused(RESNET)
+def test_no_covers(refused: Refuse, own_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (own_data / "covers.lmdb").unlink()
+    assert f"{own_data} has no pictures: pack the covers" in refused(RESNET)
     monkeypatch.setattr("pixelrec.items.pixels.make_network", lambda *_: pytest.fail("it is fetched"))
     message = refused(CLIP | {"items.source": "openai/clip-vit-base-patch32"})
-    assert f"`pixelrec images pack COVERS --data {data}`" in message
+    assert f"`pixelrec images pack COVERS --data {own_data}`" in message
 
 
-def test_covers_of_some_items_only(refused: Refuse, data: Path, dataset: Dataset, world: World) -> None:
-    (data / "covers.lmdb").unlink()
-    pack(world.covers, data / "covers.lmdb", list(dataset.item_ids)[:-4], size=32)
+def test_covers_of_some_items_only(refused: Refuse, own_data: Path, dataset: Dataset, world: World) -> None:
+    (own_data / "covers.lmdb").unlink()
+    pack(world.covers, own_data / "covers.lmdb", list(dataset.item_ids)[:-4], size=32)
     message = refused(RESNET)
     assert "lacks pictures of 4 of the data set's 120 items" in message and "and 1 more" in message
     assert f"'{dataset.item_ids[116]}'" in message and "pixelrec images pack" in message
 
 
-def prepared(data: Path, overrides: dict[str, Any]) -> Path:
+def prepared(own_data: Path, overrides: dict[str, Any]) -> Path:
     """Makes the cache of a recipe, and names its folder."""
-    recipe, opened = read_recipe("sasrec-id", overrides), Dataset.open(data)
-    before = set((data / "activations").glob("*"))
+    recipe, opened = read_recipe("sasrec-id", overrides), Dataset.open(own_data)
+    before = set((own_data / "activations").glob("*"))
     torch.manual_seed(recipe["seed"])
     recommender = build_recommender(recipe, opened.spec(recipe["length"], training_events(opened)))
     recommender.items.prepare(lambda _: None)
-    (made,) = set((data / "activations").glob("*")) - before
+    (made,) = set((own_data / "activations").glob("*")) - before
     return made
 
 
-def test_a_damaged_cache(refused: Refuse, data: Path) -> None:
-    folder = prepared(data, CACHED)
+def test_a_damaged_cache(refused: Refuse, own_data: Path) -> None:
+    folder = prepared(own_data, CACHED)
     states = folder / "states.bin"
     states.write_bytes(states.read_bytes()[:-4])
     message = refused(CACHED)
     assert "states.bin has" in message and "delete the folder" in message and str(folder) in message
 
 
-def test_a_cache_of_other_weights(refused: Refuse, data: Path) -> None:
-    mine, other = prepared(data, CACHED), prepared(data, CACHED | {"seed": 1})
+def test_a_cache_of_other_weights(refused: Refuse, own_data: Path) -> None:
+    mine, other = prepared(own_data, CACHED), prepared(own_data, CACHED | {"seed": 1})
     shutil.rmtree(mine)
     other.rename(mine)
     message = refused(CACHED)
     assert "weights differ" in message and "delete the folder" in message
 
 
-def test_a_cache_of_the_same_weights_with_other_states(refused: Refuse, data: Path) -> None:
+def test_a_cache_of_the_same_weights_with_other_states(refused: Refuse, own_data: Path) -> None:
     def doubled(*words: Any) -> torch.Tensor:
         return 2 * lower_states(*words)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pixelrec.items.cache.policy.lower_states", doubled)
         patch.setattr("pixelrec.items.cache.policy.verify", lambda *_: None)
-        folder = prepared(data, CACHED)
+        folder = prepared(own_data, CACHED)
     message = refused(CACHED)
     assert f"{folder} are not what the network computes" in message and "delete the folder" in message
 
 
-def test_too_little_disk(refused: Refuse, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk(refused: Refuse, own_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, free=1500))
     message = refused(CACHED)
     assert "has 1.5 kB free" in message and "items.cache never" in message
-    assert not (data / "activations").exists()
+    assert not (own_data / "activations").exists()
 
 
 def test_nothing_to_cache(refused: Refuse) -> None:

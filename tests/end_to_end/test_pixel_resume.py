@@ -56,17 +56,6 @@ RUNS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture
-def data(dataset: Dataset, tmp_path: Path) -> Path:
-    """The data set, with room for a cache of its own."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for path in dataset.folder.iterdir():
-        if path.name != "activations":
-            (folder / path.name).symlink_to(path)
-    return folder
-
-
 def weights(run: Path, which: str) -> bytes:
     return (run / which / "model.safetensors").read_bytes()
 
@@ -97,20 +86,20 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, *, at: int) -> None:
 
 @pytest.mark.parametrize(("network", "epoch"), [("resnet", 0), ("clip", 1), ("never cached", 1)])
 def test_it_ends_the_same(
-    network: str, epoch: int, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: str, epoch: int, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overrides, source, out = dict(RUNS[network]), tmp_path / "source", tmp_path / "run"
     if network == "clip":
         overrides["items.source"] = str(checkpoint(source, "clip"))
-    whole = api.train("sasrec-id", data=data, out=tmp_path / "whole", overrides=overrides).folder
+    whole = api.train("sasrec-id", data=own_data, out=tmp_path / "whole", overrides=overrides).folder
     with monkeypatch.context() as patch, pytest.raises(StoppedError):
-        interrupted(patch, at=2 + epoch * len_of(data, overrides))
-        api.train("sasrec-id", data=data, out=out, overrides=overrides)
+        interrupted(patch, at=2 + epoch * len_of(own_data, overrides))
+        api.train("sasrec-id", data=own_data, out=out, overrides=overrides)
     state = json.loads((out / "last" / "progress.json").read_text(encoding="utf-8"))
     assert (state["epoch"], state["batch"]) == (epoch, 2)
     if network == "clip":  # it is built again from what the checkpoint says, and so is the cache
         shutil.rmtree(source)
-        shutil.rmtree(data / "activations")
+        shutil.rmtree(own_data / "activations")
     with monkeypatch.context() as patch:
         patch.setattr(Standardised, "fit", lambda *_: pytest.fail("statistics are fitted anew"))
         api.resume(out)
@@ -126,12 +115,12 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("network", ["resnet", "never cached"])
 def test_killed_after_a_save_within_an_epoch_it_ends_the_same(
-    network: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: str, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overrides, out = dict(RUNS[network]), tmp_path / "run"
-    whole = api.train("sasrec-id", data=data, out=tmp_path / "whole", overrides=overrides).folder
+    whole = api.train("sasrec-id", data=own_data, out=tmp_path / "whole", overrides=overrides).folder
     overrides["training.save_minutes"] = 1e-9  # after every step
-    last, batches, train_batch = len_of(data, overrides) + 3, 0, loop.train_batch
+    last, batches, train_batch = len_of(own_data, overrides) + 3, 0, loop.train_batch
 
     def killed(*words: Any) -> Any:
         nonlocal batches
@@ -142,7 +131,7 @@ def test_killed_after_a_save_within_an_epoch_it_ends_the_same(
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(loop, "train_batch", killed)
-        api.train("sasrec-id", data=data, out=out, overrides=overrides)
+        api.train("sasrec-id", data=own_data, out=out, overrides=overrides)
     state = json.loads((out / "last" / "progress.json").read_text(encoding="utf-8"))
     assert (state["epoch"], state["batch"]) == (1, 2)
     api.resume(out)
@@ -152,7 +141,7 @@ def test_killed_after_a_save_within_an_epoch_it_ends_the_same(
     assert bank(out) == bank(whole)
 
 
-def len_of(data: Path, overrides: dict[str, Any]) -> int:
+def len_of(own_data: Path, overrides: dict[str, Any]) -> int:
     """Batches of an epoch."""
     from pixelrec.data.split import training_events
     from pixelrec.data.views import VIEWS, Reader, Windowing
@@ -160,23 +149,23 @@ def len_of(data: Path, overrides: dict[str, Any]) -> int:
 
     recipe = read_recipe("sasrec-id", overrides)
     view, windowing = VIEWS["next_item"], Windowing(**recipe["windowing"])
-    rows = len(Reader.over(view, training_events(Dataset.open(data)), recipe["length"], windowing))
+    rows = len(Reader.over(view, training_events(Dataset.open(own_data)), recipe["length"], windowing))
     assert rows > 3 * recipe["training"]["batch_size"]
     return -(-rows // recipe["training"]["batch_size"])
 
 
 def test_killed_before_anything_was_saved_it_starts_again(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overrides = RUNS["resnet"] | {"training.epochs": 1}
-    whole = api.train("sasrec-id", data=data, out=tmp_path / "whole", overrides=overrides).folder
+    whole = api.train("sasrec-id", data=own_data, out=tmp_path / "whole", overrides=overrides).folder
 
     def killed(*_: Any) -> None:
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(loop, "end_epoch", killed)
-        api.train("sasrec-id", data=data, out=tmp_path / "run", overrides=overrides)
+        api.train("sasrec-id", data=own_data, out=tmp_path / "run", overrides=overrides)
     assert not (tmp_path / "run" / "last").exists()
     api.resume(tmp_path / "run")
     assert weights(tmp_path / "run", "last") == weights(whole, "last")

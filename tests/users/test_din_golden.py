@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from users.golden import randomised
 
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks import pairs as pairs_module
@@ -39,12 +40,7 @@ def score(history: list[int], q: np.ndarray, table: np.ndarray, w: dict[str, np.
 def random_model(attention: tuple[int, ...] = (7, 3)) -> tuple[DIN, dict[str, np.ndarray], Tensor]:
     torch.manual_seed(1)
     model = DIN(SPEC, WIDTH, attention=attention).double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn_like(parameter))
-    table = torch.randn(10, WIDTH, dtype=torch.float64)
-    table[0] = 0
-    return model, {name: p.detach().numpy() for name, p in model.named_parameters()}, table
+    return randomised(model, WIDTH)
 
 
 def events_of(target_mask: str) -> Events:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from users.golden import Weights, randomised
 
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.packing import Packing
@@ -12,7 +13,6 @@ from pixelrec.users.gru4rec import GRU4Rec, by_step
 
 WIDTH, LENGTH = 6, 5
 HISTORIES = [[3], [], [1, 2], [4, 4, 4, 2], [9, 8, 7, 6, 5], [2, 1]]
-Weights = dict[str, np.ndarray]
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -44,12 +44,7 @@ def random_model(layers: int, hidden: float) -> tuple[GRU4Rec, Weights, torch.Te
     model = (
         GRU4Rec(DatasetSpec(3, 9, LENGTH), WIDTH, layers=layers, hidden=hidden, dropout=0.5).double().eval()
     )
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn_like(parameter))
-    table = torch.randn(10, WIDTH, dtype=torch.float64)
-    table[0] = 0
-    return model, {name: p.detach().numpy() for name, p in model.named_parameters()}, table
+    return randomised(model, WIDTH)
 
 
 def padded(histories: list[list[int]], width: int = LENGTH) -> torch.Tensor:

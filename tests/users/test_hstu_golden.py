@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from users.golden import Weights, randomised
 
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.users.hstu import HSTU, powers_of_two
@@ -13,7 +14,6 @@ WIDTH, LENGTH, HEADS, BUCKETS = 8, 6, 2, 20
 HISTORIES = [[3], [], [1, 2], [4, 4, 4, 2], [9, 8, 7, 6, 5, 9]]
 # seconds after the first event: at once, the same minute, the same day, years
 GAPS = [0, 0, 1, 59, 86_400, 200_000_000]
-Weights = dict[str, np.ndarray]
 
 
 def normed(x: np.ndarray) -> np.ndarray:
@@ -69,12 +69,7 @@ def test_hstu_by_hand(layers: int) -> None:
         .double()
         .eval()
     )
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn_like(parameter))
-    table = torch.randn(10, WIDTH, dtype=torch.float64)
-    table[0] = 0
-    weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
+    _, weights, table = randomised(model, WIDTH)
     target_mask, times = events(target_mask=True)
     expected = [hstu(h, t, table.numpy(), weights, layers) for h, t in zip(HISTORIES, times, strict=True)]
     with torch.no_grad():

@@ -7,13 +7,13 @@ from math import erf, sqrt
 import numpy as np
 import pytest
 import torch
+from users.golden import Weights, randomised
 
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.users.lightsans import LightSANs
 
 WIDTH, LENGTH, HEADS, INTERESTS = 8, 5, 2, 3
 SIZE = WIDTH // HEADS
-Weights = dict[str, np.ndarray]
 
 
 def normed(x: np.ndarray, w: Weights, name: str) -> np.ndarray:
@@ -76,12 +76,7 @@ def lightsans(prefix: list[int], table: np.ndarray, w: Weights, layers: int) -> 
 def random_model(layers: int) -> tuple[LightSANs, Weights, torch.Tensor]:
     model = LightSANs(DatasetSpec(users=3, items=9, length=LENGTH), WIDTH, layers=layers, heads=HEADS)
     model = model.double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn_like(parameter))
-    table = torch.randn(10, WIDTH, dtype=torch.float64)
-    table[0] = 0
-    return model, {name: p.detach().numpy() for name, p in model.named_parameters()}, table
+    return randomised(model, WIDTH)
 
 
 def events_of(lines: list[list[int]], width: int, target_mask: torch.Tensor | None = None) -> Events:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
+from users.golden import Weights, randomised
 
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks.embedding_table import EmbeddingTable
@@ -15,7 +16,6 @@ from pixelrec.users.nextitnet import CausalConvolution, NextItNet, followers
 
 WIDTH, LENGTH = 6, 12
 HISTORIES = [[3], [], [1, 2], [4, 4, 4, 2, 4], [9, 8, 7, 6, 5, 4, 3, 2, 1, 9, 9, 1]]
-Weights = dict[str, np.ndarray]
 
 
 def convolved(x: list[np.ndarray], w: Weights, name: str, dilation: int) -> list[np.ndarray]:
@@ -44,12 +44,7 @@ def nextitnet(history: list[int], table: np.ndarray, w: Weights, dilations: list
 def test_nextitnet_by_hand(blocks: int, kernel: int, dilations: tuple[int, ...]) -> None:
     model = NextItNet(DatasetSpec(3, 9, LENGTH), WIDTH, blocks=blocks, kernel=kernel, dilations=dilations)
     model = model.double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn_like(parameter))
-    table = torch.randn(10, WIDTH, dtype=torch.float64)
-    table[0] = 0
-    weights = {name: p.detach().numpy() for name, p in model.named_parameters()}
+    _, weights, table = randomised(model, WIDTH)
     expected = [nextitnet(h, table.numpy(), weights, [*dilations] * blocks) for h in HISTORIES]
     rows = torch.tensor([[0] * (LENGTH - len(h)) + h for h in HISTORIES])
     users = torch.zeros(len(rows), dtype=torch.int64)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from users.golden import Weights, randomised
 
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.users.srgnn import SRGNN, SessionGraphs
 
 WIDTH, LENGTH, ITEMS = 6, 7, 9
-Weights = dict[str, np.ndarray]
 HISTORIES = (
     [3],
     [1, 2],
@@ -65,12 +65,7 @@ def srgnn(prefix: list[int], table: np.ndarray, w: Weights, steps: int) -> np.nd
 def random_model(steps: int) -> tuple[SRGNN, Weights, torch.Tensor]:
     torch.manual_seed(1)
     model = SRGNN(DatasetSpec(users=3, items=ITEMS, length=LENGTH), WIDTH, steps=steps).double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn_like(parameter))
-    table = torch.randn(ITEMS + 1, WIDTH, dtype=torch.float64)
-    table[0] = 0
-    return model, {name: p.detach().numpy() for name, p in model.named_parameters()}, table
+    return randomised(model, WIDTH, ITEMS)
 
 
 def padded() -> torch.Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from users.golden import randomised
 
 from pixelrec.batch import DatasetSpec, Events
 from pixelrec.blocks import pairs as pairs_module
@@ -33,12 +34,7 @@ def score(history: list[int], q: np.ndarray, table: np.ndarray, w: dict[str, np.
 def random_model(deep: tuple[int, ...]) -> tuple[WideDeep, dict[str, np.ndarray], Tensor]:
     torch.manual_seed(1)
     model = WideDeep(SPEC, WIDTH, deep=deep, dropout=0.3).double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn_like(parameter))
-    table = torch.randn(10, WIDTH, dtype=torch.float64)
-    table[0] = 0
-    return model, {name: p.detach().numpy() for name, p in model.named_parameters()}, table
+    return randomised(model, WIDTH)
 
 
 def events_of(target_mask: bool) -> Events:
