@@ -130,6 +130,16 @@ def test_layers_of_a_run(run: Run) -> None:
     assert [layer.name for layer in alone] == ["cluster"]
 
 
+def test_validation_events_count_for_nothing(ids_run: Run, dataset: Dataset) -> None:
+    history = ids_run.training_events(dataset)
+    inside = [history.items[a:b] for a, b in zip(history.starts, history.stops, strict=True)]
+    counts = np.bincount(np.concatenate(inside), minlength=121)[1:]
+    assert counts.sum() < len(history.items)
+    found = {layer.name: layer for layer in layers_of(pixelrec.load(ids_run), np.zeros(120, int), None)}
+    assert (found["popularity"].values == popularity(counts).values).all()
+    assert ((found["age"].values == NONE) == (counts == 0)).all()
+
+
 def test_popularity_is_on_a_logarithmic_scale() -> None:
     layer = popularity(np.array([0, 9, 99]))
     assert layer.values.tolist() == [0, TOP // 2, TOP] and (layer.low, layer.high) == ("0", "99")
@@ -138,8 +148,8 @@ def test_popularity_is_on_a_logarithmic_scale() -> None:
 
 def test_age_is_of_the_first_event(dataset: Dataset) -> None:
     day = 86_400
-    items, times = np.array([1, 2, 1, 3, 3]), np.array([10, 11, 11, 13, 20]) * day
-    history = Histories.of_stops(items, times, np.array([0, 5]))
+    items, times = np.array([1, 2, 1, 3, 3, 4]), np.array([10, 11, 11, 13, 20, 1]) * day
+    history = Histories(items, times, np.array([0, 0]), np.array([0, 5]))  # the last event is of validation
     layer = age(history, dataset, 4)
     assert layer.values.tolist() == [0, round(TOP / 3), TOP, NONE]
     if dataset.has_times:

@@ -13,7 +13,8 @@ import polars as pl
 
 from pixelrec.batch import Histories
 from pixelrec.data.dataset import Dataset
-from pixelrec.features.treatment import items_with_events
+from pixelrec.data.sampling import item_counts
+from pixelrec.data.views import places_of
 from pixelrec.runs.recommend import RecommendationService
 from pixelrec.runs.saved_ranks import SavedRanks
 
@@ -40,7 +41,7 @@ def layers_of(
     found = []
     if dataset is not None:
         history = service.run.training_events(dataset)
-        found += [popularity(np.bincount(history.items, minlength=items + 1)[1:])]
+        found += [popularity(item_counts(history, items)[1:])]
         found += [age(history, dataset, items)]
     found.append(cluster(clusters))
     if ranks is not None:
@@ -58,9 +59,10 @@ def popularity(counts: np.ndarray) -> Layer:
 
 def age(history: Histories, dataset: Dataset, items: int) -> Layer:
     """The time of the first training event of each item."""
+    _, places = places_of(history, np.arange(len(history.starts)))  # validation events lie between them
     first = np.full(items + 1, np.iinfo(np.int64).max)
-    np.minimum.at(first, history.items, history.times)
-    seen = items_with_events(history, items)[1:]
+    np.minimum.at(first, history.items[places], history.times[places])
+    seen = first[1:] < np.iinfo(np.int64).max
     times = first[1:].astype(np.float64)
     low, high = (float(f(times[seen])) if seen.any() else 0.0 for f in (np.min, np.max))
     values = np.where(seen, _scaled(np.where(seen, times, low) - low, high - low), NONE).astype(np.uint8)

@@ -241,8 +241,8 @@ canvas.addEventListener("pointermove", (event) => {
   pointers.set(event.pointerId, at(event));
   const after = [...pointers.values()], [from, to] = [middle(before), middle(after)];
   travelled += Math.hypot(to[0] - from[0], to[1] - from[1]) + (after.length > 1 ? 9 : 0);
-  if (after.length > 1) zoom(spread(after) / Math.max(1, spread(before)), ...to);
   pan(to[0] - from[0], to[1] - from[1]);
+  if (after.length > 1) zoom(spread(after) / Math.max(1, spread(before)), ...to);
 });
 canvas.addEventListener("pointerup", (event) => {
   if (pointers.delete(event.pointerId) && travelled < 6) open(...at(event));
