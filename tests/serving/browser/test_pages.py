@@ -37,11 +37,11 @@ def test_a_page_is_sound(page: playwright.Page, addresses: dict[str, str], path:
         wide = page.evaluate(WIDE)
         assert not wide, f"wider than {width} pixels: {wide}"
         # Only colours differ between the schemes.
-        assert not _serious_faults(page, "color-contrast" if scheme == "dark" else ""), f"{scheme} at {width}"
+        assert not serious_faults(page, "color-contrast" if scheme == "dark" else ""), f"{scheme} at {width}"
     assert not page.faults
 
 
-def _serious_faults(page: playwright.Page, rule: str) -> list[str]:
+def serious_faults(page: playwright.Page, rule: str) -> list[str]:
     """Of one rule, or of all."""
     only = {"runOnly": [rule]} if rule else {}
     found = axe_playwright.Axe().run(page, options={"resultTypes": ["violations"], **only})
