@@ -93,6 +93,8 @@ def test_a_cover_of_ones_own_is_compared(client: TestClient, shop: Shop) -> None
     assert page.status_code == 200 and "/what-if?item=i7&run=pixels&pictures=" in str(page.url)
     (_, row) = what_if(service, "i7", edits=edits_of(grey=True), users=500).frame.iter_rows(named=True)
     assert f"other.png</th><td>{row['median']:,.0f}</td>" in page.text
+    call = client.post("/v1/what-if/covers?item=i7&run=pixels&name=other", content=file.getvalue())
+    assert {**call.json()["changes"][1], "change": "grey"} == row
     (address,) = re.findall(r'src="(/new/picture[^"]*)"', page.text)
     assert client.get(address).headers["content-type"].startswith("image/")
     both = client.get(str(page.url) + "&crop=0.5&grey=1").text

@@ -71,6 +71,12 @@ def squares_of(run: ServedRun, files: Sequence[tuple[str, bytes]], most: int) ->
     return torch.from_numpy(np.stack(squares))
 
 
+def pictures_by_name(run: ServedRun, files: Sequence[tuple[str, bytes]], most: int) -> dict[str, np.ndarray]:
+    """The same by different names, which are those of no item; none of no files."""
+    names = item_names([name for name, _ in files], run.service.items["item_id"])
+    return dict(zip(names, squares_of(run, files, most).numpy(), strict=True)) if files else {}
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class NewCovers:

@@ -14,11 +14,10 @@ from PIL import Image
 from starlette.datastructures import UploadFile
 
 from pixelrec.errors import RequestError
-from pixelrec.images.covers import decode_named
 from pixelrec.images.edits import Edit, edits_of
 from pixelrec.insight.pictures import picture_of
 from pixelrec.insight.what_if import AS_IS, WhatIf, what_if
-from pixelrec.serving.new_covers import item_names
+from pixelrec.serving.new_covers import pictures_by_name
 from pixelrec.serving.pages.links import ServerLinks
 from pixelrec.serving.pages.new import decoded
 from pixelrec.serving.pages.rendering import page
@@ -114,18 +113,12 @@ async def send(request: Request, shop: TheShop, engine: TheEngine) -> Response:
 
 def _computed(shop: Shop, run: ServedRun, item: str, form: Form) -> WhatIf | None:
     """None without a change, if the run takes any; else it raises `RequestError`."""
-    square = run.encoder().items.picture_form()
+    run.encoder()
     picture_of(run.service, item)
     sent = shop.shelf.get(form.names)
     if sent is None:
         raise RequestError("the pictures are kept for some minutes only, and are gone; choose them again")
-    names = item_names([each.name for each in sent], run.service.items["item_id"])
-    pictures = {
-        name: decode_named(
-            each.name, each.data, size=square.size, fit=square.fit, most=shop.limits.pixels
-        ).pixels
-        for name, each in zip(names, sent, strict=True)
-    }
+    pictures = pictures_by_name(run, [(each.name, each.data) for each in sent], shop.limits.pixels)
     if not form.edits and not pictures:
         return None
     return what_if(run.service, item, edits=form.edits, pictures=pictures, users=USERS)

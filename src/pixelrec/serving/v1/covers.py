@@ -27,7 +27,7 @@ from pixelrec.serving.v1.similar import (
 router = APIRouter(prefix="/covers", tags=["new covers"], responses=PROBLEMS)
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
 _FILES = {"type": "array", "items": _PICTURE["schema"]}
-_BODY: dict[str, Any] = {
+BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "One picture as it is, or several files in a form; their names become ids.",
@@ -54,7 +54,7 @@ Covers: TypeAlias = Annotated[NewCovers, Depends(_covers)]
 Length: TypeAlias = Annotated[int, Query(ge=1, description="Number of items in a list.")]
 
 
-@router.post("/recommend", response_model=ItemList, openapi_extra=_BODY)
+@router.post("/recommend", response_model=ItemList, openapi_extra=BODY)
 async def recommend(
     covers: Covers,
     shop: TheShop,
@@ -76,7 +76,7 @@ async def recommend(
     return answer({"run": covers.run.name, "items": listed(found[0]), "notes": found.notes})
 
 
-@router.post("/similar", response_model=NeighbourLists, openapi_extra=_BODY)
+@router.post("/similar", response_model=NeighbourLists, openapi_extra=BODY)
 async def similar(covers: Covers, shop: TheShop, engine: TheEngine, k: Length = 20) -> Response:
     """The k items of the catalogue that are nearest to each picture, by the cosine of their vectors."""
     shop.limits.check(k=k)
@@ -85,13 +85,13 @@ async def similar(covers: Covers, shop: TheShop, engine: TheEngine, k: Length = 
     return answer({"run": covers.run.name, "lists": [neighbours(covers.service, *each) for each in found]})
 
 
-@router.post("/vectors", response_model=Vectors, openapi_extra=_BODY)
+@router.post("/vectors", response_model=Vectors, openapi_extra=BODY)
 async def vectors(covers: Covers) -> Response:
     """The vectors that the model gives the pictures."""
     return answer(vectors_of(covers.run, covers.service, covers.names))
 
 
-@router.post("/audience", response_model=Places, openapi_extra=_BODY)
+@router.post("/audience", response_model=Places, openapi_extra=BODY)
 async def audience(covers: Covers, shop: TheShop, engine: TheEngine, k: Length = 20) -> Response:
     """The ranks of each picture in the lists of users, and the k users in whose lists it stands highest."""
     shop.limits.check(k=k)

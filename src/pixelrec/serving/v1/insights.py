@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from pixelrec.choices import Split
@@ -15,11 +15,16 @@ from pixelrec.insight.occlusion import Fill, OcclusionMap, occlusion_map
 from pixelrec.insight.past import past_of
 from pixelrec.insight.what_if import CHANGES, WhatIf, what_if
 from pixelrec.runs.histories import Requests
+from pixelrec.serving.new_covers import pictures_by_name
 from pixelrec.serving.request import TheEngine, TheShop
 from pixelrec.serving.served_run import ServedRun
+from pixelrec.serving.uploads import pictures_of
+from pixelrec.serving.v1.covers import BODY
 from pixelrec.serving.v1.forms import PROBLEMS, Form, Id, RunName, answer
 
 router = APIRouter(tags=["why and what if"], responses=PROBLEMS)
+Users = Annotated[int, Field(ge=1, le=20_000, description="Users looked at; of more, some are drawn.")]
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Few = Annotated[list[float], Field(max_length=CHANGES)]
 
 
@@ -130,8 +135,8 @@ class ToChange(Form):
     jpeg_quality: list[int] = Field(default=[], max_length=CHANGES)
     text: list[str] = Field(default=[], max_length=CHANGES, description="Words on a band at the foot.")
     grey: bool = False
-    users: int = Field(default=500, ge=1, le=20_000, description="Users looked at; of more, some are drawn.")
-    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    users: Users = 500
+    seed: Seed = 0
 
     @property
     def edits(self) -> list[Edit]:
@@ -176,6 +181,28 @@ async def change(wanted: ToChange, shop: TheShop, engine: TheEngine) -> Response
     run, edits = shop.run(wanted.run), wanted.edits
     found = await engine.compute(partial(_changed, run, wanted, edits))
     return answer({"run": run.name, **found.to_dict()})
+
+
+@router.post("/what-if/covers", response_model=Changed, openapi_extra=BODY)
+async def other_covers(
+    request: Request,
+    shop: TheShop,
+    engine: TheEngine,
+    item: Annotated[str, Query(max_length=1000)],
+    run: Annotated[str | None, Query(max_length=1000)] = None,
+    name: Annotated[str, Query(max_length=200, description="Of the one picture.")] = "new",
+    users: Users = 500,
+    seed: Seed = 0,
+) -> Response:
+    """The exact rank of an item over users with other covers, pictures in the body, each on its own."""
+    served, files = shop.run(run), await pictures_of(request, shop.limits, name)
+
+    def compute() -> WhatIf:
+        pictures = pictures_by_name(served, files, shop.limits.pixels)
+        return what_if(served.service, item, pictures=pictures, users=users, seed=seed)
+
+    found = await engine.compute(compute)
+    return answer({"run": served.name, **found.to_dict()})
 
 
 def _changed(run: ServedRun, wanted: ToChange, edits: list[Edit]) -> WhatIf:
