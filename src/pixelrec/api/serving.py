@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pixelrec.api.arguments import Place, Port, as_dataset, as_run, checked
-from pixelrec.choices import LogForm
+from pixelrec.choices import LogForm, as_path, as_whole
 from pixelrec.console.progress import activity, ignore, shown_on
 from pixelrec.errors import RequestError, demand_library
 
@@ -29,6 +29,8 @@ def serve(
     names: Sequence[str] = (),
     max_body: int = 8,
     log: LogForm = "off",
+    export: Place | None = None,
+    users: int = 20,
     on_note: Callable[[str], object] | None = None,
     console: Console | None = None,
 ) -> None:
@@ -44,12 +46,15 @@ def serve(
         names: further names by which clients reach the server, such as that of a reverse proxy.
         max_body: MB of a request, such as of a cover, at most.
         log: a line on standard error for each request: its route, status and time.
-        on_note: called with the address once the server answers.
+        export: write the pages to this folder, which opens from disk, instead of serving them.
+        users: number of users in the exported folder, drawn at random.
+        on_note: called with the address once the server answers, or with the first page that was written.
         console: for progress; without one, nothing is printed.
 
     Raises:
         RunError, DataError: a run or the data set is damaged.
-        RequestError: the extra `serve` is not installed, the port is taken, or a token is missing.
+        RequestError: the extra `serve` is not installed, the port is taken, a token is missing, or the
+            exported folder would replace other files.
     """
     demand_library("fastapi", need="the server", extra="serve")
     from pixelrec.serving.access import VARIABLE, Access
@@ -61,11 +66,22 @@ def serve(
     opened = [as_run(run) for run in given]
     dataset = None if data is None else as_dataset(data)
     from pixelrec.serving.limits import Limits
+    from pixelrec.serving.shop import Shop
+
+    limits = Limits(body=max_body << 20)
+    if export is not None:
+        from pixelrec.serving.export import demand_place, write_site
+
+        demand_place(as_path(export, "export"))
+        with shown_on(console) as screen, activity("loading", screen) as told:
+            shop = Shop.open(opened, dataset, limits, told)
+            first = write_site(shop, as_path(export, "export"), as_whole(users, "users"), told)
+        (on_note or ignore)(str(first))
+        return
     from pixelrec.serving.log import Log
     from pixelrec.serving.server import Server, listening
-    from pixelrec.serving.shop import Shop
 
     with listening(host, port) as at:
         with shown_on(console) as screen, activity("loading", screen) as told:
-            shop = Shop.open(opened, dataset, Limits(body=max_body << 20), told)
+            shop = Shop.open(opened, dataset, limits, told)
         Server(shop, at, access, Log(log), on_note or ignore).answer()

@@ -17,6 +17,7 @@ from pixelrec.reports.view import Cover, Spread, UserStory
 
 AREA = 144 * 144  # pixels of a thumbnail, whatever its shape: twice those of a tile on the page
 QUALITY = 75
+KIND = "webp" if features.check("webp") else "jpeg"  # WebP is smaller; a few Pillows lack it
 TALLEST, WIDEST = 2 / 3, 3 / 2  # width by height of a tile
 CUT = 0.25  # of the logarithm of the aspect: a quarter of the picture is cut off at most
 
@@ -84,10 +85,9 @@ def encoded(cover: Cover) -> tuple[str, bytes, tuple[int, int]]:
     area, aspect = min(AREA, width * height), cover.aspect or width / height
     size = max(1, round(math.sqrt(area * aspect))), max(1, round(math.sqrt(area / aspect)))
     small = Image.fromarray(cover.picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
-    kind = "webp" if features.check("webp") else "jpeg"  # WebP is smaller; a few Pillows lack it
     buffer = io.BytesIO()
-    small.save(buffer, kind, quality=QUALITY)
-    return kind, buffer.getvalue(), size
+    small.save(buffer, KIND, quality=QUALITY)
+    return KIND, buffer.getvalue(), size
 
 
 def _thumbnail(name: str, cover: Cover) -> Thumbnail:

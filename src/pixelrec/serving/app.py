@@ -28,6 +28,7 @@ from pixelrec.serving.pages import (
     what_if,
     why,
 )
+from pixelrec.serving.pages.links import ServerLinks
 from pixelrec.serving.shop import Shop
 from pixelrec.serving.v1 import covers as v1_covers
 from pixelrec.serving.v1 import insights, look_up, recommend, runs, similar
@@ -66,7 +67,7 @@ def make_app(shop: Shop, access: Access | None = None, log: Log | None = None) -
     )
     metrics = Metrics()
     app.state.shop, app.state.access, app.state.metrics = shop, access, metrics
-    app.state.engine = Engine(metrics.batch)
+    app.state.engine, app.state.links = Engine(metrics.batch), ServerLinks()
     app.add_middleware(Gate, limits=shop.limits, access=access, metrics=metrics, log=log or Log())
     problems.install(app)
     for router in API:

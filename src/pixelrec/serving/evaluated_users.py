@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self, TypeAlias, final
 
 import numpy as np
@@ -70,6 +70,9 @@ class EvaluatedUsers:
             gain = _gains(table["rank"]) - _gains(other)
             table = table.with_columns(other.alias("other"), gain=gain)
         return cls(split, run, beside, table.with_row_index("place"))
+
+    def only(self, users: frozenset[str]) -> Self:
+        return replace(self, table=self.table.filter(pl.col("user_id").is_in(list(users))))
 
     @property
     def filters(self) -> list[Shown]:

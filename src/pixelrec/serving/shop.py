@@ -26,6 +26,7 @@ _MEASURED = 200  # covers
 class Shop:
     runs: Mapping[str, ServedRun]  # by name, in the order given; at least one
     limits: Limits = Limits()
+    sample: frozenset[str] | None = None  # the users shown, by id; none: all
     shelf: Shelf = field(default_factory=Shelf, repr=False)  # pictures of new covers
 
     @classmethod

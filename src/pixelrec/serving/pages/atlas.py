@@ -12,8 +12,9 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from pixelrec.insight.tiles import KIND, PIXELS
-from pixelrec.serving.pages.links import ServerLinks
+from pixelrec.serving.pages.links import AbstractLinks, ServerLinks
 from pixelrec.serving.pages.paging import Page, Part, Words
+from pixelrec.serving.pages.rendering import links_of
 from pixelrec.serving.pages.rendering import page as answer
 from pixelrec.serving.request import TheShop
 from pixelrec.serving.served_atlas import Map
@@ -55,7 +56,7 @@ def atlas(
         return waiting
     rows = found.found(text, LISTED) if text else found.pyramid.order
     part = Part(len(rows), LISTED, page)
-    listed = _listed(served, found, rows[part.start : part.start + LISTED])
+    listed = _listed(served, found, rows[part.start : part.start + LISTED], links_of(request))
     values = {"run": served, "map": found, "data": _data(served, found), "text": text}
     return answer(request, "atlas.html", {**values, "part": part, "listed": listed})
 
@@ -100,15 +101,16 @@ def _made(shop: Shop, run: str | None) -> Map:
 
 
 def _found(run: ServedRun, found: Map, rows: Iterable[int], count: int) -> JSONResponse:
-    return JSONResponse({"count": count, "items": [asdict(each) for each in _listed(run, found, rows)]})
+    listed = _listed(run, found, rows, ServerLinks())
+    return JSONResponse({"count": count, "items": [asdict(each) for each in listed]})
 
 
-def _listed(run: ServedRun, found: Map, rows: Iterable[int]) -> list[Listed]:
+def _listed(run: ServedRun, found: Map, rows: Iterable[int], links: AbstractLinks) -> list[Listed]:
     """Items by row."""
     chosen = found.items[list(rows)]
     ids = chosen["item_id"].to_list()
     titles = chosen["title"].to_list() if "title" in chosen.columns else [None] * len(ids)
-    cells, links = found.atlas.cells[list(rows)].tolist(), ServerLinks()
+    cells = found.atlas.cells[list(rows)].tolist()
     return [
         Listed(item, title or item, links.item(item, run.name), *cell)
         for item, title, cell in zip(ids, titles, cells, strict=True)

@@ -23,8 +23,12 @@ class AbstractLinks(ABC):
         """The address of a page, such as `user`; `home` is the first."""
 
     @abstractmethod
+    def picture(self, page: str, query: Query) -> str:
+        """A picture, by the route that makes it."""
+
     def cover(self, item: str) -> str:
         """The thumbnail of an item."""
+        return self.picture("covers", {"item": item})
 
     @abstractmethod
     def static(self, name: str) -> str:
@@ -78,8 +82,8 @@ class ServerLinks(AbstractLinks):
         path = "/" if page == "home" else f"/{page}"
         return f"{path}?{text}" if text else path
 
-    def cover(self, item: str) -> str:
-        return self.to("covers", {"item": item})
+    def picture(self, page: str, query: Query) -> str:
+        return self.to(page, query)
 
     def static(self, name: str) -> str:
         return f"/static/{name}"

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from pixelrec.console.terminal import printable
 from pixelrec.reports.page import environment
-from pixelrec.serving.pages.links import AbstractLinks, ServerLinks
+from pixelrec.serving.pages.links import AbstractLinks
 from pixelrec.serving.shop import Shop
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -31,9 +31,15 @@ def render(template: str, values: Mapping[str, Any], links: AbstractLinks, shop:
     return printable(text, lines=True)
 
 
+def links_of(request: Request) -> AbstractLinks:
+    """Those of the server, or of the folder that it is exported to."""
+    links: AbstractLinks = request.app.state.links
+    return links
+
+
 def page(request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
     """A page as an answer; the run of the request, if it names one, is that of all links in the frame."""
     shop: Shop = request.app.state.shop
     run = request.query_params.get("run")
     chosen = run if run in shop.runs else None
-    return HTMLResponse(render(template, {"chosen": chosen, **values}, ServerLinks(), shop), status)
+    return HTMLResponse(render(template, {"chosen": chosen, **values}, links_of(request), shop), status)

@@ -13,8 +13,8 @@ from fastapi.responses import HTMLResponse
 from pixelrec.errors import RequestError
 from pixelrec.serving.evaluated_users import EvaluatedUsers
 from pixelrec.serving.pages.home import missing_users
-from pixelrec.serving.pages.links import AbstractLinks, ServerLinks
-from pixelrec.serving.pages.rendering import page
+from pixelrec.serving.pages.links import AbstractLinks
+from pixelrec.serving.pages.rendering import links_of, page
 from pixelrec.serving.pages.tiles import Tile
 from pixelrec.serving.pages.user_selection import Selection, TheSelection
 from pixelrec.serving.request import TheShop
@@ -43,7 +43,7 @@ class Side:
 def user(
     request: Request, shop: TheShop, selection: TheSelection, id: str, k: Length = 10, now: bool = False
 ) -> HTMLResponse:
-    return page(request, "user.html", user_values(shop, selection, id, k, now, ServerLinks()))
+    return page(request, "user.html", user_values(shop, selection, id, k, now, links_of(request)))
 
 
 def user_values(

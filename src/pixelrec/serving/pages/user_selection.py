@@ -50,7 +50,8 @@ class Selection:
 
     def users(self, shop: Shop) -> EvaluatedUsers | None:
         run, other = self.runs(shop)
-        return EvaluatedUsers.of(run, other) or EvaluatedUsers.of(run)
+        found = EvaluatedUsers.of(run, other) or EvaluatedUsers.of(run)
+        return found if found is None or shop.sample is None else found.only(shop.sample)
 
     def query(self, changes: Query = NOTHING) -> dict[str, str | int | None]:
         """For addresses, with changes; what is as by default is left out."""
@@ -62,7 +63,10 @@ class Selection:
         return links.to("users", self.query(changes))
 
     def user_page(self, links: AbstractLinks, user: str, changes: Query = NOTHING) -> str:
-        return links.to("user", {"id": user, **self.query(changes)})
+        """In an exported folder it is the same whatever list leads to it."""
+        return links.to("user", {"id": user, **self.query(changes)}) or (
+            "" if changes else links.user(user, self.run)
+        )
 
     def beside_options(self, shop: Shop) -> list[tuple[str, str, bool]]:
         """Name, value of `beside`, and whether it is chosen."""

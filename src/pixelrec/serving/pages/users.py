@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from pixelrec.serving.evaluated_users import EvaluatedUsers, Order, Shown
 from pixelrec.serving.pages.home import missing_users
-from pixelrec.serving.pages.links import AbstractLinks, ServerLinks
+from pixelrec.serving.pages.links import AbstractLinks
 from pixelrec.serving.pages.paging import Page, Part
+from pixelrec.serving.pages.rendering import links_of
 from pixelrec.serving.pages.rendering import page as answer
 from pixelrec.serving.pages.tiles import Tile
 from pixelrec.serving.pages.user_selection import Selection, TheSelection
@@ -31,7 +33,7 @@ ORDER_NAMES: dict[Order, str] = {
 
 @router.get("/users")
 def users(request: Request, shop: TheShop, selection: TheSelection, page: Page = 1) -> HTMLResponse:
-    return answer(request, "users.html", users_values(shop, selection, page, ServerLinks()))
+    return answer(request, "users.html", users_values(shop, selection, page, links_of(request)))
 
 
 def users_values(shop: Shop, selection: Selection, page: int, links: AbstractLinks) -> dict[str, object]:
@@ -40,7 +42,7 @@ def users_values(shop: Shop, selection: Selection, page: int, links: AbstractLin
     common = {"selection": selection, "served": run, "chosen": run.name, "missing": missing_users(run)}
     found = selection.users(shop)
     if found is None:
-        return {**common, "found": None, **_all_users(run, page)}
+        return {**common, "found": None, **_all_users(shop, run, page)}
     table = found.sorted(selection.show, selection.order)
     part = Part(len(table), AT_ONCE, page)
     rows = list(table.slice(part.start, AT_ONCE).iter_rows(named=True))
@@ -80,13 +82,14 @@ def filter_name(found: EvaluatedUsers, name: Shown) -> str:
     return f"{names[name]} ({int(found.mask(name).sum()):,})"
 
 
-def _all_users(run: ServedRun, page: int) -> dict[str, object]:
+def _all_users(shop: Shop, run: ServedRun, page: int) -> dict[str, object]:
     if run.dataset is None:
         return {"part": None, "rows": []}
-    part = Part(run.dataset.users, AT_ONCE, page)
-    ids = run.dataset.user_ids.slice(part.start, AT_ONCE).to_list()
-    offsets = run.dataset.offsets
-    evaluated = run.dataset.evaluated
-    numbers = range(part.start + 1, part.start + 1 + len(ids))
-    events = [int(offsets[n + 1] - offsets[n] + evaluated[n]) for n in numbers]
-    return {"part": part, "rows": list(zip(ids, events, strict=True))}
+    ids, dataset = run.dataset.user_ids, run.dataset
+    numbers = np.arange(len(ids))
+    if shop.sample is not None:
+        numbers = numbers[ids.is_in(list(shop.sample)).to_numpy()]
+    part = Part(len(numbers), AT_ONCE, page)
+    shown = numbers[part.start : part.start + AT_ONCE] + 1
+    events = dataset.offsets[shown + 1] - dataset.offsets[shown] + dataset.evaluated[shown]
+    return {"part": part, "rows": list(zip(ids.gather(shown - 1), events.tolist(), strict=True))}
