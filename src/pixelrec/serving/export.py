@@ -11,7 +11,6 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from pixelrec import __version__
 from pixelrec.console.numbers import plural
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.errors import RequestError
@@ -44,7 +43,7 @@ def write_site(shop: Shop, out: Path, users: int, on_progress: OnProgress = igno
         links.add(page, query)
     with new_folder(out, RequestError) as folder:
         asyncio.run(_write(shown, links, folder, on_progress))
-        about = {"pixelrec": __version__, "runs": list(shop.runs), "users": users}
+        about = {"runs": list(shop.runs), "users": users}
         (folder / MARK).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return out / "index.html"
 
