@@ -176,9 +176,9 @@ def _trained(
 def _measured(run: Run, dataset: Dataset, chances: np.ndarray) -> dict[str, float]:
     """The expectations in %, the events per item with events, and the cost; written beside the run."""
     cases, counts = test_cases(dataset), item_counts(training_events(dataset), dataset.items)
-    hidden = seen_items(cases.histories, cases.users)
+    hidden, owners = map(torch.as_tensor, seen_items(cases.histories, cases.users))
     ranker = run.trained_ranker(dataset)
-    _, best = ranker.best(cases.histories, cases.users, cases.users, *map(torch.as_tensor, hidden), K)
+    _, best = ranker.best(cases.histories, cases.users, cases.users, hidden, owners, K)
     gains, few = chances[cases.users[:, None], best] / np.log2(np.arange(K) + 2), counts < LONG_TAIL_BELOW
     cost = cost_of(read_journal(run.folder / JOURNAL, run.recipe.training.monitor))
     found = {
