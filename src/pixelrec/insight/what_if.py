@@ -106,10 +106,11 @@ def what_if(
         seed: of the draw.
 
     Raises:
-        RequestError: the model does not take pictures, the item or its cover is not there, or nothing is
-            changed.
+        RequestError: the model does not take pictures, there are no users, the item or its cover is not
+            there, or nothing is changed.
         ImageError: a file is no picture.
     """
+    service.user_events()  # before anything is loaded
     changed = _changed(service, item_id, edits, covers, pictures or {})
     item, old = number_of(service, item_id), len(service.items)
     vectors = vectors_with(service, item_id, np.stack(list(changed.values())))
