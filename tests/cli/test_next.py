@@ -38,6 +38,7 @@ def test_every_verb_names_the_next(
             shutil.copytree("a run", "b run")
         assert main(shlex.split(line)) == 0
         said = capsys.readouterr().out.splitlines()
+        assert said[0].strip(), "begins with an empty line"
         follows = [each for each in said if each.startswith("next       ")]
         assert len(follows) == 1 and follows[0].startswith(f"next       pixelrec {starts}"), said
         words = shlex.split(follows[0])[2:]

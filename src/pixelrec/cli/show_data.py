@@ -77,7 +77,7 @@ def extracted(found: Extraction, console: Console, data: Path) -> None:
     from pixelrec.console.numbers import plural
 
     reused = f", {found.reused:,} were there already" if found.reused else ""
-    say(console, f"{plural(found.computed, 'picture')} encoded{reused}")
+    say(console, f"{plural(found.computed, 'picture')} encoded{reused}", "")
     _features(found.features, console, data)
 
 
@@ -86,16 +86,16 @@ def imported(found: ImportReport, console: Console, data: Path | None) -> None:
 
     done = {"mean": "given the mean of all vectors", "drop": "left out"}
     if found.absent:
-        say(console, f"{plural(len(found.absent), 'item')} without a vector {done[found.missing]}")
+        say(console, f"{plural(len(found.absent), 'item')} without a vector {done[found.missing]}", "")
     if found.unknown:
-        say(console, f"{plural(found.unknown, 'vector')} of items that are not in the data set left out")
+        say(console, f"{plural(found.unknown, 'vector')} of items that are not in the data set left out", "")
     _features(found.features, console, data)
 
 
 def _features(found: FeatureFile, console: Console, data: Path | None) -> None:
     shape = " × ".join(f"{each:,}" for each in found.vectors.shape)
     codes = found.vectors.dtype.kind != "f"
-    say(console, "", f"{'codes' if codes else 'features':<10} {found.folder}, {shape}")
+    say(console, f"{'codes' if codes else 'features':<10} {found.folder}, {shape}")
     place = data or "DATA"
     if codes:
         say_next(console, "train", "sasrec-codes", "--data", place, "--items.file", found.folder)

@@ -157,7 +157,6 @@ def print_blend(found: BlendResult, console: Console) -> None:
             *(percent(found.metrics[name][metric]) for metric in shown),
             style="bold" if weight is None else None,
         )
-    console.print()
     console.print(table)
     gain = found.metrics[BLEND][METRIC] - found.metrics[found.best_part][METRIC]
     told = f"{signed(gain)} points of {METRIC} to its best part, {found.best_part}"
