@@ -131,12 +131,26 @@ def test_information_of_any_type_is_in_words(value: object, words: str) -> None:
     assert in_words(value) == words
 
 
-def test_large_catalogues_are_looked_at_for_fewer_users(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_catalogues_are_looked_at_for_fewer_users(
+    shop: Shop, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service = shop.first.service
     assert users_looked_at(service) == 2000
     monkeypatch.setattr("pixelrec.serving.item_facts.PAIRS", 120 * 300)
-    assert users_looked_at(service) == 300
-    facts = ItemFacts.of(shop, shop.first, "i3")
-    page = TestClient(make_app(shop)).get("/item?id=i3").text
+    assert users_looked_at(service) == 300 and users_looked_at(service, items=3) == 200
+    page = client.get("/item?id=i3").text
     assert "300 of 400 users, drawn with seed 0" in page and "users=400" in page
-    assert facts.users == 300
+    assert "All 400 users" in client.get("/item?id=i3&users=400").text
+    monkeypatch.setattr("pixelrec.serving.item_facts.MOST_PAIRS", 120 * 350)
+    assert "350 of 400 users, drawn" in client.get("/item?id=i3&users=20000").text
+    monkeypatch.setitem(service.ranker.__dict__, "at_once", 64)
+    assert users_looked_at(service) == 15
+
+
+def test_final_runs_count_all_events(run_folders: list[Path], dataset: Dataset, tmp_path: Path) -> None:
+    final = pixelrec.train_final(run_folders[0], out=tmp_path / "final")
+    shop = Shop.open([final, pixelrec.Run.open(run_folders[0])])
+    events = [run.indices.items()["events"].sum() for run in shop.runs.values()]
+    assert events == [dataset.interactions, len(dataset.event_items) - dataset.evaluated.sum()]
+    page = TestClient(make_app(shop)).get("/item?id=i3&run=final").text
+    assert "at-training" in page and "at-test" not in page and "Median rank" in page

@@ -27,6 +27,7 @@ Missing: TypeAlias = str
 NEAR, LIKELY, RECENT = 12, 8, 6  # neighbours, users, and items of each of their histories that are shown
 RANKED = 100  # users whose ranks of the item over time are computed
 PAIRS = 20_000_000  # of a user and an item, compared for one answer: a fraction of a second
+MOST_PAIRS = 600_000_000  # where somebody asks for more users: some seconds
 FEWEST, MOST, LARGEST = 200, 2000, 20_000  # users whose lists are looked at
 _T = TypeVar("_T")
 
@@ -43,11 +44,12 @@ class ItemFacts:
 
     @classmethod
     def of(cls, shop: Shop, run: ServedRun, item_id: str, users: int | None = None) -> Self:
-        """users: by default as many as take a fraction of a second.
+        """users: by default as many as take a fraction of a second; fewer if that would take long.
 
         Raises `RequestError` where neither the run nor the data set knows the item.
         """
-        found = cls(shop, run, item_id, users or users_looked_at(run.service))
+        looked_at = users_looked_at(run.service) if users is None else min(users, most_users(run.service))
+        found = cls(shop, run, item_id, looked_at)
         if not found._in_data:
             run.number(item_id)
         return found
@@ -106,7 +108,12 @@ class ItemFacts:
     @cached_property
     def ranks(self) -> pl.DataFrame | Missing:
         """As of `ranks_over_time`."""
-        return self._or_why(lambda: ranks_over_time(self.run.service, self.item_id, RANKED))
+        return self._or_why(lambda: ranks_over_time(self.run.service, self.item_id, self.ranked))
+
+    @property
+    def ranked(self) -> int:
+        """Users whose ranks of the item over time are computed, at most."""
+        return min(RANKED, users_looked_at(self.run.service))
 
     @cached_property
     def place(self) -> ItemPlace | Missing:
@@ -134,8 +141,21 @@ class ItemFacts:
 
 def users_looked_at(service: RecommendationService, items: int = 1) -> int:
     """Users whose lists can be looked at for one answer about some items; at most all are."""
-    slower = 50 if service.ranker.at_once < FEWEST else 1  # every pair passes through a network
-    return min(MOST, max(FEWEST // items, PAIRS // (items * slower * max(1, len(service.items)))))
+    return min(MOST, max(FEWEST // _slowness(service), _affordable(service, PAIRS) // items))
+
+
+def most_users(service: RecommendationService) -> int:
+    """Users whose lists can be looked at where somebody wants to wait."""
+    return min(LARGEST, max(users_looked_at(service), _affordable(service, MOST_PAIRS)))
+
+
+def _affordable(service: RecommendationService, pairs: int) -> int:
+    return pairs // (_slowness(service) * max(1, len(service.items)))
+
+
+def _slowness(service: RecommendationService) -> int:
+    """Of a model that passes every pair of a user and an item through a network."""
+    return 20 if service.ranker.at_once < FEWEST else 1
 
 
 @final

@@ -10,11 +10,12 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pixelrec.errors import RequestError
 from pixelrec.serving.item_facts import (
     LARGEST,
-    RANKED,
+    MOST,
     ItemFacts,
     LikelyUser,
     Missing,
     likely_users,
+    most_users,
 )
 from pixelrec.serving.pages.figures import Figure, events_figure, ranks_figure
 from pixelrec.serving.pages.items import counted
@@ -60,7 +61,6 @@ def values_of(facts: ItemFacts) -> dict[str, Any]:
         "likely_users": [] if isinstance(place, str) else readers(shop, likely_users(facts.run, place)),
         "users": 0 if dataset is None else dataset.users,
         "more": sizes(facts),
-        "ranked": RANKED,
     }
 
 
@@ -95,5 +95,6 @@ def figures(facts: ItemFacts) -> list[Figure]:
 
 def sizes(facts: ItemFacts) -> list[int]:
     """Larger numbers of users whose lists may be looked at."""
-    all_users = 0 if facts.run.dataset is None else min(LARGEST, facts.run.dataset.users)
-    return sorted({size for size in (2000, all_users) if facts.users < size <= all_users})
+    dataset = facts.run.dataset
+    most = 0 if dataset is None else min(most_users(facts.run.service), dataset.users)
+    return sorted({size for size in (MOST, most) if facts.users < size <= most})
