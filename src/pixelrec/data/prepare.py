@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from itertools import starmap
 from pathlib import Path
 from typing import get_args
@@ -13,18 +13,17 @@ import polars as pl
 from pixelrec.choices import Order, Repeats, SplitRule, TimeUnit
 from pixelrec.console.progress import OnProgress, ignore
 from pixelrec.data.columns import Columns
-from pixelrec.data.core import core_of
 from pixelrec.data.dataset import COVERS, Dataset
 from pixelrec.data.dialect import BY_LOOKING, DialectOptions
+from pixelrec.data.filters import Filtered
 from pixelrec.data.fingerprints import fingerprints, frame_print
 from pixelrec.data.formats.given import GivenFolder
 from pixelrec.data.id_types import IdTypes
 from pixelrec.data.information import FRAME, demand_file, described, read_information
-from pixelrec.data.interactions import Interactions, read_interactions
+from pixelrec.data.interactions import read_interactions
 from pixelrec.data.manifest import ENTRIES, demand_place
 from pixelrec.data.parts import parts_of
-from pixelrec.data.sequences import evaluated_by, hold_out, in_order, ties, without_repeats
-from pixelrec.data.statistics import flags
+from pixelrec.data.sequences import evaluated_by, hold_out, ties
 from pixelrec.data.writer import demand_evaluated, write_dataset
 from pixelrec.errors import DataError, demand_address_space, some_of
 from pixelrec.features.importing import import_vectors
@@ -118,24 +117,21 @@ def prepare(
             known = None
             if items is not None:
                 about = items if isinstance(items, pl.DataFrame) else Path(items)
+                own = given if given and described_by == given.items else None
                 known = read_information(
                     about,
                     items_id_column or item_column,
                     notes.append,
-                    given.items_columns if given and described_by == given.items else None,
-                    has_entities=bool(given and given.has_entities),
+                    None if own is None else own.items_columns,
+                    has_entities=own is not None and own.has_entities,
                 )
             read = read_interactions(parts, columns, dialect, notes.append)
             if given is not None:
                 on_note(given.told(split))
                 read = given.named(read)
-            events, exact_repeats = without_repeats(in_order(read.events), repeats)
-            left_out = {"min_rating": read.lower_rated, "repeats": read.events.height - events.height}
-            read = replace(read, events=events)
             least = {"min_user_events": min_user_events, "min_item_events": min_item_events}
-            if filters := [name for name, count in least.items() if count > 1]:
-                read = _core(read, **least)
-                left_out[", ".join(filters)] = events.height - read.events.height
+            filtered = Filtered.of(read, repeats, least)
+            read = filtered.read
             if order == "time":
                 notes += _of_ties(read.events)
             for note in notes:
@@ -144,7 +140,7 @@ def prepare(
             chosen = evaluated_by(read.events, users) if "split" in read.events.columns else None
             sequences = hold_out(read.events, users, chosen)
             names = [part.name if part.frame is not None else str(part.path) for part in parts]
-            demand_evaluated(sequences, f"{some_of(names)}{_without(left_out)}")
+            demand_evaluated(sequences, f"{some_of(names)}{filtered}")
             information = read.item_ids.to_frame("item_id")
             if known is not None:
                 information = described(read.item_ids, known, described_by or FRAME)
@@ -157,8 +153,8 @@ def prepare(
                     "split": split,
                     **least,
                 },
-                "exact_repeats": exact_repeats,
-                "left_out": left_out,
+                "exact_repeats": filtered.exact_repeats,
+                "left_out": filtered.left_out,
                 "notes": notes,
                 "id_types": IdTypes(read.user_type, read.item_type).names,
                 "sources": [*(each.result() for each in prints), *starmap(frame_print, frames.items())],
@@ -174,17 +170,6 @@ def prepare(
     return Dataset.open(out)
 
 
-def _core(read: Interactions, min_user_events: int, min_item_events: int) -> Interactions:
-    """Without users and items of few events."""
-    numbers = len(read.user_ids), len(read.item_ids)
-    core = core_of(read.events, *numbers, of_user=min_user_events, of_item=min_item_events)
-    users, items = (
-        ids.filter(pl.Series(kept[1:]))
-        for ids, kept in ((read.user_ids, core.users), (read.item_ids, core.items))
-    )
-    return replace(read, events=core.events, user_ids=users, item_ids=items)
-
-
 def _of_ties(events: pl.DataFrame) -> list[str]:
     """A note where many events have no order in time."""
     tied = ties(events)
@@ -194,11 +179,6 @@ def _of_ties(events: pl.DataFrame) -> list[str]:
         f"{tied:,} of {events.height:,} events have the same time as another event of their user, and keep "
         "the order of the file; an item twice at one time is a repeat (--repeats)"
     ]
-
-
-def _without(left_out: Mapping[str, int]) -> str:
-    texts = [f"{rows:,} rows left out by {flags(names)}" for names, rows in left_out.items() if rows]
-    return f", without {' and '.join(texts)}" if texts else ""
 
 
 def _address_space(files: Iterable[Path]) -> int:
