@@ -70,6 +70,16 @@ def test_changed_covers_are_ranked_in_place_of_the_old_one(
     assert down["rise"].to_list() == sorted(rise[rise < 0])[:3]
 
 
+def test_changes_of_one_name_are_told_apart(pixels: RecommendationService) -> None:
+    picture = picture_of(pixels, ITEM)
+    sent = dict.fromkeys(("user_id", AS_IS, "grey"), picture)
+    found = what_if(pixels, ITEM, edits=edits_of(crop=[0.5, 0.5], grey=True), pictures=sent, users=20)
+    names = ["user_id (2)", "as it is (2)", "grey", "crop 0.5", "crop 0.5 (2)", "grey (2)"]
+    assert found.frame["change"].to_list() == [AS_IS, *names]
+    assert found.users["crop 0.5"].equals(found.users["crop 0.5 (2)"])
+    assert (found.pictures["grey"] == picture).all() and (found.pictures["grey (2)"] != picture).any()
+
+
 def test_owners_are_left_out(pixels: RecommendationService) -> None:
     found = what_if(pixels, ITEM, edits=edits_of(grey=True), users=None)
     events, number = pixels.user_events(), pixels.items["item_id"].to_list().index(ITEM) + 1

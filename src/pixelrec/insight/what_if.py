@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -168,17 +168,25 @@ def _changed(
     pictures: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     """The changed pictures by name."""
-    form, found = service.encoder.items.picture_form(), dict(pictures)
+    form, found = service.encoder.items.picture_form(), dict[str, np.ndarray]()
     number_of(service, item_id)
+    for name, picture in pictures.items():
+        found[_free(name, found)] = picture
     if edits:
         cover = picture_of(service, item_id)
-        found |= {edit.name: edit.apply(cover) for edit in edits}
+        for edit in edits:
+            found[_free(edit.name, found)] = edit.apply(cover)
     for path in covers:
-        name = path.name if path.name not in found else str(path)
-        found[name] = read_loose([path], size=form.size, fit=form.fit)[0]
-    if not 0 < len(found) <= CHANGES or AS_IS in found:
+        found[_free(path.name, found)] = read_loose([path], size=form.size, fit=form.fit)[0]
+    if not 0 < len(found) <= CHANGES:
         raise RequestError(
             f"{len(found)} changes of the cover; expected 1 to {CHANGES}, such as --blur 5, --grey, "
             "--cover FILE"
         )
     return found
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """The name, with a number where something else has it."""
+    names = (name, *(f"{name} ({number})" for number in range(2, 2 * CHANGES)))
+    return next((each for each in names if each not in {AS_IS, "user_id", *taken}), name)
