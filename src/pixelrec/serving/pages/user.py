@@ -17,6 +17,7 @@ from pixelrec.serving.pages.links import AbstractLinks
 from pixelrec.serving.pages.rendering import links_of, page
 from pixelrec.serving.pages.tiles import Tile
 from pixelrec.serving.pages.user_selection import Selection, TheSelection
+from pixelrec.serving.pages.users import filter_name
 from pixelrec.serving.request import TheShop
 from pixelrec.serving.served_run import ServedRun
 from pixelrec.serving.shop import Shop
@@ -136,9 +137,10 @@ def _places(
 ) -> dict[str, object]:
     """The users before and after this one in the list that is carried along."""
     ids = [] if found is None else found.sorted(selection.show, selection.order)["user_id"].to_list()
-    if user not in ids:
-        return {"place": None, "earlier": "", "later": "", "total": len(ids)}
+    if found is None or user not in ids:
+        return {"place": None}
     place = ids.index(user)
     earlier = selection.user_page(links, ids[place - 1]) if place else ""
     later = selection.user_page(links, ids[place + 1]) if place + 1 < len(ids) else ""
-    return {"place": place + 1, "earlier": earlier, "later": later, "total": len(ids)}
+    among = "" if selection.show == "all" else f", {filter_name(found, selection.show)}"
+    return {"place": place + 1, "earlier": earlier, "later": later, "total": len(ids), "among": among}

@@ -55,10 +55,7 @@ def users_values(shop: Shop, selection: Selection, page: int, links: AbstractLin
         "part": part,
         "rows": rows,
         "tiles": tiles,
-        "filters": [
-            (filter_name(found, name), selection.users_page(links, {"show": name}), name == selection.show)
-            for name in found.filters
-        ],
+        "filters": _filters(found, selection, links),
         "orders": [
             (ORDER_NAMES[name], selection.users_page(links, {"sort": name}), name == selection.order)
             for name in found.orders
@@ -66,8 +63,21 @@ def users_values(shop: Shop, selection: Selection, page: int, links: AbstractLin
     }
 
 
+def _filters(
+    found: EvaluatedUsers, selection: Selection, links: AbstractLinks
+) -> list[tuple[str, str, bool]]:
+    """With the number of users that each keeps."""
+    counted = {
+        name: f"{filter_name(found, name)} ({int(found.mask(name).sum()):,})" for name in found.filters
+    }
+    return [
+        (text, selection.users_page(links, {"show": name}), name == selection.show)
+        for name, text in counted.items()
+    ]
+
+
 def filter_name(found: EvaluatedUsers, name: Shown) -> str:
-    """As in "wins of ids (52)"."""
+    """As in "ids better"."""
     run, other = found.run.name, "" if found.beside is None else found.beside.name
     names: dict[Shown, str] = {
         "all": "all",
@@ -79,7 +89,7 @@ def filter_name(found: EvaluatedUsers, name: Shown) -> str:
         "rare": "next item is rare",
         "long": "long histories",
     }
-    return f"{names[name]} ({int(found.mask(name).sum()):,})"
+    return names[name]
 
 
 def _all_users(shop: Shop, run: ServedRun, page: int) -> dict[str, object]:
