@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -16,6 +17,7 @@ from pixelrec.insight.behaviour import Behaviour
 from pixelrec.insight.neighbours import nearest_by_vector
 from pixelrec.serving.app import make_app
 from pixelrec.serving.item_facts import ItemFacts, in_words, users_looked_at
+from pixelrec.serving.pages.item import figures
 from pixelrec.serving.served_run import ServedRun
 from pixelrec.serving.shop import Shop
 
@@ -48,6 +50,18 @@ def test_neighbours_ranks_and_users_are_those_of_the_library(
     share = 100 * sum(rank <= 10 for rank in ranks.values()) / len(ranks)
     assert f"{share:.1f}<small>%</small>" in page
     assert page.count("<circle") == len(users) - len(ranks) - _first(shop, run)
+
+
+def test_figures_are_drawn_of_the_frames(shop: Shop) -> None:
+    facts = ItemFacts.of(shop, shop.runs["ids"], "i3")
+    periods, ranks = figures(facts)
+    over, table = facts.over_time, facts.ranks
+    assert over is not None and not isinstance(table, str)
+    heights = [bar.height for bar in periods.bars]
+    assert heights.index(max(heights)) == over["events"].arg_max() and len(heights) == len(over)
+    assert (np.diff([dot.y for dot in ranks.dots])[np.diff(table["rank"]) > 0] > 0).all()
+    for split, median in ranks.medians.items():
+        assert median == round(np.median(table.filter(pl.col("split") == split)["rank"]))
 
 
 def _first(shop: Shop, run: str) -> int:

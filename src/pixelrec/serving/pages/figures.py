@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import final
 
@@ -47,11 +47,7 @@ class Figure:
     up: Sequence[Tick]
     bars: Sequence[Bar] = ()
     dots: Sequence[Dot] = ()
-    summary: str = ""
-
-    @property
-    def splits(self) -> list[str]:
-        return list(dict.fromkeys(dot.split for dot in self.dots))
+    medians: Mapping[str, int] = field(default_factory=dict)  # of the dots, by split
 
 
 def events_figure(periods: pl.DataFrame, has_times: bool) -> Figure:
@@ -76,11 +72,14 @@ def ranks_figure(ranks: pl.DataFrame, span: tuple[int, int], items: int, has_tim
     for time, user, rank, split in ranks.select("time", "user_id", "rank", "split").iter_rows():
         about = f"user {user}, {say(time)}: rank {rank:,}"
         dots.append(Dot(x(min(time, span[1])), y(rank), split or "other", about))
-    middle, best = int(ranks["rank"].median() or 0), int(ranks["rank"].min() or 0)  # type: ignore[arg-type]
-    summary = f"median rank {middle:,}, best {best:,}"
-    text = f"Ranks of the item just before {plural(len(dots), 'user')} chose it: {summary}"
+    middle = ranks.group_by(pl.col("split").fill_null("other"), maintain_order=True).agg(
+        pl.col("rank").median()
+    )
+    medians = {split: round(rank) for split, rank in middle.iter_rows()}
+    told = "; ".join(f"{split}: median {rank:,}" for split, rank in medians.items())
+    text = f"Ranks of the item just before {plural(len(dots), 'user')} chose it: {told}"
     up, across = y.ticks(logarithmic_steps(1, max(items, 2))), _dates(x, *span, has_times)
-    return Figure("Rank just before it was chosen", text, across, up, dots=dots, summary=summary)
+    return Figure("Rank just before it was chosen", text, across, up, dots=dots, medians=medians)
 
 
 def _dates(x: Scale, first: int, last: int, has_times: bool) -> list[Tick]:
