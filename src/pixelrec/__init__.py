@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from pixelrec.recipe.registry import register as register
     from pixelrec.recommender import Recommender as Recommender
     from pixelrec.runs.run import Run as Run
+    from pixelrec.serving.client import Client as Client
     from pixelrec.users.user_model import AbstractUserModel as AbstractUserModel
 
     __version__: str
@@ -95,6 +96,7 @@ _HOMES = {
     "pixelrec.recipe.registry": "register",
     "pixelrec.recommender": "Recommender",
     "pixelrec.runs.run": "Run",
+    "pixelrec.serving.client": "Client",
     "pixelrec.users.user_model": "AbstractUserModel",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
