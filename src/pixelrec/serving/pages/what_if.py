@@ -17,6 +17,7 @@ from pixelrec.errors import RequestError
 from pixelrec.images.edits import Edit, edits_of
 from pixelrec.insight.pictures import picture_of
 from pixelrec.insight.what_if import AS_IS, WhatIf, what_if
+from pixelrec.serving.item_facts import users_looked_at
 from pixelrec.serving.new_covers import pictures_by_name
 from pixelrec.serving.pages.links import ServerLinks
 from pixelrec.serving.pages.new import decoded
@@ -121,7 +122,8 @@ def _computed(shop: Shop, run: ServedRun, item: str, form: Form) -> WhatIf | Non
     pictures = pictures_by_name(run, [(each.name, each.data) for each in sent], shop.limits.pixels)
     if not form.edits and not pictures:
         return None
-    return what_if(run.service, item, edits=form.edits, pictures=pictures, users=USERS)
+    users = min(USERS, users_looked_at(run.service, len(form.edits) + len(pictures) + 1))
+    return what_if(run.service, item, edits=form.edits, pictures=pictures, users=users)
 
 
 def values_of(found: WhatIf, form: Form) -> dict[str, Any]:

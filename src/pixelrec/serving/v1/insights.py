@@ -15,6 +15,7 @@ from pixelrec.insight.occlusion import Fill, OcclusionMap, occlusion_map
 from pixelrec.insight.past import past_of
 from pixelrec.insight.what_if import CHANGES, WhatIf, what_if
 from pixelrec.runs.histories import Requests
+from pixelrec.serving.item_facts import most_users, users_looked_at
 from pixelrec.serving.new_covers import pictures_by_name
 from pixelrec.serving.request import TheEngine, TheShop
 from pixelrec.serving.served_run import ServedRun
@@ -23,7 +24,13 @@ from pixelrec.serving.v1.covers import BODY
 from pixelrec.serving.v1.forms import PROBLEMS, Form, Id, RunName, answer
 
 router = APIRouter(tags=["why and what if"], responses=PROBLEMS)
-Users = Annotated[int, Field(ge=1, le=20_000, description="Users looked at; of more, some are drawn.")]
+FEW = 10  # items that are explained in one answer
+Users = Annotated[
+    int | None,
+    Field(
+        ge=1, description="Users looked at, as far as that takes some seconds only; of more, some are drawn."
+    ),
+]
 Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Few = Annotated[list[float], Field(max_length=CHANGES)]
 
@@ -44,8 +51,8 @@ class _OfSomebody(Form):
 
 
 class ToExplain(_OfSomebody):
-    items: list[Id] = Field(default=[], max_length=100, description="Item ids; by default the k best.")
-    k: int = Field(default=3, ge=1, le=100, description="Number of recommended items to explain.")
+    items: list[Id] = Field(default=[], max_length=FEW, description="Item ids; by default the k best.")
+    k: int = Field(default=3, ge=1, le=FEW, description="Number of recommended items to explain.")
     latest: int | None = Field(
         default=None,
         ge=1,
@@ -135,7 +142,7 @@ class ToChange(Form):
     jpeg_quality: list[int] = Field(default=[], max_length=CHANGES)
     text: list[str] = Field(default=[], max_length=CHANGES, description="Words on a band at the foot.")
     grey: bool = False
-    users: Users = 500
+    users: Users = None
     seed: Seed = 0
 
     @property
@@ -191,7 +198,7 @@ async def other_covers(
     item: Annotated[str, Query(max_length=1000)],
     run: Annotated[str | None, Query(max_length=1000)] = None,
     name: Annotated[str, Query(max_length=200, description="Of the one picture.")] = "new",
-    users: Users = 500,
+    users: Users = None,
     seed: Seed = 0,
 ) -> Response:
     """The exact rank of an item over users with other covers, pictures in the body, each on its own."""
@@ -199,7 +206,8 @@ async def other_covers(
 
     def compute() -> WhatIf:
         pictures = pictures_by_name(served, files, shop.limits.pixels)
-        return what_if(served.service, item, pictures=pictures, users=users, seed=seed)
+        most = _affordable(served, users, len(pictures) + 1)
+        return what_if(served.service, item, pictures=pictures, users=most, seed=seed)
 
     found = await engine.compute(compute)
     return answer({"run": served.name, **found.to_dict()})
@@ -207,4 +215,12 @@ async def other_covers(
 
 def _changed(run: ServedRun, wanted: ToChange, edits: list[Edit]) -> WhatIf:
     run.encoder()
-    return what_if(run.service, str(wanted.item), edits=edits, users=wanted.users, seed=wanted.seed)
+    users = _affordable(run, wanted.users, len(edits) + 1)
+    return what_if(run.service, str(wanted.item), edits=edits, users=users, seed=wanted.seed)
+
+
+def _affordable(run: ServedRun, users: int | None, items: int) -> int:
+    """Users looked at for some items."""
+    if users is None:
+        return users_looked_at(run.service, items)
+    return min(users, max(1, most_users(run.service) // items))
