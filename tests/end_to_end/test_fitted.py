@@ -71,6 +71,7 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_the_result_is_an_ordinary_run_over_pictures(whole: Run, dataset: Dataset) -> None:
+    assert whole.about["pictures_fingerprint"] == dataset.pictures_fingerprint, "refused on others"
     recommender = whole.recommender(dataset)
     pictures = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     assert recommender.unseen(pictures).shape == (2, 16)

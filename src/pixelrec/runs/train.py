@@ -68,7 +68,7 @@ def train_recipe(
             start.run.demand_measured()  # it knows the test events
         parts = build_parts(recipe, dataset, processes, start.described if start else None, final)
         _prepare(parts, console, start, dataset)
-        items, origin = parts.recommender.items, start.origin if start else None
+        items, origin = parts.saved.items, start.origin if start else None
         run = processes.from_leader(
             lambda: create_run(
                 folder,
