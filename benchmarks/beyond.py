@@ -143,6 +143,7 @@ def ways(source: str | None) -> dict[str, Way]:
         "fitted top 3": Way("sasrec-mobilenet-fitted", network, ({},)),
         "every depth": Way("sasrec-mobilenet", deep, ({},)),
         "every depth, adjusted": Way("sasrec-mobilenet", {**deep, **ADJUSTED}, ({},)),
+        "blocks, adjusted": Way("sasrec-mobilenet", {**deep, **ADJUSTED, "items.depths": "blocks"}, ({},)),
     }
 
 

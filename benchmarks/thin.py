@@ -63,6 +63,7 @@ COLOURS = {
     "frozen": "#8a63c9",
     "every depth": "#2f9e6e",
     "every depth, adjusted": "#97cfb5",
+    "blocks, adjusted": "#c3e3d3",
     "end-to-end": ORANGE,
     "fitted, 10 epochs of rows": "#9dbde0",
     "fitted": BLUE,
@@ -89,7 +90,9 @@ def ways(source: str | None) -> dict[str, tuple[str, Mapping[str, Any]]]:
         network = {"items.source": str(Path(source).resolve()), "items.size": PICTURE_SIZE}
         found["frozen"] = ("sasrec-mobilenet", {**network, "items.depths": None, "scoring.unit_items": False})
         found["every depth"] = ("sasrec-mobilenet", network)
-        found["every depth, adjusted"] = ("sasrec-mobilenet", {**network, "negatives.logit_adjustment": 0.5})
+        adjusted = {**network, "negatives.logit_adjustment": 0.5}
+        found["every depth, adjusted"] = ("sasrec-mobilenet", adjusted)
+        found["blocks, adjusted"] = ("sasrec-mobilenet", {**adjusted, "items.depths": "blocks"})
     return found
 
 
