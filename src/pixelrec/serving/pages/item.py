@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import polars as pl
@@ -22,6 +23,7 @@ from pixelrec.serving.pages.items import counted
 from pixelrec.serving.pages.rendering import page
 from pixelrec.serving.pages.tiles import Tile
 from pixelrec.serving.request import TheEngine, TheShop
+from pixelrec.serving.served_run import ServedRun
 from pixelrec.serving.shop import Shop
 
 router = APIRouter()
@@ -37,12 +39,15 @@ async def item(
     run: str | None = None,
     users: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
 ) -> Response:
-    served = shop.run(run)
+    return await engine.compute(partial(_shown, request, shop, shop.run(run), id, users))
+
+
+def _shown(request: Request, shop: Shop, run: ServedRun, item_id: str, users: int | None) -> Response:
     try:
-        facts = ItemFacts.of(shop, served, id, users)
+        facts = ItemFacts.of(shop, run, item_id, users)
     except RequestError as error:
         raise HTTPException(404, str(error)) from None
-    return await engine.compute(lambda: page(request, "item.html", values_of(facts)))
+    return page(request, "item.html", values_of(facts))
 
 
 def values_of(facts: ItemFacts) -> dict[str, Any]:
@@ -53,7 +58,6 @@ def values_of(facts: ItemFacts) -> dict[str, Any]:
         "facts": facts,
         "served": facts.run,
         "shown": Tile.of(shop, facts.item_id, facts.title),
-        "note": counted(facts.events),
         "near": tiles(shop, facts.near, "cosine"),
         "together": tiles(shop, facts.together, "similarity"),
         "figures": figures(facts),

@@ -57,6 +57,7 @@ for (const form of document.querySelectorAll("form.drop")) {
     show();
   };
 
+  form.querySelector(".hint").append(" They may be dropped or pasted here, too.");
   input.addEventListener("change", show);
   document.addEventListener("paste", (event) => take(event.clipboardData.files));
   form.addEventListener("dragover", (event) => {
