@@ -18,7 +18,7 @@ from runpy import run_path
 from threading import Thread
 from typing import Any, final
 from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from docs.blocks import COMMANDS, RUN, SHOWN, Block, blocks_of, commands
 from docs.little_shop import names, shrink
@@ -81,7 +81,11 @@ class Reader:
             tests = run_path(block.name)
             [tests[name]() for name in tests if name.startswith("test_")]
         elif not (block.name and f"python {block.name}" in self.text):
-            exec(compile(block.code, block.place, "exec"), self.names)
+            exec(compile(self._here(block.code), block.place, "exec"), self.names)
+
+    def _here(self, text: str) -> str:
+        """With the port of this page in place of the one that it shows."""
+        return re.sub(r"(http://localhost):\d+", rf"\1:{self.port}", text)
 
     def _type(self, command: str) -> None:
         print("$", command)
@@ -94,7 +98,9 @@ class Reader:
             self._start(program, words)
 
     def _start(self, program: str, words: list[str]) -> None:
-        if program == "pixelrec":
+        if program == "pixelrec" and words[-1] == "&":
+            _serve(words[:-1], self.port)
+        elif program == "pixelrec":
             assert main(words) == 0
         elif program == "python" and words[0] == "-c":
             exec(words[1], {"__name__": "__main__"})
@@ -104,7 +110,7 @@ class Reader:
         elif program == "python":
             run_path(words[0], run_name="__main__")
         elif program == "curl":
-            print(_get(re.sub(r"(localhost):\d+", rf"\1:{self.port}", words[-1])))
+            print(_answer(self._here(words[-1]), words[:-1]))
         elif program == "make":
             assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
         elif program == "pip":
@@ -140,11 +146,26 @@ def _serve_elsewhere(port: int) -> None:
     socketserver.TCPServer.__init__ = begin_there  # type: ignore[method-assign, assignment]
 
 
-def _get(url: str) -> str:
+def _serve(words: list[str], port: int) -> None:
+    """`pixelrec serve` beside the page, until that is read."""
+    Thread(target=main, args=([*words, "--port", str(port)],), daemon=True).start()
+
+
+def _answer(url: str, words: list[str]) -> str:
+    """What curl would print; words: its options before the address."""
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    asked = Request(url)
+    if text := given.pop("--json", None):
+        asked.data = text.encode()
+        asked.add_header("Content-Type", "application/json")
+    if file := given.pop("--data-binary", None):
+        asked.data = Path(file.removeprefix("@")).read_bytes()
+        asked.add_header("Content-Type", "application/octet-stream")
+    assert not given, f"nothing here knows curl's {', '.join(given)}"
     until = time.monotonic() + 60
     while True:
         try:
-            with urlopen(url) as answer:
+            with urlopen(asked) as answer:
                 found: str = answer.read().decode()
                 return found
         except HTTPError as error:
