@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from polars.testing import assert_frame_equal
@@ -13,6 +15,11 @@ from serving.conftest import serving
 from serving.test_recommend import rows, same
 
 import pixelrec
+from pixelrec.images.edits import edits_of
+from pixelrec.insight.leave_one_out import leave_one_out
+from pixelrec.insight.past import past_of
+from pixelrec.insight.pictures import picture_of
+from pixelrec.insight.what_if import what_if
 from pixelrec.serving.shop import Shop
 
 TOKEN = "a token for the tests"
@@ -110,3 +117,20 @@ def test_without_a_server_there_is_one_line() -> None:
     for url, sentence in ((f"http://127.0.0.1:{port}", "does not answer: .*is the server"), ("none", "none")):
         with pixelrec.Client(url, attempts=1) as client, pytest.raises(pixelrec.RequestError, match=sentence):
             client.runs()
+
+
+def test_reasons_and_other_covers(asking: pixelrec.Client, shop: Shop) -> None:
+    service = shop.run("pixels").service
+    (found,) = asking.explain(history=["i3", "i14"], items=["i7"])
+    assert found == leave_one_out(service, past_of(service, history=["i3", "i14"]), ["i7"])[0].to_dict()
+    assert len(asking.explain(user="u5", before="test", k=2)) == 2
+    changed = what_if(service, "i7", edits=edits_of(crop=[0.5], grey=True), users=30).frame
+    assert_frame_equal(asking.what_if("i7", crop=[0.5], grey=True, users=30), changed, check_dtypes=False)
+    other = asking.what_if("i7", covers={"own": _png(picture_of(service, "i7"))}, users=30)
+    assert other["change"].to_list() == ["as it is", "own"]
+
+
+def _png(picture: np.ndarray) -> bytes:
+    file = BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()

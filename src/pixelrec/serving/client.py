@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, final
 import numpy as np
 import polars as pl
 
-from pixelrec.choices import as_flag, as_ids, as_list, as_path, as_text, as_whole
+from pixelrec.choices import Split, as_flag, as_ids, as_list, as_path, as_text, as_whole
 from pixelrec.errors import RequestError, demand_library
 from pixelrec.serving.recommended_lists import RecommendedLists
 
@@ -120,7 +120,7 @@ class Client:
         asked: dict[str, Any] = {"k": k, "alone": alone, "seen": seen, "item": as_ids(history, "history")}
         if user is not None:
             asked["user"] = as_ids([user], "user")[0]
-        found = self._send("recommend", covers, asked)
+        found = self._send("/v1/covers/recommend", covers, asked)
         return RecommendedLists.of(found, [found["items"]], None if user is None else [user])
 
     def similar(
@@ -133,7 +133,7 @@ class Client:
     ) -> pl.DataFrame:
         """The k nearest items of items, or of pictures: `query`, `rank`, `item_id`, `similarity`, …"""
         if covers:
-            found = self._send("similar", covers, {"k": k})
+            found = self._send("/v1/covers/similar", covers, {"k": k})
         else:
             asked = {**self._run, "items": as_ids(items, "items"), "k": k, "by": by}
             found = self._call("POST", "/v1/similar", json=asked)
@@ -144,7 +144,7 @@ class Client:
     def vectors(self, items: Ids = (), *, covers: Covers = ()) -> np.ndarray:
         """float64[n, D]: the vectors of items, or of pictures."""
         if covers:
-            found = self._send("vectors", covers, {})
+            found = self._send("/v1/covers/vectors", covers, {})
         else:
             found = self._call("POST", "/v1/vectors", json={**self._run, "items": as_ids(items, "items")})
         return np.array([each["vector"] for each in found["vectors"]])
@@ -152,12 +152,53 @@ class Client:
     def audience(self, items: Ids = (), *, covers: Covers = (), k: int = 20) -> list[dict[str, Any]]:
         """For each item or picture: its median rank over users, and `likely`, the k most likely users."""
         if covers:
-            found = self._send("audience", covers, {"k": k})
+            found = self._send("/v1/covers/audience", covers, {"k": k})
         else:
             asked = {**self._run, "items": as_ids(items, "items"), "k": k}
             found = self._call("POST", "/v1/audience", json=asked)
         places: list[dict[str, Any]] = found["places"]
         return places
+
+    def explain(
+        self,
+        *,
+        user: str | int | None = None,
+        history: Ids = (),
+        items: Ids = (),
+        before: Split | None = None,
+        k: int = 3,
+    ) -> list[dict[str, Any]]:
+        """Why items, by default the k best, are recommended: `rank`, and the `events` with their changes."""
+        asked: dict[str, Any] = {"items": as_ids(items, "items"), "history": as_ids(history, "history")}
+        if user is not None:
+            asked["user"] = as_ids([user], "user")[0]
+        body = {**self._run, **asked, "before": before, "k": as_whole(k, "k")}
+        found = self._call("POST", "/v1/explain", json=body)
+        reasons: list[dict[str, Any]] = found["explanations"]
+        return reasons
+
+    def what_if(
+        self,
+        item: str | int,
+        *,
+        crop: Sequence[float] = (),
+        blur: Sequence[float] = (),
+        jpeg_quality: Sequence[int] = (),
+        text: Sequence[str] = (),
+        grey: bool = False,
+        covers: Covers = (),
+        users: int | None = None,
+    ) -> pl.DataFrame:
+        """An item's cover as it is, and each change or each other cover; as of `pixelrec.what_if`.
+
+        users: looked at, as far as that takes some seconds.
+        """
+        shared = {"item": as_ids([item], "item")[0], **({} if users is None else {"users": users})}
+        if covers:
+            return pl.DataFrame(self._send("/v1/what-if/covers", covers, shared)["changes"])
+        edits = {"crop": list(crop), "blur": list(blur), "jpeg_quality": list(jpeg_quality), "grey": grey}
+        body = {**self._run, **shared, **edits, "text": as_list(text, "text")}
+        return pl.DataFrame(self._call("POST", "/v1/what-if", json=body)["changes"])
 
     def items(self, search: str = "") -> pl.DataFrame:
         """Columns `item_id`, `title`, `events` and `first` of the items with some words, or of all."""
@@ -184,14 +225,14 @@ class Client:
             yield from found[kind]
             start = found["next"]
 
-    def _send(self, question: str, covers: Covers, asked: dict[str, Any]) -> Any:
+    def _send(self, path: str, covers: Covers, asked: dict[str, Any]) -> Any:
         if isinstance(covers, Mapping):
             named = list(covers.items())
         else:
             paths = [as_path(each, "covers") for each in as_list(covers, "covers")]
             named = [(path.name, _bytes(path)) for path in paths]
         files = [("cover", each) for each in named]
-        return self._call("POST", f"/v1/covers/{question}", params={**self._run, **asked}, files=files)
+        return self._call("POST", path, params={**self._run, **asked}, files=files)
 
     def _call(
         self,
