@@ -436,7 +436,7 @@ REFUSED: dict[str, list[Callable[[Path], None]]] = {
         file("meta_Beauty.json", "{'asin': __import__('os')}\n"),
     ],
     "shop.inter: the file is empty": [recbole, file("shop.inter", "")],
-    "a folder above those of data sets; it holds a (RecBole), b (RecBole): give that": [
+    "/set holds a (RecBole), b (RecBole): to read one alone, give ": [
         inside("a", recbole),
         inside("b", recbole_divided),
         inside("c", pictures),
@@ -481,6 +481,14 @@ def test_a_format_is_demanded_by_name(tmp_path: Path) -> None:
         pixelrec.prepare(tmp_path / "set", out=tmp_path / "data", split="given")
     amazon_2018(tmp_path / "set")
     assert pixelrec.prepare(tmp_path / "set", out=tmp_path / "data", format="recbole").users == 12
+
+
+def test_parts_in_folders_of_a_format_are_read_together(expected: Dataset, tmp_path: Path) -> None:
+    for name, some in (("a", EVENTS[:30]), ("b", EVENTS[30:])):
+        table(tmp_path / "set" / name / "ratings.csv", [("userId", "movieId", "rating", "timestamp"), *some])
+    columns = {"item_column": "movieId", "user_column": "userId"}
+    found = pixelrec.prepare(tmp_path / "set", out=tmp_path / "data", **columns)  # type: ignore[arg-type]
+    assert content(found) == content(expected)
 
 
 def test_folders_of_parts_are_read_as_before(expected: Dataset, tmp_path: Path) -> None:

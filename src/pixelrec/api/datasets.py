@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,7 +151,7 @@ def prepare(
         )
     if pictures is not None:
         packing = _packing_of_draft(pictures, place, size, fit, missing, cover_column, on_packed)
-    with shown_on(console):
+    with shown_on(console), _known_inside(tables if given is None else ()):
         return prepare_interactions(
             tables,
             out=place,
@@ -171,6 +172,18 @@ def prepare(
             on_note=on_note or ignore,
             pack_covers=packing,
         )
+
+
+@contextmanager
+def _known_inside(tables: Sequence[Path | pl.DataFrame]) -> Iterator[None]:
+    """Adds to an error about the parts of folders which folders inside are of a known format."""
+    try:
+        yield
+    except DataError as error:
+        from pixelrec.data.formats.recognise import known_inside
+
+        folders = [each for each in tables if isinstance(each, Path) and each.is_dir()]
+        raise DataError(f"{error}{''.join(map(known_inside, folders))}") from error
 
 
 def _given(

@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from pixelrec.choices import FolderFormat
-from pixelrec.data.file_kinds import kind_of_name
 from pixelrec.data.formats import amazon, microlens, mmrec, movielens, pixelrec, recbole
 from pixelrec.data.formats.given import GivenFolder
 from pixelrec.data.formats.listing import Listing
@@ -38,7 +37,7 @@ def recognise(folder: Path, wanted: FolderFormat | None = None) -> GivenFolder |
     if wanted is not None:
         if (found := FORMATS[wanted](listing)) is None:
             seen = some_of([*listing.files, *(f"{name}/" for name in listing.folders)]) or "nothing"
-            raise DataError(f"{folder}: not recognised as {wanted}; it holds {seen}{_inside(listing)}")
+            raise DataError(f"{folder}: not recognised as {wanted}; it holds {seen}{known_inside(folder)}")
         return found
     found_all = {name: found for name, look in FORMATS.items() if (found := look(listing)) is not None}
     if len(found_all) > 1:
@@ -46,19 +45,17 @@ def recognise(folder: Path, wanted: FolderFormat | None = None) -> GivenFolder |
         raise DataError(
             f"{folder}: may be of {names}; say which with {option('format', next(iter(found_all)))}"
         )
-    if not found_all and not any(map(kind_of_name, listing.files.values())) and (inside := _inside(listing)):
-        raise DataError(f"{folder}: a folder above those of data sets{inside}")
     return next(iter(found_all.values()), None)
 
 
-def _inside(listing: Listing) -> str:
-    """A hint at the folders inside that are of a format; empty if none is."""
+def known_inside(parent: Path) -> str:
+    """A hint at the folders inside `parent` that are of a format, for messages; empty if none is."""
     found = []
-    for folder in list(listing.folders.values())[:_FOLDERS]:
+    for folder in list(Listing(parent).folders.values())[:_FOLDERS]:
         with suppress(DataError):
             below = Listing(folder)
             found += [(folder, each.format) for look in FORMATS.values() if (each := look(below)) is not None]
     if not found:
         return ""
     names = some_of(f"{folder.name} ({name})" for folder, name in found)
-    return f"; it holds {names}: give that folder, {found[0][0]}"
+    return f"; {parent} holds {names}: to read one alone, give {found[0][0]}"
