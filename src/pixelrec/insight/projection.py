@@ -36,13 +36,13 @@ def project(
         return points[:, :2].numpy()
     order = np.random.default_rng(seed).permutation(len(points))
     chosen, others = np.sort(order[:landmarks]), np.sort(order[landmarks:])
-    on_progress(f"map: neighbours of {len(chosen):,} items")
+    on_progress(f"mapping items: neighbours of {len(chosen):,}")
     known = points[chosen]
     near = _nearest(known, known, NEIGHBOURS, themselves=False)
     placed = torch.empty(len(points), 2)
     placed[chosen] = tsne(near, _start(known, seed), on_progress)
     if len(others):
-        on_progress(f"map: placing {len(others):,} items")
+        on_progress(f"mapping items: placing the other {len(others):,}")
         # The median of their neighbours, unlike the mean, is not in the void between two groups.
         placed[others] = placed[chosen][_nearest(points[others], known, AMONG)].median(1).values
     return placed.numpy()

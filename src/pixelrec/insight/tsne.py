@@ -43,7 +43,7 @@ def tsne(near: Tensor, start: Tensor, on_progress: OnProgress = ignore) -> Tenso
         points += change
         points -= points.mean(0)
         if not (step + 1) % _TOLD:
-            on_progress(f"map: {(step + 1) / STEPS:.0%} of the steps for {count:,} items")
+            on_progress(f"mapping items: {(step + 1) / STEPS:.0%} of the steps for {count:,}")
     return points
 
 

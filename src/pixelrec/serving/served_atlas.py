@@ -84,7 +84,7 @@ class ServedAtlas:
         self._thread: Thread | None = None
         self._map: Map | None = None
         self._error: Exception | None = None
-        self.progress = "map: begun"  # a line of text
+        self.progress = "mapping items"  # a line of text
 
     def ready(self, wait: float = 0) -> Map | None:
         """The map; none while it is being made, which the first call begins. Raises what making it raised.
