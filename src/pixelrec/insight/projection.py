@@ -16,7 +16,7 @@ from pixelrec.insight.tsne import NEIGHBOURS, tsne
 LANDMARKS = 20_000  # vectors that t-SNE places
 COMPONENTS = 50  # principal ones, which t-SNE sees
 AMONG = 5  # nearest landmarks that another vector is placed among
-_FEW = 10  # points: below, two principal components are the map
+_FEW = 40  # points: below, t-SNE leaves them about where they start, and two components are the map
 _BYTES = 64 << 20  # of distances at a time
 _SMALL, _JITTER = 1e-4, 1e-2  # deviation at the start, and how far equal vectors are apart in terms of it
 

@@ -113,7 +113,7 @@ class ServedAtlas:
 
 def _store(service: RecommendationService) -> PictureStore | None:
     """The covers of its items, if they can be read."""
-    dataset = service.own if service.events is None else service.events.dataset
+    dataset = service.own or (service.events and service.events.dataset)
     if dataset is None or not dataset.covers.exists():
         return None
     try:
