@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from end_to_end.pixel_runs import checkpoint
 
@@ -46,6 +47,11 @@ def test_rungs_differ_in_how_pictures_are_used_alone(ladder: Ladder) -> None:
     allowed |= {f"optimiser.{name}" for name in rates}
     assert {key for key in differing if not key.startswith(("items.", "fit."))} <= allowed
     assert {recipe.name for recipe in made if recipe.training.epochs != 200} == {"fitted"}
+
+
+def test_few_items_have_few_directions(ladder: Ladder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixelrec.grid.ladder.item_counts", lambda *_: np.array([0, 2, 0, 1, 5, 1]))
+    assert ladder.recipes(["aligned"])[0]["items"]["pca"] == 3, "of four items with training events"
 
 
 def test_the_estimate_counts_passes_of_pictures(ladder: Ladder, dataset: Dataset) -> None:

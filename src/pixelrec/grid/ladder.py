@@ -19,8 +19,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
+import numpy as np
+
 from pixelrec.choices import Rung, Split
 from pixelrec.data.dataset import Dataset
+from pixelrec.data.sampling import item_counts
 from pixelrec.data.split import training_events
 from pixelrec.errors import FeatureError, RequestError, RunError
 from pixelrec.grid.blended import with_blend
@@ -91,8 +94,7 @@ class Ladder:
         bank: Sections = {"negatives": BANK, "optimiser": NETWORK}
         ids, half = {"name": "id_table", "width": WIDTH}, {"whiten": 0.5, "shrinkage": 0.1}
         whitened = {"name": "features", "file": str(self.features), "width": WIDTH, **half}
-        inner = max(1, min(WIDTH, self.network.width - 1))
-        aligned = {**whitened, "whiten": 0.0, "shrinkage": 0.0, "pca": inner, "smoothing": 0.5}
+        aligned = {**whitened, "whiten": 0.0, "shrinkage": 0.0, "pca": self._directions, "smoothing": 0.5}
         both = {"name": "joined", "width": WIDTH, "parts": {"ids": {"name": "id_table"}, "deep": self._deep}}
         fitted: Sections = {
             "optimiser": IDS,
@@ -113,6 +115,12 @@ class Ladder:
             "joined": _recipe("joined", "ids and every depth, frozen", both),
         }
         return [recipe for rung, recipe in made.items() if rung in rungs]
+
+    @property
+    def _directions(self) -> int:
+        """Those of `aligned`: fewer than the features have, and than the items that they are found from."""
+        taken = np.count_nonzero(item_counts(training_events(self.dataset), self.dataset.items))
+        return max(1, min(WIDTH, self.network.width - 1, int(taken) - 1))
 
     def _pixels(self, trainable: int | str) -> dict[str, Any]:
         size = {} if self.size is None else {"size": self.size}
