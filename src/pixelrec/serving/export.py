@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def write_site(shop: Shop, out: Path, users: int, on_progress: OnProgress = igno
     for page, query in _pages(shown, sample):
         links.add(page, query)
     with new_folder(out, RequestError) as folder:
-        asyncio.run(_write(shown, links, folder, on_progress))
+        with ThreadPoolExecutor(1) as apart:  # the thread of a notebook has a loop already
+            apart.submit(lambda: asyncio.run(_write(shown, links, folder, on_progress))).result()
         about = {"runs": list(shop.runs), "users": users}
         (folder / MARK).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     return out / "index.html"
