@@ -61,7 +61,7 @@ def put_all_in_one_cell(run: Run) -> None:
 def test_a_map_is_kept_and_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
     first = Atlas.of(pixelrec.load(run), lines.append)
-    assert any("of the steps" in line for line in lines)
+    assert any("t-SNE of 120" in line for line in lines)
     assert len(first.cells) == 120 and (run.folder / "best" / FILE).exists()
     monkeypatch.setattr(projection, "project", fails)
     again = Atlas.of(pixelrec.load(run))

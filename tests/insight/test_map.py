@@ -9,7 +9,6 @@ import torch
 from pixelrec.insight.atlas import CLUSTERS, Atlas
 from pixelrec.insight.cells import placed, side_for
 from pixelrec.insight.projection import components, project
-from pixelrec.insight.tsne import Repulsion
 
 
 def groups(items: int, width: int = 16, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -99,14 +98,3 @@ def test_clusters_are_those_of_the_vectors_the_largest_first() -> None:
     assert (np.diff(sizes) <= 0).all()
     pure = sum(np.bincount(which[clusters == c]).max() for c in range(len(sizes)))
     assert pure > 0.95 * 200
-
-
-@pytest.mark.parametrize(("items", "spread"), [(60, 3.0), (500, 1.0), (500, 30.0)])
-def test_repulsion_through_the_grid_is_that_of_all_pairs(items: int, spread: float) -> None:
-    points = spread * torch.randn(items, 2)
-    force, total = Repulsion().of(points)
-    apart = (points[:, None] - points[None]).double()
-    near = 1 / (1 + apart.square().sum(2))
-    exact = (apart * near[..., None] ** 2).sum(1)
-    assert float((force - exact).norm() / exact.norm()) < 0.03
-    assert float(total) == pytest.approx(float(near.fill_diagonal_(0).sum()), rel=0.03)

@@ -21,7 +21,6 @@ from pixelrec.files.json_object import digest_of
 from pixelrec.files.tensors import write_tensors
 from pixelrec.insight import projection
 from pixelrec.insight.cells import placed, side_for
-from pixelrec.insight.tsne import NEIGHBOURS
 from pixelrec.runs.recommend import RecommendationService
 
 FORMAT = 1  # of the file, and of the way the map is made
@@ -51,12 +50,12 @@ class Atlas:
 
     @classmethod
     def of(cls, service: RecommendationService, on_progress: OnProgress = ignore) -> Self:
-        """That of a run: as kept in its checkpoint, else computed, which takes a minute for 20,000 items.
+        """That of a run: as kept in its checkpoint, else computed, in a minute for 10,000 items or more.
 
         It is kept if the folder is writable. Items that were added are not on it.
 
         Raises:
-            RequestError: the run is a blend.
+            RequestError: the run is a blend, or scikit-learn is not installed.
         """
         vectors, weights = vectors_of(service), _weights(service)
         key = _key(service, weights or array_digest(vectors))
@@ -119,7 +118,7 @@ def _key(service: RecommendationService, weights: str) -> str:
             "weights": weights,
             "pictures": about.get("pictures_fingerprint", ""),
             "items": about["item_ids"],
-            "map": [projection.LANDMARKS, projection.COMPONENTS, NEIGHBOURS, CLUSTERS],
+            "map": [projection.LANDMARKS, projection.COMPONENTS, projection.PERPLEXITY, CLUSTERS],
         }
     )
 

@@ -1,7 +1,7 @@
 """A map of item vectors: points in the plane, near each other where the vectors are.
 
-t-SNE of at most 20,000 vectors drawn at random; any others are placed among the nearest of these, so that the
-time grows little with the catalogue.
+t-SNE (van der Maaten and Hinton 2008) of at most 10,000 vectors drawn at random; any others are placed
+among the nearest of these, so that the time grows little with the catalogue.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from pixelrec.console.progress import OnProgress, ignore
-from pixelrec.insight.tsne import NEIGHBOURS, tsne
+from pixelrec.errors import demand_library
 
-LANDMARKS = 20_000  # vectors that t-SNE places
+LANDMARKS = 10_000  # vectors that t-SNE places
+PERPLEXITY = 30.0
 COMPONENTS = 50  # principal ones, which t-SNE sees
 AMONG = 5  # nearest landmarks that another vector is placed among
-_FEW = 40  # points: below, t-SNE leaves them about where they start, and two components are the map
+_FEW = 10  # points: below, two components are the map
 _BYTES = 64 << 20  # of distances at a time
 _SMALL, _JITTER = 1e-4, 1e-2  # deviation at the start, and how far equal vectors are apart in terms of it
 
@@ -31,16 +32,19 @@ def project(
         landmarks: number of points that t-SNE places.
         seed: of their choice, and of the start.
         on_progress: called with a line of text as the work goes on.
+
+    Raises:
+        RequestError: scikit-learn is not installed.
     """
     if len(points) < _FEW or not points.any():
         return points[:, :2].numpy()
     order = np.random.default_rng(seed).permutation(len(points))
     chosen, others = np.sort(order[:landmarks]), np.sort(order[landmarks:])
-    on_progress(f"mapping items: neighbours of {len(chosen):,}")
+    demand_library("sklearn", need="the atlas", extra="serve")
+    on_progress(f"mapping items: t-SNE of {len(chosen):,}, a minute of processor time for 10,000")
     known = points[chosen]
-    near = _nearest(known, known, NEIGHBOURS, themselves=False)
     placed = torch.empty(len(points), 2)
-    placed[chosen] = tsne(near, _start(known, seed), on_progress)
+    placed[chosen] = _tsne(known, seed)
     if len(others):
         on_progress(f"mapping items: placing the other {len(others):,}")
         # The median of their neighbours, unlike the mean, is not in the void between two groups.
@@ -76,6 +80,16 @@ def directions(vectors: np.ndarray) -> Tensor:
     return torch.where(lengths > 1e-6, rows / lengths.clamp(min=1e-30), 0)
 
 
+def _tsne(points: Tensor, seed: int) -> Tensor:
+    """float32[n, 2] of points (n, C)."""
+    from sklearn.manifold import TSNE
+
+    perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
+    start = _start(points, seed).numpy()
+    made = TSNE(perplexity=perplexity, init=start, random_state=seed, n_jobs=1)
+    return torch.from_numpy(made.fit_transform(points.numpy()))
+
+
 def _start(points: Tensor, seed: int) -> Tensor:
     """float32[n, 2]: two components, small; those of equal points are moved apart."""
     start = points[:, :2] / points[:, 0].std().clamp(min=1e-12)
@@ -83,20 +97,10 @@ def _start(points: Tensor, seed: int) -> Tensor:
     return _SMALL * (start + _JITTER * noise)
 
 
-def _nearest(points: Tensor, others: Tensor, k: int, *, themselves: bool = True) -> Tensor:
-    """The k nearest of `others` to each point, or as many as there are: int64[n, ≤ k].
-
-    themselves: false where `others` are the points, to leave out each one's own row.
-    """
-    k = min(k, len(others) - (not themselves))
-    lengths = others.square().sum(1)
-    found = []
-    rows = max(1, _BYTES // (4 * len(others)))
-    for start in range(0, len(points), rows):
-        some = points[start : start + rows]
+def _nearest(points: Tensor, others: Tensor, k: int) -> Tensor:
+    """The k nearest of `others` to each point, or as many as there are: int64[n, ≤ k]."""
+    lengths, found = others.square().sum(1), []
+    for some in points.split(max(1, _BYTES // (4 * len(others)))):
         squares = torch.addmm(lengths, some, others.T, alpha=-2)  # without |x|², which is equal for all
-        if not themselves:
-            own = torch.arange(len(some))
-            squares[own, start + own] = torch.inf
-        found.append(squares.topk(k, dim=1, largest=False).indices)
+        found.append(squares.topk(min(k, len(others)), dim=1, largest=False).indices)
     return torch.cat(found)
