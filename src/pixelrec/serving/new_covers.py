@@ -13,6 +13,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from pixelrec.data.numbering import look_up
 from pixelrec.errors import RequestError, RunError
 from pixelrec.images.covers import decode_named
 from pixelrec.insight.audience import Audience
@@ -142,12 +143,12 @@ class ListWithCovers:
 
 def item_names(files: Sequence[str], taken: pl.Series) -> list[str]:
     """Ids for new items: the names of their files, numbered where that is an item already, or another's."""
-    known, found = set(taken), list[str]()
+    found = list[str]()
     for number, file in enumerate(files, 1):
         name = PurePath(file.replace("\\", "/")).name.strip()[-_NAME:] or f"picture {number}"
         stem, suffix = PurePath(name).stem, PurePath(name).suffix
         count = 1
-        while name in known or name in found:
+        while name in found or look_up([name], taken)[0]:
             count += 1
             name = f"{stem} ({count}){suffix}"
         found.append(name)
