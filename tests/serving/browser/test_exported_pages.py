@@ -27,11 +27,11 @@ def test_all_links_lead_to_files_of_the_folder(folder: Path) -> None:
     kinds = {name.partition("-")[0] for name in pages}
     assert kinds == {"index.html", "users", "user", "item", "atlas"}
     linked = {"index.html"}
-    for page in pages.values():
+    for name, page in pages.items():
         found = map(unescape, re.findall(r'(?:href|src|action)="([^"]*)"', page))
         targets = [target.partition("#")[0] for target in found if target != "#main"]
         missing = [target for target in targets if not target or not (folder / target).is_file()]
-        assert not missing, page
+        assert not missing, name
         linked |= set(targets)
     everything = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
     assert everything - linked == {"site.json"}, "nothing is written that no page needs"
