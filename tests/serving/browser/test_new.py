@@ -27,6 +27,7 @@ def test_chosen_pictures_are_previewed_and_answered(page: playwright.Page, world
     assert page.locator(".new-cover img.picture").first.evaluate("image => image.naturalWidth") > 10
     page.fill("#user", "u7")
     page.get_by_role("button", name="Show the list").click()
+    page.wait_for_selector("ol.listed li")
     assert page.locator("ol.listed li").count() == 10
     for width, scheme in ((1280, "light"), (390, "dark")):
         page.emulate_media(color_scheme=scheme)
