@@ -102,7 +102,9 @@ def test_people_give_it_once(shop: Shop) -> None:
     client = asking(shop, Access.of("127.0.0.1", TOKEN))
     sent = client.get("/items?q=a b", headers={"Accept": "text/html"})
     assert (sent.status_code, sent.headers["location"]) == (303, "/login?next=%2Fitems%3Fq%3Da%2520b")
-    assert 'name="token"' in client.get("/login").text
+    form, refused = client.get("/login").text, client.get("/items", headers={"Accept": "*/*"}).text
+    assert 'name="token"' in form and "wants its token" in refused
+    assert not any(word in page for page in (form, refused) for word in ("2 runs", "ids", "pixels"))
     wrong = client.post("/login", data={"token": "guess"})
     assert wrong.status_code == 401 and "another token" in wrong.text
     right = client.post("/login", data={"token": TOKEN, "next": "/items?q=a"})
