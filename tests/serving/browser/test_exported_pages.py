@@ -37,6 +37,16 @@ def test_all_links_lead_to_files_of_the_folder(folder: Path) -> None:
     assert everything - linked == {"site.json"}, "nothing is written that no page needs"
 
 
+def test_the_same_runs_give_the_same_bytes(folder: Path, shop: Shop, tmp_path: Path) -> None:
+    write_site(shop, tmp_path / "again", users=1)
+    first, second = (
+        {file.relative_to(place): file.read_bytes() for file in place.rglob("*") if file.is_file()}
+        for place in (folder, tmp_path / "again")
+    )
+    assert first.keys() == second.keys()
+    assert not [name for name in first if first[name] != second[name]]
+
+
 @pytest.mark.parametrize("kind", ["index", "users", "user", "item", "atlas"])
 def test_pages_open_from_disk(browser: playwright.Browser, folder: Path, kind: str) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 900})
