@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 from serving.test_hostile import png
 from serving.test_recommend import rows, same
 
 from pixelrec.serving.app import make_app
+from pixelrec.serving.engine import _encoded
+from pixelrec.serving.new_covers import squares_of
 from pixelrec.serving.shop import Shop
 
 PIXELS = {"run": "pixels"}
@@ -60,22 +63,27 @@ def test_who_would_get_a_new_cover(client: TestClient, files: list[Path]) -> Non
     assert place["owners"] == 0 and len(place["likely"]) == 20 and place["likely"][0]["rank"] >= 1
 
 
-def test_covers_at_once_are_encoded_together(shop: Shop, files: list[Path]) -> None:
-    app = make_app(shop)
-    sizes: list[int] = []
-    app.state.engine._batchers["encode"]._on_batch = sizes.append
-    with TestClient(app) as client, ThreadPoolExecutor(6) as pool:
+def test_covers_at_once_get_their_own_vectors(shop: Shop, files: list[Path]) -> None:
+    with TestClient(make_app(shop)) as client, ThreadPoolExecutor(6) as pool:
         answers = pool.map(
             lambda file: client.post(
                 "/v1/covers/vectors", params={**PIXELS, "name": file.name}, content=file.read_bytes()
             ),
-            files * 3,
+            files * 2,
         )
         found = [answer.json()["vectors"][0] for answer in answers]
-    assert sum(sizes) == 18 > len(sizes)
-    assert [each["item_id"] for each in found] == [file.name for file in files] * 3
+    assert [each["item_id"] for each in found] == [file.name for file in files] * 2
     for number, each in enumerate(found):
         assert each["vector"] == pytest.approx(found[number % 6]["vector"], rel=1e-4, abs=1e-5)
+
+
+def test_covers_of_several_calls_pass_through_the_network_together(shop: Shop, files: list[Path]) -> None:
+    run = shop.run("pixels")
+    parts = (files[:2], files[2:3], files[3:])
+    squares = [squares_of(run, [(file.name, file.read_bytes()) for file in part], 10**6) for part in parts]
+    found = _encoded([(run, each) for each in squares])
+    for mine, each in zip(found, squares, strict=True):
+        assert torch.allclose(mine, run.encoder().unseen(each), rtol=1e-4, atol=1e-5)
 
 
 def gif_that_lies() -> bytes:
