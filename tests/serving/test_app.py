@@ -31,6 +31,21 @@ def test_programs_get_problems_and_people_pages(client: TestClient) -> None:
     assert "<h1>Not found</h1>" in to_people.text
 
 
+@pytest.mark.parametrize(
+    "body, sentence",
+    [
+        (b'{"user": "u1"', "the body is not JSON: Expecting ',' delimiter, at character 13"),
+        (b"user=u1", "the body is not JSON: "),
+        (b"[]", "the request: "),
+        (b'{"user": ["u1"]}', "user: Input should be"),
+        (b'{"history": ["i3", {}]}', "history.1: Input should be"),
+    ],
+)
+def test_the_sentence_names_the_field(client: TestClient, body: bytes, sentence: str) -> None:
+    found = client.post("/v1/recommend", content=body, headers={"content-type": "application/json"})
+    assert found.status_code == 422 and found.json()["detail"].startswith(sentence)
+
+
 def test_covers_are_pictures_that_browsers_keep(client: TestClient) -> None:
     found = client.get("/covers", params={"item": "i3"})
     assert found.headers["content-type"].startswith("image/")

@@ -87,6 +87,21 @@ def test_wrong_questions_are_problems(client: TestClient, path: str, body: dict[
     assert answer.status_code == 422 and answer.json()["detail"]
 
 
+WRONG_ADDRESSES = {
+    "/v1/recommend?item=i3&k=0": "k: ",
+    "/v1/recommend?item=i3&item=" + "i" * 1001: "history.1: ",
+    "/v1/similar?item=i3&k=-1": "k: ",
+    "/v1/vectors?item=" + "i" * 1001: "items.0: ",
+    "/v1/audience?" + "item=i3&" * 17: "items: ",
+}
+
+
+@pytest.mark.parametrize("address", WRONG_ADDRESSES, ids=lambda address: address[:24])
+def test_bounds_hold_in_addresses_too(client: TestClient, address: str) -> None:
+    found = client.get(address)
+    assert found.status_code == 422 and found.json()["detail"].startswith(WRONG_ADDRESSES[address])
+
+
 def test_the_interface_describes_itself(client: TestClient) -> None:
     described = client.get("/v1/openapi.json").json()
     paths = {path for path in described["paths"] if path.startswith("/v1/")}

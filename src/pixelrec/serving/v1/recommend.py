@@ -92,7 +92,7 @@ async def recommend_by_address(
     engine: TheEngine,
     user: Annotated[str | None, Query(max_length=1000)] = None,
     item: Annotated[list[str], Query(description="The history, oldest first.")] = [],  # noqa: B006
-    k: int = 10,
+    k: Length = 10,
     seen: bool = False,
     run: str | None = None,
 ) -> Response:

@@ -114,7 +114,7 @@ def similar(wanted: ToCompare, shop: TheShop) -> Response:
 
 @router.get("/similar", response_model=NeighbourLists)
 def similar_by_address(
-    shop: TheShop, item: Item, k: int = 20, by: By = "vector", run: str | None = None
+    shop: TheShop, item: Item, k: Length = 20, by: By = "vector", run: str | None = None
 ) -> Response:
     """The same, where all of it fits into an address."""
     return similar(ToCompare(run=run, items=list(item), k=k, by=by), shop)
@@ -148,7 +148,7 @@ async def audience(wanted: ToPlace, shop: TheShop, engine: TheEngine) -> Respons
 
 @router.get("/audience", response_model=Places)
 async def audience_by_address(
-    shop: TheShop, engine: TheEngine, item: Item, k: int = 20, run: str | None = None
+    shop: TheShop, engine: TheEngine, item: Item, k: Length = 20, run: str | None = None
 ) -> Response:
     """The same, where all of it fits into an address."""
     return await audience(ToPlace(run=run, items=list(item), k=k), shop, engine)
