@@ -36,7 +36,9 @@ def demo(found: Demonstration, console: Console) -> None:
 
     print_demonstration(found, console)
     say(console, "", f"report     {found.report}")
-    say(console, f"next       {command('prepare', '--help')}   (with your own files)")
+    folders = [run.folder for run in reversed(found.runs.values())]
+    say(console, f"next       {command('serve', *folders)}   (pages to look at)")
+    say(console, f"           {command('prepare', '--help')}   (with your own files)")
 
 
 def files(found: list[Path], console: Console) -> None:
