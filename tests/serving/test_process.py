@@ -11,6 +11,8 @@ import httpx
 import pytest
 from commands import Command, pixelrec
 
+from pixelrec.serving.server import listening
+
 PATIENT = httpx.Timeout(60)
 
 
@@ -51,3 +53,11 @@ def test_what_cannot_start_says_why_in_one_line(run_folders: list[Path], port: i
     assert taken.err.count("\n") == 1 and f"cannot listen on 127.0.0.1, port {port}" in taken.err
     wide = pixelrec("serve", run_folders[0], "--host", "0.0.0.0", status=2)
     assert wide.err.count("\n") == 1 and "PIXELREC_TOKEN" in wide.err
+
+
+def test_no_answer_waits_for_an_acknowledgement() -> None:
+    """Else the body of a small answer comes 40 ms after its head."""
+    with listening("127.0.0.1", 0) as at, socket.create_connection(at.getsockname()):
+        accepted, _ = at.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

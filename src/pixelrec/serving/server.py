@@ -26,12 +26,16 @@ def listening(host: str, port: int) -> socket.socket:
     """A socket at which connections wait; raises `RequestError` if it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        at = socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise RequestError(
             f"cannot listen on {host}, port {port}: {reason}; choose another with {option('port', 8001)}"
         ) from None
+    # Connections inherit it. asyncio sets it only on sockets that name their protocol, which these do not, and
+    # without it the body of an answer waits 40 ms for the acknowledgement of its head.
+    at.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return at
 
 
 @final
