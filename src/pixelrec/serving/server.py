@@ -32,8 +32,8 @@ def listening(host: str, port: int) -> socket.socket:
         raise RequestError(
             f"cannot listen on {host}, port {port}: {reason}; choose another with {option('port', 8001)}"
         ) from None
-    # Connections inherit it. asyncio sets it only on sockets that name their protocol, which these do not, and
-    # without it the body of an answer waits 40 ms for the acknowledgement of its head.
+    # Connections inherit it. asyncio sets it only on sockets that name their protocol, which these do not;
+    # without it, the body of an answer waits 40 ms for the acknowledgement of its head.
     at.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return at
 
