@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import Any, TypeVar
 
 import pytest
 
 from pixelrec.errors import ExhaustedError, RequestError
 from pixelrec.serving.batcher import Batcher
+
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """In a thread of its own: Playwright keeps an event loop running in that of the tests."""
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, work).result()
 
 
 def test_waiting_calls_are_answered_together_and_in_their_order() -> None:
@@ -33,7 +43,7 @@ def test_waiting_calls_are_answered_together_and_in_their_order() -> None:
         may_go.set()
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    found = asyncio.run(many())
+    found = run(many())
     assert sizes == [1, 4, 1]
     assert isinstance(found[1], asyncio.CancelledError)
     assert [each for each in found if isinstance(each, int)] == [0, 1, 2, 3]
@@ -48,4 +58,4 @@ def test_a_failure_of_all_is_that_of_each() -> None:
         batcher = Batcher(broken, most=4)
         return await asyncio.gather(batcher.ask(1), batcher.ask(2), return_exceptions=True)
 
-    assert [str(each) for each in asyncio.run(both())] == ["out of memory"] * 2
+    assert [str(each) for each in run(both())] == ["out of memory"] * 2

@@ -51,7 +51,8 @@ def test_a_picture_may_be_the_whole_body(client: TestClient, shop: Shop, files: 
         found == client.post("/v1/covers/similar", params={**PIXELS, "k": 4}, files=as_form).json()["lists"]
     )
     assert found[0]["item_id"] == files[0].name and len(found[0]["items"]) == 4
-    vector = client.post("/v1/covers/vectors", params=asked | {"k": 1}, content=data).json()["vectors"][0]
+    del asked["k"]
+    vector = client.post("/v1/covers/vectors", params=asked, content=data).json()["vectors"][0]
     trained = shop.run("pixels").service.add(files[:1]).trained
     assert trained is not None
     assert vector["vector"] == pytest.approx(trained.catalogue.candidates[-1].tolist(), rel=1e-4, abs=1e-6)

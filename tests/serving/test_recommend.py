@@ -97,3 +97,17 @@ def test_the_sentence_is_that_of_python(client: TestClient, shop: Shop) -> None:
         shop.first.service.recommend(histories=[["nowhere"]])
     answer = client.post("/v1/recommend", json={"history": ["nowhere"]})
     assert answer.json()["detail"] == str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("item=i3&kk=3", "no parameter 'kk' in this address; did you mean 'k'?"),
+        ("item=i3&k=3&k=4", "k is given several times; give it once"),
+    ],
+)
+def test_parameters_of_addresses_are_checked(client: TestClient, query: str, said: str) -> None:
+    answer = client.get(f"/v1/recommend?{query}")
+    assert answer.status_code == 422 and said in answer.json()["detail"]
+    assert client.get("/v1/recommend?item=i3&item=i4&k=3").status_code == 200
+    assert client.get("/v1/runs?a=1").json()["detail"].endswith("it takes none")

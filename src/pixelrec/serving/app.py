@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from pixelrec.serving import health, problems
@@ -29,6 +29,7 @@ from pixelrec.serving.pages import (
     why,
 )
 from pixelrec.serving.pages.links import ServerLinks
+from pixelrec.serving.request import known_parameters
 from pixelrec.serving.shop import Shop
 from pixelrec.serving.v1 import covers as v1_covers
 from pixelrec.serving.v1 import insights, look_up, recommend, runs, similar
@@ -71,7 +72,7 @@ def make_app(shop: Shop, access: Access | None = None, log: Log | None = None) -
     app.add_middleware(Gate, limits=shop.limits, access=access, metrics=metrics, log=log or Log())
     problems.install(app)
     for router in API:
-        app.include_router(router, prefix=problems.API)
+        app.include_router(router, prefix=problems.API, dependencies=[Depends(known_parameters)])
     for router in PAGES:
         app.include_router(router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -39,7 +39,7 @@ def write_site(shop: Shop, out: Path, users: int, on_progress: OnProgress = igno
     demand_place(out)
     sample = {name: sample_of(run, users) for name, run in shop.runs.items()}
     shown = replace(shop, sample=frozenset().union(*sample.values()), limits=Limits(seconds=_PATIENCE))
-    links = ExportLinks(shop.first.name)
+    links = ExportLinks(shop.first.name, set(shop.first.service.items["item_id"]))
     for page, query in _pages(shown, sample):
         links.add(page, query)
     with new_folder(out, RequestError) as folder:

@@ -12,6 +12,7 @@ from serving.browser.test_pages import WIDE
 
 from pixelrec.errors import RequestError
 from pixelrec.serving.export import demand_place, write_site
+from pixelrec.serving.pages.export_links import ExportLinks
 from pixelrec.serving.shop import Shop
 
 
@@ -74,3 +75,10 @@ def test_other_files_are_not_replaced(folder: Path, tmp_path: Path) -> None:
         demand_place(tmp_path)
     with pytest.raises(RequestError, match="is no folder"):
         demand_place(tmp_path / "thesis.txt")
+
+
+def test_an_item_has_one_page_of_a_run_that_knows_it() -> None:
+    links = ExportLinks("first", {"i1"})
+    assert links.item("i1", "second") == links.item("i1", "first")
+    links.item("x", "second")
+    assert [dict(query)["run"] for _, query in links.pages.values()] == ["first", "second"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from hashlib import sha256
 from typing import final
 
@@ -21,9 +22,9 @@ class ExportLinks(AbstractLinks):
 
     live = False
 
-    def __init__(self, first: str) -> None:
-        """first: the run of a page that names none, and of all pages of items."""
-        self._first = first
+    def __init__(self, first: str, known: Container[str]) -> None:
+        """first: the run of a page that names none, and of the pages of all items that it knows, `known`."""
+        self._first, self._known = first, known
         self.pages: dict[str, tuple[str, Query]] = {}  # by file: page and query, in the order of adding
         self.pictures: dict[str, tuple[str, Query]] = {}  # by file: the route that makes it
         self._closed = False  # no more pages are added
@@ -43,8 +44,9 @@ class ExportLinks(AbstractLinks):
             self.add(page, query)
         return file if file in self.pages else ""
 
-    def item(self, item: str | int, run: str | None = None) -> str:  # noqa: ARG002 - that of all others
-        return super().item(item, self._first)
+    def item(self, item: str | int, run: str | None = None) -> str:
+        """One page for all runs, or of `run` where the first does not know the item."""
+        return super().item(item, self._first if str(item) in self._known else run)
 
     @property
     def find(self) -> str:
