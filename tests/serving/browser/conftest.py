@@ -71,7 +71,9 @@ def addresses(shop: Shop) -> dict[str, str]:
 @pytest.fixture
 def page(browser: playwright.Browser, site: str) -> Iterator[playwright.Page]:
     """A page whose faults are collected in `page.faults`."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, base_url=site)
+    # With motion, colours would be looked at on their way from one scheme to the other.
+    size: playwright.ViewportSize = {"width": 1280, "height": 900}
+    page = browser.new_page(viewport=size, base_url=site, reduced_motion="reduce")
     page.faults = faults = []
     page.on("console", lambda said: said.type in ("error", "warning") and faults.append(said.text))
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -12,7 +12,9 @@ TOKEN = "a token for the tests"
 
 def test_people_give_the_token_once(browser: playwright.Browser, shop: Shop) -> None:
     with serving(shop, TOKEN) as address:
-        visitor = browser.new_context(base_url=address, viewport={"width": 390, "height": 800})
+        visitor = browser.new_context(
+            base_url=address, viewport={"width": 390, "height": 800}, reduced_motion="reduce"
+        )
         page = visitor.new_page()
         page.goto("/items?q=i3")
         for given, said in (("a wrong token", "That is another token."), (TOKEN, "i3")):
