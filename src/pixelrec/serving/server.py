@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from contextlib import suppress
 from typing import final
 
 import anyio.to_thread
+import torch
 import uvicorn
 
 from pixelrec.console.progress import OnProgress, ignore
@@ -72,6 +74,7 @@ class Server(uvicorn.Server):
 
         Requests that have begun by then are answered, within some seconds.
         """
+        _share_cores()
         with suppress(KeyboardInterrupt):
             asyncio.run(self.serve(sockets=[self._at]))
 
@@ -79,3 +82,13 @@ class Server(uvicorn.Server):
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         await super().startup(sockets)
         self._on_started(self.address)
+
+
+def _share_cores() -> None:
+    """PyTorch's threads for each computation: half of the cores, unless OMP_NUM_THREADS says otherwise.
+
+    Several computations go on at once, and the threads of one that has ended turn idly for a while, which
+    costs the next one more than a second thread brings: on two cores, a new cover takes 23 ms, not 30.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
