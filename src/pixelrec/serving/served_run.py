@@ -74,11 +74,7 @@ class ServedRun:
         Raises `RequestError` where the run takes no pictures.
         """
         with self._loading:
-            return self._encoder
-
-    @cached_property
-    def _encoder(self) -> Recommender:
-        found = self.service.encoder
+            found = self.service.encoder
         found.items.picture_form()
         return found
 
@@ -93,7 +89,7 @@ class ServedRun:
         return ServedAtlas(self._map)
 
     def _map(self, on_progress: OnProgress) -> Map:
-        ranks = next((self.ranks[split] for split in ("test", "validation") if split in self.ranks), None)
+        ranks = next((self.ranks[split] for split in SPLITS if split in self.ranks), None)
         return Map.of(self.service, self.counts, ranks, on_progress)
 
     @cached_property
